@@ -1,2 +1,32 @@
+//! observer's eBPF programs. Thin per hook; the logic is in [`flight`], [`entry`] and [`pin`], the same for both
+//! backends. Which kernel this is, no program knows: offsets and switches are globals set at load ([`globals`]).
 #![no_std]
 #![no_main]
+// `core` has no atomic read-modify-write for this target (no compare-and-swap before 5.12); the add exists all the same.
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "atomic_xadd, see count")]
+
+mod count;
+mod emit;
+mod entry;
+mod fentry;
+mod flight;
+mod globals;
+mod kprobe;
+mod maps;
+mod memory;
+mod pin;
+mod task;
+mod watch;
+mod widen;
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier rejects any program that can reach this.
+    loop {}
+}
+
+/// Helpers that read kernel memory are GPL-only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

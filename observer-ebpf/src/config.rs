@@ -1,0 +1,46 @@
+//! Globals that user space sets before load. The verifier sees constants, so a switched-off branch costs nothing and a
+//! helper that this kernel forbids is never looked at.
+
+/// `u32`: byte offset of `orig_pte` in `struct vm_fault` (BTF).
+pub const VMF_ORIG_PTE: &str = "VMF_ORIG_PTE";
+/// `u32`: byte offset of `address` in `struct vm_fault` (BTF).
+pub const VMF_ADDRESS: &str = "VMF_ADDRESS";
+/// `u32`: byte offset of `vma` in `struct vm_fault` (BTF).
+pub const VMF_VMA: &str = "VMF_VMA";
+/// `u32`: byte offset of `vm_mm` in `struct vm_area_struct` (BTF). The owner of the fault is `vmf->vma->vm_mm`:
+/// khugepaged calls `do_swap_page` for other processes, so current's mm would be wrong.
+pub const VMA_MM: &str = "VMA_MM";
+/// `u32`: byte offset of `flags` in `struct page` or `struct folio` (BTF).
+pub const PAGE_FLAGS: &str = "PAGE_FLAGS";
+/// `u32`: byte offset of `private` (which holds the entry) in `struct page` or `struct folio` (BTF).
+pub const PAGE_PRIVATE: &str = "PAGE_PRIVATE";
+/// `u32`: byte offset, from the head page, of the byte that holds the order of a compound page; 0: unknown, every page
+/// counts as one.
+pub const PAGE_ORDER: &str = "PAGE_ORDER";
+/// `u32`: bit number of `PG_swapcache` in the page flags (BTF, `enum pageflags`).
+pub const PG_SWAPCACHE: &str = "PG_SWAPCACHE";
+/// `u32`: bit number of `PG_head` in the page flags (BTF, `enum pageflags`).
+pub const PG_HEAD: &str = "PG_HEAD";
+/// `u32`: how a swap PTE is laid out, one of the `PTE_LAYOUT_*` values.
+pub const PTE_LAYOUT: &str = "PTE_LAYOUT";
+/// `u32`: byte offset of `pid` (the thread id) in `struct task_struct` (BTF).
+pub const TASK_PID: &str = "TASK_PID";
+/// `u32`: 1: `bpf_probe_read_kernel` may be used (not under lockdown `confidentiality`).
+pub const CAN_COPY: &str = "CAN_COPY";
+/// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
+pub const WATCH: &str = "WATCH";
+/// `u64`: nanoseconds by which the widener delays a watched task after its read; 0: never.
+pub const WIDEN_NS: &str = "WIDEN_NS";
+/// `[u8; 16]`: the widener delays only tasks of this command, zero-padded; all zero: any watched task.
+pub const WIDEN_COMM: &str = "WIDEN_COMM";
+
+/// x86-64: type in the top 5 bits, offset inverted (L1TF) in bits 9 to 58.
+pub const PTE_LAYOUT_X86_64: u32 = 0;
+
+/// Swap types from here on may be migration, device-private, hwpoison or marker entries: `MAX_SWAPFILES` is 24 where all
+/// of those are configured, up to 30 where none is. Real areas beyond 24 are learnt from the entries handed out.
+pub const FIRST_DOUBTFUL_TYPE: u32 = 24;
+/// Number of values that the type field of an entry can take.
+pub const TYPES: u32 = 32;
+/// Bits of an entry's value that hold its offset; the type sits above them (`swp_entry()`, every version).
+pub const ENTRY_TYPE_SHIFT: u32 = 58;

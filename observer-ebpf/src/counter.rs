@@ -1,0 +1,74 @@
+//! What the programs count, one set per CPU. Monotonic since load; `u64` never wraps in practice.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Counters of one CPU; user space adds the CPUs up.
+///
+/// The programs add to them atomically although they are per CPU: a program can be preempted between load and store, and
+/// the counts must equal the kernel's own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Counters {
+    /// Flights begun on a real swap entry and entered in the table.
+    pub begun: u64,
+    /// Flights ended.
+    pub ended: u64,
+    /// Ended flights that installed their page.
+    pub installed: u64,
+    /// Ended flights, path `direct`.
+    pub direct: u64,
+    /// Ended flights, path `cached`.
+    pub cached: u64,
+    /// Ended flights, path `none`.
+    pub none: u64,
+    /// Ended flights that were streamed.
+    pub streamed: u64,
+    /// Calls of `do_swap_page` on entries that are no swap: migration, device-private, hwpoison, markers.
+    pub special: u64,
+    /// Pages read from a swap device past the swap cache.
+    pub read_direct: u64,
+    /// Pages read from a swap device into the swap cache.
+    pub read_cached: u64,
+    /// Of both: pages read outside any flight (read-ahead of shmem, swapoff, madvise).
+    pub read_outside: u64,
+    /// Pins taken by a flight.
+    pub pins: u64,
+    /// Pin tries of a flight that met a live holder (`-EEXIST`).
+    pub pin_eexist: u64,
+    /// Pin tries of a flight that found the entry gone (`-ENOENT`).
+    pub pin_enoent: u64,
+    /// Failed pin tries outside any flight: read-ahead, shmem, zswap write-back.
+    pub pin_outside: u64,
+    /// Entries freed, in entries.
+    pub freed: u64,
+    /// Entries handed out, in entries.
+    pub handed_out: u64,
+    /// Entries written to their device, in entries.
+    pub written: u64,
+    /// Loss: a flight found no room in the table of open flights.
+    pub lost_table_full: u64,
+    /// Loss: a flight's end was never seen (its task came back with a new one).
+    pub lost_flight_end: u64,
+    /// Loss: a flight ended whose begin was not seen (it was under way when the probes were attached, or the table was full).
+    pub lost_flight_begin: u64,
+    /// Loss: no room in the ring buffer for a flight record.
+    pub lost_ring_flight: u64,
+    /// Loss: no room in the ring buffer for an entry record.
+    pub lost_ring_entry: u64,
+    /// Loss: a pin try whose return was not seen.
+    pub lost_pin_return: u64,
+    /// Loss: a task of the watched command found no room in the table of watched tasks.
+    pub lost_watch_full: u64,
+    /// Loss: kernel memory that should be readable could not be read.
+    pub lost_copy: u64,
+    /// Delays made by the widener.
+    pub widened: u64,
+    /// Delays that ended before the time asked for, because the loop's bound was reached.
+    pub widened_short: u64,
+}
+
+// SAFETY: `Pod` of bytemuck, derived above, asserts the same: any bit pattern is valid and there is no padding.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Counters {}
+
+const _: () = assert!(size_of::<Counters>() == 28 * 8);

@@ -1,0 +1,128 @@
+//! An entry's life as seen from outside: freed, handed out again, written.
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use observer_ebpf::{
+    config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE},
+    record::{ENTRY_FREED, F_FREED_OWN},
+    slot::{self, Slot},
+};
+
+use crate::{
+    count::{self, add_u32},
+    emit, globals,
+    maps::{FLIGHTS, REAL_TYPES, SLOTS},
+    memory::Memory,
+    pin, task,
+};
+
+/// Longest range in one call: a PMD's worth of 4 KiB pages (`SWAPFILE_CLUSTER`).
+const LONGEST: u32 = 512;
+
+/// `nr` entries have lost their last reference and are released.
+#[inline(always)]
+pub(crate) fn freed(entry: u64, nr: u32) {
+    count::add(|c| unsafe { &raw mut (*c).freed }, nr.into());
+    for i in 0..LONGEST {
+        if i >= nr {
+            break;
+        }
+        freed_one(entry.wrapping_add(i.into()));
+    }
+}
+
+#[inline(always)]
+fn freed_one(entry: u64) {
+    let Some(slot) = SLOTS.get_ptr_mut(slot::index(entry)) else { return };
+    let open = emit::opens(slot).wrapping_sub(emit::closes(slot));
+    let own = open != 0 && freed_own(entry, slot, open);
+    let seq = emit::frees(slot).wrapping_add(1);
+    // SAFETY: a live map value.
+    unsafe { add_u32(&raw mut (*slot).frees, 1) };
+    if open > u32::from(own) {
+        emit::entry(ENTRY_FREED, unsafe { bpf_ktime_get_ns() }, entry, seq, slot);
+    }
+}
+
+/// If the running task frees the entry of its own flight: notes the slot's numbers of this moment. From here on the
+/// entry may be handed out to anybody, before the flight even returns, and that is no reuse under this reader.
+#[inline(always)]
+fn freed_own(entry: u64, slot: *const Slot, open: u32) -> bool {
+    let Some(flight) = FLIGHTS.get_ptr_mut(task::ids().0) else { return false };
+    // SAFETY: only this task touches its own flight.
+    let flight = unsafe { &mut *flight };
+    if !pin::covers(flight.record.base, flight.record.nr, entry) {
+        return false;
+    }
+    if flight.record.entry == entry {
+        if flight.frees_own == 0 {
+            flight.record.frees_end = emit::frees(slot);
+            flight.record.changes_end = emit::changes(slot);
+            if open > 1 {
+                flight.record.freed_own = unsafe { bpf_ktime_get_ns() };
+            }
+        }
+        flight.record.flags |= F_FREED_OWN;
+        flight.frees_own = flight.frees_own.wrapping_add(1);
+    }
+    true
+}
+
+/// `nr` entries are given to a page that is to be swapped out.
+#[inline(always)]
+pub(crate) fn handed_out(entry: u64, nr: u32) {
+    count::add(|c| unsafe { &raw mut (*c).handed_out }, nr.into());
+    let kind = (entry >> ENTRY_TYPE_SHIFT) as u32;
+    if kind >= FIRST_DOUBTFUL_TYPE
+        && let Some(seen) = REAL_TYPES.get_ptr_mut(kind)
+    {
+        // SAFETY: a live map value; every writer writes the same.
+        unsafe { core::ptr::write_volatile(seen, 1) };
+    }
+    changed(observer_ebpf::record::ENTRY_HANDED_OUT, entry, nr);
+}
+
+/// A page or folio is being written to its entries. A reader that began after the hand-out but before the write still
+/// reads what was there before, so the write counts as a change of its own.
+#[inline(always)]
+pub(crate) fn written<M: Memory>(page: *const u8) {
+    // SAFETY: the hook's argument is a `struct page` or `struct folio` in the swap cache.
+    let (flags, entry): (u64, u64) =
+        unsafe { (M::read(page, globals::PAGE_FLAGS.load()), M::read(page, globals::PAGE_PRIVATE.load())) };
+    let nr = crate::flight::pages::<M>(page, flags);
+    count::add(|c| unsafe { &raw mut (*c).written }, nr.into());
+    changed(observer_ebpf::record::ENTRY_WRITTEN, entry, nr);
+}
+
+#[inline(always)]
+fn changed(kind: u32, entry: u64, nr: u32) {
+    for i in 0..LONGEST {
+        if i >= nr {
+            break;
+        }
+        let entry = entry.wrapping_add(i.into());
+        let Some(slot) = SLOTS.get_ptr_mut(slot::index(entry)) else { return };
+        // SAFETY: a live map value.
+        unsafe { add_u32(&raw mut (*slot).changes, 1) };
+        let seq = emit::changes(slot);
+        if emit::opens(slot) != emit::closes(slot) {
+            emit::entry(kind, unsafe { bpf_ktime_get_ns() }, entry, seq, slot);
+        }
+    }
+}
+
+/// A page or folio on its way out is added to the swap cache under the entry it was just given.
+#[inline(always)]
+pub(crate) fn added_to_cache<M: Memory>(page: *const u8, entry: u64) {
+    // SAFETY: the hook's argument is a `struct page` or `struct folio`.
+    let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
+    handed_out(entry, crate::flight::pages::<M>(page, flags));
+}
+
+/// A folio has been given entries, and holds the first of them.
+#[inline(always)]
+pub(crate) fn allocated<M: Memory>(folio: *const u8) {
+    // SAFETY: the hook's argument is a `struct folio`.
+    let (flags, entry): (u64, u64) =
+        unsafe { (M::read(folio, globals::PAGE_FLAGS.load()), M::read(folio, globals::PAGE_PRIVATE.load())) };
+    handed_out(entry, crate::flight::pages::<M>(folio, flags));
+}

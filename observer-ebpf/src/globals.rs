@@ -1,0 +1,30 @@
+//! Globals set by user space before load; names and meanings in [`observer_ebpf::config`].
+
+use aya_ebpf::Global;
+
+macro_rules! globals {
+    ($($name:ident: $type:ty = $default:expr;)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub(crate) static $name: Global<$type> = Global::new($default);
+        )*
+    };
+}
+
+globals! {
+    VMF_ORIG_PTE: u32 = 0;
+    VMF_ADDRESS: u32 = 0;
+    VMF_VMA: u32 = 0;
+    VMA_MM: u32 = 0;
+    PAGE_FLAGS: u32 = 0;
+    PAGE_PRIVATE: u32 = 0;
+    PAGE_ORDER: u32 = 0;
+    PG_SWAPCACHE: u32 = 0;
+    PG_HEAD: u32 = 0;
+    PTE_LAYOUT: u32 = 0;
+    TASK_PID: u32 = 0;
+    CAN_COPY: u32 = 0;
+    WATCH: u32 = 0;
+    WIDEN_NS: u64 = 0;
+    WIDEN_COMM: [u8; 16] = [0; 16];
+}

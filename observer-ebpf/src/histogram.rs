@@ -1,0 +1,63 @@
+//! Log-linear buckets for the durations that are timed in the kernel: 32 per octave, so an error of at most 1/32.
+
+/// Buckets in an octave, as a power of two.
+pub const GROUPING: u32 = 5;
+/// Longest duration told apart, as a power of two of nanoseconds: 2^40 ns, 18 minutes. Longer ones share the last bucket.
+pub const MAX_POWER: u32 = 40;
+/// Number of buckets of one histogram.
+pub const BUCKETS: u32 = ((MAX_POWER - GROUPING) << GROUPING) + (1 << GROUPING);
+/// Histograms kept, one per path: `direct`, `cached`, `none`, in this order.
+pub const PATHS: u32 = 3;
+
+/// Bucket of a duration in nanoseconds, in `0..BUCKETS`. By shifts and comparisons only: it runs on the hot path.
+#[inline(always)]
+pub fn bucket(ns: u64) -> u32 {
+    if ns < (1 << GROUPING) {
+        return ns as u32;
+    }
+    if ns >> MAX_POWER != 0 {
+        return BUCKETS - 1;
+    }
+    let power = 63 - ns.leading_zeros();
+    let shift = power - GROUPING;
+    // The leading one stays in and counts as the octave's base.
+    (shift << GROUPING) + (ns >> shift) as u32
+}
+
+/// Smallest and largest duration, in nanoseconds, that [`bucket`] puts into bucket `index`; the last one is open-ended.
+pub fn bounds(index: u32) -> (u64, u64) {
+    let per_octave = 1 << GROUPING;
+    if index < per_octave {
+        return (u64::from(index), u64::from(index));
+    }
+    let shift = (index >> GROUPING) - 1;
+    let mantissa = u64::from(index & (per_octave - 1)) + u64::from(per_octave);
+    let low = mantissa << shift;
+    if index >= BUCKETS - 1 {
+        return (low, u64::MAX);
+    }
+    (low, low + (1 << shift) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bucket_holds_exactly_its_bounds() {
+        for index in 0..BUCKETS {
+            let (low, high) = bounds(index);
+            assert_eq!(bucket(low), index, "low bound of {index}");
+            assert_eq!(bucket(high), index, "high bound of {index}");
+        }
+    }
+
+    #[test]
+    fn buckets_are_contiguous_and_narrow() {
+        for index in 1..BUCKETS - 1 {
+            let (low, high) = bounds(index);
+            assert_eq!(bounds(index - 1).1 + 1, low);
+            assert!((high - low) * 32 <= low.max(32), "bucket {index} is wider than 1/32");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The same hooks on kprobes, for functions that the trampoline refuses: arguments passed as structs before 6.1, or no
+//! BTF. A `swp_entry_t` by value is one register. Return probes can run out of instances without a word, so they are used
+//! only where nothing else tells, and what they miss is counted.
+
+use aya_ebpf::{
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+
+use crate::{count, entry, flight, memory::Copied, pin};
+
+/// Argument `n`; every architecture we build for passes these in registers.
+#[inline(always)]
+fn arg(ctx: &ProbeContext, n: usize) -> u64 {
+    ctx.arg(n).unwrap_or_else(|| {
+        count::add(|c| unsafe { &raw mut (*c).lost_copy }, 1);
+        0
+    })
+}
+
+/// `do_swap_page(vmf)`.
+#[kprobe]
+pub(crate) fn flight_begin_kprobe(ctx: ProbeContext) -> u32 {
+    flight::begin::<Copied>(arg(&ctx, 0) as *const u8);
+    0
+}
+
+/// `do_swap_page` returns.
+#[kretprobe]
+pub(crate) fn flight_end_kretprobe(ctx: RetProbeContext) -> u32 {
+    flight::end::<Copied>(None, ctx.ret::<u64>() as u32);
+    0
+}
+
+/// `swap_readpage(page, ..)`, `swap_read_folio(folio, ..)`.
+#[kprobe]
+pub(crate) fn read_begin_kprobe(ctx: ProbeContext) -> u32 {
+    flight::read_begin::<Copied>(arg(&ctx, 0) as *const u8);
+    0
+}
+
+/// `swapcache_prepare(entry)`.
+#[kprobe]
+pub(crate) fn pin_try_kprobe_entry(ctx: ProbeContext) -> u32 {
+    pin::pending(arg(&ctx, 0), 1);
+    0
+}
+
+/// `swapcache_prepare(entry, nr)`.
+#[kprobe]
+pub(crate) fn pin_try_kprobe_entry_nr(ctx: ProbeContext) -> u32 {
+    pin::pending(arg(&ctx, 0), arg(&ctx, 1) as u32);
+    0
+}
+
+/// `swapcache_prepare` returns. It does not sleep, so instances do not run out.
+#[kretprobe]
+pub(crate) fn pin_try_kretprobe(ctx: RetProbeContext) -> u32 {
+    pin::returned(ctx.ret::<u64>() as i32);
+    0
+}
+
+/// `swapcache_clear(si, entry, ..)`.
+#[kprobe]
+pub(crate) fn pin_drop_kprobe(ctx: ProbeContext) -> u32 {
+    pin::dropped(arg(&ctx, 1));
+    0
+}
+
+/// `free_swap_slot(entry)`.
+#[kprobe]
+pub(crate) fn freed_kprobe_entry(ctx: ProbeContext) -> u32 {
+    entry::freed(arg(&ctx, 0), 1);
+    0
+}
+
+/// `swap_entry_range_free(si, entry, nr)`.
+#[kprobe]
+pub(crate) fn freed_kprobe_si_entry_nr(ctx: ProbeContext) -> u32 {
+    entry::freed(arg(&ctx, 1), arg(&ctx, 2) as u32);
+    0
+}
+
+/// `swap_entries_free(si, ci, entry, nr)`.
+#[kprobe]
+pub(crate) fn freed_kprobe_si_ci_entry_nr(ctx: ProbeContext) -> u32 {
+    entry::freed(arg(&ctx, 2), arg(&ctx, 3) as u32);
+    0
+}
+
+/// `add_to_swap_cache(page, entry, gfp, shadowp)`: swap-out passes no `shadowp`, read-ahead does.
+#[kprobe]
+pub(crate) fn handed_out_kprobe_cache_add(ctx: ProbeContext) -> u32 {
+    if arg(&ctx, 3) == 0 {
+        entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+    }
+    0
+}
+
+/// `swap_writepage(page, ..)`, `swap_writeout(folio, ..)`.
+#[kprobe]
+pub(crate) fn written_kprobe(ctx: ProbeContext) -> u32 {
+    entry::written::<Copied>(arg(&ctx, 0) as *const u8);
+    0
+}

@@ -1,0 +1,43 @@
+//! Two ways to read kernel memory, one for each backend.
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+
+use crate::{count, globals};
+
+/// Reads a word of kernel memory at `base + offset`; 0 where that faults.
+pub(crate) trait Memory {
+    /// # Safety
+    /// `base` points to a kernel object that has `T` at `offset`.
+    unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T;
+}
+
+/// fentry/fexit: the verifier knows the type behind the pointer, a load that faults gives 0. Works under lockdown.
+pub(crate) struct Direct;
+
+/// kprobe/kretprobe: the pointer is just a number.
+pub(crate) struct Copied;
+
+impl Memory for Direct {
+    #[inline(always)]
+    unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
+        // SAFETY: by the caller's promise; the kernel turns a fault into 0.
+        unsafe { core::ptr::read_volatile(base.add(offset as usize).cast()) }
+    }
+}
+
+impl Memory for Copied {
+    #[inline(always)]
+    unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
+        if globals::CAN_COPY.load() == 0 {
+            return T::default();
+        }
+        // SAFETY: the helper checks the address itself.
+        match unsafe { bpf_probe_read_kernel(base.add(offset as usize).cast()) } {
+            Ok(value) => value,
+            Err(_) => {
+                count::add(|c| unsafe { &raw mut (*c).lost_copy }, 1);
+                T::default()
+            }
+        }
+    }
+}

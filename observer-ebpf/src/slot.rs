@@ -1,0 +1,47 @@
+//! The filter: a direct-mapped table that tells, without any search, whether more than one flight may be open on an
+//! entry. Two entries can share a slot; then an uncontended flight may be streamed for nothing, and the engine, which
+//! sees exact entries, drops it. Nothing contended is ever missed.
+
+/// Slots, as a power of two. 65 536 slots of 16 bytes: 1 MiB; areas up to 256 MiB of pages never share a slot.
+pub const SLOT_BITS: u32 = 16;
+/// Number of slots.
+pub const SLOTS: u32 = 1 << SLOT_BITS;
+
+/// One slot. All four only ever grow (and wrap); differences are what counts, so no clearing can race with anything.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slot {
+    /// Flights ever opened.
+    pub opens: u32,
+    /// Flights ever closed. Open now: `opens - closes`.
+    pub closes: u32,
+    /// Entries ever freed.
+    pub frees: u32,
+    /// Content changes: entries handed out, and entries written to their device.
+    pub changes: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 16);
+
+/// Slot of an entry. Neighbours get neighbouring slots; the type is folded in so that two areas differ.
+#[inline(always)]
+pub const fn index(entry: u64) -> u32 {
+    let kind = (entry >> crate::config::ENTRY_TYPE_SHIFT) as u32;
+    let offset = entry as u32;
+    (offset ^ (kind << (SLOT_BITS - 5))) & (SLOTS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_area_has_a_slot_per_entry() {
+        let mut seen = [false; SLOTS as usize];
+        for offset in 0..u64::from(SLOTS) {
+            let slot = index((3 << 58) | offset) as usize;
+            assert!(!seen[slot]);
+            seen[slot] = true;
+        }
+    }
+}

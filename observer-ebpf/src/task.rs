@@ -1,0 +1,47 @@
+//! Who is running.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use observer_ebpf::config::ENTRY_TYPE_SHIFT;
+
+use crate::{
+    globals,
+    maps::{REAL_TYPES, WATCHED},
+};
+
+/// Thread id and process id of the running task.
+#[inline(always)]
+pub(crate) fn ids() -> (u32, u32) {
+    let both = bpf_get_current_pid_tgid();
+    (both as u32, (both >> 32) as u32)
+}
+
+/// Whether flights of this task are to be observed.
+#[inline(always)]
+pub(crate) fn observed(tid: u32) -> bool {
+    globals::WATCH.load() == 0 || WATCHED.get_ptr(tid).is_some()
+}
+
+/// The entry in a swap PTE.
+#[inline(always)]
+pub(crate) fn entry_of_pte(pte: u64) -> u64 {
+    // x86-64, every version so far: arch/x86/include/asm/pgtable_64.h, `__swp_type` and `__swp_offset`. User space loads
+    // nothing where another layout holds.
+    let kind = pte >> 59;
+    let offset = (!pte << 5) >> 14;
+    (kind << ENTRY_TYPE_SHIFT) | offset
+}
+
+/// Whether a PTE maps a page: `_PAGE_PRESENT`, or `_PAGE_PROTNONE`, which is clear in every swap PTE.
+#[inline(always)]
+pub(crate) fn pte_present(pte: u64) -> bool {
+    pte & (1 | 1 << 8) != 0
+}
+
+/// Whether an entry lies in a swap area, rather than being one of the special entries.
+#[inline(always)]
+pub(crate) fn real(entry: u64) -> bool {
+    let kind = (entry >> ENTRY_TYPE_SHIFT) as u32;
+    kind < observer_ebpf::config::FIRST_DOUBTFUL_TYPE
+        // SAFETY: a live map value.
+        || REAL_TYPES.get_ptr(kind).is_some_and(|seen| unsafe { *seen } != 0)
+}

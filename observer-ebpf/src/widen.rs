@@ -1,0 +1,78 @@
+//! The widener: keeps a task busy right after its read, so that the race has time to happen. For workloads and tests
+//! only; never loaded unless asked for, and then only for tasks of the watched command.
+
+use aya_ebpf::{
+    helpers::{bpf_get_current_comm, bpf_ktime_get_ns, generated::bpf_probe_read_kernel},
+    macros::{fexit, kretprobe, map},
+    maps::Array,
+    programs::{FExitContext, RetProbeContext},
+};
+
+use crate::{
+    count, globals,
+    maps::{FLIGHTS, WATCHED},
+    task,
+};
+
+/// Turns of the loop at most. Kernels of 5.10 have no way to loop without a bound that the verifier can walk through, so
+/// each turn must take its time: it copies [`CHUNK`] bytes. 12 000 turns are at least 40 ms on any machine we know.
+const TURNS: u32 = 12_000;
+/// Bytes copied in one turn.
+const CHUNK: u32 = 64 << 10;
+
+/// Where to and from the bytes are copied; they mean nothing.
+#[map]
+static WIDEN_SCRATCH: Array<[u8; CHUNK as usize]> = Array::with_max_entries(2, 0);
+
+/// The read of a flight has come back.
+#[fexit]
+pub(crate) fn widen_fexit(_ctx: FExitContext) -> i32 {
+    widen();
+    0
+}
+
+/// The same on a kretprobe.
+#[kretprobe]
+pub(crate) fn widen_kretprobe(_ctx: RetProbeContext) -> u32 {
+    widen();
+    0
+}
+
+#[inline(always)]
+fn widen() {
+    let (tid, _) = task::ids();
+    // In a flight, by a watched task, of the right command; else nobody is delayed.
+    if FLIGHTS.get_ptr(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() {
+        return;
+    }
+    let (Some(to), Some(from)) = (WIDEN_SCRATCH.get_ptr_mut(0), WIDEN_SCRATCH.get_ptr(1)) else { return };
+    count::add(|c| unsafe { &raw mut (*c).widened }, 1);
+    let until = unsafe { bpf_ktime_get_ns() }.wrapping_add(globals::WIDEN_NS.load());
+    for _ in 0..TURNS {
+        if unsafe { bpf_ktime_get_ns() } >= until {
+            return;
+        }
+        // SAFETY: both point to live map values of this size.
+        let _ = unsafe { bpf_probe_read_kernel(to.cast(), CHUNK, from.cast()) };
+    }
+    count::add(|c| unsafe { &raw mut (*c).widened_short }, 1);
+}
+
+#[inline(always)]
+fn command_matches() -> bool {
+    let wanted = globals::WIDEN_COMM.load();
+    let wanted = words(&wanted);
+    if wanted == (0, 0) {
+        return true;
+    }
+    bpf_get_current_comm().is_ok_and(|comm| words(&comm) == wanted)
+}
+
+#[inline(always)]
+fn words(comm: &[u8; 16]) -> (u64, u64) {
+    // SAFETY: 16 readable bytes.
+    unsafe {
+        let p = comm.as_ptr().cast::<u64>();
+        (p.read_unaligned(), p.add(1).read_unaligned())
+    }
+}

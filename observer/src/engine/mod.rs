@@ -1,0 +1,273 @@
+//! Pure: ordered events in; verdicts, waits, overlaps, distributions and totals out. No clock, no I/O, no async: time is
+//! what the events say and what [`Engine::advance`] is told.
+//!
+//! Memory depends on the flights in the air, the contended entries and the findings kept, not on the length of the run.
+
+pub mod event;
+pub mod overlap;
+pub mod sorter;
+pub mod totals;
+pub mod verdict;
+pub mod wait;
+
+use std::collections::{HashMap, VecDeque};
+
+use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
+use overlap::{Overlap, Overlaps};
+use sorter::Sorter;
+use totals::{Durations, EngineLosses, EntryTable, VerdictCounts};
+use verdict::{Finding, Judgement, Verdict, judge};
+use wait::{PinWait, Waits};
+
+/// Events are held back this long, so that records of different CPUs come into order: far longer than a program can
+/// take between reading the clock and reserving its record, preemption included. Nanoseconds.
+pub const HOLD_BACK: Nanos = 100_000_000;
+
+/// Once no flight is open on a slot, what is known of it is kept this long: two flights that close together both read
+/// "none open", and the second one's record is still to come. Nanoseconds.
+const AFTER_DRAIN: Nanos = 10_000_000;
+
+/// A flight whose end has not come after this time is given up. Nanoseconds.
+const FLIGHT_TOO_OLD: Nanos = 60_000_000_000;
+
+/// Findings, overlaps and waits kept for the report, at most, of each; all are counted.
+const KEPT: usize = 10_000;
+
+/// Ended flights that wait for their entry to come to rest, at most.
+const FLIGHTS_HELD: usize = 65_536;
+
+/// Changes kept for one slot, at most.
+const CHANGES_HELD: usize = 4_096;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Engine {
+    sorter: Sorter,
+    slots: HashMap<u32, SlotState>,
+    drained: VecDeque<(Nanos, Entry)>,
+    open: HashMap<u32, Flight>,
+    ended: Overlaps,
+    waits: Waits,
+    report: Report,
+}
+
+/// What happened on one slot while flights were open on it.
+#[derive(Debug, Default)]
+struct SlotState {
+    changes: VecDeque<Change>,
+}
+
+/// What the engine has found so far.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Events taken in.
+    pub events: u64,
+    /// Counts by verdict.
+    pub verdicts: VerdictCounts,
+    /// Windows, reuses and stale installs, oldest first.
+    pub findings: Vec<Finding>,
+    /// Overlaps, oldest first.
+    pub overlaps: Vec<Overlap>,
+    /// Pin waits, oldest first.
+    pub waits: Vec<PinWait>,
+    /// Contended entries.
+    pub entries: EntryTable,
+    /// Durations of overlaps.
+    pub overlap_times: Durations,
+    /// Durations of pin waits.
+    pub wait_times: Durations,
+    /// The part of them after the pin was dropped.
+    pub oversleep_times: Durations,
+    /// Durations of holds of contended pins.
+    pub hold_times: Durations,
+    /// Pin tries that failed, in all waits.
+    pub retries: u64,
+    /// What the engine knows that it did not see.
+    pub losses: EngineLosses,
+}
+
+impl Engine {
+    /// Takes an event in. It takes effect when [`Engine::advance`] has come past it.
+    pub fn feed(&mut self, event: Event) {
+        self.report.events += 1;
+        self.sorter.push(event);
+        self.report.losses.late_events = self.sorter.late();
+    }
+
+    /// All events up to `now` have been fed: those that can no longer be overtaken take effect.
+    pub fn advance(&mut self, now: Nanos) {
+        self.settle(now.saturating_sub(HOLD_BACK));
+    }
+
+    /// No more events will come.
+    pub fn finish(&mut self) {
+        self.settle(Nanos::MAX);
+        for group in self.ended.take_all() {
+            self.tell(group);
+        }
+        for wait in self.waits.advance(Nanos::MAX) {
+            self.waited(wait);
+        }
+        self.report.losses.flights_without_end += self.open.len() as u64;
+        self.open.clear();
+        self.slots.clear();
+        self.drained.clear();
+    }
+
+    /// What was found so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Flights known to be open now, in no order.
+    pub fn open_flights(&self) -> impl Iterator<Item = &Flight> {
+        self.open.values()
+    }
+
+    fn settle(&mut self, until: Nanos) {
+        while let Some(event) = self.sorter.pop(until) {
+            self.rest(event.at());
+            self.apply(event);
+        }
+        self.rest(until);
+        for wait in self.waits.advance(until) {
+            self.waited(wait);
+        }
+        self.forget_old_flights(until);
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Opened(flight) => {
+                self.open.insert(flight.task.tid, *flight);
+            }
+            Event::Changed(change) => self.changed(*change),
+            Event::Closed(flight) => self.closed(*flight),
+        }
+    }
+
+    fn changed(&mut self, change: Change) {
+        let (entry, at, slot) = (change.entry, change.at, change.slot);
+        let state = self.slots.entry(slot_of(entry)).or_default();
+        if state.changes.len() >= CHANGES_HELD {
+            // A reader old enough to need it will find the gap and be counted as incomplete.
+            state.changes.pop_front();
+        }
+        state.changes.push_back(change);
+        self.note_drain(at, entry, slot);
+    }
+
+    fn closed(&mut self, flight: Flight) {
+        self.open.remove(&flight.task.tid);
+        let changes = self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes);
+        let judgement = judge(&flight, changes.into_iter().flatten());
+        match judgement {
+            Judgement::Clear => {}
+            Judgement::Found(finding) => self.found(*finding),
+            Judgement::Incomplete(finding) => {
+                self.report.losses.incomplete_readers += 1;
+                if let Some(finding) = finding {
+                    self.found(*finding);
+                }
+            }
+        }
+        if let Some(wait) = self.waits.flight(&flight) {
+            self.waited(wait);
+        }
+        self.note_drain(flight.end, flight.entry, flight.slot);
+        if self.ended.len() >= FLIGHTS_HELD {
+            self.report.losses.overlaps_cut += self.ended.len() as u64;
+            for group in self.ended.take_all() {
+                self.tell(group);
+            }
+        }
+        self.ended.insert(flight);
+    }
+
+    fn note_drain(&mut self, at: Nanos, entry: Entry, slot: SlotCount) {
+        if slot.is_drained() {
+            self.drained.push_back((at, entry));
+        }
+    }
+
+    /// Entries on which no flight has been open for long enough at `now`: what is known of them is told and forgotten.
+    fn rest(&mut self, now: Nanos) {
+        while let Some((at, entry)) = self.drained.front().copied() {
+            if at.saturating_add(AFTER_DRAIN) > now {
+                return;
+            }
+            self.drained.pop_front();
+            if let Some(state) = self.slots.get_mut(&slot_of(entry)) {
+                state.changes.retain(|change| change.at > at);
+                if state.changes.is_empty() {
+                    self.slots.remove(&slot_of(entry));
+                }
+            }
+            let group = self.ended.take(entry);
+            if !group.is_empty() {
+                self.tell(group);
+            }
+        }
+    }
+
+    /// Flights that hang together have all ended.
+    fn tell(&mut self, group: Vec<Flight>) {
+        self.waits.holders(&group);
+        for hold in group.iter().filter_map(wait::hold) {
+            self.report.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
+        }
+        for overlap in overlap::overlaps(&group) {
+            self.report.verdicts.add(Verdict::Overlap);
+            self.report.overlap_times.add(overlap.duration());
+            self.report.entries.overlap(&overlap);
+            keep(&mut self.report.overlaps, overlap);
+        }
+        self.report.losses.entries_not_listed = self.report.entries.not_listed();
+    }
+
+    fn waited(&mut self, wait: PinWait) {
+        self.report.verdicts.add(Verdict::PinWait);
+        self.report.wait_times.add(wait.duration());
+        self.report.retries += u64::from(wait.retries);
+        if let Some(oversleep) = wait.oversleep_ns {
+            self.report.oversleep_times.add(oversleep);
+        }
+        self.report.entries.verdict(wait.entry, Verdict::PinWait);
+        keep(&mut self.report.waits, wait);
+    }
+
+    fn found(&mut self, finding: Finding) {
+        self.report.verdicts.add(finding.verdict);
+        self.report.entries.verdict(finding.entry, finding.verdict);
+        if !keep(&mut self.report.findings, finding) {
+            self.report.losses.findings_not_listed += 1;
+        }
+    }
+
+    fn forget_old_flights(&mut self, now: Nanos) {
+        let oldest = now.saturating_sub(FLIGHT_TOO_OLD);
+        if now == Nanos::MAX {
+            return;
+        }
+        let before = self.open.len();
+        self.open.retain(|_, flight| flight.begin >= oldest);
+        self.report.losses.flights_without_end += (before - self.open.len()) as u64;
+    }
+}
+
+/// Keeps an item if there is room.
+fn keep<T>(list: &mut Vec<T>, item: T) -> bool {
+    let room = list.len() < KEPT;
+    if room {
+        list.push(item);
+    }
+    room
+}
+
+/// The filter slot of an entry, as the programs compute it.
+fn slot_of(entry: Entry) -> u32 {
+    observer_ebpf::slot::index(entry.0)
+}
+
+#[cfg(test)]
+mod tests;

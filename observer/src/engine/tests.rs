@@ -1,0 +1,132 @@
+use super::*;
+use event::{ChangeKind, Path, Seen, Task};
+
+const ENTRY: Entry = Entry::new(0, 7);
+
+fn task(tid: u32) -> Task {
+    Task { tid, pid: 1, comm: format!("t{tid}") }
+}
+
+fn flight(tid: u32, begin: Nanos, end: Nanos, slot: SlotCount) -> Flight {
+    Flight {
+        entry: ENTRY,
+        base: ENTRY,
+        nr: 1,
+        task: task(tid),
+        begin,
+        end,
+        read_begin: Some(begin + 1),
+        read_end: Some(begin + 2),
+        path: Path::Direct,
+        installed: true,
+        slot,
+        ..Flight::default()
+    }
+}
+
+fn change(kind: ChangeKind, at: Nanos, seq: u32) -> Event {
+    let slot = SlotCount { opens: 2, closes: 1 };
+    Event::Changed(Box::new(Change { kind, entry: ENTRY, at, seq, by: task(2), slot }))
+}
+
+/// The ABA, as the hooks tell it: the victim (1) is overtaken by 2, which swaps the page in, writes it and has it swapped
+/// out again to the same entry.
+fn aba() -> Vec<Event> {
+    let mut victim = flight(1, 100, 900, SlotCount { opens: 2, closes: 2 });
+    victim.frees = Seen { at_read: 0, at_end: 1 };
+    victim.changes = Seen { at_read: 0, at_end: 2 };
+    let mut other = flight(2, 200, 300, SlotCount { opens: 2, closes: 1 });
+    other.freed = Some(290);
+    vec![
+        change(ChangeKind::Freed, 290, 1),
+        Event::Closed(Box::new(other)),
+        change(ChangeKind::HandedOut, 500, 1),
+        change(ChangeKind::Written, 510, 2),
+        Event::Closed(Box::new(victim)),
+    ]
+}
+
+fn run(events: Vec<Event>) -> Engine {
+    let mut engine = Engine::default();
+    for event in events {
+        engine.feed(event);
+    }
+    engine.finish();
+    engine
+}
+
+#[test]
+fn an_aba_is_one_stale_install_and_one_overlap() {
+    let engine = run(aba());
+    let report = engine.report();
+    assert_eq!(report.verdicts, VerdictCounts { overlap: 1, stale_install: 1, ..VerdictCounts::default() });
+    let [finding] = report.findings.as_slice() else { panic!("one finding") };
+    assert_eq!((finding.reader.tid, finding.entry, finding.changes), (1, ENTRY, 2));
+    assert_eq!((report.overlaps[0].from_ns, report.overlaps[0].to_ns, report.overlaps[0].depth), (200, 300, 2));
+    assert_eq!(report.losses, EngineLosses::default());
+    assert!(engine.slots.is_empty() && engine.ended.is_empty());
+}
+
+#[test]
+fn the_order_of_arrival_does_not_matter() {
+    let mut events = aba();
+    events.reverse();
+    assert_eq!(run(events).report().findings, run(aba()).report().findings);
+}
+
+#[test]
+fn every_lost_event_lowers_or_keeps_the_verdict() {
+    let whole = run(aba()).report().findings[0].verdict;
+    for lost in 0..aba().len() {
+        let mut events = aba();
+        events.remove(lost);
+        let engine = run(events);
+        let worst = engine.report().findings.iter().map(|finding| finding.verdict).max();
+        assert!(worst <= Some(whole), "event {lost} lost");
+        // Which event is lost shows, unless it was the other flight's own record: that costs the overlap only.
+        let told = engine.report().losses.incomplete_readers > 0 || lost == 1 || lost == 4;
+        assert!(told, "event {lost} lost without a word");
+    }
+}
+
+#[test]
+fn two_flights_that_close_together_are_both_judged() {
+    // Both closed before either read the counters: the first record already says "none open".
+    let mut events = aba();
+    if let Event::Closed(other) = &mut events[1] {
+        other.end = 899;
+        other.slot = SlotCount { opens: 2, closes: 2 };
+    }
+    assert_eq!(run(events).report().verdicts.stale_install, 1);
+}
+
+#[test]
+fn settles_as_time_goes_by_and_keeps_nothing() {
+    let mut engine = Engine::default();
+    for round in 0..1_000u64 {
+        let start = round * 1_000_000_000;
+        for mut event in aba() {
+            match &mut event {
+                Event::Closed(flight) | Event::Opened(flight) => {
+                    flight.begin += start;
+                    flight.end += start;
+                }
+                Event::Changed(change) => change.at += start,
+            }
+            engine.feed(event);
+        }
+        engine.advance(start + 500_000_000);
+        assert!(engine.slots.is_empty() && engine.ended.is_empty() && engine.drained.is_empty());
+    }
+    assert_eq!(engine.report().verdicts.stale_install, 1_000);
+}
+
+#[test]
+fn a_flight_that_never_ends_ages_into_a_counter() {
+    let mut engine = Engine::default();
+    engine.feed(Event::Opened(Box::new(flight(1, 100, 200, SlotCount { opens: 2, closes: 0 }))));
+    engine.advance(1_000_000_000);
+    assert_eq!(engine.open_flights().count(), 1);
+    engine.advance(100_000_000_000);
+    assert_eq!((engine.open_flights().count(), engine.report().losses.flights_without_end), (0, 1));
+}

@@ -1,0 +1,201 @@
+//! What a flight that lost the pin pays: one wait per task and page, over all its refaults.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::event::{Entry, Flight, Nanos, PinResult, Task};
+
+/// A task that comes back to the same page within this time is still waiting: a tick is 10 ms at most, and the refault
+/// follows at once. Nanoseconds.
+const REFAULT_WITHIN: Nanos = 50_000_000;
+
+/// One wait that is over.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PinWait {
+    /// The entry.
+    pub entry: Entry,
+    /// Who waited.
+    pub task: Task,
+    /// For which page.
+    pub address: u64,
+    /// When the first pin try failed.
+    pub from_ns: Nanos,
+    /// When the task got on.
+    pub to_ns: Nanos,
+    /// Pin tries that failed.
+    pub retries: u32,
+    /// Of these: tries that found the entry gone (`-ENOENT`), the other task having finished.
+    pub gone: u32,
+    /// Who held the pin at the first failure, where it was seen.
+    pub holder: Option<Hold>,
+    /// How long the task went on waiting after the pin was dropped.
+    pub oversleep_ns: Option<Nanos>,
+}
+
+impl PinWait {
+    /// Length in nanoseconds.
+    pub fn duration(&self) -> Nanos {
+        self.to_ns.saturating_sub(self.from_ns)
+    }
+}
+
+/// A pin held.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hold {
+    /// Who.
+    pub task: Task,
+    /// When it was taken.
+    pub taken_ns: Nanos,
+    /// When it was dropped.
+    pub dropped_ns: Nanos,
+}
+
+/// Waits that are not over yet, by thread.
+#[derive(Debug, Default)]
+pub struct Waits {
+    open: HashMap<u32, PinWait>,
+    pages: HashMap<u32, (u64, u64)>,
+}
+
+impl Waits {
+    /// Waits under way.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether no wait is under way.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// A flight has ended: begins, prolongs or ends its task's wait. Gives the wait that is over by it.
+    pub fn flight(&mut self, flight: &Flight) -> Option<PinWait> {
+        let tid = flight.task.tid;
+        let page = (flight.mm, flight.address >> 12);
+        let failed = flight.pin.filter(|pin| pin.result != PinResult::Taken);
+        let same = self.pages.get(&tid) == Some(&page)
+            && self.open.get(&tid).is_some_and(|wait| flight.begin <= wait.to_ns + REFAULT_WITHIN);
+        if !same {
+            let over = self.end(tid);
+            if let Some(pin) = failed {
+                self.begin(flight, page, pin.tried, pin.result);
+            }
+            return over;
+        }
+        let wait = self.open.get_mut(&tid)?;
+        if let Some(pin) = failed {
+            wait.retries += 1;
+            wait.gone += u32::from(pin.result == PinResult::Gone);
+            wait.to_ns = flight.end;
+            return None;
+        }
+        // It got on: by a pin of its own, or with the page that somebody else brought in.
+        wait.to_ns = flight.pin.map_or(flight.begin, |pin| pin.tried);
+        self.end(tid)
+    }
+
+    fn begin(&mut self, flight: &Flight, page: (u64, u64), from: Nanos, result: PinResult) {
+        let wait = PinWait {
+            entry: flight.base,
+            task: flight.task.clone(),
+            address: flight.address,
+            from_ns: from,
+            to_ns: flight.end,
+            retries: 1,
+            gone: u32::from(result == PinResult::Gone),
+            holder: None,
+            oversleep_ns: None,
+        };
+        self.pages.insert(flight.task.tid, page);
+        self.open.insert(flight.task.tid, wait);
+    }
+
+    /// Tells open waits who held the pin they lost: `flights` hang together and have all ended.
+    pub fn holders(&mut self, flights: &[Flight]) {
+        let holds: Vec<(&Flight, Hold)> = flights.iter().filter_map(|flight| Some((flight, hold(flight)?))).collect();
+        for flight in flights {
+            let Some(wait) = self.open.get_mut(&flight.task.tid) else { continue };
+            let lost_at = wait.from_ns;
+            let held = holds.iter().find(|(holder, hold)| {
+                holder.conflicts(flight) && hold.taken_ns <= lost_at && lost_at <= hold.dropped_ns
+            });
+            if let Some((_, hold)) = held.filter(|_| flight.begin <= lost_at && lost_at <= flight.end) {
+                wait.holder = Some(hold.clone());
+            }
+        }
+    }
+
+    /// Ends the waits whose task has not come back.
+    pub fn advance(&mut self, now: Nanos) -> Vec<PinWait> {
+        let over: Vec<u32> =
+            self.open.iter().filter(|(_, wait)| wait.to_ns + REFAULT_WITHIN < now).map(|(tid, _)| *tid).collect();
+        over.into_iter().filter_map(|tid| self.end(tid)).collect()
+    }
+
+    fn end(&mut self, tid: u32) -> Option<PinWait> {
+        self.pages.remove(&tid);
+        let mut wait = self.open.remove(&tid)?;
+        wait.oversleep_ns = wait.holder.as_ref().map(|hold| wait.to_ns.saturating_sub(hold.dropped_ns.max(wait.from_ns)));
+        Some(wait)
+    }
+}
+
+/// The pin that a flight held from its try to its drop.
+pub fn hold(flight: &Flight) -> Option<Hold> {
+    let pin = flight.pin.filter(|pin| pin.result == PinResult::Taken)?;
+    Some(Hold { task: flight.task.clone(), taken_ns: pin.tried, dropped_ns: pin.dropped? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Pin;
+
+    const PAGE: u64 = 0x7000;
+
+    fn flight(tid: u32, begin: Nanos, end: Nanos, pin: Option<(Nanos, PinResult)>) -> Flight {
+        Flight {
+            task: Task { tid, pid: 1, comm: format!("t{tid}") },
+            address: PAGE,
+            nr: 1,
+            begin,
+            end,
+            pin: pin.map(|(tried, result)| Pin { tried, result, fails: 0, dropped: (tried != end).then_some(end - 1) }),
+            ..Flight::default()
+        }
+    }
+
+    #[test]
+    fn refaults_of_one_page_are_one_wait_with_its_holder() {
+        let mut waits = Waits::default();
+        let holder = flight(9, 0, 50, Some((5, PinResult::Taken)));
+        let lost = [flight(1, 10, 30, Some((12, PinResult::Held))), flight(1, 31, 60, Some((33, PinResult::Held)))];
+        for flight in &lost {
+            assert_eq!(waits.flight(flight), None);
+        }
+        waits.holders(&[holder, lost[0].clone(), lost[1].clone()]);
+        let [wait] = waits.advance(60 + REFAULT_WITHIN + 1).try_into().unwrap();
+        assert_eq!((wait.from_ns, wait.to_ns, wait.retries), (12, 60, 2));
+        assert_eq!(wait.holder.map(|hold| (hold.task.tid, hold.dropped_ns)), Some((9, 49)));
+        assert_eq!(wait.oversleep_ns, Some(11));
+    }
+
+    #[test]
+    fn a_task_that_takes_the_pin_itself_has_got_on() {
+        let mut waits = Waits::default();
+        assert_eq!(waits.flight(&flight(1, 10, 30, Some((12, PinResult::Gone)))), None);
+        let wait = waits.flight(&flight(1, 31, 90, Some((40, PinResult::Taken)))).unwrap();
+        assert_eq!((wait.duration(), wait.retries, wait.gone, wait.oversleep_ns), (28, 1, 1, None));
+        assert!(waits.is_empty());
+    }
+
+    #[test]
+    fn another_page_is_another_wait() {
+        let mut waits = Waits::default();
+        waits.flight(&flight(1, 10, 30, Some((12, PinResult::Held))));
+        let other = Flight { address: PAGE + 4096, ..flight(1, 40, 60, Some((45, PinResult::Held))) };
+        assert_eq!(waits.flight(&other).map(|wait| wait.duration()), Some(18));
+        assert_eq!(waits.len(), 1);
+    }
+}
