@@ -31,8 +31,11 @@ pub const CAN_COPY: &str = "CAN_COPY";
 pub const WATCH: &str = "WATCH";
 /// `u64`: nanoseconds by which the widener delays a watched task after its read; 0: never.
 pub const WIDEN_NS: &str = "WIDEN_NS";
-/// `[u8; 16]`: the widener delays only tasks of this command, zero-padded; all zero: any watched task.
-pub const WIDEN_COMM: &str = "WIDEN_COMM";
+/// `u64`: first 8 bytes, little-endian, of the command whose tasks the widener delays; both halves 0: any watched task.
+/// (One global of 16 bytes would be copied by a call to `memcpy`, which 5.10 does not load.)
+pub const WIDEN_COMM_LOW: &str = "WIDEN_COMM_LOW";
+/// `u64`: the other 8 bytes.
+pub const WIDEN_COMM_HIGH: &str = "WIDEN_COMM_HIGH";
 
 /// x86-64: type in the top 5 bits, offset inverted (L1TF) in bits 9 to 58.
 pub const PTE_LAYOUT_X86_64: u32 = 0;

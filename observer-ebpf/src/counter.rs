@@ -49,8 +49,9 @@ pub struct Counters {
     pub lost_table_full: u64,
     /// Loss: a flight's end was never seen (its task came back with a new one).
     pub lost_flight_end: u64,
-    /// Loss: a flight ended whose begin was not seen (it was under way when the probes were attached, or the table was full).
-    pub lost_flight_begin: u64,
+    /// Flights that ended and whose begin was not seen: they were under way when the probes were attached, or found the
+    /// table full, which has been counted.
+    pub unknown_end: u64,
     /// Loss: no room in the ring buffer for a flight record.
     pub lost_ring_flight: u64,
     /// Loss: no room in the ring buffer for an entry record.

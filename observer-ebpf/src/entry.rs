@@ -22,12 +22,24 @@ const LONGEST: u32 = 512;
 #[inline(always)]
 pub(crate) fn freed(entry: u64, nr: u32) {
     count::add(|c| unsafe { &raw mut (*c).freed }, nr.into());
+    if nr == 1 {
+        return freed_one(entry);
+    }
     for i in 0..LONGEST {
         if i >= nr {
             break;
         }
-        freed_one(entry.wrapping_add(i.into()));
+        range_entry_freed(entry.wrapping_add(i.into()));
     }
+}
+
+/// One entry of a longer range. A global function of its own: the verifier walks it once, not once for every turn of the
+/// loop, which took it ten seconds.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn range_entry_freed(entry: u64) -> i32 {
+    freed_one(entry);
+    0
 }
 
 #[inline(always)]
@@ -84,29 +96,45 @@ pub(crate) fn handed_out(entry: u64, nr: u32) {
 /// A page or folio is being written to its entries. A reader that began after the hand-out but before the write still
 /// reads what was there before, so the write counts as a change of its own.
 #[inline(always)]
-pub(crate) fn written<M: Memory>(page: *const u8) {
-    // SAFETY: the hook's argument is a `struct page` or `struct folio` in the swap cache.
-    let (flags, entry): (u64, u64) =
-        unsafe { (M::read(page, globals::PAGE_FLAGS.load()), M::read(page, globals::PAGE_PRIVATE.load())) };
-    let nr = crate::flight::pages::<M>(page, flags);
+pub(crate) fn written<Flags: Memory, Private: Memory>(page: *const u8) {
+    // SAFETY: the hook's argument is a `struct page` or `struct folio` in the swap cache, whose entry is in `private`.
+    let (flags, entry): (u64, u64) = unsafe {
+        (Flags::read(page, globals::PAGE_FLAGS.load()), Private::read(page, globals::PAGE_PRIVATE.load()))
+    };
+    let nr = crate::flight::pages(page, flags);
     count::add(|c| unsafe { &raw mut (*c).written }, nr.into());
     changed(observer_ebpf::record::ENTRY_WRITTEN, entry, nr);
 }
 
 #[inline(always)]
 fn changed(kind: u32, entry: u64, nr: u32) {
+    if nr == 1 {
+        return changed_one(kind, entry);
+    }
     for i in 0..LONGEST {
         if i >= nr {
             break;
         }
-        let entry = entry.wrapping_add(i.into());
-        let Some(slot) = SLOTS.get_ptr_mut(slot::index(entry)) else { return };
-        // SAFETY: a live map value.
-        unsafe { add_u32(&raw mut (*slot).changes, 1) };
-        let seq = emit::changes(slot);
-        if emit::opens(slot) != emit::closes(slot) {
-            emit::entry(kind, unsafe { bpf_ktime_get_ns() }, entry, seq, slot);
-        }
+        range_entry_changed(kind, entry.wrapping_add(i.into()));
+    }
+}
+
+/// One entry of a longer range; see [`range_entry_freed`].
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn range_entry_changed(kind: u32, entry: u64) -> i32 {
+    changed_one(kind, entry);
+    0
+}
+
+#[inline(always)]
+fn changed_one(kind: u32, entry: u64) {
+    let Some(slot) = SLOTS.get_ptr_mut(slot::index(entry)) else { return };
+    // SAFETY: a live map value.
+    unsafe { add_u32(&raw mut (*slot).changes, 1) };
+    let seq = emit::changes(slot);
+    if emit::opens(slot) != emit::closes(slot) {
+        emit::entry(kind, unsafe { bpf_ktime_get_ns() }, entry, seq, slot);
     }
 }
 
@@ -115,14 +143,5 @@ fn changed(kind: u32, entry: u64, nr: u32) {
 pub(crate) fn added_to_cache<M: Memory>(page: *const u8, entry: u64) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
-    handed_out(entry, crate::flight::pages::<M>(page, flags));
-}
-
-/// A folio has been given entries, and holds the first of them.
-#[inline(always)]
-pub(crate) fn allocated<M: Memory>(folio: *const u8) {
-    // SAFETY: the hook's argument is a `struct folio`.
-    let (flags, entry): (u64, u64) =
-        unsafe { (M::read(folio, globals::PAGE_FLAGS.load()), M::read(folio, globals::PAGE_PRIVATE.load())) };
-    handed_out(entry, crate::flight::pages::<M>(folio, flags));
+    handed_out(entry, crate::flight::pages(page, flags));
 }

@@ -4,11 +4,17 @@
 //! Contexts are read at constant places only: the verifier refuses a context pointer that has been moved.
 
 use aya_ebpf::{
+    EbpfContext as _,
+    helpers::generated::bpf_get_func_arg,
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
 
-use crate::{entry, flight, memory::Direct, pin};
+use crate::{
+    entry, flight,
+    memory::{Copied, Direct},
+    pin,
+};
 
 /// Does nothing: loaded, never attached, to learn whether this kernel takes such a program on a function.
 #[fentry]
@@ -86,36 +92,45 @@ pub(crate) fn freed_fentry_si_ci_entry_nr(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// `add_to_swap_cache(folio, entry, gfp, shadowp)`: swap-out passes no `shadowp`, read-ahead does.
+/// `add_to_swap_cache(folio, entry, gfp, shadowp)`.
 #[fentry]
-pub(crate) fn handed_out_fentry_cache_add(ctx: FEntryContext) -> i32 {
-    if ctx.arg::<u64>(3) == 0 {
+pub(crate) fn handed_out_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
+    if gives_no_shadow(&ctx, 3) {
         entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
     }
     0
 }
 
-/// `folio_alloc_swap(folio)` returns 0: the entry is in the folio.
-#[fexit]
-pub(crate) fn handed_out_fexit_folio(ctx: FExitContext) -> i32 {
-    if ctx.arg::<i32>(1) == 0 {
-        entry::allocated::<Direct>(ctx.arg(0));
-    }
-    0
-}
-
-/// `folio_alloc_swap(folio, gfp)` returns 0.
-#[fexit]
-pub(crate) fn handed_out_fexit_folio_gfp(ctx: FExitContext) -> i32 {
-    if ctx.arg::<i32>(2) == 0 {
-        entry::allocated::<Direct>(ctx.arg(0));
-    }
-    0
-}
-
-/// `swap_writepage(page, ..)`, `swap_writeout(folio, ..)`.
+/// `swap_cache_add_folio(folio, entry, shadowp)`.
 #[fentry]
-pub(crate) fn written_fentry(ctx: FEntryContext) -> i32 {
-    entry::written::<Direct>(ctx.arg(0));
+pub(crate) fn handed_out_fentry_entry(ctx: FEntryContext) -> i32 {
+    if gives_no_shadow(&ctx, 2) {
+        entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+    }
+    0
+}
+
+/// Whether argument `n`, `shadowp`, is null: swap-out passes none, swap-in does. A pointer to a pointer may not be read
+/// from the context; the helper (5.17) came before the trampoline took entries by value.
+#[inline(always)]
+fn gives_no_shadow(ctx: &FEntryContext, n: u32) -> bool {
+    let mut shadowp = 0u64;
+    // SAFETY: the context of a tracing program, and room for one register.
+    let error = unsafe { bpf_get_func_arg(ctx.as_ptr(), n, &raw mut shadowp) };
+    error == 0 && shadowp == 0
+}
+
+/// `swap_writepage(page, ..)`.
+#[fentry]
+pub(crate) fn written_fentry_page(ctx: FEntryContext) -> i32 {
+    entry::written::<Direct, Direct>(ctx.arg(0));
+    0
+}
+
+/// `swap_writeout(folio, ..)`: what a folio holds as `private` is a pointer to the verifier, and no number can be made
+/// of it, so it is copied.
+#[fentry]
+pub(crate) fn written_fentry_folio(ctx: FEntryContext) -> i32 {
+    entry::written::<Direct, Copied>(ctx.arg(0));
     0
 }

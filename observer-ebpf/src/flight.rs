@@ -10,7 +10,7 @@ use crate::{
     count::{self, add_u32},
     emit, globals,
     maps::{FLIGHTS, Flight, SLOTS},
-    memory::Memory,
+    memory::{Copied, Memory},
     task,
 };
 
@@ -53,6 +53,9 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
             begin: now,
             tid,
             tgid,
+            // Until a read begins: a flight that never reads still tells whether its entry is the one of before.
+            frees_read: frees_begin,
+            changes_read: changes_begin,
             ..FlightRecord::default()
         },
         vmf: vmf as u64,
@@ -104,7 +107,7 @@ fn enter(tid: u32, flight: &Flight) -> bool {
 pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
-    let nr = pages::<M>(page, flags);
+    let nr = pages(page, flags);
     let cached = flags & (1 << (globals::PG_SWAPCACHE.load() & 63)) != 0;
     let (tid, _) = task::ids();
     let flight = FLIGHTS.get_ptr_mut(tid);
@@ -140,14 +143,14 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
 
 /// Number of pages of the page or folio.
 #[inline(always)]
-pub(crate) fn pages<M: Memory>(page: *const u8, flags: u64) -> u32 {
+pub(crate) fn pages(page: *const u8, flags: u64) -> u32 {
     let order_at = globals::PAGE_ORDER.load();
     if order_at == 0 || flags & (1 << (globals::PG_HEAD.load() & 63)) == 0 {
         return 1;
     }
     // The order sits in the second `struct page`, past the object that the verifier knows: copied on both backends.
     // SAFETY: a head page is followed by its tail pages.
-    let order: u8 = unsafe { crate::memory::Copied::read(page, order_at) };
+    let order: u8 = unsafe { Copied::read(page, order_at) };
     1 << (order & 15)
 }
 
@@ -238,6 +241,6 @@ fn count_unknown_end<M: Memory>(vmf: *const u8, tid: u32) {
     let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
     let special = !task::pte_present(pte) && !task::real(task::entry_of_pte(pte));
     if !special && task::observed(tid) {
-        count::add(|c| unsafe { &raw mut (*c).lost_flight_begin }, 1);
+        count::add(|c| unsafe { &raw mut (*c).unknown_end }, 1);
     }
 }

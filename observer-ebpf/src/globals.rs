@@ -26,5 +26,6 @@ globals! {
     CAN_COPY: u32 = 0;
     WATCH: u32 = 0;
     WIDEN_NS: u64 = 0;
-    WIDEN_COMM: [u8; 16] = [0; 16];
+    WIDEN_COMM_LOW: u64 = 0;
+    WIDEN_COMM_HIGH: u64 = 0;
 }

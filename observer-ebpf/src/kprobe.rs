@@ -88,10 +88,19 @@ pub(crate) fn freed_kprobe_si_ci_entry_nr(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// `add_to_swap_cache(page, entry, gfp, shadowp)`: swap-out passes no `shadowp`, read-ahead does.
+/// `add_to_swap_cache(page, entry, gfp, shadowp)`: swap-out passes no `shadowp`, swap-in does.
 #[kprobe]
-pub(crate) fn handed_out_kprobe_cache_add(ctx: ProbeContext) -> u32 {
+pub(crate) fn handed_out_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
     if arg(&ctx, 3) == 0 {
+        entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+    }
+    0
+}
+
+/// `swap_cache_add_folio(folio, entry, shadowp)`.
+#[kprobe]
+pub(crate) fn handed_out_kprobe_entry(ctx: ProbeContext) -> u32 {
+    if arg(&ctx, 2) == 0 {
         entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
     0
@@ -100,6 +109,6 @@ pub(crate) fn handed_out_kprobe_cache_add(ctx: ProbeContext) -> u32 {
 /// `swap_writepage(page, ..)`, `swap_writeout(folio, ..)`.
 #[kprobe]
 pub(crate) fn written_kprobe(ctx: ProbeContext) -> u32 {
-    entry::written::<Copied>(arg(&ctx, 0) as *const u8);
+    entry::written::<Copied, Copied>(arg(&ctx, 0) as *const u8);
     0
 }

@@ -74,11 +74,11 @@ pub struct FlightRecord {
     pub opens: u32,
     /// Likewise.
     pub closes: u32,
-    /// The slot's sequence number of frees when the read began.
+    /// The slot's sequence number of frees when the read began; of a flight without a read: when the flight began.
     pub frees_read: u32,
     /// The same when the flight freed the entry itself, else at its end.
     pub frees_end: u32,
-    /// The slot's sequence number of content changes when the read began.
+    /// The slot's sequence number of content changes, likewise.
     pub changes_read: u32,
     /// The same when the flight freed the entry itself, else at its end.
     pub changes_end: u32,

@@ -1,6 +1,18 @@
 //! `observer` watches a live Linux kernel swap pages in: which entries are swapped in by several tasks at once, which of
 //! these were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
 //!
-//! Data flows one way: [`kernel`] -> [`probe`] -> [`engine`] -> output. `docs/` has the decisions.
+//! Data flows one way: [`kernel`] -> [`probe`] -> [`engine`] -> [`export`]. `docs/decisions/` says why things are as
+//! they are.
 
+pub mod cli;
+pub mod commands;
 pub mod engine;
+pub mod exit;
+pub mod export;
+pub mod kernel;
+pub mod launch;
+pub mod probe;
+pub mod session;
+pub mod setup;
+pub mod source;
+pub mod stress;

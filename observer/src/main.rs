@@ -1,2 +1,35 @@
-//! observer
-fn main() {}
+//! The command line of `observer`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use observer::{
+    cli::{Cli, Command},
+    commands,
+    exit::Exit,
+    setup::Refusal,
+};
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::new().filter_or("OBSERVER_LOG", "warn")).init();
+    // Wrong usage: clap prints what and why, and exits with 2.
+    let cli = Cli::parse();
+    run(cli).unwrap_or_else(|error| report(&error)).into()
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command.unwrap_or(Command::Live(cli.observe)) {
+        Command::Live(args) => commands::live::run(&args),
+        Command::Record(args) => commands::record::run(&args),
+        Command::Stress(args) => commands::stress::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Launch(args) => Ok(commands::launch(args.gate, &args.cmd)),
+        Command::Workload(args) => Ok(commands::stress::workload(&args)),
+    }
+}
+
+/// One message on standard error, and the exit code that goes with it.
+fn report(error: &anyhow::Error) -> Exit {
+    eprintln!("observer: {error:#}");
+    if error.is::<Box<Refusal>>() || error.is::<Refusal>() { Exit::Refused } else { Exit::Failed }
+}

@@ -1,6 +1,6 @@
 //! What the engine is fed with: flights and what happens to entries, in order of time.
 
-use std::{fmt, str::FromStr as _};
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
@@ -41,7 +41,7 @@ impl std::str::FromStr for Entry {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (kind, offset) = text.split_once(':').unwrap_or(("", text));
-        Ok(Self::new(u8::from_str(kind)?, u64::from_str(offset)?))
+        Ok(Self::new(kind.parse()?, offset.parse()?))
     }
 }
 
@@ -110,7 +110,7 @@ pub struct Pin {
 /// events on one slot exactly, whatever the clocks and the ring buffer do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// When the read began.
+    /// When the read began; of a flight without a read: when the flight began.
     pub at_read: u32,
     /// When the flight freed the entry itself, else when it ended. Later changes are not under this reader.
     pub at_end: u32,

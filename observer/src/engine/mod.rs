@@ -203,7 +203,8 @@ impl Engine {
                     self.slots.remove(&slot_of(entry));
                 }
             }
-            let group = self.ended.take(entry);
+            // Flights that began after the drain belong to the next story, which may not be over.
+            let group = self.ended.take(entry, at);
             if !group.is_empty() {
                 self.tell(group);
             }

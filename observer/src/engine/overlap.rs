@@ -60,15 +60,15 @@ impl Overlaps {
         self.flights.insert((flight.base.0, flight.begin, flight.task.tid), flight);
     }
 
-    /// Takes out all flights that hang together with `entry` by intersecting ranges.
-    pub fn take(&mut self, entry: Entry) -> Vec<Flight> {
+    /// Takes out the flights that had begun by `begun_by` and hang together with `entry` by intersecting ranges.
+    pub fn take(&mut self, entry: Entry, begun_by: Nanos) -> Vec<Flight> {
         let mut low = entry.0;
         let mut high = entry.0 + 1;
         // Grow the range to a fixed point: a large folio's range can tie neighbours in.
         loop {
             let hanging = self.flights.range((low.saturating_sub(LONGEST_RANGE), 0, 0)..(high, 0, 0));
             let (mut new_low, mut new_high) = (low, high);
-            for ((base, ..), flight) in hanging {
+            for ((base, ..), flight) in hanging.filter(|((_, begin, _), _)| *begin <= begun_by) {
                 let end = base + u64::from(flight.nr);
                 if end > low {
                     new_low = new_low.min(*base);
@@ -80,7 +80,8 @@ impl Overlaps {
             }
             (low, high) = (new_low, new_high);
         }
-        let keys: Vec<_> = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(key, _)| *key).collect();
+        let group = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(key, _)| *key);
+        let keys: Vec<_> = group.filter(|(_, begin, _)| *begin <= begun_by).collect();
         keys.iter().filter_map(|key| self.flights.remove(key)).collect()
     }
 
@@ -89,7 +90,7 @@ impl Overlaps {
         let mut groups = Vec::new();
         while let Some(flight) = self.flights.values().next() {
             let base = flight.base;
-            groups.push(self.take(base));
+            groups.push(self.take(base, Nanos::MAX));
         }
         groups
     }
@@ -225,7 +226,7 @@ mod tests {
         for f in [flight(1, 0, 16, 0, 30), flight(2, 5, 1, 10, 40), flight(3, 16, 1, 0, 40)] {
             overlaps_of.insert(f);
         }
-        let group = overlaps_of.take(Entry(5));
+        let group = overlaps_of.take(Entry(5), 100);
         assert_eq!((group.len(), overlaps_of.len()), (2, 1));
         assert_eq!(told(&group), [(10, 30, 2, 2)]);
     }

@@ -101,6 +101,19 @@ fn two_flights_that_close_together_are_both_judged() {
 }
 
 #[test]
+fn a_drain_does_not_cut_the_next_overlap_in_two() {
+    // Seen on 6.1: a holder is in the air when the last drain is dealt with, and its losers have ended by then.
+    let mut engine = Engine::default();
+    engine.feed(Event::Closed(Box::new(flight(3, 10, 20, SlotCount { opens: 1, closes: 1 }))));
+    engine.feed(Event::Closed(Box::new(flight(2, 5_000_000, 9_000_000, SlotCount { opens: 3, closes: 2 }))));
+    engine.feed(Event::Closed(Box::new(flight(1, 1_000_000, 30_000_000, SlotCount { opens: 3, closes: 3 }))));
+    engine.advance(15_000_000 + HOLD_BACK);
+    engine.finish();
+    let report = engine.report();
+    assert_eq!(report.overlaps.iter().map(Overlap::duration).collect::<Vec<_>>(), [4_000_000]);
+}
+
+#[test]
 fn settles_as_time_goes_by_and_keeps_nothing() {
     let mut engine = Engine::default();
     for round in 0..1_000u64 {

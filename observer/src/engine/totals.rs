@@ -81,15 +81,7 @@ impl Durations {
 
     /// Count and percentiles.
     pub fn summary(&self) -> DurationSummary {
-        let at = |quantile| self.0.value_at_quantile(quantile);
-        DurationSummary {
-            count: self.0.len(),
-            p50_ns: at(0.5),
-            p90_ns: at(0.9),
-            p99_ns: at(0.99),
-            p999_ns: at(0.999),
-            max_ns: if self.0.is_empty() { 0 } else { self.0.max() },
-        }
+        DurationSummary::of(&self.0)
     }
 }
 
@@ -103,6 +95,21 @@ pub struct DurationSummary {
     pub p99_ns: u64,
     pub p999_ns: u64,
     pub max_ns: u64,
+}
+
+impl DurationSummary {
+    /// Of a histogram of nanoseconds.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Self {
+            count: histogram.len(),
+            p50_ns: at(0.5),
+            p90_ns: at(0.9),
+            p99_ns: at(0.99),
+            p999_ns: at(0.999),
+            max_ns: if histogram.is_empty() { 0 } else { histogram.max() },
+        }
+    }
 }
 
 /// What is known of one contended entry.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::event::{Entry, Flight, Nanos, PinResult, Task};
+use super::event::{Entry, Flight, Nanos, Pin, PinResult, Task};
 
-/// A task that comes back to the same page within this time is still waiting: a tick is 10 ms at most, and the refault
-/// follows at once. Nanoseconds.
+/// A task that has not come back to its page after this time has found it there, brought in by somebody else: the
+/// refault follows at once. Nanoseconds.
 const REFAULT_WITHIN: Nanos = 50_000_000;
 
 /// One wait that is over.
@@ -54,8 +54,28 @@ pub struct Hold {
 /// Waits that are not over yet, by thread.
 #[derive(Debug, Default)]
 pub struct Waits {
-    open: HashMap<u32, PinWait>,
-    pages: HashMap<u32, (u64, u64)>,
+    open: HashMap<u32, Open>,
+}
+
+/// A wait under way.
+#[derive(Debug)]
+struct Open {
+    wait: PinWait,
+    mm: u64,
+    /// The slot's content changes at the end of the last flight. If more have come by the next flight, the page has been
+    /// in memory and out again in between: that flight is another story, even on the same page and entry.
+    changes: u32,
+}
+
+impl Open {
+    /// Whether a flight is the refault that this wait goes on with.
+    fn goes_on_with(&self, flight: &Flight) -> bool {
+        self.mm == flight.mm
+            && self.wait.address >> 12 == flight.address >> 12
+            && self.wait.entry == flight.base
+            && self.changes == flight.changes.at_read
+            && flight.begin <= self.wait.to_ns + REFAULT_WITHIN
+    }
 }
 
 impl Waits {
@@ -72,50 +92,31 @@ impl Waits {
     /// A flight has ended: begins, prolongs or ends its task's wait. Gives the wait that is over by it.
     pub fn flight(&mut self, flight: &Flight) -> Option<PinWait> {
         let tid = flight.task.tid;
-        let page = (flight.mm, flight.address >> 12);
         let failed = flight.pin.filter(|pin| pin.result != PinResult::Taken);
-        let same = self.pages.get(&tid) == Some(&page)
-            && self.open.get(&tid).is_some_and(|wait| flight.begin <= wait.to_ns + REFAULT_WITHIN);
-        if !same {
+        let Some(open) = self.open.get_mut(&tid).filter(|open| open.goes_on_with(flight)) else {
             let over = self.end(tid);
             if let Some(pin) = failed {
-                self.begin(flight, page, pin.tried, pin.result);
+                self.open.insert(tid, begin(flight, pin));
             }
             return over;
-        }
-        let wait = self.open.get_mut(&tid)?;
-        if let Some(pin) = failed {
-            wait.retries += 1;
-            wait.gone += u32::from(pin.result == PinResult::Gone);
-            wait.to_ns = flight.end;
-            return None;
-        }
-        // It got on: by a pin of its own, or with the page that somebody else brought in.
-        wait.to_ns = flight.pin.map_or(flight.begin, |pin| pin.tried);
-        self.end(tid)
-    }
-
-    fn begin(&mut self, flight: &Flight, page: (u64, u64), from: Nanos, result: PinResult) {
-        let wait = PinWait {
-            entry: flight.base,
-            task: flight.task.clone(),
-            address: flight.address,
-            from_ns: from,
-            to_ns: flight.end,
-            retries: 1,
-            gone: u32::from(result == PinResult::Gone),
-            holder: None,
-            oversleep_ns: None,
         };
-        self.pages.insert(flight.task.tid, page);
-        self.open.insert(flight.task.tid, wait);
+        let Some(pin) = failed else {
+            // It got on: by a pin of its own, or with the page that somebody else brought in.
+            open.wait.to_ns = flight.pin.map_or(flight.begin, |pin| pin.tried);
+            return self.end(tid);
+        };
+        open.wait.retries += 1;
+        open.wait.gone += u32::from(pin.result == PinResult::Gone);
+        open.wait.to_ns = flight.end;
+        open.changes = flight.changes.at_end;
+        None
     }
 
     /// Tells open waits who held the pin they lost: `flights` hang together and have all ended.
     pub fn holders(&mut self, flights: &[Flight]) {
         let holds: Vec<(&Flight, Hold)> = flights.iter().filter_map(|flight| Some((flight, hold(flight)?))).collect();
         for flight in flights {
-            let Some(wait) = self.open.get_mut(&flight.task.tid) else { continue };
+            let Some(Open { wait, .. }) = self.open.get_mut(&flight.task.tid) else { continue };
             let lost_at = wait.from_ns;
             let held = holds.iter().find(|(holder, hold)| {
                 holder.conflicts(flight) && hold.taken_ns <= lost_at && lost_at <= hold.dropped_ns
@@ -129,16 +130,30 @@ impl Waits {
     /// Ends the waits whose task has not come back.
     pub fn advance(&mut self, now: Nanos) -> Vec<PinWait> {
         let over: Vec<u32> =
-            self.open.iter().filter(|(_, wait)| wait.to_ns + REFAULT_WITHIN < now).map(|(tid, _)| *tid).collect();
+            self.open.iter().filter(|(_, open)| open.wait.to_ns + REFAULT_WITHIN < now).map(|(tid, _)| *tid).collect();
         over.into_iter().filter_map(|tid| self.end(tid)).collect()
     }
 
     fn end(&mut self, tid: u32) -> Option<PinWait> {
-        self.pages.remove(&tid);
-        let mut wait = self.open.remove(&tid)?;
+        let Open { mut wait, .. } = self.open.remove(&tid)?;
         wait.oversleep_ns = wait.holder.as_ref().map(|hold| wait.to_ns.saturating_sub(hold.dropped_ns.max(wait.from_ns)));
         Some(wait)
     }
+}
+
+fn begin(flight: &Flight, pin: Pin) -> Open {
+    let wait = PinWait {
+        entry: flight.base,
+        task: flight.task.clone(),
+        address: flight.address,
+        from_ns: pin.tried,
+        to_ns: flight.end,
+        retries: 1,
+        gone: u32::from(pin.result == PinResult::Gone),
+        holder: None,
+        oversleep_ns: None,
+    };
+    Open { wait, mm: flight.mm, changes: flight.changes.at_end }
 }
 
 /// The pin that a flight held from its try to its drop.
@@ -150,7 +165,7 @@ pub fn hold(flight: &Flight) -> Option<Hold> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::Pin;
+    use crate::engine::event::Seen;
 
     const PAGE: u64 = 0x7000;
 
@@ -188,6 +203,16 @@ mod tests {
         let wait = waits.flight(&flight(1, 31, 90, Some((40, PinResult::Taken)))).unwrap();
         assert_eq!((wait.duration(), wait.retries, wait.gone, wait.oversleep_ns), (28, 1, 1, None));
         assert!(waits.is_empty());
+    }
+
+    #[test]
+    fn the_same_page_and_entry_after_a_hand_out_is_another_wait() {
+        let mut waits = Waits::default();
+        waits.flight(&flight(1, 10, 30, Some((12, PinResult::Held))));
+        let changes = Seen { at_read: 2, at_end: 2 };
+        let later = Flight { changes, ..flight(1, 20_000, 30_000, Some((20_001, PinResult::Held))) };
+        assert_eq!(waits.flight(&later).map(|wait| (wait.duration(), wait.retries)), Some((18, 1)));
+        assert_eq!(waits.len(), 1);
     }
 
     #[test]

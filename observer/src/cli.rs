@@ -1,0 +1,186 @@
+//! The command line: the contract of design.md, as far as it is built.
+
+use std::{ffi::OsString, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
+/// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do; without one: `live`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to observe, for `live`.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this host does not allow it; 4 I/O or data error;\n\
+                          10 a stale-install was seen; 20 losses make the result inconclusive; 30 the command failed";
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what is happening, as it happens (the default)
+    Live(ObserveArgs),
+    /// Observe without a display and print a summary at the end
+    Record(RecordArgs),
+    /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
+    Stress(StressArgs),
+    /// Say what this host allows, with reasons, and whether the race can happen here
+    Doctor(DoctorArgs),
+    #[command(name = crate::launch::SUBCOMMAND, hide = true)]
+    Launch(LaunchArgs),
+    #[command(name = crate::commands::stress::WORKLOAD, hide = true)]
+    Workload(WorkloadArgs),
+}
+
+/// Options of every observation.
+#[derive(Debug, Clone, Args)]
+pub struct ObserveArgs {
+    /// Stop after this time, e.g. 30s, 5min
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Delay the command's own tasks by this time right after their read, so that the race has time to happen (at most 100ms)
+    #[arg(long, value_name = "D", value_parser = widening, requires = "cmd")]
+    pub widen: Option<Duration>,
+    /// Delay only tasks of this name
+    #[arg(long, value_name = "NAME", value_parser = comm, requires = "widen")]
+    pub widen_comm: Option<String>,
+    /// Size of the ring buffer, in KiB, a power of two
+    #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
+    pub ring_size: u32,
+    /// Start this command once everything is attached, observe only its tasks, and stop when it ends
+    #[arg(last = true, value_name = "CMD")]
+    pub cmd: Vec<OsString>,
+}
+
+/// Options of `record`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// How to observe.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `stress`.
+#[derive(Debug, Args)]
+pub struct StressArgs {
+    /// Which workload
+    #[arg(value_enum)]
+    pub workload: Workload,
+    /// Rounds to play
+    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: u32,
+    /// Delay the victim by this time right after its read; 0s: not at all
+    #[arg(long, value_name = "D", default_value = "20ms", value_parser = widening)]
+    pub widen: Duration,
+    /// Run although other swap is in use
+    #[arg(long)]
+    pub allow_other_swap: bool,
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The workloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Workload {
+    /// One page, one victim, one slot: the ABA round by round
+    Targeted,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The hidden gate of `-- CMD`.
+#[derive(Debug, Args)]
+pub struct LaunchArgs {
+    /// Descriptor to wait on.
+    pub gate: i32,
+    /// The command.
+    #[arg(last = true, required = true)]
+    pub cmd: Vec<OsString>,
+}
+
+/// The hidden workload process.
+#[derive(Debug, Args)]
+pub struct WorkloadArgs {
+    /// Descriptor for messages.
+    pub messages: i32,
+    /// Rounds.
+    pub rounds: u32,
+    /// Run although other swap is in use.
+    #[arg(long)]
+    pub allow_other_swap: bool,
+}
+
+/// Longest delay: the widener runs with preemption off.
+const LONGEST_WIDENING: Duration = Duration::from_millis(100);
+
+fn widening(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 20ms"))?;
+    if duration > LONGEST_WIDENING {
+        return Err("at most 100ms: the task keeps its CPU for all of it".to_owned());
+    }
+    Ok(duration)
+}
+
+fn comm(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("an empty name matches no task".to_owned()),
+        1..=15 => Ok(text.to_owned()),
+        _ => Err(format!("the kernel keeps 15 bytes of a task's name: give `{}`", text.chars().take(15).collect::<String>())),
+    }
+}
+
+fn ring_size(text: &str) -> Result<u32, String> {
+    let kib: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if !kib.is_power_of_two() || !(4..=1 << 20).contains(&kib) {
+        return Err("a power of two from 4 to 1048576".to_owned());
+    }
+    Ok(kib)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::error::ErrorKind> {
+        Cli::try_parse_from(std::iter::once(&"observer").chain(args)).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn live_is_the_default() {
+        let cli = parse(&["--duration", "2s", "--", "sleep", "1"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!((cli.observe.duration, cli.observe.cmd.len()), (Some(Duration::from_secs(2)), 2));
+    }
+
+    #[test]
+    fn wrong_usage_is_told() {
+        use clap::error::ErrorKind;
+        assert_eq!(parse(&["record", "--widen", "20ms"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["record", "--widen", "2s", "--", "x"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["record", "--ring-size", "5"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["stress", "targeted", "--rounds", "0"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["stress", "wild"]).unwrap_err(), ErrorKind::InvalidValue);
+        let long = ["record", "--widen", "1ms", "--widen-comm", "a-name-of-16-byte", "--", "x"];
+        assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);
+    }
+}

@@ -1,0 +1,58 @@
+//! What was not seen, by cause: the one list that every output shows.
+
+use std::collections::BTreeMap;
+
+use crate::{engine::totals::EngineLosses, probe::Snapshot};
+
+/// Losses by cause. A cause that this kernel cannot tell is left out rather than shown as 0.
+pub type Losses = BTreeMap<&'static str, u64>;
+
+/// Collects the losses of programs, transport and engine.
+pub fn collect(snapshot: &Snapshot, undecodable: u64, engine: &EngineLosses) -> Losses {
+    let counters = &snapshot.counters;
+    let mut losses = Losses::from([
+        ("flight_table_full", counters.lost_table_full),
+        ("flight_end_missed", counters.lost_flight_end),
+        ("ring_full_flight", counters.lost_ring_flight),
+        ("ring_full_entry", counters.lost_ring_entry),
+        ("pin_return_missed", counters.lost_pin_return),
+        ("watch_table_full", counters.lost_watch_full),
+        ("kernel_read_failed", counters.lost_copy),
+        ("record_undecodable", undecodable),
+        ("event_too_late", engine.late_events),
+        ("reader_incomplete", engine.incomplete_readers),
+        ("flight_without_end", engine.flights_without_end),
+        ("overlap_cut", engine.overlaps_cut),
+        ("entry_not_listed", engine.entries_not_listed),
+        ("finding_not_listed", engine.findings_not_listed),
+    ]);
+    if let Some(skipped) = snapshot.skipped {
+        losses.insert("program_skipped", skipped);
+    }
+    losses
+}
+
+/// All of them together.
+pub fn total(losses: &Losses) -> u64 {
+    losses.values().sum()
+}
+
+/// What each cause means and what helps.
+pub fn remedy(cause: &str) -> &'static str {
+    match cause {
+        "flight_table_full" => "more tasks in do_swap_page at once than the table holds (16384)",
+        "flight_end_missed" => "return probes ran out of instances; the fentry backend does not miss any",
+        "ring_full_flight" | "ring_full_entry" => "user space was too slow: use --ring-size",
+        "pin_return_missed" => "return probes ran out of instances",
+        "watch_table_full" => "the command has more tasks than the table holds (65536)",
+        "kernel_read_failed" => "kernel memory that should be readable was not",
+        "record_undecodable" => "program and object do not belong together: rebuild",
+        "event_too_late" => "an event came more than 0.1 s late",
+        "reader_incomplete" => "more happened under a reader than arrived here: its verdict may be too low",
+        "flight_without_end" => "flights that were still open, or whose end never came",
+        "overlap_cut" => "an entry never came to rest; some overlaps may be missing",
+        "entry_not_listed" | "finding_not_listed" => "counted, but the list was full",
+        "program_skipped" => "the kernel skipped a program because it was already running on that CPU",
+        _ => "",
+    }
+}

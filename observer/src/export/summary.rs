@@ -1,0 +1,251 @@
+//! The summary of an observation: what every format is made from.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::losses::{self, Losses};
+use crate::{
+    engine::{
+        overlap::Overlap,
+        totals::{DurationSummary, EntryStats, VerdictCounts},
+        verdict::Finding,
+        wait::PinWait,
+    },
+    exit::Exit,
+    kernel::plan::{Missing, Plan},
+    launch,
+    probe::SelfCost,
+    session::Outcome,
+};
+
+/// Version of the JSON objects: raised when a name goes or changes its meaning.
+pub const SCHEMA: &str = "observer/1";
+
+/// Overlaps, waits and entries listed at most; all are counted.
+const LISTED: usize = 100;
+
+/// The kernel and how it is hooked.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names are the contract of design.md")]
+pub struct KernelSummary {
+    pub release: String,
+    pub state: &'static str,
+    /// By hook: backend and function.
+    pub backend: BTreeMap<&'static str, String>,
+    /// What cannot be told on this kernel.
+    pub degraded: Vec<Missing>,
+    /// Length of a tick, nanoseconds.
+    pub tick_ns: Option<u64>,
+}
+
+/// Pages read from swap devices.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct SwapIns {
+    /// All: `direct` and `cached`.
+    pub seen: u64,
+    /// Read past the swap cache.
+    pub direct: u64,
+    /// Read into the swap cache.
+    pub cached: u64,
+    /// Of these: outside any flight (shmem, swapoff, read-ahead by madvise).
+    pub outside_flights: u64,
+    /// The kernel's own count over the same time: `pswpin`, and `swpin_zero` where there is one. Of the whole host.
+    pub kernel: Option<u64>,
+}
+
+/// Calls of `do_swap_page` on swap entries.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the counters")]
+pub struct Flights {
+    pub begun: u64,
+    pub ended: u64,
+    pub installed: u64,
+    pub direct: u64,
+    pub cached: u64,
+    pub none: u64,
+    /// Contended, so streamed.
+    pub streamed: u64,
+    /// Calls on entries that are no swap (migration, hwpoison, markers), not counted above.
+    pub special: u64,
+    /// Under way when the probes were attached.
+    pub under_way: u64,
+}
+
+/// Pins of flights.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Pins {
+    /// Taken.
+    pub taken: u64,
+    /// Tries that met a live holder.
+    pub eexist: u64,
+    /// Tries that found the entry gone.
+    pub enoent: u64,
+    /// Failed tries outside flights.
+    pub outside_failed: u64,
+    /// Failed tries within waits.
+    pub retries: u64,
+}
+
+/// Distributions, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "the names are the words of design.md")]
+pub struct Distributions {
+    pub flight_direct: DurationSummary,
+    pub flight_cached: DurationSummary,
+    pub flight_none: DurationSummary,
+    pub overlap: DurationSummary,
+    pub pin_hold: DurationSummary,
+    pub pin_wait: DurationSummary,
+    pub oversleep: DurationSummary,
+}
+
+/// The widener's doing.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Widened {
+    /// Delay asked for, nanoseconds.
+    pub ns: u64,
+    /// Delays made.
+    pub delays: u64,
+    /// Delays that came out shorter.
+    pub short: u64,
+}
+
+/// The command given with `--`.
+#[derive(Clone, Debug, Serialize)]
+pub struct CommandSummary {
+    /// As typed.
+    pub command: String,
+    /// Its exit code; 128 and more: killed by a signal. Missing: it was still running.
+    pub code: Option<i32>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names are the contract of design.md")]
+pub struct Summary {
+    pub schema: &'static str,
+    pub kernel: KernelSummary,
+    pub swapins: SwapIns,
+    pub flights: Flights,
+    pub pins: Pins,
+    pub verdicts: VerdictCounts,
+    pub findings: Vec<Finding>,
+    pub overlaps: Vec<Overlap>,
+    pub waits: Vec<PinWait>,
+    pub entries: Vec<EntryStats>,
+    pub distributions: Distributions,
+    pub losses: Losses,
+    pub self_cost: SelfCost,
+    pub widen: Option<Widened>,
+    pub command: Option<CommandSummary>,
+}
+
+impl Summary {
+    /// Makes it from an outcome.
+    pub fn new(release: &str, tick_ns: Option<u64>, plan: &Plan, outcome: &Outcome) -> Self {
+        let report = outcome.engine.report();
+        let counters = &outcome.snapshot.counters;
+        Self {
+            schema: SCHEMA,
+            kernel: kernel(release, tick_ns, plan),
+            swapins: swap_ins(outcome),
+            flights: Flights {
+                begun: counters.begun,
+                ended: counters.ended,
+                installed: counters.installed,
+                direct: counters.direct,
+                cached: counters.cached,
+                none: counters.none,
+                streamed: counters.streamed,
+                special: counters.special,
+                under_way: counters.unknown_end.saturating_sub(counters.lost_table_full),
+            },
+            pins: Pins {
+                taken: counters.pins,
+                eexist: counters.pin_eexist,
+                enoent: counters.pin_enoent,
+                outside_failed: counters.pin_outside,
+                retries: report.retries,
+            },
+            verdicts: report.verdicts,
+            findings: report.findings.clone(),
+            overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
+            waits: report.waits.iter().take(LISTED).cloned().collect(),
+            entries: report.entries.worst(LISTED),
+            distributions: distributions(outcome),
+            losses: losses::collect(&outcome.snapshot, outcome.undecodable, &report.losses),
+            self_cost: outcome.cost,
+            widen: None,
+            command: None,
+        }
+    }
+
+    /// Adds what the widener did, if it was asked for.
+    #[must_use]
+    pub fn with_widener(mut self, ns: Option<u64>, outcome: &Outcome) -> Self {
+        let counters = &outcome.snapshot.counters;
+        self.widen = ns.map(|ns| Widened { ns, delays: counters.widened, short: counters.widened_short });
+        self
+    }
+
+    /// Adds how the command ended.
+    #[must_use]
+    pub fn with_command(mut self, command: &[std::ffi::OsString], outcome: &Outcome) -> Self {
+        if !command.is_empty() {
+            let code = outcome.command.map(|status| launch::describe(status).1);
+            self.command = Some(CommandSummary { command: launch::shown(command), code });
+        }
+        self
+    }
+
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        let failed = self.command.as_ref().is_some_and(|command| command.code.is_some_and(|code| code != 0));
+        Exit::of_observation(self.verdicts.stale_install, failed, losses::total(&self.losses))
+    }
+}
+
+fn kernel(release: &str, tick_ns: Option<u64>, plan: &Plan) -> KernelSummary {
+    let mut backend: BTreeMap<&'static str, String> = BTreeMap::new();
+    for hook in &plan.hooks {
+        let how = format!("{} {}", hook.backend.name(), hook.symbol);
+        backend.entry(hook.meaning.name()).and_modify(|all| *all = format!("{all}, {how}")).or_insert(how);
+    }
+    KernelSummary {
+        release: release.to_owned(),
+        state: plan.state.words(),
+        backend,
+        degraded: plan.missing.clone(),
+        tick_ns,
+    }
+}
+
+fn swap_ins(outcome: &Outcome) -> SwapIns {
+    let counters = &outcome.snapshot.counters;
+    let kernel = outcome.vmstat.as_ref().map(|(before, after)| {
+        let zero = after.swpin_zero.zip(before.swpin_zero).map_or(0, |(after, before)| after.saturating_sub(before));
+        after.pswpin.saturating_sub(before.pswpin) + zero
+    });
+    SwapIns {
+        seen: counters.read_direct + counters.read_cached,
+        direct: counters.read_direct,
+        cached: counters.read_cached,
+        outside_flights: counters.read_outside,
+        kernel,
+    }
+}
+
+fn distributions(outcome: &Outcome) -> Distributions {
+    let report = outcome.engine.report();
+    let [direct, cached, none] = &outcome.flight_times.by_path;
+    Distributions {
+        flight_direct: DurationSummary::of(direct),
+        flight_cached: DurationSummary::of(cached),
+        flight_none: DurationSummary::of(none),
+        overlap: report.overlap_times.summary(),
+        pin_hold: report.hold_times.summary(),
+        pin_wait: report.wait_times.summary(),
+        oversleep: report.oversleep_times.summary(),
+    }
+}

@@ -1,0 +1,160 @@
+//! The summary as text for a terminal or a log.
+
+use std::fmt::Write as _;
+
+use super::{
+    losses,
+    summary::{Summary, SwapIns},
+};
+use crate::engine::{
+    totals::DurationSummary,
+    verdict::{Deed, Finding},
+};
+
+/// Findings printed at most; the JSON has more.
+const PRINTED: usize = 20;
+
+/// The whole summary.
+pub fn summary(summary: &Summary) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_summary(&mut text, summary);
+    text
+}
+
+fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    let lost = losses::total(&summary.losses);
+    writeln!(text, "kernel     {}, {}", summary.kernel.release, summary.kernel.state)?;
+    writeln!(text, "swap-ins   {}", swap_ins(&summary.swapins))?;
+    let flights = &summary.flights;
+    writeln!(text, "flights    {} begun, {} installed their page, {} contended", flights.begun, flights.installed, flights.streamed)?;
+    let verdicts = &summary.verdicts;
+    for (name, count) in [
+        ("overlap", verdicts.overlap),
+        ("pin-wait", verdicts.pin_wait),
+        ("window", verdicts.window),
+        ("reuse", verdicts.reuse),
+        ("stale-install", verdicts.stale_install),
+    ] {
+        writeln!(text, "{name:<14} {}", seen(count, lost))?;
+    }
+    for (name, distribution) in [
+        ("direct swap-in", &summary.distributions.flight_direct),
+        ("cached swap-in", &summary.distributions.flight_cached),
+        ("overlap", &summary.distributions.overlap),
+        ("pin hold", &summary.distributions.pin_hold),
+        ("pin wait", &summary.distributions.pin_wait),
+        ("oversleep", &summary.distributions.oversleep),
+    ] {
+        if distribution.count > 0 {
+            writeln!(text, "{name:<14} {}", distribution_line(distribution))?;
+        }
+    }
+    for finding in summary.findings.iter().take(PRINTED) {
+        writeln!(text, "{}", self::finding(finding))?;
+    }
+    if summary.findings.len() > PRINTED {
+        writeln!(text, "... {} more findings (--json has them)", summary.findings.len() - PRINTED)?;
+    }
+    for missing in &summary.kernel.degraded {
+        writeln!(text, "degraded   no hook for {}: {}; {}", missing.meaning.name(), missing.reason, missing.consequence)?;
+    }
+    for (cause, count) in summary.losses.iter().filter(|(_, count)| **count > 0) {
+        writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
+    }
+    let cost = &summary.self_cost;
+    let share = 100.0 * (cost.user_ns + cost.system_ns) as f64 / cost.elapsed_ns.max(1) as f64;
+    writeln!(
+        text,
+        "own cost   {share:.1}% of a CPU in user space, {} resident, {} in the kernel, {} programs, {} records",
+        bytes(cost.max_resident_bytes),
+        bytes(cost.kernel_bytes),
+        cost.programs,
+        cost.records
+    )
+}
+
+/// A count, honest about losses: a plain 0 only where nothing was lost.
+pub fn seen(count: u64, lost: u64) -> String {
+    if lost == 0 { count.to_string() } else { format!("{count} seen, {lost} events lost") }
+}
+
+fn swap_ins(swap_ins: &SwapIns) -> String {
+    let kernel = swap_ins.kernel.map_or(String::new(), |kernel| format!("; the kernel itself counted {kernel}"));
+    format!("{} pages ({} direct, {} cached){kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
+}
+
+fn distribution_line(d: &DurationSummary) -> String {
+    format!(
+        "n {}  p50 {}  p90 {}  p99 {}  p99.9 {}  max {}",
+        d.count,
+        duration(d.p50_ns),
+        duration(d.p90_ns),
+        duration(d.p99_ns),
+        duration(d.p999_ns),
+        duration(d.max_ns)
+    )
+}
+
+/// One finding on a few lines: who, where, and what happened when, counted from the begin of the read.
+pub fn finding(finding: &Finding) -> String {
+    let after = |at: u64| format!("+{}", duration(at.saturating_sub(finding.read_begin_ns)));
+    let deed = |what: &str, deed: &Option<Deed>| {
+        deed.as_ref().map_or(String::new(), |deed| format!("\n    {:>9}  {what} by {}", after(deed.at_ns), deed.by))
+    };
+    let end = if finding.installed { "the reader installs what it read" } else { "the reader gives up its page" };
+    format!(
+        "{} of entry {} at {:#x} by {}\n    at {}  its read begins (monotonic clock){}{}{}{}\n    {:>9}  {end}",
+        finding.verdict.name(),
+        finding.entry,
+        finding.address,
+        finding.reader,
+        seconds(finding.read_begin_ns),
+        finding.read_end_ns.map_or(String::new(), |at| format!("\n    {:>9}  the read is back", after(at))),
+        deed("entry freed", &finding.freed),
+        deed("handed out again", &finding.handed_out),
+        deed("written", &finding.written),
+        after(finding.end_ns),
+    )
+}
+
+fn seconds(ns: u64) -> String {
+    format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
+}
+
+/// A duration with three digits and a unit that fits.
+pub fn duration(ns: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
+    for (size, unit) in UNITS {
+        if ns >= size {
+            let value = ns as f64 / size as f64;
+            let digits = if value >= 100.0 { 0 } else if value >= 10.0 { 1 } else { 2 };
+            return format!("{value:.digits$} {unit}");
+        }
+    }
+    format!("{ns} ns")
+}
+
+/// A size with a unit that fits.
+pub fn bytes(bytes: u64) -> String {
+    const MIB: f64 = (1u64 << 20) as f64;
+    format!("{:.1} MiB", bytes as f64 / MIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_plain_only_when_nothing_was_lost() {
+        assert_eq!(seen(0, 0), "0");
+        assert_eq!(seen(0, 3), "0 seen, 3 events lost");
+    }
+
+    #[test]
+    fn durations_fit_their_unit() {
+        assert_eq!([0, 999, 1_000, 12_345, 4_000_000, 2_500_000_000].map(duration), [
+            "0 ns", "999 ns", "1.00 us", "12.3 us", "4.00 ms", "2.50 s"
+        ]);
+    }
+}

@@ -1,0 +1,17 @@
+//! What this kernel is: its symbols, its types, what this host allows and what it swaps to.
+//!
+//! Nothing here attaches or loads anything. Every parser is a pure function over text or bytes, so that it can be
+//! tested on files read from other kernels; [`facts::Facts::gather`] reads the running one.
+
+pub mod btf;
+pub mod facts;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod host;
+pub mod memory;
+pub mod plan;
+pub mod privileges;
+pub mod swaps;
+pub mod symbols;
+pub mod tree;
+pub mod vmstat;

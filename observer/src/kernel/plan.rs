@@ -1,0 +1,291 @@
+//! The probe plan: which function carries each meaning on this kernel, on which backend it is hooked, and why. Pure:
+//! decided from symbols, BTF and trial loads, never from the version number, because distributions backport.
+
+mod candidates;
+mod offsets;
+mod state;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use offsets::Offsets;
+pub use state::State;
+
+use super::btf::{Btf, Prototype};
+use candidates::{CANDIDATES, Candidate};
+
+/// What a hook is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// A flight begins.
+    FlightBegin,
+    /// A flight ends.
+    FlightEnd,
+    /// A read from a swap device is started.
+    ReadBegin,
+    /// It has come back.
+    ReadEnd,
+    /// A pin was tried.
+    PinTry,
+    /// A pin is dropped.
+    PinDrop,
+    /// Entries are released.
+    Freed,
+    /// Entries are given to a page on its way out.
+    HandedOut,
+    /// A page is written to its entries.
+    Written,
+}
+
+impl Meaning {
+    /// All, in the order of a flight.
+    pub const ALL: [Self; 9] = [
+        Self::FlightBegin,
+        Self::FlightEnd,
+        Self::ReadBegin,
+        Self::ReadEnd,
+        Self::PinTry,
+        Self::PinDrop,
+        Self::Freed,
+        Self::HandedOut,
+        Self::Written,
+    ];
+
+    /// The name used in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FlightBegin => "flight begin",
+            Self::FlightEnd => "flight end",
+            Self::ReadBegin => "read begin",
+            Self::ReadEnd => "read end",
+            Self::PinTry => "pin try",
+            Self::PinDrop => "pin drop",
+            Self::Freed => "entry freed",
+            Self::HandedOut => "entry handed out",
+            Self::Written => "entry written",
+        }
+    }
+
+    /// What cannot be told without it; `None`: nothing can be observed at all.
+    pub const fn without(self) -> Option<&'static str> {
+        match self {
+            Self::FlightBegin | Self::FlightEnd => None,
+            Self::ReadBegin => Some("paths and swap-ins are unknown: no window, reuse or stale-install can be told"),
+            Self::ReadEnd => Some("how long a read took is unknown"),
+            Self::PinTry => Some("pin waits are not seen"),
+            Self::PinDrop => Some("holds and oversleep are unknown"),
+            Self::Freed => Some("windows are not seen; reuse and stale-install are"),
+            Self::HandedOut => Some("reuse and stale-install are seen by the write alone"),
+            Self::Written => Some("a read that falls between a hand-out and its write is taken for fresh"),
+        }
+    }
+}
+
+/// How a function is hooked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// BPF trampoline, at entry.
+    Fentry,
+    /// BPF trampoline, at return.
+    Fexit,
+    /// Breakpoint or ftrace probe, at entry.
+    Kprobe,
+    /// Return probe.
+    Kretprobe,
+}
+
+impl Backend {
+    /// The name used in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Fexit => "fexit",
+            Self::Kprobe => "kprobe",
+            Self::Kretprobe => "kretprobe",
+        }
+    }
+}
+
+/// One program on one function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hook {
+    /// What for.
+    pub meaning: Meaning,
+    /// The kernel's function.
+    pub symbol: String,
+    /// How.
+    pub backend: Backend,
+    /// Name of the program in the eBPF object.
+    pub program: &'static str,
+    /// Why this function and this backend.
+    pub reason: String,
+}
+
+/// A meaning that has no hook on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// Which.
+    pub meaning: Meaning,
+    /// Why.
+    pub reason: String,
+    /// What cannot be told without it.
+    pub consequence: String,
+}
+
+/// What is hooked and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// What this kernel does about the race.
+    pub state: State,
+    /// The hooks.
+    pub hooks: Vec<Hook>,
+    /// What is degraded.
+    pub missing: Vec<Missing>,
+    /// Where things lie.
+    pub offsets: Offsets,
+}
+
+impl Plan {
+    /// The hooks of a meaning.
+    pub fn of(&self, meaning: Meaning) -> impl Iterator<Item = &Hook> {
+        self.hooks.iter().filter(move |hook| hook.meaning == meaning)
+    }
+}
+
+/// Outcome of loading a do-nothing fentry program on a function: accepted, or why not.
+pub type Trials = BTreeMap<String, Result<(), String>>;
+
+/// What the plan is made from.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Whether the kernel has a symbol of this very name.
+    pub present: &'a dyn Fn(&str) -> bool,
+    /// Its types.
+    pub btf: &'a Btf,
+    /// What it said to fentry programs.
+    pub trials: &'a Trials,
+    /// Whether it has kprobes.
+    pub kprobes: bool,
+    /// Whether programs may copy kernel memory (not under lockdown `confidentiality`): kprobe programs must.
+    pub copy: bool,
+}
+
+/// Why nothing can be observed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A struct member that every program needs is not in the BTF.
+    #[error("this kernel's BTF has no {0}: where the swap entry of a fault lies is unknown")]
+    NoMember(String),
+    /// No way to hook `do_swap_page`.
+    #[error("cannot hook {meaning}: {reason}", meaning = .0.meaning.name(), reason = .0.reason)]
+    NoHook(Missing),
+}
+
+/// Functions for which trial loads are wanted: all that a plan could hook with a trampoline.
+pub fn functions_to_try(evidence_present: &dyn Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut names: Vec<_> =
+        CANDIDATES.iter().map(|candidate| candidate.symbol).filter(|name| evidence_present(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Names of kernel symbols that a plan looks at.
+pub fn symbols_of_interest() -> Vec<&'static str> {
+    let mut names: Vec<_> =
+        CANDIDATES.iter().map(|candidate| candidate.symbol).chain(state::SYMBOLS.iter().copied()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When flights cannot be seen at all. Everything less is listed in [`Plan::missing`].
+pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
+    let offsets = offsets::find(evidence)?;
+    let state = state::judge(evidence.present);
+    let mut hooks = Vec::new();
+    let mut missing = Vec::new();
+    for meaning in Meaning::ALL {
+        match hooks_for(meaning, evidence) {
+            Ok(found) => hooks.extend(found),
+            Err(reason) if !state.has(meaning) => drop(reason),
+            Err(reason) => {
+                let consequence = meaning.without().unwrap_or("nothing can be observed").to_owned();
+                let gap = Missing { meaning, reason, consequence };
+                if meaning.without().is_none() {
+                    return Err(PlanError::NoHook(gap));
+                }
+                missing.push(gap);
+            }
+        }
+    }
+    Ok(Plan { state, hooks, missing, offsets })
+}
+
+/// The hooks for one meaning: those of the first group of candidates that this kernel has.
+fn hooks_for(meaning: Meaning, evidence: &Evidence<'_>) -> Result<Vec<Hook>, String> {
+    let mut why_not = Vec::new();
+    let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
+    for first in of_meaning().filter(|candidate| !candidate.also) {
+        match hook(first, evidence) {
+            Ok(mut hooks) => {
+                for also in of_meaning().filter(|candidate| candidate.also && candidate.goes_with == first.symbol) {
+                    hooks.extend(hook(also, evidence).unwrap_or_default());
+                }
+                return Ok(hooks);
+            }
+            Err(reason) => why_not.push(reason),
+        }
+    }
+    why_not.sort_unstable();
+    why_not.dedup();
+    Err(why_not.join("; "))
+}
+
+/// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
+fn hook(candidate: &Candidate, evidence: &Evidence<'_>) -> Result<Vec<Hook>, String> {
+    let symbol = candidate.symbol;
+    if !(evidence.present)(symbol) {
+        return Err(format!("no function {symbol}"));
+    }
+    let prototype = evidence.btf.function(symbol).ok_or_else(|| format!("{symbol} is not in the BTF"))?;
+    if !candidate.fits(&prototype) {
+        return Err(format!("{symbol} is now `{prototype}`, which no program here fits"));
+    }
+    let make = |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };
+    let (backend, program) = candidate.trampoline;
+    let refused = match evidence.trials.get(symbol) {
+        Some(Ok(())) if candidate.trampoline_copies && !evidence.copy => {
+            "programs may not copy kernel memory under this lockdown".to_owned()
+        }
+        Some(Ok(())) => return Ok(vec![make(backend, program, format!("{prototype}: the trampoline takes it"))]),
+        Some(Err(why)) => format!("the trampoline refuses it ({why})"),
+        None => "no trial load was made".to_owned(),
+    };
+    if candidate.kprobes.is_empty() {
+        return Err(format!("{symbol}: {refused}, and a return probe would miss returns without a word"));
+    }
+    if !evidence.kprobes {
+        return Err(format!("{symbol}: {refused}, and this kernel has no kprobes"));
+    }
+    if !evidence.copy {
+        return Err(format!("{symbol}: {refused}, and kprobe programs may not read kernel memory under this lockdown"));
+    }
+    Ok(candidate.kprobes.iter().map(|(backend, program)| make(*backend, program, refused.clone())).collect())
+}
+
+/// Whether a prototype's pointer parameter points to one of these structs.
+fn points_to(prototype: &Prototype, index: usize, names: &[&str]) -> bool {
+    use super::btf::ParamKind;
+    matches!(prototype.params.get(index).map(|param| &param.kind),
+        Some(ParamKind::Pointer(Some(name))) if names.contains(&name.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

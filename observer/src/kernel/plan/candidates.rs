@@ -1,0 +1,148 @@
+//! The functions that carry each meaning, kernel by kernel, best first.
+
+use super::{
+    Backend::{self, Fentry, Fexit, Kprobe, Kretprobe},
+    Meaning, points_to,
+};
+use crate::kernel::btf::{ParamKind, Prototype};
+
+/// A function that may carry a meaning, and the programs that fit it.
+pub(super) struct Candidate {
+    pub(super) meaning: Meaning,
+    pub(super) symbol: &'static str,
+    /// Shape of its parameters, a letter each: `E` entry by value, `P` pointer, `G` page or folio, `I` integer or enum; a
+    /// trailing `*`: any more.
+    params: &'static str,
+    pub(super) trampoline: (Backend, &'static str),
+    /// The trampoline program copies kernel memory, which lockdown `confidentiality` forbids.
+    pub(super) trampoline_copies: bool,
+    pub(super) kprobes: &'static [(Backend, &'static str)],
+    /// Hooked beside another candidate, not instead of it.
+    pub(super) also: bool,
+    pub(super) goes_with: &'static str,
+}
+
+impl Candidate {
+    /// Whether the function still looks as the programs expect.
+    pub(super) fn fits(&self, prototype: &Prototype) -> bool {
+        let (shape, more) = match self.params.strip_suffix('*') {
+            Some(shape) => (shape, true),
+            None => (self.params, false),
+        };
+        let count = prototype.params.len();
+        let enough = if more { count >= shape.len() } else { count == shape.len() };
+        enough
+            && shape.chars().enumerate().all(|(index, letter)| fits(prototype, index, letter))
+    }
+}
+
+fn fits(prototype: &Prototype, index: usize, letter: char) -> bool {
+    let Some(param) = prototype.params.get(index) else { return false };
+    match letter {
+        'E' => matches!(&param.kind, ParamKind::StructByValue { name, bytes: 8 }
+            if name == "swp_entry_t" || name == "softleaf_t"),
+        'P' => matches!(param.kind, ParamKind::Pointer(_)),
+        'G' => points_to(prototype, index, &["page", "folio"]),
+        'I' => matches!(param.kind, ParamKind::Int { .. } | ParamKind::Enum),
+        _ => false,
+    }
+}
+
+const fn candidate(
+    meaning: Meaning,
+    symbol: &'static str,
+    params: &'static str,
+    trampoline: (Backend, &'static str),
+    kprobes: &'static [(Backend, &'static str)],
+) -> Candidate {
+    Candidate { meaning, symbol, params, trampoline, trampoline_copies: false, kprobes, also: false, goes_with: "" }
+}
+
+/// Best first within a meaning. Sources: `kernels.md` of the reference, checked against the BTF of each image.
+pub(super) static CANDIDATES: &[Candidate] = &[
+    candidate(
+        Meaning::FlightBegin,
+        "do_swap_page",
+        "P",
+        (Fentry, "flight_begin_fentry"),
+        &[(Kprobe, "flight_begin_kprobe")],
+    ),
+    // do_swap_page sleeps, so a return probe on it runs out of instances under load: what it misses is counted.
+    candidate(
+        Meaning::FlightEnd,
+        "do_swap_page",
+        "P",
+        (Fexit, "flight_end_fexit"),
+        &[(Kretprobe, "flight_end_kretprobe")],
+    ),
+    candidate(
+        Meaning::ReadBegin,
+        "swap_read_folio",
+        "G*",
+        (Fentry, "read_begin_fentry"),
+        &[(Kprobe, "read_begin_kprobe")],
+    ),
+    candidate(Meaning::ReadBegin, "swap_readpage", "G*", (Fentry, "read_begin_fentry"), &[(Kprobe, "read_begin_kprobe")]),
+    // Reads sleep on devices that do not read synchronously, and the end of a read is evidence only: no return probe.
+    candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
+    candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
+    candidate(
+        Meaning::PinTry,
+        "swapcache_prepare",
+        "EI",
+        (Fexit, "pin_try_fexit_entry_nr"),
+        &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry_nr")],
+    ),
+    candidate(
+        Meaning::PinTry,
+        "swapcache_prepare",
+        "E",
+        (Fexit, "pin_try_fexit_entry"),
+        &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
+    ),
+    candidate(Meaning::PinDrop, "swapcache_clear", "PE*", (Fentry, "pin_drop_fentry"), &[(Kprobe, "pin_drop_kprobe")]),
+    // The funnel through which every entry goes when its last reference is gone. Not swap_free: on pinned kernels the
+    // entry is released by swapcache_clear, and unmap, exit and swapoff do not pass through swap_free at all.
+    candidate(
+        Meaning::Freed,
+        "swap_entries_free",
+        "PPEI",
+        (Fentry, "freed_fentry_si_ci_entry_nr"),
+        &[(Kprobe, "freed_kprobe_si_ci_entry_nr")],
+    ),
+    candidate(Meaning::Freed, "free_swap_slot", "E", (Fentry, "freed_fentry_entry"), &[(Kprobe, "freed_kprobe_entry")]),
+    // 6.12 frees ranges past the slot cache. (The drain of the slot cache passes here too, before the slot can be handed
+    // out again: a free told twice, never a free too late.)
+    Candidate {
+        also: true,
+        goes_with: "free_swap_slot",
+        ..candidate(
+            Meaning::Freed,
+            "swap_entry_range_free",
+            "PEI",
+            (Fentry, "freed_fentry_si_entry_nr"),
+            &[(Kprobe, "freed_kprobe_si_entry_nr")],
+        )
+    },
+    // What hands out returns a struct up to 6.12, which no trampoline takes, and may sleep, which a return probe does not
+    // survive. What it hands out goes straight into the swap cache, without a shadow to give back: hooked there.
+    candidate(
+        Meaning::HandedOut,
+        "swap_cache_add_folio",
+        "GEP",
+        (Fentry, "handed_out_fentry_entry"),
+        &[(Kprobe, "handed_out_kprobe_entry")],
+    ),
+    candidate(
+        Meaning::HandedOut,
+        "add_to_swap_cache",
+        "GEIP",
+        (Fentry, "handed_out_fentry_entry_gfp"),
+        &[(Kprobe, "handed_out_kprobe_entry_gfp")],
+    ),
+    Candidate {
+        trampoline_copies: true,
+        ..candidate(Meaning::Written, "swap_writeout", "G*", (Fentry, "written_fentry_folio"), &[(Kprobe, "written_kprobe")])
+    },
+    candidate(Meaning::Written, "swap_writepage", "G*", (Fentry, "written_fentry_page"), &[(Kprobe, "written_kprobe")]),
+];

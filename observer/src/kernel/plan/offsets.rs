@@ -1,0 +1,64 @@
+//! Where the programs find what they read.
+
+use serde::Serialize;
+
+use super::{Evidence, PlanError};
+
+/// Byte offsets and bit numbers, set as globals of the programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the kernel's members; see observer_ebpf::config")]
+pub struct Offsets {
+    pub vmf_orig_pte: u32,
+    pub vmf_address: u32,
+    pub vmf_vma: u32,
+    pub vma_mm: u32,
+    pub page_flags: u32,
+    pub page_private: u32,
+    /// From the head page; 0: unknown, large folios count as one page.
+    pub page_order: u32,
+    pub pg_swapcache: u32,
+    pub pg_head: u32,
+    pub task_pid: u32,
+    /// Whether programs may copy kernel memory.
+    pub copy: bool,
+}
+
+/// Finds them in the BTF.
+pub(super) fn find(evidence: &Evidence<'_>) -> Result<Offsets, PlanError> {
+    let btf = evidence.btf;
+    let member = |strukt: &str, member: &str| {
+        btf.member_offset(strukt, member)
+            .map(|found| found.offset_bytes)
+            .ok_or_else(|| PlanError::NoMember(format!("{strukt}.{member}")))
+    };
+    let flag = |name: &str| {
+        btf.enum_value(name)
+            .and_then(|value| u32::try_from(value).ok())
+            .filter(|bit| *bit < 64)
+            .ok_or_else(|| PlanError::NoMember(name.to_owned()))
+    };
+    Ok(Offsets {
+        vmf_orig_pte: member("vm_fault", "orig_pte")?,
+        vmf_address: member("vm_fault", "address")?,
+        vmf_vma: member("vm_fault", "vma")?,
+        vma_mm: member("vm_area_struct", "vm_mm")?,
+        page_flags: member("page", "flags")?,
+        page_private: member("page", "private")?,
+        page_order: if evidence.copy { page_order(evidence) } else { 0 },
+        pg_swapcache: flag("PG_swapcache")?,
+        pg_head: flag("PG_head")?,
+        task_pid: member("task_struct", "pid")?,
+        copy: evidence.copy,
+    })
+}
+
+/// The byte that holds a compound page's order, counted from the head page: the low byte of `folio._flags_1` (6.6 on),
+/// `folio._folio_order` (6.1), or `compound_order` of the first tail page.
+fn page_order(evidence: &Evidence<'_>) -> u32 {
+    let btf = evidence.btf;
+    let offset = |strukt, member| btf.member_offset(strukt, member).map(|found| found.offset_bytes);
+    offset("folio", "_folio_order")
+        .or_else(|| offset("page", "compound_order").zip(btf.struct_size("page")).map(|(at, size)| at + size))
+        .or_else(|| offset("folio", "_flags_1"))
+        .unwrap_or(0)
+}

@@ -1,0 +1,65 @@
+//! The per-CPU counters and histograms, added up.
+
+use aya::{
+    Pod,
+    maps::{MapData, MapError, PerCpuArray},
+};
+use hdrhistogram::Histogram;
+use observer_ebpf::{counter::Counters, histogram};
+
+/// Counters of all CPUs together, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The sums.
+    pub counters: Counters,
+    /// Invocations that the kernel skipped (recursion), of all programs; `None` where the kernel does not tell.
+    pub skipped: Option<u64>,
+}
+
+/// Durations of all flights by path, as timed in the kernel: `direct`, `cached`, `none`.
+#[derive(Clone, Debug)]
+pub struct FlightTimes {
+    /// One histogram for each path. Each value stands for its bucket's middle: an error of at most 1/64.
+    pub by_path: [Histogram<u64>; histogram::PATHS as usize],
+}
+
+/// Adds up the counters.
+pub(super) fn sum(map: &PerCpuArray<MapData, Counters>) -> Result<Counters, MapError> {
+    let values = map.get(&0, 0)?;
+    let mut words = [0u64; size_of::<Counters>() / 8];
+    for cpu in values.iter() {
+        let cpu: &[u64] = bytemuck::cast_slice(std::slice::from_ref(cpu));
+        for (sum, value) in words.iter_mut().zip(cpu) {
+            *sum += value;
+        }
+    }
+    Ok(bytemuck::cast(words))
+}
+
+/// Adds up the histograms.
+pub(super) fn flight_times<T: std::borrow::Borrow<MapData>>(map: &PerCpuArray<T, u64>) -> Result<FlightTimes, MapError> {
+    let mut by_path = [empty(), empty(), empty()];
+    for (path, histogram) in by_path.iter_mut().enumerate() {
+        for bucket in 0..histogram::BUCKETS {
+            let key = u32::try_from(path).unwrap_or(0) * histogram::BUCKETS + bucket;
+            let count: u64 = map.get(&key, 0)?.iter().sum();
+            if count != 0 {
+                let (low, high) = histogram::bounds(bucket);
+                let middle = low + (high.min(low.saturating_mul(2)) - low) / 2;
+                histogram.saturating_record_n(middle, count);
+            }
+        }
+    }
+    Ok(FlightTimes { by_path })
+}
+
+#[expect(clippy::expect_used, reason = "constants within the crate's documented bounds")]
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 1 << histogram::MAX_POWER, 3).expect("legal bounds")
+}
+
+/// Proof that counters may be read as they are.
+const _: fn() = || {
+    fn is_pod<T: Pod>() {}
+    is_pod::<Counters>();
+};

@@ -1,0 +1,153 @@
+//! Ring-buffer records into the engine's events.
+
+use bytemuck::PodCastError;
+use observer_ebpf::record::{self, EntryRecord, FlightRecord};
+
+use crate::engine::event::{Change, ChangeKind, Entry, Event, Flight, Path, Pin, PinResult, Seen, SlotCount, Task};
+
+/// A record that is none of ours: the programs and this binary were not built together, or memory is corrupt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Too short to have a kind.
+    #[error("a ring-buffer record of {0} bytes has no kind")]
+    TooShort(usize),
+    /// A kind that this version does not know.
+    #[error("a ring-buffer record has the unknown kind {0}")]
+    UnknownKind(u32),
+    /// The length does not fit the kind.
+    #[error("a ring-buffer record of kind {kind} has {len} bytes")]
+    WrongLength {
+        /// The kind.
+        kind: u32,
+        /// The length in bytes.
+        len: usize,
+    },
+}
+
+/// Decodes one record.
+///
+/// # Errors
+/// See [`DecodeError`]; a record that cannot be decoded is to be counted as lost.
+pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+    let kind = bytes.first_chunk().map(|word| u32::from_ne_bytes(*word)).ok_or(DecodeError::TooShort(bytes.len()))?;
+    let wrong = |_: PodCastError| DecodeError::WrongLength { kind, len: bytes.len() };
+    match kind {
+        record::FLIGHT_OPENED => Ok(Event::Opened(Box::new(flight(&read(bytes).map_err(wrong)?)))),
+        record::FLIGHT_CLOSED => Ok(Event::Closed(Box::new(flight(&read(bytes).map_err(wrong)?)))),
+        record::ENTRY_FREED => Ok(change(ChangeKind::Freed, &read(bytes).map_err(wrong)?)),
+        record::ENTRY_HANDED_OUT => Ok(change(ChangeKind::HandedOut, &read(bytes).map_err(wrong)?)),
+        record::ENTRY_WRITTEN => Ok(change(ChangeKind::Written, &read(bytes).map_err(wrong)?)),
+        other => Err(DecodeError::UnknownKind(other)),
+    }
+}
+
+fn read<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Result<T, PodCastError> {
+    // The kernel rounds records up to 8 bytes.
+    let bytes = bytes.get(..size_of::<T>()).filter(|_| bytes.len() < size_of::<T>() + 8).unwrap_or_default();
+    bytemuck::try_pod_read_unaligned(bytes)
+}
+
+fn flight(record: &FlightRecord) -> Flight {
+    let has = |flag| record.flags & flag != 0;
+    let path = if has(record::F_DIRECT) {
+        Path::Direct
+    } else if has(record::F_CACHED | record::F_INSTALLED) {
+        Path::Cached
+    } else {
+        Path::None
+    };
+    Flight {
+        entry: Entry(record.entry),
+        base: Entry(record.base),
+        nr: record.nr.max(1),
+        address: record.address,
+        mm: record.mm,
+        task: task(record.tid, record.tgid, &record.comm),
+        cgroup: record.cgroup,
+        begin: record.begin,
+        end: record.ts,
+        read_begin: time(record.read_begin),
+        read_end: time(record.read_end),
+        freed: time(record.freed_own),
+        path,
+        installed: has(record::F_INSTALLED),
+        fault_ret: record.fault_ret,
+        pin: has(record::F_PIN_TRIED).then(|| pin(record)),
+        frees: Seen { at_read: record.frees_read, at_end: record.frees_end },
+        changes: Seen { at_read: record.changes_read, at_end: record.changes_end },
+        slot: SlotCount { opens: record.opens, closes: record.closes },
+    }
+}
+
+fn pin(record: &FlightRecord) -> Pin {
+    const EEXIST: i32 = -libc::EEXIST;
+    let result = match record.pin_rc {
+        0 => PinResult::Taken,
+        EEXIST => PinResult::Held,
+        _ => PinResult::Gone,
+    };
+    Pin { tried: record.pin_try, result, fails: record.pin_fails, dropped: time(record.pin_drop) }
+}
+
+fn change(kind: ChangeKind, record: &EntryRecord) -> Event {
+    Event::Changed(Box::new(Change {
+        kind,
+        entry: Entry(record.entry),
+        at: record.ts,
+        seq: record.seq,
+        by: task(record.tid, record.tgid, &record.comm),
+        slot: SlotCount { opens: record.opens, closes: record.closes },
+    }))
+}
+
+fn task(tid: u32, pid: u32, comm: &[u8; 16]) -> Task {
+    let len = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
+    Task { tid, pid, comm: String::from_utf8_lossy(comm.get(..len).unwrap_or_default()).into_owned() }
+}
+
+fn time(ns: u64) -> Option<u64> {
+    (ns != 0).then_some(ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comm(name: &str) -> [u8; 16] {
+        let mut comm = [0; 16];
+        comm[..name.len()].copy_from_slice(name.as_bytes());
+        comm
+    }
+
+    #[test]
+    fn a_flight_comes_out_as_it_went_in() {
+        let record = FlightRecord {
+            kind: record::FLIGHT_CLOSED,
+            flags: record::F_DIRECT | record::F_PIN_TRIED,
+            ts: 50,
+            entry: Entry::new(1, 9).0,
+            base: Entry::new(1, 9).0,
+            read_begin: 20,
+            pin_rc: -libc::EEXIST,
+            pin_fails: 1,
+            comm: comm("victim"),
+            ..FlightRecord::default()
+        };
+        let Ok(Event::Closed(flight)) = decode(bytemuck::bytes_of(&record)) else { panic!("not a closed flight") };
+        assert_eq!((flight.entry.to_string(), flight.path, flight.nr), ("1:9".to_owned(), Path::Direct, 1));
+        assert_eq!((flight.read_begin, flight.read_end, flight.task.comm.as_str()), (Some(20), None, "victim"));
+        assert_eq!(flight.pin.map(|pin| pin.result), Some(PinResult::Held));
+        assert!(!flight.pinned());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert_eq!(decode(&[1, 2]), Err(DecodeError::TooShort(2)));
+        assert_eq!(decode(&99u32.to_ne_bytes()), Err(DecodeError::UnknownKind(99)));
+        let short = record::FLIGHT_CLOSED.to_ne_bytes();
+        assert_eq!(decode(&short), Err(DecodeError::WrongLength { kind: record::FLIGHT_CLOSED, len: 4 }));
+        let mut long = vec![0u8; 500];
+        long[..4].copy_from_slice(&short);
+        assert!(matches!(decode(&long), Err(DecodeError::WrongLength { .. })));
+    }
+}

@@ -1,0 +1,372 @@
+//! Loads the programs with this kernel's constants and attaches them by plan.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError},
+};
+use observer_ebpf::{self as abi, config, counter::Counters};
+
+use super::{
+    OBJECT, SelfCost, UserTime,
+    cost::{fdinfo, max_resident_bytes},
+    counters::{self, FlightTimes, Snapshot},
+    decode, trial,
+};
+use crate::{
+    engine::event::Event,
+    kernel::plan::{Backend, Hook, Meaning, Plan},
+};
+
+/// Delays tasks of the watched command after their read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widen {
+    /// By how much, nanoseconds.
+    pub ns: u64,
+    /// Only tasks of this command, zero-padded; all zero: any watched task.
+    pub comm: [u8; 16],
+}
+
+/// How to observe.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Size of the ring buffer in bytes, a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Observe only tasks named by [`Probes::watch`] and their children.
+    pub watch: bool,
+    /// The widener, if wanted.
+    pub widen: Option<Widen>,
+    /// Let programs log, through the `log` crate.
+    pub log: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ring_bytes: 4 << 20, watch: false, widen: None, log: false }
+    }
+}
+
+/// Why the programs could not be set up. Whatever had been attached is detached again.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The kernel's BTF could not be read.
+    #[error("cannot read this kernel's BTF: {0}")]
+    Btf(String),
+    /// The maps could not be made, or the object is not ours.
+    #[error("cannot set up the eBPF object: {0}")]
+    Object(String),
+    /// A program was refused.
+    #[error("the kernel refuses the program {program} ({backend} {symbol}): {reason}")]
+    Program {
+        /// The program.
+        program: String,
+        /// Its backend.
+        backend: &'static str,
+        /// The function.
+        symbol: String,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// A map could not be read or written.
+    #[error("cannot use the eBPF map {name}: {reason}")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// What the kernel said.
+        reason: String,
+    },
+}
+
+/// Programs that are attached. Dropping it detaches them.
+pub struct Probes {
+    ebpf: Option<Ebpf>,
+    ring: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, Counters>,
+    flight_times: PerCpuArray<MapData, u64>,
+    watched: HashMap<MapData, u32, u32>,
+    logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    program_fds: Vec<RawFd>,
+    kernel_bytes: u64,
+    records: u64,
+    undecodable: u64,
+}
+
+impl Probes {
+    /// Loads and attaches. When it returns, every hook is live: only then may a workload start.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn attach(plan: &Plan, options: &Options) -> Result<Self, LoadError> {
+        let btf = Btf::from_sys_fs().map_err(|error| LoadError::Btf(error.to_string()))?;
+        lift_memlock_limit();
+        let mut ebpf = load_object(plan, options)?;
+        if options.widen.is_some() {
+            // First: of two programs at one return the one attached last runs first, and a read ends before the delay.
+            attach_widener(&mut ebpf, &btf, plan)?;
+        }
+        for hook in in_order(plan) {
+            attach(&mut ebpf, &btf, hook.program, hook.backend, &hook.symbol)?;
+        }
+        if options.watch {
+            attach_tracepoint(&mut ebpf, &btf, "watch_fork", "sched_process_fork")?;
+            attach_tracepoint(&mut ebpf, &btf, "watch_exit", "sched_process_exit")?;
+        }
+        let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
+        Self::with(ebpf, logger)
+    }
+
+    fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
+        let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
+        let program_fds = ebpf
+            .programs()
+            .filter_map(|(_, program)| program.fd().ok().map(|fd| fd.as_fd().as_raw_fd()))
+            .collect();
+        let map = |ebpf: &mut Ebpf, name| {
+            ebpf.take_map(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))
+        };
+        let failed = |name| move |error: MapError| LoadError::Map { name, reason: trial::chain(&error) };
+        Ok(Self {
+            ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
+            counters: map(&mut ebpf, abi::MAP_COUNTERS)?.try_into().map_err(failed(abi::MAP_COUNTERS))?,
+            flight_times: map(&mut ebpf, abi::MAP_FLIGHT_TIMES)?.try_into().map_err(failed(abi::MAP_FLIGHT_TIMES))?,
+            watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
+            ebpf: Some(ebpf),
+            logger,
+            program_fds,
+            kernel_bytes,
+            records: 0,
+            undecodable: 0,
+        })
+    }
+
+    /// Watches a task, by thread id, and all that it will fork.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map update.
+    pub fn watch(&mut self, tid: u32) -> Result<(), LoadError> {
+        let name = abi::MAP_WATCHED;
+        self.watched.insert(tid, 1, 0).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// The descriptor that becomes readable when there are records.
+    pub fn ring_fd(&self) -> RawFd {
+        self.ring.as_raw_fd()
+    }
+
+    /// Hands over the records that have arrived, at most `limit`. True: there may be more.
+    pub fn drain(&mut self, limit: usize, mut sink: impl FnMut(Event)) -> bool {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        for _ in 0..limit {
+            let Some(record) = self.ring.next() else { return false };
+            self.records += 1;
+            match decode(&record) {
+                Ok(event) => sink(event),
+                Err(_) => self.undecodable += 1,
+            }
+        }
+        true
+    }
+
+    /// Detaches all programs. Counters and records can still be read.
+    pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
+        // The skipped invocations are known to the programs only: read them while they live.
+        let before = self.snapshot()?;
+        self.ebpf = None;
+        self.program_fds.clear();
+        Ok(Snapshot { skipped: before.skipped, ..self.snapshot()? })
+    }
+
+    /// The counters now.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
+        let name = abi::MAP_COUNTERS;
+        let counters =
+            counters::sum(&self.counters).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        let skipped: Vec<u64> =
+            self.program_fds.iter().filter_map(|fd| fdinfo(*fd, "recursion_misses")).collect();
+        Ok(Snapshot { counters, skipped: (!skipped.is_empty()).then(|| skipped.iter().sum()) })
+    }
+
+    /// The durations of all flights so far, by path.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn flight_times(&self) -> Result<FlightTimes, LoadError> {
+        let name = abi::MAP_FLIGHT_TIMES;
+        counters::flight_times(&self.flight_times)
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// Records that could not be decoded: lost.
+    pub fn undecodable(&self) -> u64 {
+        self.undecodable
+    }
+
+    /// The tool's own cost since `since`.
+    pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> SelfCost {
+        let now = UserTime::now();
+        SelfCost {
+            elapsed_ns,
+            user_ns: now.user_ns.saturating_sub(since.user_ns),
+            system_ns: now.system_ns.saturating_sub(since.system_ns),
+            max_resident_bytes: max_resident_bytes(),
+            kernel_bytes: self.kernel_bytes,
+            programs: u32::try_from(self.program_fds.len()).unwrap_or(u32::MAX),
+            records: self.records,
+        }
+    }
+}
+
+/// Before 5.11 maps are charged to RLIMIT_MEMLOCK. Only this process's limit is lifted; where that is not allowed, the
+/// map creation that fails says so.
+fn lift_memlock_limit() {
+    let unlimited = rustix::process::Rlimit { current: None, maximum: None };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
+}
+
+fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
+    let offsets = &plan.offsets;
+    let words: [(&str, u32); 13] = [
+        (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
+        (config::VMF_ADDRESS, offsets.vmf_address),
+        (config::VMF_VMA, offsets.vmf_vma),
+        (config::VMA_MM, offsets.vma_mm),
+        (config::PAGE_FLAGS, offsets.page_flags),
+        (config::PAGE_PRIVATE, offsets.page_private),
+        (config::PAGE_ORDER, offsets.page_order),
+        (config::PG_SWAPCACHE, offsets.pg_swapcache),
+        (config::PG_HEAD, offsets.pg_head),
+        (config::PTE_LAYOUT, config::PTE_LAYOUT_X86_64),
+        (config::TASK_PID, offsets.task_pid),
+        (config::CAN_COPY, u32::from(offsets.copy)),
+        (config::WATCH, u32::from(options.watch)),
+    ];
+    let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16] });
+    let comm = u128::from_le_bytes(widen.comm);
+    let [comm_low, comm_high] = [comm as u64, (comm >> 64) as u64];
+    let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
+    let mut loader = EbpfLoader::new();
+    for (name, value) in &words {
+        loader.override_global(name, value, true);
+    }
+    loader
+        .override_global(config::WIDEN_NS, &widen.ns, true)
+        .override_global(config::WIDEN_COMM_LOW, &comm_low, true)
+        .override_global(config::WIDEN_COMM_HIGH, &comm_high, true)
+        .override_global(aya_log::LEVEL, &log_level, false)
+        .map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
+    if options.widen.is_none() {
+        loader.map_max_entries("WIDEN_SCRATCH", 1);
+    }
+    if !options.watch {
+        loader.map_max_entries(abi::MAP_WATCHED, 1);
+    }
+    loader.verifier_log_level(aya::VerifierLogLevel::STATS);
+    loader.load(OBJECT).map_err(|error| LoadError::Object(trial::chain(&error)))
+}
+
+/// The order in which hooks go live: a flight's begin last and its end right before it, so that a flight that is seen to
+/// begin is seen to the end.
+fn in_order(plan: &Plan) -> Vec<&Hook> {
+    let mut hooks: Vec<&Hook> = plan.hooks.iter().collect();
+    hooks.sort_by_key(|hook| match hook.meaning {
+        Meaning::FlightBegin => 2,
+        Meaning::FlightEnd => 1,
+        _ => 0,
+    });
+    hooks
+}
+
+fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, backend: Backend, symbol: &str) -> Result<(), LoadError> {
+    let program = ebpf
+        .program_mut(name)
+        .ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
+    let begin = std::time::Instant::now();
+    attach_program(program, btf, backend, symbol).map_err(|error| LoadError::Program {
+        program: name.to_owned(),
+        backend: backend.name(),
+        symbol: symbol.to_owned(),
+        reason: refusal(&error),
+    })?;
+    log::debug!("{name} on {symbol} ({}): attached in {:?}", backend.name(), begin.elapsed());
+    Ok(())
+}
+
+fn attach_program(program: &mut Program, btf: &Btf, backend: Backend, symbol: &str) -> Result<(), ProgramError> {
+    match backend {
+        Backend::Fentry => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(symbol, btf)?;
+            program.attach()?;
+        }
+        Backend::Fexit => {
+            let program: &mut FExit = program.try_into()?;
+            program.load(symbol, btf)?;
+            program.attach()?;
+        }
+        Backend::Kprobe | Backend::Kretprobe => {
+            let program: &mut KProbe = program.try_into()?;
+            program.load()?;
+            program.attach(symbol, 0)?;
+        }
+    }
+    Ok(())
+}
+
+fn attach_tracepoint(ebpf: &mut Ebpf, btf: &Btf, name: &str, tracepoint: &str) -> Result<(), LoadError> {
+    let refused = |error: &ProgramError| LoadError::Program {
+        program: name.to_owned(),
+        backend: "tp_btf",
+        symbol: tracepoint.to_owned(),
+        reason: refusal(error),
+    };
+    let program: &mut BtfTracePoint = ebpf
+        .program_mut(name)
+        .ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?
+        .try_into()
+        .map_err(|error| refused(&error))?;
+    program.load(tracepoint, btf).map_err(|error| refused(&error))?;
+    program.attach().map_err(|error| refused(&error))?;
+    Ok(())
+}
+
+/// The widener goes on the return of the read that the plan hooks.
+fn attach_widener(ebpf: &mut Ebpf, btf: &Btf, plan: &Plan) -> Result<(), LoadError> {
+    let Some(read) = plan.of(Meaning::ReadBegin).next() else {
+        return Err(LoadError::Object("no read hook on this kernel, so nothing to widen".to_owned()));
+    };
+    let (name, backend) = match read.backend {
+        Backend::Fentry | Backend::Fexit => ("widen_fexit", Backend::Fexit),
+        Backend::Kprobe | Backend::Kretprobe => ("widen_kretprobe", Backend::Kretprobe),
+    };
+    attach(ebpf, btf, name, backend, &read.symbol)
+}
+
+fn refusal(error: &ProgramError) -> String {
+    if let ProgramError::LoadError { io_error, verifier_log } = error {
+        log::debug!("verifier: {verifier_log}");
+        let log = verifier_log.to_string();
+        let last = log.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("processed"));
+        return format!("{}: {}", trial::errno_name(io_error), last.unwrap_or("no verifier log"));
+    }
+    trial::chain(error)
+}
+
+fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
+    use aya::maps::Map;
+    let data = match map {
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::PerCpuArray(data)
+        | Map::PerCpuHashMap(data)
+        | Map::RingBuf(data) => data,
+        _ => return None,
+    };
+    fdinfo(data.fd().as_fd().as_raw_fd(), "memlock")
+}

@@ -1,0 +1,16 @@
+//! Loads the programs, attaches them by plan, drains the ring buffer, reads counters and histograms. Knows no verdicts.
+
+mod cost;
+mod counters;
+mod decode;
+mod load;
+mod trial;
+
+pub use cost::{SelfCost, UserTime};
+pub use counters::{FlightTimes, Snapshot};
+pub use decode::{DecodeError, decode};
+pub use load::{LoadError, Options, Probes, Widen};
+pub use trial::{TrialError, try_functions};
+
+/// The eBPF object, built by the build script.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/observer-ebpf"));

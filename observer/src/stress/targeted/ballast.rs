@@ -1,0 +1,45 @@
+//! Filling the swap device until one slot is free.
+
+use super::super::device::SwapDevice;
+use super::super::memory::Mapping;
+use super::super::pagemap::{Pagemap, Place};
+use super::super::{Result, StressError, signals};
+
+/// Slots left free: the one that the rounds are about.
+const FREE: u32 = 1;
+
+/// Pages out pages of its own until one slot is free. The mapping keeps the slots taken; with it comes the number of
+/// the swap area, as the entries show it.
+pub(super) fn fill(device: &SwapDevice) -> Result<(Mapping, u8)> {
+    let wanted = device.slots() - FREE;
+    // Some pages may refuse to go (others hold a reference for a moment): there are twice as many.
+    let pages = device.slots() as usize * 2;
+    let mapping = Mapping::new(pages)?;
+    let mut used = device.used()?;
+    let mut next = 0;
+    while used < wanted && next < pages {
+        signals::check()?;
+        let count = ((wanted - used) as usize).min(pages - next);
+        for page in next..next + count {
+            mapping.fill(page, mapping.address(page));
+        }
+        mapping.page_out(next, count)?;
+        next += count;
+        used = device.used()?;
+    }
+    match swap_type(&mapping, next)? {
+        Some(kind) if used == wanted => Ok((mapping, kind)),
+        _ => Err(StressError::Ballast { used, slots: device.slots(), wanted, tried: next }),
+    }
+}
+
+/// The swap area that the pages went to.
+fn swap_type(mapping: &Mapping, pages: usize) -> Result<Option<u8>> {
+    let pagemap = Pagemap::open()?;
+    for page in 0..pages {
+        if let Place::Swapped(entry) = pagemap.place(mapping.address(page))? {
+            return Ok(Some(entry.kind));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,64 @@
+//! Builds what guests run.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::{paths, process::Purpose};
+
+/// Target of everything that runs in a guest: static, because an initramfs has no libraries.
+pub const GUEST_TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// Builds the static `observer` for guests in release mode, and returns where it is. Fast when it is up to date.
+pub fn observer_static() -> Result<PathBuf> {
+    eprintln!("building observer for {GUEST_TARGET}");
+    let purpose = Purpose {
+        what: "building the static observer",
+        by_hand: "fix what the compiler says above, or run the guest without it: `cargo xtask vm --no-observer`",
+    };
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--package", "observer", "--bin", "observer", "--target", GUEST_TARGET])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(paths::workspace())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let output = cargo.output().map_err(|error| purpose.failed(format!("cargo did not start: {error}")))?;
+    if !output.status.success() {
+        return Err(purpose.failed(format!("cargo ended with {}", output.status)));
+    }
+    executable(&String::from_utf8_lossy(&output.stdout), "observer")
+        .context("cargo built observer but named no executable; does the package still have that binary?")
+}
+
+/// The executable of the binary `name` in cargo's stream of JSON messages: asking beats guessing the target folder,
+/// which configuration can move.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(name))
+        .filter_map(|message| message.get("executable").and_then(Value::as_str).map(PathBuf::from))
+        .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_read_from_the_messages() {
+        let messages = concat!(
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"observer\"},\"executable\":null}\n",
+            "not json\n",
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"build-script\"},\"executable\":\"/t/other\"}\n",
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"observer\"},\"executable\":\"/t/observer\"}\n",
+        );
+        assert_eq!(executable(messages, "observer"), Some(PathBuf::from("/t/observer")));
+        assert_eq!(executable(messages, "absent"), None);
+    }
+}

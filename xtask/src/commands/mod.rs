@@ -1,0 +1,8 @@
+//! The subcommands: arguments in, an exit code out.
+
+pub mod kernels;
+pub mod setup;
+pub mod vm;
+
+const KERNELS_HELP: &str =
+    "A folder of local kernels, looked at first: RELEASE/{vmlinuz,config,modules/*.ko} [default: $OBSERVER_KERNELS]";

@@ -1,0 +1,163 @@
+//! `cargo xtask vm`.
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+
+use super::KERNELS_HELP;
+use crate::{
+    build,
+    kernels::Sources,
+    setup::{BUILD, GUESTS, Voice, ensure},
+    vm::{Accel, Guest, GuestFile, Output},
+};
+
+const DEFAULT_TIMEOUT_SECONDS: u64 = 600;
+
+/// Run a command as root in a guest; its exit code is this one's.
+///
+/// Other exit codes: 124 time limit, 125 the guest died, 130 interrupted.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A full release, or its beginning.
+    #[arg(long, value_name = "V", default_value = "5.10")]
+    kernel: String,
+    #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
+    kernels: Option<PathBuf>,
+    /// The guest's architecture.
+    #[arg(long, value_name = "A", default_value = "x86_64")]
+    arch: String,
+    /// vCPUs [default: 2; 1 with --icount]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    smp: Option<u32>,
+    /// Memory in MiB.
+    #[arg(long, value_name = "M", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..))]
+    mem: u32,
+    /// Count instructions: one guest nanosecond each, on one vCPU, the same in every run.
+    #[arg(long)]
+    icount: bool,
+    /// Who executes the guest's instructions.
+    #[arg(long, value_enum, default_value = "auto", conflicts_with = "icount")]
+    accel: Accel,
+    /// More kernel command line.
+    #[arg(long, value_name = "STR", default_value = "", allow_hyphen_values = true)]
+    append: String,
+    /// Stop the guest after this many seconds, 0: never [default: 600; never with --tty]
+    #[arg(long, value_name = "SECS")]
+    timeout: Option<u64>,
+    /// Copy a file into the guest; DST is /NAME by default.
+    #[arg(long, value_name = "SRC[:DST]")]
+    file: Vec<GuestFile>,
+    /// Copy the guest's /out into this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Give the command this terminal (Ctrl-] three times in a row ends the guest).
+    #[arg(long)]
+    tty: bool,
+    /// Do not build observer, nor put it into the guest.
+    #[arg(long)]
+    no_observer: bool,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+/// Runs the guest.
+pub fn run(args: &Args) -> Result<u8> {
+    check(args)?;
+    ensure(GUESTS, Voice::Changes)?;
+    // Cheaper than a build, so its errors come first.
+    let kernel = Sources::new(args.kernels.clone())?.obtain(&args.kernel)?;
+    let guest = Guest {
+        smp: args.smp.unwrap_or(2),
+        mem: args.mem,
+        icount: args.icount,
+        accel: args.accel,
+        append: args.append.clone(),
+        files: args.file.clone(),
+        observer: observer(args)?,
+        out: args.out.clone(),
+        timeout: limit(args.timeout, args.tty),
+        output: if args.tty { Output::Terminal } else { Output::Inherit },
+        ..Guest::new(kernel)
+    };
+    Ok(guest.run(&args.command)?.code)
+}
+
+fn check(args: &Args) -> Result<()> {
+    if args.arch != "x86_64" {
+        bail!("guests for {} are not there yet, only for x86_64; leave --arch out", args.arch);
+    }
+    if args.tty && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        bail!("--tty needs a terminal on standard input and output; leave --tty out, or run it in a terminal");
+    }
+    if args.icount && args.smp.is_some_and(|smp| smp != 1) {
+        bail!("--icount counts the instructions of one vCPU; leave --smp out, or leave --icount out");
+    }
+    Ok(())
+}
+
+fn observer(args: &Args) -> Result<Option<PathBuf>> {
+    if args.no_observer {
+        return Ok(None);
+    }
+    ensure(BUILD, Voice::Changes)?;
+    build::observer_static().map(Some)
+}
+
+/// Somebody who sits at the guest's terminal knows when it is over.
+fn limit(seconds: Option<u64>, tty: bool) -> Option<Duration> {
+    let default = if tty { 0 } else { DEFAULT_TIMEOUT_SECONDS };
+    Some(seconds.unwrap_or(default)).filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(words: &[&str]) -> Args {
+        Cli::try_parse_from([&["vm"], words].concat()).unwrap().args
+    }
+
+    #[test]
+    fn other_architectures_are_refused_in_words() {
+        let error = check(&parse(&["--arch", "arm64", "--", "true"])).unwrap_err().to_string();
+        assert!(error.contains("arm64") && error.contains("not there yet"), "{error}");
+        assert!(check(&parse(&["--", "true"])).is_ok());
+    }
+
+    #[test]
+    fn counting_needs_one_cpu() {
+        assert!(check(&parse(&["--icount", "--smp", "2", "--", "true"])).is_err());
+        assert!(check(&parse(&["--icount", "--smp", "1", "--", "true"])).is_ok());
+        assert!(check(&parse(&["--icount", "--", "true"])).is_ok());
+    }
+
+    #[test]
+    fn the_limit_is_ten_minutes_unless_a_person_is_there() {
+        assert_eq!(limit(None, false), Some(Duration::from_mins(10)));
+        assert_eq!(limit(None, true), None);
+        assert_eq!(limit(Some(5), true), Some(Duration::from_secs(5)));
+        assert_eq!(limit(Some(0), false), None);
+    }
+
+    #[test]
+    fn the_command_keeps_its_own_options() {
+        assert_eq!(
+            parse(&["--file", "a:/b", "--", "sh", "-c", "x", "--", "--tty"]).command,
+            ["sh", "-c", "x", "--", "--tty"]
+        );
+    }
+}

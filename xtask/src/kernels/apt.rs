@@ -1,0 +1,168 @@
+//! Downloads packages of any Debian suite without touching the machine's own package lists: each suite has an apt root
+//! of its own, so a suite that left the mirror cannot keep the others from being fetched.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use anyhow::{Context, Result};
+
+use super::{
+    Unavailable,
+    mirror::Mirrors,
+    table::{Offer, Suite},
+};
+use crate::process::{self, Purpose};
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+const USE_A_FOLDER: &str =
+    "give such a kernel by path: `--kernels DIR` or OBSERVER_KERNELS, with DIR/RELEASE/{vmlinuz,config,modules/*.ko}";
+
+/// The apt root of one suite.
+#[derive(Debug)]
+pub(super) struct AptRoot {
+    dir: PathBuf,
+    suite: Suite,
+}
+
+impl AptRoot {
+    /// The root for `suite` under `parent`; nothing is made yet.
+    pub(super) fn new(parent: &Path, suite: Suite) -> Self {
+        Self { dir: parent.join(suite.name()), suite }
+    }
+
+    /// Downloads all packages of `offer` into `into`. Package lists are fetched only when they are missing, or too old to
+    /// know the packages.
+    pub(super) fn download(&self, offer: &Offer, into: &Path) -> Result<()> {
+        let fresh = !self.has_lists();
+        if fresh {
+            self.update()?;
+        }
+        let packages = offer.packages();
+        let Some(mut refused) = self.try_download(&packages, into)? else { return Ok(()) };
+        if !fresh {
+            self.update()?;
+            let Some(again) = self.try_download(&packages, into)? else { return Ok(()) };
+            refused = again;
+        }
+        Err(Unavailable {
+            release: offer.release.to_owned(),
+            reason: format!(
+                "apt cannot fetch {} from {}: {refused}",
+                missing(&packages, &refused).join(" "),
+                self.suite.name()
+            ),
+            remedy: USE_A_FOLDER.to_owned(),
+        }
+        .into())
+    }
+
+    /// None when all was downloaded, else why not.
+    fn try_download(&self, packages: &[String], into: &Path) -> Result<Option<String>> {
+        let purpose = Purpose { what: "downloading kernel packages", by_hand: USE_A_FOLDER };
+        let mut command = self.apt_get("download");
+        command.args(packages).current_dir(into);
+        let output = process::run(&mut command, purpose)?;
+        Ok((!output.status.success()).then(|| errors(&output)))
+    }
+
+    fn update(&self) -> Result<()> {
+        eprintln!("updating the package lists of {}", self.suite.name());
+        let purpose = Purpose { what: "fetching package lists", by_hand: USE_A_FOLDER };
+        self.prepare(&Mirrors::of_this_machine()?)?;
+        let output = process::run(&mut self.apt_get("update"), purpose)?;
+        if output.status.success() && self.has_lists() {
+            return Ok(());
+        }
+        Err(purpose.failed(format!(
+            "apt-get update for {} ended with {}: {}",
+            self.suite.name(),
+            output.status,
+            errors(&output)
+        )))
+    }
+
+    fn prepare(&self, mirrors: &Mirrors) -> Result<()> {
+        for dir in [self.lists().join("partial"), self.dir.join("cache/archives/partial")] {
+            fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        }
+        let sources = self.sources();
+        fs::write(&sources, source_line(mirrors.serving(self.suite), self.suite))
+            .with_context(|| format!("cannot write {}", sources.display()))
+    }
+
+    fn apt_get(&self, verb: &str) -> Command {
+        let mut command = Command::new("apt-get");
+        command.arg("--quiet").arg(verb).env("LC_ALL", "C");
+        for (option, value) in [
+            ("Dir::Etc::sourcelist", self.sources().as_path()),
+            ("Dir::Etc::sourceparts", Path::new("-")),
+            ("Dir::Etc::preferences", Path::new("/dev/null")),
+            ("Dir::Etc::preferencesparts", Path::new("/dev/null")),
+            // Packages installed here must not decide what is a candidate.
+            ("Dir::State::status", Path::new("/dev/null")),
+            ("Dir::State::Lists", &self.lists()),
+            ("Dir::Cache", &self.dir.join("cache")),
+            // The sandbox user may not read a target folder in somebody's home.
+            ("APT::Sandbox::User", Path::new("root")),
+        ] {
+            command.arg("-o").arg(format!("{option}={}", value.display()));
+        }
+        command
+    }
+
+    fn sources(&self) -> PathBuf {
+        self.dir.join("sources.list")
+    }
+
+    fn lists(&self) -> PathBuf {
+        self.dir.join("lists")
+    }
+
+    fn has_lists(&self) -> bool {
+        let Ok(entries) = fs::read_dir(self.lists()) else { return false };
+        self.sources().is_file()
+            && entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+    }
+}
+
+/// One line of a sources list, limited to the index that kernels are in: the others are ten times its size.
+fn source_line(site: &str, suite: Suite) -> String {
+    format!("deb [arch=amd64 lang=none target=Packages signed-by={KEYRING}] {site} {} main\n", suite.name())
+}
+
+/// What apt complained about, on one line.
+fn errors(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let complaints: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("E:") || line.starts_with("Err:")).collect();
+    if complaints.is_empty() { process::last_lines(&output.stderr, 4).join("; ") } else { complaints.join("; ") }
+}
+
+/// The packages that apt named as unknown, or all if it named none.
+fn missing(packages: &[String], complaint: &str) -> Vec<String> {
+    let named: Vec<String> = packages.iter().filter(|package| complaint.contains(package.as_str())).cloned().collect();
+    if named.is_empty() { packages.to_vec() } else { named }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_line_is_signed_and_small() {
+        let line = source_line("http://a.example/debian", Suite::Trixie);
+        assert!(line.starts_with("deb [") && line.ends_with("] http://a.example/debian trixie main\n"), "{line}");
+        assert!(line.contains(KEYRING) && line.contains("target=Packages"));
+    }
+
+    #[test]
+    fn only_packages_that_apt_named_are_missing() {
+        let packages = ["linux-binary-x", "linux-modules-x"].map(String::from);
+        assert_eq!(missing(&packages, "E: Unable to locate package linux-modules-x"), ["linux-modules-x"]);
+        assert_eq!(missing(&packages, "E: no network"), packages);
+    }
+}

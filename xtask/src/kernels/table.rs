@@ -1,0 +1,117 @@
+//! The matrix of guest kernels that apt can bring. One line per kernel; a new one is a new line.
+
+use Layout::{Single, Split};
+use Suite::{Bookworm, Bullseye, Trixie, TrixieBackports};
+
+/// Every x86-64 kernel of the matrix, oldest first.
+pub const MATRIX: &[Offer] = &[
+    Offer { release: "5.10.223", suite: Bullseye, layout: Single("linux-image-5.10.0-32-cloud-amd64-unsigned") },
+    Offer { release: "6.1.192", suite: Bookworm, layout: Single("linux-image-6.1.0-56-cloud-amd64") },
+    Offer { release: "6.12.117", suite: Trixie, layout: Single("linux-image-6.12.117+deb13-cloud-amd64") },
+    Offer { release: "6.16.12", suite: TrixieBackports, layout: Single("linux-image-6.16.12+deb13-cloud-amd64") },
+    Offer { release: "6.17.13", suite: TrixieBackports, layout: Single("linux-image-6.17.13+deb13-cloud-amd64") },
+    Offer { release: "6.18.15", suite: TrixieBackports, layout: Single("linux-image-6.18.15+deb13-cloud-amd64") },
+    Offer { release: "6.19.14", suite: TrixieBackports, layout: Split("6.19.14+deb13-cloud-amd64") },
+    Offer { release: "7.0.13", suite: TrixieBackports, layout: Split("7.0.13+deb13-cloud-amd64") },
+    Offer { release: "7.1.13", suite: TrixieBackports, layout: Split("7.1.13+deb13-cloud-amd64") },
+    Offer { release: "7.2.12", suite: TrixieBackports, layout: Split("7.2.12+deb13-cloud-amd64") },
+    Offer { release: "7.3.4", suite: TrixieBackports, layout: Split("7.3.4+deb13-cloud-amd64") },
+];
+
+/// A kernel that apt may be able to bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Upstream release, which names the folder in the cache: "5.10.223".
+    pub release: &'static str,
+    /// Where its packages are.
+    pub suite: Suite,
+    /// What its packages are called.
+    pub layout: Layout,
+}
+
+impl Offer {
+    /// The packages to download.
+    pub fn packages(&self) -> Vec<String> {
+        match self.layout {
+            Single(package) => vec![package.to_owned()],
+            Split(name) => ["binary", "modules", "base"].iter().map(|part| format!("linux-{part}-{name}")).collect(),
+        }
+    }
+}
+
+/// How a release is packaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One package with everything (up to 6.18).
+    Single(&'static str),
+    /// From 6.19: `linux-binary-` (vmlinuz), `linux-modules-` and `linux-base-` (config) of this name; `linux-image-` is empty.
+    Split(&'static str),
+}
+
+/// A Debian suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Debian 11.
+    Bullseye,
+    /// Debian 12's security updates, the place of its newest kernels.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+    /// Newer kernels for Debian 13.
+    TrixieBackports,
+}
+
+impl Suite {
+    /// The name in a sources list.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bullseye => "bullseye",
+            Bookworm => "bookworm-security",
+            Trixie => "trixie",
+            TrixieBackports => "trixie-backports",
+        }
+    }
+
+    /// Whether the suite is on the security mirror.
+    pub fn is_security(self) -> bool {
+        self == Bookworm
+    }
+}
+
+/// The matrix' line for `release`.
+pub fn find(release: &str) -> Option<&'static Offer> {
+    MATRIX.iter().find(|offer| offer.release == release)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_unique_and_in_order() {
+        let listed: Vec<String> = MATRIX.iter().map(|offer| offer.release.to_owned()).collect();
+        let mut sorted = listed.clone();
+        crate::kernels::version::sort(&mut sorted);
+        sorted.dedup();
+        assert_eq!(listed, sorted);
+    }
+
+    #[test]
+    fn newer_kernels_come_in_several_packages() {
+        let packages = find("7.3.4").unwrap().packages();
+        assert_eq!(packages.len(), 3);
+        assert!(packages.contains(&"linux-modules-7.3.4+deb13-cloud-amd64".to_owned()));
+        assert_eq!(find("6.1.192").unwrap().packages(), ["linux-image-6.1.0-56-cloud-amd64"]);
+    }
+
+    #[test]
+    fn package_names_carry_their_release() {
+        // Debian's own 5.10 and 6.1 count ABIs instead.
+        for offer in MATRIX.iter().filter(|offer| !matches!(offer.suite, Bullseye | Bookworm)) {
+            assert!(
+                offer.packages().iter().all(|package| package.contains(&format!("-{}+", offer.release))),
+                "{offer:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Chores of the workspace as a library, so that tests and the demo drive guests without a shell in between.
+
+pub mod build;
+pub mod commands;
+pub mod kernels;
+pub mod paths;
+pub mod process;
+pub mod setup;
+pub mod vm;

@@ -1,0 +1,148 @@
+//! Makes the root file system of a guest: busybox, modules, the files asked for, and `/init`.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use object::{Object as _, read::elf::ElfFile64};
+
+use super::{GuestFile, modules::ModuleSet, newc::Archive, quote, terminal::Window};
+use crate::{
+    kernels::Kernel,
+    paths,
+    process::{self, Purpose},
+};
+
+const INIT: &str = include_str!("init.sh");
+
+/// What a guest's root file system is made of.
+#[derive(Debug)]
+pub(super) struct Contents<'a> {
+    /// Whose modules to pack.
+    pub(super) kernel: &'a Kernel,
+    /// Packed besides.
+    pub(super) files: &'a [GuestFile],
+    /// Becomes /bin/observer.
+    pub(super) observer: Option<&'a Path>,
+    /// The command and its arguments.
+    pub(super) command: &'a [String],
+    /// Set when the command gets a terminal.
+    pub(super) window: Option<&'a Window>,
+    /// Whether /out is wanted back.
+    pub(super) out: bool,
+}
+
+/// The archive, uncompressed: unpacking costs an emulated guest more than reading.
+pub(super) fn build(contents: &Contents<'_>) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    for folder in ["dev", "etc", "out", "proc", "root", "sys", "tmp", "var/tmp"] {
+        archive.folder(folder);
+    }
+    // The kernel opens it for process 1, before devtmpfs is mounted.
+    archive.character_device("dev/console", 5, 1);
+    archive.file("init", 0o755, INIT.as_bytes());
+    archive.file("etc/guest", 0o644, settings(contents.window, contents.out).as_bytes());
+    archive.file("etc/command", 0o644, format!("exec {}\n", quote::line(contents.command)).as_bytes());
+    archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n");
+    archive.file("etc/group", 0o644, b"root:x:0:\n");
+    add_busybox(&mut archive)?;
+    add_modules(&mut archive, contents.kernel)?;
+    if let Some(observer) = contents.observer {
+        add_file(&mut archive, observer, "bin/observer")?;
+    }
+    for file in contents.files {
+        add_file(&mut archive, &file.source, file.target.trim_start_matches('/'))?;
+    }
+    Ok(archive.finish())
+}
+
+/// Shell assignments that `/init` reads.
+fn settings(window: Option<&Window>, out: bool) -> String {
+    let mut lines = vec![format!("GUEST_OUT={}", u8::from(out)), format!("GUEST_TTY={}", u8::from(window.is_some()))];
+    if let Some(window) = window {
+        lines.push(format!("GUEST_ROWS={}", window.rows));
+        lines.push(format!("GUEST_COLUMNS={}", window.columns));
+        lines.push(format!("GUEST_TERM={}", quote::word(&window.term)));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn add_file(archive: &mut Archive, source: &Path, target: &str) -> Result<()> {
+    let metadata = fs::metadata(source)
+        .with_context(|| format!("cannot read {}, wanted in the guest as /{target}", source.display()))?;
+    if !metadata.is_file() {
+        bail!("{} is no plain file; name the files wanted in the guest one by one", source.display());
+    }
+    let content = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+    archive.file(target, metadata.permissions().mode(), &content);
+    Ok(())
+}
+
+fn add_busybox(archive: &mut Archive) -> Result<()> {
+    let busybox = static_busybox()
+        .context("no static busybox is installed; run `cargo xtask setup`, which installs busybox-static")?;
+    let purpose = Purpose { what: "listing busybox's commands", by_hand: "run `cargo xtask setup`" };
+    let applets = process::read(Command::new(&busybox).arg("--list-full"), purpose)?;
+    add_file(archive, &busybox, "bin/busybox")?;
+    for applet in applets.lines().filter(|applet| !matches!(*applet, "bin/busybox" | "linuxrc" | "")) {
+        archive.link(applet, "/bin/busybox");
+    }
+    Ok(())
+}
+
+/// The installed busybox, if it is static: an initramfs has no libraries.
+pub fn static_busybox() -> Option<PathBuf> {
+    let known = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
+    known.into_iter().chain(paths::find_program("busybox")).find(|file| is_static(file))
+}
+
+fn is_static(file: &Path) -> bool {
+    use object::read::elf::ProgramHeader as _;
+    let Ok(bytes) = fs::read(file) else { return false };
+    let Ok(elf) = ElfFile64::<object::Endianness>::parse(bytes.as_slice()) else { return false };
+    let endian = elf.endianness();
+    !elf.elf_program_headers().iter().any(|header| header.p_type(endian) == object::elf::PT_INTERP) && elf.entry() != 0
+}
+
+fn add_modules(archive: &mut Archive, kernel: &Kernel) -> Result<()> {
+    let modules = ModuleSet::read(&kernel.modules())?;
+    let dir = format!("lib/modules/{}", modules.kernel().with_context(|| format!("kernel {}", kernel.release))?);
+    for file in modules.files() {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        add_file(archive, file, &format!("{dir}/{name}"))?;
+    }
+    archive.file(&format!("{dir}/modules.dep"), 0o644, modules.dep().as_bytes());
+    archive.file(&format!("{dir}/modules.alias"), 0o644, modules.alias().as_bytes());
+    archive.file(&format!("{dir}/modules.softdep"), 0o644, modules.softdep().as_bytes());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_safe_shell_assignments() {
+        assert_eq!(settings(None, true), "GUEST_OUT=1\nGUEST_TTY=0\n");
+        let window = Window { rows: 24, columns: 80, term: "x'; reboot".to_owned() };
+        let text = settings(Some(&window), false);
+        assert!(text.contains("GUEST_ROWS=24\nGUEST_COLUMNS=80\n"), "{text}");
+        assert!(text.contains(r"GUEST_TERM='x'\''; reboot'"), "{text}");
+    }
+
+    #[test]
+    fn init_is_a_valid_script() {
+        let status = Command::new("sh").args(["-n", concat!(env!("CARGO_MANIFEST_DIR"), "/src/vm/init.sh")]).status();
+        assert!(status.unwrap().success());
+    }
+
+    #[test]
+    fn a_script_is_no_static_program() {
+        assert!(!is_static(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/vm/init.sh"))));
+        assert!(!is_static(Path::new("/nonexistent")));
+    }
+}

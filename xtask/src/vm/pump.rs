@@ -1,0 +1,89 @@
+//! Copies what a guest writes, as it comes.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write as _},
+};
+
+/// Where a stream of the guest goes.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// Into memory.
+    Keep(Vec<u8>),
+    /// To standard output.
+    Stdout,
+    /// To standard error.
+    Stderr,
+    /// To a file.
+    Log(File),
+    /// To a file and to standard output.
+    LogAndStdout(File),
+    /// Nowhere: the reader went away.
+    Gone,
+}
+
+impl Sink {
+    /// The bytes that were kept.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        if let Self::Keep(bytes) = self { bytes } else { Vec::new() }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Keep(kept) => kept.extend_from_slice(bytes),
+            Self::Stdout => show(bytes)?,
+            Self::Stderr => io::stderr().write_all(bytes)?,
+            Self::Log(file) => file.write_all(bytes)?,
+            Self::LogAndStdout(file) => {
+                file.write_all(bytes)?;
+                show(bytes)?;
+            }
+            Self::Gone => {}
+        }
+        Ok(())
+    }
+}
+
+fn show(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Copies `from` into `sink` to its end and returns the sink. Where the sink fails (a closed pipe) the rest is read and
+/// dropped: a guest that nobody reads would stop.
+pub(super) fn pump(mut from: impl Read, mut sink: Sink) -> Sink {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return sink,
+            Ok(count) => {
+                if sink.write(buffer.get(..count).unwrap_or_default()).is_err() {
+                    sink = Sink::Gone;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return sink,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_bytes_arrive_unchanged() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        assert_eq!(pump(bytes.as_slice(), Sink::Keep(Vec::new())).into_bytes(), bytes);
+    }
+
+    #[test]
+    fn a_sink_that_fails_does_not_stop_the_reading() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let bytes = vec![1; 100_000];
+        let mut from = bytes.as_slice();
+        assert!(matches!(pump(&mut from, Sink::Log(full)), Sink::Gone));
+        assert!(from.is_empty());
+    }
+}

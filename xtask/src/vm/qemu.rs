@@ -1,0 +1,118 @@
+//! The command line of QEMU.
+
+use std::{ffi::OsString, os::fd::RawFd, path::Path};
+
+/// The emulator for x86-64 guests.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// How a guest's instructions are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Translated, one host thread per vCPU.
+    Tcg,
+    /// Translated and counted: one guest nanosecond per instruction, one vCPU, the same in every run.
+    Icount,
+    /// By the host's CPU.
+    Kvm,
+}
+
+/// Everything QEMU is told.
+#[derive(Clone, Debug)]
+pub(super) struct Machine<'a> {
+    /// How to execute.
+    pub(super) engine: Engine,
+    /// vCPUs; [`Engine::Icount`] has one whatever this says.
+    pub(super) smp: u32,
+    /// Memory in MiB.
+    pub(super) mem: u32,
+    /// bzImage.
+    pub(super) image: &'a Path,
+    /// cpio archive.
+    pub(super) initrd: &'a Path,
+    /// A raw disk image for the guest's /out.
+    pub(super) disk: Option<&'a Path>,
+    /// Kernel command line.
+    pub(super) cmdline: &'a str,
+    /// Inherited sockets that become ttyS0, ttyS1, and so on.
+    pub(super) ports: &'a [RawFd],
+}
+
+impl Machine<'_> {
+    /// The arguments for [`PROGRAM`]. Ports are sockets, never paths: QEMU truncates what it opens itself.
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
+        match self.engine {
+            Engine::Tcg => add(&["-accel", "tcg,thread=multi"]),
+            Engine::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
+            Engine::Kvm => add(&["-accel", "kvm"]),
+        }
+        let smp = if self.engine == Engine::Icount { 1 } else { self.smp };
+        // la57: five-level page tables only make every walk longer.
+        add(&["-cpu", "max,la57=off", "-smp", &smp.to_string(), "-m", &self.mem.to_string()]);
+        add(&["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-append", self.cmdline]);
+        for (number, fd) in self.ports.iter().enumerate() {
+            add(&["-chardev", &format!("socket,id=port{number},fd={fd}"), "-serial", &format!("chardev:port{number}")]);
+        }
+        if let Some(disk) = self.disk {
+            // The host's copy is read after QEMU has ended, so nothing has to reach the host's own disk; a comma in the
+            // path is doubled.
+            let file = disk.to_string_lossy().replace(',', ",,");
+            add(&["-drive", &format!("if=none,id=out,format=raw,cache=unsafe,file={file}")]);
+            add(&["-device", "virtio-blk-pci,drive=out"]);
+        }
+        arguments.extend(["-kernel".into(), self.image.into(), "-initrd".into(), self.initrd.into()]);
+        arguments
+    }
+}
+
+/// The kernel command line: a panic ends the guest at once, and where the console is the command's terminal, only a panic
+/// is written there.
+pub(super) fn cmdline(tty: bool, append: &str) -> String {
+    let quiet = if tty { "quiet loglevel=1" } else { "quiet" };
+    format!("console=ttyS0 {quiet} panic=-1 {append}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(engine: Engine) -> String {
+        let machine = Machine {
+            engine,
+            smp: 4,
+            mem: 512,
+            image: Path::new("/k/vmlinuz"),
+            initrd: Path::new("/r"),
+            disk: Some(Path::new("/d,e")),
+            cmdline: "quiet a=b",
+            ports: &[7, 9],
+        };
+        machine.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn emulation_is_threaded_unless_it_counts() {
+        assert!(line(Engine::Tcg).contains("-accel tcg,thread=multi -cpu max,la57=off -smp 4 -m 512"));
+        assert!(line(Engine::Icount).contains("-accel tcg -icount shift=0,sleep=off -cpu max,la57=off -smp 1"));
+        assert!(line(Engine::Kvm).contains("-accel kvm"));
+    }
+
+    #[test]
+    fn ports_are_inherited_sockets_in_order() {
+        assert!(line(Engine::Tcg).contains(
+            "-chardev socket,id=port0,fd=7 -serial chardev:port0 -chardev socket,id=port1,fd=9 -serial chardev:port1"
+        ));
+    }
+
+    #[test]
+    fn a_comma_in_the_path_of_the_disk_is_kept() {
+        assert!(line(Engine::Tcg).contains("cache=unsafe,file=/d,,e -device virtio-blk-pci,drive=out"));
+    }
+
+    #[test]
+    fn the_command_line_ends_a_panic_at_once() {
+        assert_eq!(cmdline(false, ""), "console=ttyS0 quiet panic=-1");
+        assert_eq!(cmdline(true, "nokaslr"), "console=ttyS0 quiet loglevel=1 panic=-1 nokaslr");
+    }
+}
