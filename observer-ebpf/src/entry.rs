@@ -98,9 +98,8 @@ pub(crate) fn handed_out(entry: u64, nr: u32) {
 #[inline(always)]
 pub(crate) fn written<Flags: Memory, Private: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio` in the swap cache, whose entry is in `private`.
-    let (flags, entry): (u64, u64) = unsafe {
-        (Flags::read(page, globals::PAGE_FLAGS.load()), Private::read(page, globals::PAGE_PRIVATE.load()))
-    };
+    let (flags, entry): (u64, u64) =
+        unsafe { (Flags::read(page, globals::PAGE_FLAGS.load()), Private::read(page, globals::PAGE_PRIVATE.load())) };
     let nr = crate::flight::pages(page, flags);
     count::add(|c| unsafe { &raw mut (*c).written }, nr.into());
     changed(observer_ebpf::record::ENTRY_WRITTEN, entry, nr);

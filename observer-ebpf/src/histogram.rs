@@ -1,4 +1,9 @@
 //! Log-linear buckets for the durations that are timed in the kernel: 32 per octave, so an error of at most 1/32.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "bounded by the shifts before; `try_from` would cost on the hot path"
+)]
+#![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
 /// Buckets in an octave, as a power of two.
 pub const GROUPING: u32 = 5;
@@ -18,7 +23,7 @@ pub fn bucket(ns: u64) -> u32 {
     if ns >> MAX_POWER != 0 {
         return BUCKETS - 1;
     }
-    let power = 63 - ns.leading_zeros();
+    let power = ns.ilog2();
     let shift = power - GROUPING;
     // The leading one stays in and counts as the octave's base.
     (shift << GROUPING) + (ns >> shift) as u32

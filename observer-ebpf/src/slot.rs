@@ -1,6 +1,8 @@
 //! The filter: a direct-mapped table that tells, without any search, whether more than one flight may be open on an
 //! entry. Two entries can share a slot; then an uncontended flight may be streamed for nothing, and the engine, which
 //! sees exact entries, drops it. Nothing contended is ever missed.
+#![expect(clippy::cast_possible_truncation, reason = "only low bits are wanted")]
+#![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
 /// Slots, as a power of two. 65 536 slots of 16 bytes: 1 MiB; areas up to 256 MiB of pages never share a slot.
 pub const SLOT_BITS: u32 = 16;
@@ -33,11 +35,13 @@ pub const fn index(entry: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
 
     #[test]
     fn a_small_area_has_a_slot_per_entry() {
-        let mut seen = [false; SLOTS as usize];
+        let mut seen = std::vec![false; SLOTS as usize];
         for offset in 0..u64::from(SLOTS) {
             let slot = index((3 << 58) | offset) as usize;
             assert!(!seen[slot]);

@@ -31,8 +31,10 @@ pub enum Command {
     Stress(StressArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
     Doctor(DoctorArgs),
+    /// Wait at the gate of `-- CMD`, then become the command
     #[command(name = crate::launch::SUBCOMMAND, hide = true)]
     Launch(LaunchArgs),
+    /// Be the workload of `stress`
     #[command(name = crate::commands::stress::WORKLOAD, hide = true)]
     Workload(WorkloadArgs),
 }
@@ -140,7 +142,10 @@ fn comm(text: &str) -> Result<String, String> {
     match text.len() {
         0 => Err("an empty name matches no task".to_owned()),
         1..=15 => Ok(text.to_owned()),
-        _ => Err(format!("the kernel keeps 15 bytes of a task's name: give `{}`", text.chars().take(15).collect::<String>())),
+        _ => Err(format!(
+            "the kernel keeps 15 bytes of a task's name: give `{}`",
+            text.chars().take(15).collect::<String>()
+        )),
     }
 }
 

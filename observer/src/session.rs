@@ -1,14 +1,9 @@
 //! One observation, from the attached probes to the outcome: feeds the engine, and stops when told.
 
-use std::{
-    io,
-    os::fd::{AsRawFd, RawFd},
-    process::ExitStatus,
-    time::Duration,
-};
+use std::{io, process::ExitStatus, time::Duration};
 
 use tokio::{
-    io::unix::AsyncFd,
+    io::{Interest, unix::AsyncFd},
     process::Child,
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
@@ -83,15 +78,6 @@ pub enum SessionError {
     Probe(#[from] LoadError),
 }
 
-/// The ring's descriptor, borrowed for waiting.
-struct RingFd(RawFd);
-
-impl AsRawFd for RingFd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
-}
-
 /// Signals that end an observation.
 struct Stops {
     int: Signal,
@@ -129,7 +115,9 @@ pub async fn observe(
     onlooker: &mut impl Onlooker,
 ) -> Result<Outcome, SessionError> {
     let mut stops = Stops::new()?;
-    let ring = AsyncFd::with_interest(RingFd(probes.ring_fd()), tokio::io::Interest::READABLE)?;
+    // SAFETY: an owned descriptor is open, and the same, until the AsyncFd that owns it is dropped.
+    let ring = unsafe { AsyncFd::register_with_interest(probes.ring_fd()?, Interest::READABLE) }
+        .map_err(|error| error.into_parts().1)?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let before = Vmstat::now().ok();

@@ -82,7 +82,9 @@ fn check_privileges(privileges: Option<&Privileges>) -> Result<(), Box<Refusal>>
     if privileges.initial_user_namespace == Some(false) {
         return Err(Box::new(Refusal {
             what,
-            why: vec!["it runs inside a user namespace; the kernel honours BPF capabilities in the first one only".into()],
+            why: vec![
+                "it runs inside a user namespace; the kernel honours BPF capabilities in the first one only".into(),
+            ],
             remedy: "run observer on the host itself, as root, not inside an unprivileged container".into(),
         }));
     }
@@ -110,7 +112,9 @@ fn read_btf(host: &Host) -> Result<Btf, Box<Refusal>> {
         Box::new(Refusal {
             what: format!("cannot observe on {}: the kernel does not show its types", host.release.text),
             why: vec![format!("{}: {error}", btf::VMLINUX)],
-            remedy: format!("boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution since 2021); or {ELSEWHERE}"),
+            remedy: format!(
+                "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution since 2021); or {ELSEWHERE}"
+            ),
         })
     })
 }

@@ -15,14 +15,27 @@ pub const GUEST_TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// Builds the static `observer` for guests in release mode, and returns where it is. Fast when it is up to date.
 pub fn observer_static() -> Result<PathBuf> {
-    eprintln!("building observer for {GUEST_TARGET}");
+    guest_program(["--bin", "observer"])
+}
+
+/// Builds the static `witness`: a program that knows nothing of observer, to be watched in guests.
+pub fn witness_static() -> Result<PathBuf> {
+    guest_program(["--example", "witness"])
+}
+
+/// Builds one program of the package `observer`, `kind` being cargo's option that names it.
+fn guest_program(kind: [&str; 2]) -> Result<PathBuf> {
+    let [_, name] = kind;
+    eprintln!("building {name} for {GUEST_TARGET}");
+    let what = format!("building the static {name}");
     let purpose = Purpose {
-        what: "building the static observer",
+        what: &what,
         by_hand: "fix what the compiler says above, or run the guest without it: `cargo xtask vm --no-observer`",
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--release", "--package", "observer", "--bin", "observer", "--target", GUEST_TARGET])
+        .args(["build", "--release", "--package", "observer", "--target", GUEST_TARGET])
+        .args(kind)
         .arg("--message-format=json-render-diagnostics")
         .current_dir(paths::workspace())
         .stdin(Stdio::null())
@@ -31,8 +44,8 @@ pub fn observer_static() -> Result<PathBuf> {
     if !output.status.success() {
         return Err(purpose.failed(format!("cargo ended with {}", output.status)));
     }
-    executable(&String::from_utf8_lossy(&output.stdout), "observer")
-        .context("cargo built observer but named no executable; does the package still have that binary?")
+    executable(&String::from_utf8_lossy(&output.stdout), name)
+        .with_context(|| format!("cargo built {name} but named no executable; does the package still have it?"))
 }
 
 /// The executable of the binary `name` in cargo's stream of JSON messages: asking beats guessing the target folder,

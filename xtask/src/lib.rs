@@ -6,4 +6,5 @@ pub mod kernels;
 pub mod paths;
 pub mod process;
 pub mod setup;
+pub mod trials;
 pub mod vm;

@@ -19,6 +19,8 @@ enum Task {
     Setup(commands::setup::Args),
     Kernels(commands::kernels::Args),
     Vm(commands::vm::Args),
+    Demo(commands::demo::Args),
+    Test(commands::test::Args),
 }
 
 fn main() -> ExitCode {
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         Task::Setup(args) => commands::setup::run(&args),
         Task::Kernels(args) => commands::kernels::run(&args),
         Task::Vm(args) => commands::vm::run(&args),
+        Task::Demo(args) => commands::demo::run(&args),
+        Task::Test(args) => commands::test::run(&args),
     };
     exit_code(done)
 }

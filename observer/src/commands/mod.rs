@@ -49,7 +49,8 @@ impl Planned {
         inherit: Option<&std::os::fd::OwnedFd>,
         onlooker: &mut impl Onlooker,
     ) -> anyhow::Result<Outcome> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
         runtime.block_on(async {
             let mut probes = Probes::attach(&self.ready.plan, &self.options)?;
             let launched = self.launch(&mut probes, inherit)?;

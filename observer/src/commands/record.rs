@@ -22,7 +22,10 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
         .with_widener(planned.options.widen.map(|widen| widen.ns), &outcome)
         .with_command(&args.observe.cmd, &outcome);
     let exit = summary.exit();
-    let result =
-        if args.json { json::print(&summary) } else { io::stdout().lock().write_all(text::summary(&summary).as_bytes()) };
+    let result = if args.json {
+        json::print(&summary)
+    } else {
+        io::stdout().lock().write_all(text::summary(&summary).as_bytes())
+    };
     printed(result, exit)
 }

@@ -92,7 +92,8 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let summary = Summary::new(&host.release.text, host.tick_ns, &planned.ready.plan, &outcome)
         .with_widener(planned.options.widen.map(|widen| widen.ns), &outcome);
     let matching = match_flags(&said.rounds, &flags(&summary.findings));
-    let rounds = said.rounds.into_iter().zip(matching.flagged).map(|(truth, flagged)| Round { truth, flagged }).collect();
+    let rounds =
+        said.rounds.into_iter().zip(matching.flagged).map(|(truth, flagged)| Round { truth, flagged }).collect();
     let whole = StressSummary { summary, totals: matching.totals, rounds };
     let exit = exit(&whole, said.finished);
     let result = if args.json { json::print(&whole) } else { print_text(&whole) };
@@ -103,11 +104,8 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
 pub fn workload(args: &WorkloadArgs) -> Exit {
     // SAFETY: the parent made this descriptor for us and told its number; nobody else in this process knows it.
     let messages = unsafe { OwnedFd::from_raw_fd(args.messages) };
-    let options = TargetedOptions {
-        rounds: args.rounds,
-        allow_other_swap: args.allow_other_swap,
-        ..TargetedOptions::default()
-    };
+    let options =
+        TargetedOptions { rounds: args.rounds, allow_other_swap: args.allow_other_swap, ..TargetedOptions::default() };
     match run_child(&options, File::from(messages)) {
         Ok(()) => Exit::Clean,
         // The parent prints what went wrong: it was told.

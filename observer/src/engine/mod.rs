@@ -103,7 +103,7 @@ impl Engine {
     pub fn finish(&mut self) {
         self.settle(Nanos::MAX);
         for group in self.ended.take_all() {
-            self.tell(group);
+            self.tell(&group);
         }
         for wait in self.waits.advance(Nanos::MAX) {
             self.waited(wait);
@@ -160,7 +160,7 @@ impl Engine {
     fn closed(&mut self, flight: Flight) {
         self.open.remove(&flight.task.tid);
         let changes = self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes);
-        let judgement = judge(&flight, changes.into_iter().flatten());
+        let judgement = judge(&flight, &changes.into_iter().flatten());
         match judgement {
             Judgement::Clear => {}
             Judgement::Found(finding) => self.found(*finding),
@@ -171,14 +171,12 @@ impl Engine {
                 }
             }
         }
-        if let Some(wait) = self.waits.flight(&flight) {
-            self.waited(wait);
-        }
+        self.waits.flight(&flight);
         self.note_drain(flight.end, flight.entry, flight.slot);
         if self.ended.len() >= FLIGHTS_HELD {
             self.report.losses.overlaps_cut += self.ended.len() as u64;
             for group in self.ended.take_all() {
-                self.tell(group);
+                self.tell(&group);
             }
         }
         self.ended.insert(flight);
@@ -206,18 +204,18 @@ impl Engine {
             // Flights that began after the drain belong to the next story, which may not be over.
             let group = self.ended.take(entry, at);
             if !group.is_empty() {
-                self.tell(group);
+                self.tell(&group);
             }
         }
     }
 
     /// Flights that hang together have all ended.
-    fn tell(&mut self, group: Vec<Flight>) {
-        self.waits.holders(&group);
+    fn tell(&mut self, group: &[Flight]) {
+        self.waits.holders(group);
         for hold in group.iter().filter_map(wait::hold) {
             self.report.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
         }
-        for overlap in overlap::overlaps(&group) {
+        for overlap in overlap::overlaps(group) {
             self.report.verdicts.add(Verdict::Overlap);
             self.report.overlap_times.add(overlap.duration());
             self.report.entries.overlap(&overlap);

@@ -116,12 +116,7 @@ pub fn overlaps(flights: &[Flight]) -> Vec<Overlap> {
 }
 
 /// Ends, in order of time, the open flights that end by `now`, and the span with the last pair of them.
-fn close_until<'a>(
-    now: Nanos,
-    open: &mut Vec<&'a Flight>,
-    span: &mut Option<Span<'a>>,
-    spans: &mut Vec<Overlap>,
-) {
+fn close_until<'a>(now: Nanos, open: &mut Vec<&'a Flight>, span: &mut Option<Span<'a>>, spans: &mut Vec<Overlap>) {
     loop {
         let Some(next) = open.iter().enumerate().min_by_key(|(_, flight)| flight.end).map(|(index, _)| index) else {
             return;

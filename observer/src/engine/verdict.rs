@@ -101,7 +101,7 @@ pub enum Judgement {
 ///
 /// Only a direct read without the pin can be overtaken: in the swap cache a reader finds the page itself, and the pin
 /// keeps the entry from being freed until after the install.
-pub fn judge<'a>(flight: &Flight, changes: impl Iterator<Item = &'a Change> + Clone) -> Judgement {
+pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Judgement {
     let Some(read_begin) = flight.read_begin else { return Judgement::Clear };
     if flight.path != Path::Direct || flight.pinned() {
         return Judgement::Clear;

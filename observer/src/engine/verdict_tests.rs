@@ -28,7 +28,7 @@ fn change(kind: ChangeKind, at: Nanos, seq: u32) -> Change {
 }
 
 fn verdict(flight: &Flight, changes: &[Change]) -> Option<Verdict> {
-    match judge(flight, changes.iter()) {
+    match judge(flight, &changes.iter()) {
         Judgement::Clear => None,
         Judgement::Found(finding) => Some(finding.verdict),
         Judgement::Incomplete(_) => panic!("unexpected loss"),
@@ -38,7 +38,7 @@ fn verdict(flight: &Flight, changes: &[Change]) -> Option<Verdict> {
 #[test]
 fn freed_and_handed_out_and_installed_is_a_stale_install() {
     let changes = [change(ChangeKind::Freed, 20, 4), change(ChangeKind::HandedOut, 30, 9)];
-    let Judgement::Found(finding) = judge(&reader(), changes.iter()) else { panic!("no finding") };
+    let Judgement::Found(finding) = judge(&reader(), &changes.iter()) else { panic!("no finding") };
     assert_eq!(finding.verdict, Verdict::StaleInstall);
     assert!(finding.read_before_change);
     assert_eq!(finding.freed.map(|deed| (deed.at_ns, deed.by.tid)), Some((20, 2)));
@@ -100,6 +100,6 @@ fn another_entry_of_the_same_slot_does_not_count() {
 #[test]
 fn a_change_that_did_not_arrive_is_a_loss_and_lowers_the_verdict() {
     let changes = [change(ChangeKind::Freed, 20, 4)];
-    let Judgement::Incomplete(Some(finding)) = judge(&reader(), changes.iter()) else { panic!("loss not noticed") };
+    let Judgement::Incomplete(Some(finding)) = judge(&reader(), &changes.iter()) else { panic!("loss not noticed") };
     assert_eq!(finding.verdict, Verdict::Window);
 }

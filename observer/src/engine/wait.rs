@@ -55,6 +55,8 @@ pub struct Hold {
 #[derive(Debug, Default)]
 pub struct Waits {
     open: HashMap<u32, Open>,
+    /// Over, but who held the pin may still have to be told: the holder's flight ends after its pin.
+    over: Vec<PinWait>,
 }
 
 /// A wait under way.
@@ -79,65 +81,73 @@ impl Open {
 }
 
 impl Waits {
-    /// Waits under way.
+    /// Waits that [`Waits::advance`] has not given out yet.
     pub fn len(&self) -> usize {
-        self.open.len()
+        self.open.len() + self.over.len()
     }
 
-    /// Whether no wait is under way.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.len() == 0
     }
 
-    /// A flight has ended: begins, prolongs or ends its task's wait. Gives the wait that is over by it.
-    pub fn flight(&mut self, flight: &Flight) -> Option<PinWait> {
+    /// A flight has ended: begins, prolongs or ends its task's wait.
+    pub fn flight(&mut self, flight: &Flight) {
         let tid = flight.task.tid;
         let failed = flight.pin.filter(|pin| pin.result != PinResult::Taken);
         let Some(open) = self.open.get_mut(&tid).filter(|open| open.goes_on_with(flight)) else {
-            let over = self.end(tid);
+            self.end(tid);
             if let Some(pin) = failed {
                 self.open.insert(tid, begin(flight, pin));
             }
-            return over;
+            return;
         };
         let Some(pin) = failed else {
             // It got on: by a pin of its own, or with the page that somebody else brought in.
             open.wait.to_ns = flight.pin.map_or(flight.begin, |pin| pin.tried);
-            return self.end(tid);
+            self.end(tid);
+            return;
         };
         open.wait.retries += 1;
         open.wait.gone += u32::from(pin.result == PinResult::Gone);
         open.wait.to_ns = flight.end;
         open.changes = flight.changes.at_end;
-        None
     }
 
-    /// Tells open waits who held the pin they lost: `flights` hang together and have all ended.
+    /// Tells waits who held the pin they lost: `flights` hang together and have all ended.
     pub fn holders(&mut self, flights: &[Flight]) {
         let holds: Vec<(&Flight, Hold)> = flights.iter().filter_map(|flight| Some((flight, hold(flight)?))).collect();
-        for flight in flights {
-            let Some(Open { wait, .. }) = self.open.get_mut(&flight.task.tid) else { continue };
-            let lost_at = wait.from_ns;
+        if holds.is_empty() {
+            return;
+        }
+        let open = self.open.values_mut().map(|open| &mut open.wait);
+        for wait in open.chain(&mut self.over).filter(|wait| wait.holder.is_none()) {
             let held = holds.iter().find(|(holder, hold)| {
-                holder.conflicts(flight) && hold.taken_ns <= lost_at && lost_at <= hold.dropped_ns
+                holder.base.0 <= wait.entry.0
+                    && wait.entry.0 < holder.base.0 + u64::from(holder.nr)
+                    && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns)
             });
-            if let Some((_, hold)) = held.filter(|_| flight.begin <= lost_at && lost_at <= flight.end) {
-                wait.holder = Some(hold.clone());
-            }
+            wait.holder = held.map(|(_, hold)| hold.clone());
         }
     }
 
-    /// Ends the waits whose task has not come back.
+    /// Gives out the waits that are over and cannot learn more: their task has not come back for a while.
     pub fn advance(&mut self, now: Nanos) -> Vec<PinWait> {
-        let over: Vec<u32> =
-            self.open.iter().filter(|(_, open)| open.wait.to_ns + REFAULT_WITHIN < now).map(|(tid, _)| *tid).collect();
-        over.into_iter().filter_map(|tid| self.end(tid)).collect()
+        let quiet = |wait: &PinWait| wait.to_ns.saturating_add(REFAULT_WITHIN) < now;
+        let ended: Vec<u32> = self.open.iter().filter(|(_, open)| quiet(&open.wait)).map(|(tid, _)| *tid).collect();
+        for tid in ended {
+            self.end(tid);
+        }
+        let mut told: Vec<PinWait> = self.over.extract_if(.., |wait| quiet(wait)).collect();
+        for wait in &mut told {
+            wait.oversleep_ns =
+                wait.holder.as_ref().map(|hold| wait.to_ns.saturating_sub(hold.dropped_ns.max(wait.from_ns)));
+        }
+        told
     }
 
-    fn end(&mut self, tid: u32) -> Option<PinWait> {
-        let Open { mut wait, .. } = self.open.remove(&tid)?;
-        wait.oversleep_ns = wait.holder.as_ref().map(|hold| wait.to_ns.saturating_sub(hold.dropped_ns.max(wait.from_ns)));
-        Some(wait)
+    fn end(&mut self, tid: u32) {
+        self.over.extend(self.open.remove(&tid).map(|open| open.wait));
     }
 }
 
@@ -181,26 +191,39 @@ mod tests {
         }
     }
 
+    const LATER: Nanos = 1_000_000_000;
+
     #[test]
     fn refaults_of_one_page_are_one_wait_with_its_holder() {
         let mut waits = Waits::default();
         let holder = flight(9, 0, 50, Some((5, PinResult::Taken)));
         let lost = [flight(1, 10, 30, Some((12, PinResult::Held))), flight(1, 31, 60, Some((33, PinResult::Held)))];
         for flight in &lost {
-            assert_eq!(waits.flight(flight), None);
+            waits.flight(flight);
         }
         waits.holders(&[holder, lost[0].clone(), lost[1].clone()]);
-        let [wait] = waits.advance(60 + REFAULT_WITHIN + 1).try_into().unwrap();
+        let [wait] = waits.advance(LATER).try_into().unwrap();
         assert_eq!((wait.from_ns, wait.to_ns, wait.retries), (12, 60, 2));
         assert_eq!(wait.holder.map(|hold| (hold.task.tid, hold.dropped_ns)), Some((9, 49)));
         assert_eq!(wait.oversleep_ns, Some(11));
     }
 
     #[test]
+    fn a_holder_that_is_told_after_the_next_fault_still_counts() {
+        let mut waits = Waits::default();
+        waits.flight(&flight(1, 10, 60, Some((12, PinResult::Held))));
+        waits.flight(&Flight { address: PAGE + 4096, ..flight(1, 70, 80, None) });
+        waits.holders(&[flight(9, 0, 50, Some((5, PinResult::Taken)))]);
+        let [wait] = waits.advance(LATER).try_into().unwrap();
+        assert_eq!(wait.oversleep_ns, Some(11));
+    }
+
+    #[test]
     fn a_task_that_takes_the_pin_itself_has_got_on() {
         let mut waits = Waits::default();
-        assert_eq!(waits.flight(&flight(1, 10, 30, Some((12, PinResult::Gone)))), None);
-        let wait = waits.flight(&flight(1, 31, 90, Some((40, PinResult::Taken)))).unwrap();
+        waits.flight(&flight(1, 10, 30, Some((12, PinResult::Gone))));
+        waits.flight(&flight(1, 31, 90, Some((40, PinResult::Taken))));
+        let [wait] = waits.advance(LATER).try_into().unwrap();
         assert_eq!((wait.duration(), wait.retries, wait.gone, wait.oversleep_ns), (28, 1, 1, None));
         assert!(waits.is_empty());
     }
@@ -210,17 +233,16 @@ mod tests {
         let mut waits = Waits::default();
         waits.flight(&flight(1, 10, 30, Some((12, PinResult::Held))));
         let changes = Seen { at_read: 2, at_end: 2 };
-        let later = Flight { changes, ..flight(1, 20_000, 30_000, Some((20_001, PinResult::Held))) };
-        assert_eq!(waits.flight(&later).map(|wait| (wait.duration(), wait.retries)), Some((18, 1)));
-        assert_eq!(waits.len(), 1);
+        waits.flight(&Flight { changes, ..flight(1, 20_000, 30_000, Some((20_001, PinResult::Held))) });
+        let told: Vec<_> = waits.advance(LATER).iter().map(|wait| (wait.duration(), wait.retries)).collect();
+        assert_eq!(told, [(18, 1), (9_999, 1)]);
     }
 
     #[test]
     fn another_page_is_another_wait() {
         let mut waits = Waits::default();
         waits.flight(&flight(1, 10, 30, Some((12, PinResult::Held))));
-        let other = Flight { address: PAGE + 4096, ..flight(1, 40, 60, Some((45, PinResult::Held))) };
-        assert_eq!(waits.flight(&other).map(|wait| wait.duration()), Some(18));
-        assert_eq!(waits.len(), 1);
+        waits.flight(&Flight { address: PAGE + 4096, ..flight(1, 40, 60, Some((45, PinResult::Held))) });
+        assert_eq!(waits.advance(LATER).len(), 2);
     }
 }

@@ -27,7 +27,11 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(text, "kernel     {}, {}", summary.kernel.release, summary.kernel.state)?;
     writeln!(text, "swap-ins   {}", swap_ins(&summary.swapins))?;
     let flights = &summary.flights;
-    writeln!(text, "flights    {} begun, {} installed their page, {} contended", flights.begun, flights.installed, flights.streamed)?;
+    writeln!(
+        text,
+        "flights    {} begun, {} installed their page, {} contended",
+        flights.begun, flights.installed, flights.streamed
+    )?;
     let verdicts = &summary.verdicts;
     for (name, count) in [
         ("overlap", verdicts.overlap),
@@ -57,7 +61,13 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "... {} more findings (--json has them)", summary.findings.len() - PRINTED)?;
     }
     for missing in &summary.kernel.degraded {
-        writeln!(text, "degraded   no hook for {}: {}; {}", missing.meaning.name(), missing.reason, missing.consequence)?;
+        writeln!(
+            text,
+            "degraded   no hook for {}: {}; {}",
+            missing.meaning.name(),
+            missing.reason,
+            missing.consequence
+        )?;
     }
     for (cause, count) in summary.losses.iter().filter(|(_, count)| **count > 0) {
         writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
@@ -128,7 +138,13 @@ pub fn duration(ns: u64) -> String {
     for (size, unit) in UNITS {
         if ns >= size {
             let value = ns as f64 / size as f64;
-            let digits = if value >= 100.0 { 0 } else if value >= 10.0 { 1 } else { 2 };
+            let digits = if value >= 100.0 {
+                0
+            } else if value >= 10.0 {
+                1
+            } else {
+                2
+            };
             return format!("{value:.digits$} {unit}");
         }
     }
@@ -153,8 +169,9 @@ mod tests {
 
     #[test]
     fn durations_fit_their_unit() {
-        assert_eq!([0, 999, 1_000, 12_345, 4_000_000, 2_500_000_000].map(duration), [
-            "0 ns", "999 ns", "1.00 us", "12.3 us", "4.00 ms", "2.50 s"
-        ]);
+        assert_eq!(
+            [0, 999, 1_000, 12_345, 4_000_000, 2_500_000_000].map(duration),
+            ["0 ns", "999 ns", "1.00 us", "12.3 us", "4.00 ms", "2.50 s"]
+        );
     }
 }

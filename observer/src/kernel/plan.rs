@@ -258,7 +258,8 @@ fn hook(candidate: &Candidate, evidence: &Evidence<'_>) -> Result<Vec<Hook>, Str
     if !candidate.fits(&prototype) {
         return Err(format!("{symbol} is now `{prototype}`, which no program here fits"));
     }
-    let make = |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };
+    let make =
+        |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };
     let (backend, program) = candidate.trampoline;
     let refused = match evidence.trials.get(symbol) {
         Some(Ok(())) if candidate.trampoline_copies && !evidence.copy => {

@@ -37,7 +37,9 @@ pub(super) fn sum(map: &PerCpuArray<MapData, Counters>) -> Result<Counters, MapE
 }
 
 /// Adds up the histograms.
-pub(super) fn flight_times<T: std::borrow::Borrow<MapData>>(map: &PerCpuArray<T, u64>) -> Result<FlightTimes, MapError> {
+pub(super) fn flight_times<T: std::borrow::Borrow<MapData>>(
+    map: &PerCpuArray<T, u64>,
+) -> Result<FlightTimes, MapError> {
     let mut by_path = [empty(), empty(), empty()];
     for (path, histogram) in by_path.iter_mut().enumerate() {
         for bucket in 0..histogram::BUCKETS {

@@ -1,6 +1,9 @@
 //! Loads the programs with this kernel's constants and attaches them by plan.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
@@ -119,10 +122,8 @@ impl Probes {
 
     fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
         let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
-        let program_fds = ebpf
-            .programs()
-            .filter_map(|(_, program)| program.fd().ok().map(|fd| fd.as_fd().as_raw_fd()))
-            .collect();
+        let program_fds =
+            ebpf.programs().filter_map(|(_, program)| program.fd().ok().map(|fd| fd.as_fd().as_raw_fd())).collect();
         let map = |ebpf: &mut Ebpf, name| {
             ebpf.take_map(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))
         };
@@ -150,9 +151,12 @@ impl Probes {
         self.watched.insert(tid, 1, 0).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
     }
 
-    /// The descriptor that becomes readable when there are records.
-    pub fn ring_fd(&self) -> RawFd {
-        self.ring.as_raw_fd()
+    /// A descriptor that becomes readable when there are records.
+    ///
+    /// # Errors
+    /// When there are no more descriptors to be had.
+    pub fn ring_fd(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::io::dup(self.ring.as_fd())?)
     }
 
     /// Hands over the records that have arrived, at most `limit`. True: there may be more.
@@ -188,8 +192,7 @@ impl Probes {
         let name = abi::MAP_COUNTERS;
         let counters =
             counters::sum(&self.counters).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
-        let skipped: Vec<u64> =
-            self.program_fds.iter().filter_map(|fd| fdinfo(*fd, "recursion_misses")).collect();
+        let skipped: Vec<u64> = self.program_fds.iter().filter_map(|fd| fdinfo(*fd, "recursion_misses")).collect();
         Ok(Snapshot { counters, skipped: (!skipped.is_empty()).then(|| skipped.iter().sum()) })
     }
 
@@ -223,7 +226,7 @@ impl Probes {
     }
 }
 
-/// Before 5.11 maps are charged to RLIMIT_MEMLOCK. Only this process's limit is lifted; where that is not allowed, the
+/// Before 5.11 maps are charged to `RLIMIT_MEMLOCK`. Only this process's limit is lifted; where that is not allowed, the
 /// map creation that fails says so.
 fn lift_memlock_limit() {
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
@@ -248,8 +251,7 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::WATCH, u32::from(options.watch)),
     ];
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16] });
-    let comm = u128::from_le_bytes(widen.comm);
-    let [comm_low, comm_high] = [comm as u64, (comm >> 64) as u64];
+    let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
     for (name, value) in &words {
@@ -284,9 +286,8 @@ fn in_order(plan: &Plan) -> Vec<&Hook> {
 }
 
 fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, backend: Backend, symbol: &str) -> Result<(), LoadError> {
-    let program = ebpf
-        .program_mut(name)
-        .ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
+    let program =
+        ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
     let begin = std::time::Instant::now();
     attach_program(program, btf, backend, symbol).map_err(|error| LoadError::Program {
         program: name.to_owned(),
@@ -360,13 +361,8 @@ fn refusal(error: &ProgramError) -> String {
 
 fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
     use aya::maps::Map;
-    let data = match map {
-        Map::Array(data)
-        | Map::HashMap(data)
-        | Map::PerCpuArray(data)
-        | Map::PerCpuHashMap(data)
-        | Map::RingBuf(data) => data,
-        _ => return None,
+    let (Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) = map else {
+        return None;
     };
     fdinfo(data.fd().as_fd().as_raw_fd(), "memlock")
 }

@@ -1,7 +1,9 @@
 //! The subcommands: arguments in, an exit code out.
 
+pub mod demo;
 pub mod kernels;
 pub mod setup;
+pub mod test;
 pub mod vm;
 
 const KERNELS_HELP: &str =

@@ -31,8 +31,7 @@ impl Candidate {
         };
         let count = prototype.params.len();
         let enough = if more { count >= shape.len() } else { count == shape.len() };
-        enough
-            && shape.chars().enumerate().all(|(index, letter)| fits(prototype, index, letter))
+        enough && shape.chars().enumerate().all(|(index, letter)| fits(prototype, index, letter))
     }
 }
 
@@ -82,7 +81,13 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "read_begin_fentry"),
         &[(Kprobe, "read_begin_kprobe")],
     ),
-    candidate(Meaning::ReadBegin, "swap_readpage", "G*", (Fentry, "read_begin_fentry"), &[(Kprobe, "read_begin_kprobe")]),
+    candidate(
+        Meaning::ReadBegin,
+        "swap_readpage",
+        "G*",
+        (Fentry, "read_begin_fentry"),
+        &[(Kprobe, "read_begin_kprobe")],
+    ),
     // Reads sleep on devices that do not read synchronously, and the end of a read is evidence only: no return probe.
     candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
@@ -142,7 +147,13 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     ),
     Candidate {
         trampoline_copies: true,
-        ..candidate(Meaning::Written, "swap_writeout", "G*", (Fentry, "written_fentry_folio"), &[(Kprobe, "written_kprobe")])
+        ..candidate(
+            Meaning::Written,
+            "swap_writeout",
+            "G*",
+            (Fentry, "written_fentry_folio"),
+            &[(Kprobe, "written_kprobe")],
+        )
     },
     candidate(Meaning::Written, "swap_writepage", "G*", (Fentry, "written_fentry_page"), &[(Kprobe, "written_kprobe")]),
 ];

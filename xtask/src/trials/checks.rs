@@ -1,0 +1,299 @@
+//! What must come out of each step. Pure: files in, a verdict out.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use super::steps::Era;
+
+/// A step that has run.
+#[derive(Clone, Debug, Default)]
+pub struct Finished {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// What was seen, or what is wrong.
+pub type Checked = Result<String, String>;
+
+impl Finished {
+    /// Reads what a step left in `dir`.
+    ///
+    /// # Errors
+    /// When the step was not run.
+    pub fn read(dir: &Path, name: &str) -> Result<Self, String> {
+        let text = |kind: &str| {
+            fs::read_to_string(dir.join(format!("{name}.{kind}"))).map_err(|error| format!("no {name}.{kind}: {error}"))
+        };
+        let code = text("code")?.trim().parse().map_err(|error| format!("bad {name}.code: {error}"))?;
+        Ok(Self { code, stdout: text("stdout")?, stderr: text("stderr")? })
+    }
+
+    fn json(&self) -> Result<Value, String> {
+        serde_json::from_str(&self.stdout).map_err(|error| {
+            format!(
+                "standard output is not one JSON object ({error}); exit code {}, standard error: {}",
+                self.code,
+                self.stderr.trim()
+            )
+        })
+    }
+
+    fn expect_code(&self, wanted: i32) -> Result<(), String> {
+        if self.code == wanted {
+            return Ok(());
+        }
+        Err(format!("exit code {} instead of {wanted}; standard error: {}", self.code, self.stderr.trim()))
+    }
+}
+
+/// A number in a JSON object, by JSON pointer.
+pub fn number(value: &Value, pointer: &str) -> Result<u64, String> {
+    value.pointer(pointer).and_then(Value::as_u64).ok_or_else(|| format!("no number at {pointer}"))
+}
+
+fn ensure(right: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if right { Ok(()) } else { Err(wrong()) }
+}
+
+/// Every loss must be 0, or no count can be exact.
+fn no_losses(value: &Value) -> Result<(), String> {
+    let losses = value.get("losses").and_then(Value::as_object).ok_or("no losses")?;
+    let some: Vec<_> = losses.iter().filter(|(_, count)| count.as_u64() != Some(0)).collect();
+    ensure(some.is_empty(), || format!("losses: {some:?}"))
+}
+
+/// `swapins.seen` equals the kernel's own count.
+fn counts_agree(value: &Value) -> Result<u64, String> {
+    let (seen, kernel) = (number(value, "/swapins/seen")?, number(value, "/swapins/kernel")?);
+    ensure(seen == kernel, || format!("{seen} swap-ins seen, the kernel counted {kernel}"))?;
+    Ok(seen)
+}
+
+/// The race made on purpose: on an unfixed kernel every lost page is flagged and nothing else; on a fixed one nothing is
+/// lost, nothing is flagged, and waits on the pin are seen.
+pub fn targeted(era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    let total = |name: &str| number(&value, &format!("/totals/{name}"));
+    let (rounds, lost, flagged) = (total("rounds")?, total("lost")?, total("flagged")?);
+    let seen =
+        format!("{rounds} rounds, {lost} lost, {flagged} flagged, {} pin waits", number(&value, "/verdicts/pin_wait")?);
+    let wrong = |what: &str| format!("{what}: {seen}");
+    ensure(rounds == 200, || wrong("not all rounds were played"))?;
+    ensure(total("missed")? == 0 && total("false")? == 0, || wrong("flags and losses differ"))?;
+    counts_agree(&value)?;
+    no_losses(&value)?;
+    if era == Era::Unfixed {
+        ensure(lost >= 20 && total("matched")? == lost, || wrong("fewer than 20 rounds lost a page"))?;
+        evidence_is_whole(&value)?;
+        finished.expect_code(10)?;
+    } else {
+        ensure(lost == 0 && flagged == 0, || wrong("a fixed kernel lost a page"))?;
+        ensure(number(&value, "/verdicts/pin_wait")? > 0, || wrong("nobody waited on the pin"))?;
+        finished.expect_code(0)?;
+    }
+    Ok(seen)
+}
+
+/// Each flag names its tasks and page and entry, and its times are in the order of an ABA.
+fn evidence_is_whole(value: &Value) -> Result<(), String> {
+    let findings = value.get("findings").and_then(Value::as_array).ok_or("no findings")?;
+    for finding in
+        findings.iter().filter(|finding| finding.get("verdict").and_then(Value::as_str) == Some("stale-install"))
+    {
+        let time = |pointer: &str| number(finding, pointer);
+        let order = [
+            time("/begin_ns")?,
+            time("/read_begin_ns")?,
+            time("/freed/at_ns")?,
+            time("/handed_out/at_ns")?,
+            time("/end_ns")?,
+        ];
+        ensure(order.is_sorted(), || format!("times out of order in {finding}"))?;
+        ensure(finding.pointer("/reader/comm").and_then(Value::as_str) == Some("victim"), || {
+            format!("reader: {finding}")
+        })?;
+        ensure(number(finding, "/freed/by/tid")? != number(finding, "/reader/tid")?, || {
+            format!("freed by the reader: {finding}")
+        })?;
+        ensure(number(finding, "/reader/pid")? > 0 && number(finding, "/address")? > 0, || {
+            format!("no pid or address: {finding}")
+        })?;
+        ensure(finding.get("entry").and_then(Value::as_str).is_some_and(|entry| entry.contains(':')), || {
+            format!("entry: {finding}")
+        })?;
+    }
+    Ok(())
+}
+
+/// The same without the widener: whatever happens, truth and flags agree.
+pub fn natural(_era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    let total = |name: &str| number(&value, &format!("/totals/{name}"));
+    let seen = format!("{} lost, {} flagged", total("lost")?, total("flagged")?);
+    ensure(total("missed")? == 0 && total("false")? == 0, || format!("flags and losses differ: {seen}"))?;
+    counts_agree(&value)?;
+    no_losses(&value)?;
+    Ok(seen)
+}
+
+/// A program that knows nothing of observer: as many stale installs as it lost pages.
+pub fn independent(era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    let witness = witness(finished)?;
+    let (lost, flagged) = (number(&witness, "/lost")?, number(&value, "/verdicts/stale_install")?);
+    let seen = format!("{lost} lost, {flagged} flagged");
+    ensure(lost == flagged, || format!("flags and losses differ: {seen}"))?;
+    no_losses(&value)?;
+    counts_agree(&value)?;
+    let enough = if era == Era::Unfixed { lost > 0 } else { lost == 0 };
+    ensure(enough, || format!("not what this kernel does: {seen}"))?;
+    finished.expect_code(if lost > 0 { 10 } else { 0 })?;
+    Ok(seen)
+}
+
+/// The witness's own JSON line: with `--json` its output goes to standard error.
+fn witness(finished: &Finished) -> Result<Value, String> {
+    let mut objects = finished.stderr.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    objects.find(Value::is_object).ok_or_else(|| format!("the witness said nothing: {}", finished.stderr.trim()))
+}
+
+/// At least 100 000 swap-ins, each counted once.
+pub fn counts(_era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    no_losses(&value)?;
+    let seen = counts_agree(&value)?;
+    let witness = witness(finished)?;
+    let own = number(&witness, "/pswpin")?;
+    ensure(seen == own, || format!("{seen} swap-ins seen, the program measured {own}"))?;
+    ensure(seen >= 100_000, || format!("only {seen} swap-ins"))?;
+    ensure(number(&witness, "/corrupt")? == 0, || "the program found pages corrupt".to_owned())?;
+    let (begun, ended) = (number(&value, "/flights/begun")?, number(&value, "/flights/ended")?);
+    ensure(begun == ended, || format!("{begun} flights begun, {ended} ended"))?;
+    finished.expect_code(0)?;
+    Ok(format!("{seen} swap-ins, all seen"))
+}
+
+/// Under contention the counts still agree, and overlaps are seen.
+pub fn crowd(_era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    no_losses(&value)?;
+    let seen = counts_agree(&value)?;
+    let overlaps = number(&value, "/verdicts/overlap")?;
+    ensure(overlaps > 0, || "eight threads on the same pages, and no overlap".to_owned())?;
+    Ok(format!("{seen} swap-ins, {overlaps} overlaps"))
+}
+
+/// The kernel's state, in the words of the contract.
+pub fn doctor(era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    let state = value.pointer("/kernel/state").and_then(Value::as_str).ok_or("no kernel.state")?;
+    let right = match era {
+        Era::Unfixed => state == "unfixed: ABA possible",
+        Era::Pinned | Era::LockedDown => state.starts_with("pinned"),
+    };
+    ensure(right, || format!("state: {state}"))?;
+    finished.expect_code(0)?;
+    Ok(state.to_owned())
+}
+
+/// The command's failure is told by 30, and the JSON is there all the same.
+pub fn failing_command(_era: Era, finished: &Finished) -> Checked {
+    let code = number(&finished.json()?, "/command/code")?;
+    ensure(code != 0, || "the command's failure is not in the JSON".to_owned())?;
+    finished.expect_code(30)?;
+    Ok(format!("the command's {code} becomes 30"))
+}
+
+/// One message with reason and remedy, exit code 3.
+fn refused(finished: &Finished, because: &str) -> Checked {
+    finished.expect_code(3)?;
+    let said = &finished.stderr;
+    ensure(said.contains(because) && said.contains("to do:"), || format!("no reason or no remedy: {said}"))?;
+    Ok("refused, with reason and remedy".to_owned())
+}
+
+/// Not root.
+pub fn not_root(_era: Era, finished: &Finished) -> Checked {
+    refused(finished, "user id 1000")
+}
+
+/// No BTF.
+pub fn no_btf(_era: Era, finished: &Finished) -> Checked {
+    refused(finished, "/sys/kernel/btf/vmlinux")
+}
+
+/// Ended by SIGTERM: the JSON so far is there, and says that it is not the whole.
+pub fn terminated(_era: Era, finished: &Finished) -> Checked {
+    let rounds = number(&finished.json()?, "/totals/rounds")?;
+    ensure(rounds > 0 && rounds < 100_000, || format!("{rounds} rounds"))?;
+    Ok(format!("stopped after {rounds} rounds"))
+}
+
+/// Swap, devices, probes: all gone.
+pub fn nothing_left(_era: Era, finished: &Finished) -> Checked {
+    ensure(finished.stdout.trim().is_empty(), || format!("left behind: {}", finished.stdout.trim()))?;
+    Ok("no swap, no device, no probe".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(code: i32, stdout: &str, stderr: &str) -> Finished {
+        Finished { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
+    }
+
+    fn stress(lost: u64, flagged: u64, missed: u64, pin_wait: u64) -> String {
+        let matched = lost - missed;
+        format!(
+            r#"{{"totals":{{"rounds":200,"lost":{lost},"flagged":{flagged},"matched":{matched},"missed":{missed},"false":0}},
+                "verdicts":{{"pin_wait":{pin_wait}}},"swapins":{{"seen":400,"kernel":400}},"losses":{{}},"findings":[]}}"#
+        )
+    }
+
+    #[test]
+    fn a_missed_page_fails_the_trial() {
+        assert!(targeted(Era::Unfixed, &finished(10, &stress(50, 50, 0, 0), "")).is_ok());
+        assert!(targeted(Era::Unfixed, &finished(10, &stress(50, 49, 1, 0), "")).is_err());
+        assert!(targeted(Era::Unfixed, &finished(10, &stress(10, 10, 0, 0), "")).is_err());
+        assert!(targeted(Era::Unfixed, &finished(0, &stress(50, 50, 0, 0), "")).is_err());
+    }
+
+    #[test]
+    fn a_fixed_kernel_must_wait_and_not_lose() {
+        assert!(targeted(Era::Pinned, &finished(0, &stress(0, 0, 0, 7), "")).is_ok());
+        assert!(targeted(Era::Pinned, &finished(0, &stress(0, 0, 0, 0), "")).is_err());
+        assert!(targeted(Era::Pinned, &finished(0, &stress(1, 1, 0, 7), "")).is_err());
+    }
+
+    #[test]
+    fn losses_and_differing_counts_fail() {
+        let text = stress(0, 0, 0, 7);
+        assert!(
+            targeted(Era::Pinned, &finished(0, &text.replace("\"losses\":{}", "\"losses\":{\"ring\":1}"), "")).is_err()
+        );
+        assert!(targeted(Era::Pinned, &finished(0, &text.replace("\"kernel\":400", "\"kernel\":401"), "")).is_err());
+    }
+
+    #[test]
+    fn times_of_a_finding_must_be_in_order() {
+        let finding = r#"{"verdict":"stale-install","entry":"0:1","address":1,"begin_ns":1,"read_begin_ns":2,"end_ns":9,
+            "reader":{"tid":1,"pid":1,"comm":"victim"},"freed":{"at_ns":3,"by":{"tid":2}},"handed_out":{"at_ns":4}}"#;
+        let whole = |finding: &str| serde_json::from_str(&format!("{{\"findings\":[{finding}]}}")).unwrap();
+        assert_eq!(evidence_is_whole(&whole(finding)), Ok(()));
+        assert!(evidence_is_whole(&whole(&finding.replace("\"at_ns\":4", "\"at_ns\":2"))).is_err());
+        assert!(evidence_is_whole(&whole(&finding.replace("victim", "other"))).is_err());
+    }
+
+    #[test]
+    fn a_refusal_needs_reason_and_remedy() {
+        assert!(not_root(Era::Pinned, &finished(3, "", "because: effective user id 1000\n to do: sudo")).is_ok());
+        assert!(not_root(Era::Pinned, &finished(3, "", "because: effective user id 1000")).is_err());
+        assert!(not_root(Era::Pinned, &finished(1, "", "user id 1000 to do: sudo")).is_err());
+    }
+}

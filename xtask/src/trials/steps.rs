@@ -1,0 +1,160 @@
+//! What guests run.
+
+use std::fmt::Write as _;
+
+use super::checks::{self, Finished};
+
+/// What a kernel does about the race, as far as expectations go; and guests that are not let.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// Nothing: pages get lost.
+    Unfixed,
+    /// It pins: nobody loses, losers of the pin wait.
+    Pinned,
+    /// A pinning kernel that is locked down (`lockdown=confidentiality`).
+    LockedDown,
+}
+
+impl Era {
+    /// More kernel command line.
+    pub fn cmdline(self) -> &'static str {
+        match self {
+            Self::LockedDown => "lockdown=confidentiality",
+            Self::Unfixed | Self::Pinned => "",
+        }
+    }
+
+    /// Told apart in names of tests.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::LockedDown => " (lockdown=confidentiality)",
+            Self::Unfixed | Self::Pinned => "",
+        }
+    }
+}
+
+/// One command in a guest, and what must come out.
+#[derive(Clone, Copy)]
+pub struct Step {
+    /// Its name; files in /out begin with it.
+    pub name: &'static str,
+    /// Shell command. Standard output, standard error and exit code go to /out.
+    pub command: &'static str,
+    /// What was seen, or what is wrong.
+    pub check: fn(Era, &Finished) -> Result<String, String>,
+}
+
+const TARGETED: Step =
+    Step { name: "targeted", command: "observer stress targeted --rounds 200 --json", check: checks::targeted };
+
+/// Three seconds without the widener: on an unfixed kernel nearly every round is safe, and none may be flagged falsely.
+const NATURAL: Step = Step {
+    name: "natural",
+    command: "observer stress targeted --rounds 200 --widen 0s --json",
+    check: checks::natural,
+};
+
+/// An independent program, in a process that it forks, widened from outside.
+const INDEPENDENT: Step = Step {
+    name: "independent",
+    command: "observer record --widen 20ms --widen-comm victim --json -- /witness aba --rounds 60 --fork",
+    check: checks::independent,
+};
+
+/// Every swap-in is counted: against `pswpin`, and against the program's own count.
+const COUNTS: Step = Step {
+    name: "counts",
+    command: "observer record --json -- /witness churn --pages 16384 --threads 4 --rounds 8",
+    check: checks::counts,
+};
+
+/// The same with all threads on the same pages.
+const CROWD: Step = Step {
+    name: "crowd",
+    command: "observer record --json -- /witness churn --pages 2048 --threads 8 --rounds 8 --shared",
+    check: checks::crowd,
+};
+
+const DOCTOR: Step = Step { name: "doctor", command: "observer doctor --json", check: checks::doctor };
+
+const FAILING_COMMAND: Step =
+    Step { name: "failing-command", command: "observer record --json -- false", check: checks::failing_command };
+
+const NO_SUCH_COMMAND: Step =
+    Step { name: "no-such-command", command: "observer record --json -- /no/such", check: checks::failing_command };
+
+/// A user who may nothing. (busybox has no way to run a program as another user without a password file but this.)
+const NOT_ROOT: Step = Step { name: "not-root", command: "setuidgid 1000 observer record", check: checks::not_root };
+
+/// The kernel's types hidden.
+const NO_BTF: Step = Step {
+    name: "no-btf",
+    command: "touch /tmp/empty; mount -o bind /tmp/empty /sys/kernel/btf/vmlinux; observer record; code=$?; \
+              umount /sys/kernel/btf/vmlinux; exit $code",
+    check: checks::no_btf,
+};
+
+/// Ended from outside in the middle: the workload's device must go too.
+const TERMINATED: Step = Step {
+    name: "terminated",
+    command: "observer stress targeted --rounds 100000 --json & pid=$!; sleep 6; kill -TERM $pid; wait $pid",
+    check: checks::terminated,
+};
+
+/// Nothing is left: no program, no swap, no device. Comes last.
+const NOTHING_LEFT: Step = Step {
+    name: "nothing-left",
+    command: "tail -n +2 /proc/swaps; ls -d /sys/block/zram* 2>/dev/null; cat /sys/kernel/debug/kprobes/list; \
+              cat /sys/kernel/tracing/enabled_functions; true",
+    check: checks::nothing_left,
+};
+
+/// The steps of an era, in order.
+pub fn of(era: Era) -> Vec<Step> {
+    match era {
+        Era::LockedDown => vec![DOCTOR, TARGETED, NOTHING_LEFT],
+        Era::Unfixed | Era::Pinned => vec![
+            DOCTOR,
+            TARGETED,
+            NATURAL,
+            INDEPENDENT,
+            COUNTS,
+            CROWD,
+            FAILING_COMMAND,
+            NO_SUCH_COMMAND,
+            NOT_ROOT,
+            NO_BTF,
+            TERMINATED,
+            NOTHING_LEFT,
+        ],
+    }
+}
+
+/// The shell script that runs them. A step that hangs is ended, so that those after it still run.
+pub fn script(steps: &[Step]) -> String {
+    let mut script = String::from("mkdir -p /out\n");
+    for Step { name, command, .. } in steps {
+        let quoted = command.replace('\'', "'\\''");
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            script,
+            "timeout 180 sh -c '{quoted}' >/out/{name}.stdout 2>/out/{name}.stderr; echo $? >/out/{name}.code"
+        );
+    }
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_have_names_of_their_own_and_fit_a_shell() {
+        let mut names: Vec<_> = of(Era::Unfixed).iter().map(|step| step.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), of(Era::Unfixed).len());
+        let script = script(&[Step { name: "x", command: "echo 'a b'", check: checks::doctor }]);
+        assert!(script.contains(r"sh -c 'echo '\''a b'\'''"), "{script}");
+    }
+}
