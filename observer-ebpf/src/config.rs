@@ -29,6 +29,8 @@ pub const TASK_PID: &str = "TASK_PID";
 pub const CAN_COPY: &str = "CAN_COPY";
 /// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
 pub const WATCH: &str = "WATCH";
+/// `u64`: bytes waiting in the ring buffer from which on every record wakes user space; below, none does.
+pub const WAKEUP_BYTES: &str = "WAKEUP_BYTES";
 /// `u64`: nanoseconds by which the widener delays a watched task after its read; 0: never.
 pub const WIDEN_NS: &str = "WIDEN_NS";
 /// `u64`: first 8 bytes, little-endian, of the command whose tasks the widener delays; both halves 0: any watched task.

@@ -1,40 +1,51 @@
-//! Counters and histograms.
+//! Words of map values, counted up atomically; counters and histograms.
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
-use observer_ebpf::{counter::Counters, histogram};
+use observer_ebpf::histogram;
 
 use crate::maps::{COUNTERS, FLIGHT_TIMES};
 
-/// Adds to a 64-bit word of a map, whatever else runs on this or another CPU.
+/// Adds to the counter of this name in [`Counters`](observer_ebpf::counter::Counters): 1, or the given number.
+macro_rules! count {
+    ($counter:ident) => {
+        count!($counter, 1)
+    };
+    ($counter:ident, $n:expr) => {
+        $crate::count::add(core::mem::offset_of!(observer_ebpf::counter::Counters, $counter), $n)
+    };
+}
+pub(crate) use count;
+
+/// Adds to a 64-bit word of a map value, whatever else runs on this or another CPU.
 ///
 /// Relaxed, and the old value unused, so that it becomes the one atomic instruction that kernels before 5.12 know; on
 /// x86 it is a full barrier all the same.
-///
-/// # Safety
-/// `word` points into a live map value, aligned.
 #[inline(always)]
-pub(crate) unsafe fn add_u64(word: *mut u64, n: u64) {
-    // SAFETY: by the caller's promise.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(word, n) };
+fn add_u64(value: *mut u8, offset: usize, n: u64) {
+    // SAFETY: callers hand a live map value and the offset of an aligned word in it; the verifier checks both.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value.wrapping_add(offset).cast(), n) };
 }
 
 /// The same for 32 bits.
-///
-/// # Safety
-/// `word` points into a live map value, aligned.
 #[inline(always)]
-pub(crate) unsafe fn add_u32(word: *mut u32, n: u32) {
-    // SAFETY: by the caller's promise.
-    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(word, n) };
+pub(crate) fn add_u32(value: *mut u8, offset: usize, n: u32) {
+    // SAFETY: as above.
+    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(value.wrapping_add(offset).cast(), n) };
 }
 
-/// Adds `n` to the counter that `field` picks.
+/// Reads a 32-bit word of a map value that other CPUs write.
 #[inline(always)]
-pub(crate) fn add(field: impl FnOnce(*mut Counters) -> *mut u64, n: u64) {
+pub(crate) fn read_u32(value: *const u8, offset: usize) -> u32 {
+    // SAFETY: as above.
+    unsafe { core::ptr::read_volatile(value.wrapping_add(offset).cast()) }
+}
+
+/// See [`count!`].
+#[inline(always)]
+pub(crate) fn add(offset: usize, n: u64) {
     if let Some(counters) = COUNTERS.get_ptr_mut(0) {
-        // SAFETY: `field` picks a member of this CPU's live counters.
-        unsafe { add_u64(field(counters), n) };
+        add_u64(counters.cast(), offset, n);
     }
 }
 
@@ -42,7 +53,6 @@ pub(crate) fn add(field: impl FnOnce(*mut Counters) -> *mut u64, n: u64) {
 #[inline(always)]
 pub(crate) fn flight_time(path: u32, ns: u64) {
     if let Some(bucket) = FLIGHT_TIMES.get_ptr_mut(path * histogram::BUCKETS + histogram::bucket(ns)) {
-        // SAFETY: a live map value.
-        unsafe { add_u64(bucket, 1) };
+        add_u64(bucket.cast(), 0, 1);
     }
 }

@@ -37,7 +37,7 @@ pub struct Counters {
     pub pin_eexist: u64,
     /// Pin tries of a flight that found the entry gone (`-ENOENT`).
     pub pin_enoent: u64,
-    /// Failed pin tries outside any flight: read-ahead, shmem, zswap write-back.
+    /// Failed pin tries that are no flight's own: read-ahead of neighbours, shmem, zswap write-back.
     pub pin_outside: u64,
     /// Entries freed, in entries.
     pub freed: u64,

@@ -1,40 +1,40 @@
 //! Records into the ring buffer.
 
-use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_comm};
-use observer_ebpf::{
-    record::{EntryRecord, F_STREAMED, FlightRecord},
-    slot::Slot,
-};
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use observer_ebpf::record::{EntryRecord, F_STREAMED, FlightRecord};
 
 use crate::{
-    count,
+    count::count,
+    filter::Filter,
+    globals,
     maps::{EVENTS, Flight},
     task,
 };
 
 /// Streams a flight as far as it is known.
 #[inline(always)]
-pub(crate) fn flight(flight: &mut Flight, kind: u32, ts: u64, slot: *const Slot) {
+pub(crate) fn flight(flight: &mut Flight, kind: u32, ts: u64, slot: Filter) {
     flight.record.flags |= F_STREAMED;
     let Some(mut room) = EVENTS.reserve::<FlightRecord>(0) else {
-        count::add(|c| unsafe { &raw mut (*c).lost_ring_flight }, 1);
+        count!(lost_ring_flight);
         return;
     };
     let record = room.write(flight.record);
     record.kind = kind;
     record.ts = ts;
-    record.opens = opens(slot);
-    record.closes = closes(slot);
-    record.cgroup = unsafe { bpf_get_current_cgroup_id() };
-    record.comm = bpf_get_current_comm().unwrap_or_default();
-    room.submit(0);
+    record.opens = slot.opens();
+    record.closes = slot.closes();
+    record.cgroup = task::cgroup();
+    record.comm = task::comm();
+    room.submit(wakeup());
 }
 
 /// Streams what happened to an entry.
 #[inline(always)]
-pub(crate) fn entry(kind: u32, ts: u64, entry: u64, seq: u32, slot: *const Slot) {
+pub(crate) fn entry(kind: u32, entry: u64, seq: u32, slot: Filter) {
+    let ts = task::now();
     let Some(mut room) = EVENTS.reserve::<EntryRecord>(0) else {
-        count::add(|c| unsafe { &raw mut (*c).lost_ring_entry }, 1);
+        count!(lost_ring_entry);
         return;
     };
     let (tid, tgid) = task::ids();
@@ -45,37 +45,18 @@ pub(crate) fn entry(kind: u32, ts: u64, entry: u64, seq: u32, slot: *const Slot)
         entry,
         tid,
         tgid,
-        opens: opens(slot),
-        closes: closes(slot),
-        comm: bpf_get_current_comm().unwrap_or_default(),
+        opens: slot.opens(),
+        closes: slot.closes(),
+        comm: task::comm(),
     });
-    room.submit(0);
+    room.submit(wakeup());
 }
 
-/// Flights ever opened on the slot.
+/// Wakes user space only when the ring fills up; it looks by itself ten times a second. A wake-up for every record would
+/// cost both sides more than the record.
 #[inline(always)]
-pub(crate) fn opens(slot: *const Slot) -> u32 {
-    // SAFETY: a live map value; volatile, because other CPUs write it.
-    unsafe { core::ptr::read_volatile(&raw const (*slot).opens) }
-}
-
-/// Flights ever closed on the slot.
-#[inline(always)]
-pub(crate) fn closes(slot: *const Slot) -> u32 {
-    // SAFETY: as above.
-    unsafe { core::ptr::read_volatile(&raw const (*slot).closes) }
-}
-
-/// The slot's sequence number of frees.
-#[inline(always)]
-pub(crate) fn frees(slot: *const Slot) -> u32 {
-    // SAFETY: as above.
-    unsafe { core::ptr::read_volatile(&raw const (*slot).frees) }
-}
-
-/// The slot's sequence number of content changes.
-#[inline(always)]
-pub(crate) fn changes(slot: *const Slot) -> u32 {
-    // SAFETY: as above.
-    unsafe { core::ptr::read_volatile(&raw const (*slot).changes) }
+fn wakeup() -> u64 {
+    let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
+    let flag = if waiting >= globals::WAKEUP_BYTES.load() { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
+    u64::from(flag)
 }

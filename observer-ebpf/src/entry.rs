@@ -1,16 +1,17 @@
 //! An entry's life as seen from outside: freed, handed out again, written.
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 use observer_ebpf::{
     config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE},
-    record::{ENTRY_FREED, F_FREED_OWN},
-    slot::{self, Slot},
+    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITTEN, F_FREED_OWN},
 };
 
 use crate::{
-    count::{self, add_u32},
-    emit, globals,
-    maps::{FLIGHTS, REAL_TYPES, SLOTS},
+    count::{add_u32, count},
+    emit,
+    filter::Filter,
+    flight::pages,
+    globals,
+    maps::{REAL_TYPES, flight_of},
     memory::Memory,
     pin, task,
 };
@@ -21,7 +22,7 @@ const LONGEST: u32 = 512;
 /// `nr` entries have lost their last reference and are released.
 #[inline(always)]
 pub(crate) fn freed(entry: u64, nr: u32) {
-    count::add(|c| unsafe { &raw mut (*c).freed }, nr.into());
+    count!(freed, u64::from(nr));
     if nr == 1 {
         return freed_one(entry);
     }
@@ -44,33 +45,30 @@ extern "C" fn range_entry_freed(entry: u64) -> i32 {
 
 #[inline(always)]
 fn freed_one(entry: u64) {
-    let Some(slot) = SLOTS.get_ptr_mut(slot::index(entry)) else { return };
-    let open = emit::opens(slot).wrapping_sub(emit::closes(slot));
+    let Some(slot) = Filter::of(entry) else { return };
+    let open = slot.open_now();
     let own = open != 0 && freed_own(entry, slot, open);
-    let seq = emit::frees(slot).wrapping_add(1);
-    // SAFETY: a live map value.
-    unsafe { add_u32(&raw mut (*slot).frees, 1) };
+    let seq = slot.frees().wrapping_add(1);
+    slot.freed();
     if open > u32::from(own) {
-        emit::entry(ENTRY_FREED, unsafe { bpf_ktime_get_ns() }, entry, seq, slot);
+        emit::entry(ENTRY_FREED, entry, seq, slot);
     }
 }
 
 /// If the running task frees the entry of its own flight: notes the slot's numbers of this moment. From here on the
 /// entry may be handed out to anybody, before the flight even returns, and that is no reuse under this reader.
 #[inline(always)]
-fn freed_own(entry: u64, slot: *const Slot, open: u32) -> bool {
-    let Some(flight) = FLIGHTS.get_ptr_mut(task::ids().0) else { return false };
-    // SAFETY: only this task touches its own flight.
-    let flight = unsafe { &mut *flight };
+fn freed_own(entry: u64, slot: Filter, open: u32) -> bool {
+    let Some(flight) = flight_of(task::ids().0) else { return false };
     if !pin::covers(flight.record.base, flight.record.nr, entry) {
         return false;
     }
     if flight.record.entry == entry {
         if flight.frees_own == 0 {
-            flight.record.frees_end = emit::frees(slot);
-            flight.record.changes_end = emit::changes(slot);
+            flight.record.frees_end = slot.frees();
+            flight.record.changes_end = slot.changes();
             if open > 1 {
-                flight.record.freed_own = unsafe { bpf_ktime_get_ns() };
+                flight.record.freed_own = task::now();
             }
         }
         flight.record.flags |= F_FREED_OWN;
@@ -82,27 +80,27 @@ fn freed_own(entry: u64, slot: *const Slot, open: u32) -> bool {
 /// `nr` entries are given to a page that is to be swapped out.
 #[inline(always)]
 pub(crate) fn handed_out(entry: u64, nr: u32) {
-    count::add(|c| unsafe { &raw mut (*c).handed_out }, nr.into());
+    count!(handed_out, u64::from(nr));
     let kind = (entry >> ENTRY_TYPE_SHIFT) as u32;
     if kind >= FIRST_DOUBTFUL_TYPE
         && let Some(seen) = REAL_TYPES.get_ptr_mut(kind)
     {
-        // SAFETY: a live map value; every writer writes the same.
-        unsafe { core::ptr::write_volatile(seen, 1) };
+        add_u32(seen.cast(), 0, 1);
     }
-    changed(observer_ebpf::record::ENTRY_HANDED_OUT, entry, nr);
+    changed(ENTRY_HANDED_OUT, entry, nr);
 }
 
 /// A page or folio is being written to its entries. A reader that began after the hand-out but before the write still
 /// reads what was there before, so the write counts as a change of its own.
 #[inline(always)]
 pub(crate) fn written<Flags: Memory, Private: Memory>(page: *const u8) {
-    // SAFETY: the hook's argument is a `struct page` or `struct folio` in the swap cache, whose entry is in `private`.
-    let (flags, entry): (u64, u64) =
-        unsafe { (Flags::read(page, globals::PAGE_FLAGS.load()), Private::read(page, globals::PAGE_PRIVATE.load())) };
-    let nr = crate::flight::pages(page, flags);
-    count::add(|c| unsafe { &raw mut (*c).written }, nr.into());
-    changed(observer_ebpf::record::ENTRY_WRITTEN, entry, nr);
+    // SAFETY: the hook's argument is a `struct page` or `struct folio`.
+    let flags: u64 = unsafe { Flags::read(page, globals::PAGE_FLAGS.load()) };
+    // SAFETY: likewise; it is in the swap cache, so its entry is in `private`.
+    let entry: u64 = unsafe { Private::read(page, globals::PAGE_PRIVATE.load()) };
+    let nr = pages(page, flags);
+    count!(written, u64::from(nr));
+    changed(ENTRY_WRITTEN, entry, nr);
 }
 
 #[inline(always)]
@@ -128,12 +126,11 @@ extern "C" fn range_entry_changed(kind: u32, entry: u64) -> i32 {
 
 #[inline(always)]
 fn changed_one(kind: u32, entry: u64) {
-    let Some(slot) = SLOTS.get_ptr_mut(slot::index(entry)) else { return };
-    // SAFETY: a live map value.
-    unsafe { add_u32(&raw mut (*slot).changes, 1) };
-    let seq = emit::changes(slot);
-    if emit::opens(slot) != emit::closes(slot) {
-        emit::entry(kind, unsafe { bpf_ktime_get_ns() }, entry, seq, slot);
+    let Some(slot) = Filter::of(entry) else { return };
+    slot.changed();
+    let seq = slot.changes();
+    if slot.open_now() != 0 {
+        emit::entry(kind, entry, seq, slot);
     }
 }
 
@@ -142,5 +139,5 @@ fn changed_one(kind: u32, entry: u64) {
 pub(crate) fn added_to_cache<M: Memory>(page: *const u8, entry: u64) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
-    handed_out(entry, crate::flight::pages(page, flags));
+    handed_out(entry, pages(page, flags));
 }

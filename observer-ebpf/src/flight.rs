@@ -1,15 +1,18 @@
 //! A flight's life: begin, read, end.
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns};
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_log_ebpf::warn;
 use observer_ebpf::{
     record::{F_CACHED, F_DIRECT, F_INSTALLED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED, FlightRecord},
-    slot::{self, Slot},
+    slot,
 };
 
 use crate::{
-    count::{self, add_u32},
-    emit, globals,
-    maps::{FLIGHTS, Flight, SLOTS},
+    count::{self, count},
+    emit,
+    filter::Filter,
+    globals,
+    maps::{FLIGHTS, Flight, flight_of},
     memory::{Copied, Memory},
     task,
 };
@@ -21,7 +24,7 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
     let entry = task::entry_of_pte(pte);
     if !task::real(entry) {
-        count::add(|c| unsafe { &raw mut (*c).special }, 1);
+        count!(special);
         return;
     }
     let (tid, tgid) = task::ids();
@@ -29,20 +32,20 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
         return;
     }
     let index = slot::index(entry);
-    let Some(slot) = SLOTS.get_ptr_mut(index) else { return };
-    let now = unsafe { bpf_ktime_get_ns() };
-    let (frees_begin, changes_begin) = (emit::frees(slot), emit::changes(slot));
-    // SAFETY: a live map value.
-    unsafe { add_u32(&raw mut (*slot).opens, 1) };
+    let Some(slot) = Filter::at(index) else { return };
+    let now = task::now();
+    let (frees_begin, changes_begin) = (slot.frees(), slot.changes());
+    slot.open();
     // `closes` before `opens`, and both after the own add: the difference can only be too large, and of two flights that
     // begin together at least the later one sees both.
-    let closes = emit::closes(slot);
-    let opens_begin = emit::opens(slot);
-    // SAFETY: `address` and `vma` of a `struct vm_fault`, `vm_mm` of its `struct vm_area_struct`.
-    let (address, mm) = unsafe {
-        let vma = M::read::<u64>(vmf, globals::VMF_VMA.load()) as *const u8;
-        (M::read(vmf, globals::VMF_ADDRESS.load()), M::read(vma, globals::VMA_MM.load()))
-    };
+    let closes = slot.closes();
+    let opens_begin = slot.opens();
+    // SAFETY: `address` and `vma` of a `struct vm_fault`.
+    let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
+    // SAFETY: likewise.
+    let vma: u64 = unsafe { M::read(vmf, globals::VMF_VMA.load()) };
+    // SAFETY: `vm_mm` of the fault's `struct vm_area_struct`.
+    let mm = unsafe { M::read(vma as *const u8, globals::VMA_MM.load()) };
     let flight = Flight {
         record: FlightRecord {
             entry,
@@ -67,16 +70,15 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
         pin_pending: 0,
     };
     if !enter(tid, &flight) {
-        // SAFETY: a live map value. Not observed, so not open.
-        unsafe { add_u32(&raw mut (*slot).closes, 1) };
+        // Not observed, so not open.
+        slot.close();
         return;
     }
-    count::add(|c| unsafe { &raw mut (*c).begun }, 1);
+    count!(begun);
     if opens_begin.wrapping_sub(closes) > 1
-        && let Some(flight) = FLIGHTS.get_ptr_mut(tid)
+        && let Some(flight) = flight_of(tid)
     {
-        // SAFETY: only this task touches its own flight.
-        emit::flight(unsafe { &mut *flight }, FLIGHT_OPENED, now, slot);
+        emit::flight(flight, FLIGHT_OPENED, now, slot);
     }
 }
 
@@ -86,19 +88,18 @@ fn enter(tid: u32, flight: &Flight) -> bool {
     if FLIGHTS.insert(tid, flight, u64::from(BPF_NOEXIST)).is_ok() {
         return true;
     }
-    let Some(stale) = FLIGHTS.get_ptr_mut(tid) else {
-        count::add(|c| unsafe { &raw mut (*c).lost_table_full }, 1);
+    let Some(stale) = flight_of(tid) else {
+        count!(lost_table_full);
+        warn!(&(), "no room for the flight of task {}", tid);
         return false;
     };
     // This task's last flight never ended as far as we saw: a missed return probe. Its slot must not stay open for ever.
-    count::add(|c| unsafe { &raw mut (*c).lost_flight_end }, 1);
-    // SAFETY: only this task touches its own flight; a live map value.
-    unsafe {
-        if let Some(slot) = SLOTS.get_ptr_mut((*stale).slot) {
-            add_u32(&raw mut (*slot).closes, 1);
-        }
-        *stale = *flight;
+    count!(lost_flight_end);
+    warn!(&(), "the last flight of task {} never ended", tid);
+    if let Some(slot) = Filter::at(stale.slot) {
+        slot.close();
     }
+    *stale = *flight;
     true
 }
 
@@ -110,21 +111,19 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     let nr = pages(page, flags);
     let cached = flags & (1 << (globals::PG_SWAPCACHE.load() & 63)) != 0;
     let (tid, _) = task::ids();
-    let flight = FLIGHTS.get_ptr_mut(tid);
+    let flight = flight_of(tid);
     if flight.is_none() && !task::observed(tid) {
         return;
     }
     if cached {
-        count::add(|c| unsafe { &raw mut (*c).read_cached }, nr.into());
+        count!(read_cached, u64::from(nr));
     } else {
-        count::add(|c| unsafe { &raw mut (*c).read_direct }, nr.into());
+        count!(read_direct, u64::from(nr));
     }
     let Some(flight) = flight else {
-        count::add(|c| unsafe { &raw mut (*c).read_outside }, nr.into());
+        count!(read_outside, u64::from(nr));
         return;
     };
-    // SAFETY: only this task touches its own flight.
-    let flight = unsafe { &mut *flight };
     if flight.record.read_begin != 0 {
         // Read-ahead reads neighbours as well; the first read is the flight's own.
         return;
@@ -135,10 +134,10 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
         flight.record.base = unsafe { M::read(page, globals::PAGE_PRIVATE.load()) };
         flight.record.nr = nr;
     }
-    let Some(slot) = SLOTS.get_ptr_mut(flight.slot) else { return };
-    flight.record.frees_read = emit::frees(slot);
-    flight.record.changes_read = emit::changes(slot);
-    flight.record.read_begin = unsafe { bpf_ktime_get_ns() };
+    let Some(slot) = Filter::at(flight.slot) else { return };
+    flight.record.frees_read = slot.frees();
+    flight.record.changes_read = slot.changes();
+    flight.record.read_begin = task::now();
 }
 
 /// Number of pages of the page or folio.
@@ -157,12 +156,10 @@ pub(crate) fn pages(page: *const u8, flags: u64) -> u32 {
 /// The first read of this task's flight has come back.
 #[inline(always)]
 pub(crate) fn read_end() {
-    if let Some(flight) = FLIGHTS.get_ptr_mut(task::ids().0) {
-        // SAFETY: only this task touches its own flight.
-        let flight = unsafe { &mut *flight };
-        if flight.record.read_end == 0 {
-            flight.record.read_end = unsafe { bpf_ktime_get_ns() };
-        }
+    if let Some(flight) = flight_of(task::ids().0)
+        && flight.record.read_end == 0
+    {
+        flight.record.read_end = task::now();
     }
 }
 
@@ -170,51 +167,48 @@ pub(crate) fn read_end() {
 #[inline(always)]
 pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
     let (tid, _) = task::ids();
-    let Some(flight) = FLIGHTS.get_ptr_mut(tid) else {
+    let Some(flight) = flight_of(tid) else {
         if let Some(vmf) = vmf {
             count_unknown_end::<M>(vmf, tid);
         }
         return;
     };
-    // SAFETY: only this task touches its own flight.
-    let flight = unsafe { &mut *flight };
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = task::now();
     let vmf = vmf.unwrap_or(flight.vmf as *const u8);
     // SAFETY: the `struct vm_fault` lives in the caller's frame until after this hook.
     let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
     flight.record.fault_ret = fault_ret;
     if task::pte_present(pte) {
         flight.record.flags |= F_INSTALLED;
-        count::add(|c| unsafe { &raw mut (*c).installed }, 1);
+        count!(installed);
     }
-    if let Some(slot) = SLOTS.get_ptr_mut(flight.slot) {
+    if let Some(slot) = Filter::at(flight.slot) {
         close(flight, slot, now);
     }
     time(flight.record.flags, now.wrapping_sub(flight.record.begin));
-    count::add(|c| unsafe { &raw mut (*c).ended }, 1);
+    count!(ended);
     let _ = FLIGHTS.remove(tid);
 }
 
 /// Takes the flight off its slot, and streams it if it was not alone there.
 #[inline(always)]
-fn close(flight: &mut Flight, slot: *mut Slot, now: u64) {
-    let (frees, changes) = (emit::frees(slot), emit::changes(slot));
+fn close(flight: &mut Flight, slot: Filter, now: u64) {
+    let (frees, changes) = (slot.frees(), slot.changes());
     if flight.frees_own == 0 {
         flight.record.frees_end = frees;
         flight.record.changes_end = changes;
     }
-    // SAFETY: a live map value. Closed before `opens` is read: a flight that began earlier shows there, one that begins
-    // later sees this one closed.
-    unsafe { add_u32(&raw mut (*slot).closes, 1) };
+    // Closed before `opens` is read: a flight that began earlier shows there, one that begins later sees this one closed.
+    slot.close();
     let others_freed = frees.wrapping_sub(flight.frees_begin) != flight.frees_own;
     let contended = flight.record.flags & F_STREAMED != 0
-        || emit::opens(slot) != flight.opens_begin
+        || slot.opens() != flight.opens_begin
         || changes != flight.changes_begin
         || others_freed
         || flight.record.pin_fails != 0
         || flight.record.nr > 1;
     if contended {
-        count::add(|c| unsafe { &raw mut (*c).streamed }, 1);
+        count!(streamed);
         emit::flight(flight, FLIGHT_CLOSED, now, slot);
     }
 }
@@ -223,13 +217,13 @@ fn close(flight: &mut Flight, slot: *mut Slot, now: u64) {
 #[inline(always)]
 fn time(flags: u32, ns: u64) {
     if flags & F_DIRECT != 0 {
-        count::add(|c| unsafe { &raw mut (*c).direct }, 1);
+        count!(direct);
         count::flight_time(0, ns);
     } else if flags & (F_CACHED | F_INSTALLED) != 0 {
-        count::add(|c| unsafe { &raw mut (*c).cached }, 1);
+        count!(cached);
         count::flight_time(1, ns);
     } else {
-        count::add(|c| unsafe { &raw mut (*c).none }, 1);
+        count!(none);
         count::flight_time(2, ns);
     }
 }
@@ -241,6 +235,6 @@ fn count_unknown_end<M: Memory>(vmf: *const u8, tid: u32) {
     let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
     let special = !task::pte_present(pte) && !task::real(task::entry_of_pte(pte));
     if !special && task::observed(tid) {
-        count::add(|c| unsafe { &raw mut (*c).unknown_end }, 1);
+        count!(unknown_end);
     }
 }

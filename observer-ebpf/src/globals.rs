@@ -25,6 +25,7 @@ globals! {
     TASK_PID: u32 = 0;
     CAN_COPY: u32 = 0;
     WATCH: u32 = 0;
+    WAKEUP_BYTES: u64 = 0;
     WIDEN_NS: u64 = 0;
     WIDEN_COMM_LOW: u64 = 0;
     WIDEN_COMM_HIGH: u64 = 0;

@@ -7,13 +7,13 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::{count, entry, flight, memory::Copied, pin};
+use crate::{count::count, entry, flight, memory::Copied, pin};
 
 /// Argument `n`; every architecture we build for passes these in registers.
 #[inline(always)]
 fn arg(ctx: &ProbeContext, n: usize) -> u64 {
     ctx.arg(n).unwrap_or_else(|| {
-        count::add(|c| unsafe { &raw mut (*c).lost_copy }, 1);
+        count!(lost_copy);
         0
     })
 }

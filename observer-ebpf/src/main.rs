@@ -5,11 +5,15 @@
 // `core` has no atomic read-modify-write for this target (no compare-and-swap before 5.12); the add exists all the same.
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "atomic_xadd, see count")]
+#![expect(clippy::inline_always, reason = "a call on the hot path costs more than most bodies")]
+#![expect(clippy::needless_pass_by_value, reason = "the hook macros hand contexts over")]
+#![expect(clippy::cast_possible_truncation, reason = "kernel registers and ids: the low half is what is meant")]
 
 mod count;
 mod emit;
 mod entry;
 mod fentry;
+mod filter;
 mod flight;
 mod globals;
 mod kprobe;

@@ -51,3 +51,10 @@ pub(crate) struct Flight {
     /// Kprobe backend: a pin try whose return is still to come.
     pub(crate) pin_pending: u32,
 }
+
+/// The open flight of a task.
+#[inline(always)]
+pub(crate) fn flight_of(tid: u32) -> Option<&'static mut Flight> {
+    // SAFETY: a live map value, and only the task itself touches its own flight: no two references at once.
+    FLIGHTS.get_ptr_mut(tid).map(|flight| unsafe { &mut *flight })
+}

@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 
-use crate::{count, globals};
+use crate::{count::count, globals};
 
 /// Reads a word of kernel memory at `base + offset`; 0 where that faults.
 pub(crate) trait Memory {
@@ -21,7 +21,7 @@ impl Memory for Direct {
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
         // SAFETY: by the caller's promise; the kernel turns a fault into 0.
-        unsafe { core::ptr::read_volatile(base.add(offset as usize).cast()) }
+        unsafe { core::ptr::read_volatile(base.wrapping_add(offset as usize).cast()) }
     }
 }
 
@@ -32,12 +32,10 @@ impl Memory for Copied {
             return T::default();
         }
         // SAFETY: the helper checks the address itself.
-        match unsafe { bpf_probe_read_kernel(base.add(offset as usize).cast()) } {
-            Ok(value) => value,
-            Err(_) => {
-                count::add(|c| unsafe { &raw mut (*c).lost_copy }, 1);
-                T::default()
-            }
-        }
+        let copied = unsafe { bpf_probe_read_kernel(base.wrapping_add(offset as usize).cast()) };
+        copied.unwrap_or_else(|_| {
+            count!(lost_copy);
+            T::default()
+        })
     }
 }

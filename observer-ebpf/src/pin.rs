@@ -1,11 +1,10 @@
 //! The pin: `swapcache_prepare` and `swapcache_clear`, and what carries their meaning.
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 use observer_ebpf::record::F_PIN_TRIED;
 
 use crate::{
-    count,
-    maps::{FLIGHTS, Flight},
+    count::count,
+    maps::{Flight, flight_of},
     task,
 };
 
@@ -16,11 +15,9 @@ const EEXIST: i32 = -17;
 /// task with a flight on that very range is a flight's own try.
 #[inline(always)]
 pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
-    let flight = FLIGHTS.get_ptr_mut(task::ids().0);
-    // SAFETY: only this task touches its own flight.
-    match flight.map(|flight| unsafe { &mut *flight }) {
+    match flight_of(task::ids().0) {
         Some(flight) if covers(entry, nr, flight.record.entry) => of_flight(flight, entry, nr, rc),
-        _ if rc != 0 => count::add(|c| unsafe { &raw mut (*c).pin_outside }, 1),
+        _ if rc != 0 => count!(pin_outside),
         _ => {}
     }
 }
@@ -31,30 +28,28 @@ fn of_flight(flight: &mut Flight, entry: u64, nr: u32, rc: i32) {
     flight.record.pin_rc = rc;
     flight.record.base = entry;
     flight.record.nr = nr;
-    flight.record.pin_try = unsafe { bpf_ktime_get_ns() };
+    flight.record.pin_try = task::now();
     if rc == 0 {
-        count::add(|c| unsafe { &raw mut (*c).pins }, 1);
+        count!(pins);
         return;
     }
     flight.record.pin_fails = flight.record.pin_fails.wrapping_add(1);
     if rc == EEXIST {
-        count::add(|c| unsafe { &raw mut (*c).pin_eexist }, 1);
+        count!(pin_eexist);
     } else {
-        count::add(|c| unsafe { &raw mut (*c).pin_enoent }, 1);
+        count!(pin_enoent);
     }
 }
 
 /// Kprobe backend: a pin try begins; its return probe gets no arguments, so they wait in the flight.
 #[inline(always)]
 pub(crate) fn pending(entry: u64, nr: u32) {
-    let Some(flight) = FLIGHTS.get_ptr_mut(task::ids().0) else { return };
-    // SAFETY: only this task touches its own flight.
-    let flight = unsafe { &mut *flight };
+    let Some(flight) = flight_of(task::ids().0) else { return };
     if !covers(entry, nr, flight.record.entry) {
         return;
     }
     if flight.pin_pending != 0 {
-        count::add(|c| unsafe { &raw mut (*c).lost_pin_return }, 1);
+        count!(lost_pin_return);
     }
     flight.record.base = entry;
     flight.pin_pending = nr;
@@ -63,15 +58,13 @@ pub(crate) fn pending(entry: u64, nr: u32) {
 /// Kprobe backend: a pin try returns.
 #[inline(always)]
 pub(crate) fn returned(rc: i32) {
-    let flight = FLIGHTS.get_ptr_mut(task::ids().0);
-    // SAFETY: only this task touches its own flight.
-    match flight.map(|flight| unsafe { &mut *flight }) {
+    match flight_of(task::ids().0) {
         Some(flight) if flight.pin_pending != 0 => {
             let nr = flight.pin_pending;
             flight.pin_pending = 0;
             of_flight(flight, flight.record.base, nr, rc);
         }
-        _ if rc != 0 => count::add(|c| unsafe { &raw mut (*c).pin_outside }, 1),
+        _ if rc != 0 => count!(pin_outside),
         _ => {}
     }
 }
@@ -79,11 +72,9 @@ pub(crate) fn returned(rc: i32) {
 /// The pin on a range is being dropped.
 #[inline(always)]
 pub(crate) fn dropped(entry: u64) {
-    let Some(flight) = FLIGHTS.get_ptr_mut(task::ids().0) else { return };
-    // SAFETY: only this task touches its own flight.
-    let flight = unsafe { &mut *flight };
+    let Some(flight) = flight_of(task::ids().0) else { return };
     if flight.record.base == entry {
-        flight.record.pin_drop = unsafe { bpf_ktime_get_ns() };
+        flight.record.pin_drop = task::now();
     }
 }
 

@@ -1,9 +1,10 @@
 //! Who is running.
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use observer_ebpf::config::ENTRY_TYPE_SHIFT;
 
 use crate::{
+    count::read_u32,
     globals,
     maps::{REAL_TYPES, WATCHED},
 };
@@ -13,6 +14,26 @@ use crate::{
 pub(crate) fn ids() -> (u32, u32) {
     let both = bpf_get_current_pid_tgid();
     (both as u32, (both >> 32) as u32)
+}
+
+/// The time, `CLOCK_MONOTONIC` nanoseconds.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: the helper has no arguments and cannot fail.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// The running task's control group (v2 id).
+#[inline(always)]
+pub(crate) fn cgroup() -> u64 {
+    // SAFETY: the helper has no arguments and cannot fail.
+    unsafe { bpf_get_current_cgroup_id() }
+}
+
+/// The running task's command, zero-padded.
+#[inline(always)]
+pub(crate) fn comm() -> [u8; 16] {
+    bpf_get_current_comm().unwrap_or_default()
 }
 
 /// Whether flights of this task are to be observed.
@@ -42,6 +63,5 @@ pub(crate) fn pte_present(pte: u64) -> bool {
 pub(crate) fn real(entry: u64) -> bool {
     let kind = (entry >> ENTRY_TYPE_SHIFT) as u32;
     kind < observer_ebpf::config::FIRST_DOUBTFUL_TYPE
-        // SAFETY: a live map value.
-        || REAL_TYPES.get_ptr(kind).is_some_and(|seen| unsafe { *seen } != 0)
+        || REAL_TYPES.get_ptr(kind).is_some_and(|seen| read_u32(seen.cast(), 0) != 0)
 }

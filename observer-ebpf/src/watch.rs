@@ -1,9 +1,10 @@
 //! Which tasks belong to the watched command: its first process, and all that it forks and clones.
 
-use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
-    count, globals,
+    count::count,
+    globals,
     maps::WATCHED,
     memory::{Direct, Memory as _},
     task,
@@ -12,14 +13,13 @@ use crate::{
 /// `sched_process_fork(parent, child)`: the child of a watched task is watched.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub(crate) fn watch_fork(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
     if WATCHED.get_ptr(task::ids().0).is_none() {
         return 0;
     }
     // SAFETY: the second argument is the child's `task_struct`.
     let child: u32 = unsafe { Direct::read(ctx.arg(1), globals::TASK_PID.load()) };
     if WATCHED.insert(child, 1, 0).is_err() {
-        count::add(|c| unsafe { &raw mut (*c).lost_watch_full }, 1);
+        count!(lost_watch_full);
     }
     0
 }

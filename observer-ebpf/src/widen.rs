@@ -2,14 +2,15 @@
 //! only; never loaded unless asked for, and then only for tasks of the watched command.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_comm, bpf_ktime_get_ns, generated::bpf_probe_read_kernel},
+    helpers::generated::bpf_probe_read_kernel,
     macros::{fexit, kretprobe, map},
     maps::Array,
     programs::{FExitContext, RetProbeContext},
 };
 
 use crate::{
-    count, globals,
+    count::count,
+    globals,
     maps::{FLIGHTS, WATCHED},
     task,
 };
@@ -47,16 +48,16 @@ fn widen() {
         return;
     }
     let (Some(to), Some(from)) = (WIDEN_SCRATCH.get_ptr_mut(0), WIDEN_SCRATCH.get_ptr(1)) else { return };
-    count::add(|c| unsafe { &raw mut (*c).widened }, 1);
-    let until = unsafe { bpf_ktime_get_ns() }.wrapping_add(globals::WIDEN_NS.load());
+    count!(widened);
+    let until = task::now().wrapping_add(globals::WIDEN_NS.load());
     for _ in 0..TURNS {
-        if unsafe { bpf_ktime_get_ns() } >= until {
+        if task::now() >= until {
             return;
         }
         // SAFETY: both point to live map values of this size.
         let _ = unsafe { bpf_probe_read_kernel(to.cast(), CHUNK, from.cast()) };
     }
-    count::add(|c| unsafe { &raw mut (*c).widened_short }, 1);
+    count!(widened_short);
 }
 
 #[inline(always)]
@@ -65,8 +66,6 @@ fn command_matches() -> bool {
     if low == 0 && high == 0 {
         return true;
     }
-    bpf_get_current_comm().is_ok_and(|comm| {
-        let comm = u128::from_le_bytes(comm);
-        comm as u64 == low && (comm >> 64) as u64 == high
-    })
+    let comm = u128::from_le_bytes(task::comm());
+    comm as u64 == low && (comm >> 64) as u64 == high
 }

@@ -14,6 +14,9 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("OBSERVER_LOG", "warn")).init();
     // Wrong usage: clap prints what and why, and exits with 2.
     let cli = Cli::parse();
+    if let Some(Command::Launch(args)) = &cli.command {
+        return commands::launch(args.gate, &args.cmd);
+    }
     run(cli).unwrap_or_else(|error| report(&error)).into()
 }
 
@@ -23,7 +26,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Record(args) => commands::record::run(&args),
         Command::Stress(args) => commands::stress::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
-        Command::Launch(args) => Ok(commands::launch(args.gate, &args.cmd)),
+        // Dealt with before: it has no exit code of ours.
+        Command::Launch(_) => Ok(Exit::CommandFailed),
         Command::Workload(args) => Ok(commands::stress::workload(&args)),
     }
 }

@@ -1,11 +1,26 @@
-//! `observer doctor`: what this host allows, and whether the race can happen here.
-use crate::{cli::DoctorArgs, exit::Exit};
+//! `observer doctor`: what this host allows, and whether the race can happen here. Attaches nothing.
 
-/// Doctor.
+use std::io::{self, Write as _};
+
+use super::printed;
+use crate::{
+    cli::DoctorArgs,
+    exit::Exit,
+    export::{
+        doctor::{self, Doctor},
+        json,
+    },
+    setup,
+};
+
+/// Looks, and prints the page or the object. A host that refuses is told there too, and by the exit code.
 ///
 /// # Errors
-/// None yet.
-pub fn run(_args: &DoctorArgs) -> anyhow::Result<Exit> {
-    crate::setup::prepare()?;
-    Ok(Exit::Clean)
+/// When standard output cannot be written.
+pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let survey = setup::survey();
+    let doctor = Doctor::new(&survey);
+    let result =
+        if args.json { json::print(&doctor) } else { io::stdout().lock().write_all(doctor::page(&doctor).as_bytes()) };
+    printed(result, doctor.exit())
 }

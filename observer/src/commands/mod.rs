@@ -5,7 +5,7 @@ pub mod live;
 pub mod record;
 pub mod stress;
 
-use std::{ffi::OsString, io, time::Duration};
+use std::{ffi::OsString, io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 
@@ -76,11 +76,11 @@ pub(crate) fn widen(delay: Duration, comm: Option<&str>) -> Widen {
     Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes }
 }
 
-/// The gate of `-- CMD`: becomes the command, or says why it cannot.
-pub fn launch(gate: i32, command: &[OsString]) -> Exit {
+/// The gate of `-- CMD`: becomes the command, or says why it cannot, and ends as a shell would.
+pub fn launch(gate: i32, command: &[OsString]) -> ExitCode {
     let error = crate::launch::wait_and_exec(gate, command);
     eprintln!("observer: cannot run `{}`: {error}", crate::launch::shown(command));
-    Exit::CommandFailed
+    ExitCode::from(127)
 }
 
 /// Tells the user of an I/O error on standard output, but not of a pipe that was closed on purpose.

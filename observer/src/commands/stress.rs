@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
-use super::{Planned, printed, widen};
+use super::{Planned, live::Ticker, printed, widen};
 use crate::{
     cli::{StressArgs, Workload, WorkloadArgs},
     engine::verdict::{Finding, Verdict},
@@ -80,7 +80,11 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
         duration: None,
     };
     let listener = listen(read_end, args.rounds);
-    let outcome = planned.run(Some(&write_end), &mut ());
+    let outcome = if args.json {
+        planned.run(Some(&write_end), &mut ())
+    } else {
+        planned.run(Some(&write_end), &mut Ticker::default())
+    };
     drop(write_end);
     let said = listener.join().map_err(|_| anyhow!("the thread that listens to the workload failed"))?;
     tidy_up(&said)?;

@@ -199,6 +199,13 @@ impl Flight {
         matches!(self.pin, Some(Pin { result: PinResult::Taken, .. }))
     }
 
+    /// Whether something may have happened to the entry under the flight's read: only a direct read without the pin can be
+    /// overtaken. In the swap cache a reader finds the page itself, and the pin keeps the entry from being freed until
+    /// after the install.
+    pub fn may_be_overtaken(&self) -> bool {
+        self.path == Path::Direct && self.read_begin.is_some() && !self.pinned()
+    }
+
     /// Whether two flights' ranges intersect.
     pub fn conflicts(&self, other: &Self) -> bool {
         self.base.0 < other.base.0 + u64::from(other.nr) && other.base.0 < self.base.0 + u64::from(self.nr)

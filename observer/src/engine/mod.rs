@@ -23,9 +23,13 @@ use wait::{PinWait, Waits};
 /// take between reading the clock and reserving its record, preemption included. Nanoseconds.
 pub const HOLD_BACK: Nanos = 100_000_000;
 
+/// Programs raise a slot's numbers a little before or after they read the clock, and can be preempted in between. So a
+/// flight is judged this long after its end, when whatever its numbers speak of has surely taken effect. Nanoseconds.
+const BEFORE_JUDGING: Nanos = 10_000_000;
+
 /// Once no flight is open on a slot, what is known of it is kept this long: two flights that close together both read
-/// "none open", and the second one's record is still to come. Nanoseconds.
-const AFTER_DRAIN: Nanos = 10_000_000;
+/// "none open", and the second one is still to be judged. Nanoseconds.
+const AFTER_DRAIN: Nanos = 2 * BEFORE_JUDGING;
 
 /// A flight whose end has not come after this time is given up. Nanoseconds.
 const FLIGHT_TOO_OLD: Nanos = 60_000_000_000;
@@ -45,6 +49,7 @@ pub struct Engine {
     sorter: Sorter,
     slots: HashMap<u32, SlotState>,
     drained: VecDeque<(Nanos, Entry)>,
+    unjudged: VecDeque<Flight>,
     open: HashMap<u32, Flight>,
     ended: Overlaps,
     waits: Waits,
@@ -102,6 +107,7 @@ impl Engine {
     /// No more events will come.
     pub fn finish(&mut self) {
         self.settle(Nanos::MAX);
+        self.judge_until(Nanos::MAX);
         for group in self.ended.take_all() {
             self.tell(&group);
         }
@@ -159,18 +165,6 @@ impl Engine {
 
     fn closed(&mut self, flight: Flight) {
         self.open.remove(&flight.task.tid);
-        let changes = self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes);
-        let judgement = judge(&flight, &changes.into_iter().flatten());
-        match judgement {
-            Judgement::Clear => {}
-            Judgement::Found(finding) => self.found(*finding),
-            Judgement::Incomplete(finding) => {
-                self.report.losses.incomplete_readers += 1;
-                if let Some(finding) = finding {
-                    self.found(*finding);
-                }
-            }
-        }
         self.waits.flight(&flight);
         self.note_drain(flight.end, flight.entry, flight.slot);
         if self.ended.len() >= FLIGHTS_HELD {
@@ -179,7 +173,27 @@ impl Engine {
                 self.tell(&group);
             }
         }
+        if flight.may_be_overtaken() {
+            self.unjudged.push_back(flight.clone());
+        }
         self.ended.insert(flight);
+    }
+
+    /// Judges the flights that ended by `end`.
+    fn judge_until(&mut self, end: Nanos) {
+        while let Some(flight) = self.unjudged.pop_front_if(|flight| flight.end <= end) {
+            let changes = self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes);
+            match judge(&flight, &changes.into_iter().flatten()) {
+                Judgement::Clear => {}
+                Judgement::Found(finding) => self.found(*finding),
+                Judgement::Incomplete(finding) => {
+                    self.report.losses.incomplete_readers += 1;
+                    if let Some(finding) = finding {
+                        self.found(*finding);
+                    }
+                }
+            }
+        }
     }
 
     fn note_drain(&mut self, at: Nanos, entry: Entry, slot: SlotCount) {
@@ -190,6 +204,7 @@ impl Engine {
 
     /// Entries on which no flight has been open for long enough at `now`: what is known of them is told and forgotten.
     fn rest(&mut self, now: Nanos) {
+        self.judge_until(now.saturating_sub(BEFORE_JUDGING));
         while let Some((at, entry)) = self.drained.front().copied() {
             if at.saturating_add(AFTER_DRAIN) > now {
                 return;

@@ -114,6 +114,18 @@ fn a_drain_does_not_cut_the_next_overlap_in_two() {
 }
 
 #[test]
+fn a_change_that_shows_in_a_flight_before_its_own_record_is_no_loss() {
+    // Seen on 5.10: the slot's number is raised, the program is preempted, the flight ends, the record gets its time.
+    let mut events = aba();
+    if let Event::Closed(victim) = &mut events[4] {
+        victim.end = 505;
+    }
+    let engine = run(events);
+    assert_eq!((engine.report().verdicts.stale_install, engine.report().losses.incomplete_readers), (1, 0));
+    assert!(engine.unjudged.is_empty());
+}
+
+#[test]
 fn settles_as_time_goes_by_and_keeps_nothing() {
     let mut engine = Engine::default();
     for round in 0..1_000u64 {

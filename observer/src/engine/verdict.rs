@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Path, Task};
+use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Task};
 
 /// How bad it was: each rung includes the ones below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -98,14 +98,8 @@ pub enum Judgement {
 }
 
 /// Judges a flight that has ended by the changes of its slot. Pure; the order of `changes` does not matter.
-///
-/// Only a direct read without the pin can be overtaken: in the swap cache a reader finds the page itself, and the pin
-/// keeps the entry from being freed until after the install.
 pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Judgement {
-    let Some(read_begin) = flight.read_begin else { return Judgement::Clear };
-    if flight.path != Path::Direct || flight.pinned() {
-        return Judgement::Clear;
-    }
+    let Some(read_begin) = flight.read_begin.filter(|_| flight.may_be_overtaken()) else { return Judgement::Clear };
     let under = |kind: ChangeKind| {
         let seen = if kind == ChangeKind::Freed { flight.frees } else { flight.changes };
         changes.clone().filter(move |change| change.kind == kind && seen.contains(change.seq))

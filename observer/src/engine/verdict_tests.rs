@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::event::{Pin, PinResult, Seen, SlotCount};
+use crate::engine::event::{Path, Pin, PinResult, Seen, SlotCount};
 
 const ENTRY: Entry = Entry::new(0, 7);
 

@@ -16,7 +16,7 @@ use crate::{
     kernel::plan::{Missing, Plan},
     launch,
     probe::SelfCost,
-    session::Outcome,
+    session::{Ended, Outcome},
 };
 
 /// Version of the JSON objects: raised when a name goes or changes its meaning.
@@ -54,6 +54,19 @@ pub struct SwapIns {
     pub kernel: Option<u64>,
 }
 
+/// What happened to entries on the way out, and when they were released: in entries, of the whole host.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct SwapOuts {
+    /// Given to pages on their way out.
+    pub handed_out: u64,
+    /// Written to their device.
+    pub written: u64,
+    /// Released.
+    pub freed: u64,
+    /// The kernel's own count over the same time: `pswpout`, and `swpout_zero` where there is one.
+    pub kernel: Option<u64>,
+}
+
 /// Calls of `do_swap_page` on swap entries.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the counters")]
@@ -81,7 +94,7 @@ pub struct Pins {
     pub eexist: u64,
     /// Tries that found the entry gone.
     pub enoent: u64,
-    /// Failed tries outside flights.
+    /// Failed tries that are no flight's own: read-ahead of neighbours, shmem, zswap write-back.
     pub outside_failed: u64,
     /// Failed tries within waits.
     pub retries: u64,
@@ -116,8 +129,10 @@ pub struct Widened {
 pub struct CommandSummary {
     /// As typed.
     pub command: String,
-    /// Its exit code; 128 and more: killed by a signal. Missing: it was still running.
+    /// Its exit code; 127: it could not be started; 128 and more: killed by a signal.
     pub code: Option<i32>,
+    /// Whether it was ended by the observer, whose time was over: then its code says nothing.
+    pub cut_short: bool,
 }
 
 /// See the module.
@@ -127,6 +142,7 @@ pub struct Summary {
     pub schema: &'static str,
     pub kernel: KernelSummary,
     pub swapins: SwapIns,
+    pub swapouts: SwapOuts,
     pub flights: Flights,
     pub pins: Pins,
     pub verdicts: VerdictCounts,
@@ -150,6 +166,7 @@ impl Summary {
             schema: SCHEMA,
             kernel: kernel(release, tick_ns, plan),
             swapins: swap_ins(outcome),
+            swapouts: swap_outs(outcome),
             flights: Flights {
                 begun: counters.begun,
                 ended: counters.ended,
@@ -194,14 +211,15 @@ impl Summary {
     pub fn with_command(mut self, command: &[std::ffi::OsString], outcome: &Outcome) -> Self {
         if !command.is_empty() {
             let code = outcome.command.map(|status| launch::describe(status).1);
-            self.command = Some(CommandSummary { command: launch::shown(command), code });
+            let cut_short = outcome.ended != Ended::Command;
+            self.command = Some(CommandSummary { command: launch::shown(command), code, cut_short });
         }
         self
     }
 
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
-        let failed = self.command.as_ref().is_some_and(|command| command.code.is_some_and(|code| code != 0));
+        let failed = self.command.as_ref().is_some_and(|command| !command.cut_short && command.code != Some(0));
         Exit::of_observation(self.verdicts.stale_install, failed, losses::total(&self.losses))
     }
 }
@@ -234,6 +252,15 @@ fn swap_ins(outcome: &Outcome) -> SwapIns {
         outside_flights: counters.read_outside,
         kernel,
     }
+}
+
+fn swap_outs(outcome: &Outcome) -> SwapOuts {
+    let counters = &outcome.snapshot.counters;
+    let kernel = outcome.vmstat.as_ref().map(|(before, after)| {
+        let zero = after.swpout_zero.zip(before.swpout_zero).map_or(0, |(after, before)| after.saturating_sub(before));
+        after.pswpout.saturating_sub(before.pswpout) + zero
+    });
+    SwapOuts { handed_out: counters.handed_out, written: counters.written, freed: counters.freed, kernel }
 }
 
 fn distributions(outcome: &Outcome) -> Distributions {

@@ -4,6 +4,7 @@
 mod candidates;
 mod offsets;
 mod state;
+mod why_not;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,12 @@ use serde::Serialize;
 pub use offsets::Offsets;
 pub use state::State;
 
-use super::btf::{Btf, Prototype};
+use super::{
+    btf::{Btf, Prototype},
+    symbols::Symbols,
+};
 use candidates::{CANDIDATES, Candidate};
+use why_not::WhyNot;
 
 /// What a hook is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -153,6 +158,18 @@ impl Plan {
     pub fn of(&self, meaning: Meaning) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |hook| hook.meaning == meaning)
     }
+
+    /// By meaning: backend and function, as every JSON object shows them.
+    pub fn backends(&self) -> BTreeMap<&'static str, String> {
+        let mut backends: BTreeMap<&'static str, String> = BTreeMap::new();
+        for hook in &self.hooks {
+            let how = format!("{} {}", hook.backend.name(), hook.symbol);
+            let all = backends.entry(hook.meaning.name()).or_default();
+            let comma = if all.is_empty() { "" } else { ", " };
+            *all = format!("{all}{comma}{how}");
+        }
+        backends
+    }
 }
 
 /// Outcome of loading a do-nothing fentry program on a function: accepted, or why not.
@@ -161,14 +178,14 @@ pub type Trials = BTreeMap<String, Result<(), String>>;
 /// What the plan is made from.
 #[derive(Clone, Copy)]
 pub struct Evidence<'a> {
-    /// Whether the kernel has a symbol of this very name.
-    pub present: &'a dyn Fn(&str) -> bool,
+    /// Which of [`symbols_of_interest`] the kernel has.
+    pub symbols: &'a Symbols,
     /// Its types.
     pub btf: &'a Btf,
     /// What it said to fentry programs.
     pub trials: &'a Trials,
-    /// Whether it has kprobes.
-    pub kprobes: bool,
+    /// Why there are no kprobes; `None`: there are.
+    pub no_kprobes: Option<&'a str>,
     /// Whether programs may copy kernel memory (not under lockdown `confidentiality`): kprobe programs must.
     pub copy: bool,
 }
@@ -185,9 +202,9 @@ pub enum PlanError {
 }
 
 /// Functions for which trial loads are wanted: all that a plan could hook with a trampoline.
-pub fn functions_to_try(evidence_present: &dyn Fn(&str) -> bool) -> Vec<&'static str> {
+pub fn functions_to_try(symbols: &Symbols) -> Vec<&'static str> {
     let mut names: Vec<_> =
-        CANDIDATES.iter().map(|candidate| candidate.symbol).filter(|name| evidence_present(name)).collect();
+        CANDIDATES.iter().map(|candidate| candidate.symbol).filter(|name| symbols.has(name)).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -202,19 +219,28 @@ pub fn symbols_of_interest() -> Vec<&'static str> {
     names
 }
 
+/// What a kernel does about the race, as far as its symbols tell: also where nothing can be hooked. `None`: it has no
+/// `do_swap_page`, so it does not swap or does not show its functions.
+pub fn state(symbols: &Symbols) -> Option<State> {
+    symbols.has("do_swap_page").then(|| state::judge(symbols))
+}
+
 /// Makes the plan.
 ///
 /// # Errors
 /// When flights cannot be seen at all. Everything less is listed in [`Plan::missing`].
 pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let offsets = offsets::find(evidence)?;
-    let state = state::judge(evidence.present);
+    let state = state::judge(evidence.symbols);
     let mut hooks = Vec::new();
     let mut missing = Vec::new();
     for meaning in Meaning::ALL {
         match hooks_for(meaning, evidence) {
-            Ok(found) => hooks.extend(found),
-            Err(reason) if !state.has(meaning) => drop(reason),
+            Ok((found, in_part)) => {
+                hooks.extend(found);
+                missing.extend(in_part);
+            }
+            Err(_) if !state.has(meaning) => {}
             Err(reason) => {
                 let consequence = meaning.without().unwrap_or("nothing can be observed").to_owned();
                 let gap = Missing { meaning, reason, consequence };
@@ -228,55 +254,68 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     Ok(Plan { state, hooks, missing, offsets })
 }
 
-/// The hooks for one meaning: those of the first group of candidates that this kernel has.
-fn hooks_for(meaning: Meaning, evidence: &Evidence<'_>) -> Result<Vec<Hook>, String> {
+/// The hooks for one meaning: those of the first group of candidates that this kernel has; and what of the group is
+/// there and cannot be hooked.
+fn hooks_for(meaning: Meaning, evidence: &Evidence<'_>) -> Result<(Vec<Hook>, Option<Missing>), String> {
     let mut why_not = Vec::new();
     let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
     for first in of_meaning().filter(|candidate| !candidate.also) {
         match hook(first, evidence) {
             Ok(mut hooks) => {
+                let mut in_part = Vec::new();
                 for also in of_meaning().filter(|candidate| candidate.also && candidate.goes_with == first.symbol) {
-                    hooks.extend(hook(also, evidence).unwrap_or_default());
+                    match hook(also, evidence) {
+                        Ok(more) => hooks.extend(more),
+                        Err(WhyNot::Absent { copies: [], .. }) => {}
+                        Err(reason) => in_part.push(reason),
+                    }
                 }
-                return Ok(hooks);
+                let missing = (!in_part.is_empty()).then(|| Missing {
+                    meaning,
+                    reason: WhyNot::join(&in_part),
+                    consequence: format!("in part: {}", meaning.without().unwrap_or("flights are missed")),
+                });
+                return Ok((hooks, missing));
             }
             Err(reason) => why_not.push(reason),
         }
     }
-    why_not.sort_unstable();
-    why_not.dedup();
-    Err(why_not.join("; "))
+    Err(WhyNot::join(&why_not))
 }
 
 /// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
-fn hook(candidate: &Candidate, evidence: &Evidence<'_>) -> Result<Vec<Hook>, String> {
+fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>) -> Result<Vec<Hook>, WhyNot<'a>> {
     let symbol = candidate.symbol;
-    if !(evidence.present)(symbol) {
-        return Err(format!("no function {symbol}"));
+    if !evidence.symbols.has(symbol) {
+        return Err(WhyNot::Absent { symbol, copies: evidence.symbols.copies(symbol) });
     }
-    let prototype = evidence.btf.function(symbol).ok_or_else(|| format!("{symbol} is not in the BTF"))?;
+    let prototype =
+        evidence.btf.function(symbol).ok_or_else(|| WhyNot::Unfit(format!("{symbol} is not in the BTF")))?;
     if !candidate.fits(&prototype) {
-        return Err(format!("{symbol} is now `{prototype}`, which no program here fits"));
+        return Err(WhyNot::Unfit(format!("{symbol} is now `{prototype}`, which no program here fits")));
     }
     let make =
         |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };
     let (backend, program) = candidate.trampoline;
     let refused = match evidence.trials.get(symbol) {
         Some(Ok(())) if candidate.trampoline_copies && !evidence.copy => {
-            "programs may not copy kernel memory under this lockdown".to_owned()
+            "programs may not copy kernel memory here".to_owned()
         }
         Some(Ok(())) => return Ok(vec![make(backend, program, format!("{prototype}: the trampoline takes it"))]),
         Some(Err(why)) => format!("the trampoline refuses it ({why})"),
         None => "no trial load was made".to_owned(),
     };
     if candidate.kprobes.is_empty() {
-        return Err(format!("{symbol}: {refused}, and a return probe would miss returns without a word"));
+        let why = format!("{symbol}: {refused}, and a return probe would miss returns without a word");
+        return Err(WhyNot::Refused(why));
     }
-    if !evidence.kprobes {
-        return Err(format!("{symbol}: {refused}, and this kernel has no kprobes"));
+    if let Some(no_kprobes) = evidence.no_kprobes {
+        return Err(WhyNot::Refused(format!("{symbol}: {refused}, and {no_kprobes}")));
     }
     if !evidence.copy {
-        return Err(format!("{symbol}: {refused}, and kprobe programs may not read kernel memory under this lockdown"));
+        let as_well =
+            if candidate.trampoline_copies { "" } else { ", and kprobe programs may not read kernel memory here" };
+        return Err(WhyNot::Refused(format!("{symbol}: {refused}{as_well}")));
     }
     Ok(candidate.kprobes.iter().map(|(backend, program)| make(*backend, program, refused.clone())).collect())
 }

@@ -252,12 +252,14 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     ];
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16] });
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
+    let wakeup_bytes = u64::from(options.ring_bytes / 4);
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
     for (name, value) in &words {
         loader.override_global(name, value, true);
     }
     loader
+        .override_global(config::WAKEUP_BYTES, &wakeup_bytes, true)
         .override_global(config::WIDEN_NS, &widen.ns, true)
         .override_global(config::WIDEN_COMM_LOW, &comm_low, true)
         .override_global(config::WIDEN_COMM_HIGH, &comm_high, true)

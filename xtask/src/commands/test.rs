@@ -67,7 +67,25 @@ fn unit() -> Result<()> {
     cargo("checking the format", &["fmt", "--all", "--check"], "run `cargo fmt --all`")?;
     let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
     cargo("checking the lints", &lints, "mend what clippy says")?;
+    programs_lints()?;
     cargo("running the unit tests", &["test", "--workspace", "--quiet"], "mend what the tests say")
+}
+
+/// The eBPF programs exist for their own target only, where the workspace's clippy does not look.
+fn programs_lints() -> Result<()> {
+    let what = "checking the lints of the eBPF programs";
+    eprintln!("{what}");
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["clippy", "--quiet", "--package", "observer-ebpf", "--bin", "observer-ebpf", "--features", "programs"])
+        .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core"])
+        .arg("--target-dir")
+        .arg(paths::target().join("ebpf-clippy"))
+        .args(["--", "--deny", "warnings"])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"")
+        .current_dir(paths::workspace());
+    show(&mut command, Purpose { what, by_hand: "mend what clippy says" })
 }
 
 fn cargo(what: &str, arguments: &[&str], by_hand: &str) -> Result<()> {

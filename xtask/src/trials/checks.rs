@@ -172,10 +172,15 @@ pub fn counts(_era: Era, finished: &Finished) -> Checked {
     ensure(seen == own, || format!("{seen} swap-ins seen, the program measured {own}"))?;
     ensure(seen >= 100_000, || format!("only {seen} swap-ins"))?;
     ensure(number(&witness, "/corrupt")? == 0, || "the program found pages corrupt".to_owned())?;
+    let out = |name: &str| number(&value, &format!("/swapouts/{name}"));
+    let (handed_out, written, kernel) = (out("handed_out")?, out("written")?, out("kernel")?);
+    ensure(handed_out == kernel && written == kernel, || {
+        format!("{handed_out} entries handed out and {written} written, the kernel counted {kernel} swap-outs")
+    })?;
     let (begun, ended) = (number(&value, "/flights/begun")?, number(&value, "/flights/ended")?);
     ensure(begun == ended, || format!("{begun} flights begun, {ended} ended"))?;
     finished.expect_code(0)?;
-    Ok(format!("{seen} swap-ins, all seen"))
+    Ok(format!("{seen} swap-ins and {kernel} swap-outs, all seen"))
 }
 
 /// Under contention the counts still agree, and overlaps are seen.
@@ -207,6 +212,14 @@ pub fn failing_command(_era: Era, finished: &Finished) -> Checked {
     ensure(code != 0, || "the command's failure is not in the JSON".to_owned())?;
     finished.expect_code(30)?;
     Ok(format!("the command's {code} becomes 30"))
+}
+
+/// A command that the observer itself ended has not failed.
+pub fn cut_short(_era: Era, finished: &Finished) -> Checked {
+    let cut = finished.json()?.pointer("/command/cut_short").and_then(Value::as_bool);
+    ensure(cut == Some(true), || format!("command.cut_short: {cut:?}"))?;
+    finished.expect_code(0)?;
+    Ok("the command was ended, and that is no failure".to_owned())
 }
 
 /// One message with reason and remedy, exit code 3.

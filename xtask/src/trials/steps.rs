@@ -64,7 +64,7 @@ const INDEPENDENT: Step = Step {
 /// Every swap-in is counted: against `pswpin`, and against the program's own count.
 const COUNTS: Step = Step {
     name: "counts",
-    command: "observer record --json -- /witness churn --pages 16384 --threads 4 --rounds 8",
+    command: "observer record --json -- /witness churn --pages 16384 --threads 1 --rounds 8",
     check: checks::counts,
 };
 
@@ -83,8 +83,17 @@ const FAILING_COMMAND: Step =
 const NO_SUCH_COMMAND: Step =
     Step { name: "no-such-command", command: "observer record --json -- /no/such", check: checks::failing_command };
 
-/// A user who may nothing. (busybox has no way to run a program as another user without a password file but this.)
-const NOT_ROOT: Step = Step { name: "not-root", command: "setuidgid 1000 observer record", check: checks::not_root };
+/// A user who may nothing.
+const NOT_ROOT: Step = Step {
+    name: "not-root",
+    command: "mkdir -p /etc; echo nobody:x:1000:1000::/:/bin/sh >/etc/passwd; \
+              start-stop-daemon -S -c nobody -x /bin/observer -- record",
+    check: checks::not_root,
+};
+
+/// Its time is over before the command is.
+const CUT_SHORT: Step =
+    Step { name: "cut-short", command: "observer record --json --duration 1s -- sleep 60", check: checks::cut_short };
 
 /// The kernel's types hidden.
 const NO_BTF: Step = Step {
@@ -122,6 +131,7 @@ pub fn of(era: Era) -> Vec<Step> {
             CROWD,
             FAILING_COMMAND,
             NO_SUCH_COMMAND,
+            CUT_SHORT,
             NOT_ROOT,
             NO_BTF,
             TERMINATED,

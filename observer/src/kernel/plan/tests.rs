@@ -1,1 +1,228 @@
+//! The plan for each kernel that fixtures were read from, and for kernels bent for one test.
 
+use std::fmt::Write as _;
+
+use super::*;
+use crate::kernel::fixtures;
+
+/// Everything that a plan is made from, to be bent.
+struct Kernel {
+    symbols: Symbols,
+    btf: Btf,
+    trials: Trials,
+    no_kprobes: Option<&'static str>,
+    copy: bool,
+}
+
+impl Kernel {
+    fn new(kernel: &str) -> Self {
+        let symbols = fixtures::symbols(kernel, &symbols_of_interest());
+        let btf = fixtures::btf(kernel);
+        let trials = functions_to_try(&symbols).into_iter().map(|name| (name.to_owned(), trial(kernel, &btf, name)));
+        let trials = trials.collect();
+        Self { symbols, btf, trials, no_kprobes: None, copy: true }
+    }
+
+    fn plan(&self) -> Result<Plan, PlanError> {
+        let Self { symbols, btf, trials, no_kprobes, copy } = self;
+        plan(&Evidence { symbols, btf, trials, no_kprobes: *no_kprobes, copy: *copy })
+    }
+
+    fn refuse_all(mut self) -> Self {
+        for outcome in self.trials.values_mut() {
+            *outcome = Err("EPERM".to_owned());
+        }
+        self
+    }
+
+    /// Leaves of a function only a copy that the compiler made.
+    fn leave_copy(mut self, name: &str) -> Self {
+        let symbol = self.symbols.wanted.get_mut(name).unwrap();
+        assert!(symbol.is_function());
+        symbol.definitions.clear();
+        symbol.copies.push(format!("{name}.isra.0"));
+        self.trials.remove(name);
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.symbols.wanted.remove(name);
+        self.trials.remove(name);
+        self
+    }
+}
+
+/// Stands in for the kernel's answer: before 6.0 trampolines take no struct by value.
+fn trial(kernel: &str, btf: &Btf, name: &str) -> Result<(), String> {
+    use crate::kernel::btf::ParamKind;
+    let prototype = btf.function(name).ok_or("not in the BTF")?;
+    let takes_struct = prototype.params.iter().any(|param| matches!(param.kind, ParamKind::StructByValue { .. }));
+    if kernel.starts_with("5.") && takes_struct { Err("EINVAL, arg type STRUCT is unsupported".into()) } else { Ok(()) }
+}
+
+/// A plan as a table.
+fn table(plan: &Plan) -> String {
+    let mut text = format!("state     {}\n\n", plan.state.words());
+    let offsets = serde_json::to_value(plan.offsets).unwrap();
+    for (name, value) in offsets.as_object().unwrap() {
+        writeln!(text, "offset    {name:<14} {value}").unwrap();
+    }
+    text.push('\n');
+    for Hook { meaning, symbol, backend, program, reason } in &plan.hooks {
+        let (meaning, backend) = (meaning.name(), backend.name());
+        writeln!(text, "hook      {meaning:<16}  {backend:<9}  {symbol:<21}  {program}\n{:10}{reason}", "").unwrap();
+    }
+    for Missing { meaning, reason, consequence } in &plan.missing {
+        writeln!(text, "missing   {:<16}  {reason}\n{:10}{consequence}", meaning.name(), "").unwrap();
+    }
+    text
+}
+
+/// What differs between two texts, line by line.
+fn difference(expected: &str, found: &str) -> String {
+    let only_in = |sign, one: &str, other: &str| {
+        let gone = one.lines().enumerate().filter(|(_, line)| !other.lines().any(|known| known == *line));
+        gone.map(|(number, line)| format!("{sign} {:>3}  {line}\n", number + 1)).collect::<String>()
+    };
+    only_in('-', expected, found) + &only_in('+', found, expected)
+}
+
+fn backends(plan: &Plan, meaning: Meaning) -> Vec<(Backend, &str)> {
+    plan.of(meaning).map(|hook| (hook.backend, hook.symbol.as_str())).collect()
+}
+
+fn missing(plan: &Plan, meaning: Meaning) -> Option<&Missing> {
+    plan.missing.iter().find(|missing| missing.meaning == meaning)
+}
+
+#[test]
+fn the_plans_of_real_kernels() {
+    let mut wrong = String::new();
+    for kernel in fixtures::KERNELS {
+        let found = table(&Kernel::new(kernel).plan().unwrap());
+        let path = format!("{}/tests/fixtures/kernels/{kernel}/plan.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(&path, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        if found != expected {
+            writeln!(wrong, "{path}\n{}", difference(&expected, &found)).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "the plan has changed; if that is right, run again with UPDATE_SNAPSHOTS=1\n{wrong}");
+}
+
+#[test]
+fn without_trampolines_kprobes_carry_everything_but_the_end_of_reads() {
+    for kernel in fixtures::KERNELS {
+        let plan = Kernel::new(kernel).refuse_all().plan().unwrap();
+        assert_eq!(backends(&plan, Meaning::FlightBegin), [(Backend::Kprobe, "do_swap_page")], "{kernel}");
+        assert_eq!(backends(&plan, Meaning::FlightEnd), [(Backend::Kretprobe, "do_swap_page")], "{kernel}");
+        assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Kprobe | Backend::Kretprobe)), "{kernel}");
+        let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+        assert!(gone.contains(&Meaning::ReadEnd), "{kernel}");
+        assert!(missing(&plan, Meaning::ReadEnd).unwrap().reason.contains("return probe"), "{kernel}");
+    }
+}
+
+#[test]
+fn a_return_probe_that_needs_arguments_brings_a_probe_at_entry() {
+    let plan = Kernel::new("6.12.117").refuse_all().plan().unwrap();
+    let expected = [(Backend::Kretprobe, "swapcache_prepare"), (Backend::Kprobe, "swapcache_prepare")];
+    assert_eq!(backends(&plan, Meaning::PinTry), expected);
+    assert_eq!(plan.of(Meaning::PinTry).last().unwrap().program, "pin_try_kprobe_entry_nr");
+    let plan = Kernel::new("6.1.192").refuse_all().plan().unwrap();
+    assert_eq!(plan.of(Meaning::PinTry).last().unwrap().program, "pin_try_kprobe_entry");
+}
+
+#[test]
+fn with_neither_backend_nothing_can_be_observed() {
+    let mut kernel = Kernel::new("6.18.15").refuse_all();
+    kernel.no_kprobes = Some("this kernel has no kprobes");
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(gap.meaning, Meaning::FlightBegin);
+    assert_eq!(gap.reason, "do_swap_page: the trampoline refuses it (EPERM), and this kernel has no kprobes");
+}
+
+#[test]
+fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
+    let mut kernel = Kernel::new("6.18.15");
+    kernel.copy = false;
+    let plan = kernel.plan().unwrap();
+    assert_eq!(plan.missing.len(), 1, "{:?}", plan.missing);
+    let gap = missing(&plan, Meaning::Written).unwrap();
+    assert_eq!(gap.reason, "swap_writeout: programs may not copy kernel memory here");
+    assert_eq!((plan.offsets.copy, plan.offsets.page_order), (false, 0));
+
+    let mut kernel = Kernel::new("5.10.223");
+    kernel.copy = false;
+    let plan = kernel.plan().unwrap();
+    let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+    assert_eq!(gone, [Meaning::PinTry, Meaning::Freed, Meaning::HandedOut]);
+    let expected = "free_swap_slot: the trampoline refuses it (EINVAL, arg type STRUCT is unsupported), \
+        and kprobe programs may not read kernel memory here";
+    assert_eq!(missing(&plan, Meaning::Freed).unwrap().reason, expected);
+    assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Fentry | Backend::Fexit)));
+}
+
+#[test]
+fn a_copy_in_the_place_of_a_function_is_named() {
+    let plan = Kernel::new("6.18.15").leave_copy("swap_entries_free").plan().unwrap();
+    let gap = missing(&plan, Meaning::Freed).unwrap();
+    let expected = "of swap_entries_free the compiler left only swap_entries_free.isra.0, which BTF does not describe";
+    assert_eq!((gap.reason.as_str(), gap.consequence.as_str()), (expected, Meaning::Freed.without().unwrap()));
+    assert_eq!(plan.hooks.len() + 1, Kernel::new("6.18.15").plan().unwrap().hooks.len());
+}
+
+#[test]
+fn half_of_a_pair_of_functions_is_a_gap_too() {
+    let plan = Kernel::new("6.12.117").leave_copy("swap_entry_range_free").plan().unwrap();
+    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "free_swap_slot")]);
+    let gap = missing(&plan, Meaning::Freed).unwrap();
+    assert!(gap.reason.contains("swap_entry_range_free.isra.0"), "{}", gap.reason);
+    assert!(gap.consequence.starts_with("in part: "), "{}", gap.consequence);
+    assert!(missing(&Kernel::new("6.1.192").plan().unwrap(), Meaning::Freed).is_none(), "it never had the other half");
+}
+
+#[test]
+fn a_function_that_is_gone_or_not_in_the_btf_is_a_gap() {
+    let plan = Kernel::new("6.12.117").without("swap_read_folio").plan().unwrap();
+    let gap = missing(&plan, Meaning::ReadBegin).unwrap();
+    assert_eq!(gap.reason, "no function swap_read_folio or swap_readpage");
+    let mut kernel = Kernel::new("6.12.117");
+    kernel.btf = fixtures::btf("5.10.223");
+    let plan = kernel.plan().unwrap();
+    assert_eq!(missing(&plan, Meaning::ReadBegin).unwrap().reason, "swap_read_folio is not in the BTF");
+    assert!(missing(&plan, Meaning::PinTry).is_none(), "int(swp_entry_t) fits as well as int(swp_entry_t, int)");
+}
+
+#[test]
+fn kprobes_that_are_switched_off_are_not_planned_with() {
+    let mut kernel = Kernel::new("5.10.223");
+    kernel.no_kprobes = Some("kprobes are switched off");
+    let plan = kernel.plan().unwrap();
+    assert!(missing(&plan, Meaning::HandedOut).unwrap().reason.ends_with("and kprobes are switched off"));
+}
+
+#[test]
+fn a_backported_fix_shows_in_the_symbols() {
+    let state = |kernel: &Kernel| state(&kernel.symbols);
+    let mut kernel = Kernel::new("5.10.223");
+    assert_eq!(state(&kernel), Some(State::Unfixed));
+    kernel.symbols.wanted.get_mut("swapcache_clear").unwrap().definitions.push('T');
+    assert_eq!(state(&kernel), Some(State::PinnedTick));
+    kernel.symbols.wanted.get_mut("swapcache_wq").unwrap().definitions.push('t');
+    assert_eq!(state(&kernel), Some(State::PinnedWaitQueue));
+    assert_eq!(kernel.plan().unwrap().state, State::PinnedWaitQueue);
+    assert_eq!(state(&Kernel::new("6.1.192").leave_copy("swapcache_clear")), Some(State::PinnedTick), "a copy will do");
+    let closed = Kernel::new("6.12.117").without("swapcache_wq").without("swap_info");
+    assert_eq!(state(&closed), Some(State::Pinned), "no variable is listed, so a missing one tells nothing");
+    assert_eq!(state(&kernel.without("do_swap_page")), None, "not a kernel that shows how it swaps");
+}
+
+#[test]
+fn each_hook_is_named_by_backend_and_function() {
+    let backends = Kernel::new("6.12.117").plan().unwrap().backends();
+    assert_eq!(backends["flight end"], "fexit do_swap_page");
+    assert_eq!(backends["entry freed"], "fentry free_swap_slot, fentry swap_entry_range_free");
+}

@@ -1,0 +1,75 @@
+//! The filter's slots ([`slot`]), read and raised. Every number only grows.
+
+use observer_ebpf::slot::{self, Slot};
+
+use crate::{
+    count::{add_u32, read_u32},
+    maps::SLOTS,
+};
+
+/// The slot of an entry.
+#[derive(Clone, Copy)]
+pub(crate) struct Filter(*mut Slot);
+
+impl Filter {
+    #[inline(always)]
+    pub(crate) fn of(entry: u64) -> Option<Self> {
+        Self::at(slot::index(entry))
+    }
+
+    #[inline(always)]
+    pub(crate) fn at(index: u32) -> Option<Self> {
+        SLOTS.get_ptr_mut(index).map(Self)
+    }
+
+    /// Flights ever opened.
+    #[inline(always)]
+    pub(crate) fn opens(self) -> u32 {
+        read_u32(self.0.cast(), core::mem::offset_of!(Slot, opens))
+    }
+
+    /// Flights ever closed.
+    #[inline(always)]
+    pub(crate) fn closes(self) -> u32 {
+        read_u32(self.0.cast(), core::mem::offset_of!(Slot, closes))
+    }
+
+    /// Entries ever freed.
+    #[inline(always)]
+    pub(crate) fn frees(self) -> u32 {
+        read_u32(self.0.cast(), core::mem::offset_of!(Slot, frees))
+    }
+
+    /// Content changes ever.
+    #[inline(always)]
+    pub(crate) fn changes(self) -> u32 {
+        read_u32(self.0.cast(), core::mem::offset_of!(Slot, changes))
+    }
+
+    /// Flights open now. `closes` is read first: the difference can only be too large.
+    #[inline(always)]
+    pub(crate) fn open_now(self) -> u32 {
+        let closes = self.closes();
+        self.opens().wrapping_sub(closes)
+    }
+
+    #[inline(always)]
+    pub(crate) fn open(self) {
+        add_u32(self.0.cast(), core::mem::offset_of!(Slot, opens), 1);
+    }
+
+    #[inline(always)]
+    pub(crate) fn close(self) {
+        add_u32(self.0.cast(), core::mem::offset_of!(Slot, closes), 1);
+    }
+
+    #[inline(always)]
+    pub(crate) fn freed(self) {
+        add_u32(self.0.cast(), core::mem::offset_of!(Slot, frees), 1);
+    }
+
+    #[inline(always)]
+    pub(crate) fn changed(self) {
+        add_u32(self.0.cast(), core::mem::offset_of!(Slot, changes), 1);
+    }
+}

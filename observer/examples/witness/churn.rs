@@ -1,0 +1,217 @@
+//! Many swap-ins, counted by the kernel and checked word by word.
+
+use std::sync::{
+    Barrier, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Failure, Result,
+    memory::{Area, Pagemap, fill, holds, holds_from},
+    pin_to, stopped,
+    swap::Swap,
+    vmstat, vmstat_needed,
+};
+
+/// With `--shared` each thread has a word of its own in every page.
+pub(crate) const MOST_THREADS: u32 = 256;
+
+pub(crate) struct Options {
+    pub(crate) pages: usize,
+    pub(crate) threads: usize,
+    pub(crate) rounds: u64,
+    pub(crate) shared: bool,
+}
+
+/// What the threads add up to.
+#[derive(Default)]
+struct Tally {
+    /// Page touches.
+    touched: AtomicU64,
+    /// Pages that were out right before they were touched.
+    out: AtomicU64,
+    /// Pages that did not hold what was written last.
+    corrupt: AtomicU64,
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Tally {
+    fn add(counter: &AtomicU64, more: usize) {
+        counter.fetch_add(more as u64, Ordering::Relaxed);
+    }
+
+    /// Keeps the first failure.
+    fn keep(&self, result: Result<()>) {
+        if let Err(failure) = result {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        }
+    }
+
+    fn failed(&self) -> bool {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<Value> {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    // Twice the pages: some slots sit in per-CPU caches or behind pages in the swap cache.
+    let _swap = Swap::on(options.pages * 2 + 1024)?;
+    let tally = Tally::default();
+    let before = vmstat_needed("pswpin")?;
+    let out_before = vmstat_needed("pswpout")?;
+    let zero_before = vmstat("swpin_zero")?;
+    if options.shared {
+        shared(options, cpus, &tally)?;
+    } else {
+        thread::scope(|scope| {
+            for thread in 0..options.threads {
+                let tally = &tally;
+                scope.spawn(move || tally.keep(private(options, thread, cpus, tally)));
+            }
+        });
+    }
+    let after = vmstat_needed("pswpin")?;
+    let mut answer = json!({
+        "pswpin_before": before,
+        "pswpin_after": after,
+        "pswpin": after - before,
+        "pswpout": vmstat_needed("pswpout")? - out_before,
+        "touched": tally.touched.load(Ordering::Relaxed),
+        "out": tally.out.load(Ordering::Relaxed),
+        "corrupt": tally.corrupt.load(Ordering::Relaxed),
+    });
+    if let (Some(before), Some(after), Some(fields)) = (zero_before, vmstat("swpin_zero")?, answer.as_object_mut()) {
+        fields.insert("swpin_zero".to_owned(), json!(after - before));
+    }
+    match tally.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(failure) => Err(failure),
+        None => Ok(answer),
+    }
+}
+
+/// Different for every thread, page and round.
+fn tag(thread: usize, page: usize, round: u64) -> u64 {
+    (thread as u64) << 56 | (page as u64) << 32 | round
+}
+
+/// One thread with a mapping of its own.
+fn private(options: &Options, thread: usize, cpus: usize, tally: &Tally) -> Result<()> {
+    pin_to(thread % cpus)?;
+    // The last thread takes the rest.
+    let share = options.pages / options.threads;
+    let pages = if thread + 1 == options.threads { options.pages - share * thread } else { share };
+    let area = Area::new(pages)?;
+    let map = Pagemap::open()?;
+    for page in (0..pages).take_while(|_| !stopped()) {
+        fill(area.page(page), tag(thread, page, 0));
+    }
+    for round in 1..=options.rounds {
+        let out = area.page_out_all(&map, 0, pages)?;
+        if stopped() {
+            break;
+        }
+        Tally::add(&tally.out, out);
+        for page in (0..pages).take_while(|_| !stopped()) {
+            let words = area.page(page);
+            Tally::add(&tally.corrupt, usize::from(!holds(words, tag(thread, page, round - 1))));
+            fill(words, tag(thread, page, round));
+            Tally::add(&tally.touched, 1);
+        }
+    }
+    Ok(())
+}
+
+/// All threads over the same pages at the same time, each writing its own word of every page.
+fn shared(options: &Options, cpus: usize, tally: &Tally) -> Result<()> {
+    let area = Area::new(options.pages)?;
+    for page in 0..options.pages {
+        fill(area.page(page), tag(0, page, 0));
+        area.page(page).iter().take(options.threads).for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+    let all = Barrier::new(options.threads);
+    let halt = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for thread in 0..options.threads {
+            let (area, all, halt) = (&area, &all, &halt);
+            scope.spawn(move || {
+                tally.keep(pin_to(thread % cpus));
+                let map = Pagemap::open();
+                // One decides for all, so that nobody is left waiting.
+                let end = || {
+                    if all.wait().is_leader() {
+                        halt.store(stopped() || tally.failed(), Ordering::SeqCst);
+                    }
+                    all.wait();
+                    halt.load(Ordering::SeqCst)
+                };
+                for round in 1..=options.rounds {
+                    let turn = Turn { options, thread, round, area };
+                    // Every CPU drains its batch before anybody looks for pages to push out.
+                    tally.keep(area.page_out(0, 1));
+                    all.wait();
+                    match &map {
+                        Ok(map) => tally.keep(turn.push_out(map, tally)),
+                        Err(_) => tally.keep(Pagemap::open().map(drop)),
+                    }
+                    if end() {
+                        break;
+                    }
+                    turn.touch(tally);
+                    // Who was stopped has not touched all: nothing to check.
+                    if end() {
+                        break;
+                    }
+                    turn.check(tally);
+                    all.wait();
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+/// One thread's part in one round.
+struct Turn<'a> {
+    options: &'a Options,
+    thread: usize,
+    round: u64,
+    area: &'a Area,
+}
+
+impl Turn<'_> {
+    /// The pages that this thread pushes out and checks.
+    fn part(&self) -> std::ops::Range<usize> {
+        let share = self.options.pages / self.options.threads;
+        let first = share * self.thread;
+        first..if self.thread + 1 == self.options.threads { self.options.pages } else { first + share }
+    }
+
+    fn push_out(&self, map: &Pagemap, tally: &Tally) -> Result<()> {
+        let part = self.part();
+        Tally::add(&tally.out, self.area.page_out_all(map, part.start, part.len())?);
+        Ok(())
+    }
+
+    /// Swaps every page in, at the same time as all the others.
+    fn touch(&self, tally: &Tally) {
+        for page in (0..self.options.pages).take_while(|_| !stopped()) {
+            if let Some(word) = self.area.page(page).get(self.thread) {
+                word.store(self.round, Ordering::Relaxed);
+            }
+            Tally::add(&tally.touched, 1);
+        }
+    }
+
+    /// Every thread's word must be there, and the rest as it was.
+    fn check(&self, tally: &Tally) {
+        for page in self.part() {
+            let words = self.area.page(page);
+            let (own, rest) = words.split_at(self.options.threads.min(words.len()));
+            let good = own.iter().all(|word| word.load(Ordering::Relaxed) == self.round);
+            Tally::add(&tally.corrupt, usize::from(!good || !holds_from(rest, own.len(), tag(0, page, 0))));
+        }
+    }
+}
