@@ -150,7 +150,7 @@ pub(super) fn cannot_plan(facts: &Facts, tried: &Tried, error: &PlanError) -> Re
             };
         }
     };
-    let what = cannot_observe(facts, &format!("there is no way to hook {}", missing.meaning.name()));
+    let what = cannot_observe(facts, "there is no way to hook do_swap_page, where every flight begins and ends");
     let refused: Vec<_> = tried.fentry.values().filter_map(|outcome| outcome.as_ref().err()).collect();
     let (Some(said), true) = (refused.first(), refused.len() == tried.fentry.len()) else {
         return Refusal { what, why: vec![missing.reason.clone()], remedy: ELSEWHERE.into() };

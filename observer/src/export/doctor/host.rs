@@ -67,7 +67,11 @@ fn lockdown(lockdown: Lockdown, copy: Option<bool>) -> String {
             "not confidentiality, for programs may copy kernel memory; more is not shown (securityfs is not mounted)"
                 .into()
         }
-        (Lockdown::Unknown, _) => "not shown: securityfs is not mounted on /sys/kernel/security".into(),
+        (Lockdown::Unknown, Some(false)) => {
+            "confidentiality, it seems: programs may not copy kernel memory (securityfs, which would tell, is not mounted)"
+                .into()
+        }
+        (Lockdown::Unknown, None) => "not shown: securityfs is not mounted on /sys/kernel/security".into(),
     }
 }
 
@@ -169,7 +173,7 @@ mod tests {
     fn lockdown_is_told_apart_by_what_programs_may_do() {
         assert_eq!(lockdown(Lockdown::None, Some(true)), "off");
         assert!(lockdown(Lockdown::Unknown, Some(true)).starts_with("not confidentiality"));
-        assert!(lockdown(Lockdown::Unknown, Some(false)).starts_with("not shown"));
+        assert!(lockdown(Lockdown::Unknown, Some(false)).starts_with("confidentiality, it seems"));
         assert!(lockdown(Lockdown::Unknown, None).starts_with("not shown"));
     }
 

@@ -9,7 +9,7 @@ use crate::kernel::{
 /// Widest line.
 const WIDTH: usize = 80;
 /// Where the text behind a label begins.
-const COLUMN: usize = 16;
+const COLUMN: usize = 18;
 
 /// The whole page.
 pub fn page(doctor: &Doctor<'_>) -> String {
@@ -109,10 +109,8 @@ impl Page {
         self.title("hooks");
         for hook in hooks {
             let (meaning, backend) = (hook.meaning.name(), hook.backend.name());
-            self.line(&format!("{meaning:COLUMN$}  {backend:9}  {}", hook.symbol));
-            for line in wrap(&hook.reason, WIDTH - COLUMN - 2) {
-                self.line(&format!("{:COLUMN$}  {line}", ""));
-            }
+            self.row(meaning, &format!("{backend} {}", hook.symbol));
+            self.row("", &hook.reason);
         }
     }
 
@@ -177,9 +175,9 @@ mod tests {
         page.row("short", &"word ".repeat(20));
         page.row("a label that is too wide", "text");
         let lines: Vec<_> = page.0.lines().collect();
-        assert_eq!(lines[0], format!("short           {}", "word ".repeat(13).trim_end()));
-        assert_eq!(lines[1], format!("                {}", "word ".repeat(7).trim_end()));
-        assert_eq!(lines[2..], ["a label that is too wide", "                text"]);
+        assert_eq!(lines[0], format!("short             {}", "word ".repeat(12).trim_end()));
+        assert_eq!(lines[1], format!("                  {}", "word ".repeat(8).trim_end()));
+        assert_eq!(lines[2..], ["a label that is too wide", "                  text"]);
         assert!(lines.iter().all(|line| line.len() <= WIDTH));
     }
 

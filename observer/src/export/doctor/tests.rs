@@ -34,12 +34,12 @@ fn a_host_that_allows_it() {
     assert!(json["refusal"].is_null());
     let page = page(&doctor);
     for line in [
-        "state           pinned, wait queue",
-        "/dev/zram0      31 MiB, 128 KiB used, priority -2",
-        "                synchronous: zram0 is zram: compressed memory",
-        "observing       possible, with 10 hooks",
-        "flight end        fexit      do_swap_page",
-        "lockdown        off",
+        "state             pinned, wait queue",
+        "/dev/zram0        31 MiB, 128 KiB used, priority -2",
+        "                  synchronous: zram0 is zram: compressed memory",
+        "observing         possible, with 10 hooks",
+        "flight end        fexit do_swap_page",
+        "lockdown          off",
     ] {
         assert!(page.lines().any(|found| found == line), "{line:?} is not in\n{page}");
     }
@@ -59,9 +59,12 @@ fn a_host_that_refuses_is_told_in_the_page_and_by_the_exit_code() {
     assert_eq!(json["trial"]["fentry"]["do_swap_page"], "EPERM");
     assert_eq!(json["kernel"]["backend"], serde_json::json!({}));
     let page = page(&doctor);
-    for part in
-        ["observing       NOT POSSIBLE: ", "\n  because       ", "\n  to do         ", "vmstat          no such file"]
-    {
+    for part in [
+        "observing         NOT POSSIBLE: ",
+        "\n  because         ",
+        "\n  to do           ",
+        "vmstat            no such file",
+    ] {
         assert!(page.contains(part), "{part:?} is not in\n{page}");
     }
     assert!(!page.contains("\nhooks\n"), "{page}");

@@ -80,11 +80,13 @@ fn table(plan: &Plan) -> String {
 
 /// What differs between two texts, line by line.
 fn difference(expected: &str, found: &str) -> String {
-    let only_in = |sign, one: &str, other: &str| {
-        let gone = one.lines().enumerate().filter(|(_, line)| !other.lines().any(|known| known == *line));
-        gone.map(|(number, line)| format!("{sign} {:>3}  {line}\n", number + 1)).collect::<String>()
-    };
-    only_in('-', expected, found) + &only_in('+', found, expected)
+    let mut text = String::new();
+    for (sign, one, other) in [('-', expected, found), ('+', found, expected)] {
+        for (number, line) in one.lines().enumerate().filter(|(_, line)| !other.lines().any(|known| known == *line)) {
+            writeln!(text, "{sign} {:>3}  {line}", number + 1).unwrap();
+        }
+    }
+    text
 }
 
 fn backends(plan: &Plan, meaning: Meaning) -> Vec<(Backend, &str)> {
