@@ -10,7 +10,7 @@ use aya::{
 };
 use serde::{Serialize, Serializer};
 
-pub use self::refusal::Refusal;
+pub use self::refusal::{Refusal, at_attach};
 use crate::{
     kernel::{
         facts::Facts,

@@ -21,7 +21,7 @@ pub fn run(args: &ObserveArgs) -> anyhow::Result<Exit> {
     let planned = Planned::new(setup::prepare()?, args, false);
     let (host, plan) = (&planned.ready.host, &planned.ready.plan);
     let mut ticker = Ticker { findings: true, ..Ticker::default() };
-    ticker.say(&format!("{}, {}; attaching {} programs ...", host.release.text, plan.state.words(), plan.hooks.len()));
+    say(&format!("{}, {}; attaching {} programs ...", host.release.text, plan.state.words(), plan.hooks.len()));
     let outcome = planned.run(None, &mut ticker)?;
     let summary = Summary::new(&host.release.text, host.tick_ns, plan, &outcome)
         .with_widener(planned.options.widen.map(|widen| widen.ns), &outcome)
@@ -42,18 +42,16 @@ pub(crate) struct Ticker {
 /// Ticks in a second.
 const TICKS_A_SECOND: u32 = 10;
 
-impl Ticker {
-    /// A line for the person who looks on. If nobody does any more, the observation goes on all the same.
-    fn say(&self, line: &str) {
-        let _ = writeln!(io::stdout().lock(), "{line}");
-    }
+/// A line for the person who looks on. If nobody does any more, the observation goes on all the same.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
 impl Onlooker for Ticker {
     fn tick(&mut self, probes: &Probes, engine: &Engine) {
         let report = engine.report();
         for finding in report.findings.iter().skip(self.shown).filter(|_| self.findings) {
-            self.say(&text::finding(finding));
+            say(&text::finding(finding));
         }
         self.shown = report.findings.len();
         self.ticks += 1;
@@ -65,7 +63,7 @@ impl Onlooker for Ticker {
         let swap_ins = counters.read_direct + counters.read_cached;
         let lost = losses::total(&losses::collect(&snapshot, probes.undecodable(), &report.losses));
         let verdicts = &report.verdicts;
-        self.say(&format!(
+        say(&format!(
             "{:>4} s  {:>7} swap-ins/s  {swap_ins} in all ({} direct)  overlaps {}  pin-waits {}  windows {}  reuses {}  \
              stale-installs {}",
             self.ticks / TICKS_A_SECOND,

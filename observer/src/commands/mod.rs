@@ -15,7 +15,7 @@ use crate::{
     launch::{Launch, Launched},
     probe::{Options, Probes, Widen},
     session::{self, Onlooker, Outcome},
-    setup::Ready,
+    setup::{Ready, at_attach},
 };
 
 /// An observation that is ready to begin.
@@ -52,7 +52,7 @@ impl Planned {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
         runtime.block_on(async {
-            let mut probes = Probes::attach(&self.ready.plan, &self.options)?;
+            let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
             let launched = self.launch(&mut probes, inherit)?;
             let start = || launched.map(Launched::go).transpose();
             Ok(session::observe(probes, self.duration, start, onlooker).await?)

@@ -27,7 +27,7 @@ pub fn collect(snapshot: &Snapshot, undecodable: u64, engine: &EngineLosses) -> 
         ("finding_not_listed", engine.findings_not_listed),
     ]);
     if let Some(skipped) = snapshot.skipped {
-        losses.insert("program_skipped", skipped);
+        losses.insert("program_skipped", skipped.all);
     }
     losses
 }
@@ -52,7 +52,7 @@ pub fn remedy(cause: &str) -> &'static str {
         "flight_without_end" => "flights that were still open, or whose end never came",
         "overlap_cut" => "an entry never came to rest; some overlaps may be missing",
         "entry_not_listed" | "finding_not_listed" => "counted, but the list was full",
-        "program_skipped" => "the kernel skipped a program because it was already running on that CPU",
+        "program_skipped" => "the kernel skips a program that is already running on that CPU, as of a preempted task",
         _ => "",
     }
 }

@@ -50,6 +50,9 @@ pub struct SwapIns {
     pub cached: u64,
     /// Of these: outside any flight (shmem, swapoff, read-ahead by madvise).
     pub outside_flights: u64,
+    /// Not seen, because the kernel skipped the program that counts: `seen + lost` is the kernel's count. Missing where
+    /// the kernel does not tell.
+    pub lost: Option<u64>,
     /// The kernel's own count over the same time: `pswpin`, and `swpin_zero` where there is one. Of the whole host.
     pub kernel: Option<u64>,
 }
@@ -250,6 +253,7 @@ fn swap_ins(outcome: &Outcome) -> SwapIns {
         direct: counters.read_direct,
         cached: counters.read_cached,
         outside_flights: counters.read_outside,
+        lost: outcome.snapshot.skipped.map(|skipped| skipped.reads),
         kernel,
     }
 }

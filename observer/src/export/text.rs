@@ -91,7 +91,8 @@ pub fn seen(count: u64, lost: u64) -> String {
 
 fn swap_ins(swap_ins: &SwapIns) -> String {
     let kernel = swap_ins.kernel.map_or(String::new(), |kernel| format!("; the kernel itself counted {kernel}"));
-    format!("{} pages ({} direct, {} cached){kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
+    let lost = swap_ins.lost.filter(|lost| *lost > 0).map_or(String::new(), |lost| format!(", {lost} not seen"));
+    format!("{} pages ({} direct, {} cached){lost}{kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
 }
 
 fn distribution_line(d: &DurationSummary) -> String {

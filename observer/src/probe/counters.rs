@@ -12,8 +12,18 @@ use observer_ebpf::{counter::Counters, histogram};
 pub struct Snapshot {
     /// The sums.
     pub counters: Counters,
-    /// Invocations that the kernel skipped (recursion), of all programs; `None` where the kernel does not tell.
-    pub skipped: Option<u64>,
+    /// Invocations of programs that the kernel skipped; `None` where it does not tell (before 5.12).
+    pub skipped: Option<Skipped>,
+}
+
+/// Invocations of programs that the kernel skipped. It does so when the program is already running on that CPU: nested,
+/// or, on a preemptible kernel, because the task that runs it there has been preempted in the middle of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Of all programs.
+    pub all: u64,
+    /// Of the program that counts reads: as many swap-ins, at least, are missing from the counters.
+    pub reads: u64,
 }
 
 /// Durations of all flights by path, as timed in the kernel: `direct`, `cached`, `none`.

@@ -15,7 +15,7 @@ use observer_ebpf::{self as abi, config, counter::Counters};
 use super::{
     OBJECT, SelfCost, UserTime,
     cost::{fdinfo, max_resident_bytes},
-    counters::{self, FlightTimes, Snapshot},
+    counters::{self, FlightTimes, Skipped, Snapshot},
     decode, trial,
 };
 use crate::{
@@ -82,6 +82,12 @@ pub enum LoadError {
     },
 }
 
+/// A program that has been loaded.
+struct Loaded {
+    fd: RawFd,
+    counts_reads: bool,
+}
+
 /// Programs that are attached. Dropping it detaches them.
 pub struct Probes {
     ebpf: Option<Ebpf>,
@@ -90,7 +96,7 @@ pub struct Probes {
     flight_times: PerCpuArray<MapData, u64>,
     watched: HashMap<MapData, u32, u32>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
-    program_fds: Vec<RawFd>,
+    programs: Vec<Loaded>,
     kernel_bytes: u64,
     records: u64,
     undecodable: u64,
@@ -122,8 +128,13 @@ impl Probes {
 
     fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
         let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
-        let program_fds =
-            ebpf.programs().filter_map(|(_, program)| program.fd().ok().map(|fd| fd.as_fd().as_raw_fd())).collect();
+        let programs = ebpf
+            .programs()
+            .filter_map(|(name, program)| {
+                let fd = program.fd().ok()?.as_fd().as_raw_fd();
+                Some(Loaded { fd, counts_reads: name.starts_with("read_begin") })
+            })
+            .collect();
         let map = |ebpf: &mut Ebpf, name| {
             ebpf.take_map(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))
         };
@@ -135,7 +146,7 @@ impl Probes {
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             ebpf: Some(ebpf),
             logger,
-            program_fds,
+            programs,
             kernel_bytes,
             records: 0,
             undecodable: 0,
@@ -180,7 +191,7 @@ impl Probes {
         // The skipped invocations are known to the programs only: read them while they live.
         let before = self.snapshot()?;
         self.ebpf = None;
-        self.program_fds.clear();
+        self.programs.clear();
         Ok(Snapshot { skipped: before.skipped, ..self.snapshot()? })
     }
 
@@ -192,8 +203,18 @@ impl Probes {
         let name = abi::MAP_COUNTERS;
         let counters =
             counters::sum(&self.counters).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
-        let skipped: Vec<u64> = self.program_fds.iter().filter_map(|fd| fdinfo(*fd, "recursion_misses")).collect();
-        Ok(Snapshot { counters, skipped: (!skipped.is_empty()).then(|| skipped.iter().sum()) })
+        Ok(Snapshot { counters, skipped: self.skipped() })
+    }
+
+    fn skipped(&self) -> Option<Skipped> {
+        let misses = |program: &Loaded| fdinfo(program.fd, "recursion_misses");
+        // A kernel that tells it of one tells it of all.
+        self.programs.first().and_then(misses)?;
+        let sum = |programs: &mut dyn Iterator<Item = &Loaded>| programs.filter_map(misses).sum();
+        Some(Skipped {
+            all: sum(&mut self.programs.iter()),
+            reads: sum(&mut self.programs.iter().filter(|program| program.counts_reads)),
+        })
     }
 
     /// The durations of all flights so far, by path.
@@ -220,7 +241,7 @@ impl Probes {
             system_ns: now.system_ns.saturating_sub(since.system_ns),
             max_resident_bytes: max_resident_bytes(),
             kernel_bytes: self.kernel_bytes,
-            programs: u32::try_from(self.program_fds.len()).unwrap_or(u32::MAX),
+            programs: u32::try_from(self.programs.len()).unwrap_or(u32::MAX),
             records: self.records,
         }
     }

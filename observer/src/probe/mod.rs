@@ -7,7 +7,7 @@ mod load;
 mod trial;
 
 pub use cost::{SelfCost, UserTime};
-pub use counters::{FlightTimes, Snapshot};
+pub use counters::{FlightTimes, Skipped, Snapshot};
 pub use decode::{DecodeError, decode};
 pub use load::{LoadError, Options, Probes, Widen};
 pub use trial::{TrialError, try_functions};

@@ -12,7 +12,7 @@ use crate::{
         plan::PlanError,
         privileges::{Capability, Lockdown, Privileges},
     },
-    probe,
+    probe::{self, LoadError},
 };
 
 /// This host does not allow it.
@@ -40,6 +40,21 @@ impl std::error::Error for Refusal {}
 
 /// Where else to see the tool at work.
 const ELSEWHERE: &str = "run observer on a test host, or see it at work in a guest of its own: `cargo xtask demo`";
+
+/// The kernel took the trial programs and refuses the real ones; or something else went wrong, which is no refusal.
+pub fn at_attach(error: LoadError) -> anyhow::Error {
+    if matches!(error, LoadError::Map { .. }) {
+        return error.into();
+    }
+    let refusal = Refusal {
+        what: "cannot observe: the programs could not be attached, and none is left attached".to_owned(),
+        why: vec![error.to_string()],
+        remedy: format!(
+            "see `observer doctor`; OBSERVER_LOG=debug shows what the verifier said, which a bug report should have; or {ELSEWHERE}"
+        ),
+    };
+    refusal.into()
+}
 
 /// Whatever stands in the way before anything is loaded.
 pub(super) fn before_trial(facts: &Facts) -> Option<Refusal> {

@@ -67,10 +67,11 @@ fn no_losses(value: &Value) -> Result<(), String> {
     ensure(some.is_empty(), || format!("losses: {some:?}"))
 }
 
-/// `swapins.seen` equals the kernel's own count.
+/// Swap-ins seen and lost equal the kernel's own count. A kernel before 5.12 does not tell what it skipped: null.
 fn counts_agree(value: &Value) -> Result<u64, String> {
     let (seen, kernel) = (number(value, "/swapins/seen")?, number(value, "/swapins/kernel")?);
-    ensure(seen == kernel, || format!("{seen} swap-ins seen, the kernel counted {kernel}"))?;
+    let lost = value.pointer("/swapins/lost").and_then(Value::as_u64).unwrap_or(0);
+    ensure(seen + lost == kernel, || format!("{seen} swap-ins seen, {lost} lost, the kernel counted {kernel}"))?;
     Ok(seen)
 }
 
@@ -183,14 +184,19 @@ pub fn counts(_era: Era, finished: &Finished) -> Checked {
     Ok(format!("{seen} swap-ins and {kernel} swap-outs, all seen"))
 }
 
-/// Under contention the counts still agree, and overlaps are seen.
+/// Under contention the counts still agree, and overlaps are seen. A preemptible kernel skips programs then (see
+/// docs/decisions/preemption.md): that must be told, and be the exit code.
 pub fn crowd(_era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;
-    no_losses(&value)?;
     let seen = counts_agree(&value)?;
     let overlaps = number(&value, "/verdicts/overlap")?;
     ensure(overlaps > 0, || "eight threads on the same pages, and no overlap".to_owned())?;
-    Ok(format!("{seen} swap-ins, {overlaps} overlaps"))
+    let skipped = value.pointer("/losses/program_skipped").and_then(Value::as_u64).unwrap_or(0);
+    if skipped == 0 {
+        no_losses(&value)?;
+    }
+    finished.expect_code(if skipped == 0 { 0 } else { 20 })?;
+    Ok(format!("{seen} swap-ins, {overlaps} overlaps, {skipped} programs skipped"))
 }
 
 /// The kernel's state, in the words of the contract.
@@ -232,12 +238,23 @@ fn refused(finished: &Finished, because: &str) -> Checked {
 
 /// Not root.
 pub fn not_root(_era: Era, finished: &Finished) -> Checked {
-    refused(finished, "user id 1000")
+    refused(finished, "user 1000")
 }
 
 /// No BTF.
 pub fn no_btf(_era: Era, finished: &Finished) -> Checked {
     refused(finished, "/sys/kernel/btf/vmlinux")
+}
+
+/// Attaches where the kernel is locked down, and says what is degraded; nothing swaps, for no module can be loaded there.
+pub fn attaches(_era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    no_losses(&value)?;
+    finished.expect_code(0)?;
+    let degraded = value.pointer("/kernel/degraded").and_then(Value::as_array).ok_or("no kernel.degraded")?;
+    let hooks = value.pointer("/kernel/backend").and_then(Value::as_object).ok_or("no kernel.backend")?;
+    ensure(hooks.contains_key("flight begin") && hooks.contains_key("flight end"), || format!("hooks: {hooks:?}"))?;
+    Ok(format!("{} meanings hooked, {} degraded", hooks.len(), degraded.len()))
 }
 
 /// Ended by SIGTERM: the JSON so far is there, and says that it is not the whole.
@@ -305,8 +322,8 @@ mod tests {
 
     #[test]
     fn a_refusal_needs_reason_and_remedy() {
-        assert!(not_root(Era::Pinned, &finished(3, "", "because: effective user id 1000\n to do: sudo")).is_ok());
-        assert!(not_root(Era::Pinned, &finished(3, "", "because: effective user id 1000")).is_err());
-        assert!(not_root(Era::Pinned, &finished(1, "", "user id 1000 to do: sudo")).is_err());
+        assert!(not_root(Era::Pinned, &finished(3, "", "because: it runs as user 1000\n to do: sudo")).is_ok());
+        assert!(not_root(Era::Pinned, &finished(3, "", "because: it runs as user 1000")).is_err());
+        assert!(not_root(Era::Pinned, &finished(1, "", "user 1000 to do: sudo")).is_err());
     }
 }

@@ -103,6 +103,10 @@ const NO_BTF: Step = Step {
     check: checks::no_btf,
 };
 
+/// Attaches and detaches, and no more.
+const ATTACHES: Step =
+    Step { name: "attaches", command: "observer record --json --duration 1s", check: checks::attaches };
+
 /// Ended from outside in the middle: the workload's device must go too.
 const TERMINATED: Step = Step {
     name: "terminated",
@@ -121,7 +125,7 @@ const NOTHING_LEFT: Step = Step {
 /// The steps of an era, in order.
 pub fn of(era: Era) -> Vec<Step> {
     match era {
-        Era::LockedDown => vec![DOCTOR, TARGETED, NOTHING_LEFT],
+        Era::LockedDown => vec![DOCTOR, ATTACHES, NOTHING_LEFT],
         Era::Unfixed | Era::Pinned => vec![
             DOCTOR,
             TARGETED,
