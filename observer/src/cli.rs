@@ -188,4 +188,17 @@ mod tests {
         let long = ["record", "--widen", "1ms", "--widen-comm", "a-name-of-16-byte", "--", "x"];
         assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);
     }
+
+    #[test]
+    fn the_readme_shows_commands_that_exist() {
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+        let host = readme.lines().filter_map(|line| line.strip_prefix("$ sudo target/release/observer"));
+        let guest = readme.lines().filter_map(|line| line.strip_prefix("$ cargo xtask vm ")?.split_once("-- observer"));
+        let lines: Vec<_> = host.chain(guest.map(|(_, line)| line)).collect();
+        assert!(lines.len() >= 6, "where have the commands gone?");
+        for line in lines {
+            let words: Vec<_> = line.split('#').next().unwrap().split_whitespace().collect();
+            assert!(parse(&words).is_ok(), "observer {line}");
+        }
+    }
 }

@@ -121,10 +121,10 @@ pub async fn observe(
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let before = Vmstat::now().ok();
-    let (cpu, begin) = (UserTime::now(), now());
-    let deadline = duration.map(|duration| Instant::now() + duration);
     let mut engine = Engine::default();
     let mut child = start()?;
+    let (cpu, begin) = (UserTime::now(), now());
+    let deadline = duration.map(|duration| Instant::now() + duration);
     let mut command = None;
     let ended = loop {
         tokio::select! {

@@ -43,3 +43,21 @@ fn exit_code(done: Result<u8>) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every `cargo xtask` line of the README is one that this program takes.
+    #[test]
+    fn the_readme_shows_commands_that_exist() {
+        let readme = std::fs::read_to_string(xtask::paths::workspace().join("README.md")).unwrap();
+        let lines: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ cargo xtask ")).collect();
+        assert!(lines.len() >= 5, "where have the commands gone?");
+        for line in lines {
+            let words = line.split('#').next().unwrap().split_whitespace();
+            let parsed = Cli::try_parse_from(std::iter::once("xtask").chain(words));
+            assert!(parsed.is_ok(), "cargo xtask {line}: {}", parsed.unwrap_err());
+        }
+    }
+}

@@ -20,7 +20,7 @@ use crate::{
     export::{json, summary::Summary, text},
     launch::{self, Launch},
     probe::Options,
-    setup,
+    setup::{self, Refusal},
     stress::{
         device::{Claim, SwapDevice},
         matching::{Flag, Totals, match_flags},
@@ -58,7 +58,25 @@ struct Said {
     claim: Option<Claim>,
     rounds: Vec<RoundTruth>,
     finished: bool,
-    failed: Option<String>,
+    failed: Option<Failure>,
+}
+
+/// Why the workload did not run to its end.
+#[derive(Debug)]
+struct Failure {
+    error: String,
+    refusal: bool,
+}
+
+impl From<Failure> for anyhow::Error {
+    fn from(failure: Failure) -> Self {
+        let (why, remedy) = failure.error.split_once("; ").unwrap_or((&failure.error, "see the message above"));
+        if !failure.refusal {
+            return anyhow!("the workload could not run: {}", failure.error);
+        }
+        let what = "cannot run the workload on this host as it is; nothing was changed".to_owned();
+        Refusal { what, why: vec![why.to_owned()], remedy: remedy.to_owned() }.into()
+    }
 }
 
 /// Runs the workload under observation.
@@ -90,7 +108,7 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     tidy_up(&said)?;
     let outcome = outcome?;
     if let Some(error) = said.failed {
-        return Err(anyhow!("the workload could not run: {error}"));
+        return Err(error.into());
     }
     let host = &planned.ready.host;
     let summary = Summary::new(&host.release.text, host.tick_ns, &planned.ready.plan, &outcome)
@@ -151,11 +169,11 @@ fn listen(read_end: OwnedFd, rounds: u32) -> JoinHandle<Said> {
                     said.rounds.push(truth);
                 }
                 Ok(Message::Done(_)) => said.finished = true,
-                Ok(Message::Failed { error }) => {
+                Ok(Message::Failed { error, refusal }) => {
                     said.finished = true;
-                    said.failed = Some(error);
+                    said.failed = Some(Failure { error, refusal });
                 }
-                Err(error) => said.failed = Some(error.to_string()),
+                Err(error) => said.failed = Some(Failure { error: error.to_string(), refusal: false }),
             }
         }
         said

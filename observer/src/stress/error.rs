@@ -121,6 +121,14 @@ pub enum StressError {
 }
 
 impl StressError {
+    /// Whether the host does not allow the workload, as it stands: nothing has been changed then.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NotRoot { .. } | Self::OtherSwap { .. } | Self::NoZram { .. } | Self::TooLittleMemory { .. }
+        )
+    }
+
     /// Wraps the error of a system call or file operation with what was being done.
     pub(super) fn io(what: impl Into<String>, error: impl Into<io::Error>) -> Self {
         Self::Io { what: what.into(), error: error.into() }

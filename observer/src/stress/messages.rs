@@ -28,6 +28,8 @@ pub enum Message {
     Failed {
         /// The error, with what to do about it.
         error: String,
+        /// The host does not allow it, as it stands; nothing was changed.
+        refusal: bool,
     },
 }
 
@@ -161,7 +163,7 @@ mod tests {
     fn each_message_is_one_line_and_comes_back_the_same() {
         let claim =
             Claim { id: 1, device: "/dev/zram1".into(), uuid: "u".into(), node_made: false, module_loaded: true };
-        let failed = Message::Failed { error: "two\nlines".into() };
+        let failed = Message::Failed { error: "two\nlines".into(), refusal: false };
         for message in [Message::Claimed(claim), Message::Round(round()), Message::Done(Done::default()), failed] {
             let mut out = Vec::new();
             MessageWriter::new(&mut out).send(&message).unwrap();

@@ -73,7 +73,7 @@ pub fn run_child(options: &TargetedOptions, out: impl Write) -> Result<()> {
         Ok(()) => out.send(&Message::Done(done)),
         Err(error) => {
             // The parent may be what is missing; the error itself is the caller's either way.
-            let _ = out.send(&Message::Failed { error: error.to_string() });
+            let _ = out.send(&Message::Failed { error: error.to_string(), refusal: error.is_refusal() });
             Err(error)
         }
     }
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn failure_is_the_last_message() {
-        let text = serde_json::to_string(&Message::Failed { error: "no".into() }).unwrap();
+        let text = serde_json::to_string(&Message::Failed { error: "no".into(), refusal: true }).unwrap();
         assert!(matches!(parse(&text), Ok(Message::Failed { .. })));
     }
 }

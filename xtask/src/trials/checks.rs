@@ -246,6 +246,12 @@ pub fn no_btf(_era: Era, finished: &Finished) -> Checked {
     refused(finished, "/sys/kernel/btf/vmlinux")
 }
 
+/// Refuses to run beside other swap, which is still there afterwards.
+pub fn other_swap(_era: Era, finished: &Finished) -> Checked {
+    ensure(finished.stderr.lines().any(|line| line == "1"), || format!("the other swap is gone: {}", finished.stderr))?;
+    refused(finished, "other swap is in use")
+}
+
 /// Attaches where the kernel is locked down, and says what is degraded; nothing swaps, for no module can be loaded there.
 pub fn attaches(_era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;

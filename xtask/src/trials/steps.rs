@@ -103,6 +103,15 @@ const NO_BTF: Step = Step {
     check: checks::no_btf,
 };
 
+/// Somebody else's swap is in use: the workload must not touch it.
+const OTHER_SWAP: Step = Step {
+    name: "other-swap",
+    command: "modprobe zram num_devices=1; echo 16M >/sys/block/zram0/disksize; mkswap /dev/zram0 >&2; \
+              swapon /dev/zram0; observer stress targeted --json; code=$?; grep -c zram0 /proc/swaps >&2; \
+              swapoff /dev/zram0; echo 1 >/sys/block/zram0/reset; rmmod zram; exit $code",
+    check: checks::other_swap,
+};
+
 /// Attaches and detaches, and no more.
 const ATTACHES: Step =
     Step { name: "attaches", command: "observer record --json --duration 1s", check: checks::attaches };
@@ -138,6 +147,7 @@ pub fn of(era: Era) -> Vec<Step> {
             CUT_SHORT,
             NOT_ROOT,
             NO_BTF,
+            OTHER_SWAP,
             TERMINATED,
             NOTHING_LEFT,
         ],
