@@ -19,7 +19,7 @@ pub enum StressError {
     /// Other swap is on, which would take pages that the workload wants on its own device.
     #[error(
         "other swap is in use ({areas}): the workload fills its own small device to the last slot, so pages could go \
-         there instead; switch it off (swapoff) for the run, or allow other swap explicitly"
+         there instead; switch it off (swapoff) for the run, or give --allow-other-swap"
     )]
     OtherSwap {
         /// The paths of the areas, comma-separated.
