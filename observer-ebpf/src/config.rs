@@ -33,6 +33,8 @@ pub const WATCH: &str = "WATCH";
 pub const WAKEUP_BYTES: &str = "WAKEUP_BYTES";
 /// `u64`: nanoseconds by which the widener delays a watched task after its read; 0: never.
 pub const WIDEN_NS: &str = "WIDEN_NS";
+/// `u32`: of the widener's opportunities one in so many is taken, at random; 0 and 1: every one.
+pub const WIDEN_ONE_IN: &str = "WIDEN_ONE_IN";
 /// `u64`: first 8 bytes, little-endian, of the command whose tasks the widener delays; both halves 0: any watched task.
 /// (One global of 16 bytes would be copied by a call to `memcpy`, which 5.10 does not load.)
 pub const WIDEN_COMM_LOW: &str = "WIDEN_COMM_LOW";

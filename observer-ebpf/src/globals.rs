@@ -27,6 +27,7 @@ globals! {
     WATCH: u32 = 0;
     WAKEUP_BYTES: u64 = 0;
     WIDEN_NS: u64 = 0;
+    WIDEN_ONE_IN: u32 = 0;
     WIDEN_COMM_LOW: u64 = 0;
     WIDEN_COMM_HIGH: u64 = 0;
 }

@@ -30,6 +30,8 @@ pub struct Widen {
     pub ns: u64,
     /// Only tasks of this command, zero-padded; all zero: any watched task.
     pub comm: [u8; 16],
+    /// Of the reads that qualify one in so many is delayed, at random; 0 and 1: every one.
+    pub one_in: u32,
 }
 
 /// How to observe.
@@ -256,7 +258,8 @@ fn lift_memlock_limit() {
 
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
-    let words: [(&str, u32); 13] = [
+    let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
+    let words: [(&str, u32); 14] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -270,8 +273,8 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::TASK_PID, offsets.task_pid),
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WATCH, u32::from(options.watch)),
+        (config::WIDEN_ONE_IN, widen.one_in),
     ];
-    let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16] });
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
     let wakeup_bytes = u64::from(options.ring_bytes / 4);
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
