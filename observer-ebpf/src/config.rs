@@ -21,6 +21,16 @@ pub const PAGE_ORDER: &str = "PAGE_ORDER";
 pub const PG_SWAPCACHE: &str = "PG_SWAPCACHE";
 /// `u32`: bit number of `PG_head` in the page flags (BTF, `enum pageflags`).
 pub const PG_HEAD: &str = "PG_HEAD";
+/// `u32`: bit number of `PG_uptodate` in the page flags (BTF, `enum pageflags`).
+pub const PG_UPTODATE: &str = "PG_UPTODATE";
+/// `u32`: byte offset of `type` in `struct swap_info_struct` (BTF). Used where frees are told by area and offset.
+pub const SI_TYPE: &str = "SI_TYPE";
+/// `u32`: byte offset of `cluster_info` in `struct swap_info_struct` (BTF). Used where frees are told by cluster.
+pub const SI_CLUSTERS: &str = "SI_CLUSTERS";
+/// `u32`: size of `struct swap_cluster_info` (BTF), likewise.
+pub const CLUSTER_BYTES: &str = "CLUSTER_BYTES";
+/// `u32`: entries in a cluster (`SWAPFILE_CLUSTER`; BTF, the size of `struct swap_table`), likewise.
+pub const CLUSTER_ENTRIES: &str = "CLUSTER_ENTRIES";
 /// `u32`: how a swap PTE is laid out, one of the `PTE_LAYOUT_*` values.
 pub const PTE_LAYOUT: &str = "PTE_LAYOUT";
 /// `u32`: byte offset of `pid` (the thread id) in `struct task_struct` (BTF).

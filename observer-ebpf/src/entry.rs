@@ -34,6 +34,25 @@ pub(crate) fn freed(entry: u64, nr: u32) {
     }
 }
 
+/// `nr` entries of an area are released, told by their offset in it.
+#[inline(always)]
+pub(crate) fn freed_in_area<M: Memory>(si: *const u8, offset: u64, nr: u32) {
+    // SAFETY: the hook's argument is a `struct swap_info_struct`.
+    let kind: u8 = unsafe { M::read(si, globals::SI_TYPE.load()) };
+    freed((u64::from(kind) << ENTRY_TYPE_SHIFT) | offset, nr);
+}
+
+/// `nr` entries of an area are released, told by their cluster and their place in it.
+#[inline(always)]
+pub(crate) fn freed_in_cluster<M: Memory>(si: *const u8, cluster: u64, start: u32, nr: u32) {
+    // SAFETY: as above; `cluster_info` is the first of the area's clusters.
+    let first: u64 = unsafe { M::read(si, globals::SI_CLUSTERS.load()) };
+    // The verifier lets pointers be subtracted, and nothing else.
+    let number = cluster.wrapping_sub(first) / u64::from(globals::CLUSTER_BYTES.load());
+    let offset = number * u64::from(globals::CLUSTER_ENTRIES.load()) + u64::from(start);
+    freed_in_area::<M>(si, offset, nr);
+}
+
 /// One entry of a longer range. A global function of its own: the verifier walks it once, not once for every turn of the
 /// loop, which took it ten seconds.
 #[inline(never)]
@@ -140,4 +159,14 @@ pub(crate) fn added_to_cache<M: Memory>(page: *const u8, entry: u64) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
     handed_out(entry, pages(page, flags));
+}
+
+/// The same where swap-in passes here as well (7.0, 7.1): only a page that is on its way out holds something already.
+#[inline(always)]
+pub(crate) fn added_to_cache_if_full<M: Memory>(page: *const u8, entry: u64) {
+    // SAFETY: as above.
+    let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
+    if flags & (1 << (globals::PG_UPTODATE.load() & 63)) != 0 {
+        handed_out(entry, pages(page, flags));
+    }
 }

@@ -21,6 +21,11 @@ globals! {
     PAGE_ORDER: u32 = 0;
     PG_SWAPCACHE: u32 = 0;
     PG_HEAD: u32 = 0;
+    PG_UPTODATE: u32 = 0;
+    SI_TYPE: u32 = 0;
+    SI_CLUSTERS: u32 = 0;
+    CLUSTER_BYTES: u32 = 1;
+    CLUSTER_ENTRIES: u32 = 0;
     PTE_LAYOUT: u32 = 0;
     TASK_PID: u32 = 0;
     CAN_COPY: u32 = 0;

@@ -235,7 +235,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let mut hooks = Vec::new();
     let mut missing = Vec::new();
     for meaning in Meaning::ALL {
-        match hooks_for(meaning, evidence) {
+        match hooks_for(meaning, evidence, &offsets) {
             Ok((found, in_part)) => {
                 hooks.extend(found);
                 missing.extend(in_part);
@@ -256,15 +256,19 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
 
 /// The hooks for one meaning: those of the first group of candidates that this kernel has; and what of the group is
 /// there and cannot be hooked.
-fn hooks_for(meaning: Meaning, evidence: &Evidence<'_>) -> Result<(Vec<Hook>, Option<Missing>), String> {
+fn hooks_for(
+    meaning: Meaning,
+    evidence: &Evidence<'_>,
+    offsets: &Offsets,
+) -> Result<(Vec<Hook>, Option<Missing>), String> {
     let mut why_not = Vec::new();
     let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
     for first in of_meaning().filter(|candidate| !candidate.also) {
-        match hook(first, evidence) {
+        match hook(first, evidence, offsets) {
             Ok(mut hooks) => {
                 let mut in_part = Vec::new();
                 for also in of_meaning().filter(|candidate| candidate.also && candidate.goes_with == first.symbol) {
-                    match hook(also, evidence) {
+                    match hook(also, evidence, offsets) {
                         Ok(more) => hooks.extend(more),
                         Err(WhyNot::Absent { copies: [], .. }) => {}
                         Err(reason) => in_part.push(reason),
@@ -284,7 +288,7 @@ fn hooks_for(meaning: Meaning, evidence: &Evidence<'_>) -> Result<(Vec<Hook>, Op
 }
 
 /// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
-fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>) -> Result<Vec<Hook>, WhyNot<'a>> {
+fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -> Result<Vec<Hook>, WhyNot<'a>> {
     let symbol = candidate.symbol;
     if !evidence.symbols.has(symbol) {
         return Err(WhyNot::Absent { symbol, copies: evidence.symbols.copies(symbol) });
@@ -293,6 +297,10 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>) -> Result<Vec<Hook>,
         evidence.btf.function(symbol).ok_or_else(|| WhyNot::Unfit(format!("{symbol} is not in the BTF")))?;
     if !candidate.fits(&prototype) {
         return Err(WhyNot::Unfit(format!("{symbol} is now `{prototype}`, which no program here fits")));
+    }
+    let (known, unknown) = candidate.needs;
+    if !known(offsets) {
+        return Err(WhyNot::Unfit(format!("{symbol}: {unknown}")));
     }
     let make =
         |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };

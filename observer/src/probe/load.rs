@@ -259,7 +259,7 @@ fn lift_memlock_limit() {
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 14] = [
+    let words: [(&str, u32); 19] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -269,6 +269,12 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::PAGE_ORDER, offsets.page_order),
         (config::PG_SWAPCACHE, offsets.pg_swapcache),
         (config::PG_HEAD, offsets.pg_head),
+        (config::PG_UPTODATE, offsets.pg_uptodate),
+        (config::SI_TYPE, offsets.si_type),
+        (config::SI_CLUSTERS, offsets.si_clusters),
+        // A divisor: never 0, used or not.
+        (config::CLUSTER_BYTES, offsets.cluster_bytes.max(1)),
+        (config::CLUSTER_ENTRIES, offsets.cluster_entries),
         (config::PTE_LAYOUT, config::PTE_LAYOUT_X86_64),
         (config::TASK_PID, offsets.task_pid),
         (config::CAN_COPY, u32::from(offsets.copy)),
