@@ -47,8 +47,8 @@ pub(crate) fn freed_in_area<M: Memory>(si: *const u8, offset: u64, nr: u32) {
 pub(crate) fn freed_in_cluster<M: Memory>(si: *const u8, cluster: u64, start: u32, nr: u32) {
     // SAFETY: as above; `cluster_info` is the first of the area's clusters.
     let first: u64 = unsafe { M::read(si, globals::SI_CLUSTERS.load()) };
-    // The verifier lets pointers be subtracted, and nothing else.
-    let number = cluster.wrapping_sub(first) / u64::from(globals::CLUSTER_BYTES.load());
+    // The verifier lets pointers be subtracted, and nothing else. A plain division would bring a panic that never returns.
+    let number = cluster.wrapping_sub(first).checked_div(globals::CLUSTER_BYTES.load().into()).unwrap_or(0);
     let offset = number * u64::from(globals::CLUSTER_ENTRIES.load()) + u64::from(start);
     freed_in_area::<M>(si, offset, nr);
 }

@@ -384,11 +384,17 @@ fn attach_widener(ebpf: &mut Ebpf, btf: &Btf, plan: &Plan) -> Result<(), LoadErr
 fn refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         log::debug!("verifier: {verifier_log}");
-        let log = verifier_log.to_string();
-        let last = log.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("processed"));
-        return format!("{}: {}", trial::errno_name(io_error), last.unwrap_or("no verifier log"));
+        return format!("{}: {}", trial::errno_name(io_error), verdict(&verifier_log.to_string()));
     }
     trial::chain(error)
+}
+
+/// The line of a verifier's log that says why: the last one before the figures. What they look like differs by kernel
+/// (7.3 tells of each subprogram), and means nothing to whoever reads the message.
+fn verdict(log: &str) -> &str {
+    const FIGURES: [&str; 5] = ["processed ", "verification time", "stack depth", "subprog ", "insns_"];
+    let says_why = |line: &&str| !line.is_empty() && !FIGURES.iter().any(|figures| line.starts_with(figures));
+    log.lines().map(str::trim).rev().find(says_why).unwrap_or("no verifier log")
 }
 
 fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
@@ -397,4 +403,19 @@ fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
         return None;
     };
     fdinfo(data.fd().as_fd().as_raw_fd(), "memlock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifier_s_reason_is_told_and_not_its_figures() {
+        let old = "0: R1=ctx\narg0 accesses a struct\nprocessed 9 insns (limit 1000000) max_states_per_insn 0\n";
+        assert_eq!(verdict(old), "arg0 accesses a struct");
+        let new = "last insn is not an exit or jmp\nverification time 296 usec\nstack depth max 0\n\
+            subprog 0 (<unknown>) main insns_self 0 insns_total 0 stack 0\nprocessed 0 insns (limit 1000000)\n\n";
+        assert_eq!(verdict(new), "last insn is not an exit or jmp", "as 7.3 words it");
+        assert_eq!(verdict(""), "no verifier log");
+    }
 }
