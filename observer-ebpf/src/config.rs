@@ -37,6 +37,8 @@ pub const PTE_LAYOUT: &str = "PTE_LAYOUT";
 pub const TASK_PID: &str = "TASK_PID";
 /// `u32`: 1: `bpf_probe_read_kernel` may be used (not under lockdown `confidentiality`).
 pub const CAN_COPY: &str = "CAN_COPY";
+/// `u32`: 1: a hook tells when a write to the device has come back.
+pub const WRITE_ENDS: &str = "WRITE_ENDS";
 /// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
 pub const WATCH: &str = "WATCH";
 /// `u64`: bytes waiting in the ring buffer from which on every record wakes user space; below, none does.

@@ -2,7 +2,7 @@
 
 use observer_ebpf::{
     config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE},
-    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITTEN, F_FREED_OWN},
+    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_FREED_OWN},
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     filter::Filter,
     flight::pages,
     globals,
-    maps::{REAL_TYPES, flight_of},
+    maps::{REAL_TYPES, WRITES, Write, flight_of},
     memory::Memory,
     pin, task,
 };
@@ -109,17 +109,46 @@ pub(crate) fn handed_out(entry: u64, nr: u32) {
     changed(ENTRY_HANDED_OUT, entry, nr);
 }
 
-/// A page or folio is being written to its entries. A reader that began after the hand-out but before the write still
-/// reads what was there before, so the write counts as a change of its own.
+/// A page or folio is about to be written to its entries. A reader that began after the hand-out but before the write
+/// still reads what was there before, so the write counts as a change of its own.
 #[inline(always)]
-pub(crate) fn written<Flags: Memory, Private: Memory>(page: *const u8) {
+pub(crate) fn write_begun<Flags: Memory, Private: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { Flags::read(page, globals::PAGE_FLAGS.load()) };
     // SAFETY: likewise; it is in the swap cache, so its entry is in `private`.
     let entry: u64 = unsafe { Private::read(page, globals::PAGE_PRIVATE.load()) };
     let nr = pages(page, flags);
     count!(written, u64::from(nr));
-    changed(ENTRY_WRITTEN, entry, nr);
+    let kind =
+        if globals::WRITE_ENDS.load() != 0 && end_awaited(entry, nr) { ENTRY_WRITE_BEGUN } else { ENTRY_WRITTEN };
+    changed(kind, entry, nr);
+}
+
+/// Notes a write whose end matters: a reader that missed the page in the swap cache may read while it is being written,
+/// and get what was there before. Such a reader was in flight before the hand-out, so it is in flight now.
+#[inline(always)]
+fn end_awaited(entry: u64, nr: u32) -> bool {
+    if nr == 1 && Filter::of(entry).is_none_or(|slot| slot.open_now() == 0) {
+        return false;
+    }
+    let write = Write { entry, nr: nr.into() };
+    let noted = WRITES.insert(task::ids().0, &write, 0).is_ok();
+    if !noted {
+        count!(lost_write_end);
+    }
+    noted
+}
+
+/// The write of this task has come back: what the device holds is new. By now the page may be out of the swap cache and
+/// have lost its entry, so that was noted when the write began.
+#[inline(always)]
+pub(crate) fn write_ended() {
+    let (tid, _) = task::ids();
+    let Some(write) = WRITES.get_ptr(tid) else { return };
+    // SAFETY: a live map value that only this task touches.
+    let Write { entry, nr } = unsafe { *write };
+    let _ = WRITES.remove(tid);
+    changed(ENTRY_WRITTEN, entry, nr as u32);
 }
 
 #[inline(always)]

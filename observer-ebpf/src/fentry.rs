@@ -150,22 +150,29 @@ fn gives_no_shadow(ctx: &FEntryContext, n: u32) -> bool {
 
 /// `swap_writepage(page, ..)`.
 #[fentry]
-pub(crate) fn written_fentry_page(ctx: FEntryContext) -> i32 {
-    entry::written::<Direct, Direct>(ctx.arg(0));
+pub(crate) fn write_begin_fentry_page(ctx: FEntryContext) -> i32 {
+    entry::write_begun::<Direct, Direct>(ctx.arg(0));
     0
 }
 
 /// `swap_writeout(folio, ..)`: what a folio holds as `private` is a pointer to the verifier, and no number can be made
 /// of it, so it is copied.
 #[fentry]
-pub(crate) fn written_fentry_folio(ctx: FEntryContext) -> i32 {
-    entry::written::<Direct, Copied>(ctx.arg(0));
+pub(crate) fn write_begin_fentry_folio(ctx: FEntryContext) -> i32 {
+    entry::write_begun::<Direct, Copied>(ctx.arg(0));
+    0
+}
+
+/// The return of any of them.
+#[fexit]
+pub(crate) fn write_end_fexit(_ctx: FExitContext) -> i32 {
+    entry::write_ended();
     0
 }
 
 /// `swap_writeout(ctx, folio)`.
 #[fentry]
-pub(crate) fn written_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
-    entry::written::<Direct, Copied>(ctx.arg(1));
+pub(crate) fn write_begin_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
+    entry::write_begun::<Direct, Copied>(ctx.arg(1));
     0
 }

@@ -29,6 +29,7 @@ globals! {
     PTE_LAYOUT: u32 = 0;
     TASK_PID: u32 = 0;
     CAN_COPY: u32 = 0;
+    WRITE_ENDS: u32 = 0;
     WATCH: u32 = 0;
     WAKEUP_BYTES: u64 = 0;
     WIDEN_NS: u64 = 0;

@@ -137,14 +137,14 @@ pub(crate) fn handed_out_kprobe_entry(ctx: ProbeContext) -> u32 {
 
 /// `swap_writepage(page, ..)`, `swap_writeout(folio, ..)`.
 #[kprobe]
-pub(crate) fn written_kprobe(ctx: ProbeContext) -> u32 {
-    entry::written::<Copied, Copied>(arg(&ctx, 0) as *const u8);
+pub(crate) fn write_begin_kprobe(ctx: ProbeContext) -> u32 {
+    entry::write_begun::<Copied, Copied>(arg(&ctx, 0) as *const u8);
     0
 }
 
 /// `swap_writeout(ctx, folio)`.
 #[kprobe]
-pub(crate) fn written_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
-    entry::written::<Copied, Copied>(arg(&ctx, 1) as *const u8);
+pub(crate) fn write_begin_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
+    entry::write_begun::<Copied, Copied>(arg(&ctx, 1) as *const u8);
     0
 }

@@ -40,13 +40,15 @@ pub enum Meaning {
     Freed,
     /// Entries are given to a page on its way out.
     HandedOut,
-    /// A page is written to its entries.
-    Written,
+    /// A page is about to be written to its entries.
+    WriteBegin,
+    /// It has been written.
+    WriteEnd,
 }
 
 impl Meaning {
     /// All, in the order of a flight.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FlightBegin,
         Self::FlightEnd,
         Self::ReadBegin,
@@ -55,7 +57,8 @@ impl Meaning {
         Self::PinDrop,
         Self::Freed,
         Self::HandedOut,
-        Self::Written,
+        Self::WriteBegin,
+        Self::WriteEnd,
     ];
 
     /// The name used in every output.
@@ -69,7 +72,8 @@ impl Meaning {
             Self::PinDrop => "pin drop",
             Self::Freed => "entry freed",
             Self::HandedOut => "entry handed out",
-            Self::Written => "entry written",
+            Self::WriteBegin => "write begin",
+            Self::WriteEnd => "write end",
         }
     }
 
@@ -83,7 +87,8 @@ impl Meaning {
             Self::PinDrop => Some("holds and oversleep are unknown"),
             Self::Freed => Some("windows are not seen; reuse and stale-install are"),
             Self::HandedOut => Some("reuse and stale-install are seen by the write alone"),
-            Self::Written => Some("a read that falls between a hand-out and its write is taken for fresh"),
+            Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
+            Self::WriteEnd => Some("a read that falls into a write is taken for fresh"),
         }
     }
 }

@@ -259,7 +259,7 @@ fn lift_memlock_limit() {
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 19] = [
+    let words: [(&str, u32); 20] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -278,6 +278,7 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::PTE_LAYOUT, config::PTE_LAYOUT_X86_64),
         (config::TASK_PID, offsets.task_pid),
         (config::CAN_COPY, u32::from(offsets.copy)),
+        (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::WATCH, u32::from(options.watch)),
         (config::WIDEN_ONE_IN, widen.one_in),
     ];

@@ -199,22 +199,32 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     Candidate {
         trampoline_copies: true,
         ..candidate(
-            Meaning::Written,
+            Meaning::WriteBegin,
             "swap_writeout",
             "G*",
-            (Fentry, "written_fentry_folio"),
-            &[(Kprobe, "written_kprobe")],
+            (Fentry, "write_begin_fentry_folio"),
+            &[(Kprobe, "write_begin_kprobe")],
         )
     },
     Candidate {
         trampoline_copies: true,
         ..candidate(
-            Meaning::Written,
+            Meaning::WriteBegin,
             "swap_writeout",
             "PG",
-            (Fentry, "written_fentry_ctx_folio"),
-            &[(Kprobe, "written_kprobe_ctx_folio")],
+            (Fentry, "write_begin_fentry_ctx_folio"),
+            &[(Kprobe, "write_begin_kprobe_ctx_folio")],
         )
     },
-    candidate(Meaning::Written, "swap_writepage", "G*", (Fentry, "written_fentry_page"), &[(Kprobe, "written_kprobe")]),
+    candidate(
+        Meaning::WriteBegin,
+        "swap_writepage",
+        "G*",
+        (Fentry, "write_begin_fentry_page"),
+        &[(Kprobe, "write_begin_kprobe")],
+    ),
+    // A return probe would miss returns: a write may sleep.
+    candidate(Meaning::WriteEnd, "swap_writeout", "G*", (Fexit, "write_end_fexit"), &[]),
+    candidate(Meaning::WriteEnd, "swap_writeout", "PG", (Fexit, "write_end_fexit"), &[]),
+    candidate(Meaning::WriteEnd, "swap_writepage", "G*", (Fexit, "write_end_fexit"), &[]),
 ];
