@@ -11,6 +11,7 @@ pub mod exit;
 pub mod export;
 pub mod kernel;
 pub mod launch;
+pub mod picture;
 pub mod probe;
 pub mod session;
 pub mod setup;
