@@ -1,4 +1,4 @@
-//! What the dashboard shows of a run and can start anew: counts, distributions, the newest findings, and who took part
+//! What the dashboard shows of a run and can start anew: distributions, the newest findings, and who took part
 //! in contention, by entry, process, command and control group. Only there where it is asked for: the summary of a run
 //! needs none of it, and it costs a few look-ups for each contended flight.
 
@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use super::{
     event::{Entry, Flight, Nanos, Task},
     overlap::Overlap,
-    totals::{Durations, VerdictCounts},
+    totals::Durations,
     verdict::{Finding, Verdict},
     wait::{Hold, PinWait},
 };
@@ -101,8 +101,6 @@ impl Contention {
 pub struct Tally {
     /// Raised with every change.
     pub revision: u64,
-    /// Counts by verdict.
-    pub verdicts: VerdictCounts,
     /// Durations of overlaps.
     pub overlap_times: Durations,
     /// Durations of holds of contended pins.
@@ -155,7 +153,6 @@ impl Tally {
     /// An overlap, and the flights that hang together with it.
     pub(super) fn overlap(&mut self, overlap: &Overlap, group: &[Flight]) {
         self.revision += 1;
-        self.verdicts.add(Verdict::Overlap);
         self.overlap_times.add(overlap.duration());
         let mut parties: Vec<(Party, &Flight)> = Vec::new();
         for flight in group.iter().filter(|flight| takes_part(flight, overlap)) {
@@ -183,7 +180,6 @@ impl Tally {
 
     pub(super) fn wait(&mut self, wait: &PinWait) {
         self.revision += 1;
-        self.verdicts.add(Verdict::PinWait);
         self.wait_times.add(wait.duration());
         self.waited_ns += wait.duration();
         if let Some(oversleep) = wait.oversleep_ns {
@@ -204,7 +200,6 @@ impl Tally {
     pub(super) fn finding(&mut self, finding: &Finding) {
         self.revision += 1;
         self.found += 1;
-        self.verdicts.add(finding.verdict);
         if let Some(entry) = self.entry(finding.entry, &finding.reader) {
             entry.worst = entry.worst.max(finding.verdict);
         }
@@ -314,7 +309,7 @@ mod tests {
         let group = &tally.parties()[&Party::Cgroup(77)];
         assert_eq!((group.waits, group.waited_ns, group.overslept_ns, group.worst), (1, 30, 12, Verdict::PinWait));
         assert!(tally.entries()[&Entry::new(0, 5)].several);
-        assert_eq!((tally.waited_ns, tally.verdicts.pin_wait), (30, 1));
+        assert_eq!((tally.waited_ns, tally.overslept_ns), (30, 12));
     }
 
     #[test]
@@ -324,7 +319,7 @@ mod tests {
         let before = tally.revision;
         tally.clear();
         assert!(tally.entries().is_empty() && tally.parties().is_empty());
-        assert_eq!(tally.verdicts, VerdictCounts::default());
+        assert!(tally.overlap_times.histogram().is_empty());
         assert!(tally.revision > before);
     }
 

@@ -25,7 +25,7 @@ const FLAG_ROW: f64 = 17.0;
 const BAR: f64 = 20.0;
 const LANE_GAP: f64 = 22.0;
 /// Characters of a line of the sentence.
-const SENTENCE: usize = 150;
+const SENTENCE: usize = 168;
 
 /// Draws the whole picture.
 pub fn draw(story: &Story) -> String {
