@@ -1,6 +1,6 @@
 //! The command line: the contract of design.md, as far as it is built.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -27,6 +27,8 @@ pub enum Command {
     Live(ObserveArgs),
     /// Observe without a display and print a summary at the end
     Record(RecordArgs),
+    /// Say again what a recording holds
+    Report(ReportArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
     Stress(StressArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
@@ -65,6 +67,23 @@ pub struct RecordArgs {
     /// How to observe.
     #[command(flatten)]
     pub observe: ObserveArgs,
+    /// Write a recording
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace FILE if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,

@@ -24,6 +24,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command.unwrap_or(Command::Live(cli.observe)) {
         Command::Live(args) => commands::live::run(&args),
         Command::Record(args) => commands::record::run(&args),
+        Command::Report(args) => commands::report::run(&args),
         Command::Stress(args) => commands::stress::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         // Dealt with before: it has no exit code of ours.

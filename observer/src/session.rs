@@ -1,6 +1,6 @@
 //! One observation, from the attached probes to the outcome: feeds the engine, and stops when told.
 
-use std::{io, process::ExitStatus, time::Duration};
+use std::{io, ops::ControlFlow, process::ExitStatus, time::Duration};
 
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -12,8 +12,9 @@ use tokio::{
 use crate::{
     engine::{Engine, event::Nanos},
     kernel::vmstat::Vmstat,
-    probe::{FlightTimes, LoadError, Probes, SelfCost, Snapshot, UserTime},
-    source::EventSource,
+    outcome::{self, Context, Ended, Ending, Outcome, Sample},
+    probe::{FlightTimes, LoadError, Probes, Snapshot, UserTime},
+    source::Input,
 };
 
 /// How often the engine is told the time.
@@ -25,47 +26,36 @@ const BATCHES_A_TICK: usize = 64;
 /// How long a command that has been asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why an observation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Its time was over.
-    Duration,
-    /// The command had ended.
-    Command,
-    /// A signal.
-    Signal,
-}
+/// How often counters are read.
+const SAMPLE_TICKS: u32 = 10;
+/// How often the distributions are read as well, which takes thousands of system calls.
+const TIMES_TICKS: u32 = 50;
 
-/// Everything an observation gives.
-pub struct Outcome {
-    /// The engine, with its report.
-    pub engine: Engine,
-    /// The counters at the end.
-    pub snapshot: Snapshot,
-    /// Durations of all flights by path.
-    pub flight_times: FlightTimes,
-    /// The kernel's own counters at begin and end.
-    pub vmstat: Option<(Vmstat, Vmstat)>,
-    /// Own cost.
-    pub cost: SelfCost,
-    /// Records that could not be decoded.
-    pub undecodable: u64,
-    /// How the command ended.
-    pub command: Option<ExitStatus>,
-    /// Why the observation ended.
-    pub ended: Ended,
+/// An observation as it stands.
+pub struct View<'a> {
+    /// What was known before.
+    pub context: &'a Context,
+    /// The engine so far.
+    pub engine: &'a Engine,
+    /// The latest counters and distributions.
+    pub sample: &'a Sample,
+    /// The time that the engine was told last.
+    pub now: Nanos,
 }
 
 /// Looks on while an observation runs.
 pub trait Onlooker {
-    /// Called about ten times a second.
-    fn tick(&mut self, probes: &Probes, engine: &Engine);
+    /// What the engine is fed with, before it is.
+    fn input(&mut self, _input: &Input) {}
+
+    /// Called about ten times a second. Break: the observation ends.
+    fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Nobody looks on.
-impl Onlooker for () {
-    fn tick(&mut self, _probes: &Probes, _engine: &Engine) {}
-}
+impl Onlooker for () {}
 
 /// Why an observation failed.
 #[derive(Debug, thiserror::Error)]
@@ -103,13 +93,86 @@ impl Stops {
     }
 }
 
-/// Observes until the command has ended, the duration is over or a signal comes. `start` opens the command's gate, once
-/// everything is attached and the first counters are read.
+/// An observation under way.
+struct Live<'a, O> {
+    probes: Probes,
+    context: &'a Context,
+    engine: Engine,
+    sample: Sample,
+    now: Nanos,
+    ticks: u32,
+    onlooker: &'a mut O,
+}
+
+impl<O: Onlooker> Live<'_, O> {
+    /// Takes in what has arrived, at most a batch. True: there may be more.
+    fn drain(&mut self) -> bool {
+        let Self { probes, onlooker, engine, .. } = self;
+        probes.drain(BATCH, |event| {
+            let input = Input::Event(event);
+            onlooker.input(&input);
+            if let Input::Event(event) = input {
+                engine.feed(event);
+            }
+        })
+    }
+
+    /// Takes in what has arrived and tells the engine the time from before that: whatever happened until then is in.
+    fn settle(&mut self) {
+        let until = now();
+        for _ in 0..BATCHES_A_TICK {
+            if !self.drain() {
+                self.now = until;
+                self.onlooker.input(&Input::Advance(until));
+                self.engine.advance(until);
+                return;
+            }
+        }
+        // Records come in faster than they are taken out: what happened until now is not all in, so time stands still.
+    }
+
+    fn tick(&mut self) -> ControlFlow<()> {
+        self.settle();
+        if self.ticks.is_multiple_of(SAMPLE_TICKS)
+            && let Ok(snapshot) = self.probes.snapshot()
+        {
+            let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
+            let flight_times = if read_times { self.probes.flight_times().ok() } else { None };
+            self.sampled(snapshot, flight_times);
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        let Self { context, engine, sample, now, .. } = self;
+        self.onlooker.tick(&View { context, engine, sample, now: *now })
+    }
+
+    fn sampled(&mut self, snapshot: Snapshot, flight_times: Option<FlightTimes>) {
+        let sample = Sample { at: now(), snapshot, undecodable: self.probes.undecodable(), flight_times };
+        let input = Input::Sample(Box::new(sample));
+        self.onlooker.input(&input);
+        if let Input::Sample(sample) = input {
+            self.sample.update(*sample);
+        }
+    }
+
+    /// Detaches, and takes in what is left.
+    fn detach(&mut self) -> Result<(), LoadError> {
+        let snapshot = self.probes.detach()?;
+        while self.drain() {}
+        let flight_times = self.probes.flight_times()?;
+        self.sampled(snapshot, Some(flight_times));
+        self.engine.finish();
+        Ok(())
+    }
+}
+
+/// Observes until the command has ended, the duration is over, a signal comes or the onlooker wants no more. `start` opens
+/// the command's gate, once everything is attached and the first counters are read.
 ///
 /// # Errors
 /// See [`SessionError`]. The probes are detached in any case.
 pub async fn observe(
-    mut probes: Probes,
+    probes: Probes,
+    context: &Context,
     duration: Option<Duration>,
     start: impl FnOnce() -> io::Result<Option<Child>>,
     onlooker: &mut impl Onlooker,
@@ -121,7 +184,8 @@ pub async fn observe(
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let before = Vmstat::now().ok();
-    let mut engine = Engine::default();
+    let (engine, sample) = (Engine::default(), Sample::default());
+    let mut live = Live { probes, context, engine, sample, now: 0, ticks: 0, onlooker };
     let mut child = start()?;
     let (cpu, begin) = (UserTime::now(), now());
     let deadline = duration.map(|duration| Instant::now() + duration);
@@ -136,11 +200,12 @@ pub async fn observe(
                 break Ended::Command;
             }
             _ = ticks.tick() => {
-                settle(&mut probes, &mut engine);
-                onlooker.tick(&probes, &engine);
+                if live.tick().is_break() {
+                    break Ended::Onlooker;
+                }
             }
             ready = ring.readable() => {
-                if !probes.drain(BATCH, &mut |event| engine.feed(event)) {
+                if !live.drain() {
                     ready?.clear_ready();
                 }
             }
@@ -153,32 +218,11 @@ pub async fn observe(
     }
     let after = Vmstat::now().ok();
     drop(ring);
-    let cost = probes.cost(cpu, now().saturating_sub(begin));
-    let snapshot = probes.detach()?;
-    while probes.drain(BATCH, &mut |event| engine.feed(event)) {}
-    engine.finish();
-    Ok(Outcome {
-        engine,
-        snapshot,
-        flight_times: probes.flight_times()?,
-        vmstat: before.zip(after),
-        cost,
-        undecodable: probes.undecodable(),
-        command,
-        ended,
-    })
-}
-
-/// Takes in what has arrived and tells the engine the time from before that: whatever happened until then is in.
-fn settle(source: &mut impl EventSource, engine: &mut Engine) {
-    let until = now();
-    for _ in 0..BATCHES_A_TICK {
-        if !source.drain(BATCH, &mut |event| engine.feed(event)) {
-            engine.advance(until);
-            return;
-        }
-    }
-    // Records come in faster than they are taken out: what happened until now is not all in, so time stands still.
+    let cost = live.probes.cost(cpu, now().saturating_sub(begin));
+    live.detach()?;
+    let Live { engine, sample, .. } = live;
+    let ending = Ending { vmstat: before.zip(after), cost, command: command.map(outcome::code), ended };
+    Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new() })
 }
 
 /// The clock of the programs, `CLOCK_MONOTONIC`, nanoseconds.

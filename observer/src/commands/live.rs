@@ -1,15 +1,16 @@
 //! `observer live`: a line a second while it runs, every finding as it comes, the summary at the end.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    ops::ControlFlow,
+};
 
 use super::{Planned, printed};
 use crate::{
     cli::ObserveArgs,
-    engine::Engine,
     exit::Exit,
     export::{losses, summary::Summary, text},
-    probe::Probes,
-    session::Onlooker,
+    session::{Onlooker, View},
     setup,
 };
 
@@ -22,10 +23,8 @@ pub fn run(args: &ObserveArgs) -> anyhow::Result<Exit> {
     let (host, plan) = (&planned.ready.host, &planned.ready.plan);
     let mut ticker = Ticker { findings: true, ..Ticker::default() };
     say(&format!("{}, {}; attaching {} programs ...", host.release.text, plan.state.words(), plan.hooks.len()));
-    let outcome = planned.run(None, &mut ticker)?;
-    let summary = Summary::new(&host.release.text, host.tick_ns, plan, &outcome)
-        .with_widener(planned.options.widen.map(|widen| widen.ns), &outcome)
-        .with_command(&args.cmd, &outcome);
+    let outcome = planned.run(&planned.context(), None, &mut ticker)?;
+    let summary = Summary::new(&outcome);
     printed(io::stdout().lock().write_all(text::summary(&summary).as_bytes()), summary.exit())
 }
 
@@ -48,20 +47,19 @@ fn say(line: &str) {
 }
 
 impl Onlooker for Ticker {
-    fn tick(&mut self, probes: &Probes, engine: &Engine) {
-        let report = engine.report();
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        let report = view.engine.report();
         for finding in report.findings.iter().skip(self.shown).filter(|_| self.findings) {
             say(&text::finding(finding));
         }
         self.shown = report.findings.len();
         self.ticks += 1;
         if !self.ticks.is_multiple_of(TICKS_A_SECOND) {
-            return;
+            return ControlFlow::Continue(());
         }
-        let Ok(snapshot) = probes.snapshot() else { return };
-        let counters = &snapshot.counters;
+        let counters = &view.sample.snapshot.counters;
         let swap_ins = counters.read_direct + counters.read_cached;
-        let lost = losses::total(&losses::collect(&snapshot, probes.undecodable(), &report.losses));
+        let lost = losses::total(&losses::collect(view.sample, &report.losses));
         let verdicts = &report.verdicts;
         say(&format!(
             "{:>4} s  {:>7} swap-ins/s  {swap_ins} in all ({} direct)  overlaps {}  pin-waits {}  windows {}  reuses {}  \
@@ -76,5 +74,6 @@ impl Onlooker for Ticker {
             verdicts.stale_install,
         ));
         self.swap_ins = swap_ins;
+        ControlFlow::Continue(())
     }
 }

@@ -3,18 +3,21 @@
 pub mod doctor;
 pub mod live;
 pub mod record;
+pub mod report;
 pub mod stress;
 
-use std::{ffi::OsString, io, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 
 use crate::{
     cli::ObserveArgs,
     exit::Exit,
+    kernel::{swaps, tree::Tree},
     launch::{Launch, Launched},
+    outcome::{self, Clocks, Context, Kernel, Outcome, Swap},
     probe::{Options, Probes, Widen},
-    session::{self, Onlooker, Outcome},
+    session::{self, Onlooker},
     setup::{Ready, at_attach},
 };
 
@@ -43,9 +46,27 @@ impl Planned {
         Self { ready, launch, options, duration: args.duration }
     }
 
+    /// What is known before the first event.
+    pub(crate) fn context(&self) -> Context {
+        let Ready { host, plan, .. } = &self.ready;
+        let areas = swaps::gather(&Tree::system(), &host.release).unwrap_or_default();
+        Context {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            kernel: Kernel::new(&host.release.text, &host.arch, host.tick_ns, plan),
+            swaps: areas.iter().map(Swap::from).collect(),
+            filters: BTreeMap::new(),
+            command: self.launch.as_ref().map(|launch| outcome::command(&launch.command)).unwrap_or_default(),
+            widen_ns: self.options.widen.map(|widen| widen.ns),
+            ring_bytes: self.options.ring_bytes.into(),
+            clocks: Clocks::now(),
+        }
+    }
+
     /// Attaches, starts the command, observes until the end.
     pub(crate) fn run(
         &self,
+        context: &Context,
         inherit: Option<&std::os::fd::OwnedFd>,
         onlooker: &mut impl Onlooker,
     ) -> anyhow::Result<Outcome> {
@@ -55,7 +76,7 @@ impl Planned {
             let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
             let launched = self.launch(&mut probes, inherit)?;
             let start = || launched.map(Launched::go).transpose();
-            Ok(session::observe(probes, self.duration, start, onlooker).await?)
+            Ok(session::observe(probes, context, self.duration, start, onlooker).await?)
         })
     }
 

@@ -98,10 +98,11 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
         duration: None,
     };
     let listener = listen(read_end, args.rounds);
+    let context = planned.context();
     let outcome = if args.json {
-        planned.run(Some(&write_end), &mut ())
+        planned.run(&context, Some(&write_end), &mut ())
     } else {
-        planned.run(Some(&write_end), &mut Ticker::default())
+        planned.run(&context, Some(&write_end), &mut Ticker::default())
     };
     drop(write_end);
     let said = listener.join().map_err(|_| anyhow!("the thread that listens to the workload failed"))?;
@@ -110,9 +111,7 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     if let Some(error) = said.failed {
         return Err(error.into());
     }
-    let host = &planned.ready.host;
-    let summary = Summary::new(&host.release.text, host.tick_ns, &planned.ready.plan, &outcome)
-        .with_widener(planned.options.widen.map(|widen| widen.ns), &outcome);
+    let summary = Summary::without_command(&outcome);
     let matching = match_flags(&said.rounds, &flags(&summary.findings));
     let rounds =
         said.rounds.into_iter().zip(matching.flagged).map(|(truth, flagged)| Round { truth, flagged }).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use observer_ebpf::counter::Counters;
 use serde::Serialize;
 
 use super::losses::{self, Losses};
@@ -13,10 +14,8 @@ use crate::{
         wait::PinWait,
     },
     exit::Exit,
-    kernel::plan::{Missing, Plan},
-    launch,
+    outcome::{Context, Ended, Kernel, Outcome, Swap},
     probe::SelfCost,
-    session::{Ended, Outcome},
 };
 
 /// Version of the JSON objects: raised when a name goes or changes its meaning.
@@ -24,20 +23,6 @@ pub const SCHEMA: &str = "observer/1";
 
 /// Overlaps, waits and entries listed at most; all are counted.
 const LISTED: usize = 100;
-
-/// The kernel and how it is hooked.
-#[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the names are the contract of design.md")]
-pub struct KernelSummary {
-    pub release: String,
-    pub state: &'static str,
-    /// By hook: backend and function.
-    pub backend: BTreeMap<&'static str, String>,
-    /// What cannot be told on this kernel.
-    pub degraded: Vec<Missing>,
-    /// Length of a tick, nanoseconds.
-    pub tick_ns: Option<u64>,
-}
 
 /// Pages read from swap devices.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -142,8 +127,15 @@ pub struct CommandSummary {
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names are the contract of design.md")]
 pub struct Summary {
-    pub schema: &'static str,
-    pub kernel: KernelSummary,
+    pub schema: String,
+    /// Version of the tool that observed.
+    pub tool: String,
+    /// The host's name.
+    pub host: String,
+    pub kernel: Kernel,
+    pub swaps: Vec<Swap>,
+    /// What was filtered for in the kernel, by option.
+    pub filters: BTreeMap<String, String>,
     pub swapins: SwapIns,
     pub swapouts: SwapOuts,
     pub flights: Flights,
@@ -158,29 +150,37 @@ pub struct Summary {
     pub self_cost: SelfCost,
     pub widen: Option<Widened>,
     pub command: Option<CommandSummary>,
+    /// What is missing of the recording, in words; live: nothing.
+    pub damage: Vec<String>,
 }
 
 impl Summary {
     /// Makes it from an outcome.
-    pub fn new(release: &str, tick_ns: Option<u64>, plan: &Plan, outcome: &Outcome) -> Self {
+    pub fn new(outcome: &Outcome) -> Self {
+        let Context { command, .. } = &outcome.context;
+        let command = (!command.is_empty()).then(|| CommandSummary {
+            command: command.clone(),
+            code: outcome.ending.command,
+            cut_short: outcome.ending.ended != Ended::Command,
+        });
+        Self { command, ..Self::without_command(outcome) }
+    }
+
+    /// As [`Summary::new`], where the command is part of the tool and tells for itself how it ended.
+    pub fn without_command(outcome: &Outcome) -> Self {
         let report = outcome.engine.report();
-        let counters = &outcome.snapshot.counters;
+        let counters = &outcome.sample.snapshot.counters;
+        let Context { tool, host, kernel, swaps, filters, .. } = outcome.context.clone();
         Self {
-            schema: SCHEMA,
-            kernel: kernel(release, tick_ns, plan),
+            schema: SCHEMA.to_owned(),
+            tool,
+            host,
+            kernel,
+            swaps,
+            filters,
             swapins: swap_ins(outcome),
             swapouts: swap_outs(outcome),
-            flights: Flights {
-                begun: counters.begun,
-                ended: counters.ended,
-                installed: counters.installed,
-                direct: counters.direct,
-                cached: counters.cached,
-                none: counters.none,
-                streamed: counters.streamed,
-                special: counters.special,
-                under_way: counters.unknown_end.saturating_sub(counters.lost_table_full),
-            },
+            flights: flights(counters),
             pins: Pins {
                 taken: counters.pins,
                 eexist: counters.pin_eexist,
@@ -194,30 +194,16 @@ impl Summary {
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
             distributions: distributions(outcome),
-            losses: losses::collect(&outcome.snapshot, outcome.undecodable, &report.losses),
-            self_cost: outcome.cost,
-            widen: None,
+            losses: losses::of(outcome),
+            self_cost: outcome.ending.cost,
+            widen: outcome.context.widen_ns.map(|ns| Widened {
+                ns,
+                delays: counters.widened,
+                short: counters.widened_short,
+            }),
             command: None,
+            damage: outcome.damage.clone(),
         }
-    }
-
-    /// Adds what the widener did, if it was asked for.
-    #[must_use]
-    pub fn with_widener(mut self, ns: Option<u64>, outcome: &Outcome) -> Self {
-        let counters = &outcome.snapshot.counters;
-        self.widen = ns.map(|ns| Widened { ns, delays: counters.widened, short: counters.widened_short });
-        self
-    }
-
-    /// Adds how the command ended.
-    #[must_use]
-    pub fn with_command(mut self, command: &[std::ffi::OsString], outcome: &Outcome) -> Self {
-        if !command.is_empty() {
-            let code = outcome.command.map(|status| launch::describe(status).1);
-            let cut_short = outcome.ended != Ended::Command;
-            self.command = Some(CommandSummary { command: launch::shown(command), code, cut_short });
-        }
-        self
     }
 
     /// The exit code that goes with it.
@@ -227,24 +213,23 @@ impl Summary {
     }
 }
 
-fn kernel(release: &str, tick_ns: Option<u64>, plan: &Plan) -> KernelSummary {
-    let mut backend: BTreeMap<&'static str, String> = BTreeMap::new();
-    for hook in &plan.hooks {
-        let how = format!("{} {}", hook.backend.name(), hook.symbol);
-        backend.entry(hook.meaning.name()).and_modify(|all| *all = format!("{all}, {how}")).or_insert(how);
-    }
-    KernelSummary {
-        release: release.to_owned(),
-        state: plan.state.words(),
-        backend,
-        degraded: plan.missing.clone(),
-        tick_ns,
+fn flights(counters: &Counters) -> Flights {
+    Flights {
+        begun: counters.begun,
+        ended: counters.ended,
+        installed: counters.installed,
+        direct: counters.direct,
+        cached: counters.cached,
+        none: counters.none,
+        streamed: counters.streamed,
+        special: counters.special,
+        under_way: counters.unknown_end.saturating_sub(counters.lost_table_full),
     }
 }
 
 fn swap_ins(outcome: &Outcome) -> SwapIns {
-    let counters = &outcome.snapshot.counters;
-    let kernel = outcome.vmstat.as_ref().map(|(before, after)| {
+    let counters = &outcome.sample.snapshot.counters;
+    let kernel = outcome.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpin_zero.zip(before.swpin_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpin.saturating_sub(before.pswpin) + zero
     });
@@ -253,14 +238,14 @@ fn swap_ins(outcome: &Outcome) -> SwapIns {
         direct: counters.read_direct,
         cached: counters.read_cached,
         outside_flights: counters.read_outside,
-        lost: outcome.snapshot.skipped.map(|skipped| skipped.reads),
+        lost: outcome.sample.snapshot.skipped.map(|skipped| skipped.reads),
         kernel,
     }
 }
 
 fn swap_outs(outcome: &Outcome) -> SwapOuts {
-    let counters = &outcome.snapshot.counters;
-    let kernel = outcome.vmstat.as_ref().map(|(before, after)| {
+    let counters = &outcome.sample.snapshot.counters;
+    let kernel = outcome.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpout_zero.zip(before.swpout_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpout.saturating_sub(before.pswpout) + zero
     });
@@ -269,11 +254,13 @@ fn swap_outs(outcome: &Outcome) -> SwapOuts {
 
 fn distributions(outcome: &Outcome) -> Distributions {
     let report = outcome.engine.report();
-    let [direct, cached, none] = &outcome.flight_times.by_path;
+    let times = outcome.sample.flight_times.as_ref();
+    let [direct, cached, none] =
+        times.map_or([DurationSummary::default(); 3], |times| times.by_path.each_ref().map(DurationSummary::of));
     Distributions {
-        flight_direct: DurationSummary::of(direct),
-        flight_cached: DurationSummary::of(cached),
-        flight_none: DurationSummary::of(none),
+        flight_direct: direct,
+        flight_cached: cached,
+        flight_none: none,
         overlap: report.overlap_times.summary(),
         pin_hold: report.hold_times.summary(),
         pin_wait: report.wait_times.summary(),

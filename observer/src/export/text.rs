@@ -61,13 +61,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "... {} more findings (--json has them)", summary.findings.len() - PRINTED)?;
     }
     for missing in &summary.kernel.degraded {
-        writeln!(
-            text,
-            "degraded   no hook for {}: {}; {}",
-            missing.meaning.name(),
-            missing.reason,
-            missing.consequence
-        )?;
+        writeln!(text, "degraded   no hook for {}: {}; {}", missing.hook, missing.reason, missing.consequence)?;
     }
     for (cause, count) in summary.losses.iter().filter(|(_, count)| **count > 0) {
         writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
