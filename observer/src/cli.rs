@@ -14,7 +14,7 @@ pub struct Cli {
     pub command: Option<Command>,
     /// How to observe, for `live`.
     #[command(flatten)]
-    pub observe: ObserveArgs,
+    pub live: LiveArgs,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this host does not allow it; 4 I/O or data error;\n\
@@ -24,9 +24,11 @@ const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this hos
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what is happening, as it happens (the default)
-    Live(ObserveArgs),
+    Live(LiveArgs),
     /// Observe without a display and print a summary at the end
     Record(RecordArgs),
+    /// Play a recording back in the dashboard
+    Replay(ReplayArgs),
     /// Say again what a recording holds
     Report(ReportArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
@@ -59,6 +61,28 @@ pub struct ObserveArgs {
     /// Start this command once everything is attached, observe only its tasks, and stop when it ends
     #[arg(last = true, value_name = "CMD")]
     pub cmd: Vec<OsString>,
+}
+
+/// Options of `live`.
+#[derive(Debug, Clone, Args)]
+pub struct LiveArgs {
+    /// How to observe.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+    /// Draw with ASCII characters only, whatever LANG says
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Draw with ASCII characters only, whatever LANG says
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 /// Options of `record`.
@@ -104,6 +128,9 @@ pub struct StressArgs {
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
+    /// Show it in the dashboard, if standard output is a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub dashboard: bool,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -193,7 +220,7 @@ mod tests {
     fn live_is_the_default() {
         let cli = parse(&["--duration", "2s", "--", "sleep", "1"]).unwrap();
         assert!(cli.command.is_none());
-        assert_eq!((cli.observe.duration, cli.observe.cmd.len()), (Some(Duration::from_secs(2)), 2));
+        assert_eq!((cli.live.observe.duration, cli.live.observe.cmd.len()), (Some(Duration::from_secs(2)), 2));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One observation, from the attached probes to the outcome: feeds the engine, and stops when told.
 
-use std::{io, ops::ControlFlow, process::ExitStatus, time::Duration};
+use std::{future::Future, io, ops::ControlFlow, process::ExitStatus, time::Duration};
 
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -26,7 +26,7 @@ const BATCHES_A_TICK: usize = 64;
 /// How long a command that has been asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often counters are read.
+/// How often counters are read, unless the onlooker wants them more often.
 const SAMPLE_TICKS: u32 = 10;
 /// How often the distributions are read as well, which takes thousands of system calls.
 const TIMES_TICKS: u32 = 50;
@@ -47,6 +47,19 @@ pub struct View<'a> {
 pub trait Onlooker {
     /// What the engine is fed with, before it is.
     fn input(&mut self, _input: &Input) {}
+
+    /// Called before each [`Onlooker::tick`], first before any event: may change what the engine keeps for a display.
+    fn prepare(&mut self, _engine: &mut Engine) {}
+
+    /// How often counters are read, in ticks.
+    fn sample_ticks(&self) -> u32 {
+        SAMPLE_TICKS
+    }
+
+    /// Ends when whoever looks on wants no more; until then it may deal with keys. Dropped and made anew between events.
+    fn asked(&mut self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
 
     /// Called about ten times a second. Break: the observation ends.
     fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
@@ -132,8 +145,9 @@ impl<O: Onlooker> Live<'_, O> {
     }
 
     fn tick(&mut self) -> ControlFlow<()> {
+        self.onlooker.prepare(&mut self.engine);
         self.settle();
-        if self.ticks.is_multiple_of(SAMPLE_TICKS)
+        if self.ticks.is_multiple_of(self.onlooker.sample_ticks().max(1))
             && let Ok(snapshot) = self.probes.snapshot()
         {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
@@ -204,6 +218,7 @@ pub async fn observe(
                     break Ended::Onlooker;
                 }
             }
+            () = live.onlooker.asked() => break Ended::Onlooker,
             ready = ring.readable() => {
                 if !live.drain() {
                     ready?.clear_ready();

@@ -1,31 +1,62 @@
-//! `observer live`: a line a second while it runs, every finding as it comes, the summary at the end.
+//! `observer live`: the dashboard; or, where there is no terminal, a line a second and every finding as it comes. The
+//! summary at the end.
 
 use std::{
     io::{self, Write as _},
     ops::ControlFlow,
+    os::fd::OwnedFd,
 };
+
+use anyhow::Context as _;
 
 use super::{Planned, printed};
 use crate::{
-    cli::ObserveArgs,
+    cli::LiveArgs,
     exit::Exit,
     export::{losses, summary::Summary, text},
+    outcome::Outcome,
     session::{Onlooker, View},
-    setup,
+    setup, tui,
 };
 
 /// Observes and shows.
 ///
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
-pub fn run(args: &ObserveArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare()?, args, false);
-    let (host, plan) = (&planned.ready.host, &planned.ready.plan);
-    let mut ticker = Ticker { findings: true, ..Ticker::default() };
-    say(&format!("{}, {}; attaching {} programs ...", host.release.text, plan.state.words(), plan.hooks.len()));
-    let outcome = planned.run(&planned.context(), None, &mut ticker)?;
+pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
+    let mut planned = Planned::new(setup::prepare()?, &args.observe, false);
+    let outcome = watch(&mut planned, None, args.ascii, Ticker { findings: true, ..Ticker::default() })?;
     let summary = Summary::new(&outcome);
     printed(io::stdout().lock().write_all(text::summary(&summary).as_bytes()), summary.exit())
+}
+
+/// Observes with the dashboard if there is a terminal, else with the ticker.
+///
+/// # Errors
+/// As [`Planned::run`], or when the terminal cannot be taken over.
+pub(crate) fn watch(
+    planned: &mut Planned,
+    inherit: Option<&OwnedFd>,
+    ascii: bool,
+    mut ticker: Ticker,
+) -> anyhow::Result<Outcome> {
+    let context = planned.context();
+    let hooks = planned.ready.plan.hooks.len();
+    if !tui::terminal::is_there() {
+        say(&format!("{}, {}; attaching {hooks} programs ...", context.kernel.release, context.kernel.state));
+        return planned.run(&context, inherit, &mut ticker);
+    }
+    if let Some(launch) = &mut planned.launch {
+        launch.stdout_to_stderr = true;
+        launch.no_stdin = true;
+    }
+    let runtime = super::runtime()?;
+    runtime.block_on(async {
+        let note = format!("attaching {hooks} programs ...");
+        let mut live = tui::run::Live::open(&context, ascii, &note).context("cannot take over the terminal")?;
+        // The terminal is given back before anything else is printed.
+        planned.observe(&context, inherit, &mut live).await
+    })
 }
 
 /// Prints what is new, a line a second.

@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod live;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod stress;
 
@@ -36,7 +37,8 @@ pub(crate) struct Planned {
 impl Planned {
     /// From the command line.
     pub(crate) fn new(ready: Ready, args: &ObserveArgs, stdout_to_stderr: bool) -> Self {
-        let launch = (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr });
+        let launch =
+            (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr, no_stdin: false });
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
@@ -63,21 +65,27 @@ impl Planned {
         }
     }
 
-    /// Attaches, starts the command, observes until the end.
+    /// As [`Planned::observe`], on a runtime of its own.
     pub(crate) fn run(
         &self,
         context: &Context,
         inherit: Option<&std::os::fd::OwnedFd>,
         onlooker: &mut impl Onlooker,
     ) -> anyhow::Result<Outcome> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-        runtime.block_on(async {
-            let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
-            let launched = self.launch(&mut probes, inherit)?;
-            let start = || launched.map(Launched::go).transpose();
-            Ok(session::observe(probes, context, self.duration, start, onlooker).await?)
-        })
+        runtime()?.block_on(self.observe(context, inherit, onlooker))
+    }
+
+    /// Attaches, starts the command, observes until the end.
+    pub(crate) async fn observe(
+        &self,
+        context: &Context,
+        inherit: Option<&std::os::fd::OwnedFd>,
+        onlooker: &mut impl Onlooker,
+    ) -> anyhow::Result<Outcome> {
+        let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
+        let launched = self.launch(&mut probes, inherit)?;
+        let start = || launched.map(Launched::go).transpose();
+        Ok(session::observe(probes, context, self.duration, start, onlooker).await?)
     }
 
     fn launch(&self, probes: &mut Probes, inherit: Option<&std::os::fd::OwnedFd>) -> anyhow::Result<Option<Launched>> {
@@ -86,6 +94,11 @@ impl Planned {
         probes.watch(launched.tid)?;
         Ok(Some(launched))
     }
+}
+
+/// One thread for everything that waits.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
 /// The widener's settings.

@@ -12,7 +12,11 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
-use super::{Planned, live::Ticker, printed, widen};
+use super::{
+    Planned,
+    live::{Ticker, watch},
+    printed, widen,
+};
 use crate::{
     cli::{StressArgs, Workload, WorkloadArgs},
     engine::verdict::{Finding, Verdict},
@@ -87,9 +91,13 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let Workload::Targeted = args.workload;
     let ready = setup::prepare()?;
     let (read_end, write_end) = launch::message_pipe().context("cannot make a pipe")?;
-    let planned = Planned {
+    let mut planned = Planned {
         ready,
-        launch: Some(Launch { command: workload_command(args, &write_end), stdout_to_stderr: args.json }),
+        launch: Some(Launch {
+            command: workload_command(args, &write_end),
+            stdout_to_stderr: args.json,
+            no_stdin: false,
+        }),
         options: Options {
             watch: true,
             widen: (!args.widen.is_zero()).then(|| widen(args.widen, Some(VICTIM))),
@@ -98,11 +106,12 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
         duration: None,
     };
     let listener = listen(read_end, args.rounds);
-    let context = planned.context();
-    let outcome = if args.json {
-        planned.run(&context, Some(&write_end), &mut ())
+    let outcome = if args.dashboard {
+        watch(&mut planned, Some(&write_end), false, Ticker::default())
+    } else if args.json {
+        planned.run(&planned.context(), Some(&write_end), &mut ())
     } else {
-        planned.run(&context, Some(&write_end), &mut Ticker::default())
+        planned.run(&planned.context(), Some(&write_end), &mut Ticker::default())
     };
     drop(write_end);
     let said = listener.join().map_err(|_| anyhow!("the thread that listens to the workload failed"))?;

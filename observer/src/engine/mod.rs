@@ -95,9 +95,9 @@ pub struct Report {
 }
 
 impl Engine {
-    /// With a [`Tally`], for a dashboard.
-    pub fn with_tally() -> Self {
-        Self { tally: Some(Box::default()), ..Self::default() }
+    /// Keeps a [`Tally`] from here on, for a dashboard.
+    pub fn start_tally(&mut self) {
+        self.tally.get_or_insert_default();
     }
 
     /// The tally, if there is one.

@@ -56,6 +56,7 @@ struct PlacedFlag {
     y: f64,
 }
 
+#[cfg(test)]
 impl PlacedFlag {
     fn width(&self) -> f64 {
         self.text.chars().count() as f64 * FLAG_CHAR

@@ -38,6 +38,11 @@ impl Replay {
         &self.engine
     }
 
+    /// As [`Replay::engine`], to switch on or clear what a dashboard shows.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     /// The latest counters, and the latest distributions.
     pub fn sample(&self) -> &Sample {
         &self.sample

@@ -61,8 +61,8 @@ pub struct DeviceLine {
     pub form: String,
     /// Size, KiB.
     pub size_kib: u64,
-    /// In use, KiB.
-    pub used_kib: u64,
+    /// In use, KiB; `None`: not known.
+    pub used_kib: Option<u64>,
     /// Whether it reads synchronously.
     pub synchronous: Synchronous,
 }
@@ -88,15 +88,8 @@ pub enum Series {
 
 impl Series {
     /// All.
-    pub const ALL: [Self; 7] = [
-        Self::Direct,
-        Self::Cached,
-        Self::Overlaps,
-        Self::PinWaits,
-        Self::Windows,
-        Self::Reuses,
-        Self::StaleInstalls,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Direct, Self::Cached, Self::Overlaps, Self::PinWaits, Self::Windows, Self::Reuses, Self::StaleInstalls];
 
     /// As it is shown.
     pub const fn name(self) -> &'static str {
@@ -122,8 +115,6 @@ pub struct Cost {
     pub cpu_percent: f64,
     /// User-space CPU time for each swap-in since the begin, nanoseconds; `None`: no swap-in yet.
     pub per_swap_in_ns: Option<u64>,
-    /// Resident memory at most, bytes.
-    pub resident_bytes: u64,
 }
 
 /// Bins of a distribution: a quarter of a power of two each, the first at 1 ns.

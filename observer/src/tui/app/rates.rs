@@ -13,6 +13,9 @@ const SECOND: Nanos = 1_000_000_000;
 /// "Now" is the rate over this time: long enough not to flicker, short enough to feel immediate.
 const NOW: Nanos = SECOND / 2;
 
+/// The same in a replay: recordings hold the counters once a second.
+const NOW_REPLAYED: Nanos = SECOND;
+
 /// Samples kept: a little more than the longest span.
 const KEPT: Nanos = 61 * SECOND;
 
@@ -32,15 +35,21 @@ pub struct Rates {
     /// Totals at the last clearing.
     base: Counts,
     last: Counts,
+    replayed: bool,
 }
 
 impl Rates {
+    /// For a replay, or not.
+    pub fn set_replayed(&mut self, replayed: bool) {
+        self.replayed = replayed;
+    }
+
     /// Takes in the totals at a moment. When time runs backwards (a replay was wound back) everything starts anew.
     pub fn sample(&mut self, at: Nanos, counts: Counts) {
         let back = self.samples.back().is_some_and(|(last, _)| at < *last);
         let fewer = self.last.iter().zip(&counts).any(|(last, now)| now < last);
         if back || fewer {
-            *self = Self { base: self.base.map(|_| 0), ..Self::default() };
+            *self = Self { replayed: self.replayed, ..Self::default() };
         }
         self.last = counts;
         if self.samples.back().is_some_and(|(last, _)| *last == at) {
@@ -76,12 +85,12 @@ impl Rates {
 
     /// Forgets the spans and the history; totals go on.
     pub fn restart(&mut self) {
-        *self = Self { base: self.base, last: self.last, ..Self::default() };
+        *self = Self { base: self.base, last: self.last, replayed: self.replayed, ..Self::default() };
     }
 
     /// Counts from here.
     pub fn clear(&mut self) {
-        *self = Self { base: self.last, last: self.last, ..Self::default() };
+        *self = Self { base: self.last, last: self.last, replayed: self.replayed, ..Self::default() };
     }
 
     /// Since the last clearing.
@@ -91,7 +100,7 @@ impl Rates {
 
     /// Events a second, now.
     pub fn now(&self, series: Series) -> f64 {
-        self.over(series, NOW)
+        self.over(series, if self.replayed { NOW_REPLAYED } else { NOW })
     }
 
     /// Events a second over the last `span`, or over what there is of it.

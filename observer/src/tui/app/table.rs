@@ -64,15 +64,7 @@ pub struct Table<K> {
 impl<K: Clone + Ord> Table<K> {
     /// Sorted by a column.
     pub fn new(sort: usize) -> Self {
-        Self {
-            sort,
-            reversed: false,
-            filter: String::new(),
-            selected: None,
-            order: Vec::new(),
-            cursor: 0,
-            offset: 0,
-        }
+        Self { sort, reversed: false, filter: String::new(), selected: None, order: Vec::new(), cursor: 0, offset: 0 }
     }
 
     /// Arranges rows that have changed, or that are to be seen otherwise. The selection stays on its row; if that is gone,
@@ -148,7 +140,9 @@ pub fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
         let wanted: u32 = kept.iter().filter_map(of).map(|column| u32::from(column.width) + 1).sum();
         let worst = kept.iter().filter_map(|index| Some((of(index)?.luxury, *index))).max();
         match worst {
-            Some((luxury, index)) if wanted > u32::from(width) + 1 && luxury > 0 => kept.retain(|other| *other != index),
+            Some((luxury, index)) if wanted > u32::from(width) + 1 && luxury > 0 => {
+                kept.retain(|other| *other != index)
+            }
             _ => return kept,
         }
     }

@@ -1,0 +1,201 @@
+//! One fixed recording: made-up events on an unfixed kernel, the same every time, written and read as any other.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    engine::event::{Event, Path},
+    outcome::{Clocks, Context, Ending, Kernel, Reason, Sample, Swap},
+    record::{Creation, Recorder},
+    source::Input,
+    tui::{
+        app::{App, keys::Key},
+        gather::{Gatherer, Source},
+        model::Model,
+        player::Player,
+        view,
+    },
+};
+
+#[path = "../../../tests/common/synthetic.rs"]
+mod synthetic;
+
+/// Seconds of it.
+const LENGTH: u64 = 20;
+const SECOND: u64 = 1_000_000_000;
+
+/// A recording in a file, removed with this value.
+pub(crate) struct Recording {
+    pub(crate) path: PathBuf,
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn context() -> Context {
+    let how = |hook: &str, how: &str| (hook.to_owned(), how.to_owned());
+    let swap = |kind, path: &str, size_kib, synchronous: &str| Swap {
+        kind,
+        path: path.to_owned(),
+        size_kib,
+        synchronous: synchronous.to_owned(),
+    };
+    Context {
+        host: "made-up".to_owned(),
+        kernel: Kernel {
+            release: "5.10.0-32-cloud-amd64".to_owned(),
+            arch: "x86_64".to_owned(),
+            state: "unfixed: ABA possible".to_owned(),
+            backend: [
+                how("flight begin", "fentry do_swap_page"),
+                how("flight end", "fexit do_swap_page"),
+                how("entry freed", "kprobe swap_entry_free"),
+            ]
+            .into(),
+            reasons: vec![Reason {
+                hook: "entry freed".to_owned(),
+                symbol: "swap_entry_free".to_owned(),
+                reason: "the trampoline refuses it (EINVAL): an argument is passed by value".to_owned(),
+            }],
+            degraded: Vec::new(),
+            tick_ns: Some(4_000_000),
+        },
+        swaps: vec![swap(0, "/dev/zram0", 524_288, "yes"), swap(1, "/dev/nvme0n1p3", 8_388_608, "no")],
+        clocks: Clocks { monotonic_ns: synthetic::BEGIN, realtime_ns: 0 },
+        ..Context::default()
+    }
+}
+
+fn ending() -> Ending {
+    Ending::cut()
+}
+
+/// Writes it, anew for each test: they run side by side.
+pub(crate) fn recording() -> Recording {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    let path = std::env::temp_dir().join(format!("observer-tui-{}-{number}", std::process::id()));
+    let mut recorder = Recorder::create(&path, Creation::Replace, &context()).unwrap();
+    let mut sample = Sample::default();
+    let end = synthetic::BEGIN + LENGTH * SECOND;
+    for input in synthetic::Synthetic::new(5, 1_000, 400) {
+        match &input {
+            Input::Event(event) => {
+                recorder.event(event);
+                count(&mut sample, event);
+            }
+            Input::Advance(until) => {
+                recorder.advance(*until);
+                if until.is_multiple_of(SECOND) {
+                    sample.at = *until;
+                    recorder.sample(&sample);
+                }
+                if *until >= end {
+                    break;
+                }
+            }
+            Input::Sample(_) => {}
+        }
+    }
+    recorder.finish(&ending()).unwrap();
+    Recording { path }
+}
+
+/// For each contended flight so many that were alone.
+fn count(sample: &mut Sample, event: &Event) {
+    if let Event::Closed(flight) = event {
+        let counters = &mut sample.snapshot.counters;
+        match flight.path {
+            Path::Direct => counters.read_direct += 40,
+            Path::Cached => counters.read_cached += 3,
+            Path::None => {}
+        }
+    }
+}
+
+/// A dashboard of some size over the whole recording, paused at its end, and every sample on the way.
+pub(crate) fn app(width: u16, height: u16) -> App {
+    static SAMPLES: OnceLock<Vec<Model>> = OnceLock::new();
+    let samples = SAMPLES.get_or_init(samples);
+    let mut app = App::default();
+    for model in samples {
+        app.sample(model.clone());
+    }
+    fit(&mut app, width, height);
+    app
+}
+
+/// As the run loop does after each change of view.
+pub(crate) fn fit(app: &mut App, width: u16, height: u16) {
+    let (rows, lines) = view::pages(width, height, app.tab);
+    app.resize(rows, lines);
+}
+
+/// Presses keys, and fits after each.
+pub(crate) fn press(app: &mut App, size: (u16, u16), keys: &str) {
+    for ch in keys.chars() {
+        let key = match ch {
+            '\n' => Key::Enter,
+            '\t' => Key::Tab,
+            '\u{1b}' => Key::Esc,
+            ch => Key::Char(ch),
+        };
+        app.key(key);
+        fit(app, size.0, size.1);
+    }
+}
+
+fn samples() -> Vec<Model> {
+    let recording = recording();
+    let mut player = Player::open(&recording.path).unwrap();
+    let mut gatherer = Gatherer::new(player.context(), "made-up.obsrec");
+    let mut samples = Vec::new();
+    for _ in 0..LENGTH * 10 - 5 {
+        player.tick(SECOND / 10, || true);
+        let mut transport = player.transport();
+        // How soon the length is known is a matter of luck.
+        transport.length_ns = LENGTH * SECOND;
+        let source = Source {
+            engine: player.engine(),
+            sample: player.sample(),
+            now: player.now(),
+            devices: None,
+            cpu: None,
+            transport: Some(transport),
+        };
+        samples.push(gatherer.gather(source, &mut ()));
+    }
+    samples
+}
+
+/// A sample with nothing in it, of a live observation.
+pub(crate) fn quiet() -> Model {
+    let mut gatherer = Gatherer::new(&context(), "");
+    let mut engine = crate::engine::Engine::default();
+    engine.start_tally();
+    let (sample, now) = (Sample::default(), synthetic::BEGIN + 75 * SECOND);
+    let source = Source {
+        engine: &engine,
+        sample: &sample,
+        now,
+        devices: None,
+        cpu: Some((4_000_000, SECOND)),
+        transport: None,
+    };
+    gatherer.gather(source, &mut ())
+}
+
+/// With losses.
+pub(crate) fn lossy() -> Model {
+    let mut model = quiet();
+    model.losses.insert("ring_full_flight", 1_234);
+    model.losses.insert("event_too_late", 2);
+    model.findings = Arc::default();
+    model
+}
