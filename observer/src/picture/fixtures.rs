@@ -13,8 +13,8 @@ fn task(tid: u32, comm: &str) -> Task {
     Task { tid, pid: 99, comm: comm.into() }
 }
 
-fn deed(micros: u64, tid: u32, comm: &str) -> Option<Deed> {
-    Some(Deed { at_ns: ZERO + micros * 1_000, by: task(tid, comm) })
+fn deed(micros: u64, tid: u32, comm: &str) -> Deed {
+    Deed { at_ns: ZERO + micros * 1_000, by: task(tid, comm) }
 }
 
 pub(crate) fn setting() -> Setting {
@@ -53,9 +53,9 @@ pub(crate) fn stale() -> Finding {
         begin_ns: ZERO - 9_000,
         read_begin_ns: ZERO,
         read_end_ns: Some(ZERO + 31_000),
-        freed: deed(4_192, 99, "observer"),
-        handed_out: deed(5_801, 99, "observer"),
-        written: deed(6_236, 99, "observer"),
+        freed: Some(deed(4_192, 99, "observer")),
+        handed_out: Some(deed(5_801, 99, "observer")),
+        written: Some(deed(6_236, 99, "observer")),
         end_ns: ZERO + 21_408_000,
         installed: true,
         changes: 2,
@@ -65,7 +65,7 @@ pub(crate) fn stale() -> Finding {
 }
 
 pub(crate) fn reuse() -> Finding {
-    let handed_out = deed(18_000, 77, "kswapd0");
+    let handed_out = Some(deed(18_000, 77, "kswapd0"));
     Finding { verdict: Verdict::Reuse, installed: false, written: None, handed_out, ..stale() }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn crowd() -> Finding {
     let mut others: Vec<_> = (0..8).map(|n| other(200 + n, 4_100 + u64::from(n), 4_220 + u64::from(n))).collect();
     others.push(OtherFlight { pin, read_begin_ns: None, read_end_ns: None, installed: false, ..other(300, 0, 90_000) });
     others.remove(0);
-    let (handed_out, written) = (deed(4_193, 77, "kswapd0"), deed(4_194, 77, "a-very-long-nam"));
+    let (handed_out, written) = (Some(deed(4_193, 77, "kswapd0")), Some(deed(4_194, 77, "a-very-long-nam")));
     Finding { freed: None, handed_out, written, others, read_end_ns: None, ..stale() }
 }
 

@@ -45,6 +45,9 @@ impl Charset {
 /// Narrowest picture that makes sense, columns; a narrower one is drawn as wide as this and cut off.
 pub const NARROWEST: usize = 36;
 
+/// Width from which the caption stands above the picture.
+const CAPTION_FIRST: usize = 60;
+
 /// Width of the exported picture, columns: fits a mail and most bug trackers.
 pub const EXPORTED: usize = 100;
 
@@ -52,8 +55,12 @@ pub const EXPORTED: usize = 100;
 pub fn draw(story: &Story, width: usize, charset: Charset) -> Canvas {
     let mut page = Page::new(story, width.max(NARROWEST), charset);
     page.paragraph(&story.title, Ink::Title);
-    page.paragraph(&story.caption, Ink::Dim);
-    page.blank();
+    // On a narrow page the picture comes first.
+    let early = width >= CAPTION_FIRST;
+    if early {
+        page.paragraph(&story.caption, Ink::Dim);
+        page.blank();
+    }
     page.axis();
     for lane in &story.lanes {
         page.lane(lane);
@@ -61,6 +68,9 @@ pub fn draw(story: &Story, width: usize, charset: Charset) -> Canvas {
     page.danger();
     page.blank();
     page.paragraph(&story.sentence, Ink::Plain);
+    if !early {
+        page.paragraph(&story.caption, Ink::Dim);
+    }
     page.blank();
     page.moments();
     page.blank();

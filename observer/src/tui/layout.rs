@@ -18,6 +18,7 @@ pub struct Area {
     pub height: u16,
 }
 
+#[expect(clippy::return_self_not_must_use, reason = "also used to drop what is cut off")]
 impl Area {
     /// The whole screen.
     pub const fn screen(width: u16, height: u16) -> Self {
@@ -137,7 +138,7 @@ pub fn overview(mut body: Area) -> Overview {
     body.cut_top(gap);
     let rates = body.cut_top(RATE_ROWS);
     body.cut_top(gap);
-    let tall = (body.height.saturating_sub(2) / DISTRIBUTIONS).min(5);
+    let tall = (body.height.saturating_sub(2) / DISTRIBUTIONS).min(7);
     let distributions = if tall == 0 { Area::default() } else { body.cut_top(2 + DISTRIBUTIONS * tall) };
     Overview { glance, rates, distributions, tall: tall.max(1) }
 }

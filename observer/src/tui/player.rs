@@ -224,8 +224,10 @@ mod tests {
     use super::*;
     use crate::tui::tests::recording::recording;
 
-    fn player() -> Player {
-        Player::open(&recording().path).unwrap()
+    /// The file goes with the second value.
+    fn player() -> (Player, impl Drop) {
+        let recording = recording();
+        (Player::open(&recording.path).unwrap(), recording)
     }
 
     const SECOND: Nanos = 1_000_000_000;
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn plays_at_the_speed_asked_for() {
-        let mut player = player();
+        let (mut player, _file) = player();
         player.tick(SECOND, || true);
         assert!((at(&player) - 1.0).abs() < 0.2, "{}", at(&player));
         player.order(Move::Speed(2.0)).unwrap();
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn steps_from_finding_to_finding() {
-        let mut player = player();
+        let (mut player, _file) = player();
         for expected in 1..=3 {
             player.order(Move::NextFinding).unwrap();
             assert!(player.transport().seeking);
@@ -260,7 +262,7 @@ mod tests {
 
     #[test]
     fn seeks_both_ways_and_finds_the_same_again() {
-        let mut player = player();
+        let (mut player, _file) = player();
         player.order(Move::ToBegin).unwrap();
         player.tick(4 * SECOND, || true);
         player.tick(4 * SECOND, || true);
@@ -275,7 +277,7 @@ mod tests {
 
     #[test]
     fn ends_and_begins_again() {
-        let mut player = player();
+        let (mut player, _file) = player();
         player.tick(1_000 * SECOND, || true);
         assert!(player.over && !player.transport().playing);
         player.order(Move::PlayPause).unwrap();
@@ -286,7 +288,7 @@ mod tests {
 
     #[test]
     fn stops_reading_when_the_time_is_over() {
-        let mut player = player();
+        let (mut player, _file) = player();
         player.pace.goal = Some(Goal::Time(u64::MAX));
         let mut turns = 2;
         player.tick(0, || {
@@ -298,7 +300,7 @@ mod tests {
 
     #[test]
     fn speeds_have_limits() {
-        let mut player = player();
+        let (mut player, _file) = player();
         for _ in 0..50 {
             player.order(Move::Speed(2.0)).unwrap();
         }

@@ -5,7 +5,6 @@ mod export;
 mod names;
 
 use std::{
-    future::Future,
     io,
     ops::ControlFlow,
     path::Path,
@@ -330,14 +329,12 @@ impl Onlooker for Live {
         ControlFlow::Continue(())
     }
 
-    fn asked(&mut self) -> impl Future<Output = ()> {
-        async {
-            while !self.quit {
-                match self.dashboard.input().await {
-                    Asked::Quit => self.quit = true,
-                    Asked::Clear => self.clear = true,
-                    Asked::Nothing | Asked::Transport(_) => {}
-                }
+    async fn asked(&mut self) {
+        while !self.quit {
+            match self.dashboard.input().await {
+                Asked::Quit => self.quit = true,
+                Asked::Clear => self.clear = true,
+                Asked::Nothing | Asked::Transport(_) => {}
             }
         }
     }

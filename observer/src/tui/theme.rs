@@ -104,7 +104,7 @@ impl Theme {
     }
 
     /// One of two characters.
-    pub const fn pick(&self, unicode: char, ascii: char) -> char {
+    pub const fn pick(self, unicode: char, ascii: char) -> char {
         match self.charset {
             Charset::Unicode => unicode,
             Charset::Ascii => ascii,
@@ -112,14 +112,14 @@ impl Theme {
     }
 
     /// Heights of a bar, from nothing to full.
-    pub const fn levels(&self) -> [char; 9] {
+    pub const fn levels(self) -> [char; 9] {
         match self.charset {
             Charset::Unicode => [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
             Charset::Ascii => [' ', '.', ':', '-', '=', '+', '*', '%', '#'],
         }
     }
 
-    fn colour(&self, few: Color, many: u8) -> Style {
+    fn colour(self, few: Color, many: u8) -> Style {
         match self.colours {
             Colours::None => Style::new(),
             Colours::Few => Style::new().fg(few),
@@ -128,7 +128,7 @@ impl Theme {
     }
 
     /// The style of a tone.
-    pub fn tone(&self, tone: Tone) -> Style {
+    pub fn tone(self, tone: Tone) -> Style {
         match tone {
             Tone::Plain => Style::new(),
             Tone::Dim => Style::new().add_modifier(Modifier::DIM),
@@ -151,7 +151,7 @@ impl Theme {
     }
 
     /// The style of a part of a picture.
-    pub fn ink(&self, ink: Ink) -> Style {
+    pub fn ink(self, ink: Ink) -> Style {
         match ink {
             Ink::Plain => self.tone(Tone::Plain),
             Ink::Dim => self.tone(Tone::Dim),

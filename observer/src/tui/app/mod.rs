@@ -163,7 +163,7 @@ pub struct Shown {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct App {
     /// The view.
     pub tab: Tab,

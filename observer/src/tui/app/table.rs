@@ -141,7 +141,7 @@ pub fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
         let worst = kept.iter().filter_map(|index| Some((of(index)?.luxury, *index))).max();
         match worst {
             Some((luxury, index)) if wanted > u32::from(width) + 1 && luxury > 0 => {
-                kept.retain(|other| *other != index)
+                kept.retain(|other| *other != index);
             }
             _ => return kept,
         }

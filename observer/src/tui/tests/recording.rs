@@ -20,6 +20,7 @@ use crate::{
 };
 
 #[path = "../../../tests/common/synthetic.rs"]
+#[expect(clippy::duplicate_mod, reason = "a module of the integration tests, which cannot be used from here otherwise")]
 mod synthetic;
 
 /// Seconds of it.
@@ -121,12 +122,15 @@ fn count(sample: &mut Sample, event: &Event) {
 
 /// A dashboard of some size over the whole recording, paused at its end, and every sample on the way.
 pub(crate) fn app(width: u16, height: u16) -> App {
-    static SAMPLES: OnceLock<Vec<Model>> = OnceLock::new();
-    let samples = SAMPLES.get_or_init(samples);
-    let mut app = App::default();
-    for model in samples {
-        app.sample(model.clone());
-    }
+    static APP: OnceLock<App> = OnceLock::new();
+    let played = || {
+        let mut app = App::default();
+        for model in samples() {
+            app.sample(model);
+        }
+        app
+    };
+    let mut app = APP.get_or_init(played).clone();
     fit(&mut app, width, height);
     app
 }

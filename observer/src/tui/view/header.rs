@@ -21,10 +21,12 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
         HeaderSize::Short => {
             let line = label(pen, area.cut_top(1), "swap");
             let rest = devices(pen, model, line);
-            pen.put(rest, &format!("hooks {}", model.about.backend), Tone::Dim);
+            pen.if_fits(rest, &format!("hooks {}", model.about.backend), Tone::Dim);
             let line = label(pen, area.cut_top(1), "lost");
             let rest = losses_of(pen, model, line);
-            cost(pen, model, rest);
+            if model.cost.is_some() {
+                pen.if_fits(rest, &format!("own cost {}", cost(model)), Tone::Dim);
+            }
         }
         HeaderSize::Full => {
             let line = label(pen, area.cut_top(1), "hooks");
@@ -34,8 +36,8 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
             devices(pen, model, line);
             let line = label(pen, area.cut_top(1), "lost");
             losses_of(pen, model, line);
-            let line = label(pen, area.cut_top(1), "cost");
-            cost(pen, model, line);
+            let line = label(pen, area.cut_top(1), "own cost");
+            pen.put(line, &cost(model), Tone::Plain);
         }
     }
 }
@@ -71,21 +73,21 @@ fn first_line(pen: &mut Pen<'_>, model: &Model, line: Area, size: HeaderSize) {
         let lost = model.lost();
         let line = if lost > 0 { pen.right(line, &format!("  lost {}", count(lost)), Tone::Bad) } else { line };
         let rest = pen.word(line, &state, tone);
-        pen.put(rest, &running(model), Tone::Dim);
+        pen.if_fits(rest, &running(model, false), Tone::Dim);
         return;
     }
-    let mut line = pen.right(line, &running(model), Tone::Plain);
+    let mut line = pen.right(line, &running(model, line.width >= 72), Tone::Plain);
     line.width = line.width.saturating_sub(2);
     let line = label(pen, line, "observer");
-    let rest = pen.word(line, &model.about.release, Tone::Strong);
-    pen.put(rest, &state, tone);
+    let rest = pen.word(line, &state, tone);
+    pen.if_fits(rest, &model.about.release, Tone::Strong);
 }
 
 /// `live 00:12:41`, or where the replay stands.
-fn running(model: &Model) -> String {
+fn running(model: &Model, long: bool) -> String {
     let since = clock(model.at_ns.saturating_sub(model.begin_ns));
     match &model.transport {
-        None if model.about.command.is_empty() => format!("live {since}"),
+        None if model.about.command.is_empty() || !long => format!("live {since}"),
         None => format!("live {since} -- {}", cut(&model.about.command, 16)),
         Some(transport) => {
             let length =
@@ -109,7 +111,17 @@ fn devices(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     if devices.is_empty() {
         return pen.word(line, "no swap device", Tone::Caution);
     }
-    devices.iter().fold(line, |rest, device| pen.word(rest, &describe(device), Tone::Plain))
+    let mut rest = line;
+    for (index, device) in devices.iter().enumerate() {
+        let text = describe(device);
+        let more = devices.len() - index;
+        let needed = super::pen::length(&text) + if more > 1 { 10 } else { 0 };
+        if index > 0 && needed > rest.width {
+            return pen.word(rest, &format!("+{more} more"), Tone::Dim);
+        }
+        rest = pen.word(rest, &text, Tone::Plain);
+    }
+    rest
 }
 
 fn describe(device: &DeviceLine) -> String {
@@ -122,7 +134,7 @@ fn describe(device: &DeviceLine) -> String {
         Synchronous::No => "async",
         Synchronous::Unknown => "sync?",
     };
-    format!("{} {} {}{used} {synchronous};", device.name, device.form, kib(device.size_kib))
+    format!("{} {} {}{used} {synchronous}", device.name, device.form, kib(device.size_kib))
 }
 
 /// By cause, the largest first, as many as there is room for.
@@ -143,8 +155,9 @@ fn losses_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     rest
 }
 
-fn cost(pen: &mut Pen<'_>, model: &Model, line: Area) {
-    let Some(cost) = model.cost else { return };
+/// Of this process; a recording does not know what watching it costs.
+fn cost(model: &Model) -> String {
+    let Some(cost) = model.cost else { return "not measured in a replay".to_owned() };
     let each = cost.per_swap_in_ns.map_or_else(String::new, |ns| format!(", {} a swap-in", duration(ns)));
-    pen.put(line, &format!("own cost {:.1}% of a CPU{each} in user space", cost.cpu_percent), Tone::Dim);
+    format!("{:.1}% of a CPU{each} in user space", cost.cpu_percent)
 }

@@ -33,6 +33,13 @@ impl<'a> Pen<'a> {
         rest
     }
 
+    /// Writes if there is room for all of it: half a word says less than none.
+    pub(super) fn if_fits(&mut self, area: Area, text: &str, tone: Tone) {
+        if length(text) <= area.width {
+            self.put(area, text, tone);
+        }
+    }
+
     /// Writes at the right of the area's first row. Gives what is left of that row.
     pub(super) fn right(&mut self, area: Area, text: &str, tone: Tone) -> Area {
         let len = length(text).min(area.width);

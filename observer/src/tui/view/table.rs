@@ -24,9 +24,7 @@ pub(super) fn table<R: Row>(pen: &mut Pen<'_>, state: &Table<R::Key>, rows: &[R]
         let place = layout::Area { x: placed.x, width: placed.width, ..areas.head };
         let sorted = placed.index == state.sort;
         let tone = if sorted { Tone::Strong } else { Tone::Dim };
-        // Numbers sort downwards, texts upwards.
-        let arrow =
-            if column.number == state.reversed { pen.theme.pick('▲', '^') } else { pen.theme.pick('▼', 'v') };
+        let arrow = if state.reversed { pen.theme.pick('▲', '^') } else { pen.theme.pick('▼', 'v') };
         let name = if sorted { format!("{}{arrow}", column.name) } else { column.name.to_owned() };
         if column.number {
             pen.right(place, &name, tone)
