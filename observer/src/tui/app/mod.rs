@@ -187,6 +187,8 @@ pub struct App {
     frozen: Option<Box<Shown>>,
     page: usize,
     pictures: usize,
+    /// The replay runs to the next finding: select it.
+    follow: bool,
 }
 
 impl Default for App {
@@ -207,6 +209,7 @@ impl Default for App {
             frozen: None,
             page: 1,
             pictures: 1,
+            follow: false,
         }
     }
 }
@@ -244,7 +247,11 @@ impl App {
         self.live.rates.set_replayed(model.transport.is_some());
         self.live.rates.sample(model.at_ns, model.counts);
         let changed = !same_picture(&self.live.model, &model) && self.frozen.is_none();
+        let found = model.findings.last().map(|row| row.number) > self.live.model.findings.last().map(|row| row.number);
         self.live.model = model;
+        if found && std::mem::take(&mut self.follow) {
+            self.findings.pinned = false;
+        }
         if changed {
             self.arrange();
         }
@@ -355,7 +362,10 @@ impl App {
             Action::PlayPause => return Some(Effect::Transport(Move::PlayPause)),
             Action::Faster => return Some(Effect::Transport(Move::Speed(2.0))),
             Action::Slower => return Some(Effect::Transport(Move::Speed(0.5))),
-            Action::StepToFinding => return Some(Effect::Transport(Move::NextFinding)),
+            Action::StepToFinding => {
+                self.follow = true;
+                return Some(Effect::Transport(Move::NextFinding));
+            }
             Action::Backward => return Some(Effect::Transport(Move::By(-0.05))),
             Action::Forward => return Some(Effect::Transport(Move::By(0.05))),
             Action::ToBegin => return Some(Effect::Transport(Move::ToBegin)),

@@ -154,8 +154,8 @@ impl Row for FindingRow {
         text("verdict", 13, 0),
         text("entry", 10, 0),
         text("device", 8, 6),
-        text("reader", 21, 2),
-        text("overtaken by", 21, 4),
+        text("reader", 18, 2),
+        text("overtaken by", 18, 4),
         number("exposed", 8, 5),
         number("changes", 7, 7),
     ];

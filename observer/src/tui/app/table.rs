@@ -53,6 +53,8 @@ pub struct Table<K> {
     pub filter: String,
     /// The selected row.
     pub selected: Option<K>,
+    /// Whether it was chosen: until then the selection follows the top, whatever is there.
+    pub pinned: bool,
     /// Indexes into the rows, in the order shown.
     pub order: Vec<usize>,
     /// Place of the selected row in `order`.
@@ -64,21 +66,40 @@ pub struct Table<K> {
 impl<K: Clone + Ord> Table<K> {
     /// Sorted by a column.
     pub fn new(sort: usize) -> Self {
-        Self { sort, reversed: false, filter: String::new(), selected: None, order: Vec::new(), cursor: 0, offset: 0 }
+        Self {
+            sort,
+            reversed: false,
+            filter: String::new(),
+            selected: None,
+            pinned: false,
+            order: Vec::new(),
+            cursor: 0,
+            offset: 0,
+        }
     }
 
     /// Arranges rows that have changed, or that are to be seen otherwise. The selection stays on its row; if that is gone,
     /// on its place. `page` rows fit on the screen.
     pub fn arrange<R: Row<Key = K>>(&mut self, rows: &[R], page: usize) {
         self.order = order(rows, self.sort, self.reversed, &self.filter);
+        if !self.pinned {
+            self.select(0, rows, page);
+            return;
+        }
         let found = self.selected.as_ref().and_then(|selected| {
             self.order.iter().position(|index| rows.get(*index).is_some_and(|row| row.key() == *selected))
         });
-        self.go(found.unwrap_or(self.cursor), rows, page);
+        self.select(found.unwrap_or(self.cursor), rows, page);
     }
 
-    /// Selects the row at a place, or the nearest there is, and brings it into sight.
+    /// Chooses the row at a place, or the nearest there is. The first place is the top, which is followed.
     pub fn go<R: Row<Key = K>>(&mut self, place: usize, rows: &[R], page: usize) {
+        self.pinned = place > 0;
+        self.select(place, rows, page);
+    }
+
+    /// Selects a row and brings it into sight.
+    fn select<R: Row<Key = K>>(&mut self, place: usize, rows: &[R], page: usize) {
         self.cursor = place.min(self.order.len().saturating_sub(1));
         let row = self.order.get(self.cursor).and_then(|index| rows.get(*index));
         self.selected = row.map(Row::key);
@@ -204,6 +225,18 @@ mod tests {
         let rows = [Pair("a", 9), Pair("c", 100)];
         table.arrange(&rows, 9);
         assert_eq!((table.selected, table.cursor), (Some("a"), 1), "gone: the nearest place");
+    }
+
+    #[test]
+    fn until_a_row_is_chosen_the_top_is_followed() {
+        let mut table = Table::new(1);
+        table.arrange(&[Pair("a", 9), Pair("b", 5)], 9);
+        table.arrange(&[Pair("a", 9), Pair("b", 50)], 9);
+        assert_eq!(table.selected, Some("b"));
+        table.go(1, &[Pair("a", 9), Pair("b", 50)], 9);
+        table.go(0, &[Pair("a", 9), Pair("b", 50)], 9);
+        table.arrange(&[Pair("a", 99), Pair("b", 50)], 9);
+        assert_eq!(table.selected, Some("a"), "back at the top it follows again");
     }
 
     #[test]

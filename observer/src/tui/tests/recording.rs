@@ -6,10 +6,7 @@ use std::{
 };
 
 use crate::{
-    engine::event::{Event, Path},
-    outcome::{Clocks, Context, Ending, Kernel, Reason, Sample, Swap},
-    record::{Creation, Recorder},
-    source::Input,
+    outcome::Sample,
     tui::{
         app::{App, keys::Key},
         gather::{Gatherer, Source},
@@ -22,6 +19,8 @@ use crate::{
 #[path = "../../../tests/common/synthetic.rs"]
 #[expect(clippy::duplicate_mod, reason = "a module of the integration tests, which cannot be used from here otherwise")]
 mod synthetic;
+#[path = "../../../tests/common/unfixed.rs"]
+mod unfixed;
 
 /// Seconds of it.
 const LENGTH: u64 = 20;
@@ -38,86 +37,14 @@ impl Drop for Recording {
     }
 }
 
-fn context() -> Context {
-    let how = |hook: &str, how: &str| (hook.to_owned(), how.to_owned());
-    let swap = |kind, path: &str, size_kib, synchronous: &str| Swap {
-        kind,
-        path: path.to_owned(),
-        size_kib,
-        synchronous: synchronous.to_owned(),
-    };
-    Context {
-        host: "made-up".to_owned(),
-        kernel: Kernel {
-            release: "5.10.0-32-cloud-amd64".to_owned(),
-            arch: "x86_64".to_owned(),
-            state: "unfixed: ABA possible".to_owned(),
-            backend: [
-                how("flight begin", "fentry do_swap_page"),
-                how("flight end", "fexit do_swap_page"),
-                how("entry freed", "kprobe swap_entry_free"),
-            ]
-            .into(),
-            reasons: vec![Reason {
-                hook: "entry freed".to_owned(),
-                symbol: "swap_entry_free".to_owned(),
-                reason: "the trampoline refuses it (EINVAL): an argument is passed by value".to_owned(),
-            }],
-            degraded: Vec::new(),
-            tick_ns: Some(4_000_000),
-        },
-        swaps: vec![swap(0, "/dev/zram0", 524_288, "yes"), swap(1, "/dev/nvme0n1p3", 8_388_608, "no")],
-        clocks: Clocks { monotonic_ns: synthetic::BEGIN, realtime_ns: 0 },
-        ..Context::default()
-    }
-}
-
-fn ending() -> Ending {
-    Ending::cut()
-}
-
 /// Writes it, anew for each test: they run side by side.
 pub(crate) fn recording() -> Recording {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let path = std::env::temp_dir().join(format!("observer-tui-{}-{number}", std::process::id()));
-    let mut recorder = Recorder::create(&path, Creation::Replace, &context()).unwrap();
-    let mut sample = Sample::default();
-    let end = synthetic::BEGIN + LENGTH * SECOND;
-    for input in synthetic::Synthetic::new(5, 1_000, 400) {
-        match &input {
-            Input::Event(event) => {
-                recorder.event(event);
-                count(&mut sample, event);
-            }
-            Input::Advance(until) => {
-                recorder.advance(*until);
-                if until.is_multiple_of(SECOND) {
-                    sample.at = *until;
-                    recorder.sample(&sample);
-                }
-                if *until >= end {
-                    break;
-                }
-            }
-            Input::Sample(_) => {}
-        }
-    }
-    recorder.finish(&ending()).unwrap();
+    unfixed::record(&path, LENGTH, 1_000).unwrap();
     Recording { path }
-}
-
-/// For each contended flight so many that were alone.
-fn count(sample: &mut Sample, event: &Event) {
-    if let Event::Closed(flight) = event {
-        let counters = &mut sample.snapshot.counters;
-        match flight.path {
-            Path::Direct => counters.read_direct += 40,
-            Path::Cached => counters.read_cached += 3,
-            Path::None => {}
-        }
-    }
 }
 
 /// A dashboard of some size over the whole recording, paused at its end, and every sample on the way.
@@ -180,7 +107,7 @@ fn samples() -> Vec<Model> {
 
 /// A sample with nothing in it, of a live observation.
 pub(crate) fn quiet() -> Model {
-    let mut gatherer = Gatherer::new(&context(), "");
+    let mut gatherer = Gatherer::new(&unfixed::context(), "");
     let mut engine = crate::engine::Engine::default();
     engine.start_tally();
     let (sample, now) = (Sample::default(), synthetic::BEGIN + 75 * SECOND);

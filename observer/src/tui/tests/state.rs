@@ -248,6 +248,23 @@ fn a_replay_is_controlled_by_keys() {
 }
 
 #[test]
+fn stepping_to_the_next_finding_selects_it() {
+    let mut app = start("4jjj");
+    let mut model = app.shown().model.clone();
+    let mut findings = model.findings.as_ref().clone();
+    let newest = findings.pop().unwrap();
+    model.findings = std::sync::Arc::new(findings.clone());
+    app.sample(model.clone());
+    let kept = app.findings.selected;
+    findings.push(newest.clone());
+    model.findings = std::sync::Arc::new(findings.clone());
+    app.key(Key::Char('n'));
+    app.sample(model.clone());
+    assert_eq!((app.findings.selected, app.findings.cursor), (Some(newest.number), 0));
+    assert_ne!(app.findings.selected, kept);
+}
+
+#[test]
 fn the_rest_goes_outside() {
     let mut app = start("1");
     assert_eq!(app.key(Key::Ctrl('z')), Some(Effect::Suspend));
