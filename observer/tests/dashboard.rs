@@ -1,6 +1,8 @@
 //! The dashboard in a real pseudo-terminal: what is on the screen, and how the terminal is left behind, whichever way the
 //! program ends.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, helpers included")]
+
 use std::{
     fs::File,
     io::{Read as _, Write as _},
@@ -146,7 +148,7 @@ fn winsize(columns: u16, rows: u16) -> Winsize {
 /// Shows what comes, and answers as a terminal does when it is asked where its cursor is.
 fn listen(mut line: File, screen: Arc<Mutex<vt100::Parser>>, real: (u16, u16)) {
     thread::spawn(move || {
-        let mut bytes = [0; 65_536];
+        let mut bytes = vec![0; 65_536];
         // Reading ends with an error when the last program has closed the line.
         while let Ok(len @ 1..) = line.read(&mut bytes) {
             let came = &bytes[..len];

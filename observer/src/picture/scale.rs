@@ -37,7 +37,8 @@ impl Scale {
         let step = step((self.to - self.from).max(1), most.max(1));
         let first = self.from.div_euclid(step) + i64::from(self.from.rem_euclid(step) != 0);
         let last = self.to.div_euclid(step);
-        (first..=last).map(|n| Tick { at: n * step, label: label(n * step, step) }).collect()
+        let farthest = self.from.abs().max(self.to.abs());
+        (first..=last).map(|n| Tick { at: n * step, label: label(n * step, step, farthest) }).collect()
     }
 }
 
@@ -49,12 +50,14 @@ fn step(length: Since, most: u32) -> Since {
     steps.into_iter().find(enough).unwrap_or(length)
 }
 
-fn label(at: Since, step: Since) -> String {
+/// In the unit of the farthest moment in sight, with as many digits as the step needs.
+fn label(at: Since, step: Since, farthest: Since) -> String {
     if at == 0 {
         return "0".to_owned();
     }
-    let (size, unit) = UNITS.into_iter().find(|(size, _)| step >= *size).unwrap_or((1, "ns"));
-    format!("{} {unit}", at / size)
+    let (size, unit) = UNITS.into_iter().find(|(size, _)| farthest >= *size).unwrap_or((1, "ns"));
+    let digits = (0..9).find(|digits| step * 10i64.pow(*digits) % size == 0).unwrap_or(9) as usize;
+    format!("{:.digits$} {unit}", at as f64 / size as f64)
 }
 
 /// A moment as people write it: `+4.192 ms`, three digits after the point at most.
@@ -83,6 +86,7 @@ mod tests {
         assert_eq!(labels(-1_000_000, 22_000_000, 6), ["0", "5 ms", "10 ms", "15 ms", "20 ms"]);
         assert_eq!(labels(-3, 7, 6), ["-2 ns", "0", "2 ns", "4 ns", "6 ns"]);
         assert_eq!(labels(0, 4_200_000_000, 3), ["0", "2 s", "4 s"]);
+        assert_eq!(labels(4_110_000, 4_190_000, 6), ["4.12 ms", "4.14 ms", "4.16 ms", "4.18 ms"]);
     }
 
     #[test]

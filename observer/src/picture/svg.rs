@@ -6,7 +6,7 @@ mod style;
 use super::{
     flags::{self, Flag},
     scale::{Scale, moment},
-    story::{Fill, Lane, Moment, Role, Since, Story},
+    story::{Fill, Lane, Moment, Role, Since, Story, close_up},
     text::wrap,
 };
 use crate::export::text::duration;
@@ -33,6 +33,7 @@ pub fn draw(story: &Story) -> String {
     let mut drawing = Drawing { story, scale, sheet: Sheet::default(), y: 42.0 };
     drawing.heading();
     drawing.lanes();
+    drawing.close_up();
     drawing.legend();
     drawing.sheet.finish(&story.title, &story.sentence, WIDTH, drawing.y + 10.0)
 }
@@ -123,6 +124,20 @@ impl Drawing<'_> {
         self.y += 20.0;
     }
 
+    /// What the scale crowds together, once more and larger, with its own axis.
+    fn close_up(&mut self) {
+        let Some(story) = close_up(self.story) else { return };
+        let scale = Scale { from: story.from, to: story.to, ..self.scale };
+        self.y += 26.0;
+        let times = (self.story.to - self.story.from) / (story.to - story.from).max(1);
+        let length = duration((story.to - story.from).unsigned_abs());
+        self.sheet.text(MARGIN, self.y, "name", &format!("close-up: {length}, {times} times as large"));
+        let y = self.y + 34.0;
+        let mut inner = Drawing { story: &story, scale, sheet: std::mem::take(&mut self.sheet), y };
+        inner.lanes();
+        (self.sheet, self.y) = (inner.sheet, inner.y);
+    }
+
     fn lanes(&mut self) {
         let top = self.y;
         let (placed, bottom) = place(self.story, &self.scale, top + 18.0);
@@ -136,7 +151,10 @@ impl Drawing<'_> {
             self.lane(lane);
         }
         self.y = bottom + 14.0;
-        self.danger();
+        let whole = self.story.danger.is_some_and(|(_, to)| to < self.story.to);
+        if whole {
+            self.danger();
+        }
     }
 
     /// The dangerous stretch, behind everything.

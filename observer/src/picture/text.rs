@@ -6,7 +6,7 @@ pub use canvas::{Canvas, Cell, Ink};
 
 use super::{
     scale::{Scale, moment},
-    story::{Fill, Lane, Mark, Role, Since, Story},
+    story::{Fill, Lane, Mark, Role, Since, Story, close_up},
 };
 
 /// Which characters may be used.
@@ -61,11 +61,8 @@ pub fn draw(story: &Story, width: usize, charset: Charset) -> Canvas {
         page.paragraph(&story.caption, Ink::Dim);
         page.blank();
     }
-    page.axis();
-    for lane in &story.lanes {
-        page.lane(lane);
-    }
-    page.danger();
+    page.lanes();
+    page.close_up();
     page.blank();
     page.paragraph(&story.sentence, Ink::Plain);
     if !early {
@@ -117,6 +114,27 @@ impl<'a> Page<'a> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and the width")]
         let place = self.scale.place(at).round() as usize;
         self.names + 1 + place
+    }
+
+    fn lanes(&mut self) {
+        self.axis();
+        for lane in &self.story.lanes {
+            self.lane(lane);
+        }
+        self.danger();
+    }
+
+    /// What the scale crowds together, once more and larger, with its own axis.
+    fn close_up(&mut self) {
+        let Some(story) = close_up(self.story) else { return };
+        self.blank();
+        let times = (self.story.to - self.story.from) / (story.to - story.from).max(1);
+        self.paragraph(&format!("close-up, {times} times as large"), Ink::Title);
+        let scale = Scale { from: story.from, to: story.to, ..self.scale };
+        let canvas = std::mem::take(&mut self.canvas);
+        let mut inner = Page { story: &story, canvas, scale, ..*self };
+        inner.lanes();
+        (self.canvas, self.row) = (inner.canvas, inner.row);
     }
 
     fn axis(&mut self) {
@@ -185,7 +203,8 @@ impl<'a> Page<'a> {
     }
 
     fn danger(&mut self) {
-        let Some((from, to)) = self.story.danger else { return };
+        // Of a close-up the end is not in sight, and so neither is the length.
+        let Some((from, to)) = self.story.danger.filter(|(_, to)| *to < self.story.to) else { return };
         let (first, last) = (self.column(from), self.column(to));
         self.canvas.put(0, self.row, &cut("dangerous", self.names), Ink::Fill(Fill::Danger));
         self.fill(from, to, self.row, self.charset.pick('─', '-'), Ink::Fill(Fill::Danger));
@@ -315,8 +334,9 @@ mod tests {
             let story = story(&finding, &fixtures::setting());
             let canvas = draw(&story, 80, Charset::Ascii);
             let letters = canvas.rows().flatten().filter(|cell| matches!(cell.ink, Ink::Mark(_))).count();
-            let on_lanes: usize = story.lanes.iter().map(|lane| lane.moments.len()).sum();
-            assert_eq!(letters, on_lanes + story.moments().len());
+            let on = |story: &Story| -> usize { story.lanes.iter().map(|lane| lane.moments.len()).sum() };
+            let close = close_up(&story).map_or(0, |close| on(&close));
+            assert_eq!(letters, on(&story) + close + story.moments().len());
         }
     }
 

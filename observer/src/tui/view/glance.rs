@@ -86,9 +86,8 @@ fn price(model: &Model) -> (String, Tone) {
         };
     };
     let share = model.overslept_ns.saturating_mul(100) / model.waited_ns.max(1);
-    let tick = model.about.tick_ns.map_or_else(String::new, |tick| format!(", a tick {}", duration(tick)));
     let text = format!(
-        "{} waited, {share}% of it after the pin was free; p99 {}{tick}",
+        "{} waited, {share}% of it after the pin was free; p99 {}",
         duration(model.waited_ns),
         duration(wait.summary.p99_ns)
     );

@@ -76,7 +76,7 @@ fn first_line(pen: &mut Pen<'_>, model: &Model, line: Area, size: HeaderSize) {
         pen.if_fits(rest, &running(model, false), Tone::Dim);
         return;
     }
-    let mut line = pen.right(line, &running(model, line.width >= 72), Tone::Plain);
+    let mut line = pen.right(line, &running(model, line.width >= 100), Tone::Plain);
     line.width = line.width.saturating_sub(2);
     let line = label(pen, line, "observer");
     let rest = pen.word(line, &state, tone);
