@@ -63,6 +63,7 @@ pub struct ObserveArgs {
 
 /// Options of `record`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("rotation").args(["rotate_size", "rotate_every"]).multiple(true))]
 pub struct RecordArgs {
     /// How to observe.
     #[command(flatten)]
@@ -73,6 +74,15 @@ pub struct RecordArgs {
     /// Replace FILE if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Go on in another file (FILE with a number) when one has this size, e.g. 100M
+    #[arg(long, value_name = "SIZE", value_parser = file_size, requires = "output")]
+    pub rotate_size: Option<u64>,
+    /// Go on in another file after this time, e.g. 1h
+    #[arg(long, value_name = "D", value_parser = rotation_time, requires = "output")]
+    pub rotate_every: Option<Duration>,
+    /// Keep the newest N complete files and remove older ones
+    #[arg(long, value_name = "N", requires = "rotation", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -168,6 +178,27 @@ fn comm(text: &str) -> Result<String, String> {
     }
 }
 
+/// Bytes, with a unit of 1024 each: K, M, G.
+fn file_size(text: &str) -> Result<u64, String> {
+    const SMALLEST: u64 = 64 << 10;
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit.trim_end_matches("iB").trim_end_matches('B') {
+        "" => 0,
+        "K" | "k" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err("a number with K, M or G, e.g. 100M".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 100M"))?;
+    let bytes = number.checked_mul(1 << shift).ok_or("too large")?;
+    if bytes < SMALLEST { Err("at least 64K".to_owned()) } else { Ok(bytes) }
+}
+
+fn rotation_time(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 1h"))?;
+    if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
+}
+
 fn ring_size(text: &str) -> Result<u32, String> {
     let kib: u32 = text.parse().map_err(|error| format!("{error}"))?;
     if !kib.is_power_of_two() || !(4..=1 << 20).contains(&kib) {
@@ -204,6 +235,10 @@ mod tests {
         assert_eq!(parse(&["record", "--ring-size", "5"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "targeted", "--rounds", "0"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "wild"]).unwrap_err(), ErrorKind::InvalidValue);
+        assert_eq!(parse(&["record", "--force"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["record", "-o", "x", "--keep", "2"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["record", "-o", "x", "--rotate-size", "1K"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert!(parse(&["record", "-o", "x", "--rotate-size", "1MiB", "--rotate-every", "1h", "--keep", "3"]).is_ok());
         let long = ["record", "--widen", "1ms", "--widen-comm", "a-name-of-16-byte", "--", "x"];
         assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);
     }

@@ -146,7 +146,13 @@ impl<O: Onlooker> Live<'_, O> {
     }
 
     fn sampled(&mut self, snapshot: Snapshot, flight_times: Option<FlightTimes>) {
-        let sample = Sample { at: now(), snapshot, undecodable: self.probes.undecodable(), flight_times };
+        let sample = Sample {
+            at: now(),
+            snapshot,
+            undecodable: self.probes.undecodable(),
+            vmstat: Vmstat::now().ok(),
+            flight_times,
+        };
         let input = Input::Sample(Box::new(sample));
         self.onlooker.input(&input);
         if let Input::Sample(sample) = input {
@@ -222,7 +228,7 @@ pub async fn observe(
     live.detach()?;
     let Live { engine, sample, .. } = live;
     let ending = Ending { vmstat: before.zip(after), cost, command: command.map(outcome::code), ended };
-    Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new() })
+    Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
 }
 
 /// The clock of the programs, `CLOCK_MONOTONIC`, nanoseconds.

@@ -152,6 +152,8 @@ pub struct Summary {
     pub command: Option<CommandSummary>,
     /// What is missing of the recording, in words; live: nothing.
     pub damage: Vec<String>,
+    /// What else is to be known about the recording, in words.
+    pub notes: Vec<String>,
 }
 
 impl Summary {
@@ -203,6 +205,7 @@ impl Summary {
             }),
             command: None,
             damage: outcome.damage.clone(),
+            notes: outcome.notes.clone(),
         }
     }
 

@@ -262,7 +262,7 @@ impl Decoder {
         flight.installed = head & flag::INSTALLED != 0;
         let space = self.fields(bytes, fields, &slot, known, continued.as_ref(), &mut flight)?;
         self.model.flight(index, space, &flight, kind == kind::OPENED);
-        Some(flight)
+        is_plausible(&flight).then_some(flight)
     }
 
     fn fields(
@@ -328,7 +328,7 @@ impl Decoder {
         }
         let change = Change { kind, entry: slot.entry, at, seq, by: self.model.task_of(task)?, slot: counted };
         self.model.change(&change);
-        Some(change)
+        (change.at < LATEST).then_some(change)
     }
 
     fn task(&mut self, bytes: &mut Bytes<'_>) -> Option<u32> {
@@ -360,6 +360,18 @@ impl Decoder {
         };
         Some(self.model.touch(entry))
     }
+}
+
+/// No clock that counts from boot comes here: 36 years. Sums of times stay far from the end of their type. Nanoseconds.
+const LATEST: Nanos = 1 << 60;
+
+/// Whether a flight can be reckoned with: somebody may have made it up.
+fn is_plausible(flight: &Flight) -> bool {
+    let pin = flight.pin.map_or([None; 2], |pin| [Some(pin.tried), pin.dropped]);
+    let times = [Some(flight.begin), Some(flight.end), flight.read_begin, flight.read_end, flight.freed];
+    flight.base.0.checked_add(flight.nr.into()).is_some()
+        && flight.nr > 0
+        && times.iter().chain(&pin).flatten().all(|at| *at < LATEST)
 }
 
 /// A flight as far as it can be foretold.

@@ -7,7 +7,7 @@ use observer::{
     kernel::vmstat::Vmstat,
     outcome::{Clocks, Context, Degraded, Ended, Ending, Kernel, Reason, Sample, Swap},
     probe::{FlightTimes, SelfCost, Skipped},
-    record::{Creation, Recorder, Written},
+    record::{Creation, Recorder, Rotation, Target, Written},
     source::Input,
 };
 
@@ -51,7 +51,10 @@ pub(super) fn context() -> Context {
 
 /// Writes it.
 pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written, Box<dyn Error>> {
-    let mut recorder = Recorder::create(path, Creation::New, &context())?;
+    let mut recorder = Recorder::create(
+        Target { path: path.to_owned(), creation: Creation::New, rotation: Rotation::default() },
+        &context(),
+    )?;
     let mut sample = Sample { flight_times: Some(FlightTimes::default()), ..Sample::default() };
     sample.snapshot.skipped = Some(Skipped::default());
     let (mut left, mut next) = (events, BEGIN);
@@ -68,7 +71,9 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
                 recorder.advance(*until);
                 sample.at = *until;
                 if *until >= next {
-                    recorder.sample(&sample);
+                    let seconds = (until - BEGIN) / SECOND;
+                    let flight_times = sample.flight_times.clone().filter(|_| seconds.is_multiple_of(5));
+                    recorder.sample(&Sample { flight_times, ..sample.clone() });
                     next = until + SECOND;
                 }
                 if left == 0 {
@@ -92,6 +97,12 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
         records: events,
     };
     Ok(recorder.finish(&Ending { vmstat: Some((before, after)), cost, command: None, ended: Ended::Duration })?)
+}
+
+/// What a duration timed in the kernel comes out as.
+fn middle(ns: u64) -> u64 {
+    let (low, high) = observer_ebpf::histogram::bounds(observer_ebpf::histogram::bucket(ns));
+    low + (high - low) / 2
 }
 
 /// What the programs would have counted.
@@ -128,8 +139,8 @@ fn count(sample: &mut Sample, event: &Event) {
             if let Some(times) = &mut sample.flight_times
                 && let Some(histogram) = times.by_path.get_mut(way)
             {
-                histogram.saturating_record(flight.end - flight.begin);
-                histogram.saturating_record_n((flight.end - flight.begin) / 2 + 500, ALONE);
+                histogram.saturating_record(middle(flight.end - flight.begin));
+                histogram.saturating_record_n(middle((flight.end - flight.begin) / 2 + 500), ALONE);
             }
         }
     }
