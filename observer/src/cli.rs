@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::export::format::Format;
+
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
 #[derive(Debug, Parser)]
@@ -29,6 +31,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Say again what a recording holds
     Report(ReportArgs),
+    /// Compare two recordings: counts, times, and one distribution over the other
+    Diff(DiffArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
     Stress(StressArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
@@ -91,9 +95,30 @@ pub struct RecordArgs {
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The recording
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// The recordings; several are told as one
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How to say it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replace OUT if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The first recording
+    pub a: PathBuf,
+    /// The second
+    pub b: PathBuf,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,

@@ -25,6 +25,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Live(args) => commands::live::run(&args),
         Command::Record(args) => commands::record::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
         Command::Stress(args) => commands::stress::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         // Dealt with before: it has no exit code of ours.

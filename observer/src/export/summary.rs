@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use observer_ebpf::counter::Counters;
 use serde::Serialize;
 
-use super::losses::{self, Losses};
+use super::{
+    distribution::Histograms,
+    losses::{self, Losses},
+};
 use crate::{
     engine::{
         overlap::Overlap,
@@ -14,7 +17,7 @@ use crate::{
         wait::PinWait,
     },
     exit::Exit,
-    outcome::{Context, Ended, Kernel, Outcome, Swap},
+    outcome::{Clocks, Context, Ended, Kernel, Outcome, Swap},
     probe::SelfCost,
 };
 
@@ -22,7 +25,7 @@ use crate::{
 pub const SCHEMA: &str = "observer/1";
 
 /// Overlaps, waits and entries listed at most; all are counted.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 
 /// Pages read from swap devices.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -99,6 +102,7 @@ pub struct Distributions {
     pub pin_hold: DurationSummary,
     pub pin_wait: DurationSummary,
     pub oversleep: DurationSummary,
+    pub window: DurationSummary,
 }
 
 /// The widener's doing.
@@ -123,6 +127,21 @@ pub struct CommandSummary {
     pub cut_short: bool,
 }
 
+/// One observation that this is made from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// The host's name.
+    pub host: String,
+    /// As `uname -r` printed it there.
+    pub release: String,
+    /// The clocks at the start.
+    pub clocks: Clocks,
+    /// Length, nanoseconds.
+    pub elapsed_ns: u64,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
 /// See the module.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names are the contract of design.md")]
@@ -130,8 +149,10 @@ pub struct Summary {
     pub schema: String,
     /// Version of the tool that observed.
     pub tool: String,
-    /// The host's name.
+    /// The host's name; of several: all of them.
     pub host: String,
+    /// The observations that this is made from: one, or all that were merged.
+    pub sources: Vec<Source>,
     pub kernel: Kernel,
     pub swaps: Vec<Swap>,
     /// What was filtered for in the kernel, by option.
@@ -172,11 +193,19 @@ impl Summary {
     pub fn without_command(outcome: &Outcome) -> Self {
         let report = outcome.engine.report();
         let counters = &outcome.sample.snapshot.counters;
-        let Context { tool, host, kernel, swaps, filters, .. } = outcome.context.clone();
+        let Context { tool, host, kernel, swaps, filters, clocks, .. } = outcome.context.clone();
+        let source = Source {
+            host: host.clone(),
+            release: kernel.release.clone(),
+            clocks,
+            elapsed_ns: elapsed(outcome),
+            ended: outcome.ending.ended,
+        };
         Self {
             schema: SCHEMA.to_owned(),
             tool,
             host,
+            sources: vec![source],
             kernel,
             swaps,
             filters,
@@ -195,7 +224,7 @@ impl Summary {
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
-            distributions: distributions(outcome),
+            distributions: Histograms::new(outcome).summaries(),
             losses: losses::of(outcome),
             self_cost: outcome.ending.cost,
             widen: outcome.context.widen_ns.map(|ns| Widened {
@@ -213,6 +242,14 @@ impl Summary {
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(|command| !command.cut_short && command.code != Some(0));
         Exit::of_observation(self.verdicts.stale_install, failed, losses::total(&self.losses))
+    }
+}
+
+/// How long it was observed; of a recording without its end: until the last sign of life. Nanoseconds.
+fn elapsed(outcome: &Outcome) -> u64 {
+    match outcome.ending.cost.elapsed_ns {
+        0 => outcome.sample.at.saturating_sub(outcome.context.clocks.monotonic_ns),
+        known => known,
     }
 }
 
@@ -253,20 +290,4 @@ fn swap_outs(outcome: &Outcome) -> SwapOuts {
         after.pswpout.saturating_sub(before.pswpout) + zero
     });
     SwapOuts { handed_out: counters.handed_out, written: counters.written, freed: counters.freed, kernel }
-}
-
-fn distributions(outcome: &Outcome) -> Distributions {
-    let report = outcome.engine.report();
-    let times = outcome.sample.flight_times.as_ref();
-    let [direct, cached, none] =
-        times.map_or([DurationSummary::default(); 3], |times| times.by_path.each_ref().map(DurationSummary::of));
-    Distributions {
-        flight_direct: direct,
-        flight_cached: cached,
-        flight_none: none,
-        overlap: report.overlap_times.summary(),
-        pin_hold: report.hold_times.summary(),
-        pin_wait: report.wait_times.summary(),
-        oversleep: report.oversleep_times.summary(),
-    }
 }

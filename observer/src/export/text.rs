@@ -25,6 +25,12 @@ pub fn summary(summary: &Summary) -> String {
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let lost = losses::total(&summary.losses);
     writeln!(text, "kernel     {}, {}", summary.kernel.release, summary.kernel.state)?;
+    for (option, value) in &summary.filters {
+        writeln!(text, "filter     --{option} {value}: counts are of a part of the host")?;
+    }
+    for what in summary.damage.iter().chain(&summary.notes) {
+        writeln!(text, "note       {what}")?;
+    }
     writeln!(text, "swap-ins   {}", swap_ins(&summary.swapins))?;
     let flights = &summary.flights;
     writeln!(
@@ -49,6 +55,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         ("pin hold", &summary.distributions.pin_hold),
         ("pin wait", &summary.distributions.pin_wait),
         ("oversleep", &summary.distributions.oversleep),
+        ("window", &summary.distributions.window),
     ] {
         if distribution.count > 0 {
             writeln!(text, "{name:<14} {}", distribution_line(distribution))?;

@@ -16,7 +16,7 @@ mod sample;
 mod varint;
 mod writer;
 
-pub use file::{CreateError, Creation};
+pub use file::{CreateError, Creation, Unfinished};
 pub use frame::{Damage, MAX_RAW};
 pub use header::Part;
 pub use parts::Rotation;

@@ -119,8 +119,20 @@ impl Replay {
     }
 
     /// Plays what is left, and tells what came out.
-    pub fn finish(mut self) -> Outcome {
-        while self.step(Nanos::MAX, usize::MAX) {}
+    pub fn finish(self) -> Outcome {
+        self.finish_with(&mut |_| {})
+    }
+
+    /// As [`Replay::finish`]; `look` sees every input that is left before the engine does.
+    pub fn finish_with(mut self, look: &mut dyn FnMut(&Input)) -> Outcome {
+        loop {
+            if let Some(input) = self.reader.next_input() {
+                look(&input);
+                self.take(input);
+            } else if !self.next_part() {
+                break;
+            }
+        }
         self.engine.finish();
         let context = self.reader.context().clone();
         let mut ending = match self.reader.end() {

@@ -174,7 +174,7 @@ impl Recorder {
         preamble.extend_from_slice(&MAJOR.to_le_bytes());
         preamble.extend_from_slice(&MINOR.to_le_bytes());
         preamble.resize(PREAMBLE, 0);
-        match self.out.file.write_all(&preamble) {
+        match self.out.file().write_all(&preamble) {
             Ok(()) => self.bytes = PREAMBLE as u64,
             Err(error) => self.fail(error),
         }
@@ -226,7 +226,7 @@ impl Recorder {
     fn flush(&mut self) {
         if !self.encoder.bytes().is_empty() {
             let written = match self.failed {
-                None => frame::write(&mut self.out.file, Kind::Events, self.encoder.bytes()),
+                None => frame::write(self.out.file(), Kind::Events, self.encoder.bytes()),
                 Some(_) => Ok(0),
             };
             self.wrote(written);
@@ -238,7 +238,7 @@ impl Recorder {
     fn json(&mut self, kind: Kind, value: &impl serde::Serialize) {
         if self.failed.is_none() {
             let text = serde_json::to_vec(value).map_err(io::Error::from);
-            let written = text.and_then(|text| frame::write(&mut self.out.file, kind, &text));
+            let written = text.and_then(|text| frame::write(self.out.file(), kind, &text));
             self.wrote(written);
         }
     }
@@ -252,7 +252,7 @@ impl Recorder {
 
     /// Stops the writing and takes back the frame that is not whole.
     fn fail(&mut self, error: io::Error) {
-        let _ = self.out.file.set_len(self.bytes);
+        let _ = self.out.file().set_len(self.bytes);
         self.failed.get_or_insert(error);
     }
 }
