@@ -64,7 +64,7 @@ fn one_line(text: &str) -> String {
 fn io_error(error: IntervalLogWriterError<impl std::fmt::Debug>) -> io::Error {
     match error {
         IntervalLogWriterError::IoError(error) => error,
-        other => io::Error::other(format!("{other:?}")),
+        IntervalLogWriterError::SerializeError(error) => io::Error::other(format!("{error:?}")),
     }
 }
 

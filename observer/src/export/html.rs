@@ -29,7 +29,7 @@ pub fn page(reported: &Reported) -> String {
     page.raw(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
     );
-    page.raw(&format!(
+    page.write(format_args!(
         "<title>observer: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
         escaped(&summary.host)
     ));
@@ -55,7 +55,7 @@ fn heading(page: &mut Markup, summary: &Summary) {
     page.element("h1", &format!("Swap-ins on {}", summary.host));
     page.element("p", &format!("{}: {}", summary.kernel.release, summary.kernel.state));
     let (class, words) = judgement(summary);
-    page.raw(&format!("<p class=\"judgement {class}\">{}</p>\n", escaped(&words)));
+    page.write(format_args!("<p class=\"judgement {class}\">{}</p>\n", escaped(&words)));
     for (option, value) in &summary.filters {
         page.element("p", &format!("Filter --{option} {value}: counts are of a part of the host."));
     }
@@ -91,7 +91,7 @@ fn verdicts(page: &mut Markup, summary: &Summary) {
         ("stale-install", counts.stale_install, "that reader installed its page"),
     ] {
         let count = if count == 0 { seen(count, lost) } else { count.to_string() };
-        page.raw(&format!("<li><b>{}</b><span>{name}</span><small>{meaning}</small></li>\n", escaped(&count)));
+        page.write(format_args!("<li><b>{}</b><span>{name}</span><small>{meaning}</small></li>\n", escaped(&count)));
     }
     page.raw("</ul>\n");
 }

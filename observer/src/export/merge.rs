@@ -75,7 +75,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     };
     // Of several commands, one that failed decides the exit code.
     let failed = |command: &&super::summary::CommandSummary| !command.cut_short && command.code != Some(0);
-    if all.command.as_ref().filter(failed).is_none() {
+    if !all.command.as_ref().is_some_and(|command| failed(&command)) {
         all.command = one.command.as_ref().filter(failed).or(all.command.as_ref()).or(one.command.as_ref()).cloned();
     }
     all.damage.extend(one.damage.iter().map(|what| format!("{}: {what}", one.host)));

@@ -1,4 +1,4 @@
-//! Chrome trace events, which ui.perfetto.dev and chrome://tracing open: a track for each task and each entry, and for each
+//! Chrome trace events, which the Perfetto viewer (ui.perfetto.dev) opens: a track for each task and each entry, and for each
 //! finding an arrow from the free to the install. Written as the events come, so memory does not grow with them.
 
 use std::{
@@ -95,9 +95,9 @@ impl<W: Write> Trace<W> {
             "installed": flight.installed,
             "cgroup": flight.cgroup,
         });
-        self.slice(TASKS, tid, &name, (flight.begin, flight.end), args);
+        self.slice(TASKS, tid, &name, (flight.begin, flight.end), &args);
         if let Some((begin, end)) = flight.read_begin.zip(flight.read_end) {
-            self.slice(TASKS, tid, "read", (begin, end.min(flight.end)), json!({}));
+            self.slice(TASKS, tid, "read", (begin, end.min(flight.end)), &json!({}));
         }
         if let Some(pin) = flight.pin {
             let name = match pin.result {
@@ -105,13 +105,13 @@ impl<W: Write> Trace<W> {
                 PinResult::Held => "pin lost: held",
                 PinResult::Gone => "pin lost: gone",
             };
-            self.instant(TASKS, tid, name, pin.tried, json!({"fails": pin.fails}));
+            self.instant(TASKS, tid, name, pin.tried, &json!({"fails": pin.fails}));
             if let Some(at) = pin.dropped {
-                self.instant(TASKS, tid, "pin dropped", at, json!({}));
+                self.instant(TASKS, tid, "pin dropped", at, &json!({}));
             }
         }
         let entry = self.entry(flight.entry.0);
-        self.instant(ENTRIES, entry, &format!("{} begins", flight.task.comm), flight.begin, json!({"tid": tid}));
+        self.instant(ENTRIES, entry, &format!("{} begins", flight.task.comm), flight.begin, &json!({"tid": tid}));
     }
 
     fn change(&mut self, change: &Change) {
@@ -121,14 +121,20 @@ impl<W: Write> Trace<W> {
             ChangeKind::Written => "written",
         };
         let (tid, entry) = (self.task(&change.by), self.entry(change.entry.0));
-        self.instant(ENTRIES, entry, name, change.at, json!({"by": change.by.to_string(), "tid": tid}));
-        self.instant(TASKS, tid, &format!("{name} {}", change.entry), change.at, json!({}));
+        self.instant(ENTRIES, entry, name, change.at, &json!({"by": change.by.to_string(), "tid": tid}));
+        self.instant(TASKS, tid, &format!("{name} {}", change.entry), change.at, &json!({}));
     }
 
     fn overlap(&mut self, overlap: &Overlap) {
         let entry = self.entry(overlap.entry.0);
         let args = json!({"entries": overlap.nr, "spaces": overlap.spaces});
-        self.slice(ENTRIES, entry, &format!("overlap, {} deep", overlap.depth), (overlap.from_ns, overlap.to_ns), args);
+        self.slice(
+            ENTRIES,
+            entry,
+            &format!("overlap, {} deep", overlap.depth),
+            (overlap.from_ns, overlap.to_ns),
+            &args,
+        );
     }
 
     /// The finding on its reader's track, and an arrow to it from the free, which is on its task's track.
@@ -136,7 +142,7 @@ impl<W: Write> Trace<W> {
         let tid = self.task(&finding.reader);
         let name = finding.verdict.name();
         let args = json!({"evidence": finding});
-        self.instant(TASKS, tid, name, finding.end_ns, args);
+        self.instant(TASKS, tid, name, finding.end_ns, &args);
         if let Some(freed) = &finding.freed {
             let from = self.task(&freed.by);
             let flow = |phase: &str, tid: u32, at: Nanos| {
@@ -176,14 +182,14 @@ impl<W: Write> Trace<W> {
         *self.entries.entry(entry).or_insert(next)
     }
 
-    fn slice(&mut self, pid: u32, tid: u32, name: &str, (begin, end): (Nanos, Nanos), args: Value) {
+    fn slice(&mut self, pid: u32, tid: u32, name: &str, (begin, end): (Nanos, Nanos), args: &Value) {
         let mut event = json!({"ph": "X", "name": name, "pid": pid, "tid": tid, "args": args});
         add_time(&mut event, "ts", begin);
         add_time(&mut event, "dur", end.saturating_sub(begin));
         self.event(&event);
     }
 
-    fn instant(&mut self, pid: u32, tid: u32, name: &str, at: Nanos, args: Value) {
+    fn instant(&mut self, pid: u32, tid: u32, name: &str, at: Nanos, args: &Value) {
         let mut event = json!({"ph": "i", "s": "t", "name": name, "pid": pid, "tid": tid, "args": args});
         add_time(&mut event, "ts", at);
         self.event(&event);

@@ -67,7 +67,7 @@ fn percent(share: f64) -> String {
 }
 
 fn bar(a: f64, b: f64) -> String {
-    let len = |share: f64| (0..).take_while(|at| f64::from(*at) < share * WIDTH).count();
+    let len = |share: f64| (0..=u8::MAX).take_while(|at| f64::from(*at) < share * WIDTH).count();
     let (a, b) = (len(a), len(b));
     let (more, letter) = if a > b { (a - b, "a") } else { (b - a, "b") };
     "#".repeat(a.min(b)) + &letter.repeat(more)

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::markup::escaped;
+use super::markup::{Markup, escaped};
 use crate::export::text::duration;
 
 /// Bars in an octave.
@@ -70,18 +70,19 @@ pub(super) fn draw(name: &str, histogram: &Histogram<u64>) -> String {
     let most = bars.iter().map(|bar| bar.count).max().unwrap_or(1).max(1);
     let x = |ns: u64| ((ns.max(1) as f64).log2() - low) / (high - low).max(0.01) * WIDTH;
     let base = HEIGHT - BELOW;
-    let mut svg = format!(
+    let mut svg = Markup::default();
+    svg.write(format_args!(
         "<figure><figcaption>{} <small>{} in all</small></figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
          role=\"img\" aria-label=\"{}\">\n<text class=\"most\" x=\"0\" y=\"12\">at most {most} a bar</text>\n",
         escaped(name),
         histogram.len(),
         escaped(&described(name, histogram)),
-    );
+    ));
     for bar in bars.iter().filter(|bar| bar.count > 0) {
         // A bar of one in a million is still seen.
         let height = ((base - ABOVE) * bar.count as f64 / most as f64).max(1.0);
         let (left, right) = (x(bar.from), x(bar.to));
-        svg.push_str(&format!(
+        svg.write(format_args!(
             "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{} to {}: {}</title></rect>\n",
             base - height,
             (right - left - 0.7).max(0.7),
@@ -90,7 +91,7 @@ pub(super) fn draw(name: &str, histogram: &Histogram<u64>) -> String {
             bar.count
         ));
     }
-    svg.push_str(&format!("<line x1=\"0\" y1=\"{base}\" x2=\"{WIDTH}\" y2=\"{base}\"/>\n"));
+    svg.write(format_args!("<line x1=\"0\" y1=\"{base}\" x2=\"{WIDTH}\" y2=\"{base}\"/>\n"));
     for ns in ticks(first.from, last.to) {
         let at = x(ns);
         let anchor = if at < 20.0 {
@@ -100,14 +101,14 @@ pub(super) fn draw(name: &str, histogram: &Histogram<u64>) -> String {
         } else {
             "middle"
         };
-        svg.push_str(&format!(
+        svg.write(format_args!(
             "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>\n",
             HEIGHT - 8.0,
             duration(ns)
         ));
     }
-    svg.push_str("</svg></figure>\n");
-    svg
+    svg.raw("</svg></figure>\n");
+    svg.finish()
 }
 
 /// The picture in words.

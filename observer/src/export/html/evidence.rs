@@ -18,7 +18,7 @@ pub(super) fn picture(finding: &Finding) -> String {
 /// As a table: when, who, what.
 fn table(finding: &Finding) -> String {
     let mut page = Markup::default();
-    page.raw(&format!(
+    page.write(format_args!(
         "<p>{} faults at {:#x}; its read begins {}.{:09} s after boot.</p>\n",
         escaped(&finding.reader.to_string()),
         finding.address,

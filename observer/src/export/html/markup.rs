@@ -1,6 +1,6 @@
 //! Text that becomes markup: everything that comes from outside is escaped.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// A page as far as it is written.
 #[derive(Debug, Default)]
@@ -12,16 +12,22 @@ impl Markup {
         self.0.push_str(markup);
     }
 
+    /// Adds markup that is made here.
+    pub(super) fn write(&mut self, markup: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = self.0.write_fmt(markup);
+    }
+
     /// Adds an element with a text.
     pub(super) fn element(&mut self, name: &str, text: &str) {
-        self.0.push_str(&format!("<{name}>{}</{name}>\n", escaped(text)));
+        self.write(format_args!("<{name}>{}</{name}>\n", escaped(text)));
     }
 
     /// Adds a table. The first column names the row.
     pub(super) fn table<const N: usize>(&mut self, columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) {
         self.raw("<div class=\"table\"><table>\n<thead><tr>");
         for column in columns {
-            self.0.push_str(&format!("<th scope=\"col\">{}</th>", escaped(column)));
+            self.write(format_args!("<th scope=\"col\">{}</th>", escaped(column)));
         }
         self.raw("</tr></thead>\n<tbody>\n");
         for row in rows {
