@@ -57,6 +57,9 @@ pub struct ObserveArgs {
     /// Delay only tasks of this name
     #[arg(long, value_name = "NAME", value_parser = comm, requires = "widen")]
     pub widen_comm: Option<String>,
+    /// Of the reads that qualify delay only one in N, at random
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..), requires = "widen")]
+    pub widen_one_in: u32,
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
     pub ring_size: u32,
@@ -130,12 +133,28 @@ pub struct StressArgs {
     /// Which workload
     #[arg(value_enum)]
     pub workload: Workload,
-    /// Rounds to play
-    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub rounds: u32,
-    /// Delay the victim by this time right after its read; 0s: not at all
-    #[arg(long, value_name = "D", default_value = "20ms", value_parser = widening)]
-    pub widen: Duration,
+    /// Rounds to play; of a storm: passes [default: targeted 200; storm: as many as --duration gives time for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: Option<u32>,
+    /// Storm only: stop after this time [default: 60s, unless --rounds is given]
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Delay the victim (targeted), or the walkers (storm), by this time right after their read; 0s: not at all
+    /// [default: targeted 20ms; storm 5ms]
+    #[arg(long, value_name = "D", value_parser = widening)]
+    pub widen: Option<Duration>,
+    /// Of the reads that qualify delay only one in N, at random [default: targeted 1; storm 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub widen_one_in: Option<u32>,
+    /// Storm only: threads that walk over the pages
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub threads: u32,
+    /// Storm only: pages that they walk over
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub pages: u32,
+    /// Storm only: swap slots left free; the fewer, the sooner an entry comes back
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=79))]
+    pub free_slots: u32,
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
@@ -149,6 +168,8 @@ pub struct StressArgs {
 pub enum Workload {
     /// One page, one victim, one slot: the ABA round by round
     Targeted,
+    /// A crowd on few pages with few free slots: many threads add one to each page, another keeps paging out
+    Storm,
 }
 
 /// Options of `doctor`.
@@ -174,11 +195,8 @@ pub struct LaunchArgs {
 pub struct WorkloadArgs {
     /// Descriptor for messages.
     pub messages: i32,
-    /// Rounds.
-    pub rounds: u32,
-    /// Run although other swap is in use.
-    #[arg(long)]
-    pub allow_other_swap: bool,
+    /// What to play, as JSON.
+    pub options: String,
 }
 
 /// Longest delay: the widener runs with preemption off.

@@ -35,6 +35,8 @@ pub struct Context {
     pub command: String,
     /// Delay that the widener was asked for, nanoseconds; `None`: there was no widener.
     pub widen_ns: Option<u64>,
+    /// Of the reads that qualify it delayed one in so many.
+    pub widen_one_in: Option<u32>,
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u64,
     /// The clocks at the start.

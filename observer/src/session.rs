@@ -57,6 +57,18 @@ pub trait Onlooker {
 /// Nobody looks on.
 impl Onlooker for () {}
 
+impl<O: Onlooker> Onlooker for Option<O> {
+    fn input(&mut self, input: &Input) {
+        if let Some(onlooker) = self {
+            onlooker.input(input);
+        }
+    }
+
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        self.as_mut().map_or(ControlFlow::Continue(()), |onlooker| onlooker.tick(view))
+    }
+}
+
 /// Why an observation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {

@@ -41,7 +41,10 @@ impl Planned {
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
-            widen: args.widen.filter(|delay| !delay.is_zero()).map(|delay| widen(delay, args.widen_comm.as_deref())),
+            widen: args
+                .widen
+                .filter(|delay| !delay.is_zero())
+                .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
             log: log::log_enabled!(log::Level::Debug),
         };
         Self { ready, launch, options, duration: args.duration }
@@ -59,6 +62,7 @@ impl Planned {
             filters: BTreeMap::new(),
             command: self.launch.as_ref().map(|launch| outcome::command(&launch.command)).unwrap_or_default(),
             widen_ns: self.options.widen.map(|widen| widen.ns),
+            widen_one_in: self.options.widen.map(|widen| widen.one_in),
             ring_bytes: self.options.ring_bytes.into(),
             clocks: Clocks::now(),
         }
@@ -90,12 +94,12 @@ impl Planned {
 }
 
 /// The widener's settings.
-pub(crate) fn widen(delay: Duration, comm: Option<&str>) -> Widen {
+pub(crate) fn widen(delay: Duration, comm: Option<&str>, one_in: u32) -> Widen {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(comm.unwrap_or_default().bytes().take(15)) {
         *to = from;
     }
-    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes }
+    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes, one_in }
 }
 
 /// The gate of `-- CMD`: becomes the command, or says why it cannot, and ends as a shell would.

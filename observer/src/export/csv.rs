@@ -12,7 +12,7 @@ use super::{
 use crate::engine::verdict::Deed;
 
 /// The columns, in order. Times are nanoseconds; an empty field is not known, or has not happened.
-pub const COLUMNS: [&str; 25] = [
+pub const COLUMNS: [&str; 26] = [
     "host",
     "release",
     "at_unix_ns",
@@ -37,6 +37,7 @@ pub const COLUMNS: [&str; 25] = [
     "end_ns",
     "installed",
     "changes",
+    "read_during_write",
     "read_before_change",
 ];
 
@@ -82,6 +83,7 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         finding.end_ns.to_string(),
         finding.installed.to_string(),
         finding.changes.to_string(),
+        finding.read_during_write.to_string(),
         finding.read_before_change.to_string(),
     ]
 }

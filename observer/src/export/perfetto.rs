@@ -118,6 +118,7 @@ impl<W: Write> Trace<W> {
         let name = match change.kind {
             ChangeKind::Freed => "freed",
             ChangeKind::HandedOut => "handed out",
+            ChangeKind::WriteBegun => "write begins",
             ChangeKind::Written => "written",
         };
         let (tid, entry) = (self.task(&change.by), self.entry(change.entry.0));

@@ -20,6 +20,7 @@ mod kind {
     pub(super) const FREED: u8 = 3;
     pub(super) const HANDED_OUT: u8 = 4;
     pub(super) const WRITTEN: u8 = 5;
+    pub(super) const WRITE_BEGUN: u8 = 6;
     pub(super) const MASK: u8 = 7;
 }
 
@@ -315,6 +316,7 @@ impl Decoder {
         let kind = match head & kind::MASK {
             kind::FREED => ChangeKind::Freed,
             kind::HANDED_OUT => ChangeKind::HandedOut,
+            kind::WRITE_BEGUN => ChangeKind::WriteBegun,
             kind::WRITTEN => ChangeKind::Written,
             _ => return None,
         };
@@ -431,6 +433,7 @@ const fn change_bits(change: ChangeKind) -> u8 {
     match change {
         ChangeKind::Freed => kind::FREED,
         ChangeKind::HandedOut => kind::HANDED_OUT,
+        ChangeKind::WriteBegun => kind::WRITE_BEGUN,
         ChangeKind::Written => kind::WRITTEN,
     }
 }

@@ -1,6 +1,6 @@
 //! A whole recording of made-up events, with counters that fit them.
 
-use std::{error::Error, path::Path};
+use std::{collections::HashSet, error::Error, path::Path};
 
 use observer::{
     engine::event::{Event, Path as Way},
@@ -57,16 +57,23 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
     )?;
     let mut sample = Sample { flight_times: Some(FlightTimes::default()), ..Sample::default() };
     sample.snapshot.skipped = Some(Skipped::default());
-    let (mut left, mut next) = (events, BEGIN);
+    let (mut left, mut next, mut open) = (events, BEGIN, HashSet::new());
     for input in Synthetic::new(seed, rate, 5_000) {
         match &input {
-            Input::Event(event) if left > 0 => {
-                recorder.event(event);
-                count(&mut sample, event);
-                left -= 1;
+            Input::Event(event) => {
+                // Once there are enough, only until every flight that was open has ended.
+                let belongs = match event {
+                    Event::Opened(flight) => left > 0 && open.insert(flight.task.tid),
+                    Event::Closed(flight) => open.remove(&flight.task.tid) || left > 0,
+                    Event::Changed(_) => true,
+                };
+                if belongs {
+                    recorder.event(event);
+                    count(&mut sample, event);
+                    left = left.saturating_sub(1);
+                }
             }
-            // Until every flight that was open has ended.
-            Input::Event(_) | Input::Sample(_) => {}
+            Input::Sample(_) => {}
             Input::Advance(until) => {
                 recorder.advance(*until);
                 sample.at = *until;
@@ -76,7 +83,7 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
                     recorder.sample(&Sample { flight_times, ..sample.clone() });
                     next = until + SECOND;
                 }
-                if left == 0 {
+                if left == 0 && open.is_empty() {
                     break;
                 }
             }
@@ -115,6 +122,7 @@ fn count(sample: &mut Sample, event: &Event) {
             match change.kind {
                 ChangeKind::Freed => counters.freed += 1,
                 ChangeKind::HandedOut => counters.handed_out += 1,
+                ChangeKind::WriteBegun => {}
                 ChangeKind::Written => counters.written += 1,
             }
         }
