@@ -6,7 +6,7 @@ use observer_ebpf::counter::Counters;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Engine, event::Nanos},
+    engine::{Engine, Report, event::Nanos},
     kernel::{
         plan::{Missing, Plan},
         swaps::{SwapArea, Synchronous},
@@ -244,6 +244,8 @@ pub enum Ended {
     Cut,
     /// The observation goes on in a file that was not given.
     GoesOn,
+    /// It has not.
+    Running,
 }
 
 /// What is known at the end.
@@ -281,6 +283,30 @@ pub struct Outcome {
     pub damage: Vec<String>,
     /// What else is to be known about the recording, in words.
     pub notes: Vec<String>,
+}
+
+/// What a summary is made from: an outcome, or an observation as it stands.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// What was known before.
+    pub context: &'a Context,
+    /// What the engine has found.
+    pub report: &'a Report,
+    /// The latest counters and distributions.
+    pub sample: &'a Sample,
+    /// The end, or what would be if it were now.
+    pub ending: &'a Ending,
+    /// What is missing of the recording.
+    pub damage: &'a [String],
+    /// What else is to be known about it.
+    pub notes: &'a [String],
+}
+
+impl<'a> From<&'a Outcome> for Known<'a> {
+    fn from(outcome: &'a Outcome) -> Self {
+        let Outcome { context, engine, sample, ending, damage, notes } = outcome;
+        Self { context, report: engine.report(), sample, ending, damage, notes }
+    }
 }
 
 /// The exit code of a command as a shell would number it.

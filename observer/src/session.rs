@@ -12,8 +12,8 @@ use tokio::{
 use crate::{
     engine::{Engine, event::Nanos},
     kernel::vmstat::Vmstat,
-    outcome::{self, Context, Ended, Ending, Outcome, Sample},
-    probe::{FlightTimes, LoadError, Probes, Snapshot, UserTime},
+    outcome::{self, Context, Ended, Ending, Known, Outcome, Sample},
+    probe::{FlightTimes, LoadError, Probes, SelfCost, Snapshot, UserTime},
     source::Input,
 };
 
@@ -41,6 +41,15 @@ pub struct View<'a> {
     pub sample: &'a Sample,
     /// The time that the engine was told last.
     pub now: Nanos,
+    /// What the end would be if it were now.
+    pub ending: &'a Ending,
+}
+
+impl<'a> From<&View<'a>> for Known<'a> {
+    fn from(view: &View<'a>) -> Self {
+        let View { context, engine, sample, ending, .. } = *view;
+        Self { context, report: engine.report(), sample, ending, damage: &[], notes: &[] }
+    }
 }
 
 /// Looks on while an observation runs.
@@ -112,6 +121,9 @@ struct Live<'a, O> {
     engine: Engine,
     sample: Sample,
     now: Nanos,
+    ending: Ending,
+    /// The CPU time used before, and when it began.
+    begin: (UserTime, Nanos),
     ticks: u32,
     onlooker: &'a mut O,
 }
@@ -150,34 +162,48 @@ impl<O: Onlooker> Live<'_, O> {
         {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
             let flight_times = if read_times { self.probes.flight_times().ok() } else { None };
-            self.sampled(snapshot, flight_times);
+            self.sampled(self.sample_of(snapshot, flight_times));
         }
         self.ticks = self.ticks.wrapping_add(1);
-        let Self { context, engine, sample, now, .. } = self;
-        self.onlooker.tick(&View { context, engine, sample, now: *now })
+        let Self { context, engine, sample, now, ending, .. } = self;
+        self.onlooker.tick(&View { context, engine, sample, now: *now, ending })
     }
 
-    fn sampled(&mut self, snapshot: Snapshot, flight_times: Option<FlightTimes>) {
-        let sample = Sample {
-            at: now(),
-            snapshot,
-            undecodable: self.probes.undecodable(),
-            vmstat: Vmstat::now().ok(),
-            flight_times,
-        };
+    fn sample_of(&self, snapshot: Snapshot, flight_times: Option<FlightTimes>) -> Sample {
+        let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
+        Sample { at: now(), snapshot, undecodable, vmstat, flight_times }
+    }
+
+    fn sampled(&mut self, sample: Sample) {
         let input = Input::Sample(Box::new(sample));
         self.onlooker.input(&input);
         if let Input::Sample(sample) = input {
+            let before = self.ending.vmstat.map(|(before, _)| before).or(sample.vmstat);
+            self.ending.vmstat = before.zip(sample.vmstat);
             self.sample.update(*sample);
         }
+        let (cpu, begin) = self.begin;
+        self.ending.cost = self.probes.cost(cpu, now().saturating_sub(begin));
+    }
+
+    /// Reads the counters for the first time: what the kernel counts from here on is seen.
+    fn begin(&mut self) -> Result<(), LoadError> {
+        let (snapshot, flight_times) = (self.probes.snapshot()?, self.probes.flight_times()?);
+        self.sampled(self.sample_of(snapshot, Some(flight_times)));
+        Ok(())
     }
 
     /// Detaches, and takes in what is left.
     fn detach(&mut self) -> Result<(), LoadError> {
+        // The kernel's counters first, and the own cost: both are of the time in which programs were attached.
+        let vmstat = Vmstat::now().ok();
+        let (cpu, begin) = self.begin;
+        let cost = self.probes.cost(cpu, now().saturating_sub(begin));
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         let flight_times = self.probes.flight_times()?;
-        self.sampled(snapshot, Some(flight_times));
+        self.sampled(Sample { vmstat, ..self.sample_of(snapshot, Some(flight_times)) });
+        self.ending.cost = SelfCost { records: self.ending.cost.records, ..cost };
         self.engine.finish();
         Ok(())
     }
@@ -201,11 +227,19 @@ pub async fn observe(
         .map_err(|error| error.into_parts().1)?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let before = Vmstat::now().ok();
-    let (engine, sample) = (Engine::default(), Sample::default());
-    let mut live = Live { probes, context, engine, sample, now: 0, ticks: 0, onlooker };
+    let mut live = Live {
+        probes,
+        context,
+        engine: Engine::default(),
+        sample: Sample::default(),
+        now: 0,
+        ending: Ending::unknown(Ended::Running),
+        begin: (UserTime::now(), now()),
+        ticks: 1,
+        onlooker,
+    };
+    live.begin()?;
     let mut child = start()?;
-    let (cpu, begin) = (UserTime::now(), now());
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut command = None;
     let ended = loop {
@@ -234,12 +268,10 @@ pub async fn observe(
     {
         command = end(child).await?;
     }
-    let after = Vmstat::now().ok();
     drop(ring);
-    let cost = live.probes.cost(cpu, now().saturating_sub(begin));
     live.detach()?;
-    let Live { engine, sample, .. } = live;
-    let ending = Ending { vmstat: before.zip(after), cost, command: command.map(outcome::code), ended };
+    let Live { engine, sample, ending, .. } = live;
+    let ending = Ending { command: command.map(outcome::code), ended, ..ending };
     Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
 }
 

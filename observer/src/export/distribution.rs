@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use super::summary::Distributions;
 use crate::{
     engine::totals::{DurationSummary, Durations},
-    outcome::Outcome,
+    outcome::Known,
     probe::FlightTimes,
 };
 
@@ -78,9 +78,9 @@ pub struct Histograms([Histogram<u64>; Measure::ALL.len()]);
 
 impl Histograms {
     /// Of an observation.
-    pub fn new(outcome: &Outcome) -> Self {
-        let report = outcome.engine.report();
-        let FlightTimes { by_path: [direct, cached, none] } = outcome.sample.flight_times.clone().unwrap_or_default();
+    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+        let Known { report, sample, .. } = known.into();
+        let FlightTimes { by_path: [direct, cached, none] } = sample.flight_times.clone().unwrap_or_default();
         let mut windows = Durations::default();
         for finding in &report.findings {
             windows.add(finding.end_ns.saturating_sub(finding.read_begin_ns));

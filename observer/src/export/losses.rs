@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     engine::totals::EngineLosses,
-    outcome::{Outcome, Sample},
+    outcome::{Known, Sample},
 };
 
 /// Losses by cause. A cause that this kernel cannot tell is left out rather than shown as 0.
@@ -37,10 +37,10 @@ pub fn collect(sample: &Sample, engine: &EngineLosses) -> Losses {
 }
 
 /// As [`collect`], of a whole observation: also what is missing of its recording.
-pub fn of(outcome: &Outcome) -> Losses {
-    let mut losses = collect(&outcome.sample, &outcome.engine.report().losses);
-    if !outcome.damage.is_empty() {
-        losses.insert("recording_incomplete", outcome.damage.len() as u64);
+pub fn of(known: &Known<'_>) -> Losses {
+    let mut losses = collect(known.sample, &known.report.losses);
+    if !known.damage.is_empty() {
+        losses.insert("recording_incomplete", known.damage.len() as u64);
     }
     losses
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     engine::totals::VerdictCounts,
-    outcome::{Kernel, Outcome},
+    outcome::{Kernel, Known},
     probe::SelfCost,
 };
 
@@ -22,8 +22,9 @@ pub struct Observed {
 
 impl Observed {
     /// Of one observation.
-    pub fn new(outcome: &Outcome) -> Self {
-        Self { summary: Summary::new(outcome), histograms: Histograms::new(outcome) }
+    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        Self { summary: Summary::new(known), histograms: Histograms::new(known) }
     }
 
     /// Of all of them; `None`: of none.

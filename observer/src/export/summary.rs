@@ -17,7 +17,7 @@ use crate::{
         wait::PinWait,
     },
     exit::Exit,
-    outcome::{Clocks, Context, Ended, Kernel, Outcome, Swap},
+    outcome::{Clocks, Context, Ended, Kernel, Known, Swap},
     probe::SelfCost,
 };
 
@@ -178,28 +178,30 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Makes it from an outcome.
-    pub fn new(outcome: &Outcome) -> Self {
-        let Context { command, .. } = &outcome.context;
+    /// Makes it from an known.
+    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        let Context { command, .. } = known.context;
         let command = (!command.is_empty()).then(|| CommandSummary {
             command: command.clone(),
-            code: outcome.ending.command,
-            cut_short: outcome.ending.ended != Ended::Command,
+            code: known.ending.command,
+            cut_short: known.ending.ended != Ended::Command,
         });
-        Self { command, ..Self::without_command(outcome) }
+        Self { command, ..Self::without_command(known) }
     }
 
     /// As [`Summary::new`], where the command is part of the tool and tells for itself how it ended.
-    pub fn without_command(outcome: &Outcome) -> Self {
-        let report = outcome.engine.report();
-        let counters = &outcome.sample.snapshot.counters;
-        let Context { tool, host, kernel, swaps, filters, clocks, .. } = outcome.context.clone();
+    pub fn without_command<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        let Known { report, .. } = known;
+        let counters = &known.sample.snapshot.counters;
+        let Context { tool, host, kernel, swaps, filters, clocks, .. } = known.context.clone();
         let source = Source {
             host: host.clone(),
             release: kernel.release.clone(),
             clocks,
-            elapsed_ns: elapsed(outcome),
-            ended: outcome.ending.ended,
+            elapsed_ns: elapsed(&known),
+            ended: known.ending.ended,
         };
         Self {
             schema: SCHEMA.to_owned(),
@@ -209,8 +211,8 @@ impl Summary {
             kernel,
             swaps,
             filters,
-            swapins: swap_ins(outcome),
-            swapouts: swap_outs(outcome),
+            swapins: swap_ins(&known),
+            swapouts: swap_outs(&known),
             flights: flights(counters),
             pins: Pins {
                 taken: counters.pins,
@@ -224,17 +226,17 @@ impl Summary {
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
-            distributions: Histograms::new(outcome).summaries(),
-            losses: losses::of(outcome),
-            self_cost: outcome.ending.cost,
-            widen: outcome.context.widen_ns.map(|ns| Widened {
+            distributions: Histograms::new(known).summaries(),
+            losses: losses::of(&known),
+            self_cost: known.ending.cost,
+            widen: known.context.widen_ns.map(|ns| Widened {
                 ns,
                 delays: counters.widened,
                 short: counters.widened_short,
             }),
             command: None,
-            damage: outcome.damage.clone(),
-            notes: outcome.notes.clone(),
+            damage: known.damage.to_vec(),
+            notes: known.notes.to_vec(),
         }
     }
 
@@ -246,9 +248,9 @@ impl Summary {
 }
 
 /// How long it was observed; of a recording without its end: until the last sign of life. Nanoseconds.
-fn elapsed(outcome: &Outcome) -> u64 {
-    match outcome.ending.cost.elapsed_ns {
-        0 => outcome.sample.at.saturating_sub(outcome.context.clocks.monotonic_ns),
+fn elapsed(known: &Known<'_>) -> u64 {
+    match known.ending.cost.elapsed_ns {
+        0 => known.sample.at.saturating_sub(known.context.clocks.monotonic_ns),
         known => known,
     }
 }
@@ -267,9 +269,9 @@ fn flights(counters: &Counters) -> Flights {
     }
 }
 
-fn swap_ins(outcome: &Outcome) -> SwapIns {
-    let counters = &outcome.sample.snapshot.counters;
-    let kernel = outcome.ending.vmstat.as_ref().map(|(before, after)| {
+fn swap_ins(known: &Known<'_>) -> SwapIns {
+    let counters = &known.sample.snapshot.counters;
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpin_zero.zip(before.swpin_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpin.saturating_sub(before.pswpin) + zero
     });
@@ -278,14 +280,14 @@ fn swap_ins(outcome: &Outcome) -> SwapIns {
         direct: counters.read_direct,
         cached: counters.read_cached,
         outside_flights: counters.read_outside,
-        lost: outcome.sample.snapshot.skipped.map(|skipped| skipped.reads),
+        lost: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
         kernel,
     }
 }
 
-fn swap_outs(outcome: &Outcome) -> SwapOuts {
-    let counters = &outcome.sample.snapshot.counters;
-    let kernel = outcome.ending.vmstat.as_ref().map(|(before, after)| {
+fn swap_outs(known: &Known<'_>) -> SwapOuts {
+    let counters = &known.sample.snapshot.counters;
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpout_zero.zip(before.swpout_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpout.saturating_sub(before.pswpout) + zero
     });

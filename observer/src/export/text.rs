@@ -6,9 +6,12 @@ use super::{
     losses,
     summary::{Summary, SwapIns},
 };
-use crate::engine::{
-    totals::DurationSummary,
-    verdict::{Deed, Finding},
+use crate::{
+    engine::{
+        totals::DurationSummary,
+        verdict::{Deed, Finding},
+    },
+    probe::SelfCost,
 };
 
 /// Findings printed at most; the JSON has more.
@@ -74,6 +77,9 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
     }
     let cost = &summary.self_cost;
+    if *cost == SelfCost::default() {
+        return writeln!(text, "own cost   not known: the recording has no end");
+    }
     let share = 100.0 * (cost.user_ns + cost.system_ns) as f64 / cost.elapsed_ns.max(1) as f64;
     writeln!(
         text,

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, fs::File, path::Path};
 use super::reader::{End, OpenError, Reader};
 use crate::{
     engine::{Engine, event::Nanos},
+    kernel::vmstat::Vmstat,
     outcome::{Context, Ended, Ending, Outcome, Sample},
     source::Input,
 };
@@ -19,6 +20,8 @@ pub struct Replay {
     before: Option<Sample>,
     engine: Engine,
     sample: Sample,
+    /// The kernel's own counters at the begin.
+    vmstat: Option<Vmstat>,
     at: Nanos,
     damage: Vec<String>,
     notes: Vec<String>,
@@ -40,6 +43,7 @@ impl Replay {
             notes.push(format!("counts begin with part {}: those before were not given", first.part().number));
         }
         Self {
+            vmstat: first.before().and_then(|before| before.vmstat),
             before: first.before(),
             reader: first,
             next,
@@ -95,6 +99,7 @@ impl Replay {
                 self.engine.advance(at);
             }
             Input::Sample(sample) => {
+                self.vmstat = self.vmstat.or(sample.vmstat);
                 let sample = match &self.before {
                     Some(before) => sample.since(before),
                     None => *sample,
@@ -147,8 +152,10 @@ impl Replay {
             }
             None => Ending::unknown(Ended::Cut),
         };
-        if let Some(before) = self.before.as_ref().and_then(|before| before.vmstat) {
-            ending.vmstat = ending.vmstat.map(|(_, after)| (before, after));
+        // Of a recording without its begin or its end the counters that go with what is there.
+        if self.before.is_some() || ending.vmstat.is_none() {
+            let after = ending.vmstat.map(|(_, after)| after).or(self.sample.vmstat);
+            ending.vmstat = self.vmstat.zip(after);
         }
         let Self { engine, sample, damage, notes, .. } = self;
         Outcome { context, engine, sample, ending, damage, notes }
