@@ -1,6 +1,6 @@
 //! The command line: the contract of design.md, as far as it is built.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -33,6 +33,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Compare two recordings: counts, times, and one distribution over the other
     Diff(DiffArgs),
+    /// Serve what is seen to Prometheus (OpenMetrics over HTTP)
+    Serve(ServeArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
     Stress(StressArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
@@ -113,6 +115,20 @@ pub struct ReportArgs {
     /// Replace OUT if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; beyond loopback anybody who reaches it can read it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9842")]
+    pub listen: SocketAddr,
+    /// How to observe.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+    /// Serve what a recording holds, for tests of what reads it.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub replay: Option<PathBuf>,
 }
 
 /// Options of `diff`.

@@ -17,6 +17,7 @@ pub mod launch;
 pub mod outcome;
 pub mod probe;
 pub mod record;
+pub mod serve;
 pub mod session;
 pub mod setup;
 pub mod source;

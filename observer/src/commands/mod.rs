@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod live;
 pub mod record;
 pub mod report;
+pub mod serve;
 pub mod stress;
 
 use std::{collections::BTreeMap, ffi::OsString, io, process::ExitCode, time::Duration};
@@ -75,14 +76,20 @@ impl Planned {
         inherit: Option<&std::os::fd::OwnedFd>,
         onlooker: &mut impl Onlooker,
     ) -> anyhow::Result<Outcome> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-        runtime.block_on(async {
-            let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
-            let launched = self.launch(&mut probes, inherit)?;
-            let start = || launched.map(Launched::go).transpose();
-            Ok(session::observe(probes, context, self.duration, start, onlooker).await?)
-        })
+        runtime()?.block_on(self.observe(context, inherit, onlooker))
+    }
+
+    /// The same, inside a runtime.
+    pub(crate) async fn observe(
+        &self,
+        context: &Context,
+        inherit: Option<&std::os::fd::OwnedFd>,
+        onlooker: &mut impl Onlooker,
+    ) -> anyhow::Result<Outcome> {
+        let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
+        let launched = self.launch(&mut probes, inherit)?;
+        let start = || launched.map(Launched::go).transpose();
+        Ok(session::observe(probes, context, self.duration, start, onlooker).await?)
     }
 
     fn launch(&self, probes: &mut Probes, inherit: Option<&std::os::fd::OwnedFd>) -> anyhow::Result<Option<Launched>> {
@@ -91,6 +98,11 @@ impl Planned {
         probes.watch(launched.tid)?;
         Ok(Some(launched))
     }
+}
+
+/// One thread does everything.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
 /// The widener's settings.

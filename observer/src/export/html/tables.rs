@@ -6,6 +6,7 @@ use super::{markup::Markup, size};
 use crate::{
     engine::totals::DurationSummary,
     export::{distribution::Measure, losses::remedy, summary::Summary, text::duration},
+    probe::SelfCost,
 };
 
 /// Counts of the whole host.
@@ -82,6 +83,10 @@ pub(super) fn losses(page: &mut Markup, summary: &Summary) {
 /// Own cost.
 pub(super) fn cost(page: &mut Markup, summary: &Summary) {
     let cost = &summary.self_cost;
+    if *cost == SelfCost::default() {
+        page.element("p", "Not known: the recording has no end.");
+        return;
+    }
     let rows = [
         ("observed for", duration(cost.elapsed_ns)),
         ("CPU time in user mode", duration(cost.user_ns)),
