@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 
 use observer::{
     engine::Engine,
-    outcome::Sample,
+    outcome::{Ended, Ending, Sample},
     probe::UserTime,
     session::{Onlooker, View},
     source::Input,
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Feeds events as they are due. Gives the share of a CPU that it took, in percent.
 async fn run(onlooker: &mut impl Onlooker, seconds: u64, rate: u64) -> f64 {
-    let context = unfixed::context();
+    let (context, ending) = (unfixed::context(), Ending::unknown(Ended::Running));
     let (mut engine, mut sample, mut now) = (Engine::default(), Sample::default(), synthetic::BEGIN);
     let mut source = synthetic::Synthetic::new(7, rate, 5_000);
     let mut ticks = interval(TICK);
@@ -69,7 +69,8 @@ async fn run(onlooker: &mut impl Onlooker, seconds: u64, rate: u64) -> f64 {
         if now.is_multiple_of(SAMPLE_NS) {
             sample.at = now;
         }
-        if onlooker.tick(&View { context: &context, engine: &engine, sample: &sample, now }).is_break() {
+        if onlooker.tick(&View { context: &context, engine: &engine, sample: &sample, now, ending: &ending }).is_break()
+        {
             break;
         }
     }

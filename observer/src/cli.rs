@@ -1,8 +1,10 @@
 //! The command line: the contract of design.md, as far as it is built.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::export::format::Format;
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
@@ -31,6 +33,10 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Say again what a recording holds
     Report(ReportArgs),
+    /// Compare two recordings: counts, times, and one distribution over the other
+    Diff(DiffArgs),
+    /// Serve what is seen to Prometheus (OpenMetrics over HTTP)
+    Serve(ServeArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
     Stress(StressArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
@@ -55,6 +61,9 @@ pub struct ObserveArgs {
     /// Delay only tasks of this name
     #[arg(long, value_name = "NAME", value_parser = comm, requires = "widen")]
     pub widen_comm: Option<String>,
+    /// Of the reads that qualify delay only one in N, at random
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..), requires = "widen")]
+    pub widen_one_in: u32,
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
     pub ring_size: u32,
@@ -87,6 +96,7 @@ pub struct ReplayArgs {
 
 /// Options of `record`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("rotation").args(["rotate_size", "rotate_every"]).multiple(true))]
 pub struct RecordArgs {
     /// How to observe.
     #[command(flatten)]
@@ -97,6 +107,15 @@ pub struct RecordArgs {
     /// Replace FILE if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Go on in another file (FILE with a number) when one has this size, e.g. 100M
+    #[arg(long, value_name = "SIZE", value_parser = file_size, requires = "output")]
+    pub rotate_size: Option<u64>,
+    /// Go on in another file after this time, e.g. 1h
+    #[arg(long, value_name = "D", value_parser = rotation_time, requires = "output")]
+    pub rotate_every: Option<Duration>,
+    /// Keep the newest N complete files and remove older ones
+    #[arg(long, value_name = "N", requires = "rotation", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -105,9 +124,44 @@ pub struct RecordArgs {
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The recording
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// The recordings; several are told as one
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How to say it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replace OUT if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; beyond loopback anybody who reaches it can read it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9842")]
+    pub listen: SocketAddr,
+    /// How to observe.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+    /// Serve what a recording holds, for tests of what reads it.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub replay: Option<PathBuf>,
+}
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The first recording
+    pub a: PathBuf,
+    /// The second
+    pub b: PathBuf,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -119,12 +173,28 @@ pub struct StressArgs {
     /// Which workload
     #[arg(value_enum)]
     pub workload: Workload,
-    /// Rounds to play
-    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub rounds: u32,
-    /// Delay the victim by this time right after its read; 0s: not at all
-    #[arg(long, value_name = "D", default_value = "20ms", value_parser = widening)]
-    pub widen: Duration,
+    /// Rounds to play; of a storm: passes [default: targeted 200; storm: as many as --duration gives time for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: Option<u32>,
+    /// Storm only: stop after this time [default: 60s, unless --rounds is given]
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Delay the victim (targeted), or the walkers (storm), by this time right after their read; 0s: not at all
+    /// [default: targeted 20ms; storm 5ms]
+    #[arg(long, value_name = "D", value_parser = widening)]
+    pub widen: Option<Duration>,
+    /// Of the reads that qualify delay only one in N, at random [default: targeted 1; storm 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub widen_one_in: Option<u32>,
+    /// Storm only: threads that walk over the pages
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub threads: u32,
+    /// Storm only: pages that they walk over
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub pages: u32,
+    /// Storm only: swap slots left free; the fewer, the sooner an entry comes back
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=79))]
+    pub free_slots: u32,
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
@@ -141,6 +211,8 @@ pub struct StressArgs {
 pub enum Workload {
     /// One page, one victim, one slot: the ABA round by round
     Targeted,
+    /// A crowd on few pages with few free slots: many threads add one to each page, another keeps paging out
+    Storm,
 }
 
 /// Options of `doctor`.
@@ -166,11 +238,8 @@ pub struct LaunchArgs {
 pub struct WorkloadArgs {
     /// Descriptor for messages.
     pub messages: i32,
-    /// Rounds.
-    pub rounds: u32,
-    /// Run although other swap is in use.
-    #[arg(long)]
-    pub allow_other_swap: bool,
+    /// What to play, as JSON.
+    pub options: String,
 }
 
 /// Longest delay: the widener runs with preemption off.
@@ -193,6 +262,27 @@ fn comm(text: &str) -> Result<String, String> {
             text.chars().take(15).collect::<String>()
         )),
     }
+}
+
+/// Bytes, with a unit of 1024 each: K, M, G.
+fn file_size(text: &str) -> Result<u64, String> {
+    const SMALLEST: u64 = 64 << 10;
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit.trim_end_matches("iB").trim_end_matches('B') {
+        "" => 0,
+        "K" | "k" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err("a number with K, M or G, e.g. 100M".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 100M"))?;
+    let bytes = number.checked_mul(1 << shift).ok_or("too large")?;
+    if bytes < SMALLEST { Err("at least 64K".to_owned()) } else { Ok(bytes) }
+}
+
+fn rotation_time(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 1h"))?;
+    if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
 }
 
 fn ring_size(text: &str) -> Result<u32, String> {
@@ -231,6 +321,10 @@ mod tests {
         assert_eq!(parse(&["record", "--ring-size", "5"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "targeted", "--rounds", "0"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "wild"]).unwrap_err(), ErrorKind::InvalidValue);
+        assert_eq!(parse(&["record", "--force"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["record", "-o", "x", "--keep", "2"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["record", "-o", "x", "--rotate-size", "1K"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert!(parse(&["record", "-o", "x", "--rotate-size", "1MiB", "--rotate-every", "1h", "--keep", "3"]).is_ok());
         let long = ["record", "--widen", "1ms", "--widen-comm", "a-name-of-16-byte", "--", "x"];
         assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);
     }

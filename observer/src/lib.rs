@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod picture;
 pub mod probe;
 pub mod record;
+pub mod serve;
 pub mod session;
 pub mod setup;
 pub mod source;

@@ -26,6 +26,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Record(args) => commands::record::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Stress(args) => commands::stress::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         // Dealt with before: it has no exit code of ours.

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, ffi::OsString, process::ExitStatus};
 
+use observer_ebpf::counter::Counters;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Engine, event::Nanos},
+    engine::{Engine, Report, event::Nanos},
     kernel::{
         plan::{Missing, Plan},
         swaps::{SwapArea, Synchronous},
@@ -34,6 +35,8 @@ pub struct Context {
     pub command: String,
     /// Delay that the widener was asked for, nanoseconds; `None`: there was no widener.
     pub widen_ns: Option<u64>,
+    /// Of the reads that qualify it delayed one in so many.
+    pub widen_one_in: Option<u32>,
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u64,
     /// The clocks at the start.
@@ -188,6 +191,8 @@ pub struct Sample {
     pub snapshot: Snapshot,
     /// Records that could not be decoded, so far.
     pub undecodable: u64,
+    /// The kernel's own counters; `None`: they could not be read.
+    pub vmstat: Option<Vmstat>,
     /// Durations of all flights by path; `None`: not read this time.
     pub flight_times: Option<FlightTimes>,
 }
@@ -197,6 +202,29 @@ impl Sample {
     pub fn update(&mut self, later: Self) {
         let flight_times = later.flight_times.or_else(|| self.flight_times.take());
         *self = Self { flight_times, ..later };
+    }
+
+    /// What was counted since `before`.
+    #[must_use]
+    pub fn since(mut self, before: &Self) -> Self {
+        let mut words: [u64; size_of::<Counters>() / 8] = bytemuck::cast(self.snapshot.counters);
+        let base: [u64; size_of::<Counters>() / 8] = bytemuck::cast(before.snapshot.counters);
+        for (word, base) in words.iter_mut().zip(base) {
+            *word = word.saturating_sub(base);
+        }
+        self.snapshot.counters = bytemuck::cast(words);
+        if let (Some(skipped), Some(base)) = (&mut self.snapshot.skipped, before.snapshot.skipped) {
+            skipped.all = skipped.all.saturating_sub(base.all);
+            skipped.reads = skipped.reads.saturating_sub(base.reads);
+        }
+        self.undecodable = self.undecodable.saturating_sub(before.undecodable);
+        if let (Some(times), Some(base)) = (&mut self.flight_times, &before.flight_times) {
+            for (histogram, base) in times.by_path.iter_mut().zip(&base.by_path) {
+                // Fails only where the base has more: then it is no base, and nothing is taken away.
+                let _ = histogram.subtract(base);
+            }
+        }
+        self
     }
 }
 
@@ -214,6 +242,10 @@ pub enum Ended {
     Onlooker,
     /// The recording stops before its end: the recorder was killed, or the file is damaged.
     Cut,
+    /// The observation goes on in a file that was not given.
+    GoesOn,
+    /// It has not.
+    Running,
 }
 
 /// What is known at the end.
@@ -231,8 +263,8 @@ pub struct Ending {
 
 impl Ending {
     /// Of a recording that has none.
-    pub fn cut() -> Self {
-        Self { vmstat: None, cost: SelfCost::default(), command: None, ended: Ended::Cut }
+    pub fn unknown(ended: Ended) -> Self {
+        Self { vmstat: None, cost: SelfCost::default(), command: None, ended }
     }
 }
 
@@ -247,8 +279,34 @@ pub struct Outcome {
     pub sample: Sample,
     /// What is known at the end.
     pub ending: Ending,
-    /// What is missing of the recording, in words; live: nothing.
+    /// What is missing of the recording, in words: losses. Live: nothing.
     pub damage: Vec<String>,
+    /// What else is to be known about the recording, in words.
+    pub notes: Vec<String>,
+}
+
+/// What a summary is made from: an outcome, or an observation as it stands.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// What was known before.
+    pub context: &'a Context,
+    /// What the engine has found.
+    pub report: &'a Report,
+    /// The latest counters and distributions.
+    pub sample: &'a Sample,
+    /// The end, or what would be if it were now.
+    pub ending: &'a Ending,
+    /// What is missing of the recording.
+    pub damage: &'a [String],
+    /// What else is to be known about it.
+    pub notes: &'a [String],
+}
+
+impl<'a> From<&'a Outcome> for Known<'a> {
+    fn from(outcome: &'a Outcome) -> Self {
+        let Outcome { context, engine, sample, ending, damage, notes } = outcome;
+        Self { context, report: engine.report(), sample, ending, damage, notes }
+    }
 }
 
 /// The exit code of a command as a shell would number it.

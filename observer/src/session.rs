@@ -12,8 +12,8 @@ use tokio::{
 use crate::{
     engine::{Engine, event::Nanos},
     kernel::vmstat::Vmstat,
-    outcome::{self, Context, Ended, Ending, Outcome, Sample},
-    probe::{FlightTimes, LoadError, Probes, Snapshot, UserTime},
+    outcome::{self, Context, Ended, Ending, Known, Outcome, Sample},
+    probe::{FlightTimes, LoadError, Probes, SelfCost, Snapshot, UserTime},
     source::Input,
 };
 
@@ -41,6 +41,15 @@ pub struct View<'a> {
     pub sample: &'a Sample,
     /// The time that the engine was told last.
     pub now: Nanos,
+    /// What the end would be if it were now.
+    pub ending: &'a Ending,
+}
+
+impl<'a> From<&View<'a>> for Known<'a> {
+    fn from(view: &View<'a>) -> Self {
+        let View { context, engine, sample, ending, .. } = *view;
+        Self { context, report: engine.report(), sample, ending, damage: &[], notes: &[] }
+    }
 }
 
 /// Looks on while an observation runs.
@@ -69,6 +78,65 @@ pub trait Onlooker {
 
 /// Nobody looks on.
 impl Onlooker for () {}
+
+impl<O: Onlooker> Onlooker for Option<O> {
+    fn input(&mut self, input: &Input) {
+        if let Some(onlooker) = self {
+            onlooker.input(input);
+        }
+    }
+
+    fn prepare(&mut self, engine: &mut Engine) {
+        if let Some(onlooker) = self {
+            onlooker.prepare(engine);
+        }
+    }
+
+    fn sample_ticks(&self) -> u32 {
+        self.as_ref().map_or(SAMPLE_TICKS, Onlooker::sample_ticks)
+    }
+
+    async fn asked(&mut self) {
+        match self {
+            Some(onlooker) => onlooker.asked().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        self.as_mut().map_or(ControlFlow::Continue(()), |onlooker| onlooker.tick(view))
+    }
+}
+
+/// Two look on. Either may end the observation.
+impl<A: Onlooker, B: Onlooker> Onlooker for (&mut A, &mut B) {
+    fn input(&mut self, input: &Input) {
+        self.0.input(input);
+        self.1.input(input);
+    }
+
+    fn prepare(&mut self, engine: &mut Engine) {
+        self.0.prepare(engine);
+        self.1.prepare(engine);
+    }
+
+    fn sample_ticks(&self) -> u32 {
+        self.0.sample_ticks().min(self.1.sample_ticks())
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            () = self.0.asked() => {}
+            () = self.1.asked() => {}
+        }
+    }
+
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        // Both see every tick, whatever the other one says.
+        let (first, second) = (self.0.tick(view), self.1.tick(view));
+        if first.is_break() { first } else { second }
+    }
+}
 
 /// Why an observation failed.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +181,9 @@ struct Live<'a, O> {
     engine: Engine,
     sample: Sample,
     now: Nanos,
+    ending: Ending,
+    /// The CPU time used before, and when it began.
+    begin: (UserTime, Nanos),
     ticks: u32,
     onlooker: &'a mut O,
 }
@@ -152,28 +223,48 @@ impl<O: Onlooker> Live<'_, O> {
         {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
             let flight_times = if read_times { self.probes.flight_times().ok() } else { None };
-            self.sampled(snapshot, flight_times);
+            self.sampled(self.sample_of(snapshot, flight_times));
         }
         self.ticks = self.ticks.wrapping_add(1);
-        let Self { context, engine, sample, now, .. } = self;
-        self.onlooker.tick(&View { context, engine, sample, now: *now })
+        let Self { context, engine, sample, now, ending, .. } = self;
+        self.onlooker.tick(&View { context, engine, sample, now: *now, ending })
     }
 
-    fn sampled(&mut self, snapshot: Snapshot, flight_times: Option<FlightTimes>) {
-        let sample = Sample { at: now(), snapshot, undecodable: self.probes.undecodable(), flight_times };
+    fn sample_of(&self, snapshot: Snapshot, flight_times: Option<FlightTimes>) -> Sample {
+        let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
+        Sample { at: now(), snapshot, undecodable, vmstat, flight_times }
+    }
+
+    fn sampled(&mut self, sample: Sample) {
         let input = Input::Sample(Box::new(sample));
         self.onlooker.input(&input);
         if let Input::Sample(sample) = input {
+            let before = self.ending.vmstat.map(|(before, _)| before).or(sample.vmstat);
+            self.ending.vmstat = before.zip(sample.vmstat);
             self.sample.update(*sample);
         }
+        let (cpu, begin) = self.begin;
+        self.ending.cost = self.probes.cost(cpu, now().saturating_sub(begin));
+    }
+
+    /// Reads the counters for the first time: what the kernel counts from here on is seen.
+    fn begin(&mut self) -> Result<(), LoadError> {
+        let (snapshot, flight_times) = (self.probes.snapshot()?, self.probes.flight_times()?);
+        self.sampled(self.sample_of(snapshot, Some(flight_times)));
+        Ok(())
     }
 
     /// Detaches, and takes in what is left.
     fn detach(&mut self) -> Result<(), LoadError> {
+        // The kernel's counters first, and the own cost: both are of the time in which programs were attached.
+        let vmstat = Vmstat::now().ok();
+        let (cpu, begin) = self.begin;
+        let cost = self.probes.cost(cpu, now().saturating_sub(begin));
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         let flight_times = self.probes.flight_times()?;
-        self.sampled(snapshot, Some(flight_times));
+        self.sampled(Sample { vmstat, ..self.sample_of(snapshot, Some(flight_times)) });
+        self.ending.cost = SelfCost { records: self.ending.cost.records, ..cost };
         self.engine.finish();
         Ok(())
     }
@@ -197,11 +288,19 @@ pub async fn observe(
         .map_err(|error| error.into_parts().1)?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let before = Vmstat::now().ok();
-    let (engine, sample) = (Engine::default(), Sample::default());
-    let mut live = Live { probes, context, engine, sample, now: 0, ticks: 0, onlooker };
+    let mut live = Live {
+        probes,
+        context,
+        engine: Engine::default(),
+        sample: Sample::default(),
+        now: 0,
+        ending: Ending::unknown(Ended::Running),
+        begin: (UserTime::now(), now()),
+        ticks: 1,
+        onlooker,
+    };
+    live.begin()?;
     let mut child = start()?;
-    let (cpu, begin) = (UserTime::now(), now());
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut command = None;
     let ended = loop {
@@ -231,13 +330,11 @@ pub async fn observe(
     {
         command = end(child).await?;
     }
-    let after = Vmstat::now().ok();
     drop(ring);
-    let cost = live.probes.cost(cpu, now().saturating_sub(begin));
     live.detach()?;
-    let Live { engine, sample, .. } = live;
-    let ending = Ending { vmstat: before.zip(after), cost, command: command.map(outcome::code), ended };
-    Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new() })
+    let Live { engine, sample, ending, .. } = live;
+    let ending = Ending { command: command.map(outcome::code), ended, ..ending };
+    Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
 }
 
 /// The clock of the programs, `CLOCK_MONOTONIC`, nanoseconds.

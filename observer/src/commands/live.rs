@@ -24,38 +24,39 @@ use crate::{
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
-    let mut planned = Planned::new(setup::prepare()?, &args.observe, false);
-    let outcome = watch(&mut planned, None, args.ascii, Ticker { findings: true, ..Ticker::default() })?;
+    let planned = Planned::new(setup::prepare()?, &args.observe, false);
+    let outcome = if tui::terminal::is_there() {
+        with_dashboard(planned, None, args.ascii, &mut ())?
+    } else {
+        let (context, hooks) = (planned.context(), planned.ready.plan.hooks.len());
+        say(&format!("{}, {}; attaching {hooks} programs ...", context.kernel.release, context.kernel.state));
+        planned.run(&context, None, &mut Ticker { findings: true, ..Ticker::default() })?
+    };
     let summary = Summary::new(&outcome);
     printed(io::stdout().lock().write_all(text::summary(&summary).as_bytes()), summary.exit())
 }
 
-/// Observes with the dashboard if there is a terminal, else with the ticker.
+/// Observes with the dashboard open, and `beside` looking on as well. The screen and the keys belong to the dashboard: what
+/// the command prints is shown when it is closed.
 ///
 /// # Errors
 /// As [`Planned::run`], or when the terminal cannot be taken over.
-pub(crate) fn watch(
-    planned: &mut Planned,
+pub(crate) fn with_dashboard(
+    mut planned: Planned,
     inherit: Option<&OwnedFd>,
     ascii: bool,
-    mut ticker: Ticker,
+    beside: &mut impl Onlooker,
 ) -> anyhow::Result<Outcome> {
     let context = planned.context();
-    let hooks = planned.ready.plan.hooks.len();
-    if !tui::terminal::is_there() {
-        say(&format!("{}, {}; attaching {hooks} programs ...", context.kernel.release, context.kernel.state));
-        return planned.run(&context, inherit, &mut ticker);
-    }
     if let Some(launch) = &mut planned.launch {
         launch.stdout_to_stderr = true;
         launch.no_stdin = true;
     }
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
-        let note = format!("attaching {hooks} programs ...");
+    super::runtime()?.block_on(async {
+        let note = format!("attaching {} programs ...", planned.ready.plan.hooks.len());
+        // Dropped at the end of this block: the terminal is given back before anything is printed.
         let mut live = tui::run::Live::open(&context, ascii, &note).context("cannot take over the terminal")?;
-        // The terminal is given back before anything else is printed.
-        planned.observe(&context, inherit, &mut live).await
+        planned.observe(&context, inherit, &mut (beside, &mut live)).await
     })
 }
 

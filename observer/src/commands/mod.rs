@@ -1,10 +1,12 @@
 //! The subcommands: put the parts together, print, and choose the exit code.
 
+pub mod diff;
 pub mod doctor;
 pub mod live;
 pub mod record;
 pub mod replay;
 pub mod report;
+pub mod serve;
 pub mod stress;
 
 use std::{collections::BTreeMap, ffi::OsString, io, process::ExitCode, time::Duration};
@@ -42,7 +44,10 @@ impl Planned {
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
-            widen: args.widen.filter(|delay| !delay.is_zero()).map(|delay| widen(delay, args.widen_comm.as_deref())),
+            widen: args
+                .widen
+                .filter(|delay| !delay.is_zero())
+                .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
             log: log::log_enabled!(log::Level::Debug),
         };
         Self { ready, launch, options, duration: args.duration }
@@ -60,6 +65,7 @@ impl Planned {
             filters: BTreeMap::new(),
             command: self.launch.as_ref().map(|launch| outcome::command(&launch.command)).unwrap_or_default(),
             widen_ns: self.options.widen.map(|widen| widen.ns),
+            widen_one_in: self.options.widen.map(|widen| widen.one_in),
             ring_bytes: self.options.ring_bytes.into(),
             clocks: Clocks::now(),
         }
@@ -75,7 +81,7 @@ impl Planned {
         runtime()?.block_on(self.observe(context, inherit, onlooker))
     }
 
-    /// Attaches, starts the command, observes until the end.
+    /// The same, inside a runtime.
     pub(crate) async fn observe(
         &self,
         context: &Context,
@@ -96,18 +102,18 @@ impl Planned {
     }
 }
 
-/// One thread for everything that waits.
+/// One thread does everything.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
 /// The widener's settings.
-pub(crate) fn widen(delay: Duration, comm: Option<&str>) -> Widen {
+pub(crate) fn widen(delay: Duration, comm: Option<&str>, one_in: u32) -> Widen {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(comm.unwrap_or_default().bytes().take(15)) {
         *to = from;
     }
-    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes }
+    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes, one_in }
 }
 
 /// The gate of `-- CMD`: becomes the command, or says why it cannot, and ends as a shell would.

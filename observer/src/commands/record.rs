@@ -11,7 +11,7 @@ use crate::{
     exit::Exit,
     export::{json, summary::Summary, text},
     outcome::{Ending, Outcome},
-    record::{Creation, Recorder},
+    record::{Creation, Recorder, Rotation, Target},
     session::{Onlooker, View},
     setup,
     source::Input,
@@ -24,13 +24,20 @@ use crate::{
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let planned = Planned::new(setup::prepare()?, &args.observe, args.json);
     let context = planned.context();
-    let creation = if args.force { Creation::Replace } else { Creation::New };
-    let recorder = args.output.as_ref().map(|path| Recorder::create(path, creation, &context)).transpose()?;
+    let recorder = target(args).map(|target| Recorder::create(target, &context)).transpose()?;
     let mut scribe = Scribe { recorder, has_command: !context.command.is_empty(), told: false };
     let outcome = planned.run(&context, None, &mut scribe)?;
     let recorded = scribe.finish(&outcome.ending);
     let exit = report(&outcome, args.json)?;
     Ok(if recorded { exit } else { Exit::Failed })
+}
+
+fn target(args: &RecordArgs) -> Option<Target> {
+    Some(Target {
+        path: args.output.clone()?,
+        creation: if args.force { Creation::Replace } else { Creation::New },
+        rotation: Rotation { size: args.rotate_size, every: args.rotate_every, keep: args.keep },
+    })
 }
 
 fn report(outcome: &Outcome, as_json: bool) -> anyhow::Result<Exit> {
@@ -50,11 +57,8 @@ struct Scribe {
 
 impl Onlooker for Scribe {
     fn input(&mut self, input: &Input) {
-        let Some(recorder) = &mut self.recorder else { return };
-        match input {
-            Input::Event(event) => recorder.event(event),
-            Input::Advance(until) => recorder.advance(*until),
-            Input::Sample(sample) => recorder.sample(sample),
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(input);
         }
     }
 
@@ -76,7 +80,9 @@ impl Scribe {
         match recorder.finish(ending) {
             Ok(written) => {
                 let path = written.path.display();
-                eprintln!("recorded   {} events, {} bytes: {path}", written.events, written.bytes);
+                let files =
+                    if written.files > 1 { format!(" in {} files, the last", written.files) } else { String::new() };
+                eprintln!("recorded   {} events, {} bytes{files}: {path}", written.events, written.bytes);
                 true
             }
             Err(error) => {

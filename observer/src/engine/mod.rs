@@ -3,6 +3,7 @@
 //!
 //! Memory depends on the flights in the air, the contended entries and the findings kept, not on the length of the run.
 
+pub mod comm;
 pub mod event;
 pub mod overlap;
 pub mod sorter;

@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     fn flight(tid: u32, base: u64, nr: u32, begin: Nanos, end: Nanos) -> Flight {
-        let task = Task { tid, pid: 1, comm: format!("t{tid}") };
+        let task = Task { tid, pid: 1, comm: format!("t{tid}").into() };
         Flight { entry: Entry(base), base: Entry(base), nr, task, begin, end, ..Flight::default() }
     }
 

@@ -4,7 +4,7 @@ use event::{ChangeKind, Path, Seen, Task};
 const ENTRY: Entry = Entry::new(0, 7);
 
 fn task(tid: u32) -> Task {
-    Task { tid, pid: 1, comm: format!("t{tid}") }
+    Task { tid, pid: 1, comm: format!("t{tid}").into() }
 }
 
 fn flight(tid: u32, begin: Nanos, end: Nanos, slot: SlotCount) -> Flight {

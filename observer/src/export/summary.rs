@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use observer_ebpf::counter::Counters;
 use serde::Serialize;
 
-use super::losses::{self, Losses};
+use super::{
+    distribution::Histograms,
+    losses::{self, Losses},
+};
 use crate::{
     engine::{
         overlap::Overlap,
@@ -14,7 +17,7 @@ use crate::{
         wait::PinWait,
     },
     exit::Exit,
-    outcome::{Context, Ended, Kernel, Outcome, Swap},
+    outcome::{Clocks, Context, Ended, Kernel, Known, Swap},
     probe::SelfCost,
 };
 
@@ -22,7 +25,7 @@ use crate::{
 pub const SCHEMA: &str = "observer/1";
 
 /// Overlaps, waits and entries listed at most; all are counted.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 
 /// Pages read from swap devices.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -99,6 +102,7 @@ pub struct Distributions {
     pub pin_hold: DurationSummary,
     pub pin_wait: DurationSummary,
     pub oversleep: DurationSummary,
+    pub window: DurationSummary,
 }
 
 /// The widener's doing.
@@ -123,6 +127,21 @@ pub struct CommandSummary {
     pub cut_short: bool,
 }
 
+/// One observation that this is made from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// The host's name.
+    pub host: String,
+    /// As `uname -r` printed it there.
+    pub release: String,
+    /// The clocks at the start.
+    pub clocks: Clocks,
+    /// Length, nanoseconds.
+    pub elapsed_ns: u64,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
 /// See the module.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names are the contract of design.md")]
@@ -130,8 +149,10 @@ pub struct Summary {
     pub schema: String,
     /// Version of the tool that observed.
     pub tool: String,
-    /// The host's name.
+    /// The host's name; of several: all of them.
     pub host: String,
+    /// The observations that this is made from: one, or all that were merged.
+    pub sources: Vec<Source>,
     pub kernel: Kernel,
     pub swaps: Vec<Swap>,
     /// What was filtered for in the kernel, by option.
@@ -152,34 +173,46 @@ pub struct Summary {
     pub command: Option<CommandSummary>,
     /// What is missing of the recording, in words; live: nothing.
     pub damage: Vec<String>,
+    /// What else is to be known about the recording, in words.
+    pub notes: Vec<String>,
 }
 
 impl Summary {
-    /// Makes it from an outcome.
-    pub fn new(outcome: &Outcome) -> Self {
-        let Context { command, .. } = &outcome.context;
+    /// Makes it from an known.
+    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        let Context { command, .. } = known.context;
         let command = (!command.is_empty()).then(|| CommandSummary {
             command: command.clone(),
-            code: outcome.ending.command,
-            cut_short: outcome.ending.ended != Ended::Command,
+            code: known.ending.command,
+            cut_short: known.ending.ended != Ended::Command,
         });
-        Self { command, ..Self::without_command(outcome) }
+        Self { command, ..Self::without_command(known) }
     }
 
     /// As [`Summary::new`], where the command is part of the tool and tells for itself how it ended.
-    pub fn without_command(outcome: &Outcome) -> Self {
-        let report = outcome.engine.report();
-        let counters = &outcome.sample.snapshot.counters;
-        let Context { tool, host, kernel, swaps, filters, .. } = outcome.context.clone();
+    pub fn without_command<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        let Known { report, .. } = known;
+        let counters = &known.sample.snapshot.counters;
+        let Context { tool, host, kernel, swaps, filters, clocks, .. } = known.context.clone();
+        let source = Source {
+            host: host.clone(),
+            release: kernel.release.clone(),
+            clocks,
+            elapsed_ns: elapsed(&known),
+            ended: known.ending.ended,
+        };
         Self {
             schema: SCHEMA.to_owned(),
             tool,
             host,
+            sources: vec![source],
             kernel,
             swaps,
             filters,
-            swapins: swap_ins(outcome),
-            swapouts: swap_outs(outcome),
+            swapins: swap_ins(&known),
+            swapouts: swap_outs(&known),
             flights: flights(counters),
             pins: Pins {
                 taken: counters.pins,
@@ -193,16 +226,17 @@ impl Summary {
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
-            distributions: distributions(outcome),
-            losses: losses::of(outcome),
-            self_cost: outcome.ending.cost,
-            widen: outcome.context.widen_ns.map(|ns| Widened {
+            distributions: Histograms::new(known).summaries(),
+            losses: losses::of(&known),
+            self_cost: known.ending.cost,
+            widen: known.context.widen_ns.map(|ns| Widened {
                 ns,
                 delays: counters.widened,
                 short: counters.widened_short,
             }),
             command: None,
-            damage: outcome.damage.clone(),
+            damage: known.damage.to_vec(),
+            notes: known.notes.to_vec(),
         }
     }
 
@@ -210,6 +244,14 @@ impl Summary {
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(|command| !command.cut_short && command.code != Some(0));
         Exit::of_observation(self.verdicts.stale_install, failed, losses::total(&self.losses))
+    }
+}
+
+/// How long it was observed; of a recording without its end: until the last sign of life. Nanoseconds.
+fn elapsed(known: &Known<'_>) -> u64 {
+    match known.ending.cost.elapsed_ns {
+        0 => known.sample.at.saturating_sub(known.context.clocks.monotonic_ns),
+        known => known,
     }
 }
 
@@ -227,9 +269,9 @@ fn flights(counters: &Counters) -> Flights {
     }
 }
 
-fn swap_ins(outcome: &Outcome) -> SwapIns {
-    let counters = &outcome.sample.snapshot.counters;
-    let kernel = outcome.ending.vmstat.as_ref().map(|(before, after)| {
+fn swap_ins(known: &Known<'_>) -> SwapIns {
+    let counters = &known.sample.snapshot.counters;
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpin_zero.zip(before.swpin_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpin.saturating_sub(before.pswpin) + zero
     });
@@ -238,32 +280,16 @@ fn swap_ins(outcome: &Outcome) -> SwapIns {
         direct: counters.read_direct,
         cached: counters.read_cached,
         outside_flights: counters.read_outside,
-        lost: outcome.sample.snapshot.skipped.map(|skipped| skipped.reads),
+        lost: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
         kernel,
     }
 }
 
-fn swap_outs(outcome: &Outcome) -> SwapOuts {
-    let counters = &outcome.sample.snapshot.counters;
-    let kernel = outcome.ending.vmstat.as_ref().map(|(before, after)| {
+fn swap_outs(known: &Known<'_>) -> SwapOuts {
+    let counters = &known.sample.snapshot.counters;
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpout_zero.zip(before.swpout_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpout.saturating_sub(before.pswpout) + zero
     });
     SwapOuts { handed_out: counters.handed_out, written: counters.written, freed: counters.freed, kernel }
-}
-
-fn distributions(outcome: &Outcome) -> Distributions {
-    let report = outcome.engine.report();
-    let times = outcome.sample.flight_times.as_ref();
-    let [direct, cached, none] =
-        times.map_or([DurationSummary::default(); 3], |times| times.by_path.each_ref().map(DurationSummary::of));
-    Distributions {
-        flight_direct: direct,
-        flight_cached: cached,
-        flight_none: none,
-        overlap: report.overlap_times.summary(),
-        pin_hold: report.hold_times.summary(),
-        pin_wait: report.wait_times.summary(),
-        oversleep: report.oversleep_times.summary(),
-    }
 }

@@ -6,9 +6,12 @@ use super::{
     losses,
     summary::{Summary, SwapIns},
 };
-use crate::engine::{
-    totals::DurationSummary,
-    verdict::{Deed, Finding},
+use crate::{
+    engine::{
+        totals::DurationSummary,
+        verdict::{Deed, Finding},
+    },
+    probe::SelfCost,
 };
 
 /// Findings printed at most; the JSON has more.
@@ -25,6 +28,12 @@ pub fn summary(summary: &Summary) -> String {
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let lost = losses::total(&summary.losses);
     writeln!(text, "kernel     {}, {}", summary.kernel.release, summary.kernel.state)?;
+    for (option, value) in &summary.filters {
+        writeln!(text, "filter     --{option} {value}: counts are of a part of the host")?;
+    }
+    for what in summary.damage.iter().chain(&summary.notes) {
+        writeln!(text, "note       {what}")?;
+    }
     writeln!(text, "swap-ins   {}", swap_ins(&summary.swapins))?;
     let flights = &summary.flights;
     writeln!(
@@ -49,6 +58,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         ("pin hold", &summary.distributions.pin_hold),
         ("pin wait", &summary.distributions.pin_wait),
         ("oversleep", &summary.distributions.oversleep),
+        ("window", &summary.distributions.window),
     ] {
         if distribution.count > 0 {
             writeln!(text, "{name:<14} {}", distribution_line(distribution))?;
@@ -67,6 +77,9 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
     }
     let cost = &summary.self_cost;
+    if *cost == SelfCost::default() {
+        return writeln!(text, "own cost   not known: the recording has no end");
+    }
     let share = 100.0 * (cost.user_ns + cost.system_ns) as f64 / cost.elapsed_ns.max(1) as f64;
     writeln!(
         text,
@@ -107,7 +120,11 @@ pub fn finding(finding: &Finding) -> String {
     let deed = |what: &str, deed: &Option<Deed>| {
         deed.as_ref().map_or(String::new(), |deed| format!("\n    {:>9}  {what} by {}", after(deed.at_ns), deed.by))
     };
-    let end = if finding.installed { "the reader installs what it read" } else { "the reader gives up its page" };
+    let end = match (finding.installed, finding.read_during_write) {
+        (true, false) => "the reader installs what it read",
+        (true, true) => "the reader installs what it read in the middle of that write",
+        (false, _) => "the reader gives up its page",
+    };
     format!(
         "{} of entry {} at {:#x} by {}\n    at {}  its read begins (monotonic clock){}{}{}{}\n    {:>9}  {end}",
         finding.verdict.name(),

@@ -59,6 +59,7 @@ pub(crate) fn stale() -> Finding {
         end_ns: ZERO + 21_408_000,
         installed: true,
         changes: 2,
+        read_during_write: false,
         read_before_change: true,
         others: vec![other(99, 4_120, 4_203)],
     }
@@ -83,6 +84,21 @@ pub(crate) fn crowd() -> Finding {
     Finding { freed: None, handed_out, written, others, read_end_ns: None, ..stale() }
 }
 
+/// Freed, handed out and half written when the reader came.
+pub(crate) fn during_write() -> Finding {
+    let before = |micros: u64| Some(Deed { at_ns: ZERO - micros * 1_000, by: task(99, "observer") });
+    Finding {
+        begin_ns: ZERO - 90_000,
+        freed: before(70),
+        handed_out: before(30),
+        written: before(12),
+        read_during_write: true,
+        read_before_change: false,
+        others: Vec::new(),
+        ..stale()
+    }
+}
+
 /// Over within a microsecond.
 pub(crate) fn short() -> Finding {
     let at = |ns: u64| Some(Deed { at_ns: ZERO + ns, by: task(99, "b") });
@@ -105,5 +121,5 @@ pub(crate) fn instant() -> Finding {
 
 /// All of them: stale, reuse, window first.
 pub(crate) fn all() -> Vec<Finding> {
-    vec![stale(), reuse(), window(), crowd(), short(), instant()]
+    vec![stale(), reuse(), window(), crowd(), short(), instant(), during_write()]
 }

@@ -34,13 +34,15 @@ pub enum Mark {
     Installed,
     /// The reader installed a page that was no longer the newest.
     StaleInstalled,
+    /// The reader installed a page that it had read while it was being written.
+    MixedInstalled,
     /// Returned without installing.
     GaveUp,
 }
 
 impl Mark {
     /// All, in the order of the legend.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ReadBegin,
         Self::ReadEnd,
         Self::PinTaken,
@@ -51,6 +53,7 @@ impl Mark {
         Self::Written,
         Self::Installed,
         Self::StaleInstalled,
+        Self::MixedInstalled,
         Self::GaveUp,
     ];
 
@@ -67,6 +70,7 @@ impl Mark {
             Self::Written => 'W',
             Self::Installed => 'I',
             Self::StaleInstalled => 'S',
+            Self::MixedInstalled => 'M',
             Self::GaveUp => 'G',
         }
     }
@@ -84,6 +88,7 @@ impl Mark {
             Self::Written => "writes newer data",
             Self::Installed => "installs its page",
             Self::StaleInstalled => "PTE unchanged: installs old data",
+            Self::MixedInstalled => "PTE unchanged: installs its read",
             Self::GaveUp => "returns without installing",
         }
     }
@@ -293,6 +298,7 @@ fn reader(finding: &Finding, danger: Option<(Since, Since)>, since: &impl Fn(Nan
     }
     spans.extend(danger.map(|(from, to)| Span { from, to, fill: Fill::Danger }));
     let last = match (finding.installed, finding.verdict) {
+        (true, Verdict::StaleInstall) if finding.read_during_write => Mark::MixedInstalled,
         (true, Verdict::StaleInstall) => Mark::StaleInstalled,
         (true, _) => Mark::Installed,
         (false, _) => Mark::GaveUp,
@@ -413,6 +419,9 @@ fn sentence(finding: &Finding) -> String {
         .freed
         .as_ref()
         .map_or_else(|| "that entry was freed".to_owned(), |deed| format!("{} freed that entry", who(&deed.by)));
+    if finding.read_during_write {
+        return during_write(finding, &reader, &took);
+    }
     let busy = format!("While {reader} was still busy with the page it had read from swap entry {entry}, {freed}");
     let again = if finding.written.is_some() {
         "it was handed out again and newer data was written to it"
@@ -432,6 +441,27 @@ fn sentence(finding: &Finding) -> String {
             "{busy}; it was not handed out again before {short} was done, {took} after it had begun to read, so nothing \
              was lost this time."
         ),
+    }
+}
+
+/// The same of a read in the middle of a write: what it got, only luck decided.
+fn during_write(finding: &Finding, reader: &str, took: &str) -> String {
+    let writer =
+        finding.written.as_ref().map_or_else(String::new, |deed| format!(" by {} (tid {})", deed.by.comm, deed.by.tid));
+    let (entry, short) = (finding.entry, &finding.reader.comm);
+    let read = format!(
+        "{reader} read swap entry {entry} in the middle of a write to it{writer}, so it got old data, new data or zeroes as \
+         luck would have it"
+    );
+    if finding.installed {
+        format!(
+            "{read}; the page-table entry looked as before, so {short} installed that {took} after it had begun to read, \
+             and what was written to the page may be lost."
+        )
+    } else {
+        format!(
+            "{read}; {short} returned {took} after it had begun to read without installing that, so nothing was lost this time."
+        )
     }
 }
 
@@ -484,6 +514,8 @@ mod tests {
         assert!(told(&stale).ends_with("is lost."));
         assert!(told(&reuse).contains("nothing was lost"));
         assert!(told(&window).contains("not handed out again") && told(&window).contains("nothing was lost"));
+        let mixed = told(&fixtures::during_write());
+        assert!(mixed.contains("in the middle of a write") && mixed.ends_with("may be lost."), "{mixed}");
         assert_eq!(told(&stale).matches('.').count(), 2, "one sentence, and the point of 21.4 ms");
     }
 

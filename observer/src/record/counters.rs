@@ -28,7 +28,7 @@ macro_rules! by_name {
 by_name! {
     begun ended installed direct cached none streamed special read_direct read_cached read_outside pins pin_eexist
     pin_enoent pin_outside freed handed_out written lost_table_full lost_flight_end unknown_end lost_ring_flight
-    lost_ring_entry lost_pin_return lost_watch_full lost_copy widened widened_short
+    lost_ring_entry lost_pin_return lost_write_end lost_watch_full lost_copy widened widened_short
 }
 
 #[cfg(test)]

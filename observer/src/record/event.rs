@@ -20,6 +20,7 @@ mod kind {
     pub(super) const FREED: u8 = 3;
     pub(super) const HANDED_OUT: u8 = 4;
     pub(super) const WRITTEN: u8 = 5;
+    pub(super) const WRITE_BEGUN: u8 = 6;
     pub(super) const MASK: u8 = 7;
 }
 
@@ -262,7 +263,7 @@ impl Decoder {
         flight.installed = head & flag::INSTALLED != 0;
         let space = self.fields(bytes, fields, &slot, known, continued.as_ref(), &mut flight)?;
         self.model.flight(index, space, &flight, kind == kind::OPENED);
-        Some(flight)
+        is_plausible(&flight).then_some(flight)
     }
 
     fn fields(
@@ -315,6 +316,7 @@ impl Decoder {
         let kind = match head & kind::MASK {
             kind::FREED => ChangeKind::Freed,
             kind::HANDED_OUT => ChangeKind::HandedOut,
+            kind::WRITE_BEGUN => ChangeKind::WriteBegun,
             kind::WRITTEN => ChangeKind::Written,
             _ => return None,
         };
@@ -328,7 +330,7 @@ impl Decoder {
         }
         let change = Change { kind, entry: slot.entry, at, seq, by: self.model.task_of(task)?, slot: counted };
         self.model.change(&change);
-        Some(change)
+        (change.at < LATEST).then_some(change)
     }
 
     fn task(&mut self, bytes: &mut Bytes<'_>) -> Option<u32> {
@@ -360,6 +362,18 @@ impl Decoder {
         };
         Some(self.model.touch(entry))
     }
+}
+
+/// No clock that counts from boot comes here: 36 years. Sums of times stay far from the end of their type. Nanoseconds.
+const LATEST: Nanos = 1 << 60;
+
+/// Whether a flight can be reckoned with: somebody may have made it up.
+fn is_plausible(flight: &Flight) -> bool {
+    let pin = flight.pin.map_or([None; 2], |pin| [Some(pin.tried), pin.dropped]);
+    let times = [Some(flight.begin), Some(flight.end), flight.read_begin, flight.read_end, flight.freed];
+    flight.base.0.checked_add(flight.nr.into()).is_some()
+        && flight.nr > 0
+        && times.iter().chain(&pin).flatten().all(|at| *at < LATEST)
 }
 
 /// A flight as far as it can be foretold.
@@ -419,6 +433,7 @@ const fn change_bits(change: ChangeKind) -> u8 {
     match change {
         ChangeKind::Freed => kind::FREED,
         ChangeKind::HandedOut => kind::HANDED_OUT,
+        ChangeKind::WriteBegun => kind::WRITE_BEGUN,
         ChangeKind::Written => kind::WRITTEN,
     }
 }

@@ -56,8 +56,8 @@ pub enum CreateError {
 
 /// A file that is being written.
 #[derive(Debug)]
-pub(super) struct Unfinished {
-    pub(super) file: File,
+pub struct Unfinished {
+    file: File,
     partial: PathBuf,
     target: PathBuf,
     creation: Creation,
@@ -65,7 +65,10 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     /// Creates the file, for its owner only, never through a symbolic link, never over another one.
-    pub(super) fn create(target: &Path, creation: Creation) -> Result<Self, CreateError> {
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn create(target: &Path, creation: Creation) -> Result<Self, CreateError> {
         may_take(target, creation)?;
         let partial = beside(target);
         let file = match create(&partial) {
@@ -84,12 +87,20 @@ impl Unfinished {
     }
 
     /// Where it is while it is being written.
-    pub(super) fn partial(&self) -> &Path {
+    pub fn partial(&self) -> &Path {
         &self.partial
     }
 
+    /// The file.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
     /// Moves the file to its name. On failure it stays where it is.
-    pub(super) fn complete(self) -> io::Result<PathBuf> {
+    ///
+    /// # Errors
+    /// When the system refuses, or something has taken the name meanwhile.
+    pub fn complete(self) -> io::Result<PathBuf> {
         self.file.sync_all()?;
         match self.creation {
             Creation::Replace => fs::rename(&self.partial, &self.target)?,

@@ -9,18 +9,20 @@ mod file;
 mod frame;
 mod header;
 mod model;
+mod parts;
 mod reader;
 mod replay;
 mod sample;
 mod varint;
 mod writer;
 
-pub use file::{CreateError, Creation};
+pub use file::{CreateError, Creation, Unfinished};
 pub use frame::{Damage, MAX_RAW};
 pub use header::Part;
+pub use parts::Rotation;
 pub use reader::{End, OpenError, Reader};
-pub use replay::{Replay, replay};
-pub use writer::{Recorder, Written};
+pub use replay::{Replay, chains, replay};
+pub use writer::{Recorder, Target, Written};
 
 /// First bytes of every recording: not text, and broken by every transfer that takes it for text.
 pub const MAGIC: [u8; 8] = *b"\x89OBSREC\n";
@@ -31,5 +33,7 @@ pub const MINOR: u16 = 0;
 /// Length of what comes before the first frame: the magic, both versions, four bytes that are 0.
 pub const PREAMBLE: usize = 16;
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ impl Slot {
     pub(super) const fn next_seq(&self, kind: ChangeKind) -> u32 {
         match kind {
             ChangeKind::Freed => self.frees.wrapping_add(1),
-            ChangeKind::HandedOut | ChangeKind::Written => self.changes.wrapping_add(1),
+            ChangeKind::HandedOut | ChangeKind::WriteBegun | ChangeKind::Written => self.changes.wrapping_add(1),
         }
     }
 }
@@ -187,7 +187,7 @@ impl Model {
             slot.count = change.slot;
             match change.kind {
                 ChangeKind::Freed => slot.frees = change.seq,
-                ChangeKind::HandedOut | ChangeKind::Written => slot.changes = change.seq,
+                ChangeKind::HandedOut | ChangeKind::WriteBegun | ChangeKind::Written => slot.changes = change.seq,
             }
         }
     }

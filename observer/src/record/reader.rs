@@ -1,7 +1,6 @@
 //! Reads a recording input by input. Memory: one frame, whatever the file says.
 
 use std::{
-    collections::VecDeque,
     fs::File,
     io::{self, Read},
     path::Path,
@@ -51,7 +50,9 @@ pub struct Reader<R> {
     /// What of the content has been read.
     done: usize,
     decoder: Decoder,
-    samples: VecDeque<Sample>,
+    /// The counters as they stand, and a sample that is to be given next.
+    counters: sample::Stored,
+    sample: Option<Sample>,
     events: u64,
     end: Option<End>,
 }
@@ -99,7 +100,8 @@ impl<R: Read> Reader<R> {
             content: Vec::new(),
             done: 0,
             decoder: Decoder::default(),
-            samples: VecDeque::new(),
+            counters: sample::Stored::default(),
+            sample: None,
             events: 0,
             end: None,
         })
@@ -117,7 +119,7 @@ impl<R: Read> Reader<R> {
 
     /// The counters at the begin of this part, where it is not the first.
     pub fn before(&self) -> Option<Sample> {
-        self.header.before.clone().map(Sample::from)
+        self.header.before.as_ref().map(|before| before.sample(true))
     }
 
     /// How the file ends, once [`Reader::next_input`] has given everything.
@@ -128,7 +130,7 @@ impl<R: Read> Reader<R> {
     /// The next input; `None`: there are no more.
     pub fn next_input(&mut self) -> Option<Input> {
         loop {
-            if let Some(sample) = self.samples.pop_front() {
+            if let Some(sample) = self.sample.take() {
                 return Some(Input::Sample(Box::new(sample)));
             }
             if self.end.is_some() {
@@ -159,7 +161,11 @@ impl<R: Read> Reader<R> {
                 self.decoder.clear();
             }
             Ok((Kind::Sample, text)) => match serde_json::from_slice::<sample::Stored>(text) {
-                Ok(stored) => self.samples.push_back(stored.into()),
+                Ok(changes) => {
+                    let with_times = changes.has_times();
+                    self.counters.update(changes);
+                    self.sample = Some(self.counters.sample(with_times));
+                }
                 Err(_) => self.broken("a sample says nothing known"),
             },
             Ok((Kind::Footer, text)) => match serde_json::from_slice::<Footer>(text) {

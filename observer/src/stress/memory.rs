@@ -74,6 +74,13 @@ impl Mapping {
         }
     }
 
+    /// Adds one to the first word of a page, in one access; touches the page.
+    pub(super) fn add_one(&self, page: usize) {
+        if let Some(word) = self.first_word(page) {
+            word.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Fills a page with words that all differ: zram keeps a page of one repeated word without compressing it, and
     /// some kernels do not even write it out.
     pub(super) fn fill(&self, page: usize, seed: u64) {
@@ -127,7 +134,8 @@ mod tests {
         let mapping = Mapping::new(3).unwrap();
         assert_eq!(mapping.address(2) - mapping.address(0), 2 * rustix::param::page_size() as u64);
         mapping.store(1, 7);
-        assert_eq!([mapping.load(0), mapping.load(1), mapping.load(2)], [0, 7, 0]);
+        mapping.add_one(1);
+        assert_eq!([mapping.load(0), mapping.load(1), mapping.load(2)], [0, 8, 0]);
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Theme {
                 Mark::PinTaken | Mark::PinLost | Mark::PinDropped => {
                     self.colour(Color::Green, 36).add_modifier(Modifier::BOLD)
                 }
-                Mark::StaleInstalled => self.tone(Tone::Bad),
+                Mark::StaleInstalled | Mark::MixedInstalled => self.tone(Tone::Bad),
                 Mark::Freed | Mark::HandedOut | Mark::Written | Mark::Installed | Mark::GaveUp => {
                     self.tone(Tone::Strong)
                 }

@@ -1,13 +1,13 @@
 //! A whole recording of made-up events, with counters that fit them.
 
-use std::{error::Error, path::Path};
+use std::{collections::HashSet, error::Error, path::Path};
 
 use observer::{
     engine::event::{Event, Path as Way},
     kernel::vmstat::Vmstat,
     outcome::{Clocks, Context, Degraded, Ended, Ending, Kernel, Reason, Sample, Swap},
     probe::{FlightTimes, SelfCost, Skipped},
-    record::{Creation, Recorder, Written},
+    record::{Creation, Recorder, Rotation, Target, Written},
     source::Input,
 };
 
@@ -51,27 +51,39 @@ pub(super) fn context() -> Context {
 
 /// Writes it.
 pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written, Box<dyn Error>> {
-    let mut recorder = Recorder::create(path, Creation::New, &context())?;
+    let mut recorder = Recorder::create(
+        Target { path: path.to_owned(), creation: Creation::New, rotation: Rotation::default() },
+        &context(),
+    )?;
     let mut sample = Sample { flight_times: Some(FlightTimes::default()), ..Sample::default() };
     sample.snapshot.skipped = Some(Skipped::default());
-    let (mut left, mut next) = (events, BEGIN);
+    let (mut left, mut next, mut open) = (events, BEGIN, HashSet::new());
     for input in Synthetic::new(seed, rate, 5_000) {
         match &input {
-            Input::Event(event) if left > 0 => {
-                recorder.event(event);
-                count(&mut sample, event);
-                left -= 1;
+            Input::Event(event) => {
+                // Once there are enough, only until every flight that was open has ended.
+                let belongs = match event {
+                    Event::Opened(flight) => left > 0 && open.insert(flight.task.tid),
+                    Event::Closed(flight) => open.remove(&flight.task.tid) || left > 0,
+                    Event::Changed(_) => true,
+                };
+                if belongs {
+                    recorder.event(event);
+                    count(&mut sample, event);
+                    left = left.saturating_sub(1);
+                }
             }
-            // Until every flight that was open has ended.
-            Input::Event(_) | Input::Sample(_) => {}
+            Input::Sample(_) => {}
             Input::Advance(until) => {
                 recorder.advance(*until);
                 sample.at = *until;
                 if *until >= next {
-                    recorder.sample(&sample);
+                    let seconds = (until - BEGIN) / SECOND;
+                    let flight_times = sample.flight_times.clone().filter(|_| seconds.is_multiple_of(5));
+                    recorder.sample(&Sample { flight_times, ..sample.clone() });
                     next = until + SECOND;
                 }
-                if left == 0 {
+                if left == 0 && open.is_empty() {
                     break;
                 }
             }
@@ -94,6 +106,12 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
     Ok(recorder.finish(&Ending { vmstat: Some((before, after)), cost, command: None, ended: Ended::Duration })?)
 }
 
+/// What a duration timed in the kernel comes out as.
+fn middle(ns: u64) -> u64 {
+    let (low, high) = observer_ebpf::histogram::bounds(observer_ebpf::histogram::bucket(ns));
+    low + (high - low) / 2
+}
+
 /// What the programs would have counted.
 fn count(sample: &mut Sample, event: &Event) {
     let counters = &mut sample.snapshot.counters;
@@ -104,6 +122,7 @@ fn count(sample: &mut Sample, event: &Event) {
             match change.kind {
                 ChangeKind::Freed => counters.freed += 1,
                 ChangeKind::HandedOut => counters.handed_out += 1,
+                ChangeKind::WriteBegun => {}
                 ChangeKind::Written => counters.written += 1,
             }
         }
@@ -128,8 +147,8 @@ fn count(sample: &mut Sample, event: &Event) {
             if let Some(times) = &mut sample.flight_times
                 && let Some(histogram) = times.by_path.get_mut(way)
             {
-                histogram.saturating_record(flight.end - flight.begin);
-                histogram.saturating_record_n((flight.end - flight.begin) / 2 + 500, ALONE);
+                histogram.saturating_record(middle(flight.end - flight.begin));
+                histogram.saturating_record_n(middle((flight.end - flight.begin) / 2 + 500), ALONE);
             }
         }
     }

@@ -27,6 +27,7 @@ enum Op {
     /// The flight frees its own entry.
     Free,
     HandOut,
+    WriteBegin,
     Write,
     End,
 }
@@ -142,6 +143,7 @@ impl Synthetic {
             // Not a flight: it only says who pages the page out again.
             let swapper = self.flight(entry, address, Path::None);
             self.at(from + read + 40_000, swapper, Op::HandOut);
+            self.at(from + read + 45_000, swapper, Op::WriteBegin);
             self.at(from + read + 50_000, swapper, Op::Write);
         }
         let late = from + read + 400_000 + self.below(1_000_000);
@@ -220,6 +222,7 @@ impl Synthetic {
                 self.change(ChangeKind::Freed, at, &flight);
             }
             Op::HandOut => self.change(ChangeKind::HandedOut, at, &flight),
+            Op::WriteBegin => self.change(ChangeKind::WriteBegun, at, &flight),
             Op::Write => {
                 self.change(ChangeKind::Written, at, &flight);
                 return;

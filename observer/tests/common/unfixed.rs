@@ -4,8 +4,8 @@ use std::{error::Error, path::Path};
 
 use observer::{
     engine::event::{Event, Path as Way},
-    outcome::{Clocks, Context, Ending, Kernel, Reason, Sample, Swap},
-    record::{Creation, Recorder},
+    outcome::{Clocks, Context, Ended, Ending, Kernel, Reason, Sample, Swap},
+    record::{Creation, Recorder, Rotation, Target},
     source::Input,
 };
 
@@ -50,7 +50,10 @@ pub(super) fn context() -> Context {
 
 /// Writes it: so many seconds, about so many events in each.
 pub(super) fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn Error>> {
-    let mut recorder = Recorder::create(path, Creation::Replace, &context())?;
+    let mut recorder = Recorder::create(
+        Target { path: path.to_owned(), creation: Creation::Replace, rotation: Rotation::default() },
+        &context(),
+    )?;
     let mut sample = Sample::default();
     for input in Synthetic::new(5, rate, 400) {
         match &input {
@@ -71,7 +74,7 @@ pub(super) fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn
             Input::Sample(_) => {}
         }
     }
-    recorder.finish(&Ending::cut())?;
+    recorder.finish(&Ending::unknown(Ended::Duration))?;
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub(super) const fn mark_class(mark: Mark) -> &'static str {
         Mark::ReadBegin | Mark::ReadEnd => "m-read",
         Mark::PinTaken | Mark::PinLost | Mark::PinDropped => "m-pin",
         Mark::Freed | Mark::HandedOut | Mark::Written => "m-entry",
-        Mark::StaleInstalled => "m-danger",
+        Mark::StaleInstalled | Mark::MixedInstalled => "m-danger",
         Mark::Installed | Mark::GaveUp => "m-end",
     }
 }
