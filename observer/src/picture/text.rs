@@ -62,12 +62,12 @@ pub fn draw(story: &Story, width: usize, charset: Charset) -> Canvas {
         page.blank();
     }
     page.lanes();
-    page.close_up();
     page.blank();
     page.paragraph(&story.sentence, Ink::Plain);
     if !early {
         page.paragraph(&story.caption, Ink::Dim);
     }
+    page.close_up();
     page.blank();
     page.moments();
     page.blank();

@@ -56,7 +56,7 @@ impl Screen {
         restore_on_panic();
         enter()?;
         let area = Rect::new(0, 0, size.0, size.1);
-        let output = Output::start()?;
+        let output = Output::start(&OURS)?;
         let progress = output.progress();
         // The first frame draws everything.
         let (shown, next) = (Buffer::empty(Rect::default()), Buffer::empty(area));

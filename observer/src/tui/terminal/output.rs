@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Sender, channel},
     },
     thread,
@@ -40,15 +40,19 @@ impl Progress {
 
 impl Output {
     /// Starts the thread. It ends with this value.
-    pub(super) fn start() -> io::Result<Self> {
+    /// While `may_write` is false frames are dropped: a panic on another thread has given the terminal back.
+    pub(super) fn start(may_write: &'static AtomicBool) -> io::Result<Self> {
         let (frames, received) = channel::<Vec<u8>>();
         let progress = Progress::default();
         let done = progress.clone();
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             for frame in received {
+                // Locked first: whoever gives the terminal back waits for a frame that is being written.
                 let mut out = io::stdout().lock();
-                // A terminal that is gone shows in other ways: SIGHUP, or no more keys.
-                let _ = out.write_all(&frame).and_then(|()| out.flush());
+                if may_write.load(Ordering::SeqCst) {
+                    // A terminal that is gone shows in other ways: SIGHUP, or no more keys.
+                    let _ = out.write_all(&frame).and_then(|()| out.flush());
+                }
                 drop(out);
                 done.0.fetch_sub(1, Ordering::SeqCst);
             }

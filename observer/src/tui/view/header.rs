@@ -90,8 +90,8 @@ fn running(model: &Model, long: bool) -> String {
         None if model.about.command.is_empty() || !long => format!("live {since}"),
         None => format!("live {since} -- {}", cut(&model.about.command, 16)),
         Some(transport) => {
-            let length =
-                if transport.length_ns == 0 { String::new() } else { format!("/{}", clock(transport.length_ns)) };
+            let known = transport.length_ns > 0 && long;
+            let length = if known { format!("/{}", clock(transport.length_ns)) } else { String::new() };
             let doing = match (transport.seeking, transport.playing) {
                 (true, _) => "seeking".to_owned(),
                 (false, true) => format!("x{}", transport.speed),
