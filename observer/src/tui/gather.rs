@@ -328,9 +328,9 @@ fn backend(context: &Context) -> (String, String) {
         if hook.starts_with('k') { probes += 1 } else { trampolines += 1 }
     }
     let used = match (trampolines, probes) {
-        (_, 0) => format!("fentry ({trampolines} hooks)"),
-        (0, _) => format!("kprobes ({probes} hooks)"),
-        _ => format!("fentry ({trampolines} hooks), kprobes ({probes})"),
+        (_, 0) => format!("fentry ({})", hooks_of(trampolines)),
+        (0, _) => format!("kprobes ({})", hooks_of(probes)),
+        _ => format!("fentry ({}), kprobes ({probes})", hooks_of(trampolines)),
     };
     let refused = context.kernel.reasons.iter().find(|reason| reason.reason.contains("refuses"));
     let degraded = context.kernel.degraded.first();
@@ -340,6 +340,10 @@ fn backend(context: &Context) -> (String, String) {
         (None, None) => String::new(),
     };
     (used, why)
+}
+
+fn hooks_of(count: u32) -> String {
+    if count == 1 { "1 hook".to_owned() } else { format!("{count} hooks") }
 }
 
 /// A swap area as a context keeps it.
