@@ -1,11 +1,9 @@
 //! What there is to show of a finding: lanes, spans and moments, with times counted from the begin of the read.
 
-use crate::{
-    engine::{
-        event::{Nanos, PinResult, Task},
-        verdict::{Finding, OtherFlight, Verdict},
-    },
-    export::text::duration,
+use super::sentence;
+use crate::engine::{
+    event::{Nanos, PinResult, Task},
+    verdict::{Finding, OtherFlight, Verdict},
 };
 
 /// Time from the begin of the reader's read, nanoseconds; negative before it.
@@ -218,34 +216,6 @@ impl Story {
     }
 }
 
-/// Moments that a close-up must show at least.
-const CROWD: usize = 3;
-
-/// A close-up is worth it if it is at least so many times as large.
-const LARGER: Since = 25;
-
-/// The shortest stretch that holds most of the moments, where the whole picture shows them as one: the same lanes once
-/// more, larger.
-pub fn close_up(story: &Story) -> Option<Story> {
-    let times: Vec<Since> = story.moments().iter().map(|(_, moment)| moment.at).collect();
-    let longest = (story.to - story.from) / LARGER;
-    let stretches = times.iter().enumerate().flat_map(|(first, from)| {
-        let ends = times.iter().enumerate().skip(first + CROWD - 1);
-        ends.map(move |(last, to)| (last - first + 1, to - from, *from, *to))
-    });
-    let crowded = stretches.filter(|(_, length, ..)| (1..=longest).contains(length));
-    let (_, length, first, last) = crowded.max_by_key(|(count, length, ..)| (*count, -length))?;
-    let air = (length / 10).max(1);
-    let (from, to) = (first - air, last + air);
-    let mut lanes = story.lanes.clone();
-    for lane in &mut lanes {
-        tidy(lane, from, to);
-    }
-    lanes.retain(|lane| lane.role != Role::Other || !lane.moments.is_empty());
-    let danger = story.danger.map(|(begin, end)| (begin.max(from), end.min(to))).filter(|(begin, end)| begin < end);
-    Some(Story { lanes, from, to, danger, ..story.clone() })
-}
-
 /// Makes the story of a finding.
 pub fn story(finding: &Finding, setting: &Setting) -> Story {
     let zero = finding.read_begin_ns;
@@ -275,7 +245,7 @@ pub fn story(finding: &Finding, setting: &Setting) -> Story {
     Story {
         title: format!("{} of swap entry {}", finding.verdict.name(), finding.entry),
         caption: caption(finding, setting),
-        sentence: sentence(finding),
+        sentence: sentence::sentence(finding),
         lanes,
         from,
         to,
@@ -387,7 +357,7 @@ fn entry(finding: &Finding, (from, to): (Since, Since), since: &impl Fn(Nanos) -
 }
 
 /// Cuts off what lies outside and puts the rest in order.
-fn tidy(lane: &mut Lane, from: Since, to: Since) {
+pub(super) fn tidy(lane: &mut Lane, from: Since, to: Since) {
     lane.moments.retain(|moment| (from..=to).contains(&moment.at));
     lane.moments.sort_by_key(|moment| moment.at);
     lane.spans.retain(|span| span.from <= to && from <= span.to);
@@ -407,62 +377,6 @@ fn caption(finding: &Finding, setting: &Setting) -> String {
     let page = finding.address & !0xfff;
     let (seconds, rest) = (finding.read_begin_ns / 1_000_000_000, finding.read_begin_ns % 1_000_000_000);
     format!("page {page:#x} of pid {}{device}{kernel}; 0 is {seconds}.{rest:09} s, monotonic", finding.reader.pid)
-}
-
-/// What happened, for somebody who has never heard of swap entries' lives.
-fn sentence(finding: &Finding) -> String {
-    let who = |task: &Task| format!("{} (tid {})", task.comm, task.tid);
-    let (reader, short) = (who(&finding.reader), &finding.reader.comm);
-    let entry = finding.entry;
-    let took = duration(finding.end_ns.saturating_sub(finding.read_begin_ns));
-    let freed = finding
-        .freed
-        .as_ref()
-        .map_or_else(|| "that entry was freed".to_owned(), |deed| format!("{} freed that entry", who(&deed.by)));
-    if finding.read_during_write {
-        return during_write(finding, &reader, &took);
-    }
-    let busy = format!("While {reader} was still busy with the page it had read from swap entry {entry}, {freed}");
-    let again = if finding.written.is_some() {
-        "it was handed out again and newer data was written to it"
-    } else {
-        "it was handed out again"
-    };
-    match finding.verdict {
-        Verdict::StaleInstall => format!(
-            "{busy}, and {again}; the page-table entry looked as before, so {short} installed its old copy {took} after \
-             it had begun to read, and whatever was written to the page in between is lost."
-        ),
-        Verdict::Reuse => format!(
-            "{busy}, and {again}; {short} returned {took} after it had begun to read without installing its old copy, so \
-             nothing was lost this time."
-        ),
-        _ => format!(
-            "{busy}; it was not handed out again before {short} was done, {took} after it had begun to read, so nothing \
-             was lost this time."
-        ),
-    }
-}
-
-/// The same of a read in the middle of a write: what it got, only luck decided.
-fn during_write(finding: &Finding, reader: &str, took: &str) -> String {
-    let writer =
-        finding.written.as_ref().map_or_else(String::new, |deed| format!(" by {} (tid {})", deed.by.comm, deed.by.tid));
-    let (entry, short) = (finding.entry, &finding.reader.comm);
-    let read = format!(
-        "{reader} read swap entry {entry} in the middle of a write to it{writer}, so it got old data, new data or zeroes as \
-         luck would have it"
-    );
-    if finding.installed {
-        format!(
-            "{read}; the page-table entry looked as before, so {short} installed that {took} after it had begun to read, \
-             and what was written to the page may be lost."
-        )
-    } else {
-        format!(
-            "{read}; {short} returned {took} after it had begun to read without installing that, so nothing was lost this time."
-        )
-    }
 }
 
 #[cfg(test)]
@@ -505,32 +419,6 @@ mod tests {
                 assert!(lane.moments.iter().all(|moment| (story.from..=story.to).contains(&moment.at)));
             }
         }
-    }
-
-    #[test]
-    fn the_sentence_says_whether_something_was_lost() {
-        let told = |finding: &Finding| story(finding, &Setting::default()).sentence;
-        let (stale, reuse, window) = (fixtures::stale(), fixtures::reuse(), fixtures::window());
-        assert!(told(&stale).ends_with("is lost."));
-        assert!(told(&reuse).contains("nothing was lost"));
-        assert!(told(&window).contains("not handed out again") && told(&window).contains("nothing was lost"));
-        let mixed = told(&fixtures::during_write());
-        assert!(mixed.contains("in the middle of a write") && mixed.ends_with("may be lost."), "{mixed}");
-        assert_eq!(told(&stale).matches('.').count(), 2, "one sentence, and the point of 21.4 ms");
-    }
-
-    #[test]
-    fn what_is_crowded_is_shown_once_more() {
-        let whole = story(&fixtures::stale(), &fixtures::setting());
-        let close = close_up(&whole).unwrap();
-        let marks: String = close.moments().iter().map(|(_, moment)| moment.mark.letter()).collect();
-        assert_eq!(marks, "RrFI", "all of observer's flight");
-        assert!(close.to - close.from <= (whole.to - whole.from) / 20);
-        assert!(
-            close.lanes.iter().flat_map(|lane| &lane.spans).all(|span| close.from <= span.from && span.to <= close.to)
-        );
-        assert!(close_up(&close).is_none(), "there it has room");
-        assert!(close_up(&story(&fixtures::instant(), &fixtures::setting())).is_none());
     }
 
     #[test]

@@ -4,9 +4,10 @@ mod sheet;
 mod style;
 
 use super::{
+    close_up::close_up,
     flags::{self, Flag},
     scale::{Scale, moment},
-    story::{Fill, Lane, Moment, Role, Since, Story, close_up},
+    story::{Fill, Lane, Moment, Role, Since, Story},
     text::wrap,
 };
 use crate::export::text::duration;

@@ -5,8 +5,9 @@ mod canvas;
 pub use canvas::{Canvas, Cell, Ink};
 
 use super::{
+    close_up::close_up,
     scale::{Scale, moment},
-    story::{Fill, Lane, Mark, Role, Since, Story, close_up},
+    story::{Fill, Lane, Mark, Role, Since, Story},
 };
 
 /// Which characters may be used.
