@@ -39,6 +39,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
     Stress(StressArgs),
+    /// Measure what a swap-in costs, on a swap device of its own
+    Bench(BenchArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
     Doctor(DoctorArgs),
     /// Wait at the gate of `-- CMD`, then become the command
@@ -215,6 +217,41 @@ pub enum Workload {
     Storm,
 }
 
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Which benchmark
+    #[command(subcommand)]
+    pub bench: Bench,
+}
+
+/// The benchmarks.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Cost per page swapped in from zram: as it is, and while observed
+    Swapin(SwapinArgs),
+}
+
+/// Options of `bench swapin`.
+#[derive(Debug, Args)]
+pub struct SwapinArgs {
+    /// How much to swap in, e.g. 16M, 1G
+    #[arg(long, value_name = "S", default_value = "16M", value_parser = bench_size)]
+    pub size: u64,
+    /// Rounds of each row
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rounds: u32,
+    /// Only as it is, nothing attached: needs no permission to observe
+    #[arg(long)]
+    pub bare: bool,
+    /// Run although other swap is in use
+    #[arg(long)]
+    pub allow_other_swap: bool,
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -251,6 +288,24 @@ fn widening(text: &str) -> Result<Duration, String> {
         return Err("at most 100ms: the task keeps its CPU for all of it".to_owned());
     }
     Ok(duration)
+}
+
+/// A number of bytes: plain, or with K, M or G (powers of 1024).
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        number if number.ends_with('K') => (number.trim_end_matches('K').to_owned(), 10),
+        number if number.ends_with('M') => (number.trim_end_matches('M').to_owned(), 20),
+        number if number.ends_with('G') => (number.trim_end_matches('G').to_owned(), 30),
+        number => (number.to_owned(), 0),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 16M"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too much".to_owned())
+}
+
+fn bench_size(text: &str) -> Result<u64, String> {
+    use crate::bench::swapin::{MAX_BYTES, MIN_BYTES};
+    let bytes = size(text)?;
+    if (MIN_BYTES..=MAX_BYTES).contains(&bytes) { Ok(bytes) } else { Err("from 1M to 64G".to_owned()) }
 }
 
 fn comm(text: &str) -> Result<String, String> {
@@ -304,6 +359,16 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        assert_eq!(
+            ["4096", "16M", "16MiB", "16mb", "1G"].map(size),
+            [Ok(4096), Ok(1 << 24), Ok(1 << 24), Ok(1 << 24), Ok(1 << 30)]
+        );
+        assert!(size("").is_err() && size("M").is_err() && size("99999999999G").is_err() && size("-1").is_err());
+        assert!(bench_size("0").is_err() && bench_size("4096").is_err());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! `observer` watches a live Linux kernel swap pages in: which entries are swapped in by several tasks at once, which of
 //! these were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
 //!
-//! Data flows one way: [`kernel`] -> [`probe`] -> ([`record`]) -> [`engine`] -> [`export`]. `docs/decisions/` says why things are as
-//! they are.
+//! Data flows one way: [`kernel`] -> [`probe`] -> ([`record`]) -> [`engine`] -> [`export`]. `docs/decisions/` says why
+//! things are as they are.
 
 #[cfg(test)]
 extern crate self as observer;
 
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod engine;

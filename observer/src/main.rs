@@ -29,6 +29,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Diff(args) => commands::diff::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Stress(args) => commands::stress::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         // Dealt with before: it has no exit code of ours.
         Command::Launch(_) => Ok(Exit::CommandFailed),

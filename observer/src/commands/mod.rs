@@ -1,5 +1,6 @@
 //! The subcommands: put the parts together, print, and choose the exit code.
 
+pub mod bench;
 pub mod diff;
 pub mod doctor;
 pub mod live;

@@ -20,7 +20,10 @@ pub(super) fn run<W: Write>(
 ) -> Result<()> {
     let mut out = MessageWriter::new(out);
     let mut done = Done::default();
-    let outcome = match signals::watch().and_then(|()| on_device(swap, &mut out, &mut done, play)) {
+    let outcome = match signals::watch()
+        .and_then(|()| signals::watch_parent())
+        .and_then(|()| on_device(swap, &mut out, &mut done, play))
+    {
         Err(StressError::Interrupted { signal }) => {
             done.interrupted = Some(signal);
             Ok(())

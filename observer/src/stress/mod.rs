@@ -14,14 +14,15 @@ mod header;
 mod host;
 pub mod ledger;
 pub mod matching;
-mod memory;
+pub(crate) mod memory;
 pub mod messages;
 mod module;
 pub mod pagemap;
-mod signals;
+pub(crate) mod signals;
 pub mod storm;
 pub mod targeted;
 mod tuning;
 mod victim;
 
+pub(crate) use clock::now_ns;
 pub use error::{Result, StressError};

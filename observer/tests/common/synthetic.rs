@@ -16,6 +16,9 @@ pub(super) const BEGIN: Nanos = 5_000_000_000;
 /// How often the engine is told the time, nanoseconds.
 const TICK: Nanos = 100_000_000;
 
+/// Thread id of the first task.
+const FIRST_TID: u32 = 1_000;
+
 /// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Op {
@@ -52,6 +55,8 @@ pub(super) struct Synthetic {
     between: Nanos,
     out: std::collections::VecDeque<Input>,
     entries: u64,
+    /// Until when each task is busy.
+    busy: Vec<Nanos>,
 }
 
 impl Synthetic {
@@ -70,6 +75,7 @@ impl Synthetic {
             between,
             out: std::collections::VecDeque::new(),
             entries,
+            busy: Vec::new(),
         }
     }
 
@@ -86,23 +92,40 @@ impl Synthetic {
 
     fn at(&mut self, at: Nanos, id: usize, op: Op) {
         self.made += 1;
+        if matches!(op, Op::End | Op::Write)
+            && let Some(flight) = self.flights.get(&id)
+            && let Some(busy) = self.busy.get_mut((flight.task.tid - FIRST_TID) as usize)
+        {
+            *busy = at;
+        }
         self.ops.push(Reverse((at, self.made, id, op)));
     }
 
-    fn task(&mut self) -> Task {
-        let number = u32::try_from(self.below(48)).unwrap_or(0);
+    /// A task that is in no page fault at this time: a new one if all are busy.
+    fn task(&mut self, from: Nanos) -> Task {
+        let known = self.busy.len();
+        let start = usize::try_from(self.below(48)).unwrap_or(0);
+        let free = (0..known).map(|step| (start + step) % known).find(|index| self.busy.get(*index) <= Some(&from));
+        let index = free.filter(|_| known >= 8).unwrap_or(known);
+        if index == known {
+            self.busy.push(0);
+        }
+        if let Some(busy) = self.busy.get_mut(index) {
+            *busy = Nanos::MAX;
+        }
+        let number = u32::try_from(index).unwrap_or(0);
         let comm = match number % 4 {
             0 => "redis-server",
             1 => "java",
             2 => "postgres",
             _ => "stress",
         };
-        Task { tid: 1000 + number, pid: 1000 + number % 4, comm: comm.into() }
+        Task { tid: FIRST_TID + number, pid: FIRST_TID + number % 4, comm: comm.into() }
     }
 
-    fn flight(&mut self, entry: Entry, address: u64, path: Path) -> usize {
+    fn flight(&mut self, from: Nanos, entry: Entry, address: u64, path: Path) -> usize {
         self.made += 1;
-        let task = self.task();
+        let task = self.task(from);
         let (mm, cgroup) = (0xffff_8881_0000_0000 + u64::from(task.pid) * 0x340, 40 + u64::from(task.pid % 2));
         let flight = Flight { entry, base: entry, nr: 1, address, mm, cgroup, task, path, ..Flight::default() };
         self.flights.insert(self.made, flight);
@@ -127,8 +150,8 @@ impl Synthetic {
     }
 
     fn overtaken(&mut self, from: Nanos, entry: Entry, address: u64) {
-        let slow = self.flight(entry, address, Path::Direct);
-        let fast = self.flight(entry, address, Path::Direct);
+        let slow = self.flight(from, entry, address, Path::Direct);
+        let fast = self.flight(from, entry, address, Path::Direct);
         let read = 3_000 + self.below(5_000);
         self.at(from, slow, Op::Begin);
         self.at(from + 300, slow, Op::Read);
@@ -141,7 +164,7 @@ impl Synthetic {
         let fate = self.below(3);
         if fate > 0 {
             // Not a flight: it only says who pages the page out again.
-            let swapper = self.flight(entry, address, Path::None);
+            let swapper = self.flight(from, entry, address, Path::None);
             self.at(from + read + 40_000, swapper, Op::HandOut);
             self.at(from + read + 45_000, swapper, Op::WriteBegin);
             self.at(from + read + 50_000, swapper, Op::Write);
@@ -155,8 +178,8 @@ impl Synthetic {
     }
 
     fn pinned(&mut self, from: Nanos, entry: Entry, address: u64) {
-        let holder = self.flight(entry, address, Path::Direct);
-        let loser = self.flight(entry, address, Path::None);
+        let holder = self.flight(from, entry, address, Path::Direct);
+        let loser = self.flight(from, entry, address, Path::None);
         let read = 2_000 + self.below(9_000);
         self.at(from, holder, Op::Begin);
         self.at(from + 150, holder, Op::Pin(true));
@@ -176,7 +199,7 @@ impl Synthetic {
     fn crowd(&mut self, from: Nanos, entry: Entry, address: u64) {
         let tasks = 2 + self.below(2);
         for number in 0..tasks {
-            let flight = self.flight(entry, address + number * 8, Path::Cached);
+            let flight = self.flight(from, entry, address + number * 8, Path::Cached);
             let begin = from + number * 700 + self.below(600);
             self.at(begin, flight, Op::Begin);
             let late = self.below(100);

@@ -11,6 +11,8 @@ pub enum Era {
     Unfixed,
     /// It pins: nobody loses, losers of the pin wait.
     Pinned,
+    /// It reads nothing past the swap cache: nobody loses, and there is no pin.
+    NoBypass,
     /// A pinning kernel that is locked down (`lockdown=confidentiality`).
     LockedDown,
 }
@@ -20,7 +22,7 @@ impl Era {
     pub fn cmdline(self) -> &'static str {
         match self {
             Self::LockedDown => "lockdown=confidentiality",
-            Self::Unfixed | Self::Pinned => "",
+            Self::Unfixed | Self::Pinned | Self::NoBypass => "",
         }
     }
 
@@ -28,7 +30,7 @@ impl Era {
     pub fn suffix(self) -> &'static str {
         match self {
             Self::LockedDown => " (lockdown=confidentiality)",
-            Self::Unfixed | Self::Pinned => "",
+            Self::Unfixed | Self::Pinned | Self::NoBypass => "",
         }
     }
 }
@@ -53,6 +55,10 @@ const NATURAL: Step = Step {
     command: "observer stress targeted --rounds 200 --widen 0s --json",
     check: checks::natural,
 };
+
+/// The crowd, for a little while: every page that comes up short is flagged, and each other flag is explained.
+const STORM: Step =
+    Step { name: "storm", command: "observer stress storm --duration 20s --json", check: checks::storm };
 
 /// An independent program, in a process that it forks, widened from outside.
 const INDEPENDENT: Step = Step {
@@ -137,10 +143,11 @@ const NOTHING_LEFT: Step = Step {
 pub fn of(era: Era) -> Vec<Step> {
     match era {
         Era::LockedDown => vec![DOCTOR, ATTACHES, NOTHING_LEFT],
-        Era::Unfixed | Era::Pinned => vec![
+        Era::Unfixed | Era::Pinned | Era::NoBypass => vec![
             DOCTOR,
             TARGETED,
             NATURAL,
+            STORM,
             INDEPENDENT,
             COUNTS,
             CROWD,
