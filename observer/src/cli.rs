@@ -1,8 +1,10 @@
 //! The command line: the contract of design.md, as far as it is built.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::export::format::Format;
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
@@ -14,7 +16,7 @@ pub struct Cli {
     pub command: Option<Command>,
     /// How to observe, for `live`.
     #[command(flatten)]
-    pub observe: ObserveArgs,
+    pub live: LiveArgs,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this host does not allow it; 4 I/O or data error;\n\
@@ -24,9 +26,17 @@ const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this hos
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what is happening, as it happens (the default)
-    Live(ObserveArgs),
+    Live(LiveArgs),
     /// Observe without a display and print a summary at the end
     Record(RecordArgs),
+    /// Play a recording back in the dashboard
+    Replay(ReplayArgs),
+    /// Say again what a recording holds
+    Report(ReportArgs),
+    /// Compare two recordings: counts, times, and one distribution over the other
+    Diff(DiffArgs),
+    /// Serve what is seen to Prometheus (OpenMetrics over HTTP)
+    Serve(ServeArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
     Stress(StressArgs),
     /// Measure what a swap-in costs, on a swap device of its own
@@ -67,12 +77,96 @@ pub struct ObserveArgs {
     pub cmd: Vec<OsString>,
 }
 
+/// Options of `live`.
+#[derive(Debug, Clone, Args)]
+pub struct LiveArgs {
+    /// How to observe.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+    /// Draw with ASCII characters only, whatever LANG says
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Draw with ASCII characters only, whatever LANG says
+    #[arg(long)]
+    pub ascii: bool,
+}
+
 /// Options of `record`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("rotation").args(["rotate_size", "rotate_every"]).multiple(true))]
 pub struct RecordArgs {
     /// How to observe.
     #[command(flatten)]
     pub observe: ObserveArgs,
+    /// Write a recording
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace FILE if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Go on in another file (FILE with a number) when one has this size, e.g. 100M
+    #[arg(long, value_name = "SIZE", value_parser = file_size, requires = "output")]
+    pub rotate_size: Option<u64>,
+    /// Go on in another file after this time, e.g. 1h
+    #[arg(long, value_name = "D", value_parser = rotation_time, requires = "output")]
+    pub rotate_every: Option<Duration>,
+    /// Keep the newest N complete files and remove older ones
+    #[arg(long, value_name = "N", requires = "rotation", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The recordings; several are told as one
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How to say it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replace OUT if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; beyond loopback anybody who reaches it can read it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9842")]
+    pub listen: SocketAddr,
+    /// How to observe.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+    /// Serve what a recording holds, for tests of what reads it.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub replay: Option<PathBuf>,
+}
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The first recording
+    pub a: PathBuf,
+    /// The second
+    pub b: PathBuf,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -109,6 +203,9 @@ pub struct StressArgs {
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
+    /// Show it in the dashboard, if standard output is a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub dashboard: bool,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -225,6 +322,27 @@ fn comm(text: &str) -> Result<String, String> {
     }
 }
 
+/// Bytes, with a unit of 1024 each: K, M, G.
+fn file_size(text: &str) -> Result<u64, String> {
+    const SMALLEST: u64 = 64 << 10;
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit.trim_end_matches("iB").trim_end_matches('B') {
+        "" => 0,
+        "K" | "k" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err("a number with K, M or G, e.g. 100M".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 100M"))?;
+    let bytes = number.checked_mul(1 << shift).ok_or("too large")?;
+    if bytes < SMALLEST { Err("at least 64K".to_owned()) } else { Ok(bytes) }
+}
+
+fn rotation_time(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 1h"))?;
+    if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
+}
+
 fn ring_size(text: &str) -> Result<u32, String> {
     let kib: u32 = text.parse().map_err(|error| format!("{error}"))?;
     if !kib.is_power_of_two() || !(4..=1 << 20).contains(&kib) {
@@ -266,7 +384,7 @@ mod tests {
     fn live_is_the_default() {
         let cli = parse(&["--duration", "2s", "--", "sleep", "1"]).unwrap();
         assert!(cli.command.is_none());
-        assert_eq!((cli.observe.duration, cli.observe.cmd.len()), (Some(Duration::from_secs(2)), 2));
+        assert_eq!((cli.live.observe.duration, cli.live.observe.cmd.len()), (Some(Duration::from_secs(2)), 2));
     }
 
     #[test]
@@ -277,6 +395,10 @@ mod tests {
         assert_eq!(parse(&["record", "--ring-size", "5"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "targeted", "--rounds", "0"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "wild"]).unwrap_err(), ErrorKind::InvalidValue);
+        assert_eq!(parse(&["record", "--force"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["record", "-o", "x", "--keep", "2"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["record", "-o", "x", "--rotate-size", "1K"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert!(parse(&["record", "-o", "x", "--rotate-size", "1MiB", "--rotate-every", "1h", "--keep", "3"]).is_ok());
         let long = ["record", "--widen", "1ms", "--widen-comm", "a-name-of-16-byte", "--", "x"];
         assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);
     }

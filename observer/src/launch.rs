@@ -36,8 +36,10 @@ pub struct Launched {
 pub struct Launch {
     /// Program and arguments.
     pub command: Vec<OsString>,
-    /// Send its standard output to standard error: ours carries one JSON object and nothing else.
+    /// Send its standard output to standard error: ours carries one JSON object, or the dashboard, and nothing else.
     pub stdout_to_stderr: bool,
+    /// Give it nothing to read: the keys belong to the dashboard.
+    pub no_stdin: bool,
 }
 
 impl Launch {
@@ -52,6 +54,9 @@ impl Launch {
         command.arg(SUBCOMMAND).arg(wait.as_raw_fd().to_string()).arg("--").args(&self.command);
         if self.stdout_to_stderr {
             command.stdout(Stdio::from(rustix::io::dup(rustix::stdio::stderr())?));
+        }
+        if self.no_stdin {
+            command.stdin(Stdio::null());
         }
         if let Some(fd) = inherit {
             fcntl_setfd(fd, FdFlags::empty())?;

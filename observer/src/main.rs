@@ -21,9 +21,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
-    match cli.command.unwrap_or(Command::Live(cli.observe)) {
+    match cli.command.unwrap_or(Command::Live(cli.live)) {
         Command::Live(args) => commands::live::run(&args),
         Command::Record(args) => commands::record::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::Report(args) => commands::report::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Stress(args) => commands::stress::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),

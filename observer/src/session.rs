@@ -1,6 +1,6 @@
 //! One observation, from the attached probes to the outcome: feeds the engine, and stops when told.
 
-use std::{io, process::ExitStatus, time::Duration};
+use std::{future::Future, io, ops::ControlFlow, process::ExitStatus, time::Duration};
 
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -12,8 +12,9 @@ use tokio::{
 use crate::{
     engine::{Engine, event::Nanos},
     kernel::vmstat::Vmstat,
+    outcome::{self, Context, Ended, Ending, Known, Outcome, Sample},
     probe::{FlightTimes, LoadError, Probes, SelfCost, Snapshot, UserTime},
-    source::EventSource,
+    source::Input,
 };
 
 /// How often the engine is told the time.
@@ -25,53 +26,115 @@ const BATCHES_A_TICK: usize = 64;
 /// How long a command that has been asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why an observation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Its time was over.
-    Duration,
-    /// The command had ended.
-    Command,
-    /// A signal.
-    Signal,
+/// How often counters are read, unless the onlooker wants them more often.
+const SAMPLE_TICKS: u32 = 10;
+/// How often the distributions are read as well, which takes thousands of system calls.
+const TIMES_TICKS: u32 = 50;
+
+/// An observation as it stands.
+pub struct View<'a> {
+    /// What was known before.
+    pub context: &'a Context,
+    /// The engine so far.
+    pub engine: &'a Engine,
+    /// The latest counters and distributions.
+    pub sample: &'a Sample,
+    /// The time that the engine was told last.
+    pub now: Nanos,
+    /// What the end would be if it were now.
+    pub ending: &'a Ending,
 }
 
-/// Everything an observation gives.
-pub struct Outcome {
-    /// The engine, with its report.
-    pub engine: Engine,
-    /// The counters at the end.
-    pub snapshot: Snapshot,
-    /// Durations of all flights by path.
-    pub flight_times: FlightTimes,
-    /// The kernel's own counters at begin and end.
-    pub vmstat: Option<(Vmstat, Vmstat)>,
-    /// Own cost.
-    pub cost: SelfCost,
-    /// Records that could not be decoded.
-    pub undecodable: u64,
-    /// How the command ended.
-    pub command: Option<ExitStatus>,
-    /// Why the observation ended.
-    pub ended: Ended,
+impl<'a> From<&View<'a>> for Known<'a> {
+    fn from(view: &View<'a>) -> Self {
+        let View { context, engine, sample, ending, .. } = *view;
+        Self { context, report: engine.report(), sample, ending, damage: &[], notes: &[] }
+    }
 }
 
 /// Looks on while an observation runs.
 pub trait Onlooker {
-    /// Called about ten times a second.
-    fn tick(&mut self, probes: &Probes, engine: &Engine);
+    /// What the engine is fed with, before it is.
+    fn input(&mut self, _input: &Input) {}
+
+    /// Called before each [`Onlooker::tick`], first before any event: may change what the engine keeps for a display.
+    fn prepare(&mut self, _engine: &mut Engine) {}
+
+    /// How often counters are read, in ticks.
+    fn sample_ticks(&self) -> u32 {
+        SAMPLE_TICKS
+    }
+
+    /// Ends when whoever looks on wants no more; until then it may deal with keys. Dropped and made anew between events.
+    fn asked(&mut self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+
+    /// Called about ten times a second. Break: the observation ends.
+    fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Nobody looks on.
-impl Onlooker for () {
-    fn tick(&mut self, _probes: &Probes, _engine: &Engine) {}
-}
+impl Onlooker for () {}
 
 impl<O: Onlooker> Onlooker for Option<O> {
-    fn tick(&mut self, probes: &Probes, engine: &Engine) {
+    fn input(&mut self, input: &Input) {
         if let Some(onlooker) = self {
-            onlooker.tick(probes, engine);
+            onlooker.input(input);
         }
+    }
+
+    fn prepare(&mut self, engine: &mut Engine) {
+        if let Some(onlooker) = self {
+            onlooker.prepare(engine);
+        }
+    }
+
+    fn sample_ticks(&self) -> u32 {
+        self.as_ref().map_or(SAMPLE_TICKS, Onlooker::sample_ticks)
+    }
+
+    async fn asked(&mut self) {
+        match self {
+            Some(onlooker) => onlooker.asked().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        self.as_mut().map_or(ControlFlow::Continue(()), |onlooker| onlooker.tick(view))
+    }
+}
+
+/// Two look on. Either may end the observation.
+impl<A: Onlooker, B: Onlooker> Onlooker for (&mut A, &mut B) {
+    fn input(&mut self, input: &Input) {
+        self.0.input(input);
+        self.1.input(input);
+    }
+
+    fn prepare(&mut self, engine: &mut Engine) {
+        self.0.prepare(engine);
+        self.1.prepare(engine);
+    }
+
+    fn sample_ticks(&self) -> u32 {
+        self.0.sample_ticks().min(self.1.sample_ticks())
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            () = self.0.asked() => {}
+            () = self.1.asked() => {}
+        }
+    }
+
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        // Both see every tick, whatever the other one says.
+        let (first, second) = (self.0.tick(view), self.1.tick(view));
+        if first.is_break() { first } else { second }
     }
 }
 
@@ -111,13 +174,110 @@ impl Stops {
     }
 }
 
-/// Observes until the command has ended, the duration is over or a signal comes. `start` opens the command's gate, once
-/// everything is attached and the first counters are read.
+/// An observation under way.
+struct Live<'a, O> {
+    probes: Probes,
+    context: &'a Context,
+    engine: Engine,
+    sample: Sample,
+    now: Nanos,
+    ending: Ending,
+    /// The CPU time used before, and when it began.
+    begin: (UserTime, Nanos),
+    ticks: u32,
+    onlooker: &'a mut O,
+}
+
+impl<O: Onlooker> Live<'_, O> {
+    /// Takes in what has arrived, at most a batch. True: there may be more.
+    fn drain(&mut self) -> bool {
+        let Self { probes, onlooker, engine, .. } = self;
+        probes.drain(BATCH, |event| {
+            let input = Input::Event(event);
+            onlooker.input(&input);
+            if let Input::Event(event) = input {
+                engine.feed(event);
+            }
+        })
+    }
+
+    /// Takes in what has arrived and tells the engine the time from before that: whatever happened until then is in.
+    fn settle(&mut self) {
+        let until = now();
+        for _ in 0..BATCHES_A_TICK {
+            if !self.drain() {
+                self.now = until;
+                self.onlooker.input(&Input::Advance(until));
+                self.engine.advance(until);
+                return;
+            }
+        }
+        // Records come in faster than they are taken out: what happened until now is not all in, so time stands still.
+    }
+
+    fn tick(&mut self) -> ControlFlow<()> {
+        self.onlooker.prepare(&mut self.engine);
+        self.settle();
+        if self.ticks.is_multiple_of(self.onlooker.sample_ticks().max(1))
+            && let Ok(snapshot) = self.probes.snapshot()
+        {
+            let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
+            let flight_times = if read_times { self.probes.flight_times().ok() } else { None };
+            self.sampled(self.sample_of(snapshot, flight_times));
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        let Self { context, engine, sample, now, ending, .. } = self;
+        self.onlooker.tick(&View { context, engine, sample, now: *now, ending })
+    }
+
+    fn sample_of(&self, snapshot: Snapshot, flight_times: Option<FlightTimes>) -> Sample {
+        let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
+        Sample { at: now(), snapshot, undecodable, vmstat, flight_times }
+    }
+
+    fn sampled(&mut self, sample: Sample) {
+        let input = Input::Sample(Box::new(sample));
+        self.onlooker.input(&input);
+        if let Input::Sample(sample) = input {
+            let before = self.ending.vmstat.map(|(before, _)| before).or(sample.vmstat);
+            self.ending.vmstat = before.zip(sample.vmstat);
+            self.sample.update(*sample);
+        }
+        let (cpu, begin) = self.begin;
+        self.ending.cost = self.probes.cost(cpu, now().saturating_sub(begin));
+    }
+
+    /// Reads the counters for the first time: what the kernel counts from here on is seen.
+    fn begin(&mut self) -> Result<(), LoadError> {
+        let (snapshot, flight_times) = (self.probes.snapshot()?, self.probes.flight_times()?);
+        self.sampled(self.sample_of(snapshot, Some(flight_times)));
+        Ok(())
+    }
+
+    /// Detaches, and takes in what is left.
+    fn detach(&mut self) -> Result<(), LoadError> {
+        // The kernel's counters first, and the own cost: both are of the time in which programs were attached.
+        let vmstat = Vmstat::now().ok();
+        let (cpu, begin) = self.begin;
+        let cost = self.probes.cost(cpu, now().saturating_sub(begin));
+        let snapshot = self.probes.detach()?;
+        while self.drain() {}
+        let flight_times = self.probes.flight_times()?;
+        self.sampled(Sample { vmstat, ..self.sample_of(snapshot, Some(flight_times)) });
+        self.ending.cost = SelfCost { records: self.ending.cost.records, ..cost };
+        self.engine.finish();
+        Ok(())
+    }
+}
+
+/// Observes until the command has ended, the duration is over, a signal comes or the onlooker wants no more. `start` opens
+/// the command's gate, once everything is attached and the first counters are read.
 ///
 /// # Errors
 /// See [`SessionError`]. The probes are detached in any case.
 pub async fn observe(
-    mut probes: Probes,
+    probes: Probes,
+    context: &Context,
     duration: Option<Duration>,
     start: impl FnOnce() -> io::Result<Option<Child>>,
     onlooker: &mut impl Onlooker,
@@ -128,10 +288,19 @@ pub async fn observe(
         .map_err(|error| error.into_parts().1)?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let before = Vmstat::now().ok();
-    let mut engine = Engine::default();
+    let mut live = Live {
+        probes,
+        context,
+        engine: Engine::default(),
+        sample: Sample::default(),
+        now: 0,
+        ending: Ending::unknown(Ended::Running),
+        begin: (UserTime::now(), now()),
+        ticks: 1,
+        onlooker,
+    };
+    live.begin()?;
     let mut child = start()?;
-    let (cpu, begin) = (UserTime::now(), now());
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut command = None;
     let ended = loop {
@@ -144,11 +313,13 @@ pub async fn observe(
                 break Ended::Command;
             }
             _ = ticks.tick() => {
-                settle(&mut probes, &mut engine);
-                onlooker.tick(&probes, &engine);
+                if live.tick().is_break() {
+                    break Ended::Onlooker;
+                }
             }
+            () = live.onlooker.asked() => break Ended::Onlooker,
             ready = ring.readable() => {
-                if !probes.drain(BATCH, &mut |event| engine.feed(event)) {
+                if !live.drain() {
                     ready?.clear_ready();
                 }
             }
@@ -159,34 +330,11 @@ pub async fn observe(
     {
         command = end(child).await?;
     }
-    let after = Vmstat::now().ok();
     drop(ring);
-    let cost = probes.cost(cpu, now().saturating_sub(begin));
-    let snapshot = probes.detach()?;
-    while probes.drain(BATCH, &mut |event| engine.feed(event)) {}
-    engine.finish();
-    Ok(Outcome {
-        engine,
-        snapshot,
-        flight_times: probes.flight_times()?,
-        vmstat: before.zip(after),
-        cost,
-        undecodable: probes.undecodable(),
-        command,
-        ended,
-    })
-}
-
-/// Takes in what has arrived and tells the engine the time from before that: whatever happened until then is in.
-fn settle(source: &mut impl EventSource, engine: &mut Engine) {
-    let until = now();
-    for _ in 0..BATCHES_A_TICK {
-        if !source.drain(BATCH, &mut |event| engine.feed(event)) {
-            engine.advance(until);
-            return;
-        }
-    }
-    // Records come in faster than they are taken out: what happened until now is not all in, so time stands still.
+    live.detach()?;
+    let Live { engine, sample, ending, .. } = live;
+    let ending = Ending { command: command.map(outcome::code), ended, ..ending };
+    Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
 }
 
 /// The clock of the programs, `CLOCK_MONOTONIC`, nanoseconds.

@@ -1,32 +1,63 @@
-//! `observer live`: a line a second while it runs, every finding as it comes, the summary at the end.
+//! `observer live`: the dashboard; or, where there is no terminal, a line a second and every finding as it comes. The
+//! summary at the end.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    ops::ControlFlow,
+    os::fd::OwnedFd,
+};
+
+use anyhow::Context as _;
 
 use super::{Planned, printed};
 use crate::{
-    cli::ObserveArgs,
-    engine::Engine,
+    cli::LiveArgs,
     exit::Exit,
     export::{losses, summary::Summary, text},
-    probe::Probes,
-    session::Onlooker,
-    setup,
+    outcome::Outcome,
+    session::{Onlooker, View},
+    setup, tui,
 };
 
 /// Observes and shows.
 ///
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
-pub fn run(args: &ObserveArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare()?, args, false);
-    let (host, plan) = (&planned.ready.host, &planned.ready.plan);
-    let mut ticker = Ticker { findings: true, ..Ticker::default() };
-    say(&format!("{}, {}; attaching {} programs ...", host.release.text, plan.state.words(), plan.hooks.len()));
-    let outcome = planned.run(None, &mut ticker)?;
-    let summary = Summary::new(&host.release.text, host.tick_ns, plan, &outcome)
-        .with_widener(planned.options.widen.map(|widen| widen.ns), &outcome)
-        .with_command(&args.cmd, &outcome);
+pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
+    let planned = Planned::new(setup::prepare()?, &args.observe, false);
+    let outcome = if tui::terminal::is_there() {
+        with_dashboard(planned, None, args.ascii, &mut ())?
+    } else {
+        let (context, hooks) = (planned.context(), planned.ready.plan.hooks.len());
+        say(&format!("{}, {}; attaching {hooks} programs ...", context.kernel.release, context.kernel.state));
+        planned.run(&context, None, &mut Ticker { findings: true, ..Ticker::default() })?
+    };
+    let summary = Summary::new(&outcome);
     printed(io::stdout().lock().write_all(text::summary(&summary).as_bytes()), summary.exit())
+}
+
+/// Observes with the dashboard open, and `beside` looking on as well. The screen and the keys belong to the dashboard: what
+/// the command prints is shown when it is closed.
+///
+/// # Errors
+/// As [`Planned::run`], or when the terminal cannot be taken over.
+pub(crate) fn with_dashboard(
+    mut planned: Planned,
+    inherit: Option<&OwnedFd>,
+    ascii: bool,
+    beside: &mut impl Onlooker,
+) -> anyhow::Result<Outcome> {
+    let context = planned.context();
+    if let Some(launch) = &mut planned.launch {
+        launch.stdout_to_stderr = true;
+        launch.no_stdin = true;
+    }
+    super::runtime()?.block_on(async {
+        let note = format!("attaching {} programs ...", planned.ready.plan.hooks.len());
+        // Dropped at the end of this block: the terminal is given back before anything is printed.
+        let mut live = tui::run::Live::open(&context, ascii, &note).context("cannot take over the terminal")?;
+        planned.observe(&context, inherit, &mut (beside, &mut live)).await
+    })
 }
 
 /// Prints what is new, a line a second.
@@ -48,20 +79,19 @@ fn say(line: &str) {
 }
 
 impl Onlooker for Ticker {
-    fn tick(&mut self, probes: &Probes, engine: &Engine) {
-        let report = engine.report();
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        let report = view.engine.report();
         for finding in report.findings.iter().skip(self.shown).filter(|_| self.findings) {
             say(&text::finding(finding));
         }
         self.shown = report.findings.len();
         self.ticks += 1;
         if !self.ticks.is_multiple_of(TICKS_A_SECOND) {
-            return;
+            return ControlFlow::Continue(());
         }
-        let Ok(snapshot) = probes.snapshot() else { return };
-        let counters = &snapshot.counters;
+        let counters = &view.sample.snapshot.counters;
         let swap_ins = counters.read_direct + counters.read_cached;
-        let lost = losses::total(&losses::collect(&snapshot, probes.undecodable(), &report.losses));
+        let lost = losses::total(&losses::collect(view.sample, &report.losses));
         let verdicts = &report.verdicts;
         say(&format!(
             "{:>4} s  {:>7} swap-ins/s  {swap_ins} in all ({} direct)  overlaps {}  pin-waits {}  windows {}  reuses {}  \
@@ -76,5 +106,6 @@ impl Onlooker for Ticker {
             verdicts.stale_install,
         ));
         self.swap_ins = swap_ins;
+        ControlFlow::Continue(())
     }
 }

@@ -1,21 +1,27 @@
 //! The subcommands: put the parts together, print, and choose the exit code.
 
 pub mod bench;
+pub mod diff;
 pub mod doctor;
 pub mod live;
 pub mod record;
+pub mod replay;
+pub mod report;
+pub mod serve;
 pub mod stress;
 
-use std::{ffi::OsString, io, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 
 use crate::{
     cli::ObserveArgs,
     exit::Exit,
+    kernel::{swaps, tree::Tree},
     launch::{Launch, Launched},
+    outcome::{self, Clocks, Context, Kernel, Outcome, Swap},
     probe::{Options, Probes, Widen},
-    session::{self, Onlooker, Outcome},
+    session::{self, Onlooker},
     setup::{Ready, at_attach},
 };
 
@@ -34,7 +40,8 @@ pub(crate) struct Planned {
 impl Planned {
     /// From the command line.
     pub(crate) fn new(ready: Ready, args: &ObserveArgs, stdout_to_stderr: bool) -> Self {
-        let launch = (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr });
+        let launch =
+            (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr, no_stdin: false });
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
@@ -48,20 +55,45 @@ impl Planned {
         Self { ready, launch, options, duration: args.duration }
     }
 
-    /// Attaches, starts the command, observes until the end.
+    /// What is known before the first event.
+    pub(crate) fn context(&self) -> Context {
+        let Ready { host, plan, .. } = &self.ready;
+        let areas = swaps::gather(&Tree::system(), &host.release).unwrap_or_default();
+        Context {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            kernel: Kernel::new(&host.release.text, &host.arch, host.tick_ns, plan),
+            swaps: areas.iter().map(Swap::from).collect(),
+            filters: BTreeMap::new(),
+            command: self.launch.as_ref().map(|launch| outcome::command(&launch.command)).unwrap_or_default(),
+            widen_ns: self.options.widen.map(|widen| widen.ns),
+            widen_one_in: self.options.widen.map(|widen| widen.one_in),
+            ring_bytes: self.options.ring_bytes.into(),
+            clocks: Clocks::now(),
+        }
+    }
+
+    /// As [`Planned::observe`], on a runtime of its own.
     pub(crate) fn run(
         &self,
+        context: &Context,
         inherit: Option<&std::os::fd::OwnedFd>,
         onlooker: &mut impl Onlooker,
     ) -> anyhow::Result<Outcome> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-        runtime.block_on(async {
-            let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
-            let launched = self.launch(&mut probes, inherit)?;
-            let start = || launched.map(Launched::go).transpose();
-            Ok(session::observe(probes, self.duration, start, onlooker).await?)
-        })
+        runtime()?.block_on(self.observe(context, inherit, onlooker))
+    }
+
+    /// The same, inside a runtime.
+    pub(crate) async fn observe(
+        &self,
+        context: &Context,
+        inherit: Option<&std::os::fd::OwnedFd>,
+        onlooker: &mut impl Onlooker,
+    ) -> anyhow::Result<Outcome> {
+        let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
+        let launched = self.launch(&mut probes, inherit)?;
+        let start = || launched.map(Launched::go).transpose();
+        Ok(session::observe(probes, context, self.duration, start, onlooker).await?)
     }
 
     fn launch(&self, probes: &mut Probes, inherit: Option<&std::os::fd::OwnedFd>) -> anyhow::Result<Option<Launched>> {
@@ -70,6 +102,11 @@ impl Planned {
         probes.watch(launched.tid)?;
         Ok(Some(launched))
     }
+}
+
+/// One thread does everything.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
 /// The widener's settings.

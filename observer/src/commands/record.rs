@@ -1,13 +1,20 @@
-//! `observer record`: no display, a summary at the end.
+//! `observer record`: no display, a summary at the end, and a recording if one is wanted.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    ops::ControlFlow,
+};
 
 use super::{Planned, printed};
 use crate::{
     cli::RecordArgs,
     exit::Exit,
     export::{json, summary::Summary, text},
+    outcome::{Ending, Outcome},
+    record::{Creation, Recorder, Rotation, Target},
+    session::{Onlooker, View},
     setup,
+    source::Input,
 };
 
 /// Observes, then prints the summary.
@@ -16,16 +23,72 @@ use crate::{
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let planned = Planned::new(setup::prepare()?, &args.observe, args.json);
-    let outcome = planned.run(None, &mut ())?;
-    let host = &planned.ready.host;
-    let summary = Summary::new(&host.release.text, host.tick_ns, &planned.ready.plan, &outcome)
-        .with_widener(planned.options.widen.map(|widen| widen.ns), &outcome)
-        .with_command(&args.observe.cmd, &outcome);
+    let context = planned.context();
+    let recorder = target(args).map(|target| Recorder::create(target, &context)).transpose()?;
+    let mut scribe = Scribe { recorder, has_command: !context.command.is_empty(), told: false };
+    let outcome = planned.run(&context, None, &mut scribe)?;
+    let recorded = scribe.finish(&outcome.ending);
+    let exit = report(&outcome, args.json)?;
+    Ok(if recorded { exit } else { Exit::Failed })
+}
+
+fn target(args: &RecordArgs) -> Option<Target> {
+    Some(Target {
+        path: args.output.clone()?,
+        creation: if args.force { Creation::Replace } else { Creation::New },
+        rotation: Rotation { size: args.rotate_size, every: args.rotate_every, keep: args.keep },
+    })
+}
+
+fn report(outcome: &Outcome, as_json: bool) -> anyhow::Result<Exit> {
+    let summary = Summary::new(outcome);
     let exit = summary.exit();
-    let result = if args.json {
-        json::print(&summary)
-    } else {
-        io::stdout().lock().write_all(text::summary(&summary).as_bytes())
-    };
+    let result =
+        if as_json { json::print(&summary) } else { io::stdout().lock().write_all(text::summary(&summary).as_bytes()) };
     printed(result, exit)
+}
+
+/// Writes down what the engine is fed with.
+struct Scribe {
+    recorder: Option<Recorder>,
+    has_command: bool,
+    told: bool,
+}
+
+impl Onlooker for Scribe {
+    fn input(&mut self, input: &Input) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(input);
+        }
+    }
+
+    /// A recording that cannot go on ends the observation, but not a command that runs under it.
+    fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
+        let failed = self.recorder.as_ref().and_then(Recorder::failed);
+        let Some(error) = failed.filter(|_| !self.told) else { return ControlFlow::Continue(()) };
+        eprintln!("observer: the recording stops: {error}");
+        self.told = true;
+        if self.has_command { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+impl Scribe {
+    /// Ends the recording, if there is one, and says where it is. False: it is not whole.
+    fn finish(self, ending: &Ending) -> bool {
+        let Some(recorder) = self.recorder else { return true };
+        let partial = recorder.partial().display().to_string();
+        match recorder.finish(ending) {
+            Ok(written) => {
+                let path = written.path.display();
+                let files =
+                    if written.files > 1 { format!(" in {} files, the last", written.files) } else { String::new() };
+                eprintln!("recorded   {} events, {} bytes{files}: {path}", written.events, written.bytes);
+                true
+            }
+            Err(error) => {
+                eprintln!("observer: the recording is not whole: {error}; what there is: observer report {partial}");
+                false
+            }
+        }
+    }
 }

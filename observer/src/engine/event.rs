@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+pub use super::comm::Comm;
+
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 pub type Nanos = u64;
 
@@ -59,7 +61,7 @@ pub struct Task {
     /// Process id.
     pub pid: u32,
     /// Command, at most 15 bytes.
-    pub comm: String,
+    pub comm: Comm,
 }
 
 impl fmt::Display for Task {

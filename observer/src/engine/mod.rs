@@ -3,9 +3,11 @@
 //!
 //! Memory depends on the flights in the air, the contended entries and the findings kept, not on the length of the run.
 
+pub mod comm;
 pub mod event;
 pub mod overlap;
 pub mod sorter;
+pub mod tally;
 pub mod totals;
 pub mod verdict;
 pub mod wait;
@@ -15,8 +17,9 @@ use std::collections::{HashMap, VecDeque};
 use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
 use overlap::{Overlap, Overlaps};
 use sorter::Sorter;
+use tally::Tally;
 use totals::{Durations, EngineLosses, EntryTable, VerdictCounts};
-use verdict::{Finding, Judgement, Verdict, judge};
+use verdict::{Finding, Judgement, OTHERS_LISTED, OtherFlight, Verdict, judge};
 use wait::{PinWait, Waits};
 
 /// Events are held back this long, so that records of different CPUs come into order: far longer than a program can
@@ -54,6 +57,7 @@ pub struct Engine {
     ended: Overlaps,
     waits: Waits,
     report: Report,
+    tally: Option<Box<Tally>>,
 }
 
 /// What happened on one slot while flights were open on it.
@@ -92,6 +96,23 @@ pub struct Report {
 }
 
 impl Engine {
+    /// Keeps a [`Tally`] from here on, for a dashboard.
+    pub fn start_tally(&mut self) {
+        self.tally.get_or_insert_default();
+    }
+
+    /// The tally, if there is one.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.tally.as_deref()
+    }
+
+    /// Starts the tally anew; what was found so far stays in the report.
+    pub fn clear_tally(&mut self) {
+        if let Some(tally) = &mut self.tally {
+            tally.clear();
+        }
+    }
+
     /// Takes an event in. It takes effect when [`Engine::advance`] has come past it.
     pub fn feed(&mut self, event: Event) {
         self.report.events += 1;
@@ -183,15 +204,17 @@ impl Engine {
     fn judge_until(&mut self, end: Nanos) {
         while let Some(flight) = self.unjudged.pop_front_if(|flight| flight.end <= end) {
             let changes = self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes);
-            match judge(&flight, &changes.into_iter().flatten()) {
-                Judgement::Clear => {}
-                Judgement::Found(finding) => self.found(*finding),
+            let finding = match judge(&flight, &changes.into_iter().flatten()) {
+                Judgement::Clear => None,
+                Judgement::Found(finding) => Some(finding),
                 Judgement::Incomplete(finding) => {
                     self.report.losses.incomplete_readers += 1;
-                    if let Some(finding) = finding {
-                        self.found(*finding);
-                    }
+                    finding
                 }
+            };
+            if let Some(mut finding) = finding {
+                finding.others = self.others(&flight);
+                self.found(*finding);
             }
         }
     }
@@ -229,8 +252,14 @@ impl Engine {
         self.waits.holders(group);
         for hold in group.iter().filter_map(wait::hold) {
             self.report.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
+            if let Some(tally) = &mut self.tally {
+                tally.hold(&hold);
+            }
         }
         for overlap in overlap::overlaps(group) {
+            if let Some(tally) = &mut self.tally {
+                tally.overlap(&overlap, group);
+            }
             self.report.verdicts.add(Verdict::Overlap);
             self.report.overlap_times.add(overlap.duration());
             self.report.entries.overlap(&overlap);
@@ -240,6 +269,9 @@ impl Engine {
     }
 
     fn waited(&mut self, wait: PinWait) {
+        if let Some(tally) = &mut self.tally {
+            tally.wait(&wait);
+        }
         self.report.verdicts.add(Verdict::PinWait);
         self.report.wait_times.add(wait.duration());
         self.report.retries += u64::from(wait.retries);
@@ -250,7 +282,18 @@ impl Engine {
         keep(&mut self.report.waits, wait);
     }
 
+    /// What other tasks did on the entry of a finding's reader meanwhile, as far as it is held.
+    fn others(&self, reader: &Flight) -> Vec<OtherFlight> {
+        let mut others: Vec<OtherFlight> = self.ended.beside(reader).map(OtherFlight::from).collect();
+        others.sort_by_key(|other| (other.begin_ns, other.task.tid));
+        others.truncate(OTHERS_LISTED);
+        others
+    }
+
     fn found(&mut self, finding: Finding) {
+        if let Some(tally) = &mut self.tally {
+            tally.finding(&finding);
+        }
         self.report.verdicts.add(finding.verdict);
         self.report.entries.verdict(finding.entry, finding.verdict);
         if !keep(&mut self.report.findings, finding) {

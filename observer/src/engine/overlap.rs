@@ -85,6 +85,15 @@ impl Overlaps {
         keys.iter().filter_map(|key| self.flights.remove(key)).collect()
     }
 
+    /// The flights held that conflict with this one and were under way at the same time, itself left out.
+    pub fn beside<'a>(&'a self, flight: &'a Flight) -> impl Iterator<Item = &'a Flight> {
+        let low = flight.base.0.saturating_sub(LONGEST_RANGE);
+        let high = flight.base.0 + u64::from(flight.nr);
+        let near = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(_, other)| other);
+        near.filter(|other| other.conflicts(flight) && other.begin < flight.end && flight.begin < other.end)
+            .filter(|other| (other.task.tid, other.begin) != (flight.task.tid, flight.begin))
+    }
+
     /// Takes out all flights, in groups that hang together.
     pub fn take_all(&mut self) -> Vec<Vec<Flight>> {
         let mut groups = Vec::new();
@@ -190,7 +199,7 @@ mod tests {
     use super::*;
 
     fn flight(tid: u32, base: u64, nr: u32, begin: Nanos, end: Nanos) -> Flight {
-        let task = Task { tid, pid: 1, comm: format!("t{tid}") };
+        let task = Task { tid, pid: 1, comm: format!("t{tid}").into() };
         Flight { entry: Entry(base), base: Entry(base), nr, task, begin, end, ..Flight::default() }
     }
 

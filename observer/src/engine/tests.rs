@@ -4,7 +4,7 @@ use event::{ChangeKind, Path, Seen, Task};
 const ENTRY: Entry = Entry::new(0, 7);
 
 fn task(tid: u32) -> Task {
-    Task { tid, pid: 1, comm: format!("t{tid}") }
+    Task { tid, pid: 1, comm: format!("t{tid}").into() }
 }
 
 fn flight(tid: u32, begin: Nanos, end: Nanos, slot: SlotCount) -> Flight {
@@ -62,6 +62,8 @@ fn an_aba_is_one_stale_install_and_one_overlap() {
     assert_eq!(report.verdicts, VerdictCounts { overlap: 1, stale_install: 1, ..VerdictCounts::default() });
     let [finding] = report.findings.as_slice() else { panic!("one finding") };
     assert_eq!((finding.reader.tid, finding.entry, finding.changes), (1, ENTRY, 2));
+    let [other] = finding.others.as_slice() else { panic!("one other flight") };
+    assert_eq!((other.task.tid, other.begin_ns, other.freed_ns, other.end_ns), (2, 200, Some(290), 300));
     assert_eq!((report.overlaps[0].from_ns, report.overlaps[0].to_ns, report.overlaps[0].depth), (200, 300, 2));
     assert_eq!(report.losses, EngineLosses::default());
     assert!(engine.slots.is_empty() && engine.ended.is_empty());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Seen, Task};
+use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Path, Pin, Seen, Task};
 
 /// How bad it was: each rung includes the ones below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -48,6 +48,48 @@ impl From<&Change> for Deed {
     }
 }
 
+/// Other flights listed with a finding at most.
+pub const OTHERS_LISTED: usize = 8;
+
+/// A flight of another task on the same entry while the reader was under way: for the picture, not for the verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OtherFlight {
+    /// Who.
+    pub task: Task,
+    /// When it began.
+    pub begin_ns: Nanos,
+    /// When its read began.
+    pub read_begin_ns: Option<Nanos>,
+    /// When its read came back.
+    pub read_end_ns: Option<Nanos>,
+    /// When it freed the entry itself.
+    pub freed_ns: Option<Nanos>,
+    /// When it returned.
+    pub end_ns: Nanos,
+    /// How it got its page.
+    pub path: Path,
+    /// Its last pin try.
+    pub pin: Option<Pin>,
+    /// Whether it installed its page.
+    pub installed: bool,
+}
+
+impl From<&Flight> for OtherFlight {
+    fn from(flight: &Flight) -> Self {
+        Self {
+            task: flight.task.clone(),
+            begin_ns: flight.begin,
+            read_begin_ns: flight.read_begin,
+            read_end_ns: flight.read_end,
+            freed_ns: flight.freed,
+            end_ns: flight.end,
+            path: flight.path,
+            pin: flight.pin,
+            installed: flight.installed,
+        }
+    }
+}
+
 /// A `window`, `reuse` or `stale-install`, with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
@@ -86,6 +128,9 @@ pub struct Finding {
     pub read_during_write: bool,
     /// Whether the read had come back before the entry was handed out again: then it holds the old content for certain.
     pub read_before_change: bool,
+    /// Other flights that overlap the reader's, in order of their begin, at most [`OTHERS_LISTED`]. [`judge`] knows none:
+    /// the engine adds those that it still holds.
+    pub others: Vec<OtherFlight>,
 }
 
 /// What was found on one reader.
@@ -149,6 +194,7 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
             read_during_write: write == WriteAtRead::UnderWay,
             read_before_change: write == WriteAtRead::None
                 && first_change.zip(flight.read_end).is_some_and(|(change, end)| end <= change),
+            others: Vec::new(),
         })
     });
     // Every change of the slot, of whatever entry, has a number of its own: a gap is an event that did not arrive.

@@ -181,7 +181,7 @@ mod tests {
 
     fn flight(tid: u32, begin: Nanos, end: Nanos, pin: Option<(Nanos, PinResult)>) -> Flight {
         Flight {
-            task: Task { tid, pid: 1, comm: format!("t{tid}") },
+            task: Task { tid, pid: 1, comm: format!("t{tid}").into() },
             address: PAGE,
             nr: 1,
             begin,

@@ -1,17 +1,24 @@
-//! One JSON object on standard output.
+//! One JSON object.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// Prints a value as one line of JSON.
+/// Prints a value as one line of JSON on standard output.
 ///
 /// # Errors
 /// When standard output cannot be written (closed, full).
 pub fn print(value: &impl Serialize) -> io::Result<()> {
+    write(value, &mut io::stdout().lock())
+}
+
+/// Writes a value as one line of JSON.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut text = serde_json::to_vec(value)?;
     text.push(b'\n');
-    let mut out = io::stdout().lock();
     out.write_all(&text)?;
     out.flush()
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::{engine::totals::EngineLosses, probe::Snapshot};
+use crate::{
+    engine::totals::EngineLosses,
+    outcome::{Known, Sample},
+};
 
 /// Losses by cause. A cause that this kernel cannot tell is left out rather than shown as 0.
 pub type Losses = BTreeMap<&'static str, u64>;
 
 /// Collects the losses of programs, transport and engine.
-pub fn collect(snapshot: &Snapshot, undecodable: u64, engine: &EngineLosses) -> Losses {
-    let counters = &snapshot.counters;
+pub fn collect(sample: &Sample, engine: &EngineLosses) -> Losses {
+    let counters = &sample.snapshot.counters;
     let mut losses = Losses::from([
         ("flight_table_full", counters.lost_table_full),
         ("flight_end_missed", counters.lost_flight_end),
@@ -19,7 +22,7 @@ pub fn collect(snapshot: &Snapshot, undecodable: u64, engine: &EngineLosses) -> 
         ("write_end_missed", counters.lost_write_end),
         ("watch_table_full", counters.lost_watch_full),
         ("kernel_read_failed", counters.lost_copy),
-        ("record_undecodable", undecodable),
+        ("record_undecodable", sample.undecodable),
         ("event_too_late", engine.late_events),
         ("reader_incomplete", engine.incomplete_readers),
         ("flight_without_end", engine.flights_without_end),
@@ -27,8 +30,17 @@ pub fn collect(snapshot: &Snapshot, undecodable: u64, engine: &EngineLosses) -> 
         ("entry_not_listed", engine.entries_not_listed),
         ("finding_not_listed", engine.findings_not_listed),
     ]);
-    if let Some(skipped) = snapshot.skipped {
+    if let Some(skipped) = sample.snapshot.skipped {
         losses.insert("program_skipped", skipped.all);
+    }
+    losses
+}
+
+/// As [`collect`], of a whole observation: also what is missing of its recording.
+pub fn of(known: &Known<'_>) -> Losses {
+    let mut losses = collect(known.sample, &known.report.losses);
+    if !known.damage.is_empty() {
+        losses.insert("recording_incomplete", known.damage.len() as u64);
     }
     losses
 }
@@ -56,6 +68,7 @@ pub fn remedy(cause: &str) -> &'static str {
         "flight_without_end" => "flights that were still open, or whose end never came",
         "overlap_cut" => "an entry never came to rest; some overlaps may be missing",
         "entry_not_listed" | "finding_not_listed" => "counted, but the list was full",
+        "recording_incomplete" => "the file lacks its end: what happened after that is not known",
         "program_skipped" => "the kernel skips a program that is already running on that CPU, as of a preempted task",
         _ => "",
     }

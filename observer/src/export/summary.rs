@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use observer_ebpf::counter::Counters;
 use serde::Serialize;
 
-use super::losses::{self, Losses};
+use super::{
+    distribution::Histograms,
+    losses::{self, Losses},
+};
 use crate::{
     engine::{
         overlap::Overlap,
@@ -13,31 +17,15 @@ use crate::{
         wait::PinWait,
     },
     exit::Exit,
-    kernel::plan::{Missing, Plan},
-    launch,
+    outcome::{Clocks, Context, Ended, Kernel, Known, Swap},
     probe::SelfCost,
-    session::{Ended, Outcome},
 };
 
 /// Version of the JSON objects: raised when a name goes or changes its meaning.
 pub const SCHEMA: &str = "observer/1";
 
 /// Overlaps, waits and entries listed at most; all are counted.
-const LISTED: usize = 100;
-
-/// The kernel and how it is hooked.
-#[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the names are the contract of design.md")]
-pub struct KernelSummary {
-    pub release: String,
-    pub state: &'static str,
-    /// By hook: backend and function.
-    pub backend: BTreeMap<&'static str, String>,
-    /// What cannot be told on this kernel.
-    pub degraded: Vec<Missing>,
-    /// Length of a tick, nanoseconds.
-    pub tick_ns: Option<u64>,
-}
+pub(super) const LISTED: usize = 100;
 
 /// Pages read from swap devices.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -114,6 +102,7 @@ pub struct Distributions {
     pub pin_hold: DurationSummary,
     pub pin_wait: DurationSummary,
     pub oversleep: DurationSummary,
+    pub window: DurationSummary,
 }
 
 /// The widener's doing.
@@ -138,12 +127,36 @@ pub struct CommandSummary {
     pub cut_short: bool,
 }
 
+/// One observation that this is made from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// The host's name.
+    pub host: String,
+    /// As `uname -r` printed it there.
+    pub release: String,
+    /// The clocks at the start.
+    pub clocks: Clocks,
+    /// Length, nanoseconds.
+    pub elapsed_ns: u64,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
 /// See the module.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names are the contract of design.md")]
 pub struct Summary {
-    pub schema: &'static str,
-    pub kernel: KernelSummary,
+    pub schema: String,
+    /// Version of the tool that observed.
+    pub tool: String,
+    /// The host's name; of several: all of them.
+    pub host: String,
+    /// The observations that this is made from: one, or all that were merged.
+    pub sources: Vec<Source>,
+    pub kernel: Kernel,
+    pub swaps: Vec<Swap>,
+    /// What was filtered for in the kernel, by option.
+    pub filters: BTreeMap<String, String>,
     pub swapins: SwapIns,
     pub swapouts: SwapOuts,
     pub flights: Flights,
@@ -158,29 +171,49 @@ pub struct Summary {
     pub self_cost: SelfCost,
     pub widen: Option<Widened>,
     pub command: Option<CommandSummary>,
+    /// What is missing of the recording, in words; live: nothing.
+    pub damage: Vec<String>,
+    /// What else is to be known about the recording, in words.
+    pub notes: Vec<String>,
 }
 
 impl Summary {
-    /// Makes it from an outcome.
-    pub fn new(release: &str, tick_ns: Option<u64>, plan: &Plan, outcome: &Outcome) -> Self {
-        let report = outcome.engine.report();
-        let counters = &outcome.snapshot.counters;
+    /// Makes it from an known.
+    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        let Context { command, .. } = known.context;
+        let command = (!command.is_empty()).then(|| CommandSummary {
+            command: command.clone(),
+            code: known.ending.command,
+            cut_short: known.ending.ended != Ended::Command,
+        });
+        Self { command, ..Self::without_command(known) }
+    }
+
+    /// As [`Summary::new`], where the command is part of the tool and tells for itself how it ended.
+    pub fn without_command<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        let Known { report, .. } = known;
+        let counters = &known.sample.snapshot.counters;
+        let Context { tool, host, kernel, swaps, filters, clocks, .. } = known.context.clone();
+        let source = Source {
+            host: host.clone(),
+            release: kernel.release.clone(),
+            clocks,
+            elapsed_ns: elapsed(&known),
+            ended: known.ending.ended,
+        };
         Self {
-            schema: SCHEMA,
-            kernel: kernel(release, tick_ns, plan),
-            swapins: swap_ins(outcome),
-            swapouts: swap_outs(outcome),
-            flights: Flights {
-                begun: counters.begun,
-                ended: counters.ended,
-                installed: counters.installed,
-                direct: counters.direct,
-                cached: counters.cached,
-                none: counters.none,
-                streamed: counters.streamed,
-                special: counters.special,
-                under_way: counters.unknown_end.saturating_sub(counters.lost_table_full),
-            },
+            schema: SCHEMA.to_owned(),
+            tool,
+            host,
+            sources: vec![source],
+            kernel,
+            swaps,
+            filters,
+            swapins: swap_ins(&known),
+            swapouts: swap_outs(&known),
+            flights: flights(counters),
             pins: Pins {
                 taken: counters.pins,
                 eexist: counters.pin_eexist,
@@ -193,31 +226,18 @@ impl Summary {
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
-            distributions: distributions(outcome),
-            losses: losses::collect(&outcome.snapshot, outcome.undecodable, &report.losses),
-            self_cost: outcome.cost,
-            widen: None,
+            distributions: Histograms::new(known).summaries(),
+            losses: losses::of(&known),
+            self_cost: known.ending.cost,
+            widen: known.context.widen_ns.map(|ns| Widened {
+                ns,
+                delays: counters.widened,
+                short: counters.widened_short,
+            }),
             command: None,
+            damage: known.damage.to_vec(),
+            notes: known.notes.to_vec(),
         }
-    }
-
-    /// Adds what the widener did, if it was asked for.
-    #[must_use]
-    pub fn with_widener(mut self, ns: Option<u64>, outcome: &Outcome) -> Self {
-        let counters = &outcome.snapshot.counters;
-        self.widen = ns.map(|ns| Widened { ns, delays: counters.widened, short: counters.widened_short });
-        self
-    }
-
-    /// Adds how the command ended.
-    #[must_use]
-    pub fn with_command(mut self, command: &[std::ffi::OsString], outcome: &Outcome) -> Self {
-        if !command.is_empty() {
-            let code = outcome.command.map(|status| launch::describe(status).1);
-            let cut_short = outcome.ended != Ended::Command;
-            self.command = Some(CommandSummary { command: launch::shown(command), code, cut_short });
-        }
-        self
     }
 
     /// The exit code that goes with it.
@@ -227,24 +247,31 @@ impl Summary {
     }
 }
 
-fn kernel(release: &str, tick_ns: Option<u64>, plan: &Plan) -> KernelSummary {
-    let mut backend: BTreeMap<&'static str, String> = BTreeMap::new();
-    for hook in &plan.hooks {
-        let how = format!("{} {}", hook.backend.name(), hook.symbol);
-        backend.entry(hook.meaning.name()).and_modify(|all| *all = format!("{all}, {how}")).or_insert(how);
-    }
-    KernelSummary {
-        release: release.to_owned(),
-        state: plan.state.words(),
-        backend,
-        degraded: plan.missing.clone(),
-        tick_ns,
+/// How long it was observed; of a recording without its end: until the last sign of life. Nanoseconds.
+fn elapsed(known: &Known<'_>) -> u64 {
+    match known.ending.cost.elapsed_ns {
+        0 => known.sample.at.saturating_sub(known.context.clocks.monotonic_ns),
+        known => known,
     }
 }
 
-fn swap_ins(outcome: &Outcome) -> SwapIns {
-    let counters = &outcome.snapshot.counters;
-    let kernel = outcome.vmstat.as_ref().map(|(before, after)| {
+fn flights(counters: &Counters) -> Flights {
+    Flights {
+        begun: counters.begun,
+        ended: counters.ended,
+        installed: counters.installed,
+        direct: counters.direct,
+        cached: counters.cached,
+        none: counters.none,
+        streamed: counters.streamed,
+        special: counters.special,
+        under_way: counters.unknown_end.saturating_sub(counters.lost_table_full),
+    }
+}
+
+fn swap_ins(known: &Known<'_>) -> SwapIns {
+    let counters = &known.sample.snapshot.counters;
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpin_zero.zip(before.swpin_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpin.saturating_sub(before.pswpin) + zero
     });
@@ -253,30 +280,16 @@ fn swap_ins(outcome: &Outcome) -> SwapIns {
         direct: counters.read_direct,
         cached: counters.read_cached,
         outside_flights: counters.read_outside,
-        lost: outcome.snapshot.skipped.map(|skipped| skipped.reads),
+        lost: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
         kernel,
     }
 }
 
-fn swap_outs(outcome: &Outcome) -> SwapOuts {
-    let counters = &outcome.snapshot.counters;
-    let kernel = outcome.vmstat.as_ref().map(|(before, after)| {
+fn swap_outs(known: &Known<'_>) -> SwapOuts {
+    let counters = &known.sample.snapshot.counters;
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
         let zero = after.swpout_zero.zip(before.swpout_zero).map_or(0, |(after, before)| after.saturating_sub(before));
         after.pswpout.saturating_sub(before.pswpout) + zero
     });
     SwapOuts { handed_out: counters.handed_out, written: counters.written, freed: counters.freed, kernel }
-}
-
-fn distributions(outcome: &Outcome) -> Distributions {
-    let report = outcome.engine.report();
-    let [direct, cached, none] = &outcome.flight_times.by_path;
-    Distributions {
-        flight_direct: DurationSummary::of(direct),
-        flight_cached: DurationSummary::of(cached),
-        flight_none: DurationSummary::of(none),
-        overlap: report.overlap_times.summary(),
-        pin_hold: report.hold_times.summary(),
-        pin_wait: report.wait_times.summary(),
-        oversleep: report.oversleep_times.summary(),
-    }
 }

@@ -6,9 +6,12 @@ use super::{
     losses,
     summary::{Summary, SwapIns},
 };
-use crate::engine::{
-    totals::DurationSummary,
-    verdict::{Deed, Finding},
+use crate::{
+    engine::{
+        totals::DurationSummary,
+        verdict::{Deed, Finding},
+    },
+    probe::SelfCost,
 };
 
 /// Findings printed at most; the JSON has more.
@@ -25,6 +28,12 @@ pub fn summary(summary: &Summary) -> String {
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let lost = losses::total(&summary.losses);
     writeln!(text, "kernel     {}, {}", summary.kernel.release, summary.kernel.state)?;
+    for (option, value) in &summary.filters {
+        writeln!(text, "filter     --{option} {value}: counts are of a part of the host")?;
+    }
+    for what in summary.damage.iter().chain(&summary.notes) {
+        writeln!(text, "note       {what}")?;
+    }
     writeln!(text, "swap-ins   {}", swap_ins(&summary.swapins))?;
     let flights = &summary.flights;
     writeln!(
@@ -49,6 +58,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         ("pin hold", &summary.distributions.pin_hold),
         ("pin wait", &summary.distributions.pin_wait),
         ("oversleep", &summary.distributions.oversleep),
+        ("window", &summary.distributions.window),
     ] {
         if distribution.count > 0 {
             writeln!(text, "{name:<14} {}", distribution_line(distribution))?;
@@ -61,18 +71,15 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "... {} more findings (--json has them)", summary.findings.len() - PRINTED)?;
     }
     for missing in &summary.kernel.degraded {
-        writeln!(
-            text,
-            "degraded   no hook for {}: {}; {}",
-            missing.meaning.name(),
-            missing.reason,
-            missing.consequence
-        )?;
+        writeln!(text, "degraded   no hook for {}: {}; {}", missing.hook, missing.reason, missing.consequence)?;
     }
     for (cause, count) in summary.losses.iter().filter(|(_, count)| **count > 0) {
         writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
     }
     let cost = &summary.self_cost;
+    if *cost == SelfCost::default() {
+        return writeln!(text, "own cost   not known: the recording has no end");
+    }
     let share = 100.0 * (cost.user_ns + cost.system_ns) as f64 / cost.elapsed_ns.max(1) as f64;
     writeln!(
         text,

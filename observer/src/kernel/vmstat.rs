@@ -2,7 +2,7 @@
 
 use std::{fs, io};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Where the running kernel shows its counters.
@@ -20,7 +20,7 @@ pub enum VmstatError {
 }
 
 /// Pages since boot, over all swap areas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vmstat {
     /// Pages read from a swap area, readahead included.
     pub pswpin: u64,

@@ -2,7 +2,7 @@
 
 use std::{fs, os::fd::RawFd};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// CPU time of this process, nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,7 +28,8 @@ impl UserTime {
 }
 
 /// The tool's own cost over an observation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SelfCost {
     /// Length of the observation, nanoseconds.
     pub elapsed_ns: u64,

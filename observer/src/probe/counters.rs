@@ -33,6 +33,12 @@ pub struct FlightTimes {
     pub by_path: [Histogram<u64>; histogram::PATHS as usize],
 }
 
+impl Default for FlightTimes {
+    fn default() -> Self {
+        Self { by_path: [empty(), empty(), empty()] }
+    }
+}
+
 /// Adds up the counters.
 pub(super) fn sum(map: &PerCpuArray<MapData, Counters>) -> Result<Counters, MapError> {
     let values = map.get(&0, 0)?;
@@ -50,7 +56,7 @@ pub(super) fn sum(map: &PerCpuArray<MapData, Counters>) -> Result<Counters, MapE
 pub(super) fn flight_times<T: std::borrow::Borrow<MapData>>(
     map: &PerCpuArray<T, u64>,
 ) -> Result<FlightTimes, MapError> {
-    let mut by_path = [empty(), empty(), empty()];
+    let FlightTimes { mut by_path } = FlightTimes::default();
     for (path, histogram) in by_path.iter_mut().enumerate() {
         for bucket in 0..histogram::BUCKETS {
             let key = u32::try_from(path).unwrap_or(0) * histogram::BUCKETS + bucket;

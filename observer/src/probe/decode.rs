@@ -3,7 +3,9 @@
 use bytemuck::PodCastError;
 use observer_ebpf::record::{self, EntryRecord, FlightRecord};
 
-use crate::engine::event::{Change, ChangeKind, Entry, Event, Flight, Path, Pin, PinResult, Seen, SlotCount, Task};
+use crate::engine::event::{
+    Change, ChangeKind, Comm, Entry, Event, Flight, Path, Pin, PinResult, Seen, SlotCount, Task,
+};
 
 /// A record that is none of ours: the programs and this binary were not built together, or memory is corrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -102,8 +104,7 @@ fn change(kind: ChangeKind, record: &EntryRecord) -> Event {
 }
 
 fn task(tid: u32, pid: u32, comm: &[u8; 16]) -> Task {
-    let len = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
-    Task { tid, pid, comm: String::from_utf8_lossy(comm.get(..len).unwrap_or_default()).into_owned() }
+    Task { tid, pid, comm: Comm::from_bytes(comm) }
 }
 
 fn time(ns: u64) -> Option<u64> {

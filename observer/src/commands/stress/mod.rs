@@ -10,15 +10,20 @@ use anyhow::Context as _;
 
 pub use child::{WORKLOAD, workload};
 
-use super::{Planned, live::Ticker, widen};
+use super::{
+    Planned,
+    live::{Ticker, with_dashboard},
+    widen,
+};
 use crate::{
     cli::{StressArgs, Workload},
     engine::verdict::{Finding, Verdict},
     exit::Exit,
     export::summary::Summary,
     launch::{self, Launch},
+    outcome::Outcome,
     probe::Options,
-    session::{Onlooker, Outcome},
+    session::Onlooker,
     setup,
 };
 
@@ -47,6 +52,7 @@ struct Staged {
     planned: Planned,
     read_end: OwnedFd,
     write_end: OwnedFd,
+    dashboard: bool,
 }
 
 impl Staged {
@@ -57,7 +63,7 @@ impl Staged {
         let command = child::command(play, &write_end)?;
         let planned = Planned {
             ready,
-            launch: Some(Launch { command, stdout_to_stderr: args.json }),
+            launch: Some(Launch { command, stdout_to_stderr: args.json, no_stdin: false }),
             options: Options {
                 watch: true,
                 widen: (!delay.is_zero()).then(|| widen(delay, Some(comm), one_in)),
@@ -65,7 +71,8 @@ impl Staged {
             },
             duration: None,
         };
-        Ok(Self { planned, read_end, write_end })
+        let dashboard = has_dashboard(args);
+        Ok(Self { planned, read_end, write_end, dashboard })
     }
 
     /// Runs the workload; `hear` takes in what it says that is its own, on a thread of its own.
@@ -73,22 +80,24 @@ impl Staged {
         self,
         onlooker: &mut impl Onlooker,
         hear: impl FnMut(crate::stress::messages::Message) + Send + 'static,
-    ) -> anyhow::Result<(Planned, Outcome, child::Said)> {
-        let Self { planned, read_end, write_end } = self;
+    ) -> anyhow::Result<(Outcome, child::Said)> {
+        let Self { planned, read_end, write_end, dashboard } = self;
         let listener = child::listen(File::from(read_end), hear);
-        let outcome = planned.run(Some(&write_end), onlooker);
+        let outcome = if dashboard {
+            with_dashboard(planned, Some(&write_end), false, onlooker)
+        } else {
+            planned.run(&planned.context(), Some(&write_end), onlooker)
+        };
         drop(write_end);
         let said = listener.join().map_err(|_| anyhow::anyhow!("the thread that listens to the workload failed"))?;
         said.tidy_up()?;
-        Ok((planned, outcome?, said))
+        Ok((outcome?, said))
     }
 }
 
 /// The summary of an observed workload.
-fn summary(planned: &Planned, outcome: &Outcome) -> Summary {
-    let host = &planned.ready.host;
-    Summary::new(&host.release.text, host.tick_ns, &planned.ready.plan, outcome)
-        .with_widener(planned.options.widen.map(|widen| widen.ns), outcome)
+fn summary(outcome: &Outcome) -> Summary {
+    Summary::without_command(outcome)
 }
 
 /// The observer's stale installs.
@@ -117,7 +126,12 @@ fn print(value: &impl serde::Serialize, json: bool, summary: &Summary, truth: &s
     out.write_all(truth.as_bytes())
 }
 
-/// What is shown while it runs: nothing where one JSON object is wanted.
+/// What is shown while it runs: nothing where one JSON object is wanted, or where the dashboard shows it all.
 fn ticker(args: &StressArgs) -> Option<Ticker> {
-    (!args.json).then(Ticker::default)
+    (!args.json && !has_dashboard(args)).then(Ticker::default)
+}
+
+/// Whether the dashboard is wanted, and there is somebody to look at it.
+fn has_dashboard(args: &StressArgs) -> bool {
+    args.dashboard && crate::tui::terminal::is_there()
 }

@@ -1,6 +1,7 @@
 //! `observer stress storm`: the crowd, pass by pass: pages that came up short, and flags.
 
 use std::{
+    ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,11 +12,10 @@ use super::{Staged, Widening, child::Play, exit, page_of, print, stale_installs,
 use crate::{
     cli::StressArgs,
     commands::{live::Ticker, printed},
-    engine::{Engine, event::Nanos, verdict::Finding},
+    engine::{event::Nanos, verdict::Finding},
     exit::Exit,
     export::summary::Summary,
-    probe::Probes,
-    session::{Onlooker, now},
+    session::{Onlooker, View, now},
     stress::{
         ledger::{HarmlessFlag, Ledger, LostPage, StormFlag, StormTotals},
         messages::Message,
@@ -59,9 +59,9 @@ pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
         Widening { delay: args.widen.unwrap_or(DELAY), comm: "walker", one_in: args.widen_one_in.unwrap_or(ONE_IN) };
     let mut watch = Watch { ticker: ticker(args), ledger: Arc::default(), taken: 0 };
     let hear = hear(&watch.ledger);
-    let (planned, outcome, mut said) = Staged::new(args, &Play::Storm(options), &widening)?.run(&mut watch, hear)?;
+    let (outcome, mut said) = Staged::new(args, &Play::Storm(options), &widening)?.run(&mut watch, hear)?;
     said.check()?;
-    let summary = summary(&planned, &outcome);
+    let summary = summary(&outcome);
     watch.take(&summary.findings);
     let mut ledger = lock(&watch.ledger);
     ledger.settle(Nanos::MAX);
@@ -101,10 +101,10 @@ impl Watch {
 }
 
 impl Onlooker for Watch {
-    fn tick(&mut self, probes: &Probes, engine: &Engine) {
-        self.take(&engine.report().findings);
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        self.take(&view.engine.report().findings);
         lock(&self.ledger).settle(now().saturating_sub(FLAGS_COME_WITHIN));
-        self.ticker.tick(probes, engine);
+        self.ticker.tick(view)
     }
 }
 

@@ -47,10 +47,10 @@ pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let widening =
         Widening { delay: args.widen.unwrap_or(DELAY), comm: "victim", one_in: args.widen_one_in.unwrap_or(1) };
     let truths = Arc::new(Mutex::new(Vec::new()));
-    let (planned, outcome, mut said) =
+    let (outcome, mut said) =
         Staged::new(args, &Play::Targeted(options), &widening)?.run(&mut ticker(args), hear(&truths, rounds))?;
     said.check()?;
-    let summary = summary(&planned, &outcome);
+    let summary = summary(&outcome);
     let truths = std::mem::take(&mut *truths.lock().unwrap_or_else(PoisonError::into_inner));
     let flags: Vec<Flag> = stale_installs(&summary.findings)
         .map(|finding| Flag { pid: finding.reader.pid, address: page_of(finding.address), at_ns: finding.end_ns })

@@ -1,0 +1,93 @@
+//! `observer report`: what recordings say, in one of many formats.
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+
+use super::printed;
+use crate::{
+    cli::ReportArgs,
+    exit::Exit,
+    export::{
+        format::{Format, Reported},
+        merge::Observed,
+        perfetto::Trace,
+    },
+    outcome::Outcome,
+    record::{Creation, Reader, Replay, Unfinished, chains},
+};
+
+/// Replays and writes.
+///
+/// # Errors
+/// When a file cannot be read at all, or the output cannot be written.
+pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+    let format = if args.json { Format::Json } else { args.format };
+    let replays = open(&args.files)?;
+    match &args.output {
+        None => {
+            let mut exit = Exit::Clean;
+            let result = write(format, replays, &mut io::stdout().lock(), &mut exit);
+            printed(result, exit)
+        }
+        Some(path) => {
+            let creation = if args.force { Creation::Replace } else { Creation::New };
+            let mut file = Unfinished::create(path, creation)?;
+            let mut exit = Exit::Clean;
+            write(format, replays, file.file(), &mut exit)
+                .and_then(|()| file.complete())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(exit)
+        }
+    }
+}
+
+/// Opens recordings; parts of one observation come together.
+pub(super) fn open(files: &[PathBuf]) -> anyhow::Result<Vec<Replay>> {
+    let readers = files.iter().map(|path| Reader::open(path).with_context(|| path.display().to_string()));
+    let replays = chains(readers.collect::<Result<_, _>>()?);
+    if replays.is_empty() {
+        bail!("no recording given");
+    }
+    Ok(replays)
+}
+
+/// Several recordings as one.
+pub(super) fn observed(path: &Path) -> anyhow::Result<Observed> {
+    let replays = open(&[path.to_owned()])?;
+    let parts: Vec<Observed> = replays.into_iter().map(Replay::finish).map(|outcome| Observed::new(&outcome)).collect();
+    Observed::merged(&parts).context("no recording given")
+}
+
+fn write(format: Format, replays: Vec<Replay>, out: &mut dyn Write, exit: &mut Exit) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let outcomes = if format == Format::Perfetto {
+        vec![trace(replays, &mut out)?]
+    } else {
+        replays.into_iter().map(Replay::finish).collect::<Vec<Outcome>>()
+    };
+    let parts: Vec<Observed> = outcomes.iter().map(Observed::new).collect();
+    let Some(whole) = Observed::merged(&parts) else { return Ok(()) };
+    *exit = whole.summary.exit();
+    if format != Format::Perfetto {
+        format.write(&Reported { parts, whole }, &mut out)?;
+    }
+    out.flush()
+}
+
+/// The trace is written while the events come.
+fn trace(replays: Vec<Replay>, out: &mut dyn Write) -> io::Result<Outcome> {
+    let Ok([replay]) = <[Replay; 1]>::try_from(replays) else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a trace is made of one observation: give one recording",
+        ));
+    };
+    let mut trace = Trace::new(out);
+    let outcome = replay.finish_with(&mut |input| trace.input(input));
+    trace.finish(&outcome)?;
+    Ok(outcome)
+}

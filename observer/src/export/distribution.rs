@@ -1,0 +1,132 @@
+//! The distributions of an observation, by name: what percentiles, buckets and pictures are made from.
+
+use hdrhistogram::Histogram;
+
+use super::summary::Distributions;
+use crate::{
+    engine::totals::{DurationSummary, Durations},
+    outcome::Known,
+    probe::FlightTimes,
+};
+
+/// What was timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Flights that read past the swap cache.
+    FlightDirect,
+    /// Flights that went through the swap cache.
+    FlightCached,
+    /// Flights that returned early.
+    FlightNone,
+    /// Overlaps.
+    Overlap,
+    /// Holds of contended pins.
+    PinHold,
+    /// Waits for a pin.
+    PinWait,
+    /// The part of them after the pin was dropped.
+    Oversleep,
+    /// Windows: from the begin of an overtaken read to the end of its flight. Of the findings listed.
+    Window,
+}
+
+impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::FlightDirect,
+        Self::FlightCached,
+        Self::FlightNone,
+        Self::Overlap,
+        Self::PinHold,
+        Self::PinWait,
+        Self::Oversleep,
+        Self::Window,
+    ];
+
+    /// The name used in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FlightDirect => "flight_direct",
+            Self::FlightCached => "flight_cached",
+            Self::FlightNone => "flight_none",
+            Self::Overlap => "overlap",
+            Self::PinHold => "pin_hold",
+            Self::PinWait => "pin_wait",
+            Self::Oversleep => "oversleep",
+            Self::Window => "window",
+        }
+    }
+
+    /// In words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::FlightDirect => "direct swap-in",
+            Self::FlightCached => "cached swap-in",
+            Self::FlightNone => "early return",
+            Self::Overlap => "overlap",
+            Self::PinHold => "pin hold",
+            Self::PinWait => "pin wait",
+            Self::Oversleep => "oversleep",
+            Self::Window => "window",
+        }
+    }
+}
+
+/// One histogram of nanoseconds for each [`Measure`].
+#[derive(Clone, Debug)]
+pub struct Histograms([Histogram<u64>; Measure::ALL.len()]);
+
+impl Histograms {
+    /// Of an observation.
+    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+        let Known { report, sample, .. } = known.into();
+        let FlightTimes { by_path: [direct, cached, none] } = sample.flight_times.clone().unwrap_or_default();
+        let mut windows = Durations::default();
+        for finding in &report.findings {
+            windows.add(finding.end_ns.saturating_sub(finding.read_begin_ns));
+        }
+        Self([
+            direct,
+            cached,
+            none,
+            report.overlap_times.histogram().clone(),
+            report.hold_times.histogram().clone(),
+            report.wait_times.histogram().clone(),
+            report.oversleep_times.histogram().clone(),
+            windows.histogram().clone(),
+        ])
+    }
+
+    /// Each with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (Measure, &Histogram<u64>)> {
+        Measure::ALL.into_iter().zip(&self.0)
+    }
+
+    /// Those that hold anything.
+    pub fn filled(&self) -> impl Iterator<Item = (Measure, &Histogram<u64>)> {
+        self.iter().filter(|(_, histogram)| !histogram.is_empty())
+    }
+
+    /// Adds another observation's.
+    pub fn add(&mut self, other: &Self) {
+        for (histogram, other) in self.0.iter_mut().zip(&other.0) {
+            // Fails only for values beyond the range, and the ranges are the same.
+            let _ = histogram.add(other);
+        }
+    }
+
+    /// Counts and percentiles.
+    pub fn summaries(&self) -> Distributions {
+        let [flight_direct, flight_cached, flight_none, overlap, pin_hold, pin_wait, oversleep, window] =
+            self.0.each_ref().map(DurationSummary::of);
+        Distributions { flight_direct, flight_cached, flight_none, overlap, pin_hold, pin_wait, oversleep, window }
+    }
+}
+
+/// The sum of all durations, nanoseconds, as exact as the buckets.
+pub fn sum_ns(histogram: &Histogram<u64>) -> u64 {
+    let values = histogram.iter_recorded();
+    values
+        .map(|value| histogram.median_equivalent(value.value_iterated_to()).saturating_mul(value.count_at_value()))
+        .fold(0, u64::saturating_add)
+}

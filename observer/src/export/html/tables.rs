@@ -1,0 +1,100 @@
+//! The tables of the page.
+
+use hdrhistogram::Histogram;
+
+use super::{markup::Markup, size};
+use crate::{
+    engine::totals::DurationSummary,
+    export::{distribution::Measure, losses::remedy, summary::Summary, text::duration},
+    probe::SelfCost,
+};
+
+/// Counts of the whole host.
+pub(super) fn counts(page: &mut Markup, summary: &Summary) {
+    let (ins, outs, flights, pins) = (&summary.swapins, &summary.swapouts, &summary.flights, &summary.pins);
+    let known = |count: Option<u64>| count.map_or_else(|| "not known".to_owned(), |count| count.to_string());
+    let rows = [
+        ("pages swapped in", ins.seen.to_string(), "direct and cached together"),
+        ("direct", ins.direct.to_string(), "read past the swap cache"),
+        ("cached", ins.cached.to_string(), "read into the swap cache"),
+        ("by the kernel's own count", known(ins.kernel), "pswpin of /proc/vmstat, of the whole host"),
+        ("page faults on swap entries", flights.begun.to_string(), "calls of do_swap_page"),
+        ("that installed their page", flights.installed.to_string(), ""),
+        ("that were contended", flights.streamed.to_string(), "another task was on the same entry"),
+        ("pins taken", pins.taken.to_string(), "by page faults"),
+        ("pins lost", (pins.eexist + pins.enoent).to_string(), "another task held it, or had finished"),
+        ("entries handed out", outs.handed_out.to_string(), ""),
+        ("entries written", outs.written.to_string(), ""),
+        ("entries freed", outs.freed.to_string(), ""),
+    ];
+    let rows = rows.into_iter().map(|(what, count, meaning)| [what.to_owned(), count, meaning.to_owned()]);
+    page.table(&["what", "count", "meaning"], rows);
+}
+
+/// Percentiles of all distributions.
+pub(super) fn percentiles(page: &mut Markup, filled: &[(Measure, &Histogram<u64>)]) {
+    let rows = filled.iter().map(|(measure, histogram)| {
+        let DurationSummary { count, p50_ns, p90_ns, p99_ns, p999_ns, max_ns } = DurationSummary::of(histogram);
+        [
+            measure.words().to_owned(),
+            count.to_string(),
+            duration(p50_ns),
+            duration(p90_ns),
+            duration(p99_ns),
+            duration(p999_ns),
+            duration(max_ns),
+        ]
+    });
+    page.table(&["what", "n", "p50", "p90", "p99", "p99.9", "max"], rows);
+}
+
+/// The kernel, its hooks, its swap areas.
+pub(super) fn kernel(page: &mut Markup, summary: &Summary) {
+    let kernel = &summary.kernel;
+    let tick = kernel.tick_ns.map_or_else(|| "not known".to_owned(), duration);
+    page.element("p", &format!("{} on {}, tick {tick}; observer {}", kernel.release, kernel.arch, summary.tool));
+    let rows = kernel.backend.iter().map(|(meaning, how)| [meaning.clone(), how.clone()]);
+    page.table(&["hook", "how"], rows);
+    if !kernel.degraded.is_empty() {
+        let rows = kernel.degraded.iter().map(|gap| [gap.hook.clone(), gap.reason.clone(), gap.consequence.clone()]);
+        page.table(&["missing hook", "why", "so"], rows);
+    }
+    if !summary.swaps.is_empty() {
+        let rows = summary.swaps.iter().map(|swap| {
+            [swap.kind.to_string(), swap.path.clone(), size(swap.size_kib << 10), swap.synchronous.clone()]
+        });
+        page.table(&["swap type", "path", "size", "read synchronously"], rows);
+    }
+}
+
+/// Losses by cause.
+pub(super) fn losses(page: &mut Markup, summary: &Summary) {
+    if summary.losses.values().all(|count| *count == 0) {
+        page.element("p", "Nothing: every loss counter is 0.");
+        return;
+    }
+    let lost = summary.losses.iter().filter(|(_, count)| **count > 0);
+    page.table(
+        &["cause", "count", "meaning"],
+        lost.map(|(cause, count)| [(*cause).to_owned(), count.to_string(), remedy(cause).to_owned()]),
+    );
+}
+
+/// Own cost.
+pub(super) fn cost(page: &mut Markup, summary: &Summary) {
+    let cost = &summary.self_cost;
+    if *cost == SelfCost::default() {
+        page.element("p", "Not known: the recording has no end.");
+        return;
+    }
+    let rows = [
+        ("observed for", duration(cost.elapsed_ns)),
+        ("CPU time in user mode", duration(cost.user_ns)),
+        ("CPU time in the kernel", duration(cost.system_ns)),
+        ("resident at most", size(cost.max_resident_bytes)),
+        ("kernel memory of maps", size(cost.kernel_bytes)),
+        ("programs attached", cost.programs.to_string()),
+        ("records", cost.records.to_string()),
+    ];
+    page.table(&["what", "how much"], rows.into_iter().map(|(what, much)| [what.to_owned(), much]));
+}

@@ -1,0 +1,201 @@
+//! Several observations as one: counts add, distributions add, what was said in words is said once.
+
+use super::{
+    distribution::Histograms,
+    losses::Losses,
+    summary::{Flights, LISTED, Pins, Summary, SwapIns, SwapOuts, Widened},
+};
+use crate::{
+    engine::totals::VerdictCounts,
+    outcome::{Kernel, Known},
+    probe::SelfCost,
+};
+
+/// One observation, or several as one.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Everything but the distributions.
+    pub summary: Summary,
+    /// The distributions.
+    pub histograms: Histograms,
+}
+
+impl Observed {
+    /// Of one observation.
+    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+        let known = known.into();
+        Self { summary: Summary::new(known), histograms: Histograms::new(known) }
+    }
+
+    /// Of all of them; `None`: of none.
+    pub fn merged(all: &[Self]) -> Option<Self> {
+        let mut all = all.iter();
+        let mut merged = all.next()?.clone();
+        for other in all {
+            merged.add(other);
+        }
+        Some(merged)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.histograms.add(&other.histograms);
+        add_summary(&mut self.summary, &other.summary);
+        self.summary.distributions = self.histograms.summaries();
+    }
+}
+
+fn add_summary(all: &mut Summary, one: &Summary) {
+    join(&mut all.host, &one.host);
+    join(&mut all.tool, &one.tool);
+    all.sources.extend(one.sources.iter().cloned());
+    add_kernel(&mut all.kernel, &one.kernel);
+    extend_new(&mut all.swaps, &one.swaps);
+    for (option, value) in &one.filters {
+        join(all.filters.entry(option.clone()).or_default(), value);
+    }
+    add_swapins(&mut all.swapins, &one.swapins);
+    add_swapouts(&mut all.swapouts, &one.swapouts);
+    add_flights(&mut all.flights, &one.flights);
+    add_pins(&mut all.pins, &one.pins);
+    add_verdicts(&mut all.verdicts, &one.verdicts);
+    all.findings.extend(one.findings.iter().cloned());
+    all.overlaps.extend(one.overlaps.iter().cloned());
+    all.overlaps.truncate(LISTED);
+    all.waits.extend(one.waits.iter().cloned());
+    all.waits.truncate(LISTED);
+    all.entries.extend(one.entries.iter().cloned());
+    all.entries.sort_by_key(|stats| (std::cmp::Reverse((stats.worst, stats.total_ns)), stats.entry));
+    all.entries.truncate(LISTED);
+    add_losses(&mut all.losses, &one.losses);
+    add_cost(&mut all.self_cost, &one.self_cost);
+    all.widen = match (all.widen, one.widen) {
+        (Some(a), Some(b)) => {
+            Some(Widened { ns: a.ns.max(b.ns), delays: a.delays + b.delays, short: a.short + b.short })
+        }
+        (a, b) => a.or(b),
+    };
+    // Of several commands, one that failed decides the exit code.
+    let failed = |command: &&super::summary::CommandSummary| !command.cut_short && command.code != Some(0);
+    if !all.command.as_ref().is_some_and(|command| failed(&command)) {
+        all.command = one.command.as_ref().filter(failed).or(all.command.as_ref()).or(one.command.as_ref()).cloned();
+    }
+    all.damage.extend(one.damage.iter().map(|what| format!("{}: {what}", one.host)));
+    all.notes.extend(one.notes.iter().map(|what| format!("{}: {what}", one.host)));
+}
+
+/// Adds a word to a list of words, once.
+fn join(all: &mut String, one: &str) {
+    if all.is_empty() {
+        one.clone_into(all);
+    } else if !all.split(", ").any(|known| known == one) {
+        all.push_str(", ");
+        all.push_str(one);
+    }
+}
+
+fn extend_new<T: PartialEq + Clone>(all: &mut Vec<T>, more: &[T]) {
+    for item in more {
+        if !all.contains(item) {
+            all.push(item.clone());
+        }
+    }
+}
+
+fn add_kernel(all: &mut Kernel, one: &Kernel) {
+    // A state has a comma in it, so it is compared whole.
+    if all.state != one.state && !all.state.split(" / ").any(|known| known == one.state) {
+        all.state = format!("{} / {}", all.state, one.state);
+    }
+    join(&mut all.release, &one.release);
+    join(&mut all.arch, &one.arch);
+    for (meaning, how) in &one.backend {
+        join(all.backend.entry(meaning.clone()).or_default(), how);
+    }
+    extend_new(&mut all.reasons, &one.reasons);
+    extend_new(&mut all.degraded, &one.degraded);
+    all.tick_ns = all.tick_ns.filter(|_| all.tick_ns == one.tick_ns);
+}
+
+/// The sum; what one does not tell is unknown of all.
+fn sum(all: Option<u64>, one: Option<u64>) -> Option<u64> {
+    all.zip(one).map(|(all, one)| all + one)
+}
+
+fn add_swapins(all: &mut SwapIns, one: &SwapIns) {
+    let SwapIns { seen, direct, cached, outside_flights, lost, kernel } = *one;
+    *all = SwapIns {
+        seen: all.seen + seen,
+        direct: all.direct + direct,
+        cached: all.cached + cached,
+        outside_flights: all.outside_flights + outside_flights,
+        lost: sum(all.lost, lost),
+        kernel: sum(all.kernel, kernel),
+    };
+}
+
+fn add_swapouts(all: &mut SwapOuts, one: &SwapOuts) {
+    let SwapOuts { handed_out, written, freed, kernel } = *one;
+    *all = SwapOuts {
+        handed_out: all.handed_out + handed_out,
+        written: all.written + written,
+        freed: all.freed + freed,
+        kernel: sum(all.kernel, kernel),
+    };
+}
+
+fn add_flights(all: &mut Flights, one: &Flights) {
+    let Flights { begun, ended, installed, direct, cached, none, streamed, special, under_way } = *one;
+    *all = Flights {
+        begun: all.begun + begun,
+        ended: all.ended + ended,
+        installed: all.installed + installed,
+        direct: all.direct + direct,
+        cached: all.cached + cached,
+        none: all.none + none,
+        streamed: all.streamed + streamed,
+        special: all.special + special,
+        under_way: all.under_way + under_way,
+    };
+}
+
+fn add_pins(all: &mut Pins, one: &Pins) {
+    let Pins { taken, eexist, enoent, outside_failed, retries } = *one;
+    *all = Pins {
+        taken: all.taken + taken,
+        eexist: all.eexist + eexist,
+        enoent: all.enoent + enoent,
+        outside_failed: all.outside_failed + outside_failed,
+        retries: all.retries + retries,
+    };
+}
+
+fn add_verdicts(all: &mut VerdictCounts, one: &VerdictCounts) {
+    let VerdictCounts { overlap, pin_wait, window, reuse, stale_install } = *one;
+    *all = VerdictCounts {
+        overlap: all.overlap + overlap,
+        pin_wait: all.pin_wait + pin_wait,
+        window: all.window + window,
+        reuse: all.reuse + reuse,
+        stale_install: all.stale_install + stale_install,
+    };
+}
+
+/// A cause that one of them cannot tell is told of the others.
+fn add_losses(all: &mut Losses, one: &Losses) {
+    for (cause, count) in one {
+        *all.entry(cause).or_default() += count;
+    }
+}
+
+fn add_cost(all: &mut SelfCost, one: &SelfCost) {
+    let SelfCost { elapsed_ns, user_ns, system_ns, max_resident_bytes, kernel_bytes, programs, records } = *one;
+    *all = SelfCost {
+        elapsed_ns: all.elapsed_ns.max(elapsed_ns),
+        user_ns: all.user_ns + user_ns,
+        system_ns: all.system_ns + system_ns,
+        max_resident_bytes: all.max_resident_bytes.max(max_resident_bytes),
+        kernel_bytes: all.kernel_bytes + kernel_bytes,
+        programs: all.programs + programs,
+        records: all.records + records,
+    };
+}

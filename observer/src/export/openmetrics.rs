@@ -1,0 +1,232 @@
+//! For Prometheus and its kin: the OpenMetrics text format, and the older one for readers that want that.
+//!
+//! Cardinality is bounded by design: a label is a path, a verdict, a cause, never an entry, a task or a process.
+
+mod exposition;
+
+use hdrhistogram::Histogram;
+
+pub use self::exposition::Dialect;
+use self::exposition::{Kind, Page};
+use super::{
+    distribution::{Measure, sum_ns},
+    merge::Observed,
+    summary::Summary,
+};
+
+/// Largest value of the first bucket and of the last one with a bound: 2^10 ns (1 us) and 2^35 ns (34 s), less one.
+/// Buckets of the histograms end there too, so counts are exact.
+const BUCKETS: std::ops::RangeInclusive<u32> = 10..=35;
+
+/// What serving itself costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Own {
+    /// Pages made so far.
+    pub scrapes: u64,
+    /// Time it took to make them, nanoseconds.
+    pub scrape_ns: u64,
+    /// Connections refused because there were too many.
+    pub refused: u64,
+}
+
+/// The whole page.
+pub fn page(observed: &Observed, own: &Own, dialect: Dialect) -> String {
+    let mut page = Page::new(dialect);
+    let summary = &observed.summary;
+    kernel(&mut page, summary);
+    swapping(&mut page, summary);
+    flights(&mut page, summary);
+    verdicts(&mut page, summary);
+    histograms(&mut page, observed);
+    cost(&mut page, summary, own);
+    page.finish()
+}
+
+fn kernel(page: &mut Page, summary: &Summary) {
+    page.family("observer_kernel", Kind::Info, "", "The kernel observed and what it does about the race.").info(&[
+        ("release", &summary.kernel.release),
+        ("arch", &summary.kernel.arch),
+        ("state", &summary.kernel.state),
+        ("tool", &summary.tool),
+    ]);
+    let filters =
+        page.family("observer_filter", Kind::Gauge, "", "1 for each filter that is on: then counts are of a part.");
+    for option in summary.filters.keys() {
+        filters.sample(&[("option", option)], 1.0);
+    }
+    if summary.command.is_some() {
+        filters.sample(&[("option", "command")], 1.0);
+    }
+    let degraded =
+        page.family("observer_degraded", Kind::Gauge, "", "1 for each hook that this kernel does not allow.");
+    for gap in &summary.kernel.degraded {
+        degraded.sample(&[("hook", &gap.meaning)], 1.0);
+    }
+    if let Some(tick) = summary.kernel.tick_ns {
+        page.family(
+            "observer_tick_seconds",
+            Kind::Gauge,
+            "seconds",
+            "Length of a timer tick: what losing the pin costs at least.",
+        )
+        .sample(&[], seconds(tick));
+    }
+}
+
+fn swapping(page: &mut Page, summary: &Summary) {
+    let ins = &summary.swapins;
+    page.family("observer_swapins", Kind::Counter, "", "Pages read from swap devices, by path.")
+        .count(&[("path", "direct")], ins.direct)
+        .count(&[("path", "cached")], ins.cached);
+    page.family("observer_swapins_outside_flights", Kind::Counter, "", "Of these, pages read outside any page fault.")
+        .count(&[], ins.outside_flights);
+    if let Some(lost) = ins.lost {
+        page.family("observer_swapins_unseen", Kind::Counter, "", "Pages read that the programs did not see.")
+            .count(&[], lost);
+    }
+    if let Some(kernel) = ins.kernel {
+        page.family(
+            "observer_kernel_swapins",
+            Kind::Counter,
+            "",
+            "The kernel's own count of pages swapped in, of the whole host.",
+        )
+        .count(&[], kernel);
+    }
+    let outs = &summary.swapouts;
+    page.family("observer_entries", Kind::Counter, "", "What happened to swap entries, of the whole host.")
+        .count(&[("event", "handed_out")], outs.handed_out)
+        .count(&[("event", "written")], outs.written)
+        .count(&[("event", "freed")], outs.freed);
+    if let Some(kernel) = outs.kernel {
+        page.family(
+            "observer_kernel_swapouts",
+            Kind::Counter,
+            "",
+            "The kernel's own count of pages swapped out, of the whole host.",
+        )
+        .count(&[], kernel);
+    }
+}
+
+fn flights(page: &mut Page, summary: &Summary) {
+    let flights = &summary.flights;
+    page.family("observer_flights", Kind::Counter, "", "Calls of do_swap_page that ended, by how they got their page.")
+        .count(&[("path", "direct")], flights.direct)
+        .count(&[("path", "cached")], flights.cached)
+        .count(&[("path", "none")], flights.none);
+    page.family("observer_flights_begun", Kind::Counter, "", "Calls of do_swap_page on swap entries.")
+        .count(&[], flights.begun);
+    page.family("observer_flights_installed", Kind::Counter, "", "Calls that installed their page.")
+        .count(&[], flights.installed);
+    page.family(
+        "observer_flights_contended",
+        Kind::Counter,
+        "",
+        "Calls that were not alone on their entry, and so streamed.",
+    )
+    .count(&[], flights.streamed);
+    page.family(
+        "observer_flights_special",
+        Kind::Counter,
+        "",
+        "Calls on entries that are no swap, such as migration entries.",
+    )
+    .count(&[], flights.special);
+    let pins = &summary.pins;
+    page.family("observer_pins", Kind::Counter, "", "Tries to pin an entry, by result.")
+        .count(&[("result", "taken")], pins.taken)
+        .count(&[("result", "held")], pins.eexist)
+        .count(&[("result", "gone")], pins.enoent);
+    page.family("observer_pin_outside_failed", Kind::Counter, "", "Failed pin tries that are no page fault's own.")
+        .count(&[], pins.outside_failed);
+    page.family("observer_pin_retries", Kind::Counter, "", "Pin tries that failed within waits.")
+        .count(&[], pins.retries);
+}
+
+fn verdicts(page: &mut Page, summary: &Summary) {
+    let verdicts = &summary.verdicts;
+    page.family(
+        "observer_verdicts",
+        Kind::Counter,
+        "",
+        "What was found; a zero is one only where observer_losses are 0.",
+    )
+    .count(&[("verdict", "overlap")], verdicts.overlap)
+    .count(&[("verdict", "pin-wait")], verdicts.pin_wait)
+    .count(&[("verdict", "window")], verdicts.window)
+    .count(&[("verdict", "reuse")], verdicts.reuse)
+    .count(&[("verdict", "stale-install")], verdicts.stale_install);
+    let losses = page.family("observer_losses", Kind::Counter, "", "What was not seen, by cause.");
+    for (cause, count) in &summary.losses {
+        losses.count(&[("cause", cause)], *count);
+    }
+}
+
+fn histograms(page: &mut Page, observed: &Observed) {
+    let flights =
+        page.family("observer_flight_seconds", Kind::Histogram, "seconds", "Durations of do_swap_page, by path.");
+    let mut others = Vec::new();
+    for (measure, histogram) in observed.histograms.iter() {
+        let path = match measure {
+            Measure::FlightDirect => "direct",
+            Measure::FlightCached => "cached",
+            Measure::FlightNone => "none",
+            _ => {
+                others.push((measure, histogram));
+                continue;
+            }
+        };
+        buckets(flights, &[("path", path)], histogram);
+    }
+    for (measure, histogram) in others {
+        let help = match measure {
+            Measure::Overlap => "Spans with two or more calls on one entry.",
+            Measure::PinHold => "Holds of contended pins.",
+            Measure::PinWait => "Waits for a pin, over all refaults of the page.",
+            Measure::Oversleep => "The part of waits after the pin was dropped.",
+            _ => "From the begin of an overtaken read to the end of its call.",
+        };
+        let name = format!("observer_{}_seconds", measure.name());
+        buckets(page.family(&name, Kind::Histogram, "seconds", help), &[], histogram);
+    }
+}
+
+/// Bounds are one nanosecond below powers of two: there the histogram's own buckets end.
+fn buckets(page: &mut Page, labels: &[(&str, &str)], histogram: &Histogram<u64>) {
+    let mut values = histogram.iter_recorded().peekable();
+    let mut below = 0;
+    for power in BUCKETS {
+        let bound = (1u64 << power) - 1;
+        while let Some(value) = values.next_if(|value| value.value_iterated_to() <= bound) {
+            below += value.count_at_value();
+        }
+        page.bucket(labels, Some(seconds(bound)), below);
+    }
+    page.bucket(labels, None, histogram.len());
+    page.histogram_sum(labels, seconds(sum_ns(histogram)), histogram.len());
+}
+
+fn cost(page: &mut Page, summary: &Summary, own: &Own) {
+    let cost = &summary.self_cost;
+    page.family("observer_elapsed_seconds", Kind::Gauge, "seconds", "How long it has been observing.")
+        .sample(&[], seconds(cost.elapsed_ns));
+    page.family("observer_self_cpu_seconds", Kind::Counter, "seconds", "CPU time of the observer itself, by mode.")
+        .sample(&[("mode", "user")], seconds(cost.user_ns))
+        .sample(&[("mode", "system")], seconds(cost.system_ns));
+    page.family("observer_self_resident_bytes", Kind::Gauge, "bytes", "Largest resident size of the observer.")
+        .count(&[], cost.max_resident_bytes);
+    page.family("observer_self_kernel_bytes", Kind::Gauge, "bytes", "Kernel memory of the observer's maps.")
+        .count(&[], cost.kernel_bytes);
+    page.family("observer_programs", Kind::Gauge, "", "Programs attached.").count(&[], u64::from(cost.programs));
+    page.family("observer_records", Kind::Counter, "", "Records that came from the kernel.").count(&[], cost.records);
+    page.family("observer_scrapes", Kind::Counter, "", "Pages like this one made so far.").count(&[], own.scrapes);
+    page.family("observer_scrape_seconds", Kind::Counter, "seconds", "Time spent making them.")
+        .sample(&[], seconds(own.scrape_ns));
+    page.family("observer_connections_refused", Kind::Counter, "", "Connections refused because there were too many.")
+        .count(&[], own.refused);
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}

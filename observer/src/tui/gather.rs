@@ -1,0 +1,330 @@
+//! Makes the dashboard's sample from an engine and its counters. Tables are made anew only when something has changed, and
+//! the longer they are the less often: the event path never waits for the screen.
+
+mod about;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+pub use self::about::form;
+use self::about::{about, device};
+use super::model::{
+    About, BINS, Cost, Counts, DeviceLine, Distribution, EntryRow, FindingRow, Model, PartyRow, Transport, Widener, bin,
+};
+use crate::{
+    engine::{
+        Engine,
+        event::{Entry, Nanos},
+        tally::{FINDINGS_KEPT, Party, Tally},
+        totals::Durations,
+    },
+    export::losses,
+    outcome::{Context, Sample},
+};
+
+/// Samples over which the own cost is averaged.
+const COST_SAMPLES: usize = 50;
+
+/// Distributions are counted anew at most every so many samples.
+const DISTRIBUTION_SAMPLES: u64 = 5;
+
+/// Names of control groups by id and by a process in it, where they can be found out.
+pub trait Names {
+    /// The path of a control group.
+    fn cgroup(&mut self, id: u64, pid: u32) -> Option<String>;
+}
+
+/// Nothing can be found out, as in a replay on another host.
+impl Names for () {
+    fn cgroup(&mut self, _id: u64, _pid: u32) -> Option<String> {
+        None
+    }
+}
+
+/// What a sample is made from.
+pub struct Source<'a> {
+    /// The engine, with its tally.
+    pub engine: &'a Engine,
+    /// The latest counters.
+    pub sample: &'a Sample,
+    /// Now, on the events' clock.
+    pub now: Nanos,
+    /// Swap devices as they are now; `None`: as they were at the begin.
+    pub devices: Option<Vec<DeviceLine>>,
+    /// CPU time of this process so far and time of the real clock, nanoseconds; `None`: not of interest.
+    pub cpu: Option<(Nanos, Nanos)>,
+    /// The replay.
+    pub transport: Option<Transport>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Gatherer {
+    about: Arc<About>,
+    begin: Nanos,
+    devices: Option<Vec<DeviceLine>>,
+    widener: Widener,
+    samples: u64,
+    seen: Seen,
+    distributions: Arc<Vec<Distribution>>,
+    entries: Arc<Vec<EntryRow>>,
+    parties: Arc<Vec<PartyRow>>,
+    findings: Arc<Vec<FindingRow>>,
+    cpu: VecDeque<(Nanos, Nanos)>,
+    cgroups: HashMap<u64, String>,
+}
+
+/// Revision of the tally that each part was made from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    distributions: Option<u64>,
+    tables: Option<u64>,
+    findings: Option<u64>,
+}
+
+impl Gatherer {
+    /// For an observation, or a recording of one in `file`.
+    pub fn new(context: &Context, file: &str) -> Self {
+        let live = file.is_empty();
+        let widener = match context.widen_ns {
+            _ if !live => Widener::Recorded,
+            Some(ns) => Widener::Fixed(ns),
+            None => Widener::NotAsked,
+        };
+        Self {
+            about: Arc::new(about(context, file)),
+            begin: context.clocks.monotonic_ns,
+            devices: (!context.swaps.is_empty() || live).then(|| context.swaps.iter().map(device).collect()),
+            widener,
+            samples: 0,
+            seen: Seen::default(),
+            distributions: Arc::default(),
+            entries: Arc::default(),
+            parties: Arc::default(),
+            findings: Arc::default(),
+            cpu: VecDeque::new(),
+            cgroups: HashMap::new(),
+        }
+    }
+
+    /// The engine was replaced, or its tally cleared.
+    pub fn forget(&mut self) {
+        self.seen = Seen::default();
+        self.findings = Arc::default();
+    }
+
+    /// Makes a sample.
+    pub fn gather(&mut self, source: Source<'_>, names: &mut impl Names) -> Model {
+        if let Some(devices) = source.devices {
+            self.devices = Some(devices);
+        }
+        if let Some(tally) = source.engine.tally() {
+            self.take(tally, names);
+        }
+        self.samples += 1;
+        let counts = counts(source.engine, source.sample);
+        let mut losses = losses::collect(source.sample, &source.engine.report().losses);
+        let tally = source.engine.tally();
+        if let Some(tally) = tally.filter(|tally| tally.not_listed() > 0) {
+            *losses.entry("entry_not_listed").or_default() += tally.not_listed();
+        }
+        Model {
+            about: Arc::clone(&self.about),
+            at_ns: source.now.max(self.begin),
+            begin_ns: self.begin,
+            devices: self.devices.clone(),
+            counts,
+            open_flights: source.engine.open_flights().count(),
+            losses,
+            cost: source.cpu.map(|cpu| self.cost(cpu, source.sample)),
+            waited_ns: tally.map_or(0, |tally| tally.waited_ns),
+            overslept_ns: tally.map_or(0, |tally| tally.overslept_ns),
+            distributions: Arc::clone(&self.distributions),
+            entries: Arc::clone(&self.entries),
+            parties: Arc::clone(&self.parties),
+            findings: Arc::clone(&self.findings),
+            transport: source.transport,
+            widener: self.widener.clone(),
+        }
+    }
+
+    fn take(&mut self, tally: &Tally, names: &mut impl Names) {
+        let changed = |seen: Option<u64>| seen != Some(tally.revision);
+        let due = |every: u64| self.samples.is_multiple_of(every);
+        if changed(self.seen.distributions) && (due(DISTRIBUTION_SAMPLES) || self.seen.distributions.is_none()) {
+            self.distributions = Arc::new(distributions(tally));
+            self.seen.distributions = Some(tally.revision);
+        }
+        let rows = tally.entries().len() + tally.parties().len();
+        if changed(self.seen.tables) && (due(table_samples(rows)) || self.seen.tables.is_none()) {
+            self.entries = Arc::new(self.entry_rows(tally));
+            self.parties = Arc::new(self.party_rows(tally, names));
+            self.seen.tables = Some(tally.revision);
+        }
+        if changed(self.seen.findings) {
+            self.add_findings(tally);
+            self.seen.findings = Some(tally.revision);
+        }
+    }
+
+    fn entry_rows(&self, tally: &Tally) -> Vec<EntryRow> {
+        let row = |(entry, contention): (&Entry, _)| EntryRow {
+            entry: *entry,
+            device: self.device_of(*entry),
+            contention: Clone::clone(contention),
+        };
+        tally.entries().iter().map(row).collect()
+    }
+
+    fn party_rows(&mut self, tally: &Tally, names: &mut impl Names) -> Vec<PartyRow> {
+        let row = |(party, contention): (&Party, &crate::engine::tally::Contention)| {
+            let name = match party {
+                Party::Process(pid) => format!("{} {pid}", contention.last.comm),
+                Party::Command(command) => command.clone(),
+                Party::Cgroup(id) => self.cgroup(*id, contention.last.pid, names),
+            };
+            PartyRow { party: party.clone(), name, contention: contention.clone() }
+        };
+        tally.parties().iter().map(row).collect()
+    }
+
+    fn cgroup(&mut self, id: u64, pid: u32, names: &mut impl Names) -> String {
+        if let Some(known) = self.cgroups.get(&id) {
+            return known.clone();
+        }
+        match names.cgroup(id, pid) {
+            Some(path) => {
+                self.cgroups.insert(id, path.clone());
+                path
+            }
+            // Asked again next time: another process of the group may live longer.
+            None => format!("cgroup {id}"),
+        }
+    }
+
+    /// Findings are only ever added: what is known already is kept.
+    fn add_findings(&mut self, tally: &Tally) {
+        let last = self.findings.last().map_or(0, |row| row.number);
+        let new = tally.findings().iter().filter(|(number, _)| *number > last);
+        let new: Vec<FindingRow> = new
+            .map(|(number, finding)| FindingRow {
+                number: *number,
+                device: self.device_of(finding.entry),
+                at_ns: finding.end_ns.saturating_sub(self.begin),
+                finding: Arc::new(finding.clone()),
+            })
+            .collect();
+        if new.is_empty() {
+            return;
+        }
+        let mut all: Vec<FindingRow> = self.findings.iter().chain(&new).cloned().collect();
+        all.drain(..all.len().saturating_sub(FINDINGS_KEPT));
+        self.findings = Arc::new(all);
+    }
+
+    fn device_of(&self, entry: Entry) -> String {
+        let devices = self.devices.as_deref().unwrap_or_default();
+        let device = devices.iter().find(|device| device.kind == u32::from(entry.kind()));
+        device.map_or_else(|| "?".to_owned(), |device| device.name.clone())
+    }
+
+    fn cost(&mut self, now: (Nanos, Nanos), sample: &Sample) -> Cost {
+        if self.cpu.len() >= COST_SAMPLES {
+            self.cpu.pop_front();
+        }
+        self.cpu.push_back(now);
+        let (cpu, clock) = now;
+        let (cpu_then, clock_then) = self.cpu.front().copied().unwrap_or(now);
+        let elapsed = clock.saturating_sub(clock_then).max(1);
+        let counters = &sample.snapshot.counters;
+        Cost {
+            cpu_percent: 100.0 * cpu.saturating_sub(cpu_then) as f64 / elapsed as f64,
+            per_swap_in_ns: cpu.checked_div(counters.read_direct + counters.read_cached),
+        }
+    }
+}
+
+/// How often long tables are made anew, in samples.
+const fn table_samples(rows: usize) -> u64 {
+    match rows {
+        0..=200 => 1,
+        201..=5_000 => 5,
+        _ => 20,
+    }
+}
+
+fn counts(engine: &Engine, sample: &Sample) -> Counts {
+    let (counters, verdicts) = (&sample.snapshot.counters, &engine.report().verdicts);
+    [
+        counters.read_direct,
+        counters.read_cached,
+        verdicts.overlap,
+        verdicts.pin_wait,
+        verdicts.window,
+        verdicts.reuse,
+        verdicts.stale_install,
+    ]
+}
+
+fn distributions(tally: &Tally) -> Vec<Distribution> {
+    [
+        ("overlap", &tally.overlap_times),
+        ("pin hold", &tally.hold_times),
+        ("pin wait", &tally.wait_times),
+        ("oversleep", &tally.oversleep_times),
+    ]
+    .into_iter()
+    .map(|(name, durations)| distribution(name, durations))
+    .collect()
+}
+
+fn distribution(name: &'static str, durations: &Durations) -> Distribution {
+    let mut bins = Vec::new();
+    if !durations.histogram().is_empty() {
+        bins.resize(BINS, 0);
+        for value in durations.histogram().iter_recorded() {
+            if let Some(count) = bins.get_mut(bin(value.value_iterated_to())) {
+                *count += value.count_at_value();
+            }
+        }
+    }
+    Distribution { name, summary: durations.summary(), bins }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> Context {
+        Context::default()
+    }
+
+    #[test]
+    fn nothing_is_made_twice_from_the_same_tally() {
+        let mut gatherer = Gatherer::new(&context(), "");
+        let mut engine = Engine::default();
+        engine.start_tally();
+        let sample = Sample::default();
+        let mut gather = || {
+            let source = Source { engine: &engine, sample: &sample, now: 9, devices: None, cpu: None, transport: None };
+            gatherer.gather(source, &mut ())
+        };
+        let (first, second) = (gather(), gather());
+        assert!(Arc::ptr_eq(&first.entries, &second.entries));
+        assert!(Arc::ptr_eq(&first.distributions, &second.distributions));
+        assert_eq!(first.distributions.len(), 4);
+    }
+
+    #[test]
+    fn the_cost_is_that_of_the_last_seconds() {
+        let mut gatherer = Gatherer::new(&context(), "");
+        let mut sample = Sample::default();
+        sample.snapshot.counters.read_direct = 10;
+        assert!(gatherer.cost((0, 0), &sample).cpu_percent.abs() < f64::EPSILON);
+        let cost = gatherer.cost((5_000_000, 1_000_000_000), &sample);
+        assert!((cost.cpu_percent - 0.5).abs() < 1e-9);
+        assert_eq!(cost.per_swap_in_ns, Some(500_000));
+    }
+}

@@ -1,0 +1,15 @@
+//! The dashboard. [`model`] is what it shows, plain data; [`app`] is its state, pure: keys and samples in, effects out;
+//! [`layout`] is pure as well; [`view`] draws and changes nothing; [`run`] and [`terminal`] do the talking.
+
+pub mod app;
+pub mod gather;
+pub mod layout;
+pub mod model;
+pub mod player;
+pub mod run;
+pub mod terminal;
+pub mod theme;
+pub mod view;
+
+#[cfg(test)]
+mod tests;

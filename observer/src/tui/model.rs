@@ -1,0 +1,271 @@
+//! What the dashboard shows at one moment: plain data, made ten times a second from a live kernel or from a recording.
+//! Neither state nor views know where it comes from.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::{
+        event::{Entry, Nanos},
+        tally::{Contention, Party},
+        totals::DurationSummary,
+        verdict::Finding,
+    },
+    export::losses::Losses,
+    kernel::swaps::Synchronous,
+    picture::story::Setting,
+};
+
+/// What does not change while the dashboard is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Kernel release.
+    pub release: String,
+    /// What that kernel does about the race, in words.
+    pub state: String,
+    /// Whether two tasks can go wrong on this kernel (`Some(true)`: unfixed), only wait, or neither.
+    pub exposure: Exposure,
+    /// Backend in use, short: `fentry`.
+    pub backend: String,
+    /// Why not the better one, or what is not seen; empty: all is as it should be.
+    pub backend_why: String,
+    /// Length of a tick, nanoseconds.
+    pub tick_ns: Option<u64>,
+    /// The recording's file; empty: live.
+    pub file: String,
+    /// The command being watched; empty: everything on the host.
+    pub command: String,
+}
+
+/// What a kernel lets happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exposure {
+    /// Pages can be lost.
+    Unfixed,
+    /// Tasks wait.
+    Pinned,
+    /// Nothing is read past the swap cache.
+    Closed,
+    /// Not known.
+    #[default]
+    Unknown,
+}
+
+/// A swap device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceLine {
+    /// Short name: `zram0`.
+    pub name: String,
+    /// Number of the swap area, `type` of its entries.
+    pub kind: u32,
+    /// Driver or form: `zram`, `file`.
+    pub form: String,
+    /// Size, KiB.
+    pub size_kib: u64,
+    /// In use, KiB; `None`: not known.
+    pub used_kib: Option<u64>,
+    /// Whether it reads synchronously.
+    pub synchronous: Synchronous,
+}
+
+/// What is counted, in the order in which it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// Pages read past the swap cache.
+    Direct,
+    /// Pages read into the swap cache.
+    Cached,
+    /// Overlaps.
+    Overlaps,
+    /// Pin waits.
+    PinWaits,
+    /// Windows.
+    Windows,
+    /// Reuses.
+    Reuses,
+    /// Stale installs.
+    StaleInstalls,
+}
+
+impl Series {
+    /// All.
+    pub const ALL: [Self; 7] =
+        [Self::Direct, Self::Cached, Self::Overlaps, Self::PinWaits, Self::Windows, Self::Reuses, Self::StaleInstalls];
+
+    /// As it is shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct swap-ins",
+            Self::Cached => "cached swap-ins",
+            Self::Overlaps => "overlaps",
+            Self::PinWaits => "pin waits",
+            Self::Windows => "windows",
+            Self::Reuses => "reuses",
+            Self::StaleInstalls => "stale installs",
+        }
+    }
+}
+
+/// Running totals, one for each of [`Series::ALL`].
+pub type Counts = [u64; Series::ALL.len()];
+
+/// The dashboard's and the observer's own cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// CPU time in user space over the last seconds, percent of one CPU.
+    pub cpu_percent: f64,
+    /// User-space CPU time for each swap-in since the begin, nanoseconds; `None`: no swap-in yet.
+    pub per_swap_in_ns: Option<u64>,
+}
+
+/// Bins of a distribution: a quarter of a power of two each, the first at 1 ns.
+pub const BINS: usize = 4 * 42;
+
+/// The bin of a duration.
+pub fn bin(ns: Nanos) -> usize {
+    let ns = ns.max(1);
+    let power = ns.ilog2();
+    // Linear within a power of two: near enough to a quarter each.
+    let quarter = if power >= 2 { (ns >> (power - 2)) & 3 } else { 0 };
+    (4 * power as usize + usize::try_from(quarter).unwrap_or(0)).min(BINS - 1)
+}
+
+/// A distribution of durations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// Which.
+    pub name: &'static str,
+    /// Count and percentiles.
+    pub summary: DurationSummary,
+    /// How many lie in each bin, [`BINS`] of them, or none at all.
+    pub bins: Vec<u64>,
+}
+
+/// A row of the entries table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Which.
+    pub entry: Entry,
+    /// Its device; `?` where not known.
+    pub device: String,
+    /// What happened.
+    pub contention: Contention,
+}
+
+/// A row of the tasks table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartyRow {
+    /// Who.
+    pub party: Party,
+    /// The name to show.
+    pub name: String,
+    /// What happened.
+    pub contention: Contention,
+}
+
+/// A row of the list of findings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindingRow {
+    /// Its number in the run, from 1.
+    pub number: u64,
+    /// Device of its entry.
+    pub device: String,
+    /// Seconds and tenths since the begin of the run: how findings are told apart in time.
+    pub at_ns: Nanos,
+    /// The finding.
+    pub finding: Arc<Finding>,
+}
+
+/// What can be said of the widener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Widener {
+    /// Not to be had, and why.
+    #[default]
+    NotAsked,
+    /// Loaded with `--widen`, nanoseconds; it cannot be switched.
+    Fixed(u64),
+    /// Part of a recording.
+    Recorded,
+}
+
+/// Where a replay stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transport {
+    /// Since the begin of the recording, nanoseconds.
+    pub position_ns: Nanos,
+    /// Length of the recording, nanoseconds.
+    pub length_ns: Nanos,
+    /// Times real time.
+    pub speed: f64,
+    /// Running.
+    pub playing: bool,
+    /// On its way to a place or to the next finding.
+    pub seeking: bool,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    /// What does not change.
+    pub about: Arc<About>,
+    /// Now, on the clock of the events.
+    pub at_ns: Nanos,
+    /// Begin of the run on the same clock.
+    pub begin_ns: Nanos,
+    /// Swap devices; `None`: not known.
+    pub devices: Option<Vec<DeviceLine>>,
+    /// Running totals.
+    pub counts: Counts,
+    /// Flights open on contended entries.
+    pub open_flights: usize,
+    /// What was not seen.
+    pub losses: Losses,
+    /// Own cost; `None`: a replay, where it would mean nothing.
+    pub cost: Option<Cost>,
+    /// All pin waits together since the last clearing, nanoseconds.
+    pub waited_ns: Nanos,
+    /// The part of them after the pin was dropped.
+    pub overslept_ns: Nanos,
+    /// Overlap, pin hold, pin wait, oversleep.
+    pub distributions: Arc<Vec<Distribution>>,
+    /// Contended entries.
+    pub entries: Arc<Vec<EntryRow>>,
+    /// Who contends, in all three groupings.
+    pub parties: Arc<Vec<PartyRow>>,
+    /// Newest last.
+    pub findings: Arc<Vec<FindingRow>>,
+    /// Where the replay stands; `None`: live.
+    pub transport: Option<Transport>,
+    /// The widener.
+    pub widener: Widener,
+}
+
+impl Model {
+    /// All losses together.
+    pub fn lost(&self) -> u64 {
+        self.losses.values().sum()
+    }
+
+    /// Whether some device reads synchronously; `None`: not known.
+    pub fn synchronous(&self) -> Synchronous {
+        let Some(devices) = &self.devices else { return Synchronous::Unknown };
+        let any = |answer| devices.iter().any(|device| device.synchronous == answer);
+        [Synchronous::Yes, Synchronous::Unknown].into_iter().find(|answer| any(*answer)).unwrap_or(Synchronous::No)
+    }
+
+    /// For the captions of a picture.
+    pub fn setting(&self, device: &str) -> Setting {
+        Setting { release: self.about.release.clone(), state: self.about.state.clone(), device: device.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_rise_with_durations() {
+        assert_eq!([0, 1, 2, 4, 5, 8].map(bin), [0, 0, 4, 8, 9, 12]);
+        assert!((1..1_000_000u64).all(|ns| bin(ns) <= bin(ns + 1)));
+        assert_eq!(bin(u64::MAX), BINS - 1);
+    }
+}

@@ -1,0 +1,84 @@
+//! Frames go to the terminal on a thread of their own: a slow serial line, or a terminal that was stopped with Ctrl-S, must
+//! not keep events waiting.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Collects a frame, and hands it over when it is flushed.
+pub(super) struct Output {
+    frame: Vec<u8>,
+    frames: Sender<Vec<u8>>,
+    progress: Progress,
+}
+
+/// Frames that are on their way.
+#[derive(Clone, Default)]
+pub(super) struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    /// Whether all frames have been written.
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == 0
+    }
+
+    /// Waits until they have, but not for ever.
+    pub(super) fn wait(&self, patience: Duration) {
+        let begin = Instant::now();
+        while !self.is_idle() && begin.elapsed() < patience {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Output {
+    /// Starts the thread. It ends with this value.
+    /// While `may_write` is false frames are dropped: a panic on another thread has given the terminal back.
+    pub(super) fn start(may_write: &'static AtomicBool) -> io::Result<Self> {
+        let (frames, received) = channel::<Vec<u8>>();
+        let progress = Progress::default();
+        let done = progress.clone();
+        thread::Builder::new().name("screen".to_owned()).spawn(move || {
+            for frame in received {
+                // Locked first: whoever gives the terminal back waits for a frame that is being written.
+                let mut out = io::stdout().lock();
+                if may_write.load(Ordering::SeqCst) {
+                    // A terminal that is gone shows in other ways: SIGHUP, or no more keys.
+                    let _ = out.write_all(&frame).and_then(|()| out.flush());
+                }
+                drop(out);
+                done.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        })?;
+        Ok(Self { frame: Vec::new(), frames, progress })
+    }
+
+    /// To see whether frames have arrived.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.frame.is_empty() {
+            self.progress.0.fetch_add(1, Ordering::SeqCst);
+            if self.frames.send(std::mem::take(&mut self.frame)).is_err() {
+                self.progress.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The dashboard as a whole, on one fixed recording.
+
+pub(crate) mod recording;
+mod screens;
+mod state;

@@ -1,0 +1,132 @@
+//! One fixed recording: made-up events on an unfixed kernel, the same every time, written and read as any other.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    outcome::Sample,
+    tui::{
+        app::{App, keys::Key},
+        gather::{Gatherer, Source},
+        model::Model,
+        player::Player,
+        view,
+    },
+};
+
+#[path = "../../../tests/common/synthetic.rs"]
+#[expect(clippy::duplicate_mod, reason = "a module of the integration tests, which cannot be used from here otherwise")]
+mod synthetic;
+#[path = "../../../tests/common/unfixed.rs"]
+mod unfixed;
+
+/// Seconds of it.
+const LENGTH: u64 = 20;
+const SECOND: u64 = 1_000_000_000;
+
+/// A recording in a file, removed with this value.
+pub(crate) struct Recording {
+    pub(crate) path: PathBuf,
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Writes it, anew for each test: they run side by side.
+pub(crate) fn recording() -> Recording {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    let path = std::env::temp_dir().join(format!("observer-tui-{}-{number}", std::process::id()));
+    unfixed::record(&path, LENGTH, 1_000).unwrap();
+    Recording { path }
+}
+
+/// A dashboard of some size over the whole recording, paused at its end, and every sample on the way.
+pub(crate) fn app(width: u16, height: u16) -> App {
+    static APP: OnceLock<App> = OnceLock::new();
+    let played = || {
+        let mut app = App::default();
+        for model in samples() {
+            app.sample(model);
+        }
+        app
+    };
+    let mut app = APP.get_or_init(played).clone();
+    fit(&mut app, width, height);
+    app
+}
+
+/// As the run loop does after each change of view.
+pub(crate) fn fit(app: &mut App, width: u16, height: u16) {
+    let (rows, lines) = view::pages(width, height, app.tab);
+    app.resize(rows, lines);
+}
+
+/// Presses keys, and fits after each.
+pub(crate) fn press(app: &mut App, size: (u16, u16), keys: &str) {
+    for ch in keys.chars() {
+        let key = match ch {
+            '\n' => Key::Enter,
+            '\t' => Key::Tab,
+            '\u{1b}' => Key::Esc,
+            ch => Key::Char(ch),
+        };
+        app.key(key);
+        fit(app, size.0, size.1);
+    }
+}
+
+fn samples() -> Vec<Model> {
+    let recording = recording();
+    let mut player = Player::open(&recording.path).unwrap();
+    let mut gatherer = Gatherer::new(player.context(), "made-up.obsrec");
+    let mut samples = Vec::new();
+    for _ in 0..LENGTH * 10 - 5 {
+        player.tick(SECOND / 10, || true);
+        let mut transport = player.transport();
+        // How soon the length is known is a matter of luck.
+        transport.length_ns = LENGTH * SECOND;
+        let source = Source {
+            engine: player.engine(),
+            sample: player.sample(),
+            now: player.now(),
+            devices: None,
+            cpu: None,
+            transport: Some(transport),
+        };
+        samples.push(gatherer.gather(source, &mut ()));
+    }
+    samples
+}
+
+/// A sample with nothing in it, of a live observation.
+pub(crate) fn quiet() -> Model {
+    let mut gatherer = Gatherer::new(&unfixed::context(), "");
+    let mut engine = crate::engine::Engine::default();
+    engine.start_tally();
+    let (sample, now) = (Sample::default(), synthetic::BEGIN + 75 * SECOND);
+    let source = Source {
+        engine: &engine,
+        sample: &sample,
+        now,
+        devices: None,
+        cpu: Some((4_000_000, SECOND)),
+        transport: None,
+    };
+    gatherer.gather(source, &mut ())
+}
+
+/// With losses.
+pub(crate) fn lossy() -> Model {
+    let mut model = quiet();
+    model.losses.insert("ring_full_flight", 1_234);
+    model.losses.insert("event_too_late", 2);
+    model.findings = Arc::default();
+    model
+}

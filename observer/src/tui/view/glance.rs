@@ -1,0 +1,95 @@
+//! Three lines that answer at a glance: is this host exposed, is it happening, what does it cost?
+
+use super::numbers::{count, some};
+use crate::{
+    engine::verdict::Verdict,
+    export::text::duration,
+    kernel::swaps::Synchronous,
+    tui::{
+        app::{Shown, rows::seconds, worst},
+        model::{Exposure, Model, Series},
+        theme::Tone,
+    },
+};
+
+/// Question, answer, and how bad that is.
+pub(super) fn answers(shown: &Shown) -> [(&'static str, String, Tone); 3] {
+    let (exposed, exposed_tone) = exposed(&shown.model);
+    let (happening, happening_tone) = happening(shown);
+    let (price, price_tone) = price(&shown.model);
+    [("exposed", exposed, exposed_tone), ("happening", happening, happening_tone), ("price", price, price_tone)]
+}
+
+fn exposed(model: &Model) -> (String, Tone) {
+    let synchronous: Vec<&str> = model
+        .devices
+        .iter()
+        .flatten()
+        .filter(|device| device.synchronous == Synchronous::Yes)
+        .map(|device| device.name.as_str())
+        .collect();
+    let names = synchronous.join(", ");
+    let direct = model.counts.first().is_some_and(|count| *count > 0);
+    match (model.about.exposure, model.synchronous()) {
+        (Exposure::Closed, _) => ("no: this kernel reads nothing past the swap cache".to_owned(), Tone::Good),
+        (Exposure::Unfixed | Exposure::Pinned, Synchronous::No) if !direct => {
+            ("no: no swap device reads synchronously".to_owned(), Tone::Good)
+        }
+        (Exposure::Unfixed, Synchronous::Yes) => {
+            (format!("yes, to loss: the kernel does not pin, {names} reads synchronously"), Tone::Bad)
+        }
+        (Exposure::Unfixed, _) if direct => {
+            ("yes, to loss: the kernel does not pin, and pages are read directly".to_owned(), Tone::Bad)
+        }
+        (Exposure::Unfixed, _) => {
+            ("perhaps: the kernel does not pin; how the device reads is not known".to_owned(), Tone::Caution)
+        }
+        (Exposure::Pinned, _) => ("to waiting, not to loss: this kernel pins entries".to_owned(), Tone::Good),
+        (Exposure::Unknown, _) => ("not known".to_owned(), Tone::Caution),
+    }
+}
+
+fn happening(shown: &Shown) -> (String, Tone) {
+    let (model, rates) = (&shown.model, &shown.rates);
+    let lost = model.lost();
+    let total = |series| rates.total(series);
+    let last = || {
+        worst(&model.findings).map_or_else(String::new, |(_, finding)| {
+            let ago = seconds(model.at_ns.saturating_sub(finding.end_ns));
+            format!(", last {ago} ago: {} {}", finding.reader.comm, finding.reader.tid)
+        })
+    };
+    let stale = total(Series::StaleInstalls);
+    if stale > 0 {
+        return (format!("yes: {}, data lost{}", some(stale, Verdict::StaleInstall.name()), last()), Tone::Bad);
+    }
+    let (reuses, windows) = (total(Series::Reuses), total(Series::Windows));
+    if reuses + windows > 0 {
+        let seen = format!("{}, {}", some(reuses, "reuse"), some(windows, "window"));
+        return (format!("nearly: {seen}, no loss seen{}", last()), Tone::Caution);
+    }
+    let (overlaps, waits) = (total(Series::Overlaps), total(Series::PinWaits));
+    let seen = format!("{}, {}", some(overlaps, "overlap"), some(waits, "pin wait"));
+    match (lost, overlaps + waits) {
+        (0, 0) => ("no: nothing so far".to_owned(), Tone::Good),
+        (0, _) => (format!("no loss: {seen}"), Tone::Good),
+        (lost, _) => (format!("no loss seen: {seen}; but {} events lost", count(lost)), Tone::Caution),
+    }
+}
+
+fn price(model: &Model) -> (String, Tone) {
+    let wait = model.distributions.iter().find(|distribution| distribution.name == "pin wait");
+    let Some(wait) = wait.filter(|wait| wait.summary.count > 0) else {
+        return match model.about.exposure {
+            Exposure::Unfixed => ("none: this kernel does not pin, so nobody waits".to_owned(), Tone::Plain),
+            _ => ("none: nobody waited for a pin".to_owned(), Tone::Good),
+        };
+    };
+    let share = model.overslept_ns.saturating_mul(100) / model.waited_ns.max(1);
+    let text = format!(
+        "{} waited, {share}% of it after the pin was free; p99 {}",
+        duration(model.waited_ns),
+        duration(wait.summary.p99_ns)
+    );
+    (text, Tone::Caution)
+}

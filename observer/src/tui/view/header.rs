@@ -1,0 +1,163 @@
+//! The header: kernel and state, hooks and why, swap devices, losses, own cost.
+
+use super::{
+    numbers::{clock, count, kib},
+    pen::Pen,
+};
+use crate::{
+    export::{losses, text::duration},
+    kernel::swaps::Synchronous,
+    tui::{
+        layout::{Area, HeaderSize},
+        model::{DeviceLine, Exposure, Model},
+        theme::Tone,
+    },
+};
+
+pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: HeaderSize) {
+    first_line(pen, model, area.cut_top(1), size);
+    match size {
+        HeaderSize::Line => {}
+        HeaderSize::Short => {
+            let line = label(pen, area.cut_top(1), "swap");
+            let rest = devices(pen, model, line);
+            pen.if_fits(rest, &format!("hooks {}", model.about.backend), Tone::Dim);
+            let line = label(pen, area.cut_top(1), "lost");
+            let rest = losses_of(pen, model, line);
+            if model.cost.is_some() {
+                pen.if_fits(rest, &format!("own cost {}", cost(model)), Tone::Dim);
+            }
+        }
+        HeaderSize::Full => {
+            let line = label(pen, area.cut_top(1), "hooks");
+            let rest = pen.word(line, &model.about.backend, Tone::Plain);
+            pen.put(rest, &model.about.backend_why, Tone::Dim);
+            let line = label(pen, area.cut_top(1), "swap");
+            devices(pen, model, line);
+            let line = label(pen, area.cut_top(1), "lost");
+            losses_of(pen, model, line);
+            let line = label(pen, area.cut_top(1), "own cost");
+            pen.put(line, &cost(model), Tone::Plain);
+        }
+    }
+}
+
+/// Width of the words at the left.
+const LABEL: u16 = 10;
+
+fn label(pen: &mut Pen<'_>, mut line: Area, label: &str) -> Area {
+    let place = line.cut_left(LABEL);
+    pen.put(place, label, Tone::Dim);
+    line
+}
+
+/// What the kernel does about the race, as far as it matters on this host.
+pub(super) fn state(model: &Model) -> (String, Tone) {
+    let unreachable = matches!(model.about.exposure, Exposure::Unfixed | Exposure::Pinned)
+        && model.synchronous() == Synchronous::No
+        && model.counts.first() == Some(&0);
+    if unreachable {
+        return ("not reachable here: no synchronous swap device".to_owned(), Tone::Good);
+    }
+    let tone = match model.about.exposure {
+        Exposure::Unfixed => Tone::Bad,
+        Exposure::Pinned | Exposure::Closed => Tone::Good,
+        Exposure::Unknown => Tone::Caution,
+    };
+    (model.about.state.clone(), tone)
+}
+
+fn first_line(pen: &mut Pen<'_>, model: &Model, line: Area, size: HeaderSize) {
+    let (state, tone) = state(model);
+    if size == HeaderSize::Line {
+        let lost = model.lost();
+        let line = if lost > 0 { pen.right(line, &format!("  lost {}", count(lost)), Tone::Bad) } else { line };
+        let rest = pen.word(line, &state, tone);
+        pen.if_fits(rest, &running(model, false), Tone::Dim);
+        return;
+    }
+    let mut line = pen.right(line, &running(model, line.width >= 100), Tone::Plain);
+    line.width = line.width.saturating_sub(2);
+    let line = label(pen, line, "observer");
+    let rest = pen.word(line, &state, tone);
+    pen.if_fits(rest, &model.about.release, Tone::Strong);
+}
+
+/// `live 00:12:41`, or where the replay stands.
+fn running(model: &Model, long: bool) -> String {
+    let since = clock(model.at_ns.saturating_sub(model.begin_ns));
+    match &model.transport {
+        None if model.about.command.is_empty() || !long => format!("live {since}"),
+        None => format!("live {since} -- {}", cut(&model.about.command, 16)),
+        Some(transport) => {
+            let known = transport.length_ns > 0 && long;
+            let length = if known { format!("/{}", clock(transport.length_ns)) } else { String::new() };
+            let doing = match (transport.seeking, transport.playing) {
+                (true, _) => "seeking".to_owned(),
+                (false, true) => format!("x{}", transport.speed),
+                (false, false) => "paused".to_owned(),
+            };
+            format!("replay {}{length} {doing}", clock(transport.position_ns))
+        }
+    }
+}
+
+fn cut(text: &str, width: usize) -> String {
+    text.chars().take(width).collect()
+}
+
+fn devices(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
+    let Some(devices) = &model.devices else { return pen.word(line, "not known", Tone::Dim) };
+    if devices.is_empty() {
+        return pen.word(line, "no swap device", Tone::Caution);
+    }
+    let mut rest = line;
+    for (index, device) in devices.iter().enumerate() {
+        let text = describe(device);
+        let more = devices.len() - index;
+        let needed = super::pen::length(&text) + if more > 1 { 10 } else { 0 };
+        if index > 0 && needed > rest.width {
+            return pen.word(rest, &format!("+{more} more"), Tone::Dim);
+        }
+        rest = pen.word(rest, &text, Tone::Plain);
+    }
+    rest
+}
+
+fn describe(device: &DeviceLine) -> String {
+    let used = device.used_kib.map_or_else(String::new, |used| {
+        let share = used.saturating_mul(100) / device.size_kib.max(1);
+        format!(" {share}% used")
+    });
+    let synchronous = match device.synchronous {
+        Synchronous::Yes => "sync",
+        Synchronous::No => "async",
+        Synchronous::Unknown => "sync?",
+    };
+    format!("{} {} {}{used} {synchronous}", device.name, device.form, kib(device.size_kib))
+}
+
+/// By cause, the largest first, as many as there is room for.
+fn losses_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
+    let lost = model.lost();
+    if lost == 0 {
+        return pen.word(line, "nothing", Tone::Good);
+    }
+    let mut causes: Vec<_> = model.losses.iter().filter(|(_, count)| **count > 0).collect();
+    causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let mut rest = pen.word(line, &count(lost), Tone::Bad);
+    for (cause, lost) in &causes {
+        rest = pen.word(rest, &format!("{} {}", cause.replace('_', " "), count(**lost)), Tone::Bad);
+    }
+    if let Some((cause, _)) = causes.first() {
+        pen.put(rest, losses::remedy(cause), Tone::Dim);
+    }
+    rest
+}
+
+/// Of this process; a recording does not know what watching it costs.
+fn cost(model: &Model) -> String {
+    let Some(cost) = model.cost else { return "not measured in a replay".to_owned() };
+    let each = cost.per_swap_in_ns.map_or_else(String::new, |ns| format!(", {} a swap-in", duration(ns)));
+    format!("{:.1}% of a CPU{each} in user space", cost.cpu_percent)
+}

@@ -1,0 +1,325 @@
+//! The dashboard in a real pseudo-terminal: what is on the screen, and how the terminal is left behind, whichever way the
+//! program ends.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, helpers included")]
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Termios, Winsize, tcgetattr, tcsetwinsize},
+};
+
+#[path = "common/synthetic.rs"]
+mod synthetic;
+#[path = "common/unfixed.rs"]
+mod unfixed;
+
+/// Longest wait for anything to show.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Set for a test of this file that is run again as the program in the terminal.
+const CHILD: &str = "OBSERVER_E2E_CHILD";
+
+/// A recording and a folder of this test's own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("observer-e2e-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        unfixed::record(&folder.join("r"), 30, 1_000).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A terminal with a program in it.
+struct Terminal {
+    keyboard: File,
+    line: OwnedFd,
+    before: Termios,
+    screen: Arc<Mutex<vt100::Parser>>,
+    child: Child,
+}
+
+impl Terminal {
+    /// Of this size, as the line knows it; `real` is what a question to the terminal itself is answered with.
+    fn start(mut command: Command, (columns, rows): (u16, u16), real: (u16, u16)) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = PathBuf::from(ptsname(&master, Vec::new()).unwrap().into_string().unwrap());
+        let open = || File::options().read(true).write(true).open(&name).unwrap();
+        let line = OwnedFd::from(open());
+        tcsetwinsize(&line, winsize(columns, rows)).unwrap();
+        let before = tcgetattr(&line).unwrap();
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(real.1, real.0, 0)));
+        command.stdin(open()).stdout(open()).stderr(open());
+        // SAFETY: both calls are single system calls, fit to be made between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::setsid()?;
+                rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+                Ok(())
+            });
+        }
+        let child = command.spawn().unwrap();
+        let keyboard = File::from(master);
+        listen(keyboard.try_clone().unwrap(), Arc::clone(&screen), real);
+        Self { keyboard, line, before, screen, child }
+    }
+
+    fn replay(folder: &Folder, size: (u16, u16)) -> Self {
+        Self::start(replay(folder), size, size)
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    /// Waits until something is on the screen.
+    fn shows(&self, what: &str) {
+        let begin = Instant::now();
+        while !self.text().contains(what) {
+            assert!(begin.elapsed() < PATIENCE, "no {what:?} on the screen:\n{}", self.text());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.child.id().try_into().unwrap()).unwrap(), signal).unwrap();
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                // What it wrote last is still on its way.
+                thread::sleep(Duration::from_millis(100));
+                return status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "it does not end:\n{}", self.text());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The terminal is as it was: modes of the line, screen, cursor, mouse.
+    fn is_restored(&self) {
+        let after = tcgetattr(&self.line).unwrap();
+        assert_eq!(format!("{after:?}"), format!("{:?}", self.before), "modes of the line");
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        assert!(!screen.alternate_screen() && !screen.hide_cursor(), "screen or cursor");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn winsize(columns: u16, rows: u16) -> Winsize {
+    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+/// Shows what comes, and answers as a terminal does when it is asked where its cursor is.
+fn listen(mut line: File, screen: Arc<Mutex<vt100::Parser>>, real: (u16, u16)) {
+    thread::spawn(move || {
+        let mut bytes = vec![0; 65_536];
+        // Reading ends with an error when the last program has closed the line.
+        while let Ok(len @ 1..) = line.read(&mut bytes) {
+            let came = &bytes[..len];
+            screen.lock().unwrap().process(came);
+            if came.windows(4).any(|window| window == b"\x1b[6n") {
+                let answer = format!("\x1b[{};{}R", real.1, real.0);
+                let _ = line.write_all(answer.as_bytes());
+            }
+        }
+    });
+}
+
+fn replay(folder: &Folder) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_observer"));
+    environment(&mut command).arg("replay").arg("r").current_dir(&folder.0);
+    command
+}
+
+fn environment(command: &mut Command) -> &mut Command {
+    command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env_remove("LC_ALL").env_remove("NO_COLOR");
+    command.env_remove("COLUMNS").env_remove("LINES")
+}
+
+#[test]
+fn keys_lead_through_the_views_and_out() {
+    let folder = Folder::new("keys");
+    let mut terminal = Terminal::replay(&folder, (80, 24));
+    terminal.shows("unfixed: ABA possible");
+    terminal.shows("stale installs");
+    terminal.keys("]]");
+    terminal.keys("4");
+    terminal.shows("overtaken by");
+    terminal.keys("n");
+    terminal.shows("paused");
+    terminal.keys("\r");
+    terminal.shows("was still busy with the page");
+    terminal.keys("e");
+    terminal.shows("wrote observer-");
+    terminal.keys("q2/java\r");
+    terminal.shows("filter: java");
+    terminal.keys("?");
+    terminal.shows("quit; the summary follows");
+    terminal.keys("x");
+    terminal.keys("q");
+    assert_eq!(terminal.end().code(), Some(10), "a stale install was played");
+    terminal.is_restored();
+    let files: Vec<String> =
+        std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let svg = files.iter().find(|name| Path::new(name).extension().is_some_and(|ending| ending == "svg")).unwrap();
+    roxmltree::Document::parse(&std::fs::read_to_string(folder.0.join(svg)).unwrap()).unwrap();
+}
+
+#[test]
+fn signals_end_it_and_restore_the_terminal() {
+    let folder = Folder::new("signals");
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut terminal = Terminal::replay(&folder, (80, 24));
+        terminal.shows("stale installs");
+        terminal.signal(signal);
+        terminal.end();
+        terminal.is_restored();
+    }
+}
+
+#[test]
+fn control_c_ends_it() {
+    let folder = Folder::new("ctrl-c");
+    let mut terminal = Terminal::replay(&folder, (120, 40));
+    terminal.shows("own cost");
+    terminal.keys("\x03");
+    terminal.end();
+    terminal.is_restored();
+}
+
+#[test]
+fn a_panic_restores_the_terminal_before_it_is_told() {
+    let folder = Folder::new("panic");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    environment(&mut command).args(["--exact", "panics_in_the_terminal", "--ignored", "--nocapture"]);
+    command.env(CHILD, folder.0.join("r"));
+    let mut terminal = Terminal::start(command, (80, 24), (80, 24));
+    terminal.shows("stale installs");
+    terminal.shows("on purpose");
+    terminal.end();
+    terminal.is_restored();
+    assert!(terminal.text().contains("panicked at"), "{}", terminal.text());
+}
+
+/// The program of the test above: not a test by itself.
+#[test]
+#[ignore = "run by another test, in a terminal"]
+fn panics_in_the_terminal() {
+    let Some(file) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
+    let panics = thread::spawn(|| {
+        thread::sleep(Duration::from_secs(2));
+        panic!("on purpose");
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let player = observer::tui::player::Player::open(&file).unwrap();
+    // A panic anywhere ends the dashboard.
+    runtime.block_on(observer::tui::run::replay(player, &file, false)).unwrap();
+    assert!(panics.join().is_err());
+}
+
+#[test]
+fn the_window_is_followed() {
+    let folder = Folder::new("window");
+    let mut terminal = Terminal::replay(&folder, (80, 24));
+    terminal.shows("stale installs");
+    assert!(!terminal.text().contains("own cost"));
+    terminal.screen.lock().unwrap().screen_mut().set_size(40, 120);
+    tcsetwinsize(&terminal.line, winsize(120, 40)).unwrap();
+    terminal.shows("own cost");
+    terminal.screen.lock().unwrap().screen_mut().set_size(8, 30);
+    tcsetwinsize(&terminal.line, winsize(30, 8)).unwrap();
+    terminal.shows("observer needs at least");
+    terminal.keys("q");
+    terminal.end();
+    terminal.is_restored();
+}
+
+#[test]
+fn a_line_without_a_size_asks_the_terminal() {
+    let folder = Folder::new("size");
+    let mut terminal = Terminal::start(replay(&folder), (0, 0), (100, 30));
+    terminal.shows("stale installs");
+    terminal.shows("freeze");
+    let text = terminal.text();
+    assert!(text.lines().count() == 30 && text.lines().any(|line| line.chars().count() > 95), "{text}");
+    terminal.keys("q");
+    terminal.end();
+    terminal.is_restored();
+}
+
+#[test]
+fn suspending_where_no_shell_could_bring_it_back_does_not_stop_it() {
+    let folder = Folder::new("suspend");
+    let mut terminal = Terminal::replay(&folder, (80, 24));
+    terminal.shows("stale installs");
+    terminal.keys("\x1a");
+    terminal.keys("4");
+    terminal.shows("overtaken by");
+    terminal.signal(Signal::TSTP);
+    terminal.keys("1");
+    terminal.shows("per second");
+    terminal.signal(Signal::CONT);
+    terminal.keys("2");
+    terminal.shows("deepest");
+    terminal.keys("q");
+    terminal.end();
+    terminal.is_restored();
+}
+
+#[test]
+fn the_mouse_turns_the_views() {
+    let folder = Folder::new("mouse");
+    let mut terminal = Terminal::replay(&folder, (80, 24));
+    terminal.shows("per second");
+    // A click on the second name of the fourth line, as xterm sends it.
+    terminal.keys("\x1b[<0;15;4M\x1b[<0;15;4m");
+    terminal.shows("deepest");
+    terminal.keys("q");
+    terminal.end();
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_do_instead() {
+    let folder = Folder::new("none");
+    let output = replay(&folder).stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(told.contains("needs a terminal") && told.contains("observer report r"), "{told}");
+    assert!(output.stdout.is_empty());
+}

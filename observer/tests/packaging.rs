@@ -1,0 +1,75 @@
+//! Rules, dashboard and unit use exactly the names that `serve` exports.
+#![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use observer::{
+    export::{
+        merge::Observed,
+        openmetrics::{Dialect, Own, page},
+    },
+    record::replay,
+};
+
+fn root(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// The names of all samples of the fixture's page, which has every family.
+fn exported() -> BTreeSet<String> {
+    let outcome = replay(&root("observer/tests/fixtures/recordings/v1.obs")).unwrap();
+    let page = page(&Observed::new(&outcome), &Own::default(), Dialect::OpenMetrics);
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    samples.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
+}
+
+/// Every word that looks like one of our names. Those with a colon are made by the recording rules.
+fn used(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    words.filter(|word| word.starts_with("observer_") && !word.contains(':')).map(str::to_owned).collect()
+}
+
+fn check(path: &str, at_least: usize) {
+    let (text, exported) = (fs::read_to_string(root(path)).unwrap(), exported());
+    // What people read may name a family without its suffix.
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("description") && !line.contains('#')).collect();
+    let used = used(&lines.join("\n"));
+    assert!(used.len() >= at_least, "{path}: where have the names gone? {used:?}");
+    let unknown: Vec<_> = used.difference(&exported).collect();
+    assert!(unknown.is_empty(), "{path} uses names that are not exported: {unknown:?}");
+}
+
+#[test]
+fn the_rules_use_names_that_are_exported() {
+    check("packaging/prometheus/rules.yml", 8);
+    check("packaging/prometheus/rules_test.yml", 5);
+}
+
+#[test]
+fn the_dashboard_uses_names_that_are_exported() {
+    check("packaging/grafana/observer.json", 12);
+    let text = fs::read_to_string(root("packaging/grafana/observer.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.iter().all(|panel| !panel["targets"].as_array().unwrap().is_empty()));
+}
+
+#[test]
+fn recorded_names_are_made_by_a_rule() {
+    let text = fs::read_to_string(root("packaging/prometheus/rules.yml")).unwrap();
+    let made: BTreeSet<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    let used = words.filter(|word| word.contains(":observer_"));
+    for word in used {
+        assert!(made.contains(word), "{word} is made by no rule");
+    }
+    assert!(made.len() > 5);
+}
+
+#[test]
+fn the_unit_listens_where_serve_does_and_grants_no_more_than_it_says() {
+    let unit = fs::read_to_string(root("packaging/observer.service")).unwrap();
+    assert!(unit.contains("observer serve --listen 127.0.0.1:9842"));
+    let granted = unit.lines().filter_map(|line| line.strip_prefix("AmbientCapabilities=")).collect::<String>();
+    assert_eq!(granted, "CAP_BPF CAP_PERFMON");
+}

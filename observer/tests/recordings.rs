@@ -1,0 +1,47 @@
+//! The promise of docs/recording.md: any file of the same major version stays readable. One file of each version is kept.
+
+use std::path::PathBuf;
+
+use observer::{
+    export::merge::Observed,
+    outcome::Ended,
+    record::{Reader, replay},
+    source::Input,
+};
+
+fn fixture(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", "recordings", name].iter().collect()
+}
+
+#[test]
+fn version_1_0_stays_readable() {
+    let outcome = replay(&fixture("v1.obs")).unwrap();
+    assert_eq!((outcome.damage.as_slice(), outcome.ending.ended), ([].as_slice(), Ended::Duration));
+    assert_eq!(outcome.context.kernel.state, "pinned, wait queue");
+    assert_eq!(outcome.context.clocks.realtime_ns, 1_767_225_600_000_000_000);
+    let observed = Observed::new(&outcome);
+    let summary = &observed.summary;
+    let verdicts = &summary.verdicts;
+    assert_eq!(
+        [verdicts.overlap, verdicts.pin_wait, verdicts.window, verdicts.reuse, verdicts.stale_install],
+        [746, 359, 4, 3, 6]
+    );
+    assert_eq!([summary.swapins.direct, summary.swapins.cached, summary.flights.begun], [8_085, 19_467, 35_091]);
+    assert_eq!(summary.swapins.kernel, Some(summary.swapins.seen));
+    assert_eq!(summary.losses.values().sum::<u64>(), 0);
+    let counts: Vec<u64> = observed.histograms.iter().map(|(_, histogram)| histogram.len()).collect();
+    assert_eq!(counts, [8_085, 19_467, 7_539, 746, 359, 359, 359, 13]);
+}
+
+#[test]
+fn every_event_of_version_1_0_is_there() {
+    let mut reader = Reader::open(&fixture("v1.obs")).unwrap();
+    let inputs: Vec<Input> = std::iter::from_fn(|| reader.next_input()).collect();
+    let count = |which: fn(&Input) -> bool| inputs.iter().filter(|input| which(input)).count();
+    let counts = [
+        count(|input| matches!(input, Input::Event(_))),
+        count(|input| matches!(input, Input::Advance(_))),
+        count(|input| matches!(input, Input::Sample(_))),
+    ];
+    assert_eq!(counts, [3_013, 27, 4]);
+}

@@ -1,0 +1,438 @@
+#!/usr/bin/env python3
+"""Reads what `observer report` and `observer serve` write with programs that others wrote, and compares.
+
+    check_exports.py OBSERVER RECORDING [--out DIR] [--only NAME]...
+
+Needs the packages of requirements.txt, promtool and prometheus (Debian: prometheus) and chromium (Debian: chromium).
+Prints one line for each check; exits with 1 if one fails. Screenshots stay in DIR to be looked at.
+"""
+
+import argparse
+import csv
+import html.parser
+import io
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve()
+ROOT = HERE.parents[3]
+VERDICTS = {"overlap": "overlap", "pin_wait": "pin-wait", "window": "window", "reuse": "reuse",
+            "stale_install": "stale-install"}
+
+
+class Failed(Exception):
+    pass
+
+
+def equal(what, found, expected):
+    if found != expected:
+        raise Failed(f"{what}: {found!r}, should be {expected!r}")
+
+
+def near(what, found, expected, share):
+    if abs(found - expected) > share * max(abs(expected), 1):
+        raise Failed(f"{what}: {found!r}, should be about {expected!r}")
+
+
+class Tool:
+    def __init__(self, observer, recording, out):
+        self.observer, self.recording, self.out = observer, recording, out
+        self.summary = json.loads(self.report("json"))
+
+    def report(self, form, *extra):
+        """What the tool writes in one format. 10 and 20 are verdicts, not failures."""
+        command = [self.observer, "report", *(extra or [self.recording]), "--format", form]
+        done = subprocess.run(command, capture_output=True, timeout=300)
+        if done.returncode not in (0, 10, 20):
+            raise Failed(f"{command}: {done.returncode}: {done.stderr.decode(errors='replace')}")
+        return done.stdout.decode()
+
+
+def check_hlog(tool):
+    """hdrhistogram (PyPI) reads the log: same counts, same percentiles, and the sums of two logs."""
+    from hdrh.histogram import HdrHistogram
+    from hdrh.log import HistogramLogReader
+
+    def read(text):
+        path = tool.out / "check.hlog"
+        path.write_text(text)
+        tags = {}
+        reader = HistogramLogReader(str(path), HdrHistogram(1, 3_600_000_000_000, 3))
+        while (histogram := reader.get_next_interval_histogram()) is not None:
+            tag = histogram.get_tag()
+            if tag in tags:
+                tags[tag].add(histogram)
+            else:
+                tags[tag] = histogram
+        return tags
+
+    tags = read(tool.report("hlog"))
+    filled = {name: d for name, d in tool.summary["distributions"].items() if d["count"]}
+    equal("tags", sorted(tags), sorted(filled))
+    for name, d in filled.items():
+        histogram = tags[name]
+        equal(f"{name} count", histogram.get_total_count(), d["count"])
+        for per_mille, key in [(500, "p50_ns"), (900, "p90_ns"), (990, "p99_ns"), (999, "p999_ns")]:
+            # This library rounds the rank of a percentile, the tool's rounds it up, as newer ones do: ask by the rank.
+            rank = -(-per_mille * d["count"] // 1000)
+            equal(f"{name} {key}", histogram.get_value_at_percentile(100 * rank / d["count"]), d[key])
+        equal(f"{name} max", histogram.get_max_value(), d["max_ns"])
+    copy = tool.out / "copy.obs"
+    shutil.copyfile(tool.recording, copy)
+    twice = read(tool.report("hlog") + tool.report("hlog", str(copy)))
+    for name, d in filled.items():
+        equal(f"{name} count of two hosts", twice[name].get_total_count(), 2 * d["count"])
+    return f"{len(tags)} distributions, {sum(d['count'] for d in filled.values())} values"
+
+
+def check_ndjson(tool):
+    """Python's json reads every line; each follows the published schema."""
+    import jsonschema
+    schema = json.loads((ROOT / "docs/schema/finding-1.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    lines = [json.loads(line) for line in tool.report("ndjson").splitlines()]
+    equal("lines", len(lines), len(tool.summary["findings"]))
+    for line, finding in zip(lines, tool.summary["findings"]):
+        validator.validate(line)
+        # A name that the schema does not know would be one that nobody is told of.
+        equal("unknown names", sorted(set(line) - set(schema["properties"])), [])
+        equal("finding", {k: v for k, v in line.items() if k in finding}, finding)
+    broken = dict(lines[0], verdict="nonsense")
+    equal("schema refuses nonsense", validator.is_valid(broken), False)
+    return f"{len(lines)} findings"
+
+
+def check_csv(tool):
+    """Python's csv reads every row back to the JSON's values."""
+    text = tool.report("csv")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    equal("rows", len(rows), len(tool.summary["findings"]))
+    for row, finding in zip(rows, tool.summary["findings"]):
+        equal("verdict", row["verdict"], finding["verdict"])
+        equal("entry", row["entry"], finding["entry"])
+        equal("address", int(row["address"], 16), finding["address"])
+        equal("comm", row["reader_comm"], finding["reader"]["comm"])
+        for name in ("begin_ns", "read_begin_ns", "end_ns", "changes"):
+            equal(name, int(row[name]), finding[name])
+        for name in ("freed", "handed_out", "written"):
+            deed = finding[name]
+            equal(name, row[f"{name}_ns"], str(deed["at_ns"]) if deed else "")
+        equal("installed", row["installed"], str(finding["installed"]).lower())
+    again = io.StringIO(newline="")
+    writer = csv.DictWriter(again, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)
+    equal("written back", again.getvalue(), text)
+    return f"{len(rows)} rows"
+
+
+def expected_samples(summary):
+    """What a reader must find: name, labels, value."""
+    for key, verdict in VERDICTS.items():
+        yield "observer_verdicts_total", {"verdict": verdict}, summary["verdicts"][key]
+    for path in ("direct", "cached"):
+        yield "observer_swapins_total", {"path": path}, summary["swapins"][path]
+    for path in ("direct", "cached", "none"):
+        yield "observer_flights_total", {"path": path}, summary["flights"][path]
+        yield "observer_flight_seconds_count", {"path": path}, summary["distributions"][f"flight_{path}"]["count"]
+    for name in ("overlap", "pin_hold", "pin_wait", "oversleep", "window"):
+        yield f"observer_{name}_seconds_count", {}, summary["distributions"][name]["count"]
+    for cause, count in summary["losses"].items():
+        yield "observer_losses_total", {"cause": cause}, count
+    yield "observer_flights_begun_total", {}, summary["flights"]["begun"]
+    yield "observer_pins_total", {"result": "taken"}, summary["pins"]["taken"]
+    yield "observer_records_total", {}, summary["self_cost"]["records"]
+
+
+def check_openmetrics(tool):
+    """The OpenMetrics parser of prometheus-client (PyPI) reads it: same values; buckets add up; labels are bounded."""
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+    text = tool.report("openmetrics")
+    equal("end", text.endswith("# EOF\n"), True)
+    families = list(text_string_to_metric_families(text))
+    samples = {(s.name, tuple(sorted(s.labels.items()))): s.value for f in families for s in f.samples}
+    for name, labels, value in expected_samples(tool.summary):
+        equal(f"{name}{labels}", samples.get((name, tuple(sorted(labels.items())))), float(value))
+    for family in families:
+        if family.type == "histogram":
+            check_buckets(family)
+    labels = {label for f in families for s in f.samples for label in s.labels}
+    equal("labels", sorted(labels - {"le", "path", "verdict", "cause", "result", "event", "mode", "option", "hook",
+                                     "release", "arch", "state", "tool"}), [])
+    return f"{len(families)} families, {len(samples)} samples"
+
+
+def check_buckets(family):
+    series = {}
+    for sample in family.samples:
+        labels = tuple(sorted((k, v) for k, v in sample.labels.items() if k != "le"))
+        series.setdefault(labels, []).append(sample)
+    for labels, samples in series.items():
+        buckets = [s.value for s in samples if s.name.endswith("_bucket")]
+        count = next(s.value for s in samples if s.name.endswith("_count"))
+        equal(f"{family.name}{labels} buckets grow", buckets, sorted(buckets))
+        equal(f"{family.name}{labels} last bucket", buckets[-1], count)
+
+
+class Serving:
+    """The recording, served on a free port of loopback."""
+
+    def __init__(self, tool):
+        self.tool = tool
+
+    def __enter__(self):
+        command = [self.tool.observer, "serve", "--replay", self.tool.recording, "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        match = re.search(r"http://(\S+)/metrics", line)
+        if not match:
+            raise Failed(f"serve says {line!r}")
+        self.address = match[1]
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+
+    def get(self, path, accept="*/*"):
+        request = urllib.request.Request(f"http://{self.address}{path}", headers={"Accept": accept})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()
+
+
+def check_promtool(tool):
+    """promtool finds nothing to complain of in the older text format, nor in the rules."""
+    with Serving(tool) as serving:
+        page = serving.get("/metrics")
+        equal("health", serving.get("/healthz"), "ok\n")
+    done = subprocess.run(["promtool", "check", "metrics"], input=page.encode(), capture_output=True, timeout=60)
+    equal("promtool check metrics", (done.returncode, done.stdout + done.stderr), (0, b""))
+    rules = ROOT / "packaging/prometheus/rules.yml"
+    done = subprocess.run(["promtool", "check", "rules", str(rules)], capture_output=True, text=True, timeout=60)
+    equal("promtool check rules", done.returncode, 0)
+    tests = ROOT / "packaging/prometheus/rules_test.yml"
+    done = subprocess.run(["promtool", "test", "rules", str(tests)], capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise Failed(f"promtool test rules: {done.stdout}{done.stderr}")
+    return f"{len(page.splitlines())} lines"
+
+
+def check_prometheus(tool):
+    """A Prometheus server scrapes it; its answers equal the tool's totals."""
+    with Serving(tool) as serving, tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder, "prometheus.yml")
+        config.write_text(
+            "global: {scrape_interval: 1s}\n"
+            f"rule_files: [{json.dumps(str(ROOT / 'packaging/prometheus/rules.yml'))}]\n"
+            f"scrape_configs: [{{job_name: observer, static_configs: [{{targets: ['{serving.address}']}}]}}]\n")
+        port = free_port()
+        command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
+                   f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+        server = subprocess.Popen(command)
+        try:
+            return ask_prometheus(tool, f"http://127.0.0.1:{port}")
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def ask_prometheus(tool, base):
+    def query(text):
+        url = f"{base}/api/v1/query?" + urllib.parse.urlencode({"query": text})
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)["data"]["result"]
+
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if query("up == 1") and query("observer_flight_seconds_count"):
+                break
+        except OSError:
+            pass
+        if time.monotonic() > deadline:
+            raise Failed("Prometheus has not scraped within a minute")
+        time.sleep(0.5)
+    asked = 0
+    for name, labels, value in expected_samples(tool.summary):
+        selector = ",".join(f'{k}="{v}"' for k, v in labels.items())
+        result = query(f"sum({name}{{{selector}}})")
+        equal(f"query {name}{labels}", [float(r["value"][1]) for r in result], [float(value)])
+        asked += 1
+    verdicts = query("sum(observer_verdicts_total)")[0]["value"][1]
+    equal("all verdicts", float(verdicts), float(sum(tool.summary["verdicts"].values())))
+    # Buckets are octaves: a quantile from them is within a factor of two.
+    for path in ("direct", "cached"):
+        text = f'histogram_quantile(0.9, observer_flight_seconds_bucket{{path="{path}"}})'
+        found = float(query(text)[0]["value"][1])
+        expected = tool.summary["distributions"][f"flight_{path}"]["p90_ns"] / 1e9
+        if not expected / 2 <= found <= expected * 2:
+            raise Failed(f"{text}: {found}, should be about {expected}")
+    return f"{asked} queries"
+
+
+def free_port():
+    import socket
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def check_perfetto(tool):
+    """Python's json reads the trace; its events are as the trace-event format has them, and the flows meet."""
+    trace = json.loads(tool.report("perfetto"))
+    events = trace["traceEvents"]
+    kinds, open_flows, tracks, named = {}, {}, set(), set()
+    for event in events:
+        phase = event["ph"]
+        kinds[phase] = kinds.get(phase, 0) + 1
+        equal("pid", type(event["pid"]), int)
+        if phase == "M":
+            equal("metadata", event["name"] in ("process_name", "thread_name"), True)
+            named.add((event["pid"], event.get("tid")))
+            continue
+        tracks.add((event["pid"], event["tid"]))
+        equal("name", bool(event["name"]), True)
+        equal("ts", isinstance(event["ts"], (int, float)) and event["ts"] >= 0, True)
+        if phase == "X":
+            equal("dur", event["dur"] >= 0, True)
+        elif phase == "i":
+            equal("scope", event["s"], "t")
+        elif phase == "s":
+            open_flows[event["id"]] = event
+        elif phase == "f":
+            start = open_flows.pop(event["id"])
+            equal("flow", (start["name"], start["cat"]), (event["name"], event["cat"]))
+            equal("a flow goes forward", start["ts"] <= event["ts"], True)
+            equal("binds to what encloses it", event["bp"], "e")
+        else:
+            raise Failed(f"unknown phase {phase}")
+    equal("flows left open", open_flows, {})
+    equal("tracks without a name", sorted(tracks - named), [])
+    flights = [e for e in events if e["ph"] == "X" and e["name"].startswith("swap-in ")]
+    equal("slices of flights", len(flights), tool.summary["flights"]["streamed"])
+    freed = sum(1 for finding in tool.summary["findings"] if finding["freed"])
+    equal("flows", kinds.get("f", 0), freed)
+    follow_each_other(flights)
+    return ", ".join(f"{count} {phase}" for phase, count in sorted(kinds.items()))
+
+
+def follow_each_other(slices):
+    """On one track, slices follow each other: a task is in one page fault at a time."""
+    tracks = {}
+    for event in slices:
+        tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
+    for name, track in tracks.items():
+        track.sort()
+        for (_, end), (begin, _) in zip(track, track[1:]):
+            # Microseconds as floating point: the last digit of a nanosecond may be off.
+            if begin < end - 0.001:
+                raise Failed(f"track {name}: a flight begins at {begin}, before the one before it ends at {end}")
+
+
+class Page(html.parser.HTMLParser):
+    VOID = {"meta", "br", "hr", "img", "input", "link", "line", "rect", "path", "circle", "use", "stop"}
+
+    def __init__(self):
+        super().__init__()
+        self.stack, self.names, self.outside, self.text = [], {}, [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.names[tag] = self.names.get(tag, 0) + 1
+        for name, value in attrs:
+            # Nothing from outside, nothing that runs.
+            if name in ("src", "href", "xlink:href", "action", "data") and not (value or "").startswith("#"):
+                self.outside.append((tag, name, value))
+            if name.startswith("on"):
+                self.outside.append((tag, name, value))
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.stack.pop()
+
+    def handle_endtag(self, tag):
+        if tag in self.VOID:
+            return
+        equal("closing tag", tag, self.stack.pop() if self.stack else None)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def check_html(tool):
+    """The page is well formed and self-contained, and headless Chromium shows it, in light and in dark."""
+    text = tool.report("html")
+    page = Page()
+    page.feed(text)
+    page.close()
+    equal("open tags", page.stack, [])
+    equal("from outside", page.outside, [])
+    equal("scripts", page.names.get("script", 0), 0)
+    filled = sum(1 for d in tool.summary["distributions"].values() if d["count"])
+    equal("charts", page.names.get("figure", 0), filled)
+    words = " ".join(page.text)
+    for number in (tool.summary["swapins"]["seen"], tool.summary["flights"]["begun"], tool.summary["verdicts"]["overlap"]):
+        equal(f"{number} is shown", str(number) in words, True)
+    path = tool.out / "report.html"
+    path.write_text(text)
+    for name, extra in (("light", []), ("dark", ["--blink-settings=preferredColorScheme=0"])):
+        screenshot(path, tool.out / f"report-{name}.png", extra)
+    return f"{len(text)} bytes, {page.names.get('figure', 0)} charts; look at {tool.out}/report-*.png"
+
+
+def screenshot(page, picture, extra):
+    with tempfile.TemporaryDirectory() as profile:
+        command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                   "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                   "--disable-javascript", f"--user-data-dir={profile}", "--hide-scrollbars",
+                   "--window-size=1100,3600", f"--screenshot={picture}", *extra, page.resolve().as_uri()]
+        done = subprocess.run(command, capture_output=True, timeout=120)
+        size = picture.stat().st_size if picture.exists() else 0
+        if done.returncode or size < 20_000:
+            raise Failed(f"chromium: {done.returncode}, picture of {size} bytes: {done.stderr.decode()[-400:]}")
+
+
+CHECKS = {
+    "hlog": check_hlog,
+    "ndjson": check_ndjson,
+    "csv": check_csv,
+    "openmetrics": check_openmetrics,
+    "promtool": check_promtool,
+    "prometheus": check_prometheus,
+    "perfetto": check_perfetto,
+    "html": check_html,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("observer")
+    parser.add_argument("recording")
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--only", action="append", choices=CHECKS)
+    args = parser.parse_args()
+    out = args.out or pathlib.Path(tempfile.mkdtemp(prefix="observer-exports-"))
+    out.mkdir(parents=True, exist_ok=True)
+    tool = Tool(args.observer, args.recording, out)
+    failed = 0
+    for name in args.only or CHECKS:
+        try:
+            print(f"ok      {name:<12} {CHECKS[name](tool)}", flush=True)
+        except (Failed, OSError, KeyError, ValueError, ImportError, subprocess.SubprocessError) as error:
+            failed += 1
+            print(f"FAILED  {name:<12} {type(error).__name__}: {error}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
