@@ -228,6 +228,20 @@ pub fn crowd(_era: Era, finished: &Finished) -> Checked {
     Ok(format!("{seen} swap-ins, {overlaps} overlaps, {skipped} programs skipped"))
 }
 
+/// What was recorded and what its replay says are equal, finding by finding and count by count.
+pub fn recorded(_era: Era, finished: &Finished) -> Checked {
+    let live = finished.json()?;
+    let replay: Value = serde_json::from_str(finished.stderr.trim())
+        .map_err(|error| format!("the report is not one JSON object ({error}): {}", finished.stderr.trim()))?;
+    let (live, replay) = (live.as_object().ok_or("no object")?, replay.as_object().ok_or("no object")?);
+    let other: Vec<&String> = live.keys().filter(|key| live.get(*key) != replay.get(*key)).collect();
+    ensure(other.is_empty(), || format!("live and replay differ in {other:?}"))?;
+    let overlaps = live.get("verdicts").map_or(Ok(0), |verdicts| number(verdicts, "/overlap"))?;
+    ensure(overlaps > 0, || "nothing happened that could have been recorded".to_owned())?;
+    let findings = live.get("findings").and_then(Value::as_array).map_or(0, Vec::len);
+    Ok(format!("{overlaps} overlaps and {findings} findings, live and replayed"))
+}
+
 /// The kernel's state, in the words of the contract.
 pub fn doctor(era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;

@@ -60,6 +60,16 @@ const NATURAL: Step = Step {
 const STORM: Step =
     Step { name: "storm", command: "observer stress storm --duration 20s --json", check: checks::storm };
 
+/// A storm, recorded by a second observer beside the one that came with it: what it said live goes to standard output,
+/// what its recording says to standard error.
+const RECORDED: Step = Step {
+    name: "recorded",
+    command: "observer stress storm --duration 15s --json >/tmp/storm 2>&1 & sleep 3; \
+              observer record -o /tmp/storm.obs --json --duration 15s; code=$?; wait; \
+              observer report /tmp/storm.obs --format json >&2; rm -f /tmp/storm*; exit $code",
+    check: checks::recorded,
+};
+
 /// An independent program, in a process that it forks, widened from outside.
 const INDEPENDENT: Step = Step {
     name: "independent",
@@ -155,6 +165,7 @@ pub fn of(era: Era) -> Vec<Step> {
             TARGETED,
             NATURAL,
             STORM,
+            RECORDED,
             INDEPENDENT,
             COUNTS,
             CROWD,
