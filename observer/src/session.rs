@@ -74,6 +74,11 @@ pub trait Onlooker {
     fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
+
+    /// The command has ended. Break: and so does the observation. Whoever wants to look at it for longer goes on.
+    fn command_ended(&mut self) -> ControlFlow<()> {
+        ControlFlow::Break(())
+    }
 }
 
 /// Nobody looks on.
@@ -106,6 +111,10 @@ impl<O: Onlooker> Onlooker for Option<O> {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
         self.as_mut().map_or(ControlFlow::Continue(()), |onlooker| onlooker.tick(view))
     }
+
+    fn command_ended(&mut self) -> ControlFlow<()> {
+        self.as_mut().map_or(ControlFlow::Break(()), Onlooker::command_ended)
+    }
 }
 
 /// Two look on. Either may end the observation.
@@ -135,6 +144,11 @@ impl<A: Onlooker, B: Onlooker> Onlooker for (&mut A, &mut B) {
         // Both see every tick, whatever the other one says.
         let (first, second) = (self.0.tick(view), self.1.tick(view));
         if first.is_break() { first } else { second }
+    }
+
+    fn command_ended(&mut self) -> ControlFlow<()> {
+        let (first, second) = (self.0.command_ended(), self.1.command_ended());
+        if first.is_continue() { first } else { second }
     }
 }
 
@@ -310,7 +324,10 @@ pub async fn observe(
             () = until(deadline) => break Ended::Duration,
             status = ended(&mut child) => {
                 command = Some(status?);
-                break Ended::Command;
+                child = None;
+                if live.onlooker.command_ended().is_break() {
+                    break Ended::Command;
+                }
             }
             _ = ticks.tick() => {
                 if live.tick().is_break() {
@@ -325,9 +342,9 @@ pub async fn observe(
             }
         }
     };
-    if command.is_none()
-        && let Some(child) = &mut child
-    {
+    // Somebody may have looked on for longer than the command took.
+    let ended = if command.is_some() { Ended::Command } else { ended };
+    if let Some(child) = &mut child {
         command = end(child).await?;
     }
     drop(ring);

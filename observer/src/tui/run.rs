@@ -329,6 +329,13 @@ impl Onlooker for Live {
         ControlFlow::Continue(())
     }
 
+    fn command_ended(&mut self) -> ControlFlow<()> {
+        // What it did can be looked at until somebody quits.
+        self.dashboard.app.say("the command has ended; q for the summary".to_owned(), false);
+        self.dashboard.dirty = true;
+        ControlFlow::Continue(())
+    }
+
     async fn asked(&mut self) {
         while !self.quit {
             match self.dashboard.input().await {

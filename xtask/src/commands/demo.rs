@@ -1,6 +1,10 @@
 //! `cargo xtask demo`: the main job on a fresh machine.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -67,10 +71,16 @@ fn command(extra: &[&str]) -> Vec<String> {
     ["observer", "stress", "targeted", "--rounds", ROUNDS].iter().chain(extra).map(ToString::to_string).collect()
 }
 
-/// Observer's own display, as it comes. True: it failed.
+/// The dashboard, where there is a terminal for it; else observer's lines as they come. True: it failed.
 fn live(kernel: Kernel, observer: &std::path::Path) -> Result<bool> {
     const SEEN: [u8; 2] = [0, 10];
-    let outcome = guest(kernel, observer, Output::Inherit).run(&command(&[]))?;
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let outcome = if terminal {
+        // Whoever looks decides when it is over.
+        Guest { timeout: None, ..guest(kernel, observer, Output::Terminal) }.run(&command(&["--dashboard"]))?
+    } else {
+        guest(kernel, observer, Output::Inherit).run(&command(&[]))?
+    };
     println!();
     Ok(!SEEN.contains(&outcome.code))
 }
