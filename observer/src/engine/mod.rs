@@ -102,13 +102,19 @@ impl Engine {
 
     /// All events up to `now` have been fed: those that can no longer be overtaken take effect.
     pub fn advance(&mut self, now: Nanos) {
-        self.settle(now.saturating_sub(HOLD_BACK));
+        let until = now.saturating_sub(HOLD_BACK);
+        self.settle(until);
+        for wait in self.waits.advance(until) {
+            self.waited(wait);
+        }
+        self.forget_old_flights(until);
     }
 
     /// No more events will come.
     pub fn finish(&mut self) {
         self.settle(Nanos::MAX);
         self.judge_until(Nanos::MAX);
+        // Waits come last: a holder may be among the flights that no drain has told yet.
         for group in self.ended.take_all() {
             self.tell(&group);
         }
@@ -137,10 +143,6 @@ impl Engine {
             self.apply(event);
         }
         self.rest(until);
-        for wait in self.waits.advance(until) {
-            self.waited(wait);
-        }
-        self.forget_old_flights(until);
     }
 
     fn apply(&mut self, event: Event) {
@@ -166,7 +168,10 @@ impl Engine {
 
     fn closed(&mut self, flight: Flight) {
         self.open.remove(&flight.task.tid);
-        self.waits.flight(&flight);
+        if self.waits.concerns(&flight) {
+            let around = wait::Around::of(&flight, self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes));
+            self.waits.flight(&flight, around);
+        }
         self.note_drain(flight.end, flight.entry, flight.slot);
         if self.ended.len() >= FLIGHTS_HELD {
             self.report.losses.overlaps_cut += self.ended.len() as u64;
@@ -261,9 +266,6 @@ impl Engine {
 
     fn forget_old_flights(&mut self, now: Nanos) {
         let oldest = now.saturating_sub(FLIGHT_TOO_OLD);
-        if now == Nanos::MAX {
-            return;
-        }
         let before = self.open.len();
         self.open.retain(|_, flight| flight.begin >= oldest);
         self.report.losses.flights_without_end += (before - self.open.len()) as u64;
@@ -284,5 +286,7 @@ fn slot_of(entry: Entry) -> u32 {
     observer_ebpf::slot::index(entry.0)
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -106,7 +106,8 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
     };
     let own = |change: &&Change| change.entry == flight.entry;
     let freed = under(ChangeKind::Freed).filter(own).find(|change| change.by.tid != flight.task.tid);
-    let handed_out = under(ChangeKind::HandedOut).filter(own).max_by_key(|change| change.at);
+    let in_transit = in_transit(flight, changes);
+    let handed_out = under(ChangeKind::HandedOut).filter(own).max_by_key(|change| change.at).or(in_transit);
     let written = under(ChangeKind::Written).filter(own).max_by_key(|change| change.at);
     let changed = under(ChangeKind::HandedOut).filter(own).chain(under(ChangeKind::Written).filter(own));
     let verdict = match (freed.is_some(), handed_out.is_some() || written.is_some()) {
@@ -137,12 +138,32 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
         })
     });
     // Every change of the slot, of whatever entry, has a number of its own: a gap is an event that did not arrive.
-    let changes_seen = under(ChangeKind::HandedOut).count() + under(ChangeKind::Written).count();
-    let frees_seen = under(ChangeKind::Freed).count();
+    let changes_seen = distinct(under(ChangeKind::HandedOut).chain(under(ChangeKind::Written)));
+    let frees_seen = distinct(under(ChangeKind::Freed));
     if changes_seen < flight.changes.len() as usize || frees_seen < flight.frees.len() as usize {
         return Judgement::Incomplete(finding);
     }
     finding.map_or(Judgement::Clear, Judgement::Found)
+}
+
+/// The hand-out that the read fell behind of: when it began, the entry had been handed out again but nothing was written to
+/// it yet, so the device still held what was there before. The PTE check does not notice once the entry is in the PTE.
+fn in_transit<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Option<&'a Change> {
+    let age = |change: &Change| flight.changes.at_read.wrapping_sub(change.seq);
+    let content = |change: &&'a Change| change.kind != ChangeKind::Freed && age(change) < u32::MAX / 2;
+    let before_read = changes.clone().filter(content);
+    let last = before_read.clone().filter(|change| change.entry == flight.entry).min_by_key(|change| age(change))?;
+    // The write may be what did not arrive: only an unbroken row of numbers up to the read proves that there was none.
+    let since = distinct(before_read.filter(|change| age(change) < age(last)));
+    (last.kind == ChangeKind::HandedOut && since == age(last) as usize).then_some(last)
+}
+
+/// How many sequence numbers there are.
+fn distinct<'a>(changes: impl Iterator<Item = &'a Change>) -> usize {
+    let mut numbers: Vec<u32> = changes.map(|change| change.seq).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.len()
 }
 
 #[cfg(test)]
