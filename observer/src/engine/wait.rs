@@ -1,6 +1,6 @@
 //! What a flight that lost the pin pays: one wait per task and page, over all its refaults.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -55,8 +55,10 @@ pub struct Hold {
 #[derive(Debug, Default)]
 pub struct Waits {
     open: HashMap<u32, Open>,
+    /// The entries that they are about.
+    open_on: BTreeSet<(Entry, u32)>,
     /// Over, but who held the pin may still have to be told: the holder's flight ends after its pin.
-    over: Vec<PinWait>,
+    over: BTreeMap<(Entry, Nanos, u32), PinWait>,
 }
 
 /// A wait under way.
@@ -138,6 +140,7 @@ impl Waits {
         let Some(open) = self.open.get_mut(&tid).filter(|open| open.goes_on_with(flight, around)) else {
             self.end(tid);
             if let Some(pin) = failed {
+                self.open_on.insert((flight.base, tid));
                 self.open.insert(tid, Open { over: around.over, ..begin(flight, pin) });
             }
             return;
@@ -157,38 +160,41 @@ impl Waits {
 
     /// Tells waits who held the pin they lost: `flights` hang together and have all ended.
     pub fn holders(&mut self, flights: &[Flight]) {
-        let holds: Vec<(&Flight, Hold)> = flights.iter().filter_map(|flight| Some((flight, hold(flight)?))).collect();
-        if holds.is_empty() {
-            return;
-        }
-        let open = self.open.values_mut().map(|open| &mut open.wait);
-        for wait in open.chain(&mut self.over).filter(|wait| wait.holder.is_none()) {
-            let held = holds.iter().find(|(holder, hold)| {
-                holder.base.0 <= wait.entry.0
-                    && wait.entry.0 < holder.base.0 + u64::from(holder.nr)
-                    && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns)
-            });
-            wait.holder = held.map(|(_, hold)| hold.clone());
+        for (flight, hold) in flights.iter().filter_map(|flight| Some((flight, hold(flight)?))) {
+            let (first, last) = (flight.base, Entry(flight.base.0.saturating_add(flight.nr.into()).saturating_sub(1)));
+            let hold = |wait: &mut PinWait| {
+                if wait.holder.is_none() && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns) {
+                    wait.holder = Some(hold.clone());
+                }
+            };
+            self.over.range_mut((first, 0, 0)..=(last, Nanos::MAX, u32::MAX)).for_each(|(_, wait)| hold(wait));
+            for (_, tid) in self.open_on.range((first, 0)..=(last, u32::MAX)) {
+                self.open.entry(*tid).and_modify(|open| hold(&mut open.wait));
+            }
         }
     }
 
-    /// Gives out the waits that are over and cannot learn more: their task has not come back for a while.
+    /// Gives out the waits that are over and cannot learn more: their task has not come back for a while. Oldest first.
     pub fn advance(&mut self, now: Nanos) -> Vec<PinWait> {
         let quiet = |wait: &PinWait| wait.to_ns.saturating_add(REFAULT_WITHIN) < now;
         let ended: Vec<u32> = self.open.iter().filter(|(_, open)| quiet(&open.wait)).map(|(tid, _)| *tid).collect();
         for tid in ended {
             self.end(tid);
         }
-        let mut told: Vec<PinWait> = self.over.extract_if(.., |wait| quiet(wait)).collect();
+        let mut told: Vec<PinWait> = self.over.extract_if(.., |_, wait| quiet(wait)).map(|(_, wait)| wait).collect();
         for wait in &mut told {
             wait.oversleep_ns =
                 wait.holder.as_ref().map(|hold| wait.to_ns.saturating_sub(hold.dropped_ns.max(wait.from_ns)));
         }
+        told.sort_unstable_by_key(|wait| (wait.to_ns, wait.task.tid));
         told
     }
 
     fn end(&mut self, tid: u32) {
-        self.over.extend(self.open.remove(&tid).map(|open| open.wait));
+        if let Some(Open { wait, .. }) = self.open.remove(&tid) {
+            self.open_on.remove(&(wait.entry, tid));
+            self.over.insert((wait.entry, wait.from_ns, tid), wait);
+        }
     }
 }
 

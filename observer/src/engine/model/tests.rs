@@ -134,7 +134,8 @@ fn todays_hooks_leave_two_gaps() {
     assert!(tally.too_low > 0 && tally.too_high > 0);
     assert_era(Kernel::Unfixed, &coverage);
     for kernel in [Kernel::PinnedTick, Kernel::PinnedQueue, Kernel::NoBypass] {
-        let coverage = walk("biggest, today's hooks", biggest(Config::still(kernel)), explore::all);
+        let config = Config { faults: 2, evictions: 1, writes: 1, zaps: 1, ..Config::still(kernel) };
+        let coverage = walk("today's hooks", config, explore::all);
         assert_exact("today's hooks", &coverage);
         assert_era(kernel, &coverage);
     }
@@ -143,7 +144,7 @@ fn todays_hooks_leave_two_gaps() {
 /// Nothing merged: each interleaving to its end, the engine fed with all of it.
 #[test]
 fn every_single_interleaving_of_a_small_world() {
-    for kernel in [Kernel::Unfixed, Kernel::PinnedQueue, Kernel::NoBypass] {
+    for kernel in [Kernel::Unfixed, Kernel::NoBypass] {
         let config = Config { evictions: 1, ..exact(kernel) };
         let merged = explore::all(config).interleavings;
         let coverage = walk("small, nothing merged", config, explore::all_unmerged);
@@ -166,7 +167,7 @@ fn some_interleavings_of_a_large_world() {
             swap_full: true,
             ..exact(kernel)
         };
-        let coverage = walk("large, at random", config, |config| explore::some(config, 20_000, 0x5eed));
+        let coverage = walk("large, at random", config, |config| explore::some(config, 10_000, 0x5eed));
         assert_exact("large", &coverage);
         assert_era(kernel, &coverage);
     }
