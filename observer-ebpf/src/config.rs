@@ -21,18 +21,32 @@ pub const PAGE_ORDER: &str = "PAGE_ORDER";
 pub const PG_SWAPCACHE: &str = "PG_SWAPCACHE";
 /// `u32`: bit number of `PG_head` in the page flags (BTF, `enum pageflags`).
 pub const PG_HEAD: &str = "PG_HEAD";
+/// `u32`: bit number of `PG_uptodate` in the page flags (BTF, `enum pageflags`).
+pub const PG_UPTODATE: &str = "PG_UPTODATE";
+/// `u32`: byte offset of `type` in `struct swap_info_struct` (BTF). Used where frees are told by area and offset.
+pub const SI_TYPE: &str = "SI_TYPE";
+/// `u32`: byte offset of `cluster_info` in `struct swap_info_struct` (BTF). Used where frees are told by cluster.
+pub const SI_CLUSTERS: &str = "SI_CLUSTERS";
+/// `u32`: size of `struct swap_cluster_info` (BTF), likewise.
+pub const CLUSTER_BYTES: &str = "CLUSTER_BYTES";
+/// `u32`: entries in a cluster (`SWAPFILE_CLUSTER`; BTF, the size of `struct swap_table`), likewise.
+pub const CLUSTER_ENTRIES: &str = "CLUSTER_ENTRIES";
 /// `u32`: how a swap PTE is laid out, one of the `PTE_LAYOUT_*` values.
 pub const PTE_LAYOUT: &str = "PTE_LAYOUT";
 /// `u32`: byte offset of `pid` (the thread id) in `struct task_struct` (BTF).
 pub const TASK_PID: &str = "TASK_PID";
 /// `u32`: 1: `bpf_probe_read_kernel` may be used (not under lockdown `confidentiality`).
 pub const CAN_COPY: &str = "CAN_COPY";
+/// `u32`: 1: a hook tells when a write to the device has come back.
+pub const WRITE_ENDS: &str = "WRITE_ENDS";
 /// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
 pub const WATCH: &str = "WATCH";
 /// `u64`: bytes waiting in the ring buffer from which on every record wakes user space; below, none does.
 pub const WAKEUP_BYTES: &str = "WAKEUP_BYTES";
 /// `u64`: nanoseconds by which the widener delays a watched task after its read; 0: never.
 pub const WIDEN_NS: &str = "WIDEN_NS";
+/// `u32`: of the widener's opportunities one in so many is taken, at random; 0 and 1: every one.
+pub const WIDEN_ONE_IN: &str = "WIDEN_ONE_IN";
 /// `u64`: first 8 bytes, little-endian, of the command whose tasks the widener delays; both halves 0: any watched task.
 /// (One global of 16 bytes would be copied by a call to `memcpy`, which 5.10 does not load.)
 pub const WIDEN_COMM_LOW: &str = "WIDEN_COMM_LOW";

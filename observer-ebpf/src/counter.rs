@@ -58,6 +58,8 @@ pub struct Counters {
     pub lost_ring_entry: u64,
     /// Loss: a pin try whose return was not seen.
     pub lost_pin_return: u64,
+    /// Loss: the end of a write that will not be seen, because the table of writes was full.
+    pub lost_write_end: u64,
     /// Loss: a task of the watched command found no room in the table of watched tasks.
     pub lost_watch_full: u64,
     /// Loss: kernel memory that should be readable could not be read.
@@ -72,4 +74,4 @@ pub struct Counters {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}
 
-const _: () = assert!(size_of::<Counters>() == 28 * 8);
+const _: () = assert!(size_of::<Counters>() == 29 * 8);

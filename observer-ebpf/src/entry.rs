@@ -2,7 +2,7 @@
 
 use observer_ebpf::{
     config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE},
-    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITTEN, F_FREED_OWN},
+    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_FREED_OWN},
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     filter::Filter,
     flight::pages,
     globals,
-    maps::{REAL_TYPES, flight_of},
+    maps::{REAL_TYPES, WRITES, Write, flight_of},
     memory::Memory,
     pin, task,
 };
@@ -32,6 +32,25 @@ pub(crate) fn freed(entry: u64, nr: u32) {
         }
         range_entry_freed(entry.wrapping_add(i.into()));
     }
+}
+
+/// `nr` entries of an area are released, told by their offset in it.
+#[inline(always)]
+pub(crate) fn freed_in_area<M: Memory>(si: *const u8, offset: u64, nr: u32) {
+    // SAFETY: the hook's argument is a `struct swap_info_struct`.
+    let kind: u8 = unsafe { M::read(si, globals::SI_TYPE.load()) };
+    freed((u64::from(kind) << ENTRY_TYPE_SHIFT) | offset, nr);
+}
+
+/// `nr` entries of an area are released, told by their cluster and their place in it.
+#[inline(always)]
+pub(crate) fn freed_in_cluster<M: Memory>(si: *const u8, cluster: u64, start: u32, nr: u32) {
+    // SAFETY: as above; `cluster_info` is the first of the area's clusters.
+    let first: u64 = unsafe { M::read(si, globals::SI_CLUSTERS.load()) };
+    // The verifier lets pointers be subtracted, and nothing else. A plain division would bring a panic that never returns.
+    let number = cluster.wrapping_sub(first).checked_div(globals::CLUSTER_BYTES.load().into()).unwrap_or(0);
+    let offset = number * u64::from(globals::CLUSTER_ENTRIES.load()) + u64::from(start);
+    freed_in_area::<M>(si, offset, nr);
 }
 
 /// One entry of a longer range. A global function of its own: the verifier walks it once, not once for every turn of the
@@ -90,17 +109,46 @@ pub(crate) fn handed_out(entry: u64, nr: u32) {
     changed(ENTRY_HANDED_OUT, entry, nr);
 }
 
-/// A page or folio is being written to its entries. A reader that began after the hand-out but before the write still
-/// reads what was there before, so the write counts as a change of its own.
+/// A page or folio is about to be written to its entries. A reader that began after the hand-out but before the write
+/// still reads what was there before, so the write counts as a change of its own.
 #[inline(always)]
-pub(crate) fn written<Flags: Memory, Private: Memory>(page: *const u8) {
+pub(crate) fn write_begun<Flags: Memory, Private: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { Flags::read(page, globals::PAGE_FLAGS.load()) };
     // SAFETY: likewise; it is in the swap cache, so its entry is in `private`.
     let entry: u64 = unsafe { Private::read(page, globals::PAGE_PRIVATE.load()) };
     let nr = pages(page, flags);
     count!(written, u64::from(nr));
-    changed(ENTRY_WRITTEN, entry, nr);
+    let kind =
+        if globals::WRITE_ENDS.load() != 0 && end_awaited(entry, nr) { ENTRY_WRITE_BEGUN } else { ENTRY_WRITTEN };
+    changed(kind, entry, nr);
+}
+
+/// Notes a write whose end matters: a reader that missed the page in the swap cache may read while it is being written,
+/// and get what was there before. Such a reader was in flight before the hand-out, so it is in flight now.
+#[inline(always)]
+fn end_awaited(entry: u64, nr: u32) -> bool {
+    if nr == 1 && Filter::of(entry).is_none_or(|slot| slot.open_now() == 0) {
+        return false;
+    }
+    let write = Write { entry, nr: nr.into() };
+    let noted = WRITES.insert(task::ids().0, &write, 0).is_ok();
+    if !noted {
+        count!(lost_write_end);
+    }
+    noted
+}
+
+/// The write of this task has come back: what the device holds is new. By now the page may be out of the swap cache and
+/// have lost its entry, so that was noted when the write began.
+#[inline(always)]
+pub(crate) fn write_ended() {
+    let (tid, _) = task::ids();
+    let Some(write) = WRITES.get_ptr(tid) else { return };
+    // SAFETY: a live map value that only this task touches.
+    let Write { entry, nr } = unsafe { *write };
+    let _ = WRITES.remove(tid);
+    changed(ENTRY_WRITTEN, entry, nr as u32);
 }
 
 #[inline(always)]
@@ -140,4 +188,14 @@ pub(crate) fn added_to_cache<M: Memory>(page: *const u8, entry: u64) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
     handed_out(entry, pages(page, flags));
+}
+
+/// The same where swap-in passes here as well (7.0, 7.1): only a page that is on its way out holds something already.
+#[inline(always)]
+pub(crate) fn added_to_cache_if_full<M: Memory>(page: *const u8, entry: u64) {
+    // SAFETY: as above.
+    let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
+    if flags & (1 << (globals::PG_UPTODATE.load() & 63)) != 0 {
+        handed_out(entry, pages(page, flags));
+    }
 }

@@ -43,7 +43,14 @@ pub(crate) fn read_begin_fentry(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// The same return.
+/// `swap_read_folio(ctx, folio)`.
+#[fentry]
+pub(crate) fn read_begin_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
+    flight::read_begin::<Direct>(ctx.arg(1));
+    0
+}
+
+/// The return of either.
 #[fexit]
 pub(crate) fn read_end_fexit(_ctx: FExitContext) -> i32 {
     flight::read_end();
@@ -92,6 +99,27 @@ pub(crate) fn freed_fentry_si_ci_entry_nr(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `swap_entries_free(si, ci, offset, nr)`.
+#[fentry]
+pub(crate) fn freed_fentry_si_ci_offset_nr(ctx: FEntryContext) -> i32 {
+    entry::freed_in_area::<Direct>(ctx.arg(0), ctx.arg(2), ctx.arg(3));
+    0
+}
+
+/// `__swap_cluster_free_entries(si, ci, ci_start, nr)`.
+#[fentry]
+pub(crate) fn freed_fentry_si_ci_start_nr(ctx: FEntryContext) -> i32 {
+    entry::freed_in_cluster::<Direct>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
+    0
+}
+
+/// `__swap_cache_add_folio(ci, folio, entry)`.
+#[fentry]
+pub(crate) fn handed_out_fentry_ci_folio_entry(ctx: FEntryContext) -> i32 {
+    entry::added_to_cache_if_full::<Direct>(ctx.arg(1), ctx.arg(2));
+    0
+}
+
 /// `add_to_swap_cache(folio, entry, gfp, shadowp)`.
 #[fentry]
 pub(crate) fn handed_out_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
@@ -122,15 +150,29 @@ fn gives_no_shadow(ctx: &FEntryContext, n: u32) -> bool {
 
 /// `swap_writepage(page, ..)`.
 #[fentry]
-pub(crate) fn written_fentry_page(ctx: FEntryContext) -> i32 {
-    entry::written::<Direct, Direct>(ctx.arg(0));
+pub(crate) fn write_begin_fentry_page(ctx: FEntryContext) -> i32 {
+    entry::write_begun::<Direct, Direct>(ctx.arg(0));
     0
 }
 
 /// `swap_writeout(folio, ..)`: what a folio holds as `private` is a pointer to the verifier, and no number can be made
 /// of it, so it is copied.
 #[fentry]
-pub(crate) fn written_fentry_folio(ctx: FEntryContext) -> i32 {
-    entry::written::<Direct, Copied>(ctx.arg(0));
+pub(crate) fn write_begin_fentry_folio(ctx: FEntryContext) -> i32 {
+    entry::write_begun::<Direct, Copied>(ctx.arg(0));
+    0
+}
+
+/// The return of any of them.
+#[fexit]
+pub(crate) fn write_end_fexit(_ctx: FExitContext) -> i32 {
+    entry::write_ended();
+    0
+}
+
+/// `swap_writeout(ctx, folio)`.
+#[fentry]
+pub(crate) fn write_begin_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
+    entry::write_begun::<Direct, Copied>(ctx.arg(1));
     0
 }

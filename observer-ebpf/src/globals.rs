@@ -21,12 +21,19 @@ globals! {
     PAGE_ORDER: u32 = 0;
     PG_SWAPCACHE: u32 = 0;
     PG_HEAD: u32 = 0;
+    PG_UPTODATE: u32 = 0;
+    SI_TYPE: u32 = 0;
+    SI_CLUSTERS: u32 = 0;
+    CLUSTER_BYTES: u32 = 1;
+    CLUSTER_ENTRIES: u32 = 0;
     PTE_LAYOUT: u32 = 0;
     TASK_PID: u32 = 0;
     CAN_COPY: u32 = 0;
+    WRITE_ENDS: u32 = 0;
     WATCH: u32 = 0;
     WAKEUP_BYTES: u64 = 0;
     WIDEN_NS: u64 = 0;
+    WIDEN_ONE_IN: u32 = 0;
     WIDEN_COMM_LOW: u64 = 0;
     WIDEN_COMM_HIGH: u64 = 0;
 }

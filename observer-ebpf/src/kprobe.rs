@@ -39,6 +39,13 @@ pub(crate) fn read_begin_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
+/// `swap_read_folio(ctx, folio)`.
+#[kprobe]
+pub(crate) fn read_begin_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
+    flight::read_begin::<Copied>(arg(&ctx, 1) as *const u8);
+    0
+}
+
 /// `swapcache_prepare(entry)`.
 #[kprobe]
 pub(crate) fn pin_try_kprobe_entry(ctx: ProbeContext) -> u32 {
@@ -88,6 +95,28 @@ pub(crate) fn freed_kprobe_si_ci_entry_nr(ctx: ProbeContext) -> u32 {
     0
 }
 
+/// `swap_entries_free(si, ci, offset, nr)`.
+#[kprobe]
+pub(crate) fn freed_kprobe_si_ci_offset_nr(ctx: ProbeContext) -> u32 {
+    entry::freed_in_area::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 2), arg(&ctx, 3) as u32);
+    0
+}
+
+/// `__swap_cluster_free_entries(si, ci, ci_start, nr)`.
+#[kprobe]
+pub(crate) fn freed_kprobe_si_ci_start_nr(ctx: ProbeContext) -> u32 {
+    let (si, cluster) = (arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+    entry::freed_in_cluster::<Copied>(si, cluster, arg(&ctx, 2) as u32, arg(&ctx, 3) as u32);
+    0
+}
+
+/// `__swap_cache_add_folio(ci, folio, entry)`.
+#[kprobe]
+pub(crate) fn handed_out_kprobe_ci_folio_entry(ctx: ProbeContext) -> u32 {
+    entry::added_to_cache_if_full::<Copied>(arg(&ctx, 1) as *const u8, arg(&ctx, 2));
+    0
+}
+
 /// `add_to_swap_cache(page, entry, gfp, shadowp)`: swap-out passes no `shadowp`, swap-in does.
 #[kprobe]
 pub(crate) fn handed_out_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
@@ -108,7 +137,14 @@ pub(crate) fn handed_out_kprobe_entry(ctx: ProbeContext) -> u32 {
 
 /// `swap_writepage(page, ..)`, `swap_writeout(folio, ..)`.
 #[kprobe]
-pub(crate) fn written_kprobe(ctx: ProbeContext) -> u32 {
-    entry::written::<Copied, Copied>(arg(&ctx, 0) as *const u8);
+pub(crate) fn write_begin_kprobe(ctx: ProbeContext) -> u32 {
+    entry::write_begun::<Copied, Copied>(arg(&ctx, 0) as *const u8);
+    0
+}
+
+/// `swap_writeout(ctx, folio)`.
+#[kprobe]
+pub(crate) fn write_begin_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
+    entry::write_begun::<Copied, Copied>(arg(&ctx, 1) as *const u8);
     0
 }

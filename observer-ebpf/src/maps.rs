@@ -35,6 +35,18 @@ pub(crate) static FLIGHT_TIMES: PerCpuArray<u64> =
 #[map]
 pub(crate) static WATCHED: HashMap<u32, u32> = HashMap::with_max_entries(65_536, 0);
 
+/// Writes to a device under way while flights are open on their entries, by the thread that writes.
+#[map]
+pub(crate) static WRITES: HashMap<u32, Write> = HashMap::with_max_entries(4_096, 0);
+
+/// A write under way.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Write {
+    pub(crate) entry: u64,
+    pub(crate) nr: u64,
+}
+
 /// An open flight: its record as far as it is known, and what it saw of its slot when it began.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -10,8 +10,11 @@ pub const FLIGHT_CLOSED: u32 = 2;
 pub const ENTRY_FREED: u32 = 3;
 /// Entries were handed out (to a page on its way out) while a flight was open on them ([`EntryRecord`]).
 pub const ENTRY_HANDED_OUT: u32 = 4;
-/// Entries were written to their device while a flight was open on them ([`EntryRecord`]).
+/// Entries have been written to their device while a flight was open on them ([`EntryRecord`]); where no hook tells the
+/// end of a write: are about to be.
 pub const ENTRY_WRITTEN: u32 = 5;
+/// Entries are about to be written to their device while a flight is open on them; [`ENTRY_WRITTEN`] will follow.
+pub const ENTRY_WRITE_BEGUN: u32 = 6;
 
 /// Flag of a flight: a page was read past the swap cache.
 pub const F_DIRECT: u32 = 1;

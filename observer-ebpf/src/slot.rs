@@ -19,7 +19,7 @@ pub struct Slot {
     pub closes: u32,
     /// Entries ever freed.
     pub frees: u32,
-    /// Content changes: entries handed out, and entries written to their device.
+    /// Content changes: entries handed out, and begins and ends of writes to their device.
     pub changes: u32,
 }
 

@@ -2,7 +2,7 @@
 //! only; never loaded unless asked for, and then only for tasks of the watched command.
 
 use aya_ebpf::{
-    helpers::generated::bpf_probe_read_kernel,
+    helpers::generated::{bpf_get_prandom_u32, bpf_probe_read_kernel},
     macros::{fexit, kretprobe, map},
     maps::Array,
     programs::{FExitContext, RetProbeContext},
@@ -44,7 +44,7 @@ pub(crate) fn widen_kretprobe(_ctx: RetProbeContext) -> u32 {
 fn widen() {
     let (tid, _) = task::ids();
     // In a flight, by a watched task, of the right command; else nobody is delayed.
-    if FLIGHTS.get_ptr(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() {
+    if FLIGHTS.get_ptr(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() || !chosen() {
         return;
     }
     let (Some(to), Some(from)) = (WIDEN_SCRATCH.get_ptr_mut(0), WIDEN_SCRATCH.get_ptr(1)) else { return };
@@ -58,6 +58,14 @@ fn widen() {
         let _ = unsafe { bpf_probe_read_kernel(to.cast(), CHUNK, from.cast()) };
     }
     count!(widened_short);
+}
+
+/// Whether this is the one in so many that is delayed. At random: a crowd that walks in step would fall into a pattern.
+#[inline(always)]
+fn chosen() -> bool {
+    let one_in = globals::WIDEN_ONE_IN.load();
+    // SAFETY: the helper has no arguments and cannot fail.
+    one_in < 2 || unsafe { bpf_get_prandom_u32() } % one_in == 0
 }
 
 #[inline(always)]

@@ -1,7 +1,8 @@
-//! Cuts a kernel's BTF down to what this project reads, so that it can be kept as a test fixture.
+//! Cuts a kernel's BTF, and its list of symbols, down to what this project reads, so that they can be kept as test
+//! fixtures.
 //!
 //! ```text
-//! cargo run --example btf_prune -- /sys/kernel/btf/vmlinux observer/tests/fixtures/kernels/6.12.117/btf.bin
+//! cargo run --example btf_prune -- BTF KALLSYMS observer/tests/fixtures/kernels/6.12.117
 //! ```
 //!
 //! The result is valid raw BTF: wanted functions whole, wanted structs with their real size but only the wanted
@@ -32,12 +33,17 @@ const FUNCTIONS: &str = "do_swap_page handle_mm_fault __handle_mm_fault swapcach
     get_swap_device shmem_swapin_page shmem_swapin_folio __lock_page_or_retry __folio_lock_or_retry unuse_pte_range \
     move_pages_pte move_pages_ptes __collapse_huge_page_swapin schedule_timeout_uninterruptible wake_up_var";
 
+/// Variables and functions that no plan hooks, and that tell what a kernel is.
+const OTHER_SYMBOLS: &str = "_stext _text swap_info nr_swapfiles swapcache_wq percpu_swap_cluster swp_slots swapper_spaces \
+    zswap_enabled zswap_store zswap_load swap_cache_has_folio __swap_cache_replace_folio zram_submit_bio";
+
 /// Struct, then its wanted members.
 const STRUCTS: &[(&str, &str)] = &[
     ("vm_fault", "vma address real_address flags pmd pud orig_pte pte ptl page"),
     ("vm_area_struct", "vm_mm vm_start vm_end vm_flags"),
     ("swap_info_struct", "flags prio type max swap_map cluster_info inuse_pages bdev swap_file zeromap"),
     ("swap_cluster_info", "data flags count order table"),
+    ("swap_table", ""),
     ("page", "flags private compound_head compound_order index"),
     ("folio", "flags private swap page _flags_1 _folio_order _nr_pages _folio_nr_pages"),
     ("task_struct", "mm pid tgid start_time comm cgroups"),
@@ -52,9 +58,11 @@ const ENUMERATORS: &str = "PG_locked PG_uptodate PG_swapcache PG_head SWP_USED S
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
-    let (Some(input), Some(output), None) = (args.next(), args.next(), args.next()) else {
-        anyhow::bail!("usage: btf_prune INPUT OUTPUT");
+    let (Some(input), Some(symbols), Some(folder), None) = (args.next(), args.next(), args.next(), args.next()) else {
+        anyhow::bail!("usage: btf_prune BTF KALLSYMS FOLDER");
     };
+    prune_symbols(&symbols, &format!("{folder}/kallsyms"))?;
+    let output = format!("{folder}/btf.bin");
     let full = Btf::from_file(Path::new(&input))?;
     let bytes = Pruner::new(full.raw()).prune();
     let size = bytes.len();
@@ -62,6 +70,19 @@ fn main() -> Result<()> {
     let questions = compare(&full, &pruned)?;
     std::fs::write(&output, bytes).with_context(|| format!("cannot write {output}"))?;
     eprintln!("{output}: {size} bytes, {} of {} types, {questions} answers the same", pruned.len(), full.len());
+    Ok(())
+}
+
+/// Keeps the lines of wanted symbols, and of the copies of them that the compiler made.
+fn prune_symbols(input: &str, output: &str) -> Result<()> {
+    let full = std::fs::read_to_string(input).with_context(|| format!("cannot read {input}"))?;
+    let wanted: Vec<&str> = FUNCTIONS.split_whitespace().chain(OTHER_SYMBOLS.split_whitespace()).collect();
+    let name = |line: &str| line.split_whitespace().nth(2).map(str::to_owned).unwrap_or_default();
+    let kept: Vec<&str> =
+        full.lines().filter(|line| name(line).split('.').next().is_some_and(|base| wanted.contains(&base))).collect();
+    ensure!(!kept.is_empty(), "{input} has no symbol of interest");
+    std::fs::write(output, kept.join("\n") + "\n").with_context(|| format!("cannot write {output}"))?;
+    eprintln!("{output}: {} of {} symbols", kept.len(), full.lines().count());
     Ok(())
 }
 

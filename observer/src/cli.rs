@@ -29,6 +29,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Make the race on purpose, on a swap device of its own, and compare what was lost with what was flagged
     Stress(StressArgs),
+    /// Measure what a swap-in costs, on a swap device of its own
+    Bench(BenchArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
     Doctor(DoctorArgs),
     /// Wait at the gate of `-- CMD`, then become the command
@@ -51,6 +53,9 @@ pub struct ObserveArgs {
     /// Delay only tasks of this name
     #[arg(long, value_name = "NAME", value_parser = comm, requires = "widen")]
     pub widen_comm: Option<String>,
+    /// Of the reads that qualify delay only one in N, at random
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..), requires = "widen")]
+    pub widen_one_in: u32,
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
     pub ring_size: u32,
@@ -76,12 +81,28 @@ pub struct StressArgs {
     /// Which workload
     #[arg(value_enum)]
     pub workload: Workload,
-    /// Rounds to play
-    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub rounds: u32,
-    /// Delay the victim by this time right after its read; 0s: not at all
-    #[arg(long, value_name = "D", default_value = "20ms", value_parser = widening)]
-    pub widen: Duration,
+    /// Rounds to play; of a storm: passes [default: targeted 200; storm: as many as --duration gives time for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: Option<u32>,
+    /// Storm only: stop after this time [default: 60s, unless --rounds is given]
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Delay the victim (targeted), or the walkers (storm), by this time right after their read; 0s: not at all
+    /// [default: targeted 20ms; storm 5ms]
+    #[arg(long, value_name = "D", value_parser = widening)]
+    pub widen: Option<Duration>,
+    /// Of the reads that qualify delay only one in N, at random [default: targeted 1; storm 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub widen_one_in: Option<u32>,
+    /// Storm only: threads that walk over the pages
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub threads: u32,
+    /// Storm only: pages that they walk over
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub pages: u32,
+    /// Storm only: swap slots left free; the fewer, the sooner an entry comes back
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=79))]
+    pub free_slots: u32,
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
@@ -95,6 +116,43 @@ pub struct StressArgs {
 pub enum Workload {
     /// One page, one victim, one slot: the ABA round by round
     Targeted,
+    /// A crowd on few pages with few free slots: many threads add one to each page, another keeps paging out
+    Storm,
+}
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Which benchmark
+    #[command(subcommand)]
+    pub bench: Bench,
+}
+
+/// The benchmarks.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Cost per page swapped in from zram: as it is, and while observed
+    Swapin(SwapinArgs),
+}
+
+/// Options of `bench swapin`.
+#[derive(Debug, Args)]
+pub struct SwapinArgs {
+    /// How much to swap in, e.g. 16M, 1G
+    #[arg(long, value_name = "S", default_value = "16M", value_parser = bench_size)]
+    pub size: u64,
+    /// Rounds of each row
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rounds: u32,
+    /// Only as it is, nothing attached: needs no permission to observe
+    #[arg(long)]
+    pub bare: bool,
+    /// Run although other swap is in use
+    #[arg(long)]
+    pub allow_other_swap: bool,
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `doctor`.
@@ -120,11 +178,8 @@ pub struct LaunchArgs {
 pub struct WorkloadArgs {
     /// Descriptor for messages.
     pub messages: i32,
-    /// Rounds.
-    pub rounds: u32,
-    /// Run although other swap is in use.
-    #[arg(long)]
-    pub allow_other_swap: bool,
+    /// What to play, as JSON.
+    pub options: String,
 }
 
 /// Longest delay: the widener runs with preemption off.
@@ -136,6 +191,24 @@ fn widening(text: &str) -> Result<Duration, String> {
         return Err("at most 100ms: the task keeps its CPU for all of it".to_owned());
     }
     Ok(duration)
+}
+
+/// A number of bytes: plain, or with K, M or G (powers of 1024).
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        number if number.ends_with('K') => (number.trim_end_matches('K').to_owned(), 10),
+        number if number.ends_with('M') => (number.trim_end_matches('M').to_owned(), 20),
+        number if number.ends_with('G') => (number.trim_end_matches('G').to_owned(), 30),
+        number => (number.to_owned(), 0),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 16M"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too much".to_owned())
+}
+
+fn bench_size(text: &str) -> Result<u64, String> {
+    use crate::bench::swapin::{MAX_BYTES, MIN_BYTES};
+    let bytes = size(text)?;
+    if (MIN_BYTES..=MAX_BYTES).contains(&bytes) { Ok(bytes) } else { Err("from 1M to 64G".to_owned()) }
 }
 
 fn comm(text: &str) -> Result<String, String> {
@@ -168,6 +241,16 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        assert_eq!(
+            ["4096", "16M", "16MiB", "16mb", "1G"].map(size),
+            [Ok(4096), Ok(1 << 24), Ok(1 << 24), Ok(1 << 24), Ok(1 << 30)]
+        );
+        assert!(size("").is_err() && size("M").is_err() && size("99999999999G").is_err() && size("-1").is_err());
+        assert!(bench_size("0").is_err() && bench_size("4096").is_err());
     }
 
     #[test]

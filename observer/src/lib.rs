@@ -4,6 +4,7 @@
 //! Data flows one way: [`kernel`] -> [`probe`] -> [`engine`] -> [`export`]. `docs/decisions/` says why things are as
 //! they are.
 
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod engine;

@@ -25,6 +25,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Live(args) => commands::live::run(&args),
         Command::Record(args) => commands::record::run(&args),
         Command::Stress(args) => commands::stress::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         // Dealt with before: it has no exit code of ours.
         Command::Launch(_) => Ok(Exit::CommandFailed),

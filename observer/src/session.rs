@@ -67,6 +67,14 @@ impl Onlooker for () {
     fn tick(&mut self, _probes: &Probes, _engine: &Engine) {}
 }
 
+impl<O: Onlooker> Onlooker for Option<O> {
+    fn tick(&mut self, probes: &Probes, engine: &Engine) {
+        if let Some(onlooker) = self {
+            onlooker.tick(probes, engine);
+        }
+    }
+}
+
 /// Why an observation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {

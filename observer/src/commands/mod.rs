@@ -1,5 +1,6 @@
 //! The subcommands: put the parts together, print, and choose the exit code.
 
+pub mod bench;
 pub mod doctor;
 pub mod live;
 pub mod record;
@@ -37,7 +38,10 @@ impl Planned {
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
-            widen: args.widen.filter(|delay| !delay.is_zero()).map(|delay| widen(delay, args.widen_comm.as_deref())),
+            widen: args
+                .widen
+                .filter(|delay| !delay.is_zero())
+                .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
             log: log::log_enabled!(log::Level::Debug),
         };
         Self { ready, launch, options, duration: args.duration }
@@ -68,12 +72,12 @@ impl Planned {
 }
 
 /// The widener's settings.
-pub(crate) fn widen(delay: Duration, comm: Option<&str>) -> Widen {
+pub(crate) fn widen(delay: Duration, comm: Option<&str>, one_in: u32) -> Widen {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(comm.unwrap_or_default().bytes().take(15)) {
         *to = from;
     }
-    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes }
+    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes, one_in }
 }
 
 /// The gate of `-- CMD`: becomes the command, or says why it cannot, and ends as a shell would.

@@ -222,7 +222,9 @@ pub enum ChangeKind {
     Freed,
     /// It was given to a page on its way out.
     HandedOut,
-    /// A page was written to it.
+    /// A page is about to be written to it; `Written` will follow.
+    WriteBegun,
+    /// A page was written to it; where the end of a write is not told: is about to be.
     Written,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Task};
+use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Seen, Task};
 
 /// How bad it was: each rung includes the ones below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -81,6 +81,9 @@ pub struct Finding {
     pub installed: bool,
     /// Content changes of the entry under the read.
     pub changes: u32,
+    /// Whether the read began while the page was being written to the entry: then it holds either the old content or the
+    /// new one, and only the reader's luck decided which.
+    pub read_during_write: bool,
     /// Whether the read had come back before the entry was handed out again: then it holds the old content for certain.
     pub read_before_change: bool,
 }
@@ -100,24 +103,32 @@ pub enum Judgement {
 /// Judges a flight that has ended by the changes of its slot. Pure; the order of `changes` does not matter.
 pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Judgement {
     let Some(read_begin) = flight.read_begin.filter(|_| flight.may_be_overtaken()) else { return Judgement::Clear };
-    let under = |kind: ChangeKind| {
-        let seen = if kind == ChangeKind::Freed { flight.frees } else { flight.changes };
-        changes.clone().filter(move |change| change.kind == kind && seen.contains(change.seq))
+    let under = |kinds: &'static [ChangeKind]| {
+        changes
+            .clone()
+            .filter(move |change| kinds.contains(&change.kind) && seen(flight, change.kind).contains(change.seq))
     };
     let own = |change: &&Change| change.entry == flight.entry;
-    let freed = under(ChangeKind::Freed).filter(own).find(|change| change.by.tid != flight.task.tid);
-    let in_transit = in_transit(flight, changes);
-    let handed_out = under(ChangeKind::HandedOut).filter(own).max_by_key(|change| change.at).or(in_transit);
-    let written = under(ChangeKind::Written).filter(own).max_by_key(|change| change.at);
-    let changed = under(ChangeKind::HandedOut).filter(own).chain(under(ChangeKind::Written).filter(own));
-    let verdict = match (freed.is_some(), handed_out.is_some() || written.is_some()) {
+    let others = |change: &&Change| own(change) && change.by.tid != flight.task.tid;
+    let changed = under(CONTENT).filter(own);
+    let transit = in_transit(flight, changes);
+    let freed = under(&[ChangeKind::Freed]).find(others);
+    let verdict = match (freed.is_some(), changed.clone().next().is_some() || transit.is_certain()) {
         (_, true) if flight.installed => Some(Verdict::StaleInstall),
         (_, true) => Some(Verdict::Reuse),
         (true, false) => Some(Verdict::Window),
         (false, false) => None,
     };
     let finding = verdict.map(|verdict| {
+        // What led to a read in transit happened before the read.
+        let since_begin =
+            |kind| changes.clone().filter(own).filter(move |change| change.kind == kind && change.at >= flight.begin);
+        let last = |kind, kinds| {
+            let before = since_begin(kind).max_by_key(|change| change.at).filter(|_| transit.is_certain());
+            under(kinds).filter(own).max_by_key(|change| change.at).or(before).map(Deed::from)
+        };
         let first_change = changed.clone().map(|change| change.at).min();
+        let freed_before = since_begin(ChangeKind::Freed).filter(others).filter(|_| transit.is_certain()).last();
         Box::new(Finding {
             verdict,
             entry: flight.entry,
@@ -128,37 +139,80 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
             begin_ns: flight.begin,
             read_begin_ns: read_begin,
             read_end_ns: flight.read_end,
-            freed: freed.map(Deed::from),
-            handed_out: handed_out.map(Deed::from),
-            written: written.map(Deed::from),
+            freed: freed.or(freed_before).map(Deed::from),
+            handed_out: last(ChangeKind::HandedOut, &[ChangeKind::HandedOut]),
+            written: last(ChangeKind::WriteBegun, &[ChangeKind::WriteBegun, ChangeKind::Written]),
             end_ns: flight.end,
             installed: flight.installed,
             changes: u32::try_from(changed.count()).unwrap_or(u32::MAX),
-            read_before_change: first_change.zip(flight.read_end).is_some_and(|(change, end)| end <= change),
+            read_during_write: transit == InTransit::BeingWritten,
+            read_before_change: transit != InTransit::BeingWritten
+                && first_change.zip(flight.read_end).is_some_and(|(change, end)| end <= change),
         })
     });
     // Every change of the slot, of whatever entry, has a number of its own: a gap is an event that did not arrive.
-    let changes_seen = distinct(under(ChangeKind::HandedOut).chain(under(ChangeKind::Written)));
-    let frees_seen = distinct(under(ChangeKind::Freed));
-    if changes_seen < flight.changes.len() as usize || frees_seen < flight.frees.len() as usize {
+    let gap = distinct(under(CONTENT)) < flight.changes.len() as usize
+        || distinct(under(&[ChangeKind::Freed])) < flight.frees.len() as usize;
+    if gap || transit == InTransit::Unknown {
         return Judgement::Incomplete(finding);
     }
     finding.map_or(Judgement::Clear, Judgement::Found)
 }
 
-/// The hand-out that the read fell behind of: when it began, the entry had been handed out again but nothing was written to
-/// it yet, so the device still held what was there before. The PTE check does not notice once the entry is in the PTE.
-fn in_transit<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Option<&'a Change> {
-    let age = |change: &Change| flight.changes.at_read.wrapping_sub(change.seq);
-    let content = |change: &&'a Change| change.kind != ChangeKind::Freed && age(change) < u32::MAX / 2;
-    let before_read = changes.clone().filter(content);
-    let last = before_read.clone().filter(|change| change.entry == flight.entry).min_by_key(|change| age(change))?;
-    // The write may be what did not arrive: only an unbroken row of numbers up to the read proves that there was none.
-    let since = distinct(before_read.filter(|change| age(change) < age(last)));
-    (last.kind == ChangeKind::HandedOut && since == age(last) as usize).then_some(last)
+/// Changes of what an entry holds, which share one sequence.
+const CONTENT: &[ChangeKind] = &[ChangeKind::HandedOut, ChangeKind::WriteBegun, ChangeKind::Written];
+
+/// The numbers that a flight saw of the sequence that such changes are in.
+const fn seen(flight: &Flight, kind: ChangeKind) -> Seen {
+    match kind {
+        ChangeKind::Freed => flight.frees,
+        ChangeKind::HandedOut | ChangeKind::WriteBegun | ChangeKind::Written => flight.changes,
+    }
 }
 
-/// How many sequence numbers there are.
+/// Whether the flight's entry was on its way to the device when its read began.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InTransit {
+    /// No.
+    No,
+    /// Handed out, and its write had not begun: the device holds what was there before, or nothing.
+    Unwritten,
+    /// Being written. Seen on 5.10: a task misses the page in the swap cache while it is still mapped, is held up, and
+    /// reads the slot between the begin of the write and the moment that zram has taken it in: it gets a page of zeroes.
+    BeingWritten,
+    /// It had been handed out or its write had begun, and not all that followed has arrived.
+    Unknown,
+}
+
+impl InTransit {
+    const fn is_certain(self) -> bool {
+        matches!(self, Self::Unwritten | Self::BeingWritten)
+    }
+}
+
+/// Looks for a hand-out or a write that had begun after the flight did and that had not come to its end when its read
+/// began: the PTE check does not notice once the entry is back in the PTE. (One that began before the flight would have
+/// shown the page in the swap cache.)
+fn in_transit<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> InTransit {
+    /// More than this back is ahead: numbers wrap.
+    const HALF: u32 = u32::MAX / 2;
+    let back = |change: &Change| flight.changes.at_read.wrapping_sub(change.seq);
+    let before = changes.clone().filter(|change| CONTENT.contains(&change.kind) && back(change) <= HALF);
+    let own = before.clone().filter(|change| change.entry == flight.entry);
+    let Some(last) = own.min_by_key(|change| back(change)).filter(|last| last.at >= flight.begin) else {
+        return InTransit::No;
+    };
+    let state = match last.kind {
+        ChangeKind::HandedOut => InTransit::Unwritten,
+        ChangeKind::WriteBegun => InTransit::BeingWritten,
+        ChangeKind::Freed | ChangeKind::Written => return InTransit::No,
+    };
+    // What is missing may be the write: only an unbroken row of numbers up to the read proves that there was none.
+    let since = distinct(before.filter(|change| back(change) < back(last)));
+    if since == back(last) as usize { state } else { InTransit::Unknown }
+}
+
+/// How many sequence numbers there are: a record may come twice.
 fn distinct<'a>(changes: impl Iterator<Item = &'a Change>) -> usize {
     let mut numbers: Vec<u32> = changes.map(|change| change.seq).collect();
     numbers.sort_unstable();

@@ -76,7 +76,7 @@ fn a_read_between_the_hand_out_and_the_write_is_stale() {
     let other = Change { entry: Entry::new(0, 7 + (1 << 16)), ..change(ChangeKind::Written, 9, 10) };
     assert_eq!(verdict(&flight, &[changes[1].clone(), other]), Some(Verdict::StaleInstall));
     // A change in between did not arrive: it may have been the write.
-    assert_eq!(verdict(&flight, &changes), None);
+    assert_eq!(judge(&flight, &changes.iter()), Judgement::Incomplete(None));
 }
 
 #[test]
@@ -116,4 +116,48 @@ fn a_change_that_did_not_arrive_is_a_loss_and_lowers_the_verdict() {
     let changes = [change(ChangeKind::Freed, 20, 4)];
     let Judgement::Incomplete(Some(finding)) = judge(&reader(), &changes.iter()) else { panic!("loss not noticed") };
     assert_eq!(finding.verdict, Verdict::Window);
+}
+
+/// Missed the page in the swap cache at 5; the entry was handed out (8) and its write begun (9) before the read at 10.
+fn reader_in_a_write() -> (Flight, Vec<Change>) {
+    let flight = Flight { changes: Seen { at_read: 9, at_end: 9 }, frees: Seen { at_read: 4, at_end: 4 }, ..reader() };
+    let changes = vec![
+        change(ChangeKind::Freed, 6, 4),
+        change(ChangeKind::HandedOut, 7, 8),
+        change(ChangeKind::WriteBegun, 9, 9),
+    ];
+    (flight, changes)
+}
+
+#[test]
+fn a_read_in_the_middle_of_a_write_is_stale_though_nothing_changes_after_it() {
+    let (flight, changes) = reader_in_a_write();
+    let Judgement::Found(finding) = judge(&flight, &changes.iter()) else { panic!("no finding") };
+    assert_eq!(finding.verdict, Verdict::StaleInstall);
+    assert!(finding.read_during_write && !finding.read_before_change);
+    let at = |deed: &Option<Deed>| deed.as_ref().map(|deed| deed.at_ns);
+    assert_eq!([at(&finding.freed), at(&finding.handed_out), at(&finding.written)], [Some(6), Some(7), Some(9)]);
+}
+
+#[test]
+fn a_read_after_the_write_is_fresh() {
+    let (mut flight, mut changes) = reader_in_a_write();
+    changes.push(change(ChangeKind::Written, 10, 10));
+    flight.changes = Seen { at_read: 10, at_end: 10 };
+    assert_eq!(verdict(&flight, &changes), None);
+    flight.changes = Seen { at_read: 9, at_end: 10 };
+    assert_eq!(verdict(&flight, &changes), Some(Verdict::StaleInstall), "the write came back under the read");
+}
+
+#[test]
+fn a_write_whose_end_did_not_arrive_raises_no_verdict() {
+    let (mut flight, changes) = reader_in_a_write();
+    flight.changes = Seen { at_read: 10, at_end: 10 };
+    assert_eq!(judge(&flight, &changes.iter()), Judgement::Incomplete(None));
+}
+
+#[test]
+fn a_write_that_began_before_the_flight_is_over_or_the_reader_is_cached() {
+    let (flight, changes) = reader_in_a_write();
+    assert_eq!(verdict(&Flight { begin: 10, ..flight }, &changes), None);
 }

@@ -16,6 +16,7 @@ pub fn collect(snapshot: &Snapshot, undecodable: u64, engine: &EngineLosses) -> 
         ("ring_full_flight", counters.lost_ring_flight),
         ("ring_full_entry", counters.lost_ring_entry),
         ("pin_return_missed", counters.lost_pin_return),
+        ("write_end_missed", counters.lost_write_end),
         ("watch_table_full", counters.lost_watch_full),
         ("kernel_read_failed", counters.lost_copy),
         ("record_undecodable", undecodable),
@@ -41,9 +42,12 @@ pub fn total(losses: &Losses) -> u64 {
 pub fn remedy(cause: &str) -> &'static str {
     match cause {
         "flight_table_full" => "more tasks in do_swap_page at once than the table holds (16384)",
-        "flight_end_missed" => "return probes ran out of instances; the fentry backend does not miss any",
+        "flight_end_missed" => {
+            "a return probe ran out of instances, or the kernel skipped the program (program_skipped)"
+        }
         "ring_full_flight" | "ring_full_entry" => "user space was too slow: use --ring-size",
         "pin_return_missed" => "return probes ran out of instances",
+        "write_end_missed" => "more writes to swap at once than the table holds (4096)",
         "watch_table_full" => "the command has more tasks than the table holds (65536)",
         "kernel_read_failed" => "kernel memory that should be readable was not",
         "record_undecodable" => "program and object do not belong together: rebuild",

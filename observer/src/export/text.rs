@@ -113,7 +113,11 @@ pub fn finding(finding: &Finding) -> String {
     let deed = |what: &str, deed: &Option<Deed>| {
         deed.as_ref().map_or(String::new(), |deed| format!("\n    {:>9}  {what} by {}", after(deed.at_ns), deed.by))
     };
-    let end = if finding.installed { "the reader installs what it read" } else { "the reader gives up its page" };
+    let end = match (finding.installed, finding.read_during_write) {
+        (true, false) => "the reader installs what it read",
+        (true, true) => "the reader installs what it read in the middle of that write",
+        (false, _) => "the reader gives up its page",
+    };
     format!(
         "{} of entry {} at {:#x} by {}\n    at {}  its read begins (monotonic clock){}{}{}{}\n    {:>9}  {end}",
         finding.verdict.name(),

@@ -10,7 +10,10 @@ use std::{
 use super::{btf::Btf, symbols::Symbols, tree::Tree};
 
 /// The kernels that fixtures were read from: Debian's cloud images, x86-64.
-pub(crate) const KERNELS: [&str; 5] = ["5.10.223", "6.1.192", "6.12.117", "6.18.15", "7.0.13"];
+pub(crate) const KERNELS: [&str; 11] = [
+    "5.10.223", "6.1.192", "6.12.117", "6.16.12", "6.17.13", "6.18.15", "6.19.14", "7.0.13", "7.1.13", "7.2.12",
+    "7.3.4",
+];
 
 /// A fixture's bytes.
 pub(crate) fn read(kernel: &str, file: &str) -> Vec<u8> {

@@ -40,13 +40,15 @@ pub enum Meaning {
     Freed,
     /// Entries are given to a page on its way out.
     HandedOut,
-    /// A page is written to its entries.
-    Written,
+    /// A page is about to be written to its entries.
+    WriteBegin,
+    /// It has been written.
+    WriteEnd,
 }
 
 impl Meaning {
     /// All, in the order of a flight.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FlightBegin,
         Self::FlightEnd,
         Self::ReadBegin,
@@ -55,7 +57,8 @@ impl Meaning {
         Self::PinDrop,
         Self::Freed,
         Self::HandedOut,
-        Self::Written,
+        Self::WriteBegin,
+        Self::WriteEnd,
     ];
 
     /// The name used in every output.
@@ -69,7 +72,8 @@ impl Meaning {
             Self::PinDrop => "pin drop",
             Self::Freed => "entry freed",
             Self::HandedOut => "entry handed out",
-            Self::Written => "entry written",
+            Self::WriteBegin => "write begin",
+            Self::WriteEnd => "write end",
         }
     }
 
@@ -83,7 +87,8 @@ impl Meaning {
             Self::PinDrop => Some("holds and oversleep are unknown"),
             Self::Freed => Some("windows are not seen; reuse and stale-install are"),
             Self::HandedOut => Some("reuse and stale-install are seen by the write alone"),
-            Self::Written => Some("a read that falls between a hand-out and its write is taken for fresh"),
+            Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
+            Self::WriteEnd => Some("a read that falls into a write is taken for fresh"),
         }
     }
 }
@@ -235,7 +240,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let mut hooks = Vec::new();
     let mut missing = Vec::new();
     for meaning in Meaning::ALL {
-        match hooks_for(meaning, evidence) {
+        match hooks_for(meaning, evidence, &offsets) {
             Ok((found, in_part)) => {
                 hooks.extend(found);
                 missing.extend(in_part);
@@ -256,15 +261,19 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
 
 /// The hooks for one meaning: those of the first group of candidates that this kernel has; and what of the group is
 /// there and cannot be hooked.
-fn hooks_for(meaning: Meaning, evidence: &Evidence<'_>) -> Result<(Vec<Hook>, Option<Missing>), String> {
+fn hooks_for(
+    meaning: Meaning,
+    evidence: &Evidence<'_>,
+    offsets: &Offsets,
+) -> Result<(Vec<Hook>, Option<Missing>), String> {
     let mut why_not = Vec::new();
     let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
     for first in of_meaning().filter(|candidate| !candidate.also) {
-        match hook(first, evidence) {
+        match hook(first, evidence, offsets) {
             Ok(mut hooks) => {
                 let mut in_part = Vec::new();
                 for also in of_meaning().filter(|candidate| candidate.also && candidate.goes_with == first.symbol) {
-                    match hook(also, evidence) {
+                    match hook(also, evidence, offsets) {
                         Ok(more) => hooks.extend(more),
                         Err(WhyNot::Absent { copies: [], .. }) => {}
                         Err(reason) => in_part.push(reason),
@@ -284,7 +293,7 @@ fn hooks_for(meaning: Meaning, evidence: &Evidence<'_>) -> Result<(Vec<Hook>, Op
 }
 
 /// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
-fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>) -> Result<Vec<Hook>, WhyNot<'a>> {
+fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -> Result<Vec<Hook>, WhyNot<'a>> {
     let symbol = candidate.symbol;
     if !evidence.symbols.has(symbol) {
         return Err(WhyNot::Absent { symbol, copies: evidence.symbols.copies(symbol) });
@@ -293,6 +302,10 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>) -> Result<Vec<Hook>,
         evidence.btf.function(symbol).ok_or_else(|| WhyNot::Unfit(format!("{symbol} is not in the BTF")))?;
     if !candidate.fits(&prototype) {
         return Err(WhyNot::Unfit(format!("{symbol} is now `{prototype}`, which no program here fits")));
+    }
+    let (known, unknown) = candidate.needs;
+    if !known(offsets) {
+        return Err(WhyNot::Unfit(format!("{symbol}: {unknown}")));
     }
     let make =
         |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };

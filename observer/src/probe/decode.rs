@@ -38,6 +38,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         record::FLIGHT_CLOSED => Ok(Event::Closed(Box::new(flight(&read(bytes).map_err(wrong)?)))),
         record::ENTRY_FREED => Ok(change(ChangeKind::Freed, &read(bytes).map_err(wrong)?)),
         record::ENTRY_HANDED_OUT => Ok(change(ChangeKind::HandedOut, &read(bytes).map_err(wrong)?)),
+        record::ENTRY_WRITE_BEGUN => Ok(change(ChangeKind::WriteBegun, &read(bytes).map_err(wrong)?)),
         record::ENTRY_WRITTEN => Ok(change(ChangeKind::Written, &read(bytes).map_err(wrong)?)),
         other => Err(DecodeError::UnknownKind(other)),
     }

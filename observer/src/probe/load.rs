@@ -30,6 +30,8 @@ pub struct Widen {
     pub ns: u64,
     /// Only tasks of this command, zero-padded; all zero: any watched task.
     pub comm: [u8; 16],
+    /// Of the reads that qualify one in so many is delayed, at random; 0 and 1: every one.
+    pub one_in: u32,
 }
 
 /// How to observe.
@@ -256,7 +258,8 @@ fn lift_memlock_limit() {
 
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
-    let words: [(&str, u32); 13] = [
+    let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
+    let words: [(&str, u32); 20] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -266,12 +269,19 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::PAGE_ORDER, offsets.page_order),
         (config::PG_SWAPCACHE, offsets.pg_swapcache),
         (config::PG_HEAD, offsets.pg_head),
+        (config::PG_UPTODATE, offsets.pg_uptodate),
+        (config::SI_TYPE, offsets.si_type),
+        (config::SI_CLUSTERS, offsets.si_clusters),
+        // A divisor: never 0, used or not.
+        (config::CLUSTER_BYTES, offsets.cluster_bytes.max(1)),
+        (config::CLUSTER_ENTRIES, offsets.cluster_entries),
         (config::PTE_LAYOUT, config::PTE_LAYOUT_X86_64),
         (config::TASK_PID, offsets.task_pid),
         (config::CAN_COPY, u32::from(offsets.copy)),
+        (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::WATCH, u32::from(options.watch)),
+        (config::WIDEN_ONE_IN, widen.one_in),
     ];
-    let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16] });
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
     let wakeup_bytes = u64::from(options.ring_bytes / 4);
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
@@ -375,11 +385,17 @@ fn attach_widener(ebpf: &mut Ebpf, btf: &Btf, plan: &Plan) -> Result<(), LoadErr
 fn refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         log::debug!("verifier: {verifier_log}");
-        let log = verifier_log.to_string();
-        let last = log.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("processed"));
-        return format!("{}: {}", trial::errno_name(io_error), last.unwrap_or("no verifier log"));
+        return format!("{}: {}", trial::errno_name(io_error), verdict(&verifier_log.to_string()));
     }
     trial::chain(error)
+}
+
+/// The line of a verifier's log that says why: the last one before the figures. What they look like differs by kernel
+/// (7.3 tells of each subprogram), and means nothing to whoever reads the message.
+fn verdict(log: &str) -> &str {
+    const FIGURES: [&str; 5] = ["processed ", "verification time", "stack depth", "subprog ", "insns_"];
+    let says_why = |line: &&str| !line.is_empty() && !FIGURES.iter().any(|figures| line.starts_with(figures));
+    log.lines().map(str::trim).rev().find(says_why).unwrap_or("no verifier log")
 }
 
 fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
@@ -388,4 +404,19 @@ fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
         return None;
     };
     fdinfo(data.fd().as_fd().as_raw_fd(), "memlock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifier_s_reason_is_told_and_not_its_figures() {
+        let old = "0: R1=ctx\narg0 accesses a struct\nprocessed 9 insns (limit 1000000) max_states_per_insn 0\n";
+        assert_eq!(verdict(old), "arg0 accesses a struct");
+        let new = "last insn is not an exit or jmp\nverification time 296 usec\nstack depth max 0\n\
+            subprog 0 (<unknown>) main insns_self 0 insns_total 0 stack 0\nprocessed 0 insns (limit 1000000)\n\n";
+        assert_eq!(verdict(new), "last insn is not an exit or jmp", "as 7.3 words it");
+        assert_eq!(verdict(""), "no verifier log");
+    }
 }

@@ -3,7 +3,7 @@
 use rustix::time::{ClockId, clock_gettime};
 
 /// `CLOCK_MONOTONIC` in nanoseconds: comparable with the timestamps of eBPF programs on the same host.
-pub(super) fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     // Neither part is ever negative on this clock.
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);

@@ -92,6 +92,18 @@ pub enum StressError {
         /// How long.
         limit: Duration,
     },
+    /// The kernel's own count is not what it must be.
+    #[error(
+        "{what}: the kernel counted {found} instead of {wanted}: something else swaps on this host, or the device is full"
+    )]
+    Unexpected {
+        /// What was counted.
+        what: &'static str,
+        /// The count.
+        found: u64,
+        /// What it should be.
+        wanted: u64,
+    },
     /// A signal asked the workload to stop.
     #[error("stopped by signal {signal}")]
     Interrupted {
@@ -135,7 +147,7 @@ impl StressError {
     }
 
     /// For content that could not be understood; keeps only its beginning.
-    pub(super) fn format(what: impl Into<String>, content: &str) -> Self {
+    pub(crate) fn format(what: impl Into<String>, content: &str) -> Self {
         Self::Format { what: what.into(), content: content.chars().take(80).collect() }
     }
 }

@@ -13,7 +13,7 @@ use super::{Result, StressError};
 
 /// Keeps everything that this process has mapped, and will map, in memory: waking a thread must not itself swap in.
 /// The test mappings are taken out of this again, one by one.
-pub(super) fn pin_process() -> Result<()> {
+pub(crate) fn pin_process() -> Result<()> {
     // "On fault": a mapping gets its pages when they are touched, so that a test mapping has none while it is locked.
     mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)
         .map_err(|e| StressError::io("lock this process in memory (mlockall)", e))
@@ -24,7 +24,7 @@ pub(super) fn pin_process() -> Result<()> {
 /// A page that nobody may touch lies before it and one behind it. Otherwise the kernel makes one area of neighbouring
 /// mappings, and reading ahead for one page brings in pages of another mapping.
 #[derive(Debug)]
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     /// Behind the first guard page.
     base: NonNull<AtomicU64>,
     pages: usize,
@@ -38,7 +38,7 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps `pages` pages; none is touched yet.
-    pub(super) fn new(pages: usize) -> Result<Self> {
+    pub(crate) fn new(pages: usize) -> Result<Self> {
         let page_size = rustix::param::page_size();
         let length = pages * page_size;
         // SAFETY: a new mapping at an address of the kernel's choice, so no memory in use is touched.
@@ -58,25 +58,32 @@ impl Mapping {
     }
 
     /// The address of a page.
-    pub(super) fn address(&self, page: usize) -> u64 {
+    pub(crate) fn address(&self, page: usize) -> u64 {
         (self.base.addr().get() + page * self.page_size) as u64
     }
 
     /// The first word of a page; touches the page.
-    pub(super) fn load(&self, page: usize) -> u64 {
+    pub(crate) fn load(&self, page: usize) -> u64 {
         self.first_word(page).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
     /// Sets the first word of a page; touches the page.
-    pub(super) fn store(&self, page: usize, value: u64) {
+    pub(crate) fn store(&self, page: usize, value: u64) {
         if let Some(word) = self.first_word(page) {
             word.store(value, Ordering::Relaxed);
         }
     }
 
+    /// Adds one to the first word of a page, in one access; touches the page.
+    pub(crate) fn add_one(&self, page: usize) {
+        if let Some(word) = self.first_word(page) {
+            word.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Fills a page with words that all differ: zram keeps a page of one repeated word without compressing it, and
     /// some kernels do not even write it out.
-    pub(super) fn fill(&self, page: usize, seed: u64) {
+    pub(crate) fn fill(&self, page: usize, seed: u64) {
         let words = self.page_size / size_of::<AtomicU64>();
         for (word, value) in self.words().iter().skip(page * words).take(words).zip(seed..) {
             word.store(value, Ordering::Relaxed);
@@ -84,7 +91,7 @@ impl Mapping {
     }
 
     /// Asks for `count` pages from `page` on to be paged out. That is a request: look at the pagemap for the outcome.
-    pub(super) fn page_out(&self, page: usize, count: usize) -> Result<()> {
+    pub(crate) fn page_out(&self, page: usize, count: usize) -> Result<()> {
         self.advise(page, count, Advice::LinuxPageOut)
     }
 
@@ -127,7 +134,8 @@ mod tests {
         let mapping = Mapping::new(3).unwrap();
         assert_eq!(mapping.address(2) - mapping.address(0), 2 * rustix::param::page_size() as u64);
         mapping.store(1, 7);
-        assert_eq!([mapping.load(0), mapping.load(1), mapping.load(2)], [0, 7, 0]);
+        mapping.add_one(1);
+        assert_eq!([mapping.load(0), mapping.load(1), mapping.load(2)], [0, 8, 0]);
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub enum Message {
     Ready(Ready),
     /// A round is over.
     Round(RoundTruth),
+    /// Everything is set up; the storm begins.
+    Storm(StormReady),
+    /// A pass of the storm is over.
+    Pass(PassTruth),
     /// The end; everything is tidied up.
     Done(Done),
     /// The end, with an error, of the workload or of the tidying up.
@@ -92,6 +96,75 @@ pub struct RoundTruth {
     pub note: Option<String>,
 }
 
+/// The stage of a storm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StormReady {
+    /// Path of the swap device.
+    pub device: String,
+    /// Its usable slots.
+    pub slots: u32,
+    /// Of these: left free by the ballast.
+    pub free: u32,
+    /// The swap area's number, as in the entries.
+    pub swap_type: u8,
+    /// The workload's process (thread group).
+    pub pid: u32,
+    /// Threads that walk; their comm is `walker`.
+    pub threads: u32,
+    /// Pages that they walk over.
+    pub pages: u32,
+}
+
+/// What really happened in one pass of the storm: each walker adds one to each page. Times are `CLOCK_MONOTONIC`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassTruth {
+    /// Number of the pass, from 1.
+    pub pass: u64,
+    /// The workload's process (thread group).
+    pub pid: u32,
+    /// Before the first walker started, in ns.
+    pub started_ns: u64,
+    /// After the last one had come through, in ns.
+    pub ended_ns: u64,
+    /// Pages that came up short.
+    pub short: Vec<ShortPage>,
+    /// Every addition of the pass.
+    pub adds: Vec<Add>,
+}
+
+/// A page that does not hold what was added to it: updates were lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShortPage {
+    /// Its address.
+    pub address: u64,
+    /// Additions that are missing; negative: it holds more than was ever added, which nothing explains.
+    pub missing: i64,
+}
+
+/// One addition to one page, done somewhere between two moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "(u64, u64, u64)", from = "(u64, u64, u64)")]
+pub struct Add {
+    /// Address of the page.
+    pub address: u64,
+    /// Not before, in ns.
+    pub after_ns: u64,
+    /// Done by then, in ns.
+    pub by_ns: u64,
+}
+
+impl From<Add> for (u64, u64, u64) {
+    fn from(add: Add) -> Self {
+        (add.address, add.after_ns, add.by_ns)
+    }
+}
+
+impl From<(u64, u64, u64)> for Add {
+    fn from((address, after_ns, by_ns): (u64, u64, u64)) -> Self {
+        Self { address, after_ns, by_ns }
+    }
+}
+
 /// The sum of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
@@ -99,7 +172,7 @@ pub struct Done {
     pub rounds: u32,
     /// Of these, rounds in which the same entry came back.
     pub same_entry: u32,
-    /// Of these, rounds in which the change was lost.
+    /// Of these, rounds in which the change was lost. Of a storm: pages that came up short, each pass for itself.
     pub lost: u32,
     /// The signal that ended the run early.
     pub interrupted: Option<i32>,

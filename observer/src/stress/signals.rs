@@ -19,18 +19,23 @@ extern "C" fn note(signal: i32) {
     STOP.store(signal, Ordering::Relaxed);
 }
 
-/// Has SIGINT, SIGTERM and SIGHUP noted from now on, and SIGTERM sent when the thread that started this process dies.
-///
-/// A parent that is gone already is found at the first message, which then has no reader.
-pub(super) fn watch() -> Result<()> {
+/// Has SIGINT, SIGTERM and SIGHUP noted from now on.
+pub(crate) fn watch() -> Result<()> {
     for signal in SIGNALS {
         install(signal).map_err(|e| StressError::io(format!("watch signal {signal}"), e))?;
     }
+    Ok(())
+}
+
+/// Has SIGTERM sent when the thread that started this process dies.
+///
+/// A parent that is gone already is found at the first message, which then has no reader.
+pub(super) fn watch_parent() -> Result<()> {
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|e| StressError::io("watch the parent process", e))
 }
 
 /// An error when a signal has asked to stop.
-pub(super) fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     match STOP.load(Ordering::Relaxed) {
         0 => Ok(()),
         signal => Err(StressError::Interrupted { signal }),

@@ -6,7 +6,6 @@
 //! free one. If the victim then installs what it read before, the change is lost. What the page holds in the end is
 //! the truth; how it came about does not enter into it.
 
-mod ballast;
 mod round;
 
 use std::io::Write;
@@ -14,17 +13,21 @@ use std::time::Duration;
 
 use rustix::process::getpid;
 use rustix::thread::{gettid, sched_getaffinity};
+use serde::{Deserialize, Serialize};
 
 use super::device::{SwapDevice, SwapOptions};
-use super::memory::{Mapping, pin_process};
+use super::memory::Mapping;
 use super::messages::{Done, Message, MessageWriter, Ready};
 use super::pagemap::Pagemap;
 use super::victim::{self, Victim};
-use super::{Result, StressError, signals};
+use super::{Result, StressError, ballast, child, signals};
 use round::Stage;
 
+/// Slots left free: the one that the rounds are about.
+const FREE: u32 = 1;
+
 /// How to run the workload. The defaults are right for a guest without KVM and a delay of about 20 ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetedOptions {
     /// Rounds to play.
     pub rounds: u32,
@@ -54,41 +57,10 @@ impl Default for TargetedOptions {
     }
 }
 
-/// Plays the rounds and reports them to `out`, as described in [`messages`](super::messages).
-///
-/// Made for a process of its own: it handles this process's signals, locks its memory and pins this thread to a CPU.
-/// The thread that starts that process has to outlive it (`PR_SET_PDEATHSIG`). A signal that asks to stop is no error.
-/// Whatever happens, the swap device is removed first, then the last message sent.
+/// Plays the rounds and reports them to `out`, as described in [`messages`](super::messages) and [`child`].
 pub fn run_child(options: &TargetedOptions, out: impl Write) -> Result<()> {
-    let mut out = MessageWriter::new(out);
-    let mut done = Done::default();
-    let outcome = match signals::watch().and_then(|()| run(options, &mut out, &mut done)) {
-        Err(StressError::Interrupted { signal }) => {
-            done.interrupted = Some(signal);
-            Ok(())
-        }
-        outcome => outcome,
-    };
-    match outcome {
-        Ok(()) => out.send(&Message::Done(done)),
-        Err(error) => {
-            // The parent may be what is missing; the error itself is the caller's either way.
-            let _ = out.send(&Message::Failed { error: error.to_string(), refusal: error.is_refusal() });
-            Err(error)
-        }
-    }
-}
-
-/// Everything between the first and the last message.
-fn run<W: Write>(options: &TargetedOptions, out: &mut MessageWriter<W>, done: &mut Done) -> Result<()> {
     let swap = SwapOptions { slots: options.slots, allow_other_swap: options.allow_other_swap };
-    let mut device = SwapDevice::set_up(swap, |claim| out.send(&Message::Claimed(claim.clone())))?;
-    let played = play(options, &device, out, done);
-    // An error of the run says more than one of the tidying up that may follow from it, unless it is only a signal.
-    match (played, device.tear_down()) {
-        (Ok(()) | Err(StressError::Interrupted { .. }), Err(error)) => Err(error),
-        (played, _) => played,
-    }
+    child::run(swap, out, |device, out, done| play(options, device, out, done))
 }
 
 /// The rounds, on a device that is there. All memory that may be swapped is unmapped again on return.
@@ -98,13 +70,11 @@ fn play<W: Write>(
     out: &mut MessageWriter<W>,
     done: &mut Done,
 ) -> Result<()> {
-    signals::check()?;
-    pin_process()?;
     let cpus = choose_cpus(&allowed_cpus()?);
     if let Some((main, _)) = cpus {
         victim::pin_to(main)?;
     }
-    let (_ballast, swap_type) = ballast::fill(device)?;
+    let (_ballast, swap_type) = ballast::fill(device, FREE)?;
     let victim = Victim::start(Mapping::new(victim::PAGES)?, cpus.map(|(_, victim)| victim))?;
     let pagemap = Pagemap::open()?;
     let pid = number(getpid());
@@ -151,7 +121,6 @@ fn number(id: rustix::process::Pid) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::messages::parse;
     use super::*;
 
     #[test]
@@ -164,18 +133,5 @@ mod tests {
     #[test]
     fn some_cpu_is_allowed() {
         assert!(!allowed_cpus().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_refused_run_says_so_and_changes_nothing() {
-        let options = TargetedOptions { slots: 1, ..TargetedOptions::default() };
-        let mut out = MessageWriter::new(Vec::new());
-        assert!(matches!(run(&options, &mut out, &mut Done::default()), Err(StressError::OutOfRange { .. })));
-    }
-
-    #[test]
-    fn failure_is_the_last_message() {
-        let text = serde_json::to_string(&Message::Failed { error: "no".into(), refusal: true }).unwrap();
-        assert!(matches!(parse(&text), Ok(Message::Failed { .. })));
     }
 }

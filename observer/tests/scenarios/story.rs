@@ -104,6 +104,7 @@ impl Stage {
             }),
             ["frees", entry] => self.free(at, task, parse(entry)?),
             ["hands", "out", entry] => self.change(ChangeKind::HandedOut, at, task, parse(entry)?),
+            ["begins", "to", "write", entry] => self.change(ChangeKind::WriteBegun, at, task, parse(entry)?),
             ["writes", entry] => self.change(ChangeKind::Written, at, task, parse(entry)?),
             ["returns"] => self.end(at, &task, false),
             ["returns", "with", "its", "page"] => self.end(at, &task, true),

@@ -44,6 +44,7 @@ const GUESTS_RUN: &[(&str, Era)] = &[
     ("6.12.117", Era::Pinned),
     ("6.1.192", Era::Pinned),
     ("6.18.15", Era::Pinned),
+    ("7.3.4", Era::NoBypass),
     ("6.12.117", Era::LockedDown),
 ];
 

@@ -38,13 +38,14 @@ impl AptRoot {
     /// know the packages.
     pub(super) fn download(&self, offer: &Offer, into: &Path) -> Result<()> {
         let fresh = !self.has_lists();
-        if fresh {
-            self.update()?;
-        }
         let packages = offer.packages();
+        let update = || self.update().with_context(|| format!("cannot fetch {}", packages.join(", ")));
+        if fresh {
+            update()?;
+        }
         let Some(mut refused) = self.try_download(&packages, into)? else { return Ok(()) };
         if !fresh {
-            self.update()?;
+            update()?;
             let Some(again) = self.try_download(&packages, into)? else { return Ok(()) };
             refused = again;
         }

@@ -94,9 +94,38 @@ pub fn targeted(era: Era, finished: &Finished) -> Checked {
         finished.expect_code(10)?;
     } else {
         ensure(lost == 0 && flagged == 0, || wrong("a fixed kernel lost a page"))?;
-        ensure(number(&value, "/verdicts/pin_wait")? > 0, || wrong("nobody waited on the pin"))?;
+        let (meeting, nobody) = match era {
+            Era::NoBypass => ("overlap", "no two flights met on the page"),
+            _ => ("pin_wait", "nobody waited on the pin"),
+        };
+        ensure(number(&value, &format!("/verdicts/{meeting}"))? > 0, || wrong(nobody))?;
         finished.expect_code(0)?;
     }
+    Ok(seen)
+}
+
+/// The crowd: every page that came up short is flagged, each other flag is explained, nothing else happened to any page.
+/// A preemptible kernel skips programs under a crowd, which is told and is the exit code.
+pub fn storm(era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    let total = |name: &str| number(&value, &format!("/totals/{name}"));
+    let (passes, lost, flagged) = (total("rounds")?, total("lost")?, total("flagged")?);
+    let seen = format!("{passes} passes, {lost} pages lost, {flagged} flagged, {} explained", total("explained")?);
+    ensure(passes > 0, || "no pass was played".to_owned())?;
+    ensure(total("missed")? == 0 && total("false")? == 0, || format!("flags and losses differ: {seen}"))?;
+    ensure(total("corrupt")? == 0, || format!("a page holds more than was added: {seen}"))?;
+    ensure(era == Era::Unfixed || lost + flagged == 0, || format!("a fixed kernel lost a page: {seen}"))?;
+    counts_agree(&value)?;
+    ensure(number(&value, "/verdicts/overlap")? > 0, || "a storm without an overlap".to_owned())?;
+    let losses = value.get("losses").and_then(Value::as_object).ok_or("no losses")?;
+    let lossless = losses.values().all(|count| count.as_u64() == Some(0));
+    finished.expect_code(if flagged > 0 {
+        10
+    } else if lossless {
+        0
+    } else {
+        20
+    })?;
     Ok(seen)
 }
 
@@ -206,6 +235,7 @@ pub fn doctor(era: Era, finished: &Finished) -> Checked {
     let right = match era {
         Era::Unfixed => state == "unfixed: ABA possible",
         Era::Pinned | Era::LockedDown => state.starts_with("pinned"),
+        Era::NoBypass => state == "no bypass",
     };
     ensure(right, || format!("state: {state}"))?;
     finished.expect_code(0)?;

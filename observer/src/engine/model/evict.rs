@@ -1,11 +1,9 @@
 //! Who pages out: the page itself, and pages of others that take a free entry.
 
 use super::{
-    WriteHook,
     log::Log,
     world::{EVICTOR, Move, OF_A_STRANGER, Pte, SLOTS, STRANGER, World},
 };
-use crate::engine::event::ChangeKind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pc {
@@ -13,6 +11,7 @@ enum Pc {
     Unmap,
     Write,
     Device,
+    WriteEnd,
     Remove,
 }
 
@@ -90,16 +89,15 @@ impl World {
                 }
             }
             Pc::Write => {
-                if self.config.write_hook == WriteHook::Entry {
-                    self.entry_changed(ChangeKind::Written, slot, by, log);
-                }
+                self.begin_write(slot, by, log);
                 Pc::Device
             }
             Pc::Device => {
-                if self.config.write_hook == WriteHook::Return {
-                    self.entry_changed(ChangeKind::Written, slot, by, log);
-                }
-                self.write_device(slot, self.pages[state].version);
+                self.slots[usize::from(slot)].content = self.pages[state].version;
+                Pc::WriteEnd
+            }
+            Pc::WriteEnd => {
+                self.end_write(slot, by, log);
                 self.pages[state].dirty = false;
                 self.pages[state].locked = false;
                 Pc::Remove
@@ -133,7 +131,7 @@ impl World {
             self.slots[usize::from(slot)].has_cache = true;
             self.slots[usize::from(slot)].cached = Some(page);
             let by = self.evicts_as();
-            self.entry_changed(ChangeKind::HandedOut, slot, by, log);
+            self.hand_out(slot, by, log);
         }
     }
 
@@ -155,12 +153,13 @@ impl World {
                 self.stranger.left -= 1;
                 self.stranger.slot = choice;
                 self.slots[usize::from(choice)].has_cache = true;
-                self.entry_changed(ChangeKind::HandedOut, choice, STRANGER, log);
+                self.hand_out(choice, STRANGER, log);
                 StrangerPc::Write
             }
             StrangerPc::Write => {
-                self.entry_changed(ChangeKind::Written, slot, STRANGER, log);
-                self.write_device(slot, OF_A_STRANGER);
+                self.begin_write(slot, STRANGER, log);
+                self.slots[usize::from(slot)].content = OF_A_STRANGER;
+                self.end_write(slot, STRANGER, log);
                 self.slots[usize::from(slot)].count = 1;
                 self.slots[usize::from(slot)].has_cache = false;
                 StrangerPc::Out

@@ -37,14 +37,16 @@ struct Open {
     streamed: bool,
     /// With the hook on the count only.
     dropped_count: bool,
-    /// For merging states only: what the records sent so far prove about the flight's read.
+    /// For merging states only: the last content change of its entry since it began,
+    last: Option<ChangeKind>,
+    /// and what the records sent so far prove about the flight's read.
     evidence: u8,
 }
 
 /// A record that came after the read proves: the entry freed, handed out, written; by the flight's own task.
 const UNDER_READ: u8 = 1;
-/// A record from before the read proves that the entry was handed out and not written.
-const IN_TRANSIT: u8 = 1 << 6;
+/// A record from before the read proves that the entry was handed out and not yet written to the end.
+const IN_TRANSIT: u8 = 1 << 4;
 
 impl Open {
     /// Whether its span has been closed before it returned.
@@ -60,8 +62,6 @@ pub(super) struct Hooks {
     flights: [Option<Open>; FAULTERS],
     shared_slot: bool,
     count_hook: bool,
-    /// For merging states only: the last content change of each entry, where the records sent so far prove it.
-    last: [Option<ChangeKind>; SLOTS],
 }
 
 fn task(tid: Tid) -> Task {
@@ -80,7 +80,6 @@ impl Hooks {
             flights: [const { None }; FAULTERS],
             shared_slot: config.shared_slot,
             count_hook: config.count_hook,
-            last: [None; SLOTS],
         }
     }
 
@@ -119,6 +118,7 @@ impl Hooks {
             frees_own: 0,
             streamed: false,
             dropped_count: false,
+            last: None,
             evidence: 0,
         };
         if open > 1 {
@@ -134,7 +134,6 @@ impl Hooks {
         if open.flight.read_begin.is_some() {
             return;
         }
-        let own = (0..SLOTS as u8).find(|slot| entry_of(self.shared_slot, *slot) == open.flight.entry).unwrap();
         open.flight.path = if cached { Path::Cached } else { Path::Direct };
         if nr > 1 {
             (open.flight.base, open.flight.nr) = (base, nr.into());
@@ -143,7 +142,10 @@ impl Hooks {
         open.flight.frees.at_read = self.filter[slot].frees;
         open.flight.changes.at_read = self.filter[slot].changes;
         open.flight.read_begin = Some(now);
-        open.evidence = if self.last[usize::from(own)] == Some(ChangeKind::HandedOut) { IN_TRANSIT } else { 0 };
+        open.evidence = match open.last {
+            Some(ChangeKind::HandedOut | ChangeKind::WriteBegun) => IN_TRANSIT,
+            _ => 0,
+        };
     }
 
     pub(super) fn read_end(&mut self, tid: Tid, log: &mut Log) {
@@ -219,29 +221,30 @@ impl Hooks {
         }
     }
 
+    /// A write is about to begin. Whether its end will be told.
+    pub(super) fn write_begun(&mut self, by: Tid, slot: u8, both: bool, log: &mut Log) -> bool {
+        let awaited = both && self.filter[self.filter_of(slot)].open_now() != 0;
+        self.changed(if awaited { ChangeKind::WriteBegun } else { ChangeKind::Written }, by, slot, log);
+        awaited
+    }
+
     pub(super) fn changed(&mut self, kind: ChangeKind, by: Tid, slot: u8, log: &mut Log) {
         let (entry, filter) = (self.entry(slot), self.filter_of(slot));
         self.filter[filter].changes += 1;
         if self.filter[filter].open_now() != 0 {
             let seq = self.filter[filter].changes;
-            self.last[usize::from(slot)] = Some(kind);
             self.tell(kind, entry, seq, by, log);
-        } else {
-            // A number that no record carries: what came before it proves nothing any more.
-            for other in 0..SLOTS {
-                if self.filter_of(other as u8) == filter {
-                    self.last[other] = None;
-                }
-            }
         }
     }
 
     fn tell(&mut self, kind: ChangeKind, entry: Entry, seq: u32, by: Tid, log: &mut Log) {
         for (tid, open) in self.flights.iter_mut().enumerate() {
-            let Some(open) = open.as_mut().filter(|open| open.flight.read_begin.is_some() && !open.is_over()) else {
+            let Some(open) = open.as_mut().filter(|open| open.flight.entry == entry && !open.is_over()) else {
                 continue;
             };
-            if open.flight.entry == entry && (kind != ChangeKind::Freed || tid != usize::from(by)) {
+            if open.flight.read_begin.is_none() {
+                open.last = if kind == ChangeKind::Freed { open.last } else { Some(kind) };
+            } else if kind != ChangeKind::Freed || tid != usize::from(by) {
                 open.evidence |= UNDER_READ << kind as u8;
             }
         }
@@ -283,11 +286,6 @@ impl Hooks {
             || open.flight.nr > 1
     }
 
-    /// What is proven of each entry's last content change: for merging states.
-    pub(super) fn last_key(&self) -> [u8; SLOTS] {
-        self.last.map(|last| last.map_or(0, |kind| 1 + kind as u8))
-    }
-
     /// What of a flight decides whether and how it will be told: for merging states. All of it only ever turns true.
     pub(super) fn key(&self, tid: Tid) -> [u8; 2] {
         let Some(open) = &self.flights[usize::from(tid)] else { return [0, 0] };
@@ -300,6 +298,7 @@ impl Hooks {
             | u8::from(open.flight.pin.is_some_and(|pin| pin.fails != 0)) << 5
             | u8::from(open.is_over() && open.flight.changes.at_end < open.flight.changes.at_read) << 6
             | u8::from(open.is_over()) << 7;
-        [flags, open.evidence]
+        let last = open.last.filter(|_| open.flight.read_begin.is_none()).map_or(0, |kind| 1 + kind as u8);
+        [flags, open.evidence << 3 | last]
     }
 }

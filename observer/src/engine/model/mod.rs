@@ -35,13 +35,13 @@ impl Kernel {
     }
 }
 
-/// When the hook on a write to the device tells: before the content changes, or after.
+/// Which hooks tell of a write to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WriteHook {
-    /// As `swap_writepage` is entered: what the programs do.
+    /// One as `swap_writepage` is entered, before the content changes: where its return cannot be hooked.
     Entry,
-    /// As it returns.
-    Return,
+    /// Both, where a flight was open as the write began.
+    Both,
 }
 
 /// Who takes part, and how much each may do.
@@ -84,7 +84,7 @@ impl Config {
     const fn still(kernel: Kernel) -> Self {
         Self {
             kernel,
-            write_hook: WriteHook::Entry,
+            write_hook: WriteHook::Both,
             count_hook: false,
             faulters: 2,
             faults: 1,

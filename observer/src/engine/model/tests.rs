@@ -9,9 +9,9 @@ use super::{
 
 const KERNELS: [Kernel; 4] = [Kernel::Unfixed, Kernel::PinnedTick, Kernel::PinnedQueue, Kernel::NoBypass];
 
-/// Hooks that leave nothing open: what the programs' own lack is told apart in [`todays_hooks_leave_two_gaps`].
+/// Hooks that leave nothing open: what the programs lack is told apart in [`todays_hooks_leave_one_gap`].
 const fn exact(kernel: Kernel) -> Config {
-    Config { write_hook: WriteHook::Return, count_hook: true, ..Config::still(kernel) }
+    Config { count_hook: true, ..Config::still(kernel) }
 }
 
 /// The biggest walk: three threads fault, the page is paged out twice, written and dropped from outside.
@@ -83,11 +83,6 @@ fn check_biggest(kernel: Kernel) {
 }
 
 #[test]
-fn biggest_unfixed() {
-    check_biggest(Kernel::Unfixed);
-}
-
-#[test]
 fn biggest_pinned() {
     check_biggest(Kernel::PinnedTick);
     check_biggest(Kernel::PinnedQueue);
@@ -123,15 +118,16 @@ fn a_large_folio() {
     }
 }
 
-/// The programs hook a write as it begins, and the end of a reader's span as its entry is released. The model shows
-/// what that leaves open, and that there is nothing else: a read that falls into a write call is not seen to be stale;
-/// what happens between a reader's install and its return, while others still hold the entry, is charged to it.
+/// The programs end a reader's span as its entry is released. The model shows what that leaves open, and that there is
+/// nothing else (every variant is exact once a hook tells when a flight gives up its reference): what happens between a reader's install and its return, while others still hold the entry, is charged to
+/// it. No lost page is missed.
 #[test]
-fn todays_hooks_leave_two_gaps() {
+fn todays_hooks_leave_one_gap() {
     let coverage = walk("biggest, today's hooks", biggest(Config::still(Kernel::Unfixed)), explore::all);
     let tally = &coverage.tally;
-    assert_eq!((tally.too_low, tally.too_high), (tally.in_write, tally.changed_after), "{:?}", tally.examples);
-    assert!(tally.too_low > 0 && tally.too_high > 0);
+    assert_eq!((tally.too_low, tally.lost_unflagged, tally.unlike), (0, 0, 0), "{:?}", tally.examples);
+    assert_eq!(tally.too_high, tally.changed_after, "{:?}", tally.examples);
+    assert!(tally.too_high > 0);
     assert_era(Kernel::Unfixed, &coverage);
     for kernel in [Kernel::PinnedTick, Kernel::PinnedQueue, Kernel::NoBypass] {
         let config = Config { faults: 2, evictions: 1, writes: 1, zaps: 1, ..Config::still(kernel) };
@@ -139,6 +135,16 @@ fn todays_hooks_leave_two_gaps() {
         assert_exact("today's hooks", &coverage);
         assert_era(kernel, &coverage);
     }
+}
+
+/// Where the return of a write cannot be hooked, a read that falls into the write call is not seen to be stale: the one
+/// thing that is missed then.
+#[test]
+fn without_the_end_of_a_write() {
+    let config = Config { write_hook: WriteHook::Entry, faults: 2, evictions: 1, writes: 1, ..exact(Kernel::Unfixed) };
+    let tally = walk("ends of writes not told", config, explore::all).tally;
+    assert_eq!((tally.too_low, tally.too_high, tally.unlike), (tally.in_write, 0, 0), "{:?}", tally.examples);
+    assert!(tally.in_write > 0);
 }
 
 /// Nothing merged: each interleaving to its end, the engine fed with all of it.

@@ -1,7 +1,7 @@
 //! Memory, device and swap map, with the few operations that all actors share.
 
 use super::{
-    Config, Kernel,
+    Config, Kernel, WriteHook,
     evict::{Evictor, Stranger},
     fault::Faulter,
     hooks::Hooks,
@@ -24,6 +24,8 @@ pub(super) const ZAPPER: Tid = 11;
 pub(super) const STRANGER: Tid = 12;
 pub(super) const WRITER: Tid = 13;
 
+/// What zram gives for a slot that has been freed.
+const ZEROES: u8 = 201;
 /// Content of a page of somebody else.
 pub(super) const OF_A_STRANGER: u8 = 200;
 
@@ -47,10 +49,12 @@ pub(super) struct Slot {
     pub(super) pinned_by: Option<Tid>,
     /// Version of the content on the device.
     pub(super) content: u8,
-    /// Handed out, and what it was handed out for is not on the device yet.
+    /// Handed out, and the write of what it was handed out for has not come back yet.
     pub(super) in_transit: bool,
-    /// Being written: the hook has told, the content is not there yet.
+    /// Being written: a hook has told that it begins.
     pub(super) in_write: bool,
+    /// The end of that will be told as well.
+    pub(super) end_awaited: bool,
 }
 
 impl Slot {
@@ -194,7 +198,10 @@ impl World {
             Move::Write(pte) => self.write(pte, log),
             Move::Zap => self.zap(log),
             Move::Fork => self.fork(),
-            Move::Drain(slot) => self.slots[usize::from(slot)].parked = false,
+            Move::Drain(slot) => {
+                let slot = &mut self.slots[usize::from(slot)];
+                (slot.parked, slot.content) = (false, ZEROES);
+            }
         }
     }
 
@@ -278,26 +285,44 @@ impl World {
             return;
         }
         self.slots[usize::from(slot)].parked = self.config.slot_cache;
+        if !self.config.slot_cache {
+            self.slots[usize::from(slot)].content = ZEROES;
+        }
         self.hooks.freed(by, slot, log);
         for (tid, faulter) in self.faulters.iter_mut().enumerate() {
             faulter.entry_freed(slot, tid == usize::from(by));
         }
     }
 
-    /// The entry is given to a page on its way out, or written.
-    pub(super) fn entry_changed(&mut self, kind: ChangeKind, slot: u8, by: Tid, log: &mut Log) {
-        self.hooks.changed(kind, by, slot, log);
-        self.slots[usize::from(slot)].in_transit |= kind == ChangeKind::HandedOut;
-        self.slots[usize::from(slot)].in_write = kind == ChangeKind::Written;
+    /// The entry is given to a page on its way out.
+    pub(super) fn hand_out(&mut self, slot: u8, by: Tid, log: &mut Log) {
+        self.hooks.changed(ChangeKind::HandedOut, by, slot, log);
+        self.slots[usize::from(slot)].in_transit = true;
+        self.changes_under_readers(slot);
+    }
+
+    /// A page is about to be written to its entry.
+    pub(super) fn begin_write(&mut self, slot: u8, by: Tid, log: &mut Log) {
+        let both = self.config.write_hook == WriteHook::Both;
+        self.slots[usize::from(slot)].end_awaited = self.hooks.write_begun(by, slot, both, log);
+        self.slots[usize::from(slot)].in_write = true;
+        self.changes_under_readers(slot);
+    }
+
+    /// The write comes back.
+    pub(super) fn end_write(&mut self, slot: u8, by: Tid, log: &mut Log) {
+        if self.slots[usize::from(slot)].end_awaited {
+            self.hooks.changed(ChangeKind::Written, by, slot, log);
+            self.changes_under_readers(slot);
+        }
+        let slot = &mut self.slots[usize::from(slot)];
+        (slot.in_transit, slot.in_write, slot.end_awaited) = (false, false, false);
+    }
+
+    fn changes_under_readers(&mut self, slot: u8) {
         for faulter in &mut self.faulters {
             faulter.entry_changed(slot);
         }
-    }
-
-    /// Content reaches the device.
-    pub(super) fn write_device(&mut self, slot: u8, content: u8) {
-        let slot = &mut self.slots[usize::from(slot)];
-        (slot.content, slot.in_transit, slot.in_write) = (content, false, false);
     }
 
     pub(super) fn new_page(&mut self) -> u8 {
@@ -335,11 +360,8 @@ impl World {
         bytes.extend(self.latest);
         bytes.push(self.versions);
         for slot in self.slots {
-            let flags = u8::from(slot.has_cache)
-                | u8::from(slot.parked) << 1
-                | u8::from(slot.in_transit) << 2
-                | u8::from(slot.in_write) << 3
-                | slot.count << 4;
+            let bits = [slot.has_cache, slot.parked, slot.in_transit, slot.in_write, slot.end_awaited];
+            let flags = bits.iter().fold(slot.count, |bits, bit| bits << 1 | u8::from(*bit));
             bytes.extend([flags, option(slot.cached), option(slot.pinned_by.map(|_| 0)), slot.content]);
         }
         for page in self.pages {
@@ -355,7 +377,6 @@ impl World {
             faulters.sort_unstable();
         }
         bytes.extend(faulters.iter().flatten());
-        bytes.extend(self.hooks.last_key());
         bytes.extend(self.evictor.key());
         bytes.extend(self.stranger.key());
         bytes.extend([self.writes, self.zaps, self.forks]);

@@ -2,7 +2,7 @@
 
 use super::{
     Backend::{self, Fentry, Fexit, Kprobe, Kretprobe},
-    Meaning, points_to,
+    Meaning, Offsets, points_to,
 };
 use crate::kernel::btf::{ParamKind, Prototype};
 
@@ -17,6 +17,8 @@ pub(super) struct Candidate {
     /// The trampoline program copies kernel memory, which lockdown `confidentiality` forbids.
     pub(super) trampoline_copies: bool,
     pub(super) kprobes: &'static [(Backend, &'static str)],
+    /// What has to be known of the kernel's structs to make entries of what it is told; and in words, where that is not.
+    pub(super) needs: (fn(&Offsets) -> bool, &'static str),
     /// Hooked beside another candidate, not instead of it.
     pub(super) also: bool,
     pub(super) goes_with: &'static str,
@@ -54,7 +56,17 @@ const fn candidate(
     trampoline: (Backend, &'static str),
     kprobes: &'static [(Backend, &'static str)],
 ) -> Candidate {
-    Candidate { meaning, symbol, params, trampoline, trampoline_copies: false, kprobes, also: false, goes_with: "" }
+    Candidate {
+        meaning,
+        symbol,
+        params,
+        trampoline,
+        trampoline_copies: false,
+        kprobes,
+        needs: (|_| true, ""),
+        also: false,
+        goes_with: "",
+    }
 }
 
 /// Best first within a meaning. Sources: `kernels.md` of the reference, checked against the BTF of each image.
@@ -81,6 +93,14 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "read_begin_fentry"),
         &[(Kprobe, "read_begin_kprobe")],
     ),
+    // 7.3 moved the context to the front.
+    candidate(
+        Meaning::ReadBegin,
+        "swap_read_folio",
+        "PG",
+        (Fentry, "read_begin_fentry_ctx_folio"),
+        &[(Kprobe, "read_begin_kprobe_ctx_folio")],
+    ),
     candidate(
         Meaning::ReadBegin,
         "swap_readpage",
@@ -90,6 +110,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     ),
     // Reads sleep on devices that do not read synchronously, and the end of a read is evidence only: no return probe.
     candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
+    candidate(Meaning::ReadEnd, "swap_read_folio", "PG", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
     candidate(
         Meaning::PinTry,
@@ -115,6 +136,27 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "freed_fentry_si_ci_entry_nr"),
         &[(Kprobe, "freed_kprobe_si_ci_entry_nr")],
     ),
+    // 7.0 tells the offset in the area; from 7.1 on, the cluster and the place in it.
+    Candidate {
+        needs: (Offsets::tell_areas, "where a swap area keeps its number is unknown"),
+        ..candidate(
+            Meaning::Freed,
+            "swap_entries_free",
+            "PPII",
+            (Fentry, "freed_fentry_si_ci_offset_nr"),
+            &[(Kprobe, "freed_kprobe_si_ci_offset_nr")],
+        )
+    },
+    Candidate {
+        needs: (Offsets::tell_clusters, "how a swap area keeps its clusters is unknown"),
+        ..candidate(
+            Meaning::Freed,
+            "__swap_cluster_free_entries",
+            "PPII",
+            (Fentry, "freed_fentry_si_ci_start_nr"),
+            &[(Kprobe, "freed_kprobe_si_ci_start_nr")],
+        )
+    },
     candidate(Meaning::Freed, "free_swap_slot", "E", (Fentry, "freed_fentry_entry"), &[(Kprobe, "freed_kprobe_entry")]),
     // 6.12 frees ranges past the slot cache. (The drain of the slot cache passes here too, before the slot can be handed
     // out again: a free told twice, never a free too late.)
@@ -138,6 +180,15 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "handed_out_fentry_entry"),
         &[(Kprobe, "handed_out_kprobe_entry")],
     ),
+    // From 7.0 on there is no shadow to tell swap-out from swap-in by, and up to 7.1 both pass here. A page on its way out
+    // is up to date, one on its way in is not yet.
+    candidate(
+        Meaning::HandedOut,
+        "__swap_cache_add_folio",
+        "PGE",
+        (Fentry, "handed_out_fentry_ci_folio_entry"),
+        &[(Kprobe, "handed_out_kprobe_ci_folio_entry")],
+    ),
     candidate(
         Meaning::HandedOut,
         "add_to_swap_cache",
@@ -148,12 +199,32 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     Candidate {
         trampoline_copies: true,
         ..candidate(
-            Meaning::Written,
+            Meaning::WriteBegin,
             "swap_writeout",
             "G*",
-            (Fentry, "written_fentry_folio"),
-            &[(Kprobe, "written_kprobe")],
+            (Fentry, "write_begin_fentry_folio"),
+            &[(Kprobe, "write_begin_kprobe")],
         )
     },
-    candidate(Meaning::Written, "swap_writepage", "G*", (Fentry, "written_fentry_page"), &[(Kprobe, "written_kprobe")]),
+    Candidate {
+        trampoline_copies: true,
+        ..candidate(
+            Meaning::WriteBegin,
+            "swap_writeout",
+            "PG",
+            (Fentry, "write_begin_fentry_ctx_folio"),
+            &[(Kprobe, "write_begin_kprobe_ctx_folio")],
+        )
+    },
+    candidate(
+        Meaning::WriteBegin,
+        "swap_writepage",
+        "G*",
+        (Fentry, "write_begin_fentry_page"),
+        &[(Kprobe, "write_begin_kprobe")],
+    ),
+    // A return probe would miss returns: a write may sleep.
+    candidate(Meaning::WriteEnd, "swap_writeout", "G*", (Fexit, "write_end_fexit"), &[]),
+    candidate(Meaning::WriteEnd, "swap_writeout", "PG", (Fexit, "write_end_fexit"), &[]),
+    candidate(Meaning::WriteEnd, "swap_writepage", "G*", (Fexit, "write_end_fexit"), &[]),
 ];

@@ -18,9 +18,30 @@ pub struct Offsets {
     pub page_order: u32,
     pub pg_swapcache: u32,
     pub pg_head: u32,
+    pub pg_uptodate: u32,
+    /// Of `type` in `struct swap_info_struct`; 0: unknown. This and the next three only where frees are told by area.
+    pub si_type: u32,
+    /// Of `cluster_info` there; 0: unknown.
+    pub si_clusters: u32,
+    /// Size of `struct swap_cluster_info`; 0: unknown.
+    pub cluster_bytes: u32,
+    /// Entries in a cluster (`SWAPFILE_CLUSTER`); 0: unknown.
+    pub cluster_entries: u32,
     pub task_pid: u32,
     /// Whether programs may copy kernel memory.
     pub copy: bool,
+}
+
+impl Offsets {
+    /// Whether a free that is told by its area can be turned into entries.
+    pub(super) const fn tell_areas(&self) -> bool {
+        self.si_type != 0
+    }
+
+    /// Whether a free that is told by its cluster can be turned into entries.
+    pub(super) const fn tell_clusters(&self) -> bool {
+        self.tell_areas() && self.si_clusters != 0 && self.cluster_bytes != 0 && self.cluster_entries != 0
+    }
 }
 
 /// Finds them in the BTF.
@@ -47,6 +68,12 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Result<Offsets, PlanError> {
         page_order: if evidence.copy { page_order(evidence) } else { 0 },
         pg_swapcache: flag("PG_swapcache")?,
         pg_head: flag("PG_head")?,
+        pg_uptodate: flag("PG_uptodate")?,
+        si_type: member("swap_info_struct", "type").unwrap_or(0),
+        si_clusters: member("swap_info_struct", "cluster_info").unwrap_or(0),
+        cluster_bytes: btf.struct_size("swap_cluster_info").unwrap_or(0),
+        // One word for each entry (mm/swap_table.h, 6.18 on).
+        cluster_entries: btf.struct_size("swap_table").map_or(0, |bytes| bytes / 8),
         task_pid: member("task_struct", "pid")?,
         copy: evidence.copy,
     })

@@ -152,7 +152,7 @@ fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
     kernel.copy = false;
     let plan = kernel.plan().unwrap();
     assert_eq!(plan.missing.len(), 1, "{:?}", plan.missing);
-    let gap = missing(&plan, Meaning::Written).unwrap();
+    let gap = missing(&plan, Meaning::WriteBegin).unwrap();
     assert_eq!(gap.reason, "swap_writeout: programs may not copy kernel memory here");
     assert_eq!((plan.offsets.copy, plan.offsets.page_order), (false, 0));
 

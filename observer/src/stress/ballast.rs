@@ -1,17 +1,14 @@
-//! Filling the swap device until one slot is free.
+//! Filling the swap device until few slots are free.
 
-use super::super::device::SwapDevice;
-use super::super::memory::Mapping;
-use super::super::pagemap::{Pagemap, Place};
-use super::super::{Result, StressError, signals};
+use super::device::SwapDevice;
+use super::memory::Mapping;
+use super::pagemap::{Pagemap, Place};
+use super::{Result, StressError, signals};
 
-/// Slots left free: the one that the rounds are about.
-const FREE: u32 = 1;
-
-/// Pages out pages of its own until one slot is free. The mapping keeps the slots taken; with it comes the number of
-/// the swap area, as the entries show it.
-pub(super) fn fill(device: &SwapDevice) -> Result<(Mapping, u8)> {
-    let wanted = device.slots() - FREE;
+/// Pages out pages of its own until `free` slots are free. The mapping keeps the others taken; with it comes the number
+/// of the swap area, as the entries show it.
+pub(super) fn fill(device: &SwapDevice, free: u32) -> Result<(Mapping, u8)> {
+    let wanted = device.slots().saturating_sub(free);
     // Some pages may refuse to go (others hold a reference for a moment): there are twice as many.
     let pages = device.slots() as usize * 2;
     let mapping = Mapping::new(pages)?;

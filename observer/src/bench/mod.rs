@@ -1,0 +1,4 @@
+//! The micro-benchmark: what a swap-in costs, by path, with and without observing.
+
+pub mod figures;
+pub mod swapin;

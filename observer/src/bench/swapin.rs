@@ -1,0 +1,116 @@
+//! Swapping memory in from a zram device of its own, page by page, as in the measurement in the fix's own message
+//! (13ddaf26be32).
+
+use std::time::Duration;
+
+use crate::{
+    kernel::vmstat::Vmstat,
+    stress::{
+        Result, StressError,
+        device::{SwapDevice, SwapOptions},
+        memory::{Mapping, pin_process},
+        now_ns,
+        pagemap::{Pagemap, Place},
+    },
+};
+
+/// Bytes to swap in: at least so many,
+pub const MIN_BYTES: u64 = 1 << 20;
+/// and at most so many.
+pub const MAX_BYTES: u64 = 64 << 30;
+/// How often paging out is tried before it is given up.
+const TRIES: u32 = 200;
+/// Pause between tries.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The memory that goes out and comes back, and the device that it goes to. Both are gone when this value is.
+#[derive(Debug)]
+pub struct Bench {
+    // Dropped in this order: memory that is swapped out is unmapped before its device goes.
+    memory: Mapping,
+    pages: usize,
+    device: SwapDevice,
+}
+
+impl Bench {
+    /// Sets up the device and fills the memory.
+    ///
+    /// # Errors
+    /// When the host does not allow it; nothing is left then.
+    pub fn set_up(bytes: u64, allow_other_swap: bool) -> Result<Self> {
+        let pages = usize::try_from(bytes / rustix::param::page_size() as u64).unwrap_or(usize::MAX);
+        // A few slots more: other pages of the host may go there too.
+        let slots = u32::try_from(pages + pages / 16 + 64).unwrap_or(u32::MAX);
+        let device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap }, |_| Ok(()))?;
+        pin_process()?;
+        let memory = Mapping::new(pages)?;
+        for page in 0..pages {
+            memory.fill(page, memory.address(page));
+        }
+        Ok(Self { memory, pages, device })
+    }
+
+    /// Pages that go out and come back in a round.
+    pub const fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// One round: all out, then all in, page by page. What a page took, in nanoseconds.
+    ///
+    /// # Errors
+    /// When the pages do not go out, or the kernel's own count of pages read is not that of the pages touched.
+    pub fn round(&self) -> Result<f64> {
+        self.all_out()?;
+        let before = swapped_in()?;
+        let started = now_ns();
+        for page in 0..self.pages {
+            std::hint::black_box(self.memory.load(page));
+        }
+        let took = now_ns().saturating_sub(started);
+        let read = swapped_in()?.saturating_sub(before);
+        if read != self.pages as u64 {
+            return Err(StressError::Unexpected {
+                what: "pages read from swap in one round",
+                found: read,
+                wanted: self.pages as u64,
+            });
+        }
+        Ok(took as f64 / self.pages as f64)
+    }
+
+    /// Switches swap off and removes the device.
+    ///
+    /// # Errors
+    /// When some of it could not be removed; the message says how to do it by hand.
+    pub fn tear_down(self) -> Result<()> {
+        let Self { memory, mut device, .. } = self;
+        drop(memory);
+        device.tear_down()
+    }
+
+    fn all_out(&self) -> Result<()> {
+        let pagemap = Pagemap::open()?;
+        for _ in 0..TRIES {
+            self.memory.page_out(0, self.pages)?;
+            if self.are_out(&pagemap)? {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(StressError::Timeout { what: "all pages to be paged out", limit: PAUSE * TRIES })
+    }
+
+    fn are_out(&self, pagemap: &Pagemap) -> Result<bool> {
+        for page in 0..self.pages {
+            if !matches!(pagemap.place(self.memory.address(page))?, Place::Swapped(_)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Pages that the kernel has read from swap since boot.
+fn swapped_in() -> Result<u64> {
+    Vmstat::now().map(|vmstat| vmstat.pswpin).map_err(|error| StressError::format("/proc/vmstat", &error.to_string()))
+}

@@ -1,0 +1,123 @@
+//! `observer stress`: a workload with its own ground truth, observed, and the two compared.
+
+mod child;
+mod storm;
+mod targeted;
+
+use std::{fs::File, io, os::fd::OwnedFd, time::Duration};
+
+use anyhow::Context as _;
+
+pub use child::{WORKLOAD, workload};
+
+use super::{Planned, live::Ticker, widen};
+use crate::{
+    cli::{StressArgs, Workload},
+    engine::verdict::{Finding, Verdict},
+    exit::Exit,
+    export::summary::Summary,
+    launch::{self, Launch},
+    probe::Options,
+    session::{Onlooker, Outcome},
+    setup,
+};
+
+/// Runs the workload under observation.
+///
+/// # Errors
+/// [`setup::Refusal`] when this host does not allow it; else what kept the workload from running.
+pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
+    match args.workload {
+        Workload::Targeted => targeted::run(args),
+        Workload::Storm => storm::run(args),
+    }
+}
+
+/// How the widener is set for a workload.
+struct Widening {
+    /// Delay; zero: none.
+    delay: Duration,
+    /// Name of the threads to delay.
+    comm: &'static str,
+    one_in: u32,
+}
+
+/// A workload that is ready to begin.
+struct Staged {
+    planned: Planned,
+    read_end: OwnedFd,
+    write_end: OwnedFd,
+}
+
+impl Staged {
+    fn new(args: &StressArgs, play: &child::Play, widening: &Widening) -> anyhow::Result<Self> {
+        let ready = setup::prepare()?;
+        let (read_end, write_end) = launch::message_pipe().context("cannot make a pipe")?;
+        let Widening { delay, comm, one_in } = *widening;
+        let command = child::command(play, &write_end)?;
+        let planned = Planned {
+            ready,
+            launch: Some(Launch { command, stdout_to_stderr: args.json }),
+            options: Options {
+                watch: true,
+                widen: (!delay.is_zero()).then(|| widen(delay, Some(comm), one_in)),
+                ..Options::default()
+            },
+            duration: None,
+        };
+        Ok(Self { planned, read_end, write_end })
+    }
+
+    /// Runs the workload; `hear` takes in what it says that is its own, on a thread of its own.
+    fn run(
+        self,
+        onlooker: &mut impl Onlooker,
+        hear: impl FnMut(crate::stress::messages::Message) + Send + 'static,
+    ) -> anyhow::Result<(Planned, Outcome, child::Said)> {
+        let Self { planned, read_end, write_end } = self;
+        let listener = child::listen(File::from(read_end), hear);
+        let outcome = planned.run(Some(&write_end), onlooker);
+        drop(write_end);
+        let said = listener.join().map_err(|_| anyhow::anyhow!("the thread that listens to the workload failed"))?;
+        said.tidy_up()?;
+        Ok((planned, outcome?, said))
+    }
+}
+
+/// The summary of an observed workload.
+fn summary(planned: &Planned, outcome: &Outcome) -> Summary {
+    let host = &planned.ready.host;
+    Summary::new(&host.release.text, host.tick_ns, &planned.ready.plan, outcome)
+        .with_widener(planned.options.widen.map(|widen| widen.ns), outcome)
+}
+
+/// The observer's stale installs.
+fn stale_installs(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(|finding| finding.verdict == Verdict::StaleInstall)
+}
+
+/// The page of an address.
+const fn page_of(address: u64) -> u64 {
+    address & !4095
+}
+
+/// As for any observation; but where truth and flags differ, or the workload was cut short, nothing is conclusive.
+fn exit(summary: &Summary, agree: bool, finished: bool) -> Exit {
+    if agree && finished { summary.exit() } else { Exit::Inconclusive }
+}
+
+/// Prints the JSON object, or the summary with the truth below it.
+fn print(value: &impl serde::Serialize, json: bool, summary: &Summary, truth: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    if json {
+        return crate::export::json::print(value);
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(crate::export::text::summary(summary).as_bytes())?;
+    out.write_all(truth.as_bytes())
+}
+
+/// What is shown while it runs: nothing where one JSON object is wanted.
+fn ticker(args: &StressArgs) -> Option<Ticker> {
+    (!args.json).then(Ticker::default)
+}
