@@ -21,6 +21,7 @@ enum Task {
     Vm(commands::vm::Args),
     Demo(commands::demo::Args),
     Test(commands::test::Args),
+    Mutants(commands::mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => commands::vm::run(&args),
         Task::Demo(args) => commands::demo::run(&args),
         Task::Test(args) => commands::test::run(&args),
+        Task::Mutants(args) => commands::mutants::run(&args),
     };
     exit_code(done)
 }

@@ -43,14 +43,17 @@ const KEPT: usize = 10_000;
 /// Ended flights that wait for their entry to come to rest, at most.
 const FLIGHTS_HELD: usize = 65_536;
 
-/// Changes kept for one slot, at most.
+/// Changes kept for one slot, at most; and for all together. A slot is forgotten when its last flight ends, unless just
+/// that record is lost.
 const CHANGES_HELD: usize = 4_096;
+const ALL_CHANGES_HELD: usize = 262_144;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Engine {
     sorter: Sorter,
     slots: HashMap<u32, SlotState>,
+    changes: usize,
     drained: VecDeque<(Nanos, Entry)>,
     unjudged: VecDeque<Flight>,
     open: HashMap<u32, Flight>,
@@ -64,6 +67,17 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct SlotState {
     changes: VecDeque<Change>,
+}
+
+/// How many of each the engine holds in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Held {
+    pub events: usize,
+    pub flights: usize,
+    pub changes: usize,
+    pub drains: usize,
+    pub waits: usize,
 }
 
 /// What the engine has found so far.
@@ -122,13 +136,19 @@ impl Engine {
 
     /// All events up to `now` have been fed: those that can no longer be overtaken take effect.
     pub fn advance(&mut self, now: Nanos) {
-        self.settle(now.saturating_sub(HOLD_BACK));
+        let until = now.saturating_sub(HOLD_BACK);
+        self.settle(until);
+        for wait in self.waits.advance(until) {
+            self.waited(wait);
+        }
+        self.forget_old_flights(until);
     }
 
     /// No more events will come.
     pub fn finish(&mut self) {
         self.settle(Nanos::MAX);
         self.judge_until(Nanos::MAX);
+        // Waits come last: a holder may be among the flights that no drain has told yet.
         for group in self.ended.take_all() {
             self.tell(&group);
         }
@@ -138,7 +158,19 @@ impl Engine {
         self.report.losses.flights_without_end += self.open.len() as u64;
         self.open.clear();
         self.slots.clear();
+        self.changes = 0;
         self.drained.clear();
+    }
+
+    /// How much is held in memory now, whatever the length of the run.
+    pub fn held(&self) -> Held {
+        Held {
+            events: self.sorter.len(),
+            flights: self.open.len() + self.ended.len() + self.unjudged.len(),
+            changes: self.changes,
+            drains: self.drained.len(),
+            waits: self.waits.len(),
+        }
     }
 
     /// What was found so far.
@@ -157,10 +189,6 @@ impl Engine {
             self.apply(event);
         }
         self.rest(until);
-        for wait in self.waits.advance(until) {
-            self.waited(wait);
-        }
-        self.forget_old_flights(until);
     }
 
     fn apply(&mut self, event: Event) {
@@ -175,18 +203,29 @@ impl Engine {
 
     fn changed(&mut self, change: Change) {
         let (entry, at, slot) = (change.entry, change.at, change.slot);
+        // A reader that would need what is dropped here will find the gap and be counted as incomplete.
+        if self.changes >= ALL_CHANGES_HELD {
+            self.slots.clear();
+            self.changes = 0;
+        }
         let state = self.slots.entry(slot_of(entry)).or_default();
-        if state.changes.len() >= CHANGES_HELD {
-            // A reader old enough to need it will find the gap and be counted as incomplete.
-            state.changes.pop_front();
+        if state.changes.len() >= CHANGES_HELD && state.changes.pop_front().is_some() {
+            self.changes -= 1;
         }
         state.changes.push_back(change);
+        self.changes += 1;
         self.note_drain(at, entry, slot);
     }
 
     fn closed(&mut self, flight: Flight) {
+        if self.ended.contains(&flight) {
+            return;
+        }
         self.open.remove(&flight.task.tid);
-        self.waits.flight(&flight);
+        if self.waits.concerns(&flight) {
+            let around = wait::Around::of(&flight, self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes));
+            self.waits.flight(&flight, around);
+        }
         self.note_drain(flight.end, flight.entry, flight.slot);
         if self.ended.len() >= FLIGHTS_HELD {
             self.report.losses.overlaps_cut += self.ended.len() as u64;
@@ -234,7 +273,9 @@ impl Engine {
             }
             self.drained.pop_front();
             if let Some(state) = self.slots.get_mut(&slot_of(entry)) {
+                let before = state.changes.len();
                 state.changes.retain(|change| change.at > at);
+                self.changes -= before - state.changes.len();
                 if state.changes.is_empty() {
                     self.slots.remove(&slot_of(entry));
                 }
@@ -303,9 +344,6 @@ impl Engine {
 
     fn forget_old_flights(&mut self, now: Nanos) {
         let oldest = now.saturating_sub(FLIGHT_TOO_OLD);
-        if now == Nanos::MAX {
-            return;
-        }
         let before = self.open.len();
         self.open.retain(|_, flight| flight.begin >= oldest);
         self.report.losses.flights_without_end += (before - self.open.len()) as u64;
@@ -326,5 +364,7 @@ fn slot_of(entry: Entry) -> u32 {
     observer_ebpf::slot::index(entry.0)
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -55,6 +55,11 @@ impl Overlaps {
         self.flights.is_empty()
     }
 
+    /// Whether this flight is held already.
+    pub fn contains(&self, flight: &Flight) -> bool {
+        self.flights.contains_key(&(flight.base.0, flight.begin, flight.task.tid))
+    }
+
     /// Keeps a flight that has ended.
     pub fn insert(&mut self, flight: Flight) {
         self.flights.insert((flight.base.0, flight.begin, flight.task.tid), flight);

@@ -1,14 +1,20 @@
 //! Puts events into order of time. CPUs reserve room in the ring buffer a little later than they read the clock, so
 //! records of different CPUs can arrive swapped.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
 
 use super::event::{Event, Nanos};
 
 /// Holds events back until nothing older can arrive.
 #[derive(Debug, Default)]
 pub struct Sorter {
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// Events that arrived in order: nearly all.
+    row: VecDeque<Waiting>,
+    /// Events that arrived after a younger one.
+    stragglers: BinaryHeap<Reverse<Waiting>>,
     arrivals: u64,
     released: Nanos,
     late: u64,
@@ -55,16 +61,24 @@ impl Sorter {
             self.late += 1;
         }
         self.arrivals += 1;
-        self.waiting.push(Reverse(Waiting { at, arrival: self.arrivals, event }));
+        let waiting = Waiting { at, arrival: self.arrivals, event };
+        if self.row.back().is_none_or(|last| last.at <= at) {
+            self.row.push_back(waiting);
+        } else {
+            self.stragglers.push(Reverse(waiting));
+        }
     }
 
     /// The oldest event, if it is not younger than `until`.
     pub fn pop(&mut self, until: Nanos) -> Option<Event> {
         self.released = self.released.max(until);
-        if self.waiting.peek().is_none_or(|Reverse(waiting)| waiting.at > until) {
-            return None;
+        let straggler = self.stragglers.peek().map(|Reverse(waiting)| waiting.key());
+        let next = self.row.front().map(Waiting::key);
+        if straggler.is_some_and(|straggler| next.is_none_or(|next| straggler < next)) {
+            let due = straggler.is_some_and(|(at, _)| at <= until);
+            return due.then(|| self.stragglers.pop()).flatten().map(|Reverse(waiting)| waiting.event);
         }
-        self.waiting.pop().map(|Reverse(waiting)| waiting.event)
+        self.row.pop_front_if(|waiting| waiting.at <= until).map(|waiting| waiting.event)
     }
 
     /// Events that arrived too late to be put in order.
@@ -74,12 +88,12 @@ impl Sorter {
 
     /// Events held back.
     pub fn len(&self) -> usize {
-        self.waiting.len()
+        self.row.len() + self.stragglers.len()
     }
 
     /// Whether none is held back.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.len() == 0
     }
 }
 

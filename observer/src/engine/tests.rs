@@ -144,6 +144,7 @@ fn settles_as_time_goes_by_and_keeps_nothing() {
         }
         engine.advance(start + 500_000_000);
         assert!(engine.slots.is_empty() && engine.ended.is_empty() && engine.drained.is_empty());
+        assert_eq!(engine.changes, 0);
     }
     assert_eq!(engine.report().verdicts.stale_install, 1_000);
 }

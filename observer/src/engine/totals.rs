@@ -56,22 +56,23 @@ pub struct EngineLosses {
     pub findings_not_listed: u64,
 }
 
-/// A distribution of durations in nanoseconds, three significant digits, up to an hour.
+/// A distribution of durations in nanoseconds, three significant digits, up to an hour. Grows with the longest of them.
 #[derive(Clone, Debug)]
 pub struct Durations(Histogram<u64>);
 
 impl Default for Durations {
-    #[expect(clippy::expect_used, reason = "constants within the crate's documented bounds; a test makes one")]
+    #[expect(clippy::expect_used, reason = "a constant within the crate's documented bounds; a test makes one")]
     fn default() -> Self {
-        const HOUR: u64 = 3_600_000_000_000;
-        Self(Histogram::new_with_bounds(1, HOUR, 3).expect("legal bounds"))
+        Self(Histogram::new(3).expect("legal precision"))
     }
 }
 
 impl Durations {
-    /// Enters a duration.
+    /// Enters a duration. What is longer than an hour counts as an hour.
     pub fn add(&mut self, ns: Nanos) {
-        self.0.saturating_record(ns);
+        const HOUR: u64 = 3_600_000_000_000;
+        // Room for an hour is 300 kB: there is always that much.
+        let _ = self.0.record(ns.min(HOUR));
     }
 
     /// The histogram.
@@ -138,6 +139,21 @@ pub struct EntryTable {
 
 /// Entries kept at most.
 const ENTRIES: usize = 65_536;
+
+impl EngineLosses {
+    /// All of them together.
+    pub fn total(&self) -> u64 {
+        let Self {
+            late_events,
+            incomplete_readers,
+            flights_without_end,
+            overlaps_cut,
+            entries_not_listed,
+            findings_not_listed,
+        } = *self;
+        late_events + incomplete_readers + flights_without_end + overlaps_cut + entries_not_listed + findings_not_listed
+    }
+}
 
 impl EntryTable {
     /// Notes an overlap.

@@ -156,25 +156,24 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
     let own = |change: &&Change| change.entry == flight.entry;
     let others = |change: &&Change| own(change) && change.by.tid != flight.task.tid;
     let changed = under(CONTENT).filter(own);
-    let write = write_at_read(flight, changes);
+    let transit = in_transit(flight, changes);
     let freed = under(&[ChangeKind::Freed]).find(others);
-    let verdict = match (freed.is_some(), changed.clone().next().is_some() || write == WriteAtRead::UnderWay) {
+    let verdict = match (freed.is_some(), changed.clone().next().is_some() || transit.is_certain()) {
         (_, true) if flight.installed => Some(Verdict::StaleInstall),
         (_, true) => Some(Verdict::Reuse),
         (true, false) => Some(Verdict::Window),
         (false, false) => None,
     };
     let finding = verdict.map(|verdict| {
-        // What led to a read in the middle of a write happened before the read.
+        // What led to a read in transit happened before the read.
         let since_begin =
             |kind| changes.clone().filter(own).filter(move |change| change.kind == kind && change.at >= flight.begin);
         let last = |kind, kinds| {
-            let before = since_begin(kind).max_by_key(|change| change.at).filter(|_| write == WriteAtRead::UnderWay);
+            let before = since_begin(kind).max_by_key(|change| change.at).filter(|_| transit.is_certain());
             under(kinds).filter(own).max_by_key(|change| change.at).or(before).map(Deed::from)
         };
         let first_change = changed.clone().map(|change| change.at).min();
-        let freed_before =
-            since_begin(ChangeKind::Freed).filter(others).filter(|_| write == WriteAtRead::UnderWay).last();
+        let freed_before = since_begin(ChangeKind::Freed).filter(others).filter(|_| transit.is_certain()).last();
         Box::new(Finding {
             verdict,
             entry: flight.entry,
@@ -191,16 +190,16 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
             end_ns: flight.end,
             installed: flight.installed,
             changes: u32::try_from(changed.count()).unwrap_or(u32::MAX),
-            read_during_write: write == WriteAtRead::UnderWay,
-            read_before_change: write == WriteAtRead::None
+            read_during_write: transit == InTransit::BeingWritten,
+            read_before_change: transit != InTransit::BeingWritten
                 && first_change.zip(flight.read_end).is_some_and(|(change, end)| end <= change),
             others: Vec::new(),
         })
     });
     // Every change of the slot, of whatever entry, has a number of its own: a gap is an event that did not arrive.
-    let gap = under(CONTENT).count() < flight.changes.len() as usize
-        || under(&[ChangeKind::Freed]).count() < flight.frees.len() as usize;
-    if gap || write == WriteAtRead::Unknown {
+    let gap = distinct(under(CONTENT)) < flight.changes.len() as usize
+        || distinct(under(&[ChangeKind::Freed])) < flight.frees.len() as usize;
+    if gap || transit == InTransit::Unknown {
         return Judgement::Incomplete(finding);
     }
     finding.map_or(Judgement::Clear, Judgement::Found)
@@ -217,32 +216,54 @@ const fn seen(flight: &Flight, kind: ChangeKind) -> Seen {
     }
 }
 
-/// Whether the flight's entry was being written when its read began.
+/// Whether the flight's entry was on its way to the device when its read began.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum WriteAtRead {
+enum InTransit {
     /// No.
-    None,
-    /// Yes. Seen on 5.10: a task misses the page in the swap cache while it is still mapped, is held up, and reads the
-    /// slot between the begin of the write and the moment that zram has taken it in: it gets a page of zeroes.
-    UnderWay,
-    /// A write had begun, and not all that followed has arrived.
+    No,
+    /// Handed out, and its write had not begun: the device holds what was there before, or nothing.
+    Unwritten,
+    /// Being written. Seen on 5.10: a task misses the page in the swap cache while it is still mapped, is held up, and
+    /// reads the slot between the begin of the write and the moment that zram has taken it in: it gets a page of zeroes.
+    BeingWritten,
+    /// It had been handed out or its write had begun, and not all that followed has arrived.
     Unknown,
 }
 
-/// Looks for a write that had begun after the flight did and that had not come back when its read began. (One that began
-/// before the flight would have shown the page in the swap cache.)
-fn write_at_read<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> WriteAtRead {
+impl InTransit {
+    const fn is_certain(self) -> bool {
+        matches!(self, Self::Unwritten | Self::BeingWritten)
+    }
+}
+
+/// Looks for a hand-out or a write that had begun after the flight did and that had not come to its end when its read
+/// began: the PTE check does not notice once the entry is back in the PTE. (One that began before the flight would have
+/// shown the page in the swap cache.)
+fn in_transit<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> InTransit {
     /// More than this back is ahead: numbers wrap.
     const HALF: u32 = u32::MAX / 2;
     let back = |change: &Change| flight.changes.at_read.wrapping_sub(change.seq);
     let before = changes.clone().filter(|change| CONTENT.contains(&change.kind) && back(change) <= HALF);
     let own = before.clone().filter(|change| change.entry == flight.entry);
-    let Some(last) = own.min_by_key(|change| back(change)) else { return WriteAtRead::None };
-    if last.kind != ChangeKind::WriteBegun || last.at < flight.begin {
-        return WriteAtRead::None;
-    }
-    let since = before.filter(|change| back(change) < back(last)).count();
-    if since == back(last) as usize { WriteAtRead::UnderWay } else { WriteAtRead::Unknown }
+    let Some(last) = own.min_by_key(|change| back(change)).filter(|last| last.at >= flight.begin) else {
+        return InTransit::No;
+    };
+    let state = match last.kind {
+        ChangeKind::HandedOut => InTransit::Unwritten,
+        ChangeKind::WriteBegun => InTransit::BeingWritten,
+        ChangeKind::Freed | ChangeKind::Written => return InTransit::No,
+    };
+    // What is missing may be the write: only an unbroken row of numbers up to the read proves that there was none.
+    let since = distinct(before.filter(|change| back(change) < back(last)));
+    if since == back(last) as usize { state } else { InTransit::Unknown }
+}
+
+/// How many sequence numbers there are: a record may come twice.
+fn distinct<'a>(changes: impl Iterator<Item = &'a Change>) -> usize {
+    let mut numbers: Vec<u32> = changes.map(|change| change.seq).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.len()
 }
 
 #[cfg(test)]

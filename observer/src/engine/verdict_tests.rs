@@ -61,8 +61,22 @@ fn freed_alone_is_a_window() {
 #[test]
 fn a_read_that_began_after_the_hand_out_is_fresh() {
     let flight = Flight { changes: Seen { at_read: 9, at_end: 9 }, frees: Seen { at_read: 4, at_end: 4 }, ..reader() };
+    let freed_and_out = [change(ChangeKind::Freed, 6, 4), change(ChangeKind::HandedOut, 7, 8)];
+    let [freed, handed_out] = freed_and_out;
+    assert_eq!(verdict(&flight, &[freed, handed_out, change(ChangeKind::Written, 8, 9)]), None);
+}
+
+#[test]
+fn a_read_between_the_hand_out_and_the_write_is_stale() {
+    let flight = Flight { changes: Seen { at_read: 9, at_end: 9 }, frees: Seen { at_read: 4, at_end: 4 }, ..reader() };
     let changes = [change(ChangeKind::Freed, 6, 4), change(ChangeKind::HandedOut, 8, 9)];
-    assert_eq!(verdict(&flight, &changes), None);
+    assert_eq!(verdict(&flight, &changes), Some(Verdict::StaleInstall));
+    // Another entry of the slot was written last; that proves nothing about this one.
+    let flight = Flight { changes: Seen { at_read: 10, at_end: 10 }, ..flight };
+    let other = Change { entry: Entry::new(0, 7 + (1 << 16)), ..change(ChangeKind::Written, 9, 10) };
+    assert_eq!(verdict(&flight, &[changes[1].clone(), other]), Some(Verdict::StaleInstall));
+    // A change in between did not arrive: it may have been the write.
+    assert_eq!(judge(&flight, &changes.iter()), Judgement::Incomplete(None));
 }
 
 #[test]

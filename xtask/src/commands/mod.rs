@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod kernels;
+pub mod mutants;
 pub mod setup;
 pub mod test;
 pub mod vm;

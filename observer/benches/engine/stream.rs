@@ -1,0 +1,95 @@
+//! A stream of events without end, as a busy machine would send it: ABA stories and pin stories by turns, each on an entry
+//! and with threads of its own, one event every half microsecond.
+
+use observer::engine::event::{
+    Change, ChangeKind, Entry, Event, Flight, Nanos, Path, Pin, PinResult, Seen, SlotCount, Task,
+};
+
+/// Time between two events, nanoseconds.
+pub const STEP: Nanos = 500;
+
+/// See the module.
+#[derive(Default)]
+pub struct Stream {
+    story: u64,
+    ready: std::collections::VecDeque<Event>,
+}
+
+impl Iterator for Stream {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        if self.ready.is_empty() {
+            let from = self.story * 6 * STEP;
+            self.ready.extend(if self.story % 2 == 0 { aba(self.story, from) } else { pin(self.story, from) });
+            self.story += 1;
+        }
+        self.ready.pop_front()
+    }
+}
+
+fn flight(story: u64, role: u32, begin: Nanos, end: Nanos, slot: SlotCount) -> Flight {
+    let entry = Entry::new(0, story % 50_000);
+    // Threads come back after a while, as they do on a machine.
+    let tid = u32::try_from(story % 500).unwrap_or_default() * 2 + role;
+    let task = Task { tid, pid: 1, comm: "worker".into() };
+    Flight { entry, base: entry, nr: 1, address: story << 12, mm: 1, task, begin, end, slot, ..Flight::default() }
+}
+
+fn count(story: u64, opens: u32, closes: u32) -> SlotCount {
+    // Two flights of every earlier story on this entry.
+    let before = u32::try_from(story / 50_000).unwrap_or_default() * 2;
+    SlotCount { opens: before + opens, closes: before + closes }
+}
+
+/// A reader is overtaken: six events.
+fn aba(story: u64, from: Nanos) -> Vec<Event> {
+    let at = |step: u64| from + step * STEP;
+    let mut victim = flight(story, 0, at(0), at(5), count(story, 2, 2));
+    (victim.read_begin, victim.read_end, victim.path, victim.installed) =
+        (Some(at(0) + 1), Some(at(0) + 2), Path::Direct, true);
+    let base = u32::try_from(story / 50_000).unwrap_or_default() * 2;
+    victim.frees = Seen { at_read: base, at_end: base + 1 };
+    victim.changes = Seen { at_read: base, at_end: base + 2 };
+    let mut other = flight(story, 1, at(0) + 10, at(2), count(story, 2, 1));
+    (other.read_begin, other.path, other.installed) = (Some(at(0) + 20), Path::Direct, true);
+    (other.frees, other.changes) = (Seen { at_read: base, at_end: base }, Seen { at_read: base, at_end: base });
+    let change = |kind, step, seq| {
+        let (by, slot) = (other.task.clone(), count(story, 2, 1));
+        Event::Changed(Box::new(Change { kind, entry: victim.entry, at: at(step), seq: base + seq, by, slot }))
+    };
+    let opened = Event::Opened(Box::new(Flight { end: at(0) + 10, slot: count(story, 2, 0), ..other.clone() }));
+    vec![
+        opened,
+        change(ChangeKind::Freed, 1, 1),
+        Event::Closed(Box::new(other.clone())),
+        change(ChangeKind::HandedOut, 3, 1),
+        change(ChangeKind::Written, 4, 2),
+        Event::Closed(Box::new(victim)),
+    ]
+}
+
+/// Two threads lose a pin: six events.
+fn pin(story: u64, from: Nanos) -> Vec<Event> {
+    let at = |step: u64| from + step * STEP;
+    let mut holder = flight(story, 0, at(0), at(3), count(story, 2, 1));
+    holder.pin = Some(Pin { tried: at(0) + 1, result: PinResult::Taken, fails: 0, dropped: Some(at(2)) });
+    (holder.read_begin, holder.path, holder.installed) = (Some(at(0) + 2), Path::Direct, true);
+    let mut loser = flight(story, 1, at(0) + 10, at(5), count(story, 2, 2));
+    loser.pin = Some(Pin { tried: at(1), result: PinResult::Held, fails: 1, dropped: None });
+    let opened = |step, flight: &Flight| {
+        Event::Opened(Box::new(Flight { end: at(step) + 20, slot: count(story, 2, 0), ..flight.clone() }))
+    };
+    let freed = |seq| {
+        let (by, slot) = (holder.task.clone(), count(story, 2, 0));
+        Event::Changed(Box::new(Change { kind: ChangeKind::Freed, entry: holder.entry, at: at(2), seq, by, slot }))
+    };
+    vec![
+        opened(0, &loser),
+        opened(1, &loser),
+        freed(1),
+        Event::Closed(Box::new(holder.clone())),
+        opened(4, &loser),
+        Event::Closed(Box::new(loser)),
+    ]
+}

@@ -1,0 +1,232 @@
+//! The engine's word on a path, against the truth.
+
+use std::collections::BTreeMap;
+
+use super::{log::Log, world::Tid};
+use crate::engine::{
+    Engine, HOLD_BACK,
+    event::{Entry, Event, Nanos, PinResult},
+    verdict::Verdict,
+};
+
+/// How the engine's word on flights compares with the truth.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Flights that ended, over all checks.
+    pub(super) flights: u64,
+    /// True verdicts: `window`, `reuse`, `stale-install`.
+    pub(super) windows: u64,
+    pub(super) reuses: u64,
+    pub(super) stale_installs: u64,
+    /// Installs of a page that was not what it had to be.
+    pub(super) lost: u64,
+    /// Verdicts lower than the truth; of these: because the read fell into a write that the hook had told already.
+    pub(super) too_low: u64,
+    pub(super) in_write: u64,
+    /// Lost content without a `stale-install`.
+    pub(super) lost_unflagged: u64,
+    /// Verdicts higher than the truth; of these: because the entry changed between the install and the return.
+    pub(super) too_high: u64,
+    pub(super) changed_after: u64,
+    /// Waits and overlaps on the paths checked.
+    pub(super) waits: u64,
+    pub(super) overlaps: u64,
+    /// Paths whose waits, overlaps or losses were not as they had to be.
+    pub(super) unlike: u64,
+    /// The first of each deviation, to be read.
+    pub(super) examples: BTreeMap<&'static str, String>,
+}
+
+/// Runs the engine over a path. `apart`: time is stretched so much that it forgets between any two events.
+fn run(log: &Log, apart: bool) -> Engine {
+    const STRETCH: Nanos = 30_000;
+    let mut engine = Engine::default();
+    for event in &log.events {
+        let event = if apart { stretched(event.clone(), STRETCH) } else { event.clone() };
+        let at = event.at();
+        engine.feed(event);
+        if apart {
+            engine.advance(at + HOLD_BACK);
+        }
+    }
+    engine.finish();
+    engine
+}
+
+fn stretched(mut event: Event, by: Nanos) -> Event {
+    match &mut event {
+        Event::Opened(flight) | Event::Closed(flight) => {
+            flight.begin *= by;
+            flight.end *= by;
+        }
+        Event::Changed(change) => change.at *= by,
+    }
+    event
+}
+
+/// What the engine said of the flight of this thread that began then.
+fn verdict_on(engine: &Engine, tid: Tid, begin: Nanos) -> Option<Verdict> {
+    let mut findings = engine.report().findings.iter();
+    findings
+        .find(|finding| (finding.reader.tid, finding.begin_ns) == (tid.into(), begin))
+        .map(|finding| finding.verdict)
+}
+
+impl Tally {
+    /// Compares the verdict on the flight that ended last.
+    pub(super) fn last_flight(&mut self, log: &Log, told: impl Fn() -> String) {
+        let engine = run(log, false);
+        self.flight(log, log.ended.len() - 1, &engine, &told);
+        self.whole(log, &engine, &told);
+    }
+
+    /// Compares all of a path that came to its end, in one go and forgetting as it goes.
+    pub(super) fn path(&mut self, log: &Log, all_flights: bool, told: impl Fn() -> String) {
+        let engine = run(log, false);
+        if all_flights {
+            for flight in 0..log.ended.len() {
+                self.flight(log, flight, &engine, &told);
+            }
+            self.whole(log, &engine, &told);
+        }
+        let forgetful = run(log, true);
+        let verdicts =
+            |engine: &Engine| engine.report().findings.iter().map(|f| (f.reader.tid, f.verdict)).collect::<Vec<_>>();
+        if verdicts(&forgetful) != verdicts(&engine) || forgetful.report().losses.total() != 0 {
+            self.unlike += 1;
+            self.example("forgetful", "says something else when it forgets in between", &told);
+        }
+    }
+
+    fn flight(&mut self, log: &Log, index: usize, engine: &Engine, told: &impl Fn() -> String) {
+        let ended = &log.ended[index];
+        let said = verdict_on(engine, ended.tid, ended.flight.begin);
+        self.flights += 1;
+        match ended.verdict {
+            Some(Verdict::Window) => self.windows += 1,
+            Some(Verdict::Reuse) => self.reuses += 1,
+            Some(Verdict::StaleInstall) => self.stale_installs += 1,
+            _ => {}
+        }
+        self.lost += u64::from(ended.lost);
+        let unflagged = ended.lost && said != Some(Verdict::StaleInstall);
+        if said < ended.verdict || unflagged {
+            self.too_low += 1;
+            self.in_write += u64::from(ended.in_write);
+            self.lost_unflagged += u64::from(unflagged);
+            let what = format!("says {said:?} where {:?} is true, lost: {}", ended.verdict, ended.lost);
+            self.example("low", &what, told);
+        } else if said > ended.verdict {
+            self.too_high += 1;
+            self.changed_after += u64::from(ended.changed_after);
+            let kind = if ended.changed_after { "high, changed after the install" } else { "high" };
+            self.example(kind, &format!("says {said:?} where {:?} is true", ended.verdict), told);
+        }
+    }
+
+    /// Compares overlaps, waits and losses.
+    fn whole(&mut self, log: &Log, engine: &Engine, told: &impl Fn() -> String) {
+        let report = engine.report();
+        let mut said: Vec<_> = report.overlaps.iter().map(|o| (o.entry, o.from_ns, o.to_ns, o.depth)).collect();
+        said.sort_unstable();
+        let truth = overlaps(log);
+        self.overlaps += truth.len() as u64;
+        let mut waits_said: Vec<_> =
+            report.waits.iter().map(|w| (w.task.tid, w.from_ns, w.to_ns, w.retries, holder(w))).collect();
+        waits_said.sort_unstable();
+        let waits_true = waits(log);
+        self.waits += waits_true.len() as u64;
+        let losses = report.losses.late_events + report.losses.incomplete_readers + report.losses.overlaps_cut;
+        if said != truth || waits_said != waits_true || losses != 0 {
+            self.unlike += 1;
+            let what = format!(
+                "overlaps {said:?}, true {truth:?}; waits {waits_said:?}, true {waits_true:?}; losses {:?}",
+                report.losses
+            );
+            self.example("waits or overlaps", &what, told);
+        }
+    }
+
+    /// Keeps the first of each kind.
+    fn example(&mut self, kind: &'static str, what: &str, told: &impl Fn() -> String) {
+        self.examples.entry(kind).or_insert_with(|| format!("{kind}: {what}\n{}", told()));
+    }
+}
+
+type Wait = (u32, Nanos, Nanos, u32, Option<(u32, Nanos)>);
+
+fn holder(wait: &crate::engine::wait::PinWait) -> Option<(u32, Nanos)> {
+    wait.holder.as_ref().map(|hold| hold.task.tid).zip(wait.oversleep_ns)
+}
+
+/// Overlaps among the flights that have ended, by looking at every moment at which one begins or ends.
+fn overlaps(log: &Log) -> Vec<(Entry, Nanos, Nanos, u32)> {
+    let mut entries: Vec<Entry> = log.ended.iter().map(|ended| ended.flight.entry).collect();
+    entries.sort_unstable();
+    entries.dedup();
+    let mut found = Vec::new();
+    for entry in entries {
+        let spans = || log.ended.iter().map(|e| &e.flight).filter(|f| f.entry == entry).map(|f| (f.begin, f.end));
+        let mut moments: Vec<Nanos> = spans().flat_map(|(begin, end)| [begin, end]).collect();
+        moments.sort_unstable();
+        let mut current: Option<(Nanos, u32)> = None;
+        for moment in moments {
+            let open = spans().filter(|(begin, end)| (*begin..*end).contains(&moment)).count() as u32;
+            current = match current {
+                None if open > 1 => Some((moment, open)),
+                Some((from, depth)) if open < 2 => {
+                    found.push((entry, from, moment, depth));
+                    None
+                }
+                Some((from, depth)) => Some((from, depth.max(open))),
+                None => None,
+            };
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Waits: of each thread, runs of flights that lost the pin on one life of its PTE, up to the flight that got on.
+fn waits(log: &Log) -> Vec<Wait> {
+    let mut found = Vec::new();
+    for tid in 0..u8::MAX {
+        let mine: Vec<_> = log.ended.iter().filter(|ended| ended.tid == tid).collect();
+        let lost = |index: usize| {
+            mine.get(index).and_then(|ended| ended.flight.pin.filter(|pin| pin.result != PinResult::Taken))
+        };
+        let mut index = 0;
+        while index < mine.len() {
+            let first = index;
+            index += 1;
+            let Some(pin) = lost(first) else { continue };
+            let same = |index: usize| mine.get(index).is_some_and(|e| e.generation == mine[first].generation);
+            while same(index) && lost(index).is_some() {
+                index += 1;
+            }
+            let retries = (index - first) as u32;
+            let mut to = mine[index - 1].flight.end;
+            if same(index) {
+                let got_on = &mine[index].flight;
+                to = got_on.pin.map_or(got_on.begin, |pin| pin.tried);
+                index += 1;
+            }
+            found.push((tid.into(), pin.tried, to, retries, held(log, mine[first].holder, pin.tried, to)));
+        }
+        if tid > 3 {
+            break;
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Who held the pin then, and how long the wait went on after he dropped it; if his flight has ended.
+fn held(log: &Log, holder: Option<Tid>, from: Nanos, to: Nanos) -> Option<(u32, Nanos)> {
+    let holder = holder?;
+    let flight = log.ended.iter().map(|ended| &ended.flight).find(|flight| {
+        flight.task.tid == u32::from(holder) && flight.begin < from && from < flight.end && flight.pinned()
+    })?;
+    let dropped = flight.pin?.dropped?;
+    Some((holder.into(), to.saturating_sub(dropped.max(from))))
+}

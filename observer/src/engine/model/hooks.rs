@@ -1,0 +1,304 @@
+//! What the eBPF programs do at each hook, statement by statement: see `observer-ebpf/src/{flight,entry,pin,filter}.rs`.
+
+use super::{
+    Config,
+    log::Log,
+    world::{FAULTERS, SLOTS, Tid},
+};
+use crate::engine::event::{Change, ChangeKind, Entry, Event, Flight, Path, Pin, PinResult, SlotCount, Task};
+
+/// One slot of the filter.
+#[derive(Clone, Copy, Debug, Default)]
+struct Filter {
+    opens: u32,
+    closes: u32,
+    frees: u32,
+    changes: u32,
+}
+
+impl Filter {
+    fn open_now(self) -> u32 {
+        self.opens - self.closes
+    }
+
+    fn count(self) -> SlotCount {
+        SlotCount { opens: self.opens, closes: self.closes }
+    }
+}
+
+/// A flight in the programs' table.
+#[derive(Clone, Debug)]
+struct Open {
+    flight: Flight,
+    opens_begin: u32,
+    frees_begin: u32,
+    changes_begin: u32,
+    frees_own: u32,
+    streamed: bool,
+    /// With the hook on the count only.
+    dropped_count: bool,
+    /// For merging states only: the last content change of its entry since it began,
+    last: Option<ChangeKind>,
+    /// and what the records sent so far prove about the flight's read.
+    evidence: u8,
+}
+
+/// A record that came after the read proves: the entry freed, handed out, written; by the flight's own task.
+const UNDER_READ: u8 = 1;
+/// A record from before the read proves that the entry was handed out and not yet written to the end.
+const IN_TRANSIT: u8 = 1 << 4;
+
+impl Open {
+    /// Whether its span has been closed before it returned.
+    fn is_over(&self) -> bool {
+        self.frees_own != 0 || self.dropped_count
+    }
+}
+
+/// The programs' maps.
+#[derive(Clone, Debug)]
+pub(super) struct Hooks {
+    filter: [Filter; SLOTS],
+    flights: [Option<Open>; FAULTERS],
+    shared_slot: bool,
+    count_hook: bool,
+}
+
+fn task(tid: Tid) -> Task {
+    Task { tid: tid.into(), pid: 1, comm: "model".into() }
+}
+
+fn entry_of(shared_slot: bool, slot: u8) -> Entry {
+    let apart = if shared_slot { 1 << 16 } else { 1 };
+    Entry::new(0, 8 + u64::from(slot) * apart)
+}
+
+impl Hooks {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            filter: <[Filter; SLOTS]>::default(),
+            flights: [const { None }; FAULTERS],
+            shared_slot: config.shared_slot,
+            count_hook: config.count_hook,
+        }
+    }
+
+    /// The entry of a device slot. Entries 65 536 apart share a slot of the filter.
+    pub(super) fn entry(&self, slot: u8) -> Entry {
+        entry_of(self.shared_slot, slot)
+    }
+
+    fn filter_of(&self, slot: u8) -> usize {
+        if self.shared_slot { 0 } else { slot.into() }
+    }
+
+    fn slot_of(&self, entry: Entry) -> u8 {
+        (0..SLOTS as u8).find(|slot| self.entry(*slot) == entry).unwrap()
+    }
+
+    pub(super) fn begin(&mut self, tid: Tid, slot: u8, address: u64, mm: u64, log: &mut Log) {
+        let entry = self.entry(slot);
+        let filter = self.filter_of(slot);
+        let now = log.now();
+        let filter = &mut self.filter[filter];
+        let (frees_begin, changes_begin) = (filter.frees, filter.changes);
+        filter.opens += 1;
+        let opens_begin = filter.opens;
+        let mut flight =
+            Flight { entry, base: entry, nr: 1, address, mm, task: task(tid), begin: now, ..Flight::default() };
+        flight.frees.at_read = frees_begin;
+        flight.changes.at_read = changes_begin;
+        let open = filter.open_now();
+        let count = filter.count();
+        let mut state = Open {
+            flight,
+            opens_begin,
+            frees_begin,
+            changes_begin,
+            frees_own: 0,
+            streamed: false,
+            dropped_count: false,
+            last: None,
+            evidence: 0,
+        };
+        if open > 1 {
+            state.streamed = true;
+            log.events.push(Event::Opened(Box::new(Flight { end: now, slot: count, ..state.flight.clone() })));
+        }
+        self.flights[usize::from(tid)] = Some(state);
+    }
+
+    pub(super) fn read_begin(&mut self, tid: Tid, cached: bool, base: u8, nr: u8, log: &mut Log) {
+        let (base, now) = (self.entry(base), log.now());
+        let Some(open) = &mut self.flights[usize::from(tid)] else { return };
+        if open.flight.read_begin.is_some() {
+            return;
+        }
+        open.flight.path = if cached { Path::Cached } else { Path::Direct };
+        if nr > 1 {
+            (open.flight.base, open.flight.nr) = (base, nr.into());
+        }
+        let slot = if self.shared_slot { 0 } else { open.flight.entry.offset() as usize - 8 };
+        open.flight.frees.at_read = self.filter[slot].frees;
+        open.flight.changes.at_read = self.filter[slot].changes;
+        open.flight.read_begin = Some(now);
+        open.evidence = match open.last {
+            Some(ChangeKind::HandedOut | ChangeKind::WriteBegun) => IN_TRANSIT,
+            _ => 0,
+        };
+    }
+
+    pub(super) fn read_end(&mut self, tid: Tid, log: &mut Log) {
+        let now = log.now();
+        if let Some(open) = &mut self.flights[usize::from(tid)] {
+            open.flight.read_end.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn pin_tried(&mut self, tid: Tid, base: u8, nr: u8, result: PinResult, log: &mut Log) {
+        let (base, now) = (self.entry(base), log.now());
+        let Some(open) = &mut self.flights[usize::from(tid)] else { return };
+        let fails = open.flight.pin.map_or(0, |pin| pin.fails) + u32::from(result != PinResult::Taken);
+        (open.flight.base, open.flight.nr) = (base, nr.into());
+        open.flight.pin = Some(Pin { tried: now, result, fails, dropped: None });
+    }
+
+    pub(super) fn pin_dropped(&mut self, tid: Tid, base: u8, log: &mut Log) {
+        let (base, now) = (self.entry(base), log.now());
+        let Some(open) = &mut self.flights[usize::from(tid)] else { return };
+        if open.flight.base == base
+            && let Some(pin) = &mut open.flight.pin
+        {
+            pin.dropped = Some(now);
+        }
+    }
+
+    pub(super) fn freed(&mut self, by: Tid, slot: u8, log: &mut Log) {
+        let (entry, filter) = (self.entry(slot), self.filter_of(slot));
+        let open = self.filter[filter].open_now();
+        let own = open != 0 && self.freed_own(by, entry, open, log);
+        self.filter[filter].frees += 1;
+        if open > u32::from(own) {
+            let seq = self.filter[filter].frees;
+            self.tell(ChangeKind::Freed, entry, seq, by, log);
+        }
+    }
+
+    fn freed_own(&mut self, by: Tid, entry: Entry, open: u32, log: &mut Log) -> bool {
+        let Some(state) = self.flights.get_mut(usize::from(by)).and_then(Option::as_mut) else { return false };
+        let over = state.is_over();
+        let flight = &mut state.flight;
+        if entry.0.wrapping_sub(flight.base.0) >= flight.nr.into() {
+            return false;
+        }
+        if flight.entry == entry {
+            if !over {
+                let slot = if self.shared_slot { 0 } else { entry.offset() as usize - 8 };
+                flight.frees.at_end = self.filter[slot].frees;
+                flight.changes.at_end = self.filter[slot].changes;
+                if open > 1 {
+                    flight.freed = Some(log.now());
+                }
+            }
+            state.frees_own += 1;
+        }
+        true
+    }
+
+    /// `swap_free` in a flight, just after its page was mapped: no hook of today's programs. From here on nothing that
+    /// happens to the entry is under this reader, even if somebody else's reference keeps it from being released.
+    pub(super) fn count_dropped(&mut self, tid: Tid, slot: u8) {
+        if !self.count_hook {
+            return;
+        }
+        let (entry, filter) = (self.entry(slot), self.filter[self.filter_of(slot)]);
+        if let Some(open) = &mut self.flights[usize::from(tid)]
+            && open.flight.entry == entry
+            && !open.is_over()
+        {
+            open.dropped_count = true;
+            (open.flight.frees.at_end, open.flight.changes.at_end) = (filter.frees, filter.changes);
+        }
+    }
+
+    /// A write is about to begin. Whether its end will be told.
+    pub(super) fn write_begun(&mut self, by: Tid, slot: u8, both: bool, log: &mut Log) -> bool {
+        let awaited = both && self.filter[self.filter_of(slot)].open_now() != 0;
+        self.changed(if awaited { ChangeKind::WriteBegun } else { ChangeKind::Written }, by, slot, log);
+        awaited
+    }
+
+    pub(super) fn changed(&mut self, kind: ChangeKind, by: Tid, slot: u8, log: &mut Log) {
+        let (entry, filter) = (self.entry(slot), self.filter_of(slot));
+        self.filter[filter].changes += 1;
+        if self.filter[filter].open_now() != 0 {
+            let seq = self.filter[filter].changes;
+            self.tell(kind, entry, seq, by, log);
+        }
+    }
+
+    fn tell(&mut self, kind: ChangeKind, entry: Entry, seq: u32, by: Tid, log: &mut Log) {
+        for (tid, open) in self.flights.iter_mut().enumerate() {
+            let Some(open) = open.as_mut().filter(|open| open.flight.entry == entry && !open.is_over()) else {
+                continue;
+            };
+            if open.flight.read_begin.is_none() {
+                open.last = if kind == ChangeKind::Freed { open.last } else { Some(kind) };
+            } else if kind != ChangeKind::Freed || tid != usize::from(by) {
+                open.evidence |= UNDER_READ << kind as u8;
+            }
+        }
+        let slot = self.filter[self.filter_of(self.slot_of(entry))].count();
+        let at = log.now();
+        log.events.push(Event::Changed(Box::new(Change { kind, entry, at, seq, by: task(by), slot })));
+    }
+
+    /// The flight as it ended, and whether it was streamed.
+    pub(super) fn end(&mut self, tid: Tid, installed: bool, log: &mut Log) -> Flight {
+        let mut state = self.flights[usize::from(tid)].take().unwrap();
+        let filter = self.filter_of(self.slot_of(state.flight.entry));
+        let filter = &mut self.filter[filter];
+        let over = state.is_over();
+        let flight = &mut state.flight;
+        flight.end = log.now();
+        flight.installed = installed;
+        if installed && flight.path == Path::None {
+            flight.path = Path::Cached;
+        }
+        if !over {
+            flight.frees.at_end = filter.frees;
+            flight.changes.at_end = filter.changes;
+        }
+        filter.closes += 1;
+        flight.slot = filter.count();
+        let contended = state.streamed || Self::contended(filter, &state);
+        if contended {
+            log.events.push(Event::Closed(Box::new(state.flight.clone())));
+        }
+        state.flight
+    }
+
+    fn contended(filter: &Filter, open: &Open) -> bool {
+        filter.opens != open.opens_begin
+            || filter.changes != open.changes_begin
+            || filter.frees - open.frees_begin != open.frees_own
+            || open.flight.pin.is_some_and(|pin| pin.fails != 0)
+            || open.flight.nr > 1
+    }
+
+    /// What of a flight decides whether and how it will be told: for merging states. All of it only ever turns true.
+    pub(super) fn key(&self, tid: Tid) -> [u8; 2] {
+        let Some(open) = &self.flights[usize::from(tid)] else { return [0, 0] };
+        let filter = &self.filter[self.filter_of(self.slot_of(open.flight.entry))];
+        let flags = 1
+            | u8::from(open.streamed) << 1
+            | u8::from(Self::contended(filter, open)) << 2
+            | u8::from(open.frees_own != 0) << 3
+            | u8::from(open.flight.read_begin.is_some()) << 4
+            | u8::from(open.flight.pin.is_some_and(|pin| pin.fails != 0)) << 5
+            | u8::from(open.is_over() && open.flight.changes.at_end < open.flight.changes.at_read) << 6
+            | u8::from(open.is_over()) << 7;
+        let last = open.last.filter(|_| open.flight.read_begin.is_none()).map_or(0, |kind| 1 + kind as u8);
+        [flags, open.evidence << 3 | last]
+    }
+}

@@ -1,0 +1,248 @@
+//! The stories' language: what tasks do, in; what the engine makes of it, out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use observer::engine::{
+    Engine,
+    event::{Change, ChangeKind, Entry, Event, Flight, Nanos, Path, Pin, PinResult, SlotCount, Task},
+    verdict::Finding,
+    wait::PinWait,
+};
+
+/// What a story says must come out, and what did: sorted lines.
+pub(crate) struct Outcome {
+    pub(crate) expected: Vec<String>,
+    pub(crate) said: Vec<String>,
+}
+
+/// Runs a story.
+pub(crate) fn run(text: &str) -> Result<Outcome, String> {
+    let mut stage = Stage::default();
+    let mut expected = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if let Some(outcome) = line.strip_prefix("=>") {
+            expected.push(outcome.split_whitespace().collect::<Vec<_>>().join(" "));
+        } else if !line.is_empty() {
+            stage.line(line).map_err(|error| format!("line {}: {error}: {line}", number + 1))?;
+        }
+    }
+    stage.engine.finish();
+    let mut said = said(&stage.engine);
+    said.sort();
+    expected.sort();
+    Ok(Outcome { expected, said })
+}
+
+/// The numbers of a filter slot, as the programs keep them.
+#[derive(Clone, Copy, Default)]
+struct Numbers {
+    opens: u32,
+    closes: u32,
+    frees: u32,
+    changes: u32,
+}
+
+impl Numbers {
+    fn count(self) -> SlotCount {
+        SlotCount { opens: self.opens, closes: self.closes }
+    }
+}
+
+#[derive(Default)]
+struct Stage {
+    engine: Engine,
+    tids: HashMap<String, u32>,
+    slots: HashMap<u32, Numbers>,
+    /// Flights in the air, and whether their span is over by a free of their own.
+    flights: BTreeMap<u32, (Flight, bool)>,
+}
+
+impl Stage {
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        let (line, lost) = strip(line, "(lost)");
+        let (line, told) = match line.split_once("(told at ") {
+            Some((line, at)) => (line.trim(), Some(micros(at.trim_end_matches(')'))?)),
+            None => (line, None),
+        };
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [at, who, deed @ ..] = words.as_slice() else { return Err("a time, a task and a deed are wanted".into()) };
+        let at = micros(at)?;
+        let event = self.deed(at, who, deed)?;
+        if let Some(mut event) = event.filter(|_| !lost) {
+            match &mut event {
+                Event::Changed(change) => change.at = told.unwrap_or(at),
+                Event::Opened(flight) | Event::Closed(flight) => flight.end = told.unwrap_or(at),
+            }
+            self.engine.feed(event);
+        }
+        Ok(())
+    }
+
+    fn deed(&mut self, at: Nanos, who: &str, deed: &[&str]) -> Result<Option<Event>, String> {
+        if (who, deed) == ("the", &["clock", "passes"]) {
+            self.engine.advance(at + observer::engine::HOLD_BACK);
+            return Ok(None);
+        }
+        let task = self.task(who);
+        match deed {
+            ["faults", "on", entry] => self.begin(at, task, parse(entry)?, 0x7000),
+            ["faults", "on", entry, "at", page] => {
+                let page = u64::from_str_radix(page.trim_start_matches("0x"), 16).map_err(|_| "no such page")?;
+                self.begin(at, task, parse(entry)?, page)
+            }
+            ["reads"] => self.in_flight(&task, |flight, slot| read(flight, slot, at, Path::Direct)),
+            ["reads", "into", "the", "cache"] => {
+                self.in_flight(&task, |flight, slot| read(flight, slot, at, Path::Cached))
+            }
+            ["has", "read"] => self.in_flight(&task, |flight, _| flight.read_end = Some(at)),
+            ["pins", range] => self.pin(&task, at, range, PinResult::Taken),
+            ["finds", range, "pinned"] => self.pin(&task, at, range, PinResult::Held),
+            ["finds", range, "gone"] => self.pin(&task, at, range, PinResult::Gone),
+            ["unpins"] => self.in_flight(&task, |flight, _| {
+                flight.pin = flight.pin.map(|pin| Pin { dropped: Some(at), ..pin });
+            }),
+            ["frees", entry] => self.free(at, task, parse(entry)?),
+            ["hands", "out", entry] => self.change(ChangeKind::HandedOut, at, task, parse(entry)?),
+            ["begins", "to", "write", entry] => self.change(ChangeKind::WriteBegun, at, task, parse(entry)?),
+            ["writes", entry] => self.change(ChangeKind::Written, at, task, parse(entry)?),
+            ["returns"] => self.end(at, &task, false),
+            ["returns", "with", "its", "page"] => self.end(at, &task, true),
+            _ => Err("no such deed".into()),
+        }
+    }
+
+    fn task(&mut self, who: &str) -> Task {
+        let next = self.tids.len() as u32 + 1;
+        let tid = *self.tids.entry(who.to_owned()).or_insert(next);
+        Task { tid, pid: 1, comm: who.into() }
+    }
+
+    fn slot(&mut self, entry: Entry) -> &mut Numbers {
+        self.slots.entry(observer_ebpf::slot::index(entry.0)).or_default()
+    }
+
+    fn begin(&mut self, at: Nanos, task: Task, entry: Entry, address: u64) -> Result<Option<Event>, String> {
+        let slot = self.slot(entry);
+        slot.opens += 1;
+        let now = *slot;
+        let mut flight = Flight { entry, base: entry, nr: 1, address, begin: at, ..Flight::default() };
+        (flight.task, flight.end, flight.slot) = (task, at, now.count());
+        (flight.frees.at_read, flight.changes.at_read) = (now.frees, now.changes);
+        let opened = (now.opens - now.closes > 1).then(|| Event::Opened(Box::new(flight.clone())));
+        self.flights.insert(flight.task.tid, (flight, false));
+        Ok(opened)
+    }
+
+    fn in_flight(&mut self, task: &Task, deed: impl FnOnce(&mut Flight, Numbers)) -> Result<Option<Event>, String> {
+        let entry = self.flights.get(&task.tid).ok_or("that task is not in flight")?.0.entry;
+        let slot = *self.slot(entry);
+        self.flights.entry(task.tid).and_modify(|(flight, _)| deed(flight, slot));
+        Ok(None)
+    }
+
+    fn pin(&mut self, task: &Task, tried: Nanos, range: &str, result: PinResult) -> Result<Option<Event>, String> {
+        let (base, nr) = match range.split_once('+') {
+            Some((base, nr)) => (parse(base)?, nr.parse().map_err(|_| "no such range")?),
+            None => (parse(range)?, 1),
+        };
+        self.in_flight(task, |flight, _| {
+            let fails = flight.pin.map_or(0, |pin| pin.fails) + u32::from(result != PinResult::Taken);
+            (flight.base, flight.nr) = (base, nr);
+            flight.pin = Some(Pin { tried, result, fails, dropped: None });
+        })
+    }
+
+    fn free(&mut self, at: Nanos, by: Task, entry: Entry) -> Result<Option<Event>, String> {
+        let slot = self.slot(entry);
+        let before = *slot;
+        slot.frees += 1;
+        let seq = slot.frees;
+        if let Some((flight, over)) = self.flights.get_mut(&by.tid).filter(|(flight, _)| flight.entry == entry) {
+            if !*over {
+                (flight.frees.at_end, flight.changes.at_end) = (before.frees, before.changes);
+            }
+            *over = true;
+            flight.freed = Some(at);
+        }
+        let slot = before.count();
+        Ok(Some(Event::Changed(Box::new(Change { kind: ChangeKind::Freed, entry, at, seq, by, slot }))))
+    }
+
+    fn change(&mut self, kind: ChangeKind, at: Nanos, by: Task, entry: Entry) -> Result<Option<Event>, String> {
+        let slot = self.slot(entry);
+        slot.changes += 1;
+        let (seq, slot) = (slot.changes, slot.count());
+        Ok(Some(Event::Changed(Box::new(Change { kind, entry, at, seq, by, slot }))))
+    }
+
+    fn end(&mut self, at: Nanos, task: &Task, installed: bool) -> Result<Option<Event>, String> {
+        let (mut flight, over) = self.flights.remove(&task.tid).ok_or("that task is not in flight")?;
+        let slot = self.slot(flight.entry);
+        slot.closes += 1;
+        let now = *slot;
+        if !over {
+            (flight.frees.at_end, flight.changes.at_end) = (now.frees, now.changes);
+        }
+        (flight.end, flight.installed, flight.slot) = (at, installed, now.count());
+        if installed && flight.path == Path::None {
+            flight.path = Path::Cached;
+        }
+        Ok(Some(Event::Closed(Box::new(flight))))
+    }
+}
+
+fn read(flight: &mut Flight, slot: Numbers, at: Nanos, path: Path) {
+    (flight.read_begin, flight.path) = (Some(at), path);
+    (flight.frees.at_read, flight.changes.at_read) = (slot.frees, slot.changes);
+}
+
+fn parse(entry: &str) -> Result<Entry, String> {
+    entry.parse().map_err(|_| format!("{entry} is no entry"))
+}
+
+fn micros(text: &str) -> Result<Nanos, String> {
+    text.parse::<Nanos>().map(|micros| micros * 1_000).map_err(|_| format!("{text} is no time"))
+}
+
+fn strip<'a>(line: &'a str, suffix: &str) -> (&'a str, bool) {
+    line.strip_suffix(suffix).map_or((line, false), |line| (line.trim(), true))
+}
+
+fn said(engine: &Engine) -> Vec<String> {
+    let report = engine.report();
+    let findings = report
+        .findings
+        .iter()
+        .map(|Finding { verdict, entry, reader, .. }| format!("{} by {} on {entry}", verdict.name(), reader.comm));
+    let overlaps = report.overlaps.iter().map(|o| {
+        let range = if o.nr > 1 { format!("{}+{}", o.entry, o.nr) } else { o.entry.to_string() };
+        format!("overlap on {range} from {} to {}, {} deep", o.from_ns / 1_000, o.to_ns / 1_000, o.depth)
+    });
+    let losses = [
+        ("late events", report.losses.late_events),
+        ("incomplete readers", report.losses.incomplete_readers),
+        ("flights without end", report.losses.flights_without_end),
+    ];
+    let losses =
+        losses.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("lost: {name} {count}"));
+    findings.chain(overlaps).chain(report.waits.iter().map(wait)).chain(losses).collect()
+}
+
+fn wait(wait: &PinWait) -> String {
+    let mut text = format!(
+        "wait by {} on {} from {} to {}, {} tries",
+        wait.task.comm,
+        wait.entry,
+        wait.from_ns / 1_000,
+        wait.to_ns / 1_000,
+        wait.retries
+    );
+    if wait.gone > 0 {
+        text += &format!(", {} gone", wait.gone);
+    }
+    if let Some((hold, over)) = wait.holder.as_ref().zip(wait.oversleep_ns) {
+        text += &format!(", pin held by {}, overslept {}", hold.task.comm, over / 1_000);
+    }
+    text
+}
