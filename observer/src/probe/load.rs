@@ -41,6 +41,9 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Observe only tasks named by [`Probes::watch`] and their children.
     pub watch: bool,
+    /// Seats for open flights, a power of two, at most [`config::FLIGHT_SEATS`]. Fewer make flights share seats, which costs
+    /// time and must change nothing else.
+    pub flight_seats: u32,
     /// The widener, if wanted.
     pub widen: Option<Widen>,
     /// Let programs log, through the `log` crate.
@@ -49,7 +52,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 4 << 20, watch: false, widen: None, log: false }
+        Self { ring_bytes: 4 << 20, watch: false, flight_seats: config::FLIGHT_SEATS, widen: None, log: false }
     }
 }
 
@@ -259,7 +262,7 @@ fn lift_memlock_limit() {
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 20] = [
+    let words: [(&str, u32); 21] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -280,6 +283,7 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::WATCH, u32::from(options.watch)),
+        (config::FLIGHT_SEAT_MASK, options.flight_seats.clamp(1, config::FLIGHT_SEATS) - 1),
         (config::WIDEN_ONE_IN, widen.one_in),
     ];
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
