@@ -45,3 +45,18 @@ fn every_event_of_version_1_0_is_there() {
     ];
     assert_eq!(counts, [3_013, 27, 4]);
 }
+
+/// Recorded in a guest with an unfixed 5.10 under `stress storm`; beside it what `record --json` said when it was live.
+#[test]
+fn a_replay_says_what_was_said_live() {
+    let live: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fixture("v1-storm-5.10.json")).unwrap()).unwrap();
+    let outcome = replay(&fixture("v1-storm-5.10.obs")).unwrap();
+    let replayed = serde_json::to_value(Observed::new(&outcome).summary).unwrap();
+    let live = live.as_object().unwrap();
+    assert_eq!(live.len(), 6);
+    for (name, value) in live {
+        assert_eq!(replayed.get(name), Some(value), "{name}");
+    }
+    assert_eq!(replayed["verdicts"]["stale_install"], 2);
+}

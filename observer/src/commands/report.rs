@@ -27,6 +27,9 @@ use crate::{
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let format = if args.json { Format::Json } else { args.format };
     let replays = open(&args.files)?;
+    if format == Format::Perfetto && replays.len() > 1 {
+        bail!("a trace is made of one observation, and these are {}: give one recording", replays.len());
+    }
     match &args.output {
         None => {
             let mut exit = Exit::Clean;
@@ -65,9 +68,9 @@ pub(super) fn observed(path: &Path) -> anyhow::Result<Observed> {
 fn write(format: Format, replays: Vec<Replay>, out: &mut dyn Write, exit: &mut Exit) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let outcomes = if format == Format::Perfetto {
-        vec![trace(replays, &mut out)?]
+        replays.into_iter().map(|replay| trace(replay, &mut out)).collect::<io::Result<Vec<Outcome>>>()?
     } else {
-        replays.into_iter().map(Replay::finish).collect::<Vec<Outcome>>()
+        replays.into_iter().map(Replay::finish).collect()
     };
     let parts: Vec<Observed> = outcomes.iter().map(Observed::new).collect();
     let Some(whole) = Observed::merged(&parts) else { return Ok(()) };
@@ -79,13 +82,7 @@ fn write(format: Format, replays: Vec<Replay>, out: &mut dyn Write, exit: &mut E
 }
 
 /// The trace is written while the events come.
-fn trace(replays: Vec<Replay>, out: &mut dyn Write) -> io::Result<Outcome> {
-    let Ok([replay]) = <[Replay; 1]>::try_from(replays) else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a trace is made of one observation: give one recording",
-        ));
-    };
+fn trace(replay: Replay, out: &mut dyn Write) -> io::Result<Outcome> {
     let mut trace = Trace::new(out);
     let outcome = replay.finish_with(&mut |input| trace.input(input));
     trace.finish(&outcome)?;

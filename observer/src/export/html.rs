@@ -76,6 +76,17 @@ fn judgement(summary: &Summary) -> (&'static str, String) {
             let lost = losses::total(&summary.losses);
             ("unsure", format!("No stale install seen, but {lost} events were lost: this is not conclusive."))
         }
+        Exit::CommandFailed => (
+            "unsure",
+            "No stale install seen, but the command failed and may not have done what was to be watched.".to_owned(),
+        ),
+        _ if !summary.kernel.degraded.is_empty() => {
+            let missing = summary.kernel.degraded.len();
+            (
+                "unsure",
+                format!("No stale install seen, but {missing} hooks are missing on this kernel: see Kernel and hooks."),
+            )
+        }
         _ => ("good", "No stale install: no read was overtaken by a new hand-out and then installed.".to_owned()),
     }
 }

@@ -173,12 +173,17 @@ impl<W: Write> Trace<W> {
     }
 
     fn task(&mut self, task: &Task) -> u32 {
-        self.tasks.entry(task.tid).or_insert_with(|| task.clone());
+        if self.written < LIMIT {
+            self.tasks.entry(task.tid).or_insert_with(|| task.clone());
+        }
         task.tid
     }
 
     /// The number of an entry's track.
     fn entry(&mut self, entry: u64) -> u32 {
+        if self.written >= LIMIT {
+            return self.entries.get(&entry).copied().unwrap_or(0);
+        }
         let next = u32::try_from(self.entries.len() + 1).unwrap_or(u32::MAX);
         *self.entries.entry(entry).or_insert(next)
     }

@@ -83,12 +83,12 @@ impl Stored {
     /// Takes in what has changed.
     pub(super) fn update(&mut self, later: Self) {
         let mut counters = std::mem::take(&mut self.counters);
-        counters.extend(later.counters);
+        extend(&mut counters, later.counters);
         let flight_times = match (self.flight_times.take(), later.flight_times) {
             (Some(mut times), Some(later)) => {
-                times.direct.0.extend(later.direct.0);
-                times.cached.0.extend(later.cached.0);
-                times.none.0.extend(later.none.0);
+                extend(&mut times.direct.0, later.direct.0);
+                extend(&mut times.cached.0, later.cached.0);
+                extend(&mut times.none.0, later.none.0);
                 Some(times)
             }
             (before, later) => later.or(before),
@@ -113,6 +113,16 @@ impl Stored {
     /// Whether durations of flights are in it.
     pub(super) fn has_times(&self) -> bool {
         self.flight_times.is_some()
+    }
+}
+
+/// More names or values than any version will have: a file that brings more is made up, and is not to fill the memory.
+const MOST: usize = 200_000;
+
+fn extend<K: Ord>(all: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    all.extend(more);
+    while all.len() > MOST {
+        all.pop_last();
     }
 }
 
