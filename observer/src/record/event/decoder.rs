@@ -1,0 +1,159 @@
+//! Bytes back into events.
+
+use super::{LATEST, count, field, flag, foretold, is_plausible, kind, path_of, pin, seen, word};
+use crate::{
+    engine::event::{Change, ChangeKind, Entry, Event, Flight, Task},
+    record::{
+        model::{Model, Opened, Slot},
+        varint::Input as Bytes,
+    },
+    source::Input,
+};
+
+/// Turns the bytes of one frame back into events.
+#[derive(Debug, Default)]
+pub(in crate::record) struct Decoder {
+    model: Model,
+}
+
+impl Decoder {
+    /// Begins a new frame.
+    pub(in crate::record) fn clear(&mut self) {
+        self.model.clear();
+    }
+
+    /// The next input. `None`: the bytes make no sense.
+    pub(in crate::record) fn next(&mut self, bytes: &mut Bytes<'_>) -> Option<Input> {
+        let head = bytes.byte()?;
+        match head & kind::MASK {
+            kind::ADVANCE => {
+                self.model.at = bytes.delta(self.model.at)?;
+                Some(Input::Advance(self.model.at))
+            }
+            kind::OPENED => Some(Input::Event(Event::Opened(Box::new(self.flight(head, bytes)?)))),
+            kind::CLOSED => Some(Input::Event(Event::Closed(Box::new(self.flight(head, bytes)?)))),
+            _ => Some(Input::Event(Event::Changed(Box::new(self.change(head, bytes)?)))),
+        }
+    }
+
+    fn flight(&mut self, head: u8, bytes: &mut Bytes<'_>) -> Option<Flight> {
+        let index = self.task(bytes)?;
+        let (known, before) = self.model.task(index);
+        let continued = if head & flag::CONTINUES == 0 { None } else { Some(before?) };
+        let slot = match continued {
+            Some(open) => self.model.touch(open.entry),
+            None => self.entry(bytes)?,
+        };
+        let end = bytes.delta(self.model.at)?;
+        let begin = match continued {
+            Some(open) => open.begin,
+            None => bytes.delta(end)?,
+        };
+        let fields = bytes.number()?;
+        let kind = head & kind::MASK;
+        let mut flight = foretold(&slot, kind, continued.as_ref(), begin, end);
+        flight.task = self.model.task_of(index)?;
+        flight.path = path_of(head);
+        flight.installed = head & flag::INSTALLED != 0;
+        let space = self.fields(bytes, fields, &slot, known, continued.as_ref(), &mut flight)?;
+        self.model.flight(index, space, &flight, kind == kind::OPENED);
+        is_plausible(&flight).then_some(flight)
+    }
+
+    fn fields(
+        &mut self,
+        bytes: &mut Bytes<'_>,
+        fields: u64,
+        slot: &Slot,
+        known: Option<u32>,
+        continued: Option<&Opened>,
+        flight: &mut Flight,
+    ) -> Option<u32> {
+        let has = |bit| fields & bit != 0;
+        if has(field::RANGE) {
+            flight.base.0 = bytes.delta(flight.entry.0)?;
+            flight.nr = bytes.word()?;
+        }
+        if has(field::ADDRESS) {
+            flight.address = bytes.delta(slot.address)?;
+        }
+        let space = if has(field::SPACE) { self.space(bytes)? } else { continued.map(|open| open.space).or(known)? };
+        (flight.mm, flight.cgroup) = self.model.space_of(space)?;
+        if has(field::READ_BEGIN) {
+            flight.read_begin = Some(bytes.delta(flight.begin)?);
+        }
+        if has(field::READ_END) {
+            flight.read_end = Some(bytes.delta(flight.read_begin.unwrap_or(flight.begin))?);
+        }
+        if has(field::PIN) {
+            flight.pin = Some(pin(bytes, flight.begin)?);
+        }
+        if has(field::SLOT) {
+            flight.slot = count(bytes, slot.count)?;
+        }
+        if has(field::FREES) {
+            flight.frees = seen(bytes, slot.frees)?;
+        }
+        if has(field::CHANGES) {
+            flight.changes = seen(bytes, slot.changes)?;
+        }
+        if has(field::FREED) {
+            flight.freed = Some(bytes.delta(flight.end)?);
+        }
+        if has(field::FAULT_RET) {
+            flight.fault_ret = bytes.word()?;
+        }
+        Some(space)
+    }
+
+    fn change(&mut self, head: u8, bytes: &mut Bytes<'_>) -> Option<Change> {
+        let kind = match head & kind::MASK {
+            kind::FREED => ChangeKind::Freed,
+            kind::HANDED_OUT => ChangeKind::HandedOut,
+            kind::WRITE_BEGUN => ChangeKind::WriteBegun,
+            kind::WRITTEN => ChangeKind::Written,
+            _ => return None,
+        };
+        let task = self.task(bytes)?;
+        let slot = self.entry(bytes)?;
+        let at = bytes.delta(self.model.at)?;
+        let (mut counted, mut seq) = (slot.count, slot.next_seq(kind));
+        if head & flag::SURPRISE != 0 {
+            counted = count(bytes, slot.count)?;
+            seq = word(bytes, seq)?;
+        }
+        let change = Change { kind, entry: slot.entry, at, seq, by: self.model.task_of(task)?, slot: counted };
+        self.model.change(&change);
+        (change.at < LATEST).then_some(change)
+    }
+
+    fn task(&mut self, bytes: &mut Bytes<'_>) -> Option<u32> {
+        let index = bytes.word()?;
+        if index == self.model.tasks() {
+            let (tid, pid) = (bytes.word()?, bytes.word()?);
+            let comm = std::str::from_utf8(bytes.bytes()?).ok()?;
+            self.model.add_task(Task { tid, pid, comm: comm.into() });
+        }
+        (index < self.model.tasks()).then_some(index)
+    }
+
+    fn space(&mut self, bytes: &mut Bytes<'_>) -> Option<u32> {
+        let index = bytes.word()?;
+        if index == self.model.spaces() {
+            let mut mm = [0; 8];
+            for byte in &mut mm {
+                *byte = bytes.byte()?;
+            }
+            self.model.add_space(index, (u64::from_le_bytes(mm), bytes.number()?));
+        }
+        (index < self.model.spaces()).then_some(index)
+    }
+
+    fn entry(&mut self, bytes: &mut Bytes<'_>) -> Option<Slot> {
+        let entry = match bytes.number()?.checked_sub(1) {
+            Some(place) => self.model.at_place(usize::try_from(place).ok()?)?,
+            None => Entry(bytes.delta(self.model.last_entry())?),
+        };
+        Some(self.model.touch(entry))
+    }
+}
