@@ -134,7 +134,7 @@ fn findings(page: &mut Markup, reported: &Reported) {
     for (part, finding) in all.iter().take(FINDINGS) {
         page.raw("<article>\n");
         page.element("h3", &format!("{} of entry {} on {}", finding.verdict.name(), finding.entry, part.summary.host));
-        page.raw(&evidence::picture(finding));
+        page.raw(&evidence::picture(&part.summary, finding));
         page.raw("</article>\n");
     }
     if all.len() > FINDINGS {

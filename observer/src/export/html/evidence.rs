@@ -1,18 +1,51 @@
 //! What happened to one reader, in order of time.
 
+use std::fmt::Write as _;
+
 use super::markup::{Markup, escaped};
 use crate::{
     engine::{
         event::Nanos,
         verdict::{Deed, Finding},
     },
-    export::text::duration,
+    export::{summary::Summary, text::duration},
+    picture::{
+        story::{Setting, story},
+        svg,
+    },
 };
 
-/// The evidence of a finding. The one place to plug in a drawing: whatever this returns stands under the finding's
-/// heading.
-pub(super) fn picture(finding: &Finding) -> String {
-    table(finding)
+/// The evidence of a finding: its swim-lane picture, and the same as a table.
+pub(super) fn picture(summary: &Summary, finding: &Finding) -> String {
+    let device = summary.swaps.iter().find(|swap| swap.kind == u32::from(finding.entry.kind()));
+    let setting = Setting {
+        release: summary.kernel.release.clone(),
+        state: summary.kernel.state.to_string(),
+        device: device.map(|swap| swap.path.trim_start_matches("/dev/").to_owned()).unwrap_or_default(),
+    };
+    let story = story(finding, &setting);
+    let mut page = Markup::default();
+    page.write(format_args!(
+        "<figure><img alt=\"{}\" src=\"data:image/svg+xml,{}\"></figure>\n",
+        escaped(&story.sentence),
+        percent_encoded(&svg::draw(&story))
+    ));
+    page.raw(&table(finding));
+    page.finish()
+}
+
+/// For a `data:` address. A picture of its own rather than part of the page: its style sheet must not be the page's.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/:=;,()".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// As a table: when, who, what.
