@@ -1,4 +1,6 @@
 //! Loss and disorder: whatever the ring buffer does, a verdict may go down and never up, and what is missing is told.
+#![expect(clippy::cast_possible_truncation, reason = "a handful of entries and events")]
+#![expect(clippy::indexing_slicing, reason = "a panic is a failed test")]
 
 use std::collections::HashMap;
 

@@ -6,11 +6,11 @@ use observer::engine::event::{
 };
 
 /// Time between two events, nanoseconds.
-pub const STEP: Nanos = 500;
+pub(crate) const STEP: Nanos = 500;
 
 /// See the module.
 #[derive(Default)]
-pub struct Stream {
+pub(crate) struct Stream {
     story: u64,
     ready: std::collections::VecDeque<Event>,
 }
@@ -21,7 +21,7 @@ impl Iterator for Stream {
     fn next(&mut self) -> Option<Event> {
         if self.ready.is_empty() {
             let from = self.story * 6 * STEP;
-            self.ready.extend(if self.story % 2 == 0 { aba(self.story, from) } else { pin(self.story, from) });
+            self.ready.extend(if self.story.is_multiple_of(2) { aba(self.story, from) } else { pin(self.story, from) });
             self.story += 1;
         }
         self.ready.pop_front()

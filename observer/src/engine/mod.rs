@@ -5,6 +5,7 @@
 
 pub mod comm;
 pub mod event;
+mod hash;
 pub mod overlap;
 pub mod sorter;
 pub mod tally;
@@ -12,9 +13,10 @@ pub mod totals;
 pub mod verdict;
 pub mod wait;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
+use hash::NumberMap;
 use overlap::{Overlap, Overlaps};
 use sorter::Sorter;
 use tally::Tally;
@@ -52,11 +54,11 @@ const ALL_CHANGES_HELD: usize = 262_144;
 #[derive(Debug, Default)]
 pub struct Engine {
     sorter: Sorter,
-    slots: HashMap<u32, SlotState>,
+    slots: NumberMap<u32, SlotState>,
     changes: usize,
     drained: VecDeque<(Nanos, Entry)>,
-    unjudged: VecDeque<Flight>,
-    open: HashMap<u32, Flight>,
+    unjudged: VecDeque<Box<Flight>>,
+    open: NumberMap<u32, Box<Flight>>,
     ended: Overlaps,
     waits: Waits,
     report: Report,
@@ -180,7 +182,7 @@ impl Engine {
 
     /// Flights known to be open now, in no order.
     pub fn open_flights(&self) -> impl Iterator<Item = &Flight> {
-        self.open.values()
+        self.open.values().map(|flight| &**flight)
     }
 
     fn settle(&mut self, until: Nanos) {
@@ -194,10 +196,10 @@ impl Engine {
     fn apply(&mut self, event: Event) {
         match event {
             Event::Opened(flight) => {
-                self.open.insert(flight.task.tid, *flight);
+                self.open.insert(flight.task.tid, flight);
             }
             Event::Changed(change) => self.changed(*change),
-            Event::Closed(flight) => self.closed(*flight),
+            Event::Closed(flight) => self.closed(flight),
         }
     }
 
@@ -209,6 +211,10 @@ impl Engine {
             self.changes = 0;
         }
         let state = self.slots.entry(slot_of(entry)).or_default();
+        // Told twice: its number must not stand in for one that is missing.
+        if state.changes.iter().rev().take_while(|known| known.at >= at).any(|known| *known == change) {
+            return;
+        }
         if state.changes.len() >= CHANGES_HELD && state.changes.pop_front().is_some() {
             self.changes -= 1;
         }
@@ -217,7 +223,7 @@ impl Engine {
         self.note_drain(at, entry, slot);
     }
 
-    fn closed(&mut self, flight: Flight) {
+    fn closed(&mut self, flight: Box<Flight>) {
         if self.ended.contains(&flight) {
             return;
         }
@@ -289,9 +295,9 @@ impl Engine {
     }
 
     /// Flights that hang together have all ended.
-    fn tell(&mut self, group: &[Flight]) {
+    fn tell(&mut self, group: &[Box<Flight>]) {
         self.waits.holders(group);
-        for hold in group.iter().filter_map(wait::hold) {
+        for hold in group.iter().filter_map(|flight| wait::hold(flight)) {
             self.report.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
             if let Some(tally) = &mut self.tally {
                 tally.hold(&hold);

@@ -1,6 +1,6 @@
 //! Overlaps: spans of time in which two or more flights on intersecting ranges are open.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ const LONGEST_RANGE: u64 = 512;
 /// Ended flights whose overlaps are still to be told, ordered by range.
 #[derive(Debug, Default)]
 pub struct Overlaps {
-    flights: BTreeMap<(u64, Nanos, u32), Flight>,
+    flights: BTreeMap<(u64, Nanos, u32), Box<Flight>>,
 }
 
 impl Overlaps {
@@ -61,12 +61,12 @@ impl Overlaps {
     }
 
     /// Keeps a flight that has ended.
-    pub fn insert(&mut self, flight: Flight) {
+    pub fn insert(&mut self, flight: Box<Flight>) {
         self.flights.insert((flight.base.0, flight.begin, flight.task.tid), flight);
     }
 
     /// Takes out the flights that had begun by `begun_by` and hang together with `entry` by intersecting ranges.
-    pub fn take(&mut self, entry: Entry, begun_by: Nanos) -> Vec<Flight> {
+    pub fn take(&mut self, entry: Entry, begun_by: Nanos) -> Vec<Box<Flight>> {
         let mut low = entry.0;
         let mut high = entry.0 + 1;
         // Grow the range to a fixed point: a large folio's range can tie neighbours in.
@@ -85,9 +85,8 @@ impl Overlaps {
             }
             (low, high) = (new_low, new_high);
         }
-        let group = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(key, _)| *key);
-        let keys: Vec<_> = group.filter(|(_, begin, _)| *begin <= begun_by).collect();
-        keys.iter().filter_map(|key| self.flights.remove(key)).collect()
+        let hanging = (low, 0, 0)..(high, 0, 0);
+        self.flights.extract_if(hanging, |(_, begin, _), _| *begin <= begun_by).map(|(_, flight)| flight).collect()
     }
 
     /// The flights held that conflict with this one and were under way at the same time, itself left out.
@@ -100,7 +99,7 @@ impl Overlaps {
     }
 
     /// Takes out all flights, in groups that hang together.
-    pub fn take_all(&mut self) -> Vec<Vec<Flight>> {
+    pub fn take_all(&mut self) -> Vec<Vec<Box<Flight>>> {
         let mut groups = Vec::new();
         while let Some(flight) = self.flights.values().next() {
             let base = flight.base;
@@ -111,8 +110,8 @@ impl Overlaps {
 }
 
 /// The overlaps among flights that hang together. Pure.
-pub fn overlaps(flights: &[Flight]) -> Vec<Overlap> {
-    let mut order: Vec<&Flight> = flights.iter().collect();
+pub fn overlaps(flights: &[impl Borrow<Flight>]) -> Vec<Overlap> {
+    let mut order: Vec<&Flight> = flights.iter().map(Borrow::borrow).collect();
     order.sort_by_key(|flight| (flight.begin, flight.task.tid));
     let mut spans = Vec::new();
     let mut open: Vec<&Flight> = Vec::new();
@@ -208,7 +207,7 @@ mod tests {
         Flight { entry: Entry(base), base: Entry(base), nr, task, begin, end, ..Flight::default() }
     }
 
-    fn told(flights: &[Flight]) -> Vec<(Nanos, Nanos, u32, usize)> {
+    fn told(flights: &[impl Borrow<Flight>]) -> Vec<(Nanos, Nanos, u32, usize)> {
         overlaps(flights).iter().map(|o| (o.from_ns, o.to_ns, o.depth, o.tasks.len())).collect()
     }
 
@@ -233,7 +232,7 @@ mod tests {
     fn ranges_conflict_when_they_intersect_and_not_by_key() {
         let mut overlaps_of = Overlaps::default();
         for f in [flight(1, 0, 16, 0, 30), flight(2, 5, 1, 10, 40), flight(3, 16, 1, 0, 40)] {
-            overlaps_of.insert(f);
+            overlaps_of.insert(Box::new(f));
         }
         let group = overlaps_of.take(Entry(5), 100);
         assert_eq!((group.len(), overlaps_of.len()), (2, 1));

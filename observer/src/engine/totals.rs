@@ -1,12 +1,11 @@
 //! Totals, distributions and the tables of the engine.
 
-use std::collections::HashMap;
-
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::{
     event::{Entry, Nanos},
+    hash::NumberMap,
     overlap::Overlap,
     verdict::Verdict,
 };
@@ -133,7 +132,7 @@ pub struct EntryStats {
 /// Contended entries, a bounded number.
 #[derive(Debug, Default)]
 pub struct EntryTable {
-    entries: HashMap<Entry, EntryStats>,
+    entries: NumberMap<Entry, EntryStats>,
     not_listed: u64,
 }
 

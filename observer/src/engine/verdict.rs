@@ -145,7 +145,7 @@ pub enum Judgement {
     Incomplete(Option<Box<Finding>>),
 }
 
-/// Judges a flight that has ended by the changes of its slot. Pure; the order of `changes` does not matter.
+/// Judges a flight that has ended by the changes of its slot, each of them once. Pure; their order does not matter.
 pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Judgement {
     let Some(read_begin) = flight.read_begin.filter(|_| flight.may_be_overtaken()) else { return Judgement::Clear };
     let under = |kinds: &'static [ChangeKind]| {
@@ -197,8 +197,8 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
         })
     });
     // Every change of the slot, of whatever entry, has a number of its own: a gap is an event that did not arrive.
-    let gap = distinct(under(CONTENT)) < flight.changes.len() as usize
-        || distinct(under(&[ChangeKind::Freed])) < flight.frees.len() as usize;
+    let gap = under(CONTENT).count() < flight.changes.len() as usize
+        || under(&[ChangeKind::Freed]).count() < flight.frees.len() as usize;
     if gap || transit == InTransit::Unknown {
         return Judgement::Incomplete(finding);
     }
@@ -254,16 +254,8 @@ fn in_transit<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> +
         ChangeKind::Freed | ChangeKind::Written => return InTransit::No,
     };
     // What is missing may be the write: only an unbroken row of numbers up to the read proves that there was none.
-    let since = distinct(before.filter(|change| back(change) < back(last)));
+    let since = before.filter(|change| back(change) < back(last)).count();
     if since == back(last) as usize { state } else { InTransit::Unknown }
-}
-
-/// How many sequence numbers there are: a record may come twice.
-fn distinct<'a>(changes: impl Iterator<Item = &'a Change>) -> usize {
-    let mut numbers: Vec<u32> = changes.map(|change| change.seq).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    numbers.len()
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! What a flight that lost the pin pays: one wait per task and page, over all its refaults.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::Serialize;
 
 use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Pin, PinResult, Task};
+use super::hash::NumberMap;
 
 /// A task that has not come back to its page after this time has found it there, brought in by somebody else: the
 /// refault follows at once. Nanoseconds.
@@ -54,7 +58,7 @@ pub struct Hold {
 /// Waits that are not over yet, by thread.
 #[derive(Debug, Default)]
 pub struct Waits {
-    open: HashMap<u32, Open>,
+    open: NumberMap<u32, Open>,
     /// The entries that they are about.
     open_on: BTreeSet<(Entry, u32)>,
     /// Over, but who held the pin may still have to be told: the holder's flight ends after its pin.
@@ -159,8 +163,9 @@ impl Waits {
     }
 
     /// Tells waits who held the pin they lost: `flights` hang together and have all ended.
-    pub fn holders(&mut self, flights: &[Flight]) {
-        for (flight, hold) in flights.iter().filter_map(|flight| Some((flight, hold(flight)?))) {
+    pub fn holders(&mut self, flights: &[impl Borrow<Flight>]) {
+        let flights = flights.iter().map(Borrow::borrow);
+        for (flight, hold) in flights.filter_map(|flight: &Flight| Some((flight, hold(flight)?))) {
             let (first, last) = (flight.base, Entry(flight.base.0.saturating_add(flight.nr.into()).saturating_sub(1)));
             let hold = |wait: &mut PinWait| {
                 if wait.holder.is_none() && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns) {

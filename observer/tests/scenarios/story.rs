@@ -1,6 +1,9 @@
 //! The stories' language: what tasks do, in; what the engine makes of it, out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use observer::engine::{
     Engine,
@@ -86,10 +89,10 @@ impl Stage {
         }
         let task = self.task(who);
         match deed {
-            ["faults", "on", entry] => self.begin(at, task, parse(entry)?, 0x7000),
+            ["faults", "on", entry] => Ok(self.begin(at, task, parse(entry)?, 0x7000)),
             ["faults", "on", entry, "at", page] => {
                 let page = u64::from_str_radix(page.trim_start_matches("0x"), 16).map_err(|_| "no such page")?;
-                self.begin(at, task, parse(entry)?, page)
+                Ok(self.begin(at, task, parse(entry)?, page))
             }
             ["reads"] => self.in_flight(&task, |flight, slot| read(flight, slot, at, Path::Direct)),
             ["reads", "into", "the", "cache"] => {
@@ -102,10 +105,10 @@ impl Stage {
             ["unpins"] => self.in_flight(&task, |flight, _| {
                 flight.pin = flight.pin.map(|pin| Pin { dropped: Some(at), ..pin });
             }),
-            ["frees", entry] => self.free(at, task, parse(entry)?),
-            ["hands", "out", entry] => self.change(ChangeKind::HandedOut, at, task, parse(entry)?),
-            ["begins", "to", "write", entry] => self.change(ChangeKind::WriteBegun, at, task, parse(entry)?),
-            ["writes", entry] => self.change(ChangeKind::Written, at, task, parse(entry)?),
+            ["frees", entry] => Ok(Some(self.free(at, task, parse(entry)?))),
+            ["hands", "out", entry] => Ok(Some(self.change(ChangeKind::HandedOut, at, task, parse(entry)?))),
+            ["begins", "to", "write", entry] => Ok(Some(self.change(ChangeKind::WriteBegun, at, task, parse(entry)?))),
+            ["writes", entry] => Ok(Some(self.change(ChangeKind::Written, at, task, parse(entry)?))),
             ["returns"] => self.end(at, &task, false),
             ["returns", "with", "its", "page"] => self.end(at, &task, true),
             _ => Err("no such deed".into()),
@@ -113,7 +116,7 @@ impl Stage {
     }
 
     fn task(&mut self, who: &str) -> Task {
-        let next = self.tids.len() as u32 + 1;
+        let next = self.tids.values().max().map_or(1, |last| last + 1);
         let tid = *self.tids.entry(who.to_owned()).or_insert(next);
         Task { tid, pid: 1, comm: who.into() }
     }
@@ -122,7 +125,7 @@ impl Stage {
         self.slots.entry(observer_ebpf::slot::index(entry.0)).or_default()
     }
 
-    fn begin(&mut self, at: Nanos, task: Task, entry: Entry, address: u64) -> Result<Option<Event>, String> {
+    fn begin(&mut self, at: Nanos, task: Task, entry: Entry, address: u64) -> Option<Event> {
         let slot = self.slot(entry);
         slot.opens += 1;
         let now = *slot;
@@ -131,7 +134,7 @@ impl Stage {
         (flight.frees.at_read, flight.changes.at_read) = (now.frees, now.changes);
         let opened = (now.opens - now.closes > 1).then(|| Event::Opened(Box::new(flight.clone())));
         self.flights.insert(flight.task.tid, (flight, false));
-        Ok(opened)
+        opened
     }
 
     fn in_flight(&mut self, task: &Task, deed: impl FnOnce(&mut Flight, Numbers)) -> Result<Option<Event>, String> {
@@ -153,7 +156,7 @@ impl Stage {
         })
     }
 
-    fn free(&mut self, at: Nanos, by: Task, entry: Entry) -> Result<Option<Event>, String> {
+    fn free(&mut self, at: Nanos, by: Task, entry: Entry) -> Event {
         let slot = self.slot(entry);
         let before = *slot;
         slot.frees += 1;
@@ -166,14 +169,14 @@ impl Stage {
             flight.freed = Some(at);
         }
         let slot = before.count();
-        Ok(Some(Event::Changed(Box::new(Change { kind: ChangeKind::Freed, entry, at, seq, by, slot }))))
+        Event::Changed(Box::new(Change { kind: ChangeKind::Freed, entry, at, seq, by, slot }))
     }
 
-    fn change(&mut self, kind: ChangeKind, at: Nanos, by: Task, entry: Entry) -> Result<Option<Event>, String> {
+    fn change(&mut self, kind: ChangeKind, at: Nanos, by: Task, entry: Entry) -> Event {
         let slot = self.slot(entry);
         slot.changes += 1;
         let (seq, slot) = (slot.changes, slot.count());
-        Ok(Some(Event::Changed(Box::new(Change { kind, entry, at, seq, by, slot }))))
+        Event::Changed(Box::new(Change { kind, entry, at, seq, by, slot }))
     }
 
     fn end(&mut self, at: Nanos, task: &Task, installed: bool) -> Result<Option<Event>, String> {
@@ -239,10 +242,10 @@ fn wait(wait: &PinWait) -> String {
         wait.retries
     );
     if wait.gone > 0 {
-        text += &format!(", {} gone", wait.gone);
+        let _ = write!(text, ", {} gone", wait.gone);
     }
     if let Some((hold, over)) = wait.holder.as_ref().zip(wait.oversleep_ns) {
-        text += &format!(", pin held by {}, overslept {}", hold.task.comm, over / 1_000);
+        let _ = write!(text, ", pin held by {}, overslept {}", hold.task.comm, over / 1_000);
     }
     text
 }

@@ -64,12 +64,11 @@ pub fn run(args: &Args) -> Result<u8> {
         let failed = copy.first_failure();
         copy.restore(&mutation.file)?;
         let seconds = begun.elapsed().as_secs();
-        match failed? {
-            Some(failed) => println!("caught    {} ({}; {seconds} s)", mutation.name, failed),
-            None => {
-                println!("SURVIVED  {} ({}; {seconds} s)", mutation.name, mutation.file);
-                survived += 1;
-            }
+        if let Some(failed) = failed? {
+            println!("caught    {} ({failed}; {seconds} s)", mutation.name);
+        } else {
+            println!("SURVIVED  {} ({}; {seconds} s)", mutation.name, mutation.file);
+            survived += 1;
         }
     }
     println!("{} mutations, {survived} survived", mutations.len());
@@ -85,16 +84,12 @@ fn parse(text: &str) -> Result<Vec<Mutation>> {
             continue;
         };
         let Some(mutation) = mutations.last_mut() else { bail!("{LIST}: a detail before any name: {line}") };
-        let field = if let Some(from) = detail.strip_prefix("- ") {
-            mutation.from = from.to_owned();
-            continue;
-        } else if let Some(to) = detail.strip_prefix("+ ") {
-            mutation.to = to.to_owned();
-            continue;
-        } else {
-            &mut mutation.file
+        let (field, text) = match (detail.strip_prefix("- "), detail.strip_prefix("+ ")) {
+            (Some(from), _) => (&mut mutation.from, from),
+            (None, Some(to)) => (&mut mutation.to, to),
+            (None, None) => (&mut mutation.file, detail),
         };
-        detail.clone_into(field);
+        text.clone_into(field);
     }
     for mutation in &mutations {
         let whole = !mutation.file.is_empty() && !mutation.from.is_empty() && !mutation.to.is_empty();
