@@ -93,7 +93,7 @@ impl Overlaps {
     pub fn beside<'a>(&'a self, flight: &'a Flight) -> impl Iterator<Item = &'a Flight> {
         let low = flight.base.0.saturating_sub(LONGEST_RANGE);
         let high = flight.base.0 + u64::from(flight.nr);
-        let near = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(_, other)| other);
+        let near = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(_, other)| &**other);
         near.filter(|other| other.conflicts(flight) && other.begin < flight.end && flight.begin < other.end)
             .filter(|other| (other.task.tid, other.begin) != (flight.task.tid, flight.begin))
     }

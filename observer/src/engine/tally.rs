@@ -2,6 +2,7 @@
 //! in contention, by entry, process, command and control group. Only there where it is asked for: the summary of a run
 //! needs none of it, and it costs a few look-ups for each contended flight.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
 
 use super::{
@@ -151,11 +152,11 @@ impl Tally {
     }
 
     /// An overlap, and the flights that hang together with it.
-    pub(super) fn overlap(&mut self, overlap: &Overlap, group: &[Flight]) {
+    pub(super) fn overlap(&mut self, overlap: &Overlap, group: &[impl Borrow<Flight>]) {
         self.revision += 1;
         self.overlap_times.add(overlap.duration());
         let mut parties: Vec<(Party, &Flight)> = Vec::new();
-        for flight in group.iter().filter(|flight| takes_part(flight, overlap)) {
+        for flight in group.iter().map(Borrow::borrow).filter(|flight| takes_part(flight, overlap)) {
             if let Some(entry) = self.entry(overlap.entry, &flight.task) {
                 entry.by(&flight.task);
             }

@@ -20,7 +20,7 @@ pub(super) fn picture(summary: &Summary, finding: &Finding) -> String {
     let device = summary.swaps.iter().find(|swap| swap.kind == u32::from(finding.entry.kind()));
     let setting = Setting {
         release: summary.kernel.release.clone(),
-        state: summary.kernel.state.to_string(),
+        state: summary.kernel.state.clone(),
         device: device.map(|swap| swap.path.trim_start_matches("/dev/").to_owned()).unwrap_or_default(),
     };
     let story = story(finding, &setting);
