@@ -64,6 +64,8 @@ pub(crate) struct Flight {
     pub(crate) pin_pending: u32,
 }
 
+const _: () = assert!(size_of::<Flight>() == observer_ebpf::FLIGHT_BYTES);
+
 /// The open flight of a task.
 #[inline(always)]
 pub(crate) fn flight_of(tid: u32) -> Option<&'static mut Flight> {

@@ -34,7 +34,7 @@ const FUNCTIONS: &str = "do_swap_page handle_mm_fault __handle_mm_fault swapcach
     move_pages_pte move_pages_ptes __collapse_huge_page_swapin schedule_timeout_uninterruptible wake_up_var";
 
 /// Variables and functions that no plan hooks, and that tell what a kernel is.
-const OTHER_SYMBOLS: &str = "_stext _text swap_info nr_swapfiles swapcache_wq percpu_swap_cluster swp_slots swapper_spaces \
+const OTHER_SYMBOLS: &str = "_stext _text register_ftrace_direct swap_info nr_swapfiles swapcache_wq percpu_swap_cluster swp_slots swapper_spaces \
     zswap_enabled zswap_store zswap_load swap_cache_has_folio __swap_cache_replace_folio zram_submit_bio";
 
 /// Struct, then its wanted members.

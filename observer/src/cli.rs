@@ -4,6 +4,8 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::kernel::plan::Backends;
+
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
 #[derive(Debug, Parser)]
@@ -59,6 +61,9 @@ pub struct ObserveArgs {
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
     pub ring_size: u32,
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Start this command once everything is attached, observe only its tasks, and stop when it ends
     #[arg(last = true, value_name = "CMD")]
     pub cmd: Vec<OsString>,
@@ -103,6 +108,9 @@ pub struct StressArgs {
     /// Storm only: swap slots left free; the fewer, the sooner an entry comes back
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=79))]
     pub free_slots: u32,
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
@@ -144,6 +152,9 @@ pub struct SwapinArgs {
     /// Rounds of each row
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub rounds: u32,
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Only as it is, nothing attached: needs no permission to observe
     #[arg(long)]
     pub bare: bool,
@@ -158,6 +169,9 @@ pub struct SwapinArgs {
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -251,6 +265,14 @@ mod tests {
         );
         assert!(size("").is_err() && size("M").is_err() && size("99999999999G").is_err() && size("-1").is_err());
         assert!(bench_size("0").is_err() && bench_size("4096").is_err());
+    }
+
+    #[test]
+    fn the_backend_can_be_forced_wherever_something_is_attached() {
+        let forced = |words: &[&str]| parse(&[words, &["--backend", "kprobe"]].concat()).is_ok();
+        assert!(forced(&[]) && forced(&["live"]) && forced(&["record"]) && forced(&["doctor"]));
+        assert!(forced(&["stress", "storm"]) && forced(&["bench", "swapin"]));
+        assert!(parse(&["record", "--backend", "uprobe"]).is_err());
     }
 
     #[test]

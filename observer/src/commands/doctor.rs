@@ -18,7 +18,7 @@ use crate::{
 /// # Errors
 /// When standard output cannot be written.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    let survey = setup::survey();
+    let survey = setup::survey(args.backend);
     let doctor = Doctor::new(&survey);
     let result =
         if args.json { json::print(&doctor) } else { io::stdout().lock().write_all(doctor::page(&doctor).as_bytes()) };

@@ -18,7 +18,7 @@ use crate::{
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &ObserveArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare()?, args, false);
+    let planned = Planned::new(setup::prepare(args.backend)?, args, false);
     let (host, plan) = (&planned.ready.host, &planned.ready.plan);
     let mut ticker = Ticker { findings: true, ..Ticker::default() };
     say(&format!("{}, {}; attaching {} programs ...", host.release.text, plan.state.words(), plan.hooks.len()));

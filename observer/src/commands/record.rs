@@ -15,7 +15,7 @@ use crate::{
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare()?, &args.observe, args.json);
+    let planned = Planned::new(setup::prepare(args.observe.backend)?, &args.observe, args.json);
     let outcome = planned.run(None, &mut ())?;
     let host = &planned.ready.host;
     let summary = Summary::new(&host.release.text, host.tick_ns, &planned.ready.plan, &outcome)

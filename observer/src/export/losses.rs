@@ -12,7 +12,7 @@ pub fn collect(snapshot: &Snapshot, undecodable: u64, engine: &EngineLosses) -> 
     let counters = &snapshot.counters;
     let mut losses = Losses::from([
         ("flight_table_full", counters.lost_table_full),
-        ("flight_end_missed", counters.lost_flight_end),
+        ("flight_end_missed", counters.lost_flight_end + snapshot.ends_missed),
         ("ring_full_flight", counters.lost_ring_flight),
         ("ring_full_entry", counters.lost_ring_entry),
         ("pin_return_missed", counters.lost_pin_return),

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::{btf::Btf, symbols::Symbols, tree::Tree};
+use super::{btf::Btf, plan::Machine, symbols::Symbols, tree::Tree};
 
 /// The kernels that fixtures were read from: Debian's cloud images, x86-64.
 pub(crate) const KERNELS: [&str; 11] = [
@@ -34,6 +34,19 @@ pub(crate) fn btf(kernel: &str) -> Btf {
 /// The wanted symbols of a kernel; its fixture holds every symbol that has to do with swapping in.
 pub(crate) fn symbols(kernel: &str, wanted: &[&str]) -> Symbols {
     Symbols::parse(Cursor::new(read(kernel, "kallsyms")), wanted).unwrap()
+}
+
+/// What the host of a kernel says of itself.
+pub(crate) fn machine(kernel: &str) -> Machine<'static> {
+    match kernel.strip_prefix("arm64/") {
+        // What Debian's own kernels of these releases answered.
+        Some(release) => Machine {
+            arch: "aarch64",
+            uffd_wp: Some(release.starts_with("6.12") || release.starts_with('7')),
+            version: None,
+        },
+        None => Machine { arch: "x86_64", uffd_wp: None, version: None },
+    }
 }
 
 /// A file tree that stands for `/`, removed at the end of the test.

@@ -3,6 +3,7 @@
 mod cost;
 mod counters;
 mod decode;
+mod left;
 mod load;
 mod trial;
 

@@ -12,6 +12,8 @@ struct Kernel {
     trials: Trials,
     no_kprobes: Option<&'static str>,
     copy: bool,
+    backends: Backends,
+    machine: Machine<'static>,
 }
 
 impl Kernel {
@@ -20,12 +22,21 @@ impl Kernel {
         let btf = fixtures::btf(kernel);
         let trials = functions_to_try(&symbols).into_iter().map(|name| (name.to_owned(), trial(kernel, &btf, name)));
         let trials = trials.collect();
-        Self { symbols, btf, trials, no_kprobes: None, copy: true }
+        let machine = fixtures::machine(kernel);
+        Self { symbols, btf, trials, no_kprobes: None, copy: true, backends: Backends::Auto, machine }
     }
 
     fn plan(&self) -> Result<Plan, PlanError> {
-        let Self { symbols, btf, trials, no_kprobes, copy } = self;
-        plan(&Evidence { symbols, btf, trials, no_kprobes: *no_kprobes, copy: *copy })
+        let Self { symbols, btf, trials, no_kprobes, copy, backends, machine } = self;
+        plan(&Evidence {
+            symbols,
+            btf,
+            trials,
+            no_kprobes: *no_kprobes,
+            copy: *copy,
+            backends: *backends,
+            machine: *machine,
+        })
     }
 
     fn refuse_all(mut self) -> Self {
@@ -62,7 +73,7 @@ fn trial(kernel: &str, btf: &Btf, name: &str) -> Result<(), String> {
 
 /// A plan as a table.
 fn table(plan: &Plan) -> String {
-    let mut text = format!("state     {}\n\n", plan.state.words());
+    let mut text = format!("state     {}\npte       {}\n\n", plan.state.words(), plan.pte.name);
     let offsets = serde_json::to_value(plan.offsets).unwrap();
     for (name, value) in offsets.as_object().unwrap() {
         writeln!(text, "offset    {name:<14} {value}").unwrap();
@@ -125,6 +136,39 @@ fn without_trampolines_kprobes_carry_everything_but_the_end_of_reads() {
         assert!(gone.contains(&Meaning::ReadEnd), "{kernel}");
         assert!(missing(&plan, Meaning::ReadEnd).unwrap().reason.contains("return probe"), "{kernel}");
     }
+}
+
+#[test]
+fn a_forced_backend_is_the_only_one() {
+    for kernel in fixtures::KERNELS {
+        let mut forced = Kernel::new(kernel);
+        forced.backends = Backends::Kprobe;
+        let plan = forced.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| hook.backend >= Backend::Kprobe), "{kernel}");
+        let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+        assert_eq!(gone, [Meaning::ReadEnd, Meaning::WriteEnd], "{kernel}");
+        forced.backends = Backends::Fentry;
+        let plan = forced.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| hook.backend <= Backend::Fexit), "{kernel}");
+        assert_eq!(plan.missing.is_empty(), !kernel.starts_with("5."), "{kernel}: {:?}", plan.missing);
+    }
+}
+
+#[test]
+fn a_forced_backend_that_is_not_there_is_refused() {
+    let mut kernel = Kernel::new("6.12.117");
+    (kernel.backends, kernel.no_kprobes) = (Backends::Kprobe, Some("this kernel has no kprobes"));
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(gap.reason, "do_swap_page: --backend kprobe asks for kprobes, and this kernel has no kprobes");
+    let mut kernel = Kernel::new("6.12.117").without("register_ftrace_direct");
+    assert!(kernel.plan().unwrap().hooks.iter().all(|hook| hook.backend >= Backend::Kprobe));
+    kernel.backends = Backends::Fentry;
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(
+        gap.reason,
+        "do_swap_page: this kernel cannot divert functions to a trampoline (no register_ftrace_direct), \
+         and --backend fentry allows no kprobe"
+    );
 }
 
 #[test]
