@@ -169,6 +169,9 @@ pub struct SwapinArgs {
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Swap a few own pages out and in, on a zram device added for it, and check that exactly that is seen
+    #[arg(long)]
+    pub self_test: bool,
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,

@@ -13,6 +13,7 @@ pub mod export;
 pub mod kernel;
 pub mod launch;
 pub mod probe;
+pub mod selftest;
 pub mod session;
 pub mod setup;
 pub mod source;

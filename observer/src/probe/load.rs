@@ -7,10 +7,14 @@ use std::{
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError},
 };
-use observer_ebpf::{self as abi, config, counter::Counters};
+use observer_ebpf::{
+    self as abi, config,
+    counter::Counters,
+    slot::{self, Slot},
+};
 
 use super::{
     OBJECT, SelfCost, UserTime,
@@ -84,6 +88,9 @@ pub enum LoadError {
     },
 }
 
+/// Slots of the filter.
+pub type Slots = Vec<Slot>;
+
 /// A program that has been loaded.
 struct Loaded {
     fd: RawFd,
@@ -98,6 +105,7 @@ pub struct Probes {
     flight_times: PerCpuArray<MapData, u64>,
     watched: HashMap<MapData, u32, u32>,
     flights: left::Flights,
+    slots: Array<MapData, Slot>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
     kernel_bytes: u64,
@@ -147,6 +155,7 @@ impl Probes {
             counters: map(&mut ebpf, abi::MAP_COUNTERS)?.try_into().map_err(failed(abi::MAP_COUNTERS))?,
             flight_times: map(&mut ebpf, abi::MAP_FLIGHT_TIMES)?.try_into().map_err(failed(abi::MAP_FLIGHT_TIMES))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
+            slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
             flights: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
             ebpf: Some(ebpf),
             logger,
@@ -222,6 +231,18 @@ impl Probes {
             all: sum(&mut self.programs.iter()),
             reads: sum(&mut self.programs.iter().filter(|program| program.counts_reads)),
         })
+    }
+
+    /// The filter's slots of these entries, given by type and offset, in their order.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn slots(&self, entries: impl Iterator<Item = (u64, u64)>) -> Result<Slots, LoadError> {
+        let name = abi::MAP_SLOTS;
+        entries
+            .map(|(kind, offset)| self.slots.get(&slot::index((kind << config::ENTRY_TYPE_SHIFT) | offset), 0))
+            .collect::<Result<_, _>>()
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
     }
 
     /// The durations of all flights so far, by path.

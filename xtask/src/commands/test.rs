@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::KERNELS_HELP;
 use crate::{
+    arch::Arch,
     build,
     kernels::{Sources, Unavailable},
     paths,
@@ -97,7 +98,7 @@ fn cargo(what: &str, arguments: &[&str], by_hand: &str) -> Result<()> {
 }
 
 fn guests(args: &Args) -> Result<u8> {
-    let sources = Sources::new(args.kernels.clone())?;
+    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
     let wanted = args.kernel.as_deref().map(|version| sources.resolve(version)).transpose()?;
     let runs: Vec<_> =
         GUESTS_RUN.iter().filter(|(release, _)| wanted.as_deref().is_none_or(|wanted| wanted == *release)).collect();
@@ -105,7 +106,8 @@ fn guests(args: &Args) -> Result<u8> {
         let known: Vec<_> = GUESTS_RUN.iter().map(|(release, _)| *release).collect();
         bail!("no guest test for kernel {}; there are some for {}", wanted.unwrap_or_default(), known.join(", "));
     }
-    let programs = Programs { observer: build::observer_static()?, witness: build::witness_static()? };
+    let programs =
+        Programs { observer: build::observer_static(Arch::X86_64)?, witness: build::witness_static(Arch::X86_64)? };
     let mut tally = Tally::default();
     for (release, era) in runs {
         guest(&sources, release, *era, &programs, &mut tally)?;

@@ -23,7 +23,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-pub use self::{failure::Failure, initramfs::static_busybox, qemu::PROGRAM as QEMU};
+pub use self::{failure::Failure, initramfs::static_busybox};
 use self::{
     initramfs::Contents,
     pump::Sink,
@@ -158,13 +158,14 @@ impl Guest {
         fs::write(&scratch.initrd, self.initramfs(command, window.as_ref())?)
             .with_context(|| format!("cannot write {}", scratch.initrd.display()))?;
         let machine = Machine {
+            arch: self.kernel.arch,
             engine,
             smp: self.smp,
             mem: self.mem,
             image: &self.kernel.image(),
             initrd: &scratch.initrd,
             disk: self.out.is_some().then(|| scratch.make_disk(self.mem)).transpose()?,
-            cmdline: &qemu::cmdline(window.is_some(), &self.append),
+            cmdline: &qemu::cmdline(self.kernel.arch, window.is_some(), &self.append),
             ports: &[],
         };
         let plan = Plan { machine, sinks: self.sinks(&scratch.log)?, tty: window.is_some(), limit: self.timeout };
