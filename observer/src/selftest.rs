@@ -9,8 +9,9 @@ use serde::Serialize;
 use crate::{
     exit::Exit,
     kernel::{
+        facts::Facts,
+        memory::Zswap,
         plan::{Meaning, Plan, State},
-        swaps::SwapArea,
         vmstat::Vmstat,
     },
     probe::{LoadError, Options, Probes, Slots},
@@ -124,11 +125,12 @@ impl SelfTestError {
 ///
 /// # Errors
 /// When it could not be made. A test that was made and failed is no error.
-pub fn run(plan: &Plan, swaps: Option<&[SwapArea]>) -> Result<SelfTest, SelfTestError> {
+pub fn run(plan: &Plan, facts: &Facts) -> Result<SelfTest, SelfTestError> {
     signals::watch()?;
     let slots = u32::try_from(PAGES).unwrap_or(0) + SPARE;
     // Beside other swap too: that matters to workloads that steer slots, which this one does not.
-    let alone = swaps.is_some_and(<[_]>::is_empty);
+    // What zswap holds is not read from the device, nor counted as if it were.
+    let alone = facts.swaps.as_deref().is_some_and(<[_]>::is_empty) && facts.memory.zswap != Zswap::On;
     let mut device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap: true }, |_| Ok(()))?;
     let tested = on_device(plan, alone);
     device.tear_down()?;

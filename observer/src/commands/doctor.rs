@@ -30,5 +30,5 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
 fn self_test(survey: &Survey) -> Option<selftest::Outcome> {
     let plan = survey.plan.as_ref().ok()?;
     eprintln!("self-test: {} own pages, on a zram device added for it ...", selftest::PAGES);
-    Some(selftest::run(plan, survey.facts.swaps.as_deref()).into())
+    Some(selftest::run(plan, &survey.facts).into())
 }

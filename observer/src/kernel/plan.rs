@@ -241,8 +241,11 @@ pub enum PlanError {
     NoHook(Missing),
 }
 
-/// Functions for which trial loads are wanted: all that a plan could hook with a trampoline.
+/// Functions for which trial loads are wanted: all that a plan could hook with a trampoline, if there are trampolines.
 pub fn functions_to_try(symbols: &Symbols) -> Vec<&'static str> {
+    if !symbols.has(DIRECT_CALLS) {
+        return Vec::new();
+    }
     let mut names: Vec<_> =
         CANDIDATES.iter().map(|candidate| candidate.symbol).filter(|name| symbols.has(name)).collect();
     names.sort_unstable();

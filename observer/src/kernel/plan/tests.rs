@@ -261,6 +261,9 @@ fn a_backported_fix_shows_in_the_symbols() {
     assert_eq!(state(&kernel), Some(State::PinnedWaitQueue));
     assert_eq!(kernel.plan().unwrap().state, State::PinnedWaitQueue);
     assert_eq!(state(&Kernel::new("6.1.192").leave_copy("swapcache_clear")), Some(State::PinnedTick), "a copy will do");
+    let reverted = Kernel::new("6.1.192").without("swapcache_clear");
+    assert_eq!(state(&reverted), Some(State::Unfixed), "a 6.1 of before the fix: only its symbols tell");
+    assert_eq!(reverted.plan().unwrap().state, State::Unfixed);
     let closed = Kernel::new("6.12.117").without("swapcache_wq").without("swap_info");
     assert_eq!(state(&closed), Some(State::Pinned), "no variable is listed, so a missing one tells nothing");
     assert_eq!(state(&kernel.without("do_swap_page")), None, "not a kernel that shows how it swaps");
