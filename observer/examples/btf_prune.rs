@@ -52,7 +52,7 @@ const STRUCTS: &[(&str, &str)] = &[
     ("bpf_tramp_image", ""),
 ];
 
-const ENUMERATORS: &str = "PG_locked PG_uptodate PG_swapcache PG_head SWP_USED SWP_WRITEOK SWP_SYNCHRONOUS_IO \
+const ENUMERATORS: &str = "PG_anon_exclusive PG_locked PG_uptodate PG_swapcache PG_head SWP_USED SWP_WRITEOK SWP_SYNCHRONOUS_IO \
     SWP_STABLE_WRITES FAULT_FLAG_WRITE FAULT_FLAG_VMA_LOCK VM_FAULT_RETRY VM_FAULT_MAJOR BPF_TRACE_KPROBE_MULTI \
     BPF_MAP_TYPE_RINGBUF BPF_TRACE_KPROBE_SESSION BPF_FUNC_get_func_ret BPF_FUNC_get_attach_cookie";
 

@@ -15,6 +15,9 @@ pub(crate) const KERNELS: [&str; 11] = [
     "7.3.4",
 ];
 
+/// The same, arm64.
+pub(crate) const ARM64: [&str; 4] = ["arm64/5.10.223", "arm64/6.1.192", "arm64/6.12.117", "arm64/7.3.4"];
+
 /// A fixture's bytes.
 pub(crate) fn read(kernel: &str, file: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kernels").join(kernel).join(file);

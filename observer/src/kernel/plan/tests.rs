@@ -66,6 +66,7 @@ impl Kernel {
 /// Stands in for the kernel's answer: before 6.0 trampolines take no struct by value.
 fn trial(kernel: &str, btf: &Btf, name: &str) -> Result<(), String> {
     use crate::kernel::btf::ParamKind;
+    let kernel = kernel.trim_start_matches("arm64/");
     let prototype = btf.function(name).ok_or("not in the BTF")?;
     let takes_struct = prototype.params.iter().any(|param| matches!(param.kind, ParamKind::StructByValue { .. }));
     if kernel.starts_with("5.") && takes_struct { Err("EINVAL, arg type STRUCT is unsupported".into()) } else { Ok(()) }
@@ -111,7 +112,7 @@ fn missing(plan: &Plan, meaning: Meaning) -> Option<&Missing> {
 #[test]
 fn the_plans_of_real_kernels() {
     let mut wrong = String::new();
-    for kernel in fixtures::KERNELS {
+    for kernel in fixtures::KERNELS.into_iter().chain(fixtures::ARM64) {
         let found = table(&Kernel::new(kernel).plan().unwrap());
         let path = format!("{}/tests/fixtures/kernels/{kernel}/plan.txt", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -136,6 +137,36 @@ fn without_trampolines_kprobes_carry_everything_but_the_end_of_reads() {
         assert!(gone.contains(&Meaning::ReadEnd), "{kernel}");
         assert!(missing(&plan, Meaning::ReadEnd).unwrap().reason.contains("return probe"), "{kernel}");
     }
+}
+
+#[test]
+fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
+    for (kernel, diverts) in fixtures::ARM64.into_iter().zip([false, false, true, true]) {
+        let kernel = Kernel::new(kernel);
+        assert_eq!(kernel.trials.is_empty(), !diverts, "nothing is tried in vain");
+        let plan = kernel.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| (hook.backend <= Backend::Fexit) == diverts));
+    }
+}
+
+#[test]
+fn arm64_s_layouts_are_told_by_what_the_kernel_shows() {
+    let layout = |kernel: &str, uffd_wp, version| {
+        let mut kernel = Kernel::new(kernel);
+        kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
+        kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
+    };
+    // Whatever userfaultfd says: without the exclusive bit there is one layout only.
+    assert_eq!(layout("arm64/5.10.223", Some(true), None), Ok((2, 8)));
+    assert_eq!(layout("arm64/6.1.192", Some(false), Some((6, 12))), Ok((3, 8)), "not by the version");
+    assert_eq!(layout("arm64/6.12.117", Some(true), Some((6, 1))), Ok((6, 12)));
+    assert_eq!(layout("arm64/6.12.117", None, Some((6, 12))), Ok((6, 12)), "unless nothing else tells");
+    assert_eq!(layout("arm64/6.1.192", None, Some((6, 1))), Ok((3, 8)));
+    let refused = layout("arm64/6.1.192", None, None).unwrap_err().to_string();
+    assert!(refused.contains("userfaultfd"), "{refused}");
+    let mut other = Kernel::new("6.12.117");
+    other.machine.arch = "riscv64";
+    assert!(other.plan().unwrap_err().to_string().contains("riscv64"));
 }
 
 #[test]
