@@ -8,11 +8,7 @@ use super::KERNELS_HELP;
 use crate::{
     arch::Arch,
     build,
-    kernels::{
-        Kernel, Sources, Unavailable,
-        table::{self, Offer},
-        version,
-    },
+    kernels::{Kernel, Sources, Unavailable, version},
     paths,
     process::{Purpose, show},
     setup::{self, BUILD, GUESTS, Voice, ensure},
@@ -147,9 +143,10 @@ fn matrix(args: &Args) -> Result<u8> {
         ensure(setup::guests(arch), Voice::Changes)?;
         let sources = Sources::new(arch, args.kernels.clone())?;
         let programs = Programs { observer: build::observer_static(arch)?, witness: build::witness_static(arch)? };
-        for Offer { release, .. } in table::of(arch) {
-            if args.kernel.as_deref().is_none_or(|wanted| version::begins(release, wanted)) {
-                rows.extend(of_matrix(&sources, arch, release, &programs, &mut tally)?);
+        // Kernels in the folder of local ones are tried as well, whatever they are.
+        for (release, _) in sources.list() {
+            if args.kernel.as_deref().is_none_or(|wanted| version::begins(&release, wanted)) {
+                rows.extend(of_matrix(&sources, arch, &release, &programs, &mut tally)?);
             }
         }
     }

@@ -90,6 +90,13 @@ pub fn targeted_rounds(era: Era, wanted: u64, finished: &Finished) -> Checked {
         format!("{rounds} rounds, {lost} lost, {flagged} flagged, {} pin waits", number(&value, "/verdicts/pin_wait")?);
     let wrong = |what: &str| format!("{what}: {seen}");
     ensure(rounds == wanted, || wrong("not all rounds were played"))?;
+    if is_degraded(&value) && total("missed")? > 0 {
+        // Told beforehand, and again by the exit code; what is flagged is still true.
+        ensure(total("false")? == 0, || wrong("false flags"))?;
+        counts_agree(&value)?;
+        finished.expect_code(20)?;
+        return Ok(format!("{seen}; degraded, and exit code 20 says so"));
+    }
     ensure(total("missed")? == 0 && total("false")? == 0, || wrong("flags and losses differ"))?;
     counts_agree(&value)?;
     no_losses(&value)?;
@@ -99,14 +106,22 @@ pub fn targeted_rounds(era: Era, wanted: u64, finished: &Finished) -> Checked {
         finished.expect_code(10)?;
     } else {
         ensure(lost == 0 && flagged == 0, || wrong("a fixed kernel lost a page"))?;
-        let (meeting, nobody) = match era {
-            Era::NoBypass => ("overlap", "no two flights met on the page"),
-            _ => ("pin_wait", "nobody waited on the pin"),
-        };
-        ensure(number(&value, &format!("/verdicts/{meeting}"))? > 0, || wrong(nobody))?;
+        match era {
+            // The device is read only after the victim's delay (7.2 on: reads are collected first), so that the two meet by
+            // chance, about once in thirty rounds.
+            Era::NoBypass if rounds < 200 => {}
+            Era::NoBypass => ensure(number(&value, "/verdicts/overlap")? > 0, || wrong("no two flights met"))?,
+            _ => ensure(number(&value, "/verdicts/pin_wait")? > 0, || wrong("nobody waited on the pin"))?,
+        }
         finished.expect_code(0)?;
     }
     Ok(seen)
+}
+
+/// Whether this plan does not see where entries are handed out: then it may flag too little, never too much.
+fn is_degraded(value: &Value) -> bool {
+    let degraded = value.pointer("/kernel/degraded").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    degraded.iter().any(|gap| gap.get("meaning").and_then(Value::as_str) == Some("handed_out"))
 }
 
 /// The crowd: every page that came up short is flagged, each other flag is explained, nothing else happened to any page.
@@ -212,6 +227,10 @@ pub fn counts_of(least: u64, finished: &Finished) -> Checked {
     ensure(seen == own, || format!("{seen} swap-ins seen, the program measured {own}"))?;
     ensure(seen >= least, || format!("only {seen} swap-ins"))?;
     ensure(number(&witness, "/corrupt")? == 0, || "the program found pages corrupt".to_owned())?;
+    if is_degraded(&value) {
+        finished.expect_code(0)?;
+        return Ok(format!("{seen} swap-ins, all seen; not where entries are handed out"));
+    }
     let out = |name: &str| number(&value, &format!("/swapouts/{name}"));
     let (handed_out, written, kernel) = (out("handed_out")?, out("written")?, out("kernel")?);
     ensure(handed_out == kernel && written == kernel, || {
@@ -404,6 +423,15 @@ mod tests {
         assert!(targeted(Era::Unfixed, &finished(10, &stress(50, 49, 1, 0), "")).is_err());
         assert!(targeted(Era::Unfixed, &finished(10, &stress(10, 10, 0, 0), "")).is_err());
         assert!(targeted(Era::Unfixed, &finished(0, &stress(50, 50, 0, 0), "")).is_err());
+    }
+
+    #[test]
+    fn a_degraded_plan_may_miss_and_must_say_so() {
+        let degraded = stress(50, 49, 1, 0)
+            .replace("\"losses\"", "\"kernel\":{\"degraded\":[{\"meaning\":\"handed_out\"}]},\"losses\"");
+        assert!(targeted(Era::Unfixed, &finished(20, &degraded, "")).is_ok());
+        assert!(targeted(Era::Unfixed, &finished(10, &degraded, "")).is_err());
+        assert!(targeted(Era::Unfixed, &finished(20, &degraded.replace("\"false\":0", "\"false\":1"), "")).is_err());
     }
 
     #[test]

@@ -180,10 +180,11 @@ const REFUSES_KPROBES: Step =
 const ATTACHES: Step =
     Step { name: "attaches", command: "observer record --json --duration 1s", check: checks::attaches };
 
-/// Ended from outside in the middle: the workload's device must go too.
+/// Ended from outside in the middle, however long it took to get there: the workload's device must go too.
 const TERMINATED: Step = Step {
     name: "terminated",
-    command: "observer stress targeted --rounds 100000 --json & pid=$!; sleep 6; kill -TERM $pid; wait $pid",
+    command: "observer stress targeted --rounds 100000 --json & pid=$!; \
+              until grep -q slots /out/terminated.stderr; do sleep 1; done; sleep 3; kill -TERM $pid; wait $pid",
     check: checks::terminated,
 };
 
