@@ -88,7 +88,7 @@ impl Meaning {
             Self::PinTry => Some("pin waits are not seen"),
             Self::PinDrop => Some("holds and oversleep are unknown"),
             Self::Freed => Some("windows are not seen; reuse and stale-install are"),
-            Self::HandedOut => Some("reuse and stale-install are seen by the write alone"),
+            Self::HandedOut => Some("reuse and stale-install are seen by the write alone, and some are missed"),
             Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
             Self::WriteEnd => Some("a read that falls into a write is taken for fresh"),
         }

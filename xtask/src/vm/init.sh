@@ -38,6 +38,8 @@ if [ "$GUEST_TTY" = 1 ]; then
     follow_window &
     setsid -c sh /etc/command <$CONSOLE >$CONSOLE 2>&1
 else
+    # Told in the log: a guest that died before was none of the command's doing.
+    echo "guest: the command begins" >$CONSOLE
     sh /etc/command </dev/null >$STDOUT 2>$STDERR
 fi
 code=$?
