@@ -31,8 +31,18 @@ pub const SI_CLUSTERS: &str = "SI_CLUSTERS";
 pub const CLUSTER_BYTES: &str = "CLUSTER_BYTES";
 /// `u32`: entries in a cluster (`SWAPFILE_CLUSTER`; BTF, the size of `struct swap_table`), likewise.
 pub const CLUSTER_ENTRIES: &str = "CLUSTER_ENTRIES";
-/// `u32`: how a swap PTE is laid out, one of the `PTE_LAYOUT_*` values.
-pub const PTE_LAYOUT: &str = "PTE_LAYOUT";
+/// `u32`: lowest bit of the swap type in a swap PTE. This and the next five differ by architecture and kernel.
+pub const PTE_TYPE_SHIFT: &str = "PTE_TYPE_SHIFT";
+/// `u64`: mask of the type, after the shift.
+pub const PTE_TYPE_MASK: &str = "PTE_TYPE_MASK";
+/// `u32`: lowest bit of the offset in a swap PTE.
+pub const PTE_OFFSET_SHIFT: &str = "PTE_OFFSET_SHIFT";
+/// `u64`: mask of the offset, after the shift.
+pub const PTE_OFFSET_MASK: &str = "PTE_OFFSET_MASK";
+/// `u64`: bits to flip before the offset is taken out: all, where it is stored inverted.
+pub const PTE_OFFSET_FLIP: &str = "PTE_OFFSET_FLIP";
+/// `u64`: any of these bits is set in a PTE that maps a page, none in a swap PTE.
+pub const PTE_PRESENT: &str = "PTE_PRESENT";
 /// `u32`: byte offset of `pid` (the thread id) in `struct task_struct` (BTF).
 pub const TASK_PID: &str = "TASK_PID";
 /// `u32`: 1: `bpf_probe_read_kernel` may be used (not under lockdown `confidentiality`).
@@ -57,9 +67,6 @@ pub const WIDEN_COMM_HIGH: &str = "WIDEN_COMM_HIGH";
 
 /// Seats for open flights at most, a power of two: tasks whose numbers are closer than that never share one.
 pub const FLIGHT_SEATS: u32 = 16_384;
-
-/// x86-64: type in the top 5 bits, offset inverted (L1TF) in bits 9 to 58.
-pub const PTE_LAYOUT_X86_64: u32 = 0;
 
 /// Swap types from here on may be migration, device-private, hwpoison or marker entries: `MAX_SWAPFILES` is 24 where all
 /// of those are configured, up to 30 where none is. Real areas beyond 24 are learnt from the entries handed out.

@@ -26,7 +26,12 @@ globals! {
     SI_CLUSTERS: u32 = 0;
     CLUSTER_BYTES: u32 = 1;
     CLUSTER_ENTRIES: u32 = 0;
-    PTE_LAYOUT: u32 = 0;
+    PTE_TYPE_SHIFT: u32 = 0;
+    PTE_TYPE_MASK: u64 = 0;
+    PTE_OFFSET_SHIFT: u32 = 0;
+    PTE_OFFSET_MASK: u64 = 0;
+    PTE_OFFSET_FLIP: u64 = 0;
+    PTE_PRESENT: u64 = 0;
     TASK_PID: u32 = 0;
     CAN_COPY: u32 = 0;
     WRITE_ENDS: u32 = 0;

@@ -4,6 +4,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "only low bits are wanted")]
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
+use bytemuck::{Pod, Zeroable};
+
 /// Slots, as a power of two. 65 536 slots of 16 bytes: 1 MiB; areas up to 256 MiB of pages never share a slot.
 pub const SLOT_BITS: u32 = 16;
 /// Number of slots.
@@ -11,7 +13,7 @@ pub const SLOTS: u32 = 1 << SLOT_BITS;
 
 /// One slot. All four only ever grow (and wrap); differences are what counts, so no clearing can race with anything.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
     /// Flights ever opened.
     pub opens: u32,
@@ -22,6 +24,10 @@ pub struct Slot {
     /// Content changes: entries handed out, and begins and ends of writes to their device.
     pub changes: u32,
 }
+
+// SAFETY: as bytemuck's, derived above: four words, any bit pattern is valid.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Slot {}
 
 const _: () = assert!(size_of::<Slot>() == 16);
 

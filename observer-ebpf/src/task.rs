@@ -42,20 +42,19 @@ pub(crate) fn observed(tid: u32) -> bool {
     globals::WATCH.load() == 0 || WATCHED.get_ptr(tid).is_some()
 }
 
-/// The entry in a swap PTE.
+/// The entry in a swap PTE, as this kernel's architecture lays it out (docs/decisions/pte.md).
 #[inline(always)]
 pub(crate) fn entry_of_pte(pte: u64) -> u64 {
-    // x86-64, every version so far: arch/x86/include/asm/pgtable_64.h, `__swp_type` and `__swp_offset`. User space loads
-    // nothing where another layout holds.
-    let kind = pte >> 59;
-    let offset = (!pte << 5) >> 14;
+    let kind = pte >> (globals::PTE_TYPE_SHIFT.load() & 63) & globals::PTE_TYPE_MASK.load();
+    let offset = (pte ^ globals::PTE_OFFSET_FLIP.load()) >> (globals::PTE_OFFSET_SHIFT.load() & 63)
+        & globals::PTE_OFFSET_MASK.load();
     (kind << ENTRY_TYPE_SHIFT) | offset
 }
 
-/// Whether a PTE maps a page: `_PAGE_PRESENT`, or `_PAGE_PROTNONE`, which is clear in every swap PTE.
+/// Whether a PTE maps a page: it is present, or so to the kernel although the CPU may not use it (`PROT_NONE`).
 #[inline(always)]
 pub(crate) fn pte_present(pte: u64) -> bool {
-    pte & (1 | 1 << 8) != 0
+    pte & globals::PTE_PRESENT.load() != 0
 }
 
 /// Whether an entry lies in a swap area, rather than being one of the special entries.

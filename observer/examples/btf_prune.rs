@@ -34,7 +34,7 @@ const FUNCTIONS: &str = "do_swap_page handle_mm_fault __handle_mm_fault swapcach
     move_pages_pte move_pages_ptes __collapse_huge_page_swapin schedule_timeout_uninterruptible wake_up_var";
 
 /// Variables and functions that no plan hooks, and that tell what a kernel is.
-const OTHER_SYMBOLS: &str = "_stext _text swap_info nr_swapfiles swapcache_wq percpu_swap_cluster swp_slots swapper_spaces \
+const OTHER_SYMBOLS: &str = "_stext _text register_ftrace_direct swap_info nr_swapfiles swapcache_wq percpu_swap_cluster swp_slots swapper_spaces \
     zswap_enabled zswap_store zswap_load swap_cache_has_folio __swap_cache_replace_folio zram_submit_bio";
 
 /// Struct, then its wanted members.
@@ -52,7 +52,7 @@ const STRUCTS: &[(&str, &str)] = &[
     ("bpf_tramp_image", ""),
 ];
 
-const ENUMERATORS: &str = "PG_locked PG_uptodate PG_swapcache PG_head SWP_USED SWP_WRITEOK SWP_SYNCHRONOUS_IO \
+const ENUMERATORS: &str = "PG_anon_exclusive PG_locked PG_uptodate PG_swapcache PG_head SWP_USED SWP_WRITEOK SWP_SYNCHRONOUS_IO \
     SWP_STABLE_WRITES FAULT_FLAG_WRITE FAULT_FLAG_VMA_LOCK VM_FAULT_RETRY VM_FAULT_MAJOR BPF_TRACE_KPROBE_MULTI \
     BPF_MAP_TYPE_RINGBUF BPF_TRACE_KPROBE_SESSION BPF_FUNC_get_func_ret BPF_FUNC_get_attach_cookie";
 

@@ -4,7 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::export::format::Format;
+use crate::{export::format::Format, kernel::plan::Backends};
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
@@ -72,6 +72,9 @@ pub struct ObserveArgs {
     /// Seats for open flights: for tests of what happens where tasks share them
     #[arg(long, hide = true, value_name = "N", default_value = "16384", value_parser = flight_seats)]
     pub flight_seats: u32,
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Start this command once everything is attached, observe only its tasks, and stop when it ends
     #[arg(last = true, value_name = "CMD")]
     pub cmd: Vec<OsString>,
@@ -200,6 +203,9 @@ pub struct StressArgs {
     /// Storm only: swap slots left free; the fewer, the sooner an entry comes back
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=79))]
     pub free_slots: u32,
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
@@ -244,6 +250,9 @@ pub struct SwapinArgs {
     /// Rounds of each row
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub rounds: u32,
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Only as it is, nothing attached: needs no permission to observe
     #[arg(long)]
     pub bare: bool,
@@ -258,6 +267,12 @@ pub struct SwapinArgs {
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Swap a few own pages out and in, on a zram device added for it, and check that exactly that is seen
+    #[arg(long)]
+    pub self_test: bool,
+    /// Which way programs are attached: the best that the kernel takes for each, or one way only
+    #[arg(long, value_name = "B", value_enum, default_value_t)]
+    pub backend: Backends,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
@@ -378,6 +393,14 @@ mod tests {
         );
         assert!(size("").is_err() && size("M").is_err() && size("99999999999G").is_err() && size("-1").is_err());
         assert!(bench_size("0").is_err() && bench_size("4096").is_err());
+    }
+
+    #[test]
+    fn the_backend_can_be_forced_wherever_something_is_attached() {
+        let forced = |words: &[&str]| parse(&[words, &["--backend", "kprobe"]].concat()).is_ok();
+        assert!(forced(&[]) && forced(&["live"]) && forced(&["record"]) && forced(&["doctor"]));
+        assert!(forced(&["stress", "storm"]) && forced(&["bench", "swapin"]));
+        assert!(parse(&["record", "--backend", "uprobe"]).is_err());
     }
 
     #[test]

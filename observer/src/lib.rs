@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod picture;
 pub mod probe;
 pub mod record;
+pub mod selftest;
 pub mod serve;
 pub mod session;
 pub mod setup;

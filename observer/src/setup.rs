@@ -15,7 +15,7 @@ use crate::{
     kernel::{
         facts::Facts,
         host::Host,
-        plan::{self, Evidence, Plan, Trials},
+        plan::{self, Backends, Evidence, Machine, Plan, Trials},
         privileges::Lockdown,
     },
     probe,
@@ -61,19 +61,19 @@ pub struct Survey {
 ///
 /// # Errors
 /// When this host does not allow observing.
-pub fn prepare() -> Result<Ready, Box<Refusal>> {
-    let Survey { facts, tried, plan } = survey();
+pub fn prepare(backends: Backends) -> Result<Ready, Box<Refusal>> {
+    let Survey { facts, tried, plan } = survey(backends);
     Ok(Ready { plan: plan?, host: facts.host, trials: tried.unwrap_or_default().fentry })
 }
 
 /// As [`prepare`], but keeps everything that was found out on the way, whatever comes of it.
-pub fn survey() -> Survey {
+pub fn survey(backends: Backends) -> Survey {
     let facts = Facts::gather(&plan::symbols_of_interest(), None);
     let (tried, plan) = match refusal::before_trial(&facts) {
         Some(refusal) => (None, Err(Box::new(refusal))),
         None => match try_out(&facts) {
             Ok(tried) => {
-                let plan = decide(&facts, &tried);
+                let plan = decide(&facts, &tried, backends);
                 (Some(tried), plan.map_err(Box::new))
             }
             Err(error) => (None, Err(Box::new(refusal::cannot_load(&facts, &error)))),
@@ -91,11 +91,13 @@ fn try_out(facts: &Facts) -> Result<Tried, probe::TrialError> {
 }
 
 /// The plan, or the refusal. Pure.
-fn decide(facts: &Facts, tried: &Tried) -> Result<Plan, Refusal> {
+fn decide(facts: &Facts, tried: &Tried, backends: Backends) -> Result<Plan, Refusal> {
     let (Some(symbols), Some(btf)) = (&facts.symbols, &facts.btf) else { return Err(refusal::unseen(facts)) };
     let no_kprobes = no_kprobes(&facts.host);
-    let evidence = Evidence { symbols, btf, trials: &tried.fentry, no_kprobes, copy: tried.copy };
-    plan::plan(&evidence).map_err(|error| refusal::cannot_plan(facts, tried, &error))
+    let host = &facts.host;
+    let machine = Machine { arch: &host.arch, uffd_wp: host.uffd_wp, version: host.release.version };
+    let evidence = Evidence { symbols, btf, trials: &tried.fentry, no_kprobes, copy: tried.copy, backends, machine };
+    plan::plan(&evidence).map_err(|error| refusal::cannot_plan(facts, tried, backends, &error))
 }
 
 /// Why kprobes are of no use here; `None`: they are.

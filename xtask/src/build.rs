@@ -8,25 +8,23 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::{paths, process::Purpose};
-
-/// Target of everything that runs in a guest: static, because an initramfs has no libraries.
-pub const GUEST_TARGET: &str = "x86_64-unknown-linux-musl";
+use crate::{arch::Arch, paths, process::Purpose};
 
 /// Builds the static `observer` for guests in release mode, and returns where it is. Fast when it is up to date.
-pub fn observer_static() -> Result<PathBuf> {
-    guest_program(["--bin", "observer"])
+pub fn observer_static(arch: Arch) -> Result<PathBuf> {
+    guest_program(arch, ["--bin", "observer"])
 }
 
 /// Builds the static `witness`: a program that knows nothing of observer, to be watched in guests.
-pub fn witness_static() -> Result<PathBuf> {
-    guest_program(["--example", "witness"])
+pub fn witness_static(arch: Arch) -> Result<PathBuf> {
+    guest_program(arch, ["--example", "witness"])
 }
 
 /// Builds one program of the package `observer`, `kind` being cargo's option that names it.
-fn guest_program(kind: [&str; 2]) -> Result<PathBuf> {
+fn guest_program(arch: Arch, kind: [&str; 2]) -> Result<PathBuf> {
     let [_, name] = kind;
-    eprintln!("building {name} for {GUEST_TARGET}");
+    let target = arch.target();
+    eprintln!("building {name} for {target}");
     let what = format!("building the static {name}");
     let purpose = Purpose {
         what: &what,
@@ -34,7 +32,7 @@ fn guest_program(kind: [&str; 2]) -> Result<PathBuf> {
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--release", "--package", "observer", "--target", GUEST_TARGET])
+        .args(["build", "--release", "--package", "observer", "--target", target])
         .args(kind)
         .arg("--message-format=json-render-diagnostics")
         .current_dir(paths::workspace())

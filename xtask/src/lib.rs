@@ -1,5 +1,6 @@
 //! Chores of the workspace as a library, so that tests and the demo drive guests without a shell in between.
 
+pub mod arch;
 pub mod build;
 pub mod commands;
 pub mod kernels;

@@ -54,7 +54,7 @@ struct Kernel {
 }
 
 fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
-    let ready = if args.bare { None } else { Some(setup::prepare()?) };
+    let ready = if args.bare { None } else { Some(setup::prepare(args.backend)?) };
     signals::watch()?;
     let bench = Bench::set_up(args.size, args.allow_other_swap).map_err(refused)?;
     let measured = rows(args, &bench, ready.as_ref());

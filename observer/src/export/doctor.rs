@@ -20,6 +20,7 @@ use crate::{
         facts::Facts,
         plan::{self, Hook, Missing},
     },
+    selftest,
     setup::{Refusal, Survey, Tried},
 };
 
@@ -58,6 +59,9 @@ pub struct Doctor<'a> {
     pub refusal: Option<&'a Refusal>,
     /// What the kernel said to programs loaded for trial; `null`: it did not come to that.
     pub trial: Option<&'a Tried>,
+    /// How the self-test came out; missing where none was asked for, or nothing can be hooked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<selftest::Outcome>,
     /// Everything else that is known of this host, and what is not (`gaps`).
     pub facts: &'a Facts,
 }
@@ -82,12 +86,23 @@ impl<'a> Doctor<'a> {
             hooks: plan.map_or(&[], |plan| &plan.hooks),
             refusal: survey.plan.as_ref().err().map(AsRef::as_ref),
             trial: survey.tried.as_ref(),
+            self_test: None,
             facts,
         }
     }
 
+    /// Adds how the self-test came out, if one was made.
+    #[must_use]
+    pub fn with_self_test(self, self_test: Option<selftest::Outcome>) -> Self {
+        Self { self_test, ..self }
+    }
+
     /// The exit code that goes with it.
     pub const fn exit(&self) -> Exit {
-        if self.refusal.is_some() { Exit::Refused } else { Exit::Clean }
+        match (self.refusal, &self.self_test) {
+            (Some(_), _) => Exit::Refused,
+            (None, Some(outcome)) => outcome.exit(),
+            (None, None) => Exit::Clean,
+        }
     }
 }

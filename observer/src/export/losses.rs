@@ -15,7 +15,7 @@ pub fn collect(sample: &Sample, engine: &EngineLosses) -> Losses {
     let counters = &sample.snapshot.counters;
     let mut losses = Losses::from([
         ("flight_table_full", counters.lost_table_full),
-        ("flight_end_missed", counters.lost_flight_end),
+        ("flight_end_missed", counters.lost_flight_end + sample.snapshot.ends_missed),
         ("ring_full_flight", counters.lost_ring_flight),
         ("ring_full_entry", counters.lost_ring_entry),
         ("pin_return_missed", counters.lost_pin_return),

@@ -7,13 +7,16 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::{btf::Btf, symbols::Symbols, tree::Tree};
+use super::{btf::Btf, plan::Machine, symbols::Symbols, tree::Tree};
 
 /// The kernels that fixtures were read from: Debian's cloud images, x86-64.
 pub(crate) const KERNELS: [&str; 11] = [
     "5.10.223", "6.1.192", "6.12.117", "6.16.12", "6.17.13", "6.18.15", "6.19.14", "7.0.13", "7.1.13", "7.2.12",
     "7.3.4",
 ];
+
+/// The same, arm64.
+pub(crate) const ARM64: [&str; 4] = ["arm64/5.10.223", "arm64/6.1.192", "arm64/6.12.117", "arm64/7.3.4"];
 
 /// A fixture's bytes.
 pub(crate) fn read(kernel: &str, file: &str) -> Vec<u8> {
@@ -34,6 +37,19 @@ pub(crate) fn btf(kernel: &str) -> Btf {
 /// The wanted symbols of a kernel; its fixture holds every symbol that has to do with swapping in.
 pub(crate) fn symbols(kernel: &str, wanted: &[&str]) -> Symbols {
     Symbols::parse(Cursor::new(read(kernel, "kallsyms")), wanted).unwrap()
+}
+
+/// What the host of a kernel says of itself.
+pub(crate) fn machine(kernel: &str) -> Machine<'static> {
+    match kernel.strip_prefix("arm64/") {
+        // What Debian's own kernels of these releases answered.
+        Some(release) => Machine {
+            arch: "aarch64",
+            uffd_wp: Some(release.starts_with("6.12") || release.starts_with('7')),
+            version: None,
+        },
+        None => Machine { arch: "x86_64", uffd_wp: None, version: None },
+    }
 }
 
 /// A file tree that stands for `/`, removed at the end of the test.

@@ -58,6 +58,8 @@ pub struct Host {
     pub kptr_restrict: Option<u32>,
     /// `kernel.unprivileged_bpf_disabled`; matters only without `CAP_BPF`.
     pub unprivileged_bpf_disabled: Option<u32>,
+    /// Whether userfaultfd can write-protect pages: on arm64 that tells how swap PTEs are laid out.
+    pub uffd_wp: Option<bool>,
 }
 
 impl Host {
@@ -78,6 +80,7 @@ impl Host {
             perf_event_paranoid: tree.number("/proc/sys/kernel/perf_event_paranoid"),
             kptr_restrict: tree.number("/proc/sys/kernel/kptr_restrict"),
             unprivileged_bpf_disabled: tree.number("/proc/sys/kernel/unprivileged_bpf_disabled"),
+            uffd_wp: super::uffd::write_protects(),
         }
     }
 }

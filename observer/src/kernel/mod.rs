@@ -14,4 +14,5 @@ pub mod privileges;
 pub mod swaps;
 pub mod symbols;
 pub mod tree;
+mod uffd;
 pub mod vmstat;

@@ -2,6 +2,7 @@
 //! decided from symbols, BTF and trial loads, never from the version number, because distributions backport.
 
 mod candidates;
+mod layout;
 mod offsets;
 mod state;
 mod why_not;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use layout::PteLayout;
 pub use offsets::Offsets;
 pub use state::State;
 
@@ -86,7 +88,7 @@ impl Meaning {
             Self::PinTry => Some("pin waits are not seen"),
             Self::PinDrop => Some("holds and oversleep are unknown"),
             Self::Freed => Some("windows are not seen; reuse and stale-install are"),
-            Self::HandedOut => Some("reuse and stale-install are seen by the write alone"),
+            Self::HandedOut => Some("reuse and stale-install are seen by the write alone, and some are missed"),
             Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
             Self::WriteEnd => Some("a read that falls into a write is taken for fresh"),
         }
@@ -117,6 +119,19 @@ impl Backend {
             Self::Kretprobe => "kretprobe",
         }
     }
+}
+
+/// Which backends a plan may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Backends {
+    /// Trampolines where the kernel takes them, kprobes where it does not
+    #[default]
+    Auto,
+    /// Kprobes and return probes only
+    Kprobe,
+    /// Trampolines (fentry and fexit) only
+    Fentry,
 }
 
 /// One program on one function.
@@ -156,6 +171,8 @@ pub struct Plan {
     pub missing: Vec<Missing>,
     /// Where things lie.
     pub offsets: Offsets,
+    /// How this kernel writes an entry into a PTE.
+    pub pte: PteLayout,
 }
 
 impl Plan {
@@ -193,6 +210,21 @@ pub struct Evidence<'a> {
     pub no_kprobes: Option<&'a str>,
     /// Whether programs may copy kernel memory (not under lockdown `confidentiality`): kprobe programs must.
     pub copy: bool,
+    /// Which backends are wanted.
+    pub backends: Backends,
+    /// The machine.
+    pub machine: Machine<'a>,
+}
+
+/// What decides how a swap PTE is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// As `uname -m` prints it.
+    pub arch: &'a str,
+    /// Whether userfaultfd can write-protect pages here; `None`: it was not to be found out.
+    pub uffd_wp: Option<bool>,
+    /// The kernel's branch, for what leaves no other trace.
+    pub version: Option<(u32, u32)>,
 }
 
 /// Why nothing can be observed.
@@ -201,13 +233,19 @@ pub enum PlanError {
     /// A struct member that every program needs is not in the BTF.
     #[error("this kernel's BTF has no {0}: where the swap entry of a fault lies is unknown")]
     NoMember(String),
+    /// Swap PTEs of this machine are not known.
+    #[error("{0}")]
+    NoLayout(String),
     /// No way to hook `do_swap_page`.
     #[error("cannot hook {meaning}: {reason}", meaning = .0.meaning.name(), reason = .0.reason)]
     NoHook(Missing),
 }
 
-/// Functions for which trial loads are wanted: all that a plan could hook with a trampoline.
+/// Functions for which trial loads are wanted: all that a plan could hook with a trampoline, if there are trampolines.
 pub fn functions_to_try(symbols: &Symbols) -> Vec<&'static str> {
+    if !symbols.has(DIRECT_CALLS) {
+        return Vec::new();
+    }
     let mut names: Vec<_> =
         CANDIDATES.iter().map(|candidate| candidate.symbol).filter(|name| symbols.has(name)).collect();
     names.sort_unstable();
@@ -215,10 +253,15 @@ pub fn functions_to_try(symbols: &Symbols) -> Vec<&'static str> {
     names
 }
 
+/// What a BPF trampoline is hung into a function with (`CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`). arm64 had none before
+/// 6.4: fentry programs load there all the same, and cannot be attached.
+const DIRECT_CALLS: &str = "register_ftrace_direct";
+
 /// Names of kernel symbols that a plan looks at.
 pub fn symbols_of_interest() -> Vec<&'static str> {
-    let mut names: Vec<_> =
-        CANDIDATES.iter().map(|candidate| candidate.symbol).chain(state::SYMBOLS.iter().copied()).collect();
+    let mut names: Vec<_> = CANDIDATES.iter().map(|candidate| candidate.symbol).collect();
+    names.extend(state::SYMBOLS);
+    names.push(DIRECT_CALLS);
     names.sort_unstable();
     names.dedup();
     names
@@ -236,6 +279,7 @@ pub fn state(symbols: &Symbols) -> Option<State> {
 /// When flights cannot be seen at all. Everything less is listed in [`Plan::missing`].
 pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let offsets = offsets::find(evidence)?;
+    let pte = layout::find(evidence)?;
     let state = state::judge(evidence.symbols);
     let mut hooks = Vec::new();
     let mut missing = Vec::new();
@@ -256,7 +300,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
-    Ok(Plan { state, hooks, missing, offsets })
+    Ok(Plan { state, hooks, missing, offsets, pte })
 }
 
 /// The hooks for one meaning: those of the first group of candidates that this kernel has; and what of the group is
@@ -311,6 +355,10 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -
         |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };
     let (backend, program) = candidate.trampoline;
     let refused = match evidence.trials.get(symbol) {
+        _ if evidence.backends == Backends::Kprobe => "--backend kprobe asks for kprobes".to_owned(),
+        _ if !evidence.symbols.has(DIRECT_CALLS) => {
+            format!("this kernel cannot divert functions to a trampoline (no {DIRECT_CALLS})")
+        }
         Some(Ok(())) if candidate.trampoline_copies && !evidence.copy => {
             "programs may not copy kernel memory here".to_owned()
         }
@@ -318,6 +366,9 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -
         Some(Err(why)) => format!("the trampoline refuses it ({why})"),
         None => "no trial load was made".to_owned(),
     };
+    if evidence.backends == Backends::Fentry {
+        return Err(WhyNot::Refused(format!("{symbol}: {refused}, and --backend fentry allows no kprobe")));
+    }
     if candidate.kprobes.is_empty() {
         let why = format!("{symbol}: {refused}, and a return probe would miss returns without a word");
         return Err(WhyNot::Refused(why));

@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Invocations of programs that the kernel skipped; `None` where it does not tell (before 5.12).
     pub skipped: Option<Skipped>,
+    /// Flights whose end was missed and whose task never came back to tell; known at the end only.
+    pub ends_missed: u64,
 }
 
 /// Invocations of programs that the kernel skipped. It does so when the program is already running on that CPU: nested,

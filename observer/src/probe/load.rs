@@ -7,16 +7,20 @@ use std::{
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError},
 };
-use observer_ebpf::{self as abi, config, counter::Counters};
+use observer_ebpf::{
+    self as abi, config,
+    counter::Counters,
+    slot::{self, Slot},
+};
 
 use super::{
     OBJECT, SelfCost, UserTime,
     cost::{fdinfo, max_resident_bytes},
     counters::{self, FlightTimes, Skipped, Snapshot},
-    decode, trial,
+    decode, left, trial,
 };
 use crate::{
     engine::event::Event,
@@ -87,6 +91,9 @@ pub enum LoadError {
     },
 }
 
+/// Slots of the filter.
+pub type Slots = Vec<Slot>;
+
 /// A program that has been loaded.
 struct Loaded {
     fd: RawFd,
@@ -100,6 +107,9 @@ pub struct Probes {
     counters: PerCpuArray<MapData, Counters>,
     flight_times: PerCpuArray<MapData, u64>,
     watched: HashMap<MapData, u32, u32>,
+    seats: left::Seats,
+    spilled: left::Spilled,
+    slots: Array<MapData, Slot>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
     kernel_bytes: u64,
@@ -149,6 +159,9 @@ impl Probes {
             counters: map(&mut ebpf, abi::MAP_COUNTERS)?.try_into().map_err(failed(abi::MAP_COUNTERS))?,
             flight_times: map(&mut ebpf, abi::MAP_FLIGHT_TIMES)?.try_into().map_err(failed(abi::MAP_FLIGHT_TIMES))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
+            slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
+            seats: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
+            spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
             ebpf: Some(ebpf),
             logger,
             programs,
@@ -195,9 +208,15 @@ impl Probes {
     pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
         // The skipped invocations are known to the programs only: read them while they live.
         let before = self.snapshot()?;
+        let name = abi::MAP_FLIGHTS;
+        let missed = || left::ends_missed(&self.seats, &self.spilled);
+        // Thousands of look-ups that are not needed where every flight has ended.
+        let all_ended = before.counters.begun == before.counters.ended;
+        let ends_missed = if all_ended { Ok(0) } else { missed() };
+        let ends_missed = ends_missed.map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
         self.ebpf = None;
         self.programs.clear();
-        Ok(Snapshot { skipped: before.skipped, ..self.snapshot()? })
+        Ok(Snapshot { skipped: before.skipped, ends_missed, ..self.snapshot()? })
     }
 
     /// The counters now.
@@ -208,7 +227,7 @@ impl Probes {
         let name = abi::MAP_COUNTERS;
         let counters =
             counters::sum(&self.counters).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
-        Ok(Snapshot { counters, skipped: self.skipped() })
+        Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
     }
 
     fn skipped(&self) -> Option<Skipped> {
@@ -220,6 +239,18 @@ impl Probes {
             all: sum(&mut self.programs.iter()),
             reads: sum(&mut self.programs.iter().filter(|program| program.counts_reads)),
         })
+    }
+
+    /// The filter's slots of these entries, given by type and offset, in their order.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn slots(&self, entries: impl Iterator<Item = (u64, u64)>) -> Result<Slots, LoadError> {
+        let name = abi::MAP_SLOTS;
+        entries
+            .map(|(kind, offset)| self.slots.get(&slot::index((kind << config::ENTRY_TYPE_SHIFT) | offset), 0))
+            .collect::<Result<_, _>>()
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
     }
 
     /// The durations of all flights so far, by path.
@@ -262,7 +293,7 @@ fn lift_memlock_limit() {
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 21] = [
+    let words: [(&str, u32); 22] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -278,7 +309,8 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         // A divisor: never 0, used or not.
         (config::CLUSTER_BYTES, offsets.cluster_bytes.max(1)),
         (config::CLUSTER_ENTRIES, offsets.cluster_entries),
-        (config::PTE_LAYOUT, config::PTE_LAYOUT_X86_64),
+        (config::PTE_TYPE_SHIFT, plan.pte.type_shift),
+        (config::PTE_OFFSET_SHIFT, plan.pte.offset_shift),
         (config::TASK_PID, offsets.task_pid),
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
@@ -287,19 +319,26 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::WIDEN_ONE_IN, widen.one_in),
     ];
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
-    let wakeup_bytes = u64::from(options.ring_bytes / 4);
+    let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
+    let long_words: [(&str, u64); 8] = [
+        (config::PTE_TYPE_MASK, low_bits(plan.pte.type_bits)),
+        (config::PTE_OFFSET_MASK, low_bits(plan.pte.offset_bits)),
+        (config::PTE_OFFSET_FLIP, if plan.pte.inverted { u64::MAX } else { 0 }),
+        (config::PTE_PRESENT, plan.pte.present),
+        (config::WAKEUP_BYTES, u64::from(options.ring_bytes / 4)),
+        (config::WIDEN_NS, widen.ns),
+        (config::WIDEN_COMM_LOW, comm_low),
+        (config::WIDEN_COMM_HIGH, comm_high),
+    ];
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
     for (name, value) in &words {
         loader.override_global(name, value, true);
     }
-    loader
-        .override_global(config::WAKEUP_BYTES, &wakeup_bytes, true)
-        .override_global(config::WIDEN_NS, &widen.ns, true)
-        .override_global(config::WIDEN_COMM_LOW, &comm_low, true)
-        .override_global(config::WIDEN_COMM_HIGH, &comm_high, true)
-        .override_global(aya_log::LEVEL, &log_level, false)
-        .map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
+    for (name, value) in &long_words {
+        loader.override_global(name, value, true);
+    }
+    loader.override_global(aya_log::LEVEL, &log_level, false).map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
     if options.widen.is_none() {
         loader.map_max_entries("WIDEN_SCRATCH", 1);
     }

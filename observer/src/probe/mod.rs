@@ -3,13 +3,14 @@
 mod cost;
 mod counters;
 mod decode;
+mod left;
 mod load;
 mod trial;
 
 pub use cost::{SelfCost, UserTime};
 pub use counters::{FlightTimes, Skipped, Snapshot};
 pub use decode::{DecodeError, decode};
-pub use load::{LoadError, Options, Probes, Widen};
+pub use load::{LoadError, Options, Probes, Slots, Widen};
 pub use trial::{TrialError, try_functions};
 
 /// The eBPF object, built by the build script.

@@ -21,6 +21,8 @@ pub(super) struct Stored {
     counters: Named,
     /// Invocations that the kernel skipped: of all programs, and of the one that counts reads.
     skipped: Option<(u64, u64)>,
+    /// Flights whose end was missed, known at the end of an observation only.
+    ends_missed: u64,
     undecodable: u64,
     vmstat: Option<Vmstat>,
     flight_times: Option<Times>,
@@ -103,6 +105,7 @@ impl Stored {
             snapshot: Snapshot {
                 counters: counters::counters(&self.counters),
                 skipped: self.skipped.map(|(all, reads)| Skipped { all, reads }),
+                ends_missed: self.ends_missed,
             },
             undecodable: self.undecodable,
             vmstat: self.vmstat,
@@ -148,6 +151,7 @@ impl From<&Sample> for Stored {
             at_ns: sample.at,
             counters: counters::named(&sample.snapshot.counters),
             skipped: sample.snapshot.skipped.map(|skipped| (skipped.all, skipped.reads)),
+            ends_missed: sample.snapshot.ends_missed,
             undecodable: sample.undecodable,
             vmstat: sample.vmstat,
             flight_times: sample.flight_times.as_ref().map(|times| {

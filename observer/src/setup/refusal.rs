@@ -9,7 +9,7 @@ use crate::{
     kernel::{
         btf,
         facts::Facts,
-        plan::PlanError,
+        plan::{Backends, PlanError},
         privileges::{Capability, Lockdown, Privileges},
     },
     probe::{self, LoadError},
@@ -104,9 +104,9 @@ fn privileges(privileges: &Privileges) -> Option<Refusal> {
 }
 
 fn architecture(arch: &str) -> Option<Refusal> {
-    (arch != "x86_64").then(|| Refusal {
+    (!matches!(arch, "x86_64" | "aarch64")).then(|| Refusal {
         what: format!("cannot observe on {arch}"),
-        why: vec!["swap PTEs are laid out differently there, and this build knows x86_64 only".into()],
+        why: vec!["swap PTEs are laid out differently there, and this build knows x86_64 and aarch64 only".into()],
         remedy: ELSEWHERE.into(),
     })
 }
@@ -154,9 +154,16 @@ pub(super) fn cannot_load(facts: &Facts, error: &probe::TrialError) -> Refusal {
 }
 
 /// No plan can be made.
-pub(super) fn cannot_plan(facts: &Facts, tried: &Tried, error: &PlanError) -> Refusal {
+pub(super) fn cannot_plan(facts: &Facts, tried: &Tried, backends: Backends, error: &PlanError) -> Refusal {
     let missing = match error {
         PlanError::NoHook(missing) => missing,
+        PlanError::NoLayout(why) => {
+            return Refusal {
+                what: cannot_observe(facts, "what its swap PTEs say is not known"),
+                why: vec![why.clone()],
+                remedy: ELSEWHERE.into(),
+            };
+        }
         PlanError::NoMember(_) => {
             return Refusal {
                 what: cannot_observe(facts, "its types are not as the programs need them"),
@@ -166,6 +173,9 @@ pub(super) fn cannot_plan(facts: &Facts, tried: &Tried, error: &PlanError) -> Re
         }
     };
     let what = cannot_observe(facts, "there is no way to hook do_swap_page, where every flight begins and ends");
+    if backends != Backends::Auto {
+        return Refusal { what, why: vec![missing.reason.clone()], remedy: "leave --backend out".into() };
+    }
     let refused: Vec<_> = tried.fentry.values().filter_map(|outcome| outcome.as_ref().err()).collect();
     let (Some(said), true) = (refused.first(), refused.len() == tried.fentry.len()) else {
         return Refusal { what, why: vec![missing.reason.clone()], remedy: ELSEWHERE.into() };

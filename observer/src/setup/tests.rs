@@ -1,7 +1,12 @@
 //! Refusals of made-up hosts.
 
 use super::*;
-use crate::kernel::{fixtures, plan::Backend, privileges::Privileges, tree::Tree};
+use crate::kernel::{
+    fixtures,
+    plan::{Backend, Backends},
+    privileges::Privileges,
+    tree::Tree,
+};
 
 /// A host with this kernel that allows everything; what it swaps to is that of the host that runs the test.
 fn facts(kernel: &str) -> Facts {
@@ -23,7 +28,7 @@ pub(crate) fn survey(kernel: &str, fentry: &Result<(), String>, kprobes: bool) -
     let mut facts = facts(kernel);
     facts.host.kprobe_pmu = kprobes.then_some(8);
     let tried = tried(&facts, fentry, true);
-    let plan = decide(&facts, &tried).map_err(Box::new);
+    let plan = decide(&facts, &tried, Backends::Auto).map_err(Box::new);
     Survey { facts, tried: Some(tried), plan }
 }
 
@@ -60,8 +65,8 @@ fn every_refusal_before_a_trial_has_its_own_message() {
     assert!(refusal::before_trial(&contained).unwrap().why[0].contains("user namespace"));
 
     let mut other = facts("6.12.117");
-    other.host.arch = "aarch64".into();
-    assert_eq!(refusal::before_trial(&other).unwrap().what, "cannot observe on aarch64");
+    other.host.arch = "riscv64".into();
+    assert_eq!(refusal::before_trial(&other).unwrap().what, "cannot observe on riscv64");
 
     let mut off = facts("6.12.117");
     off.host.ftrace_enabled = Some(false);
@@ -82,7 +87,7 @@ fn every_refusal_before_a_trial_has_its_own_message() {
 fn a_host_like_the_one_that_refuses_all_trampolines() {
     let mut facts = facts("6.18.15");
     facts.host.kprobe_pmu = None;
-    let refusal = decide(&facts, &tried(&facts, &Err("EPERM".into()), true)).unwrap_err();
+    let refusal = decide(&facts, &tried(&facts, &Err("EPERM".into()), true), Backends::Auto).unwrap_err();
     assert!(refusal.what.contains("no way to hook do_swap_page"), "{refusal}");
     assert_eq!(refusal.why.len(), 3, "{refusal}");
     assert!(refusal.why[0].contains("refused on all 7 functions tried: EPERM"), "{refusal}");
@@ -94,14 +99,14 @@ fn a_host_like_the_one_that_refuses_all_trampolines() {
 fn without_trampolines_each_obstacle_to_kprobes_is_named() {
     let mut facts = facts("6.1.192");
     let refused = tried(&facts, &Err("EINVAL".into()), true);
-    assert!(decide(&facts, &refused).unwrap().hooks.iter().all(|hook| hook.backend >= Backend::Kprobe));
+    assert!(decide(&facts, &refused, Backends::Auto).unwrap().hooks.iter().all(|hook| hook.backend >= Backend::Kprobe));
     let locked = Tried { copy: false, ..refused.clone() };
     facts.host.lockdown = Lockdown::Confidentiality;
-    let refusal = decide(&facts, &locked).unwrap_err();
+    let refusal = decide(&facts, &locked, Backends::Auto).unwrap_err();
     assert!(refusal.why[1].contains("locked down (confidentiality)"), "{refusal}");
     assert!(refusal.remedy.starts_with("boot without lockdown=confidentiality"), "{refusal}");
     facts.host.kprobes_armed = Some(false);
-    let refusal = decide(&facts, &refused).unwrap_err();
+    let refusal = decide(&facts, &refused, Backends::Auto).unwrap_err();
     assert!(refusal.why[1].contains("switched off"), "{refusal}");
     assert!(refusal.remedy.starts_with("echo 1 > "), "{refusal}");
 }
@@ -110,6 +115,6 @@ fn without_trampolines_each_obstacle_to_kprobes_is_named() {
 fn a_kernel_without_swapping_is_not_blamed_on_trampolines() {
     let mut facts = facts("6.1.192");
     facts.symbols.as_mut().unwrap().wanted.remove("do_swap_page");
-    let refusal = decide(&facts, &tried(&facts, &Ok(()), true)).unwrap_err();
+    let refusal = decide(&facts, &tried(&facts, &Ok(()), true), Backends::Auto).unwrap_err();
     assert_eq!(refusal.why, ["no function do_swap_page"]);
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::KERNELS_HELP;
 use crate::{
+    arch::Arch,
     build,
     kernels::{Kernel, Sources},
     setup::{BUILD, GUESTS, Voice, ensure},
@@ -49,11 +50,11 @@ pub fn run(args: &Args) -> Result<u8> {
     ensure(BUILD, Voice::Changes)?;
     ensure(GUESTS, Voice::Changes)?;
     eprintln!("[2/4] kernels: {} (unfixed) and {} (fixed)", args.unfixed, args.fixed);
-    let sources = Sources::new(args.kernels.clone())?;
+    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
     let unfixed = sources.obtain(&args.unfixed)?;
     let fixed = sources.obtain(&args.fixed)?;
     eprintln!("[3/4] build");
-    let observer = build::observer_static()?;
+    let observer = build::observer_static(Arch::X86_64)?;
     let mut failed = false;
     for (kernel, era) in [(unfixed, Era::Unfixed), (fixed, Era::Pinned)] {
         eprintln!("[4/4] guest with {}: boot, attach, {ROUNDS} rounds of the race", kernel.release);

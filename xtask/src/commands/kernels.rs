@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::KERNELS_HELP;
 use crate::{
+    arch::Arch,
     kernels::{Sources, Unavailable},
     setup::{Need, Voice, ensure},
 };
@@ -17,6 +18,9 @@ pub struct Args {
     task: Option<Task>,
     #[arg(long, value_name = "DIR", global = true, help = KERNELS_HELP)]
     kernels: Option<PathBuf>,
+    /// The guest's processor family.
+    #[arg(long, value_enum, global = true, default_value_t)]
+    arch: Arch,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -32,7 +36,7 @@ enum Task {
 
 /// Lists or fetches.
 pub fn run(args: &Args) -> Result<u8> {
-    let sources = Sources::new(args.kernels.clone())?;
+    let sources = Sources::new(args.arch, args.kernels.clone())?;
     match &args.task {
         None | Some(Task::List) => {
             list(&sources);

@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 
-use crate::setup::{BUILD, GUESTS, Voice, ensure};
+use crate::{
+    arch::Arch,
+    setup::{BUILD, GUESTS, Voice, ensure, guests},
+};
 
 /// Bring what is missing: toolchain parts, bpf-linker, QEMU, packages.
 #[derive(Debug, clap::Args)]
@@ -10,6 +13,6 @@ pub struct Args {}
 
 /// Says what is there and brings the rest.
 pub fn run(_: &Args) -> Result<u8> {
-    ensure(&[BUILD, GUESTS].concat(), Voice::All)?;
+    ensure(&[BUILD, GUESTS, guests(Arch::Arm64)].concat(), Voice::All)?;
     Ok(0)
 }

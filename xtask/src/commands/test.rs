@@ -1,17 +1,18 @@
 //! `cargo xtask test`: what CI runs.
 
-use std::{path::PathBuf, process::Command, time::Instant};
+use std::{fs, path::PathBuf, process::Command, time::Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use super::KERNELS_HELP;
 use crate::{
+    arch::Arch,
     build,
-    kernels::{Sources, Unavailable},
+    kernels::{Kernel, Sources, Unavailable, version},
     paths,
     process::{Purpose, show},
-    setup::{BUILD, GUESTS, Voice, ensure},
-    trials::{self, Programs, steps::Era},
+    setup::{self, BUILD, GUESTS, Voice, ensure},
+    trials::{self, Programs, Verdict, steps::Era},
     vm::Failure,
 };
 
@@ -26,6 +27,15 @@ pub struct Args {
     kernel: Option<String>,
     #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
     kernels: Option<PathBuf>,
+    /// Guests: every kernel of the matrix, of both families, on every backend that it offers, with a short programme each.
+    #[arg(long)]
+    matrix: bool,
+    /// With --matrix: only kernels of this family.
+    #[arg(long, value_enum, requires = "matrix")]
+    arch: Option<Arch>,
+    /// With --matrix: write what was seen into the README's table.
+    #[arg(long, requires = "matrix")]
+    readme: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -46,6 +56,7 @@ const GUESTS_RUN: &[(&str, Era)] = &[
     ("6.18.15", Era::Pinned),
     ("7.3.4", Era::NoBypass),
     ("6.12.117", Era::LockedDown),
+    ("6.12.117", Era::Integrity),
 ];
 
 /// Runs the tests.
@@ -59,6 +70,9 @@ pub fn run(args: &Args) -> Result<u8> {
     }
     if args.which == Which::Unit {
         return Ok(0);
+    }
+    if args.matrix {
+        return matrix(args);
     }
     ensure(GUESTS, Voice::Changes)?;
     guests(args)
@@ -97,7 +111,7 @@ fn cargo(what: &str, arguments: &[&str], by_hand: &str) -> Result<()> {
 }
 
 fn guests(args: &Args) -> Result<u8> {
-    let sources = Sources::new(args.kernels.clone())?;
+    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
     let wanted = args.kernel.as_deref().map(|version| sources.resolve(version)).transpose()?;
     let runs: Vec<_> =
         GUESTS_RUN.iter().filter(|(release, _)| wanted.as_deref().is_none_or(|wanted| wanted == *release)).collect();
@@ -105,14 +119,13 @@ fn guests(args: &Args) -> Result<u8> {
         let known: Vec<_> = GUESTS_RUN.iter().map(|(release, _)| *release).collect();
         bail!("no guest test for kernel {}; there are some for {}", wanted.unwrap_or_default(), known.join(", "));
     }
-    let programs = Programs { observer: build::observer_static()?, witness: build::witness_static()? };
+    let programs =
+        Programs { observer: build::observer_static(Arch::X86_64)?, witness: build::witness_static(Arch::X86_64)? };
     let mut tally = Tally::default();
     for (release, era) in runs {
         guest(&sources, release, *era, &programs, &mut tally)?;
     }
-    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
-    // A run in which every kernel was skipped has shown nothing.
-    Ok(u8::from(tally.failed > 0 || tally.passed == 0))
+    Ok(tally.tell())
 }
 
 #[derive(Debug, Default)]
@@ -122,38 +135,110 @@ struct Tally {
     skipped: u32,
 }
 
-fn guest(sources: &Sources, release: &str, era: Era, programs: &Programs, tally: &mut Tally) -> Result<()> {
-    let begun = Instant::now();
-    let kernel = match sources.obtain(release) {
-        Ok(kernel) => kernel,
-        Err(error) if error.is::<Unavailable>() => {
-            println!("skip  {error:#}");
-            tally.skipped += 1;
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    let keep = paths::target().join("trials").join(format!("{release}-{era:?}"));
-    match trials::run(kernel, era, programs, &keep) {
-        Ok(verdicts) => {
-            for verdict in verdicts {
-                match verdict.outcome {
-                    Ok(seen) => {
-                        println!("ok    {}: {seen}", verdict.name);
-                        tally.passed += 1;
-                    }
-                    Err(wrong) => {
-                        println!("FAIL  {}: {wrong}", verdict.name);
-                        tally.failed += 1;
-                    }
-                }
+/// Every kernel of the matrix that can be had; the others are skipped by name.
+fn matrix(args: &Args) -> Result<u8> {
+    let mut tally = Tally::default();
+    let mut rows = Vec::new();
+    for arch in Arch::ALL.into_iter().filter(|arch| args.arch.is_none_or(|wanted| wanted == *arch)) {
+        ensure(setup::guests(arch), Voice::Changes)?;
+        let sources = Sources::new(arch, args.kernels.clone())?;
+        let programs = Programs { observer: build::observer_static(arch)?, witness: build::witness_static(arch)? };
+        // Kernels in the folder of local ones are tried as well, whatever they are.
+        for (release, _) in sources.list() {
+            if args.kernel.as_deref().is_none_or(|wanted| version::begins(&release, wanted)) {
+                rows.extend(of_matrix(&sources, arch, &release, &programs, &mut tally)?);
             }
         }
-        // Ctrl-C stops the tests, not just this guest.
-        Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => return Err(error),
-        Err(error) => {
-            println!("FAIL  {release}{}: {error:#}", era.suffix());
-            tally.failed += 1;
+    }
+    if args.readme {
+        let readme = paths::workspace().join("README.md");
+        let text = fs::read_to_string(&readme).context("cannot read the README")?;
+        fs::write(&readme, trials::table::put(&text, &rows)?).context("cannot write the README")?;
+    }
+    Ok(tally.tell())
+}
+
+fn of_matrix(
+    sources: &Sources,
+    arch: Arch,
+    release: &str,
+    programs: &Programs,
+    tally: &mut Tally,
+) -> Result<Vec<trials::table::Row>> {
+    let begun = Instant::now();
+    let Some(kernel) = tally.obtain(sources, release)? else { return Ok(Vec::new()) };
+    let keep = paths::target().join("trials/matrix").join(format!("{release}-{}", arch.debian()));
+    let rows = match tally
+        .guest_ran(trials::matrix::run(kernel, programs, &keep), || format!("{release}{}", arch.suffix()))?
+    {
+        Some(shown) => {
+            for verdict in shown.verdicts {
+                tally.take(verdict);
+            }
+            shown.rows
+        }
+        None => Vec::new(),
+    };
+    eprintln!("{release}{}: {:.0} s; output in {}", arch.suffix(), begun.elapsed().as_secs_f64(), keep.display());
+    Ok(rows)
+}
+
+impl Tally {
+    /// The kernel; `None`: it cannot be had, and is skipped by name.
+    fn obtain(&mut self, sources: &Sources, release: &str) -> Result<Option<Kernel>> {
+        match sources.obtain(release) {
+            Ok(kernel) => Ok(Some(kernel)),
+            Err(error) if error.is::<Unavailable>() => {
+                println!("skip  {error:#}");
+                self.skipped += 1;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a guest gave; `None`: it did not run to its end, which is a failure of its own. Ctrl-C stops the tests, not
+    /// just this guest.
+    fn guest_ran<T>(&mut self, ran: Result<T>, name: impl FnOnce() -> String) -> Result<Option<T>> {
+        match ran {
+            Ok(given) => Ok(Some(given)),
+            Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => Err(error),
+            Err(error) => {
+                println!("FAIL  {}: {error:#}", name());
+                self.failed += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    fn take(&mut self, verdict: Verdict) {
+        match verdict.outcome {
+            Ok(seen) => {
+                println!("ok    {}: {seen}", verdict.name);
+                self.passed += 1;
+            }
+            Err(wrong) => {
+                println!("FAIL  {}: {wrong}", verdict.name);
+                self.failed += 1;
+            }
+        }
+    }
+
+    /// Prints it; the exit code. A run in which every kernel was skipped has shown nothing.
+    fn tell(&self) -> u8 {
+        println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
+        u8::from(self.failed > 0 || self.passed == 0)
+    }
+}
+
+fn guest(sources: &Sources, release: &str, era: Era, programs: &Programs, tally: &mut Tally) -> Result<()> {
+    let begun = Instant::now();
+    let Some(kernel) = tally.obtain(sources, release)? else { return Ok(()) };
+    let keep = paths::target().join("trials").join(format!("{release}-{era:?}"));
+    let ran = trials::run(kernel, era, programs, &keep);
+    if let Some(verdicts) = tally.guest_ran(ran, || format!("{release}{}", era.suffix()))? {
+        for verdict in verdicts {
+            tally.take(verdict);
         }
     }
     eprintln!("{release}{}: {:.0} s; output in {}", era.suffix(), begun.elapsed().as_secs_f64(), keep.display());

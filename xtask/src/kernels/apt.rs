@@ -9,12 +9,11 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{
-    Unavailable,
-    mirror::Mirrors,
-    table::{Offer, Suite},
+use super::{Unavailable, mirror::Mirrors, table::Suite};
+use crate::{
+    arch::Arch,
+    process::{self, Purpose},
 };
-use crate::process::{self, Purpose};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -25,35 +24,35 @@ const USE_A_FOLDER: &str =
 #[derive(Debug)]
 pub(super) struct AptRoot {
     dir: PathBuf,
+    arch: Arch,
     suite: Suite,
 }
 
 impl AptRoot {
     /// The root for `suite` under `parent`; nothing is made yet.
-    pub(super) fn new(parent: &Path, suite: Suite) -> Self {
-        Self { dir: parent.join(suite.name()), suite }
+    pub(super) fn new(parent: &Path, arch: Arch, suite: Suite) -> Self {
+        Self { dir: parent.join(suite.name()), arch, suite }
     }
 
-    /// Downloads all packages of `offer` into `into`. Package lists are fetched only when they are missing, or too old to
+    /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing, or too old to
     /// know the packages.
-    pub(super) fn download(&self, offer: &Offer, into: &Path) -> Result<()> {
+    pub(super) fn download(&self, what: &str, packages: &[String], into: &Path) -> Result<()> {
         let fresh = !self.has_lists();
-        let packages = offer.packages();
         let update = || self.update().with_context(|| format!("cannot fetch {}", packages.join(", ")));
         if fresh {
             update()?;
         }
-        let Some(mut refused) = self.try_download(&packages, into)? else { return Ok(()) };
+        let Some(mut refused) = self.try_download(packages, into)? else { return Ok(()) };
         if !fresh {
             update()?;
-            let Some(again) = self.try_download(&packages, into)? else { return Ok(()) };
+            let Some(again) = self.try_download(packages, into)? else { return Ok(()) };
             refused = again;
         }
         Err(Unavailable {
-            release: offer.release.to_owned(),
+            what: what.to_owned(),
             reason: format!(
                 "apt cannot fetch {} from {}: {refused}",
-                missing(&packages, &refused).join(" "),
+                missing(packages, &refused).join(" "),
                 self.suite.name()
             ),
             remedy: USE_A_FOLDER.to_owned(),
@@ -91,7 +90,7 @@ impl AptRoot {
             fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
         let sources = self.sources();
-        fs::write(&sources, source_line(mirrors.serving(self.suite), self.suite))
+        fs::write(&sources, source_line(mirrors.serving(self.suite), self.arch, self.suite))
             .with_context(|| format!("cannot write {}", sources.display()))
     }
 
@@ -109,6 +108,8 @@ impl AptRoot {
             ("Dir::Cache", &self.dir.join("cache")),
             // The sandbox user may not read a target folder in somebody's home.
             ("APT::Sandbox::User", Path::new("root")),
+            ("APT::Architecture", Path::new(self.arch.debian())),
+            ("APT::Architectures", Path::new(self.arch.debian())),
         ] {
             command.arg("-o").arg(format!("{option}={}", value.display()));
         }
@@ -131,8 +132,8 @@ impl AptRoot {
 }
 
 /// One line of a sources list, limited to the index that kernels are in: the others are ten times its size.
-fn source_line(site: &str, suite: Suite) -> String {
-    format!("deb [arch=amd64 lang=none target=Packages signed-by={KEYRING}] {site} {} main\n", suite.name())
+fn source_line(site: &str, arch: Arch, suite: Suite) -> String {
+    format!("deb [arch={} lang=none target=Packages signed-by={KEYRING}] {site} {} main\n", arch.debian(), suite.name())
 }
 
 /// What apt complained about, on one line.
@@ -155,8 +156,11 @@ mod tests {
 
     #[test]
     fn the_source_line_is_signed_and_small() {
-        let line = source_line("http://a.example/debian", Suite::Trixie);
-        assert!(line.starts_with("deb [") && line.ends_with("] http://a.example/debian trixie main\n"), "{line}");
+        let line = source_line("http://a.example/debian", Arch::Arm64, Suite::Trixie);
+        assert!(
+            line.starts_with("deb [arch=arm64 ") && line.ends_with("] http://a.example/debian trixie main\n"),
+            "{line}"
+        );
         assert!(line.contains(KEYRING) && line.contains("target=Packages"));
     }
 

@@ -1,6 +1,7 @@
 //! Guest kernels: which there are, and how to get one. A folder of local kernels comes first, then the cache, then apt.
 
 mod apt;
+pub mod busybox;
 mod extract;
 mod mirror;
 mod select;
@@ -20,17 +21,17 @@ use anyhow::{Context, Result, bail};
 use thiserror::Error;
 
 use self::{apt::AptRoot, table::Offer};
-use crate::paths;
+use crate::{arch::Arch, paths};
 
 /// Names a folder of local kernels, as `--kernels` does.
 pub const FOLDER_VARIABLE: &str = "OBSERVER_KERNELS";
 
-/// A kernel that is in the matrix but cannot be had here: a test may skip it, by name.
+/// Something from Debian that cannot be had here, such as a kernel of the matrix: a test may skip it, by name.
 #[derive(Debug, Error)]
-#[error("kernel {release} is not available: {reason}\n  what to do: {remedy}")]
+#[error("{what} is not available: {reason}\n  what to do: {remedy}")]
 pub struct Unavailable {
-    /// The kernel's release.
-    pub release: String,
+    /// What: "kernel 5.10.223".
+    pub what: String,
     /// Why it cannot be had.
     pub reason: String,
     /// How to get it by hand.
@@ -40,6 +41,8 @@ pub struct Unavailable {
 /// A kernel on this machine, ready to boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kernel {
+    /// Its processor family.
+    pub arch: Arch,
     /// Upstream release: "5.10.223".
     pub release: String,
     /// Holds vmlinuz, config and modules/.
@@ -87,14 +90,16 @@ impl std::fmt::Display for Place {
 /// The places where kernels are looked for.
 #[derive(Clone, Debug)]
 pub struct Sources {
+    arch: Arch,
     local: Option<PathBuf>,
     cache: PathBuf,
 }
 
 impl Sources {
     /// Looks in `local` first, or in the folder that `OBSERVER_KERNELS` names. A folder that is named but missing is an
-    /// error: falling back to apt silently would boot another build of the kernel.
-    pub fn new(local: Option<PathBuf>) -> Result<Self> {
+    /// error: falling back to apt silently would boot another build of the kernel. Kernels of other families than x86-64
+    /// lie in a subfolder named after theirs.
+    pub fn new(arch: Arch, local: Option<PathBuf>) -> Result<Self> {
         let local = local.or_else(|| env::var_os(FOLDER_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from));
         if let Some(dir) = local.as_deref().filter(|dir| !dir.is_dir()) {
             bail!(
@@ -102,12 +107,13 @@ impl Sources {
                 dir.display()
             );
         }
-        Ok(Self { local, cache: paths::kernels() })
+        let within = |dir: PathBuf| arch.folder().map_or(dir.clone(), |folder| dir.join(folder));
+        Ok(Self { arch, local: local.map(within), cache: within(paths::kernels()) })
     }
 
     /// Every known kernel, oldest first, with the place it would be taken from.
     pub fn list(&self) -> Vec<(String, Place)> {
-        let mut releases: Vec<String> = table::MATRIX.iter().map(|offer| offer.release.to_owned()).collect();
+        let mut releases: Vec<String> = table::of(self.arch).iter().map(|offer| offer.release.to_owned()).collect();
         releases.extend(self.local.iter().chain([&self.cache]).flat_map(|dir| releases_in(dir)));
         version::sort(&mut releases);
         releases.dedup();
@@ -134,9 +140,10 @@ impl Sources {
     pub fn obtain(&self, version: &str) -> Result<Kernel> {
         let release = self.resolve(version)?;
         match self.place(&release) {
-            Some(Place::Local(dir) | Place::Cached(dir)) => Ok(Kernel { release, dir }),
+            Some(Place::Local(dir) | Place::Cached(dir)) => Ok(Kernel { arch: self.arch, release, dir }),
             _ => self.fetch(
-                table::find(&release).with_context(|| format!("kernel {release} has just disappeared; try again"))?,
+                table::find(self.arch, &release)
+                    .with_context(|| format!("kernel {release} has just disappeared; try again"))?,
             ),
         }
     }
@@ -144,23 +151,24 @@ impl Sources {
     fn place(&self, release: &str) -> Option<Place> {
         let local = self.local.as_ref().map(|dir| dir.join(release)).filter(|dir| is_kernel(dir)).map(Place::Local);
         let cached = || Some(self.cache.join(release)).filter(|dir| is_kernel(dir)).map(Place::Cached);
-        local.or_else(cached).or_else(|| table::find(release).map(|offer| Place::Apt(offer.suite.name())))
+        local.or_else(cached).or_else(|| table::find(self.arch, release).map(|offer| Place::Apt(offer.suite.name())))
     }
 
     /// Fetches into a folder of its own and renames it at the end, so that a half-fetched kernel is never in the cache.
     fn fetch(&self, offer: &Offer) -> Result<Kernel> {
         let begun = Instant::now();
-        let kernel = Kernel { release: offer.release.to_owned(), dir: self.cache.join(offer.release) };
+        let kernel = Kernel { arch: self.arch, release: offer.release.to_owned(), dir: self.cache.join(offer.release) };
         fs::create_dir_all(&self.cache).with_context(|| format!("cannot make {}", self.cache.display()))?;
         let _one_at_a_time = lock(&self.cache.join(".lock"))?;
         if is_kernel(&kernel.dir) {
             // Another process fetched it while this one waited.
             return Ok(kernel);
         }
-        eprintln!("fetching kernel {} from {}", offer.release, offer.suite.name());
+        eprintln!("fetching kernel {}{} from {}", offer.release, self.arch.suffix(), offer.suite.name());
         let scratch = Scratch::new(&self.cache, offer.release)?;
         let (debs, tree, made) = (scratch.folder("debs")?, scratch.folder("tree")?, scratch.folder("kernel")?);
-        AptRoot::new(&self.cache.join("apt"), offer.suite).download(offer, &debs)?;
+        let what = format!("kernel {}{}", offer.release, self.arch.suffix());
+        AptRoot::new(&self.cache.join("apt"), self.arch, offer.suite).download(&what, &offer.packages(), &debs)?;
         extract::unpack(&debs, &tree)?;
         extract::pick(&tree, &made)?;
         fs::rename(&made, &kernel.dir)
@@ -238,13 +246,13 @@ mod tests {
     fn local_kernels_come_before_cached_ones_and_apt() {
         let local = folder_with(&["5.10.223"]);
         let cache = folder_with(&["5.10.223", "6.1.192", "5.4.1"]);
-        let sources = Sources { local: Some(local.clone()), cache: cache.clone() };
+        let sources = Sources { arch: Arch::X86_64, local: Some(local.clone()), cache: cache.clone() };
         let place = |release: &str| sources.place(release);
         assert_eq!(place("5.10.223"), Some(Place::Local(local.join("5.10.223"))));
         assert_eq!(place("6.1.192"), Some(Place::Cached(cache.join("6.1.192"))));
         assert_eq!(place("7.3.4"), Some(Place::Apt("trixie-backports")));
         assert_eq!(place("4.19.1"), None);
-        assert_eq!(sources.list().len(), table::MATRIX.len() + 1);
+        assert_eq!(sources.list().len(), table::of(Arch::X86_64).len() + 1);
         assert_eq!(sources.obtain("5.4").unwrap().dir, cache.join("5.4.1"));
         fs::remove_dir_all(local).unwrap();
         fs::remove_dir_all(cache).unwrap();
@@ -252,7 +260,7 @@ mod tests {
 
     #[test]
     fn an_unknown_version_lists_the_known_ones_and_their_places() {
-        let sources = Sources { local: None, cache: PathBuf::from("/nonexistent") };
+        let sources = Sources { arch: Arch::X86_64, local: None, cache: PathBuf::from("/nonexistent") };
         let text = sources.resolve("4.19").unwrap_err().to_string();
         for part in ["\"4.19\"", "5.10.223", "bullseye", "7.3.4", "trixie-backports", "--kernels DIR"] {
             assert!(text.contains(part), "{part} is missing from {text}");
@@ -261,6 +269,6 @@ mod tests {
 
     #[test]
     fn a_missing_local_folder_is_an_error() {
-        assert!(Sources::new(Some(PathBuf::from("/nonexistent"))).is_err());
+        assert!(Sources::new(Arch::X86_64, Some(PathBuf::from("/nonexistent"))).is_err());
     }
 }

@@ -3,8 +3,17 @@
 use Layout::{Single, Split};
 use Suite::{Bookworm, Bullseye, Trixie, TrixieBackports};
 
-/// Every x86-64 kernel of the matrix, oldest first.
-pub const MATRIX: &[Offer] = &[
+use crate::arch::Arch;
+
+/// The kernels of a processor family, oldest first.
+pub const fn of(arch: Arch) -> &'static [Offer] {
+    match arch {
+        Arch::X86_64 => X86_64,
+        Arch::Arm64 => ARM64,
+    }
+}
+
+const X86_64: &[Offer] = &[
     Offer { release: "5.10.223", suite: Bullseye, layout: Single("linux-image-5.10.0-32-cloud-amd64-unsigned") },
     Offer { release: "6.1.192", suite: Bookworm, layout: Single("linux-image-6.1.0-56-cloud-amd64") },
     Offer { release: "6.12.117", suite: Trixie, layout: Single("linux-image-6.12.117+deb13-cloud-amd64") },
@@ -16,6 +25,13 @@ pub const MATRIX: &[Offer] = &[
     Offer { release: "7.1.13", suite: TrixieBackports, layout: Split("7.1.13+deb13-cloud-amd64") },
     Offer { release: "7.2.12", suite: TrixieBackports, layout: Split("7.2.12+deb13-cloud-amd64") },
     Offer { release: "7.3.4", suite: TrixieBackports, layout: Split("7.3.4+deb13-cloud-amd64") },
+];
+
+const ARM64: &[Offer] = &[
+    Offer { release: "5.10.223", suite: Bullseye, layout: Single("linux-image-5.10.0-32-cloud-arm64-unsigned") },
+    Offer { release: "6.1.192", suite: Bookworm, layout: Single("linux-image-6.1.0-56-cloud-arm64") },
+    Offer { release: "6.12.117", suite: Trixie, layout: Single("linux-image-6.12.117+deb13-cloud-arm64") },
+    Offer { release: "7.3.4", suite: TrixieBackports, layout: Split("7.3.4+deb13-cloud-arm64") },
 ];
 
 /// A kernel that apt may be able to bring.
@@ -79,8 +95,8 @@ impl Suite {
 }
 
 /// The matrix' line for `release`.
-pub fn find(release: &str) -> Option<&'static Offer> {
-    MATRIX.iter().find(|offer| offer.release == release)
+pub fn find(arch: Arch, release: &str) -> Option<&'static Offer> {
+    of(arch).iter().find(|offer| offer.release == release)
 }
 
 #[cfg(test)]
@@ -89,25 +105,28 @@ mod tests {
 
     #[test]
     fn releases_are_unique_and_in_order() {
-        let listed: Vec<String> = MATRIX.iter().map(|offer| offer.release.to_owned()).collect();
-        let mut sorted = listed.clone();
-        crate::kernels::version::sort(&mut sorted);
-        sorted.dedup();
-        assert_eq!(listed, sorted);
+        for arch in Arch::ALL {
+            let listed: Vec<String> = of(arch).iter().map(|offer| offer.release.to_owned()).collect();
+            let mut sorted = listed.clone();
+            crate::kernels::version::sort(&mut sorted);
+            sorted.dedup();
+            assert_eq!(listed, sorted);
+        }
     }
 
     #[test]
     fn newer_kernels_come_in_several_packages() {
-        let packages = find("7.3.4").unwrap().packages();
+        let packages = find(Arch::X86_64, "7.3.4").unwrap().packages();
         assert_eq!(packages.len(), 3);
         assert!(packages.contains(&"linux-modules-7.3.4+deb13-cloud-amd64".to_owned()));
-        assert_eq!(find("6.1.192").unwrap().packages(), ["linux-image-6.1.0-56-cloud-amd64"]);
+        assert_eq!(find(Arch::X86_64, "6.1.192").unwrap().packages(), ["linux-image-6.1.0-56-cloud-amd64"]);
     }
 
     #[test]
     fn package_names_carry_their_release() {
         // Debian's own 5.10 and 6.1 count ABIs instead.
-        for offer in MATRIX.iter().filter(|offer| !matches!(offer.suite, Bullseye | Bookworm)) {
+        let all = Arch::ALL.into_iter().flat_map(of);
+        for offer in all.filter(|offer| !matches!(offer.suite, Bullseye | Bookworm)) {
             assert!(
                 offer.packages().iter().all(|package| package.contains(&format!("-{}+", offer.release))),
                 "{offer:?}"

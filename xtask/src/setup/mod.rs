@@ -8,6 +8,7 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context, Result};
 
 use crate::{
+    arch::Arch,
     paths,
     process::{self, Purpose},
     vm,
@@ -23,8 +24,10 @@ pub enum Need {
     Toolchain,
     /// bpf-linker, which builds the programs.
     BpfLinker,
-    /// The emulator.
+    /// The emulator of x86-64.
     Qemu,
+    /// The emulator of arm64.
+    QemuArm,
     /// A static busybox, every guest's user space.
     Busybox,
     /// xz, to decompress kernel modules.
@@ -34,8 +37,16 @@ pub enum Need {
 /// What building needs.
 pub const BUILD: &[Need] = &[Need::Toolchain, Need::BpfLinker];
 
-/// What running guests needs.
+/// What running guests of x86-64 needs.
 pub const GUESTS: &[Need] = &[Need::Qemu, Need::Busybox, Need::Xz];
+
+/// What running guests of this family needs.
+pub const fn guests(arch: Arch) -> &'static [Need] {
+    match arch {
+        Arch::X86_64 => GUESTS,
+        Arch::Arm64 => &[Need::QemuArm, Need::Xz],
+    }
+}
 
 /// Whether to name what is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +64,17 @@ pub fn ensure(needs: &[Need], voice: Voice) -> Result<()> {
         match need {
             Need::Toolchain => toolchain::ensure(voice)?,
             Need::BpfLinker => ensure_bpf_linker(voice)?,
-            Need::Qemu => apt.ensure("qemu-system-x86", paths::find_program(vm::QEMU).is_some(), voice)?,
+            Need::Qemu => apt.ensure("qemu-system-x86", has_emulator(Arch::X86_64), voice)?,
+            Need::QemuArm => apt.ensure("qemu-system-arm", has_emulator(Arch::Arm64), voice)?,
             Need::Busybox => apt.ensure("busybox-static", vm::static_busybox().is_some(), voice)?,
             Need::Xz => apt.ensure("xz-utils", paths::find_program("xz").is_some(), voice)?,
         }
     }
     Ok(())
+}
+
+fn has_emulator(arch: Arch) -> bool {
+    paths::find_program(arch.emulator()).is_some()
 }
 
 fn tell(what: &str, present: bool, voice: Voice) {

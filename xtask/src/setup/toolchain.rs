@@ -93,7 +93,9 @@ mod tests {
         let file = toolchain_file().unwrap();
         let parts = parts(&file);
         assert!(parts.contains(&Part { kind: "component", name: "rust-src".to_owned() }), "{parts:?}");
-        assert!(parts.contains(&Part { kind: "target", name: crate::build::GUEST_TARGET.to_owned() }), "{parts:?}");
+        for arch in crate::arch::Arch::ALL {
+            assert!(parts.contains(&Part { kind: "target", name: arch.target().to_owned() }), "{parts:?}");
+        }
         assert!(text(&file, "channel").is_some_and(|channel| channel.starts_with("1.")));
     }
 

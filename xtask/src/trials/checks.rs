@@ -33,7 +33,7 @@ impl Finished {
         Ok(Self { code, stdout: text("stdout")?, stderr: text("stderr")? })
     }
 
-    fn json(&self) -> Result<Value, String> {
+    pub(super) fn json(&self) -> Result<Value, String> {
         serde_json::from_str(&self.stdout).map_err(|error| {
             format!(
                 "standard output is not one JSON object ({error}); exit code {}, standard error: {}",
@@ -78,30 +78,51 @@ fn counts_agree(value: &Value) -> Result<u64, String> {
 /// The race made on purpose: on an unfixed kernel every lost page is flagged and nothing else; on a fixed one nothing is
 /// lost, nothing is flagged, and waits on the pin are seen.
 pub fn targeted(era: Era, finished: &Finished) -> Checked {
+    targeted_rounds(era, 200, finished)
+}
+
+/// The same, of so many rounds; on an unfixed kernel one in ten at least must lose a page.
+pub fn targeted_rounds(era: Era, wanted: u64, finished: &Finished) -> Checked {
     let value = finished.json()?;
     let total = |name: &str| number(&value, &format!("/totals/{name}"));
     let (rounds, lost, flagged) = (total("rounds")?, total("lost")?, total("flagged")?);
     let seen =
         format!("{rounds} rounds, {lost} lost, {flagged} flagged, {} pin waits", number(&value, "/verdicts/pin_wait")?);
     let wrong = |what: &str| format!("{what}: {seen}");
-    ensure(rounds == 200, || wrong("not all rounds were played"))?;
+    ensure(rounds == wanted, || wrong("not all rounds were played"))?;
+    if is_degraded(&value) && total("missed")? > 0 {
+        // Told beforehand, and again by the exit code; what is flagged is still true.
+        ensure(total("false")? == 0, || wrong("false flags"))?;
+        counts_agree(&value)?;
+        finished.expect_code(20)?;
+        return Ok(format!("{seen}; degraded, and exit code 20 says so"));
+    }
     ensure(total("missed")? == 0 && total("false")? == 0, || wrong("flags and losses differ"))?;
     counts_agree(&value)?;
     no_losses(&value)?;
     if era == Era::Unfixed {
-        ensure(lost >= 20 && total("matched")? == lost, || wrong("fewer than 20 rounds lost a page"))?;
+        ensure(lost * 10 >= rounds && total("matched")? == lost, || wrong("too few rounds lost a page"))?;
         evidence_is_whole(&value)?;
         finished.expect_code(10)?;
     } else {
         ensure(lost == 0 && flagged == 0, || wrong("a fixed kernel lost a page"))?;
-        let (meeting, nobody) = match era {
-            Era::NoBypass => ("overlap", "no two flights met on the page"),
-            _ => ("pin_wait", "nobody waited on the pin"),
-        };
-        ensure(number(&value, &format!("/verdicts/{meeting}"))? > 0, || wrong(nobody))?;
+        match era {
+            // The device is read only after the victim's delay (7.2 on: reads are collected first), so that the two meet by
+            // chance, about once in thirty rounds.
+            Era::NoBypass if rounds < 200 => {}
+            // Flights meet on the folio's lock there, and on 7.3 hardly ever in the way that is made here.
+            Era::NoBypass => {}
+            _ => ensure(number(&value, "/verdicts/pin_wait")? > 0, || wrong("nobody waited on the pin"))?,
+        }
         finished.expect_code(0)?;
     }
     Ok(seen)
+}
+
+/// Whether this plan does not see where entries are handed out: then it may flag too little, never too much.
+fn is_degraded(value: &Value) -> bool {
+    let degraded = value.pointer("/kernel/degraded").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    degraded.iter().any(|gap| gap.get("meaning").and_then(Value::as_str) == Some("handed_out"))
 }
 
 /// The crowd: every page that came up short is flagged, each other flag is explained, nothing else happened to any page.
@@ -194,14 +215,23 @@ fn witness(finished: &Finished) -> Result<Value, String> {
 
 /// At least 100 000 swap-ins, each counted once.
 pub fn counts(_era: Era, finished: &Finished) -> Checked {
+    counts_of(100_000, finished)
+}
+
+/// The same, of so many swap-ins at least.
+pub fn counts_of(least: u64, finished: &Finished) -> Checked {
     let value = finished.json()?;
     no_losses(&value)?;
     let seen = counts_agree(&value)?;
     let witness = witness(finished)?;
     let own = number(&witness, "/pswpin")?;
     ensure(seen == own, || format!("{seen} swap-ins seen, the program measured {own}"))?;
-    ensure(seen >= 100_000, || format!("only {seen} swap-ins"))?;
+    ensure(seen >= least, || format!("only {seen} swap-ins"))?;
     ensure(number(&witness, "/corrupt")? == 0, || "the program found pages corrupt".to_owned())?;
+    if is_degraded(&value) {
+        finished.expect_code(0)?;
+        return Ok(format!("{seen} swap-ins, all seen; not where entries are handed out"));
+    }
     let out = |name: &str| number(&value, &format!("/swapouts/{name}"));
     let (handed_out, written, kernel) = (out("handed_out")?, out("written")?, out("kernel")?);
     ensure(handed_out == kernel && written == kernel, || {
@@ -248,12 +278,78 @@ pub fn doctor(era: Era, finished: &Finished) -> Checked {
     let state = value.pointer("/kernel/state").and_then(Value::as_str).ok_or("no kernel.state")?;
     let right = match era {
         Era::Unfixed => state == "unfixed: ABA possible",
-        Era::Pinned | Era::LockedDown => state.starts_with("pinned"),
+        Era::Pinned | Era::LockedDown | Era::Integrity => state.starts_with("pinned"),
         Era::NoBypass => state == "no bypass",
     };
     ensure(right, || format!("state: {state}"))?;
+    // There is no swap yet.
+    race(era, &value, "no swap area is in use")?;
     finished.expect_code(0)?;
     Ok(state.to_owned())
+}
+
+/// Where no device reads synchronously, no page can be lost; why is told. Without the bypass devices do not matter.
+fn race(era: Era, value: &Value, because: &str) -> Result<(), String> {
+    let race = value.get("race").ok_or("no race")?;
+    let told = |name: &str| race.get(name).and_then(Value::as_str).unwrap_or_default();
+    let because = if era == Era::NoBypass { "closed by design" } else { because };
+    ensure(told("answer") == "no" && told("reason").contains(because), || format!("race: {race}"))
+}
+
+/// What `doctor --self-test` found where every address is hidden.
+pub fn self_test_without_addresses(era: Era, finished: &Finished) -> Checked {
+    let hidden = finished.json()?.pointer("/facts/symbols/addresses_hidden").and_then(Value::as_bool);
+    ensure(hidden == Some(true), || format!("addresses_hidden: {hidden:?}"))?;
+    self_test(era, finished)
+}
+
+/// The race is out of reach, and the self-test, on its own device, passes beside the other swap.
+pub fn disk_swap(era: Era, finished: &Finished) -> Checked {
+    race(era, &finished.json()?, "no synchronous swap device")?;
+    self_test(era, finished)
+}
+
+/// zswap is told, and flights are seen behind it.
+pub fn zswap(era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    let zswap = value.pointer("/facts/memory/zswap").and_then(Value::as_str);
+    ensure(zswap == Some("on"), || format!("zswap: {zswap:?}"))?;
+    self_test(era, finished)
+}
+
+/// Kprobes are off.
+pub fn no_kprobes(_era: Era, finished: &Finished) -> Checked {
+    refused(finished, "kprobes are switched off")
+}
+
+/// ftrace is off.
+pub fn no_ftrace(_era: Era, finished: &Finished) -> Checked {
+    refused(finished, "kernel.ftrace_enabled is 0")
+}
+
+/// Kprobe programs may not read kernel memory.
+pub fn refuses_kprobes(_era: Era, finished: &Finished) -> Checked {
+    refused(finished, "kprobe programs may not read kernel memory here")
+}
+
+/// Attaches, and all hooks are kprobes.
+pub fn attaches_kprobes(era: Era, finished: &Finished) -> Checked {
+    let seen = attaches(era, finished)?;
+    let value = finished.json()?;
+    let hooks = value.pointer("/kernel/backend").and_then(Value::as_object).ok_or("no kernel.backend")?;
+    let all = hooks.values().all(|how| how.as_str().is_some_and(|how| how.starts_with('k')));
+    ensure(all, || format!("hooks: {hooks:?}"))?;
+    Ok(seen)
+}
+
+/// What `doctor --self-test` found.
+pub fn self_test(_era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    let test = value.get("self_test").ok_or("no self_test")?;
+    let passed = test.get("passed").and_then(Value::as_bool);
+    ensure(passed == Some(true), || format!("self-test: {test}"))?;
+    finished.expect_code(0)?;
+    Ok(format!("{} pages out and in, all seen", number(test, "/pages")?))
 }
 
 /// The command's failure is told by 30, and the JSON is there all the same.
@@ -342,6 +438,15 @@ mod tests {
         assert!(targeted(Era::Unfixed, &finished(10, &stress(50, 49, 1, 0), "")).is_err());
         assert!(targeted(Era::Unfixed, &finished(10, &stress(10, 10, 0, 0), "")).is_err());
         assert!(targeted(Era::Unfixed, &finished(0, &stress(50, 50, 0, 0), "")).is_err());
+    }
+
+    #[test]
+    fn a_degraded_plan_may_miss_and_must_say_so() {
+        let degraded = stress(50, 49, 1, 0)
+            .replace("\"losses\"", "\"kernel\":{\"degraded\":[{\"meaning\":\"handed_out\"}]},\"losses\"");
+        assert!(targeted(Era::Unfixed, &finished(20, &degraded, "")).is_ok());
+        assert!(targeted(Era::Unfixed, &finished(10, &degraded, "")).is_err());
+        assert!(targeted(Era::Unfixed, &finished(20, &degraded.replace("\"false\":0", "\"false\":1"), "")).is_err());
     }
 
     #[test]

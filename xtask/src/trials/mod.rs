@@ -1,7 +1,9 @@
 //! Observer on trial: what guests run, and what must come out. One guest for each kernel runs all steps.
 
 pub mod checks;
+pub mod matrix;
 pub mod steps;
+pub mod table;
 
 use std::{fs, path::Path, time::Duration};
 

@@ -15,6 +15,8 @@ pub enum Era {
     NoBypass,
     /// A pinning kernel that is locked down (`lockdown=confidentiality`).
     LockedDown,
+    /// The same, less far (`lockdown=integrity`).
+    Integrity,
 }
 
 impl Era {
@@ -22,6 +24,7 @@ impl Era {
     pub fn cmdline(self) -> &'static str {
         match self {
             Self::LockedDown => "lockdown=confidentiality",
+            Self::Integrity => "lockdown=integrity",
             Self::Unfixed | Self::Pinned | Self::NoBypass => "",
         }
     }
@@ -30,6 +33,7 @@ impl Era {
     pub fn suffix(self) -> &'static str {
         match self {
             Self::LockedDown => " (lockdown=confidentiality)",
+            Self::Integrity => " (lockdown=integrity)",
             Self::Unfixed | Self::Pinned | Self::NoBypass => "",
         }
     }
@@ -137,14 +141,67 @@ const OTHER_SWAP: Step = Step {
     check: checks::other_swap,
 };
 
+/// Own pages out and in, on the preferred backends and on kprobes, with every address hidden.
+const SELF_TEST: Step = Step {
+    name: "self-test",
+    command: "echo 2 >/proc/sys/kernel/kptr_restrict; observer doctor --self-test --json; code=$?; \
+              echo 0 >/proc/sys/kernel/kptr_restrict; exit $code",
+    check: checks::self_test_without_addresses,
+};
+
+/// Swap on a disk only, or on what goes for one: nothing is read past the swap cache there.
+const DISK_SWAP: Step = Step {
+    name: "disk-swap",
+    command: "modprobe loop; truncate -s 16M /tmp/disk; losetup /dev/loop0 /tmp/disk; mkswap /dev/loop0 >&2; \
+              swapon /dev/loop0; observer doctor --self-test --json; code=$?; \
+              swapoff /dev/loop0; losetup -d /dev/loop0; rm /tmp/disk; rmmod loop; exit $code",
+    check: checks::disk_swap,
+};
+
+/// A compressed cache in front of every device.
+const ZSWAP: Step = Step {
+    name: "zswap",
+    command: "echo 1 >/sys/module/zswap/parameters/enabled; observer doctor --self-test --json; code=$?; \
+              echo 0 >/sys/module/zswap/parameters/enabled; exit $code",
+    check: checks::zswap,
+};
+
+/// Kprobes switched off, and nothing else wanted.
+const NO_KPROBES: Step = Step {
+    name: "no-kprobes",
+    command: "echo 0 >/sys/kernel/debug/kprobes/enabled; observer record --backend kprobe; code=$?; \
+              echo 1 >/sys/kernel/debug/kprobes/enabled; exit $code",
+    check: checks::no_kprobes,
+};
+
+/// Hooks would be refused, or never fire.
+const NO_FTRACE: Step = Step {
+    name: "no-ftrace",
+    command: "echo 0 >/proc/sys/kernel/ftrace_enabled; observer record; code=$?; \
+              echo 1 >/proc/sys/kernel/ftrace_enabled; exit $code",
+    check: checks::no_ftrace,
+};
+
+/// Attaches kprobes only, and no more.
+const ATTACHES_KPROBES: Step = Step {
+    name: "attaches-kprobes",
+    command: "observer record --json --duration 1s --backend kprobe",
+    check: checks::attaches_kprobes,
+};
+
+/// Kprobes where nothing may be copied: refused.
+const REFUSES_KPROBES: Step =
+    Step { name: "refuses-kprobes", command: "observer record --backend kprobe", check: checks::refuses_kprobes };
+
 /// Attaches and detaches, and no more.
 const ATTACHES: Step =
     Step { name: "attaches", command: "observer record --json --duration 1s", check: checks::attaches };
 
-/// Ended from outside in the middle: the workload's device must go too.
+/// Ended from outside in the middle, however long it took to get there: the workload's device must go too.
 const TERMINATED: Step = Step {
     name: "terminated",
-    command: "observer stress targeted --rounds 100000 --json & pid=$!; sleep 6; kill -TERM $pid; wait $pid",
+    command: "observer stress targeted --rounds 100000 --json & pid=$!; \
+              until grep -q slots /out/terminated.stderr; do sleep 1; done; sleep 3; kill -TERM $pid; wait $pid",
     check: checks::terminated,
 };
 
@@ -159,28 +216,36 @@ const NOTHING_LEFT: Step = Step {
 /// The steps of an era, in order.
 pub fn of(era: Era) -> Vec<Step> {
     match era {
-        Era::LockedDown => vec![DOCTOR, ATTACHES, NOTHING_LEFT],
-        Era::Unfixed | Era::Pinned | Era::NoBypass => vec![
-            DOCTOR,
-            TARGETED,
-            NATURAL,
-            STORM,
-            RECORDED,
-            INDEPENDENT,
-            COUNTS,
-            CROWD,
-            ONE_SEAT,
-            FAILING_COMMAND,
-            NO_SUCH_COMMAND,
-            CUT_SHORT,
-            NOT_ROOT,
-            NO_BTF,
-            OTHER_SWAP,
-            TERMINATED,
-            NOTHING_LEFT,
-        ],
+        Era::LockedDown => vec![DOCTOR, ATTACHES, REFUSES_KPROBES, NOTHING_LEFT],
+        Era::Integrity => vec![DOCTOR, ATTACHES, ATTACHES_KPROBES, NOTHING_LEFT],
+        Era::NoBypass => [&[ZSWAP], EVERYTHING].concat(),
+        Era::Unfixed | Era::Pinned => EVERYTHING.to_vec(),
     }
 }
+
+const EVERYTHING: &[Step] = &[
+    DOCTOR,
+    SELF_TEST,
+    DISK_SWAP,
+    NO_KPROBES,
+    NO_FTRACE,
+    TARGETED,
+    NATURAL,
+    STORM,
+    RECORDED,
+    INDEPENDENT,
+    COUNTS,
+    CROWD,
+    ONE_SEAT,
+    FAILING_COMMAND,
+    NO_SUCH_COMMAND,
+    CUT_SHORT,
+    NOT_ROOT,
+    NO_BTF,
+    OTHER_SWAP,
+    TERMINATED,
+    NOTHING_LEFT,
+];
 
 /// The shell script that runs them. A step that hangs is ended, so that those after it still run.
 pub fn script(steps: &[Step]) -> String {

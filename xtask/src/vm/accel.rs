@@ -19,6 +19,8 @@ pub(super) fn choose(guest: &Guest) -> Result<Engine> {
     match guest.accel {
         _ if guest.icount => Ok(Engine::Icount),
         Accel::Tcg => Ok(Engine::Tcg),
+        // Another family's instructions are always emulated.
+        _ if guest.kernel.arch.name().replace('-', "_") != std::env::consts::ARCH => Ok(Engine::Tcg),
         Accel::Kvm => Ok(Engine::Kvm),
         Accel::Auto if !Path::new("/dev/kvm").exists() => Ok(Engine::Tcg),
         Accel::Auto => probed(guest),

@@ -13,6 +13,8 @@ use crate::process::last_lines;
 
 const CONSOLE_LINES: usize = 30;
 const OTHER_LINES: usize = 10;
+/// What `/init` writes to the console right before the command.
+const COMMAND_BEGINS: &str = "guest: the command begins";
 
 /// Why there is no exit code.
 #[derive(Debug, Error)]
@@ -43,6 +45,12 @@ impl Failure {
         }
     }
 
+    /// Whether the guest died before its command began: an emulator on a busy host does that to a kernel once in a while,
+    /// and nothing of ours was running in it yet.
+    pub fn is_of_boot(&self) -> bool {
+        matches!(self, Self::Died(evidence) if !evidence.started)
+    }
+
     /// The failure on one line, with QEMU's own last word if it had one.
     pub fn headline(&self) -> String {
         let text = self.to_string();
@@ -65,6 +73,8 @@ pub struct Evidence {
     pub log: PathBuf,
     /// The last lines of the console.
     pub console: Vec<String>,
+    /// Whether it came as far as its command.
+    pub started: bool,
     /// The last lines of the command's captured errors.
     pub stderr: Vec<String>,
     /// The last lines of QEMU's own errors.
@@ -74,10 +84,12 @@ pub struct Evidence {
 impl Evidence {
     /// Reads what there is.
     pub(super) fn gather(release: &str, log: &Path, streams: Option<&Streams<Vec<u8>>>) -> Self {
+        let console = fs::read(log).unwrap_or_default();
         Self {
             release: release.to_owned(),
             log: log.to_path_buf(),
-            console: last_lines(&fs::read(log).unwrap_or_default(), CONSOLE_LINES),
+            started: String::from_utf8_lossy(&console).contains(COMMAND_BEGINS),
+            console: last_lines(&console, CONSOLE_LINES),
             stderr: streams.map(|streams| last_lines(&streams.stderr, OTHER_LINES)).unwrap_or_default(),
             qemu: streams.map(|streams| last_lines(&streams.qemu, OTHER_LINES)).unwrap_or_default(),
         }
@@ -116,5 +128,9 @@ mod tests {
         assert_eq!(failure.exit_code(), 125);
         assert_eq!(Failure::TimedOut { limit: Duration::from_secs(3), evidence }.exit_code(), 124);
         assert_eq!(Failure::Interrupted.exit_code(), 130);
+        assert!(failure.is_of_boot() && !Failure::Interrupted.is_of_boot());
+        let later = Evidence { started: true, ..Evidence::default() };
+        assert!(!Failure::Died(later).is_of_boot(), "the command may have done it");
+        assert!(include_str!("init.sh").contains(COMMAND_BEGINS));
     }
 }

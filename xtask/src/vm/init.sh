@@ -1,8 +1,10 @@
 #!/bin/busybox sh
 # Process 1 of a guest. /etc/guest says what to do (see initramfs.rs), /etc/command is what to run.
-# Serial ports: ttyS0 console, ttyS1 the command's stdout, ttyS2 its stderr, ttyS3 the report
-# ("exit CODE", how /out goes back, "done").
+# Serial ports: the console, the command's stdout, its stderr, and the report ("exit CODE", how /out goes back, "done").
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root LANG=C.UTF-8
+
+# A busybox of another architecture could not be asked for its commands when this file system was made.
+[ -e /bin/mount ] || /bin/busybox --install -s
 
 # A kernel without one of these is still a guest worth having.
 try_mount() { mount -t "$1" "$1" "$2" 2>/dev/null; }
@@ -23,25 +25,27 @@ ip link set lo up 2>/dev/null
 . /etc/guest
 
 # Bytes must arrive as they were written: no newline translation, no echo.
-for port in ttyS1 ttyS2 ttyS3; do stty -F /dev/$port raw -echo -opost; done
+for port in $STDOUT $STDERR $REPORT; do stty -F $port raw -echo -opost; done
 
 # Lines "ROWS COLUMNS" from the host follow its window; setting the size raises SIGWINCH in the guest.
 follow_window() {
-    while read -r rows columns; do stty -F /dev/ttyS0 rows "$rows" cols "$columns"; done </dev/ttyS1
+    while read -r rows columns; do stty -F $CONSOLE rows "$rows" cols "$columns"; done <$STDOUT
 }
 
 if [ "$GUEST_TTY" = 1 ]; then
     export TERM="$GUEST_TERM"
-    stty -F /dev/ttyS0 sane rows "$GUEST_ROWS" cols "$GUEST_COLUMNS"
+    stty -F $CONSOLE sane rows "$GUEST_ROWS" cols "$GUEST_COLUMNS"
     follow_window &
-    setsid -c sh /etc/command </dev/ttyS0 >/dev/ttyS0 2>&1
+    setsid -c sh /etc/command <$CONSOLE >$CONSOLE 2>&1
 else
-    sh /etc/command </dev/null >/dev/ttyS1 2>/dev/ttyS2
+    # Told in the log: a guest that died before was none of the command's doing.
+    echo "guest: the command begins" >$CONSOLE
+    sh /etc/command </dev/null >$STDOUT 2>$STDERR
 fi
 code=$?
 
 # stty waits until all output has left the port, even where something in the background still holds it open.
-for port in ttyS0 ttyS1 ttyS2; do stty -F /dev/$port -echo; done
+for port in $CONSOLE $STDOUT $STDERR; do stty -F $port -echo; done
 
 # Through a disk where the kernel has its driver: a serial port moves less than 100 KB/s. The driver is loaded only now,
 # so that the command does not see it.
@@ -55,7 +59,7 @@ send_out() {
         echo serial && tar -c -f - -C /out .
     fi
 }
-{ echo "exit $code"; send_out && echo done; } >/dev/ttyS3 2>/dev/ttyS2
+{ echo "exit $code"; send_out && echo done; } >$REPORT 2>$STDERR
 
 # The last words of the kernel are not the command's.
 echo 0 >/proc/sys/kernel/printk

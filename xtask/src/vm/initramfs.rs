@@ -12,7 +12,8 @@ use object::{Object as _, read::elf::ElfFile64};
 
 use super::{GuestFile, modules::ModuleSet, newc::Archive, quote, terminal::Window};
 use crate::{
-    kernels::Kernel,
+    arch::Arch,
+    kernels::{self, Kernel},
     paths,
     process::{self, Purpose},
 };
@@ -39,17 +40,21 @@ pub(super) struct Contents<'a> {
 /// The archive, uncompressed: unpacking costs an emulated guest more than reading.
 pub(super) fn build(contents: &Contents<'_>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    for folder in ["dev", "etc", "out", "proc", "root", "sys", "tmp", "var/tmp"] {
+    for folder in ["bin", "dev", "etc", "out", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "var/tmp"] {
         archive.folder(folder);
     }
     // The kernel opens it for process 1, before devtmpfs is mounted.
     archive.character_device("dev/console", 5, 1);
     archive.file("init", 0o755, INIT.as_bytes());
-    archive.file("etc/guest", 0o644, settings(contents.window, contents.out).as_bytes());
+    archive.file("etc/guest", 0o644, settings(contents.kernel.arch, contents.window, contents.out).as_bytes());
     archive.file("etc/command", 0o644, format!("exec {}\n", quote::line(contents.command)).as_bytes());
     archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n");
     archive.file("etc/group", 0o644, b"root:x:0:\n");
-    add_busybox(&mut archive)?;
+    match contents.kernel.arch {
+        Arch::X86_64 => add_busybox(&mut archive)?,
+        // It cannot be asked for its commands here: the guest links them itself.
+        other @ Arch::Arm64 => add_file(&mut archive, &kernels::busybox::of(other)?, "bin/busybox")?,
+    }
     add_modules(&mut archive, contents.kernel)?;
     if let Some(observer) = contents.observer {
         add_file(&mut archive, observer, "bin/observer")?;
@@ -61,8 +66,11 @@ pub(super) fn build(contents: &Contents<'_>) -> Result<Vec<u8>> {
 }
 
 /// Shell assignments that `/init` reads.
-fn settings(window: Option<&Window>, out: bool) -> String {
-    let mut lines = vec![format!("GUEST_OUT={}", u8::from(out)), format!("GUEST_TTY={}", u8::from(window.is_some()))];
+fn settings(arch: Arch, window: Option<&Window>, out: bool) -> String {
+    let [console, stdout, stderr, report] = arch.ports();
+    let ports = format!("CONSOLE=/dev/{console}\nSTDOUT=/dev/{stdout}\nSTDERR=/dev/{stderr}\nREPORT=/dev/{report}");
+    let mut lines =
+        vec![ports, format!("GUEST_OUT={}", u8::from(out)), format!("GUEST_TTY={}", u8::from(window.is_some()))];
     if let Some(window) = window {
         lines.push(format!("GUEST_ROWS={}", window.rows));
         lines.push(format!("GUEST_COLUMNS={}", window.columns));
@@ -127,9 +135,10 @@ mod tests {
 
     #[test]
     fn settings_are_safe_shell_assignments() {
-        assert_eq!(settings(None, true), "GUEST_OUT=1\nGUEST_TTY=0\n");
+        let ports = "CONSOLE=/dev/ttyAMA0\nSTDOUT=/dev/ttyS0\nSTDERR=/dev/ttyS1\nREPORT=/dev/ttyS2\n";
+        assert_eq!(settings(Arch::Arm64, None, true), format!("{ports}GUEST_OUT=1\nGUEST_TTY=0\n"));
         let window = Window { rows: 24, columns: 80, term: "x'; reboot".to_owned() };
-        let text = settings(Some(&window), false);
+        let text = settings(Arch::X86_64, Some(&window), false);
         assert!(text.contains("GUEST_ROWS=24\nGUEST_COLUMNS=80\n"), "{text}");
         assert!(text.contains(r"GUEST_TERM='x'\''; reboot'"), "{text}");
     }

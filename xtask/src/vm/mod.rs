@@ -23,7 +23,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-pub use self::{failure::Failure, initramfs::static_busybox, qemu::PROGRAM as QEMU};
+pub use self::{failure::Failure, initramfs::static_busybox};
 use self::{
     initramfs::Contents,
     pump::Sink,
@@ -147,8 +147,23 @@ impl Guest {
     }
 
     /// Runs `command` as root in the guest, and returns when the guest is gone. An error that is a [`Failure`] means that
-    /// the guest was started and has no exit code to give.
+    /// the guest was started and has no exit code to give. A guest that dies while it boots is started once more.
     pub fn run(&self, command: &[String]) -> Result<Outcome> {
+        match self.run_once(command) {
+            Err(error) if self.may_try_again() && error.downcast_ref().is_some_and(Failure::is_of_boot) => {
+                eprintln!("the guest with kernel {} died while it booted; once more", self.kernel.release);
+                self.run_once(command)
+            }
+            other => other,
+        }
+    }
+
+    /// At a terminal somebody looks on and decides; and whether KVM works is being found out.
+    fn may_try_again(&self) -> bool {
+        self.output != Output::Terminal && self.accel != Accel::Kvm
+    }
+
+    fn run_once(&self, command: &[String]) -> Result<Outcome> {
         if command.is_empty() {
             bail!("a guest needs a command to run");
         }
@@ -158,13 +173,14 @@ impl Guest {
         fs::write(&scratch.initrd, self.initramfs(command, window.as_ref())?)
             .with_context(|| format!("cannot write {}", scratch.initrd.display()))?;
         let machine = Machine {
+            arch: self.kernel.arch,
             engine,
             smp: self.smp,
             mem: self.mem,
             image: &self.kernel.image(),
             initrd: &scratch.initrd,
             disk: self.out.is_some().then(|| scratch.make_disk(self.mem)).transpose()?,
-            cmdline: &qemu::cmdline(window.is_some(), &self.append),
+            cmdline: &qemu::cmdline(self.kernel.arch, window.is_some(), &self.append),
             ports: &[],
         };
         let plan = Plan { machine, sinks: self.sinks(&scratch.log)?, tty: window.is_some(), limit: self.timeout };

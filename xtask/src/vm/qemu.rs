@@ -2,8 +2,7 @@
 
 use std::{ffi::OsString, os::fd::RawFd, path::Path};
 
-/// The emulator for x86-64 guests.
-pub const PROGRAM: &str = "qemu-system-x86_64";
+use crate::arch::Arch;
 
 /// How a guest's instructions are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +18,15 @@ pub(super) enum Engine {
 /// Everything QEMU is told.
 #[derive(Clone, Debug)]
 pub(super) struct Machine<'a> {
+    /// Which machine.
+    pub(super) arch: Arch,
     /// How to execute.
     pub(super) engine: Engine,
     /// vCPUs; [`Engine::Icount`] has one whatever this says.
     pub(super) smp: u32,
     /// Memory in MiB.
     pub(super) mem: u32,
-    /// bzImage.
+    /// The kernel.
     pub(super) image: &'a Path,
     /// cpio archive.
     pub(super) initrd: &'a Path,
@@ -33,12 +34,12 @@ pub(super) struct Machine<'a> {
     pub(super) disk: Option<&'a Path>,
     /// Kernel command line.
     pub(super) cmdline: &'a str,
-    /// Inherited sockets that become ttyS0, ttyS1, and so on.
+    /// Inherited sockets that become the ports of [`Arch::ports`].
     pub(super) ports: &'a [RawFd],
 }
 
 impl Machine<'_> {
-    /// The arguments for [`PROGRAM`]. Ports are sockets, never paths: QEMU truncates what it opens itself.
+    /// The arguments for the emulator. Ports are sockets, never paths: QEMU truncates what it opens itself.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
@@ -48,11 +49,20 @@ impl Machine<'_> {
             Engine::Kvm => add(&["-accel", "kvm"]),
         }
         let smp = if self.engine == Engine::Icount { 1 } else { self.smp };
-        // la57: five-level page tables only make every walk longer.
-        add(&["-cpu", "max,la57=off", "-smp", &smp.to_string(), "-m", &self.mem.to_string()]);
+        match self.arch {
+            // la57: five-level page tables only make every walk longer.
+            Arch::X86_64 => add(&["-cpu", "max,la57=off"]),
+            // The architecture's own way of signing pointers is slow to emulate.
+            Arch::Arm64 => add(&["-machine", "virt", "-cpu", "max,pauth-impdef=on"]),
+        }
+        add(&["-smp", &smp.to_string(), "-m", &self.mem.to_string()]);
         add(&["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-append", self.cmdline]);
         for (number, fd) in self.ports.iter().enumerate() {
-            add(&["-chardev", &format!("socket,id=port{number},fd={fd}"), "-serial", &format!("chardev:port{number}")]);
+            add(&["-chardev", &format!("socket,id=port{number},fd={fd}")]);
+            match (self.arch, number) {
+                (Arch::X86_64, _) | (_, 0) => add(&["-serial", &format!("chardev:port{number}")]),
+                (Arch::Arm64, _) => add(&["-device", &format!("pci-serial,chardev=port{number}")]),
+            }
         }
         if let Some(disk) = self.disk {
             // The host's copy is read after QEMU has ended, so nothing has to reach the host's own disk; a comma in the
@@ -68,9 +78,13 @@ impl Machine<'_> {
 
 /// The kernel command line: a panic ends the guest at once, and where the console is the command's terminal, only a panic
 /// is written there.
-pub(super) fn cmdline(tty: bool, append: &str) -> String {
+///
+/// An emulated x86-64 guest on a busy host may find its timer broken and panic, unless it is told not to look.
+pub(super) fn cmdline(arch: Arch, tty: bool, append: &str) -> String {
     let quiet = if tty { "quiet loglevel=1" } else { "quiet" };
-    format!("console=ttyS0 {quiet} panic=-1 {append}").trim_end().to_owned()
+    let timer = if arch == Arch::X86_64 { " no_timer_check" } else { "" };
+    let [console, ..] = arch.ports();
+    format!("console={console} {quiet} panic=-1{timer} {append}").trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -78,7 +92,12 @@ mod tests {
     use super::*;
 
     fn line(engine: Engine) -> String {
+        line_of(Arch::X86_64, engine)
+    }
+
+    fn line_of(arch: Arch, engine: Engine) -> String {
         let machine = Machine {
+            arch,
             engine,
             smp: 4,
             mem: 512,
@@ -106,13 +125,23 @@ mod tests {
     }
 
     #[test]
+    fn arm64_has_one_port_of_its_own_and_the_others_on_pci() {
+        let line = line_of(Arch::Arm64, Engine::Tcg);
+        assert!(line.contains("-machine virt -cpu max,pauth-impdef=on -smp 4"), "{line}");
+        assert!(
+            line.contains("fd=7 -serial chardev:port0 -chardev socket,id=port1,fd=9 -device pci-serial,chardev=port1")
+        );
+    }
+
+    #[test]
     fn a_comma_in_the_path_of_the_disk_is_kept() {
         assert!(line(Engine::Tcg).contains("cache=unsafe,file=/d,,e -device virtio-blk-pci,drive=out"));
     }
 
     #[test]
     fn the_command_line_ends_a_panic_at_once() {
-        assert_eq!(cmdline(false, ""), "console=ttyS0 quiet panic=-1");
-        assert_eq!(cmdline(true, "nokaslr"), "console=ttyS0 quiet loglevel=1 panic=-1 nokaslr");
+        assert_eq!(cmdline(Arch::X86_64, false, ""), "console=ttyS0 quiet panic=-1 no_timer_check");
+        let appended = cmdline(Arch::Arm64, true, "nokaslr");
+        assert_eq!(appended, "console=ttyAMA0 quiet loglevel=1 panic=-1 nokaslr");
     }
 }

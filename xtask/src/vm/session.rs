@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{
     pump::{Sink, pump},
-    qemu::{self, Machine},
+    qemu::Machine,
     terminal,
 };
 
@@ -36,13 +36,13 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// One thing per stream that leaves a guest.
 #[derive(Debug)]
 pub(super) struct Streams<T> {
-    /// ttyS0.
+    /// The console; the ports are those of [`Arch::ports`](crate::arch::Arch::ports).
     pub(super) console: T,
-    /// ttyS1: the command's output.
+    /// The command's output.
     pub(super) stdout: T,
-    /// ttyS2: the command's errors.
+    /// The command's errors.
     pub(super) stderr: T,
-    /// ttyS3: see [`super::report`].
+    /// See [`super::report`].
     pub(super) report: T,
     /// What QEMU itself has to say.
     pub(super) qemu: T,
@@ -55,7 +55,7 @@ pub(super) struct Plan<'a> {
     pub(super) machine: Machine<'a>,
     /// Where the streams go.
     pub(super) sinks: Streams<Sink>,
-    /// Whether ttyS0 takes this terminal's keys.
+    /// Whether the console takes this terminal's keys.
     pub(super) tty: bool,
     /// None: no limit.
     pub(super) limit: Option<Duration>,
@@ -135,7 +135,7 @@ fn spawn(machine: &Machine<'_>, theirs: Streams<UnixStream>) -> Result<Child> {
     let ports = [theirs.console, theirs.stdout, theirs.stderr, theirs.report];
     let numbers = ports.each_ref().map(AsRawFd::as_raw_fd);
     let machine = Machine { ports: &numbers, ..machine.clone() };
-    let mut command = Command::new(qemu::PROGRAM);
+    let mut command = Command::new(machine.arch.emulator());
     command.args(machine.arguments()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(OwnedFd::from(theirs.qemu));
     // A group of its own: Ctrl-C is for us, and we stop QEMU in our own order.
     command.kill_on_drop(true).process_group(0);
@@ -149,7 +149,7 @@ fn spawn(machine: &Machine<'_>, theirs: Streams<UnixStream>) -> Result<Child> {
     // SAFETY: between fork and exec the closure makes only system calls that are async-signal-safe (fcntl, prctl), and
     // allocates nothing.
     unsafe { command.pre_exec(prepare) };
-    command.spawn().with_context(|| format!("cannot start {}; run `cargo xtask setup`", qemu::PROGRAM))
+    command.spawn().with_context(|| format!("cannot start {}; run `cargo xtask setup`", machine.arch.emulator()))
 }
 
 /// Starts one copying thread per stream.

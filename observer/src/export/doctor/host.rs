@@ -80,6 +80,7 @@ fn fentry(tried: &Tried) -> String {
     let refused: Vec<_> =
         tried.fentry.iter().filter_map(|(name, outcome)| Some((name.as_str(), outcome.as_ref().err()?))).collect();
     match refused.first() {
+        None if all == 0 => "not possible: this kernel cannot divert functions to a trampoline".into(),
         None => format!("taken on all {all} functions tried"),
         Some((_, why)) if refused.len() == all => format!("refused on all {all} functions tried: {why}"),
         Some(_) => {

@@ -1,9 +1,12 @@
 //! The page: readable at 80 columns, everything aligned.
 
 use super::{Answer, Doctor, host};
-use crate::kernel::{
-    plan::{Hook, Missing},
-    swaps::{SwapArea, Synchronous},
+use crate::{
+    kernel::{
+        plan::{Hook, Missing},
+        swaps::{SwapArea, Synchronous},
+    },
+    selftest::Outcome,
 };
 
 /// Widest line.
@@ -20,6 +23,7 @@ pub fn page(doctor: &Doctor<'_>) -> String {
     page.row("race", &format!("{}: {}", race_word(doctor.race.answer), doctor.race.reason));
     page.swaps(doctor.facts.swaps.as_deref());
     page.observing(doctor);
+    page.self_test(doctor.self_test.as_ref());
     page.hooks(doctor.hooks);
     page.degraded(kernel.degraded);
     page.title("host");
@@ -100,6 +104,22 @@ impl Page {
             self.row("  because", why);
         }
         self.row("  to do", &refusal.remedy);
+    }
+
+    fn self_test(&mut self, outcome: Option<&Outcome>) {
+        match outcome {
+            None => {}
+            Some(Outcome::NotMade { not_made, .. }) => self.row("self-test", &format!("NOT MADE: {not_made}")),
+            Some(Outcome::Made(test)) => {
+                let word = if test.passed { "passed" } else { "FAILED" };
+                let pages = test.pages;
+                self.row("self-test", &format!("{word}: {pages} own pages swapped out and in on a device of its own"));
+                for check in &test.checks {
+                    let wrong = if check.seen == check.wanted { "" } else { "  WRONG" };
+                    self.row("", &format!("{:>3} of {} {}{wrong}", check.seen, check.wanted, check.what));
+                }
+            }
+        }
     }
 
     fn hooks(&mut self, hooks: &[Hook]) {

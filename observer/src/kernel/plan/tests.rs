@@ -12,6 +12,8 @@ struct Kernel {
     trials: Trials,
     no_kprobes: Option<&'static str>,
     copy: bool,
+    backends: Backends,
+    machine: Machine<'static>,
 }
 
 impl Kernel {
@@ -20,12 +22,21 @@ impl Kernel {
         let btf = fixtures::btf(kernel);
         let trials = functions_to_try(&symbols).into_iter().map(|name| (name.to_owned(), trial(kernel, &btf, name)));
         let trials = trials.collect();
-        Self { symbols, btf, trials, no_kprobes: None, copy: true }
+        let machine = fixtures::machine(kernel);
+        Self { symbols, btf, trials, no_kprobes: None, copy: true, backends: Backends::Auto, machine }
     }
 
     fn plan(&self) -> Result<Plan, PlanError> {
-        let Self { symbols, btf, trials, no_kprobes, copy } = self;
-        plan(&Evidence { symbols, btf, trials, no_kprobes: *no_kprobes, copy: *copy })
+        let Self { symbols, btf, trials, no_kprobes, copy, backends, machine } = self;
+        plan(&Evidence {
+            symbols,
+            btf,
+            trials,
+            no_kprobes: *no_kprobes,
+            copy: *copy,
+            backends: *backends,
+            machine: *machine,
+        })
     }
 
     fn refuse_all(mut self) -> Self {
@@ -55,6 +66,7 @@ impl Kernel {
 /// Stands in for the kernel's answer: before 6.0 trampolines take no struct by value.
 fn trial(kernel: &str, btf: &Btf, name: &str) -> Result<(), String> {
     use crate::kernel::btf::ParamKind;
+    let kernel = kernel.trim_start_matches("arm64/");
     let prototype = btf.function(name).ok_or("not in the BTF")?;
     let takes_struct = prototype.params.iter().any(|param| matches!(param.kind, ParamKind::StructByValue { .. }));
     if kernel.starts_with("5.") && takes_struct { Err("EINVAL, arg type STRUCT is unsupported".into()) } else { Ok(()) }
@@ -62,7 +74,7 @@ fn trial(kernel: &str, btf: &Btf, name: &str) -> Result<(), String> {
 
 /// A plan as a table.
 fn table(plan: &Plan) -> String {
-    let mut text = format!("state     {}\n\n", plan.state.words());
+    let mut text = format!("state     {}\npte       {}\n\n", plan.state.words(), plan.pte.name);
     let offsets = serde_json::to_value(plan.offsets).unwrap();
     for (name, value) in offsets.as_object().unwrap() {
         writeln!(text, "offset    {name:<14} {value}").unwrap();
@@ -100,7 +112,7 @@ fn missing(plan: &Plan, meaning: Meaning) -> Option<&Missing> {
 #[test]
 fn the_plans_of_real_kernels() {
     let mut wrong = String::new();
-    for kernel in fixtures::KERNELS {
+    for kernel in fixtures::KERNELS.into_iter().chain(fixtures::ARM64) {
         let found = table(&Kernel::new(kernel).plan().unwrap());
         let path = format!("{}/tests/fixtures/kernels/{kernel}/plan.txt", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -125,6 +137,69 @@ fn without_trampolines_kprobes_carry_everything_but_the_end_of_reads() {
         assert!(gone.contains(&Meaning::ReadEnd), "{kernel}");
         assert!(missing(&plan, Meaning::ReadEnd).unwrap().reason.contains("return probe"), "{kernel}");
     }
+}
+
+#[test]
+fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
+    for (kernel, diverts) in fixtures::ARM64.into_iter().zip([false, false, true, true]) {
+        let kernel = Kernel::new(kernel);
+        assert_eq!(kernel.trials.is_empty(), !diverts, "nothing is tried in vain");
+        let plan = kernel.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| (hook.backend <= Backend::Fexit) == diverts));
+    }
+}
+
+#[test]
+fn arm64_s_layouts_are_told_by_what_the_kernel_shows() {
+    let layout = |kernel: &str, uffd_wp, version| {
+        let mut kernel = Kernel::new(kernel);
+        kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
+        kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
+    };
+    // Whatever userfaultfd says: without the exclusive bit there is one layout only.
+    assert_eq!(layout("arm64/5.10.223", Some(true), None), Ok((2, 8)));
+    assert_eq!(layout("arm64/6.1.192", Some(false), Some((6, 12))), Ok((3, 8)), "not by the version");
+    assert_eq!(layout("arm64/6.12.117", Some(true), Some((6, 1))), Ok((6, 12)));
+    assert_eq!(layout("arm64/6.12.117", None, Some((6, 12))), Ok((6, 12)), "unless nothing else tells");
+    assert_eq!(layout("arm64/6.1.192", None, Some((6, 1))), Ok((3, 8)));
+    let refused = layout("arm64/6.1.192", None, None).unwrap_err().to_string();
+    assert!(refused.contains("userfaultfd"), "{refused}");
+    let mut other = Kernel::new("6.12.117");
+    other.machine.arch = "riscv64";
+    assert!(other.plan().unwrap_err().to_string().contains("riscv64"));
+}
+
+#[test]
+fn a_forced_backend_is_the_only_one() {
+    for kernel in fixtures::KERNELS {
+        let mut forced = Kernel::new(kernel);
+        forced.backends = Backends::Kprobe;
+        let plan = forced.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| hook.backend >= Backend::Kprobe), "{kernel}");
+        let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+        assert_eq!(gone, [Meaning::ReadEnd, Meaning::WriteEnd], "{kernel}");
+        forced.backends = Backends::Fentry;
+        let plan = forced.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| hook.backend <= Backend::Fexit), "{kernel}");
+        assert_eq!(plan.missing.is_empty(), !kernel.starts_with("5."), "{kernel}: {:?}", plan.missing);
+    }
+}
+
+#[test]
+fn a_forced_backend_that_is_not_there_is_refused() {
+    let mut kernel = Kernel::new("6.12.117");
+    (kernel.backends, kernel.no_kprobes) = (Backends::Kprobe, Some("this kernel has no kprobes"));
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(gap.reason, "do_swap_page: --backend kprobe asks for kprobes, and this kernel has no kprobes");
+    let mut kernel = Kernel::new("6.12.117").without("register_ftrace_direct");
+    assert!(kernel.plan().unwrap().hooks.iter().all(|hook| hook.backend >= Backend::Kprobe));
+    kernel.backends = Backends::Fentry;
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(
+        gap.reason,
+        "do_swap_page: this kernel cannot divert functions to a trampoline (no register_ftrace_direct), \
+         and --backend fentry allows no kprobe"
+    );
 }
 
 #[test]
@@ -217,6 +292,9 @@ fn a_backported_fix_shows_in_the_symbols() {
     assert_eq!(state(&kernel), Some(State::PinnedWaitQueue));
     assert_eq!(kernel.plan().unwrap().state, State::PinnedWaitQueue);
     assert_eq!(state(&Kernel::new("6.1.192").leave_copy("swapcache_clear")), Some(State::PinnedTick), "a copy will do");
+    let reverted = Kernel::new("6.1.192").without("swapcache_clear");
+    assert_eq!(state(&reverted), Some(State::Unfixed), "a 6.1 of before the fix: only its symbols tell");
+    assert_eq!(reverted.plan().unwrap().state, State::Unfixed);
     let closed = Kernel::new("6.12.117").without("swapcache_wq").without("swap_info");
     assert_eq!(state(&closed), Some(State::Pinned), "no variable is listed, so a missing one tells nothing");
     assert_eq!(state(&kernel.without("do_swap_page")), None, "not a kernel that shows how it swaps");

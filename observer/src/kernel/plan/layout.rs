@@ -1,0 +1,98 @@
+//! How a kernel writes a swap entry into a PTE. Data, not code: the programs shift and mask by it.
+
+use serde::Serialize;
+
+use super::{Evidence, PlanError};
+
+/// Where a swap PTE holds its entry, and what tells a present one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PteLayout {
+    /// Its name in every output.
+    pub name: &'static str,
+    /// Lowest bit of the swap type.
+    pub type_shift: u32,
+    /// Bits of the type.
+    pub type_bits: u32,
+    /// Lowest bit of the offset.
+    pub offset_shift: u32,
+    /// Bits of the offset.
+    pub offset_bits: u32,
+    /// The offset is stored inverted (L1TF).
+    pub inverted: bool,
+    /// Any of these bits is set in a PTE that maps a page, and none in a swap PTE.
+    pub present: u64,
+}
+
+/// `arch/x86/include/asm/pgtable_64.h`, every version so far. Present: `_PAGE_PRESENT` or `_PAGE_PROTNONE`.
+const X86_64: PteLayout = PteLayout {
+    name: "x86-64",
+    type_shift: 59,
+    type_bits: 5,
+    offset_shift: 9,
+    offset_bits: 50,
+    inverted: true,
+    present: 1 | 1 << 8,
+};
+
+/// `arch/arm64/include/asm/pgtable.h` up to 5.18. Present: valid, or `PTE_PROT_NONE`.
+const ARM64_PLAIN: PteLayout = PteLayout {
+    name: "arm64, type in bits 2 to 7",
+    type_shift: 2,
+    type_bits: 6,
+    offset_shift: 8,
+    offset_bits: 50,
+    inverted: false,
+    present: 1 | 1 << 58,
+};
+
+/// From 570ef363509b (5.19) on bit 2 says that the page was exclusive.
+const ARM64_EXCLUSIVE: PteLayout =
+    PteLayout { name: "arm64, type in bits 3 to 7", type_shift: 3, type_bits: 5, ..ARM64_PLAIN };
+
+/// From 6.10 on bit 3 is userfaultfd's, and present but invalid is bit 11.
+const ARM64_UFFD: PteLayout = PteLayout {
+    name: "arm64, type in bits 6 to 10",
+    type_shift: 6,
+    type_bits: 5,
+    offset_shift: 12,
+    offset_bits: 50,
+    inverted: false,
+    present: 1 | 1 << 11,
+};
+
+/// Decides it by what the kernel shows (docs/decisions/pte.md): neither BTF nor symbols hold the layout itself.
+pub(super) fn find(evidence: &Evidence<'_>) -> Result<PteLayout, PlanError> {
+    let machine = evidence.machine;
+    match machine.arch {
+        "x86_64" => Ok(X86_64),
+        // Came in the same series as the bit in the PTE.
+        "aarch64" if evidence.btf.enum_value("PG_anon_exclusive").is_none() => Ok(ARM64_PLAIN),
+        // Write-protecting a page that is swapped out takes a bit in its PTE, for which the fields had to move.
+        "aarch64" => match machine.uffd_wp.or_else(|| machine.version.map(|version| version >= (6, 10))) {
+            Some(true) => Ok(ARM64_UFFD),
+            Some(false) => Ok(ARM64_EXCLUSIVE),
+            None => Err(PlanError::NoLayout(
+                "which of two layouts swap PTEs have here cannot be told: userfaultfd is not there to be asked".into(),
+            )),
+        },
+        other => Err(PlanError::NoLayout(format!(
+            "swap PTEs are laid out differently on {other}, and this build knows x86_64 and aarch64 only"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_meet_each_other_nor_what_tells_a_present_page() {
+        for layout in [X86_64, ARM64_PLAIN, ARM64_EXCLUSIVE, ARM64_UFFD] {
+            let mask = |shift: u32, bits: u32| ((1u64 << bits) - 1) << shift;
+            let (kind, offset) =
+                (mask(layout.type_shift, layout.type_bits), mask(layout.offset_shift, layout.offset_bits));
+            assert_eq!(kind & offset, 0, "{}", layout.name);
+            assert_eq!((kind | offset) & layout.present, 0, "{}", layout.name);
+        }
+    }
+}

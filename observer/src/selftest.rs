@@ -1,0 +1,313 @@
+//! `doctor --self-test`: a few own pages go out to a swap device of their own and come back, and exactly that must be
+//! seen. It makes "0 seen" evidence: of the hooks, of the offsets, and of how entries are read from PTEs, for which
+//! `/proc/self/pagemap` is the witness.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    exit::Exit,
+    kernel::{
+        facts::Facts,
+        memory::Zswap,
+        plan::{Meaning, Plan, State},
+        vmstat::Vmstat,
+    },
+    probe::{LoadError, Options, Probes, Slots},
+    setup::{Refusal, at_attach},
+    stress::{
+        Result as StressResult, StressError,
+        device::{SwapDevice, SwapOptions},
+        memory::{Mapping, pin_process},
+        pagemap::{Pagemap, Place, SwapEntry},
+        signals,
+    },
+};
+
+/// Pages that go out and come back.
+pub const PAGES: usize = 32;
+/// Slots beyond those: other pages of the host may go there too.
+const SPARE: u32 = 96;
+/// How often paging out is tried before it is given up, and the pause between tries.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// One thing that was expected, and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What.
+    pub what: &'static str,
+    /// How many there must be.
+    pub wanted: u64,
+    /// How many there were.
+    pub seen: u64,
+}
+
+/// How it came out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SelfTest {
+    /// Whether all checks came out as they must.
+    pub passed: bool,
+    /// Pages that went out and came back.
+    pub pages: usize,
+    /// Every check.
+    pub checks: Vec<Check>,
+}
+
+/// What became of a self-test that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// It was made.
+    Made(SelfTest),
+    /// It could not be.
+    NotMade {
+        /// Why, and what to do.
+        not_made: String,
+        /// Whether this host does not allow it, rather than something having gone wrong.
+        refused: bool,
+    },
+}
+
+impl From<Result<SelfTest, SelfTestError>> for Outcome {
+    fn from(result: Result<SelfTest, SelfTestError>) -> Self {
+        match result {
+            Ok(test) => Self::Made(test),
+            Err(error) => Self::NotMade { refused: error.is_refusal(), not_made: error.to_string() },
+        }
+    }
+}
+
+impl Outcome {
+    /// The exit code that goes with it: what was not seen leaves every "nothing found" open.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Made(SelfTest { passed: true, .. }) => Exit::Clean,
+            Self::Made(_) => Exit::Inconclusive,
+            Self::NotMade { refused: true, .. } => Exit::Refused,
+            Self::NotMade { .. } => Exit::Failed,
+        }
+    }
+}
+
+impl SelfTest {
+    fn of(checks: Vec<Check>) -> Self {
+        Self { passed: checks.iter().all(|check| check.seen == check.wanted), pages: PAGES, checks }
+    }
+}
+
+/// Why it could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SelfTestError {
+    /// The device or the memory.
+    #[error(transparent)]
+    Stage(#[from] StressError),
+    /// The programs could not be read.
+    #[error(transparent)]
+    Probe(#[from] LoadError),
+    /// The programs could not be attached.
+    #[error("{0:#}")]
+    Attach(anyhow::Error),
+}
+
+impl SelfTestError {
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Stage(error) => error.is_refusal(),
+            Self::Probe(_) => false,
+            Self::Attach(error) => error.is::<Refusal>(),
+        }
+    }
+}
+
+/// Makes the test: adds a zram device with swap, attaches, swaps own pages out and in, and takes everything away again.
+///
+/// # Errors
+/// When it could not be made. A test that was made and failed is no error.
+pub fn run(plan: &Plan, facts: &Facts) -> Result<SelfTest, SelfTestError> {
+    signals::watch()?;
+    let slots = u32::try_from(PAGES).unwrap_or(0) + SPARE;
+    // Beside other swap too: that matters to workloads that steer slots, which this one does not.
+    // What zswap holds is not read from the device, nor counted as if it were.
+    let alone = facts.swaps.as_deref().is_some_and(<[_]>::is_empty) && facts.memory.zswap != Zswap::On;
+    let mut device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap: true }, |_| Ok(()))?;
+    let tested = on_device(plan, alone);
+    device.tear_down()?;
+    tested
+}
+
+fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
+    pin_process()?;
+    let memory = Mapping::new(PAGES)?;
+    for page in 0..PAGES {
+        memory.fill(page, memory.address(page));
+    }
+    let mut probes = Probes::attach(plan, &Options { watch: true, ..Options::default() })
+        .map_err(|error| SelfTestError::Attach(at_attach(error)))?;
+    probes.watch(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())?;
+    let entries = page_out(&memory)?;
+    let before = Moment::now(&probes, &entries)?;
+    for page in 0..PAGES {
+        std::hint::black_box(memory.load(page));
+    }
+    let after = Moment::now(&probes, &entries)?;
+    probes.detach()?;
+    Ok(SelfTest::of(checks(plan, alone, &before, &after)))
+}
+
+/// Pages all out; where they went.
+fn page_out(memory: &Mapping) -> StressResult<Vec<SwapEntry>> {
+    let pagemap = Pagemap::open()?;
+    for _ in 0..TRIES {
+        signals::check()?;
+        memory.page_out(0, PAGES)?;
+        let places = (0..PAGES).map(|page| pagemap.place(memory.address(page))).collect::<StressResult<Vec<_>>>()?;
+        let entry = |place: &Place| match place {
+            Place::Swapped(entry) => Some(*entry),
+            _ => None,
+        };
+        if let Some(entries) = places.iter().map(entry).collect() {
+            return Ok(entries);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(StressError::Timeout { what: "all pages to be paged out", limit: PAUSE * TRIES })
+}
+
+/// What is counted at one moment.
+#[derive(Clone, Debug)]
+struct Moment {
+    begun: u64,
+    ended: u64,
+    installed: u64,
+    direct: u64,
+    reads: u64,
+    pins: u64,
+    pswpin: u64,
+    /// Of each page's entry.
+    slots: Slots,
+}
+
+impl Moment {
+    fn now(probes: &Probes, entries: &[SwapEntry]) -> Result<Self, SelfTestError> {
+        let counters = probes.snapshot()?.counters;
+        let vmstat = Vmstat::now().map_err(|error| StressError::format("/proc/vmstat", &error.to_string()))?;
+        let values = entries.iter().map(|entry| (u64::from(entry.kind), entry.offset));
+        Ok(Self {
+            begun: counters.begun,
+            ended: counters.ended,
+            installed: counters.installed,
+            direct: counters.read_direct,
+            reads: counters.read_direct + counters.read_cached,
+            pins: counters.pins,
+            pswpin: vmstat.pswpin,
+            slots: probes.slots(values)?,
+        })
+    }
+}
+
+/// What must have come to pass, as far as this plan can see it. Pure.
+fn checks(plan: &Plan, alone: bool, before: &Moment, after: &Moment) -> Vec<Check> {
+    let has = |meaning| plan.of(meaning).next().is_some();
+    let mut checks = Vec::new();
+    let mut expect = |what, seen: u64| checks.push(Check { what, wanted: PAGES as u64, seen });
+    expect("flights begun", after.begun - before.begun);
+    expect("flights ended", after.ended - before.ended);
+    expect("pages installed", after.installed - before.installed);
+    // Each at its own entry, as the pagemap names it: what was read from the PTE is right.
+    let pairs = || before.slots.iter().zip(&after.slots);
+    let opened = |(before, after): &(&_, &_)| is_one_flight(before, after);
+    expect("entries as the pagemap names them", pairs().filter(opened).count() as u64);
+    if has(Meaning::HandedOut) || has(Meaning::WriteBegin) {
+        // All maps were empty when the programs were attached.
+        expect(
+            "entries handed out or written before",
+            before.slots.iter().filter(|slot| slot.changes > 0).count() as u64,
+        );
+    }
+    if has(Meaning::Freed) {
+        expect("entries freed", pairs().filter(|(before, after)| after.frees != before.frees).count() as u64);
+    }
+    // Another device may read ahead.
+    if alone && has(Meaning::ReadBegin) {
+        expect("pages read", after.reads - before.reads);
+        expect("pages read, by the kernel's own count", after.pswpin - before.pswpin);
+        if plan.state != State::NoBypass {
+            expect("pages read past the swap cache", after.direct - before.direct);
+        }
+    }
+    if alone && has(Meaning::PinTry) && plan.state.has(Meaning::PinDrop) {
+        expect("pins taken", after.pins - before.pins);
+    }
+    checks
+}
+
+/// Whether one flight was opened and closed on a slot, and no more.
+fn is_one_flight(before: &observer_ebpf::slot::Slot, after: &observer_ebpf::slot::Slot) -> bool {
+    after.opens.wrapping_sub(before.opens) == 1 && after.closes.wrapping_sub(before.closes) == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use observer_ebpf::slot::Slot;
+
+    use super::*;
+    use crate::setup::tests::survey;
+
+    fn moments() -> (Moment, Moment) {
+        let slot = Slot { changes: 3, ..Slot::default() };
+        let before = Moment {
+            begun: 5,
+            ended: 5,
+            installed: 5,
+            direct: 0,
+            reads: 0,
+            pins: 0,
+            pswpin: 9,
+            slots: vec![slot; PAGES],
+        };
+        let n = PAGES as u64;
+        let slot = Slot { opens: 1, closes: 1, frees: 1, ..slot };
+        let after = Moment {
+            begun: 5 + n,
+            ended: 5 + n,
+            installed: 5 + n,
+            direct: n,
+            reads: n,
+            pins: n,
+            pswpin: 9 + n,
+            slots: vec![slot; PAGES],
+        };
+        (before, after)
+    }
+
+    #[test]
+    fn everything_seen_passes_and_one_missing_fails() {
+        let plan = survey("6.12.117", &Ok(()), true).plan.unwrap();
+        let (before, after) = moments();
+        let test = |after: &Moment| SelfTest::of(checks(&plan, true, &before, after));
+        assert!(test(&after).passed);
+        assert_eq!(test(&after).checks.len(), 10);
+        assert!(!test(&Moment { ended: after.ended - 1, ..after.clone() }).passed);
+        assert!(!test(&Moment { pswpin: after.pswpin + 1, ..after.clone() }).passed);
+        let mut elsewhere = after.clone();
+        elsewhere.slots[3] = before.slots[3];
+        let failed = test(&elsewhere);
+        assert!(!failed.passed, "a flight on an entry that the pagemap does not name");
+        let wrong: Vec<_> = failed.checks.iter().filter(|check| check.seen != check.wanted).collect();
+        assert_eq!((wrong[0].what, wrong[0].seen), ("entries as the pagemap names them", PAGES as u64 - 1));
+    }
+
+    #[test]
+    fn what_a_plan_cannot_see_is_not_asked_for() {
+        let (before, after) = moments();
+        let what = |kernel: &str, alone| {
+            let plan = survey(kernel, &Ok(()), true).plan.unwrap();
+            checks(&plan, alone, &before, &after).into_iter().map(|check| check.what).collect::<Vec<_>>()
+        };
+        assert!(!what("7.3.4", true).contains(&"pins taken") && what("7.3.4", true).contains(&"pages read"));
+        assert!(!what("6.12.117", false).iter().any(|what| what.starts_with("pages read")));
+        assert!(!what("5.10.223", true).contains(&"pins taken"));
+    }
+}
