@@ -51,6 +51,8 @@ pub const CAN_COPY: &str = "CAN_COPY";
 pub const WRITE_ENDS: &str = "WRITE_ENDS";
 /// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
 pub const WATCH: &str = "WATCH";
+/// `u32`: seats for open flights less one, see [`FLIGHT_SEATS`].
+pub const FLIGHT_SEAT_MASK: &str = "FLIGHT_SEAT_MASK";
 /// `u64`: bytes waiting in the ring buffer from which on every record wakes user space; below, none does.
 pub const WAKEUP_BYTES: &str = "WAKEUP_BYTES";
 /// `u64`: nanoseconds by which the widener delays a watched task after its read; 0: never.
@@ -62,6 +64,9 @@ pub const WIDEN_ONE_IN: &str = "WIDEN_ONE_IN";
 pub const WIDEN_COMM_LOW: &str = "WIDEN_COMM_LOW";
 /// `u64`: the other 8 bytes.
 pub const WIDEN_COMM_HIGH: &str = "WIDEN_COMM_HIGH";
+
+/// Seats for open flights at most, a power of two: tasks whose numbers are closer than that never share one.
+pub const FLIGHT_SEATS: u32 = 16_384;
 
 /// Swap types from here on may be migration, device-private, hwpoison or marker entries: `MAX_SWAPFILES` is 24 where all
 /// of those are configured, up to 30 where none is. Real areas beyond 24 are learnt from the entries handed out.

@@ -34,11 +34,24 @@ pub(crate) fn add_u32(value: *mut u8, offset: usize, n: u32) {
     unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(value.wrapping_add(offset).cast(), n) };
 }
 
+/// Takes away again.
+#[inline(always)]
+pub(crate) fn sub_u32(value: *mut u8, offset: usize, n: u32) {
+    add_u32(value, offset, n.wrapping_neg());
+}
+
 /// Reads a 32-bit word of a map value that other CPUs write.
 #[inline(always)]
 pub(crate) fn read_u32(value: *const u8, offset: usize) -> u32 {
     // SAFETY: as above.
     unsafe { core::ptr::read_volatile(value.wrapping_add(offset).cast()) }
+}
+
+/// Writes a 32-bit word of a map value that other CPUs read.
+#[inline(always)]
+pub(crate) fn write_u32(value: *mut u8, offset: usize, n: u32) {
+    // SAFETY: as above.
+    unsafe { core::ptr::write_volatile(value.wrapping_add(offset).cast(), n) }
 }
 
 /// See [`count!`].

@@ -3,13 +3,7 @@
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use observer_ebpf::record::{EntryRecord, F_STREAMED, FlightRecord};
 
-use crate::{
-    count::count,
-    filter::Filter,
-    globals,
-    maps::{EVENTS, Flight},
-    task,
-};
+use crate::{count::count, filter::Filter, flights::Flight, globals, maps::EVENTS, task};
 
 /// Streams a flight as far as it is known.
 #[inline(always)]

@@ -10,8 +10,9 @@ use crate::{
     emit,
     filter::Filter,
     flight::pages,
+    flights::flight_of,
     globals,
-    maps::{REAL_TYPES, WRITES, Write, flight_of},
+    maps::{REAL_TYPES, WRITES, Write},
     memory::Memory,
     pin, task,
 };
@@ -132,7 +133,7 @@ fn end_awaited(entry: u64, nr: u32) -> bool {
         return false;
     }
     let write = Write { entry, nr: nr.into() };
-    let noted = WRITES.insert(task::ids().0, &write, 0).is_ok();
+    let noted = WRITES.insert(task::ids().0, write, 0).is_ok();
     if !noted {
         count!(lost_write_end);
     }

@@ -1,9 +1,8 @@
 //! A flight's life: begin, read, end.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_log_ebpf::warn;
 use observer_ebpf::{
-    record::{F_CACHED, F_DIRECT, F_INSTALLED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED, FlightRecord},
+    record::{F_CACHED, F_DIRECT, F_INSTALLED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED},
     slot,
 };
 
@@ -11,8 +10,8 @@ use crate::{
     count::{self, count},
     emit,
     filter::Filter,
+    flights::{self, Flight, Seated, flight_of},
     globals,
-    maps::{FLIGHTS, Flight, flight_of},
     memory::{Copied, Memory},
     task,
 };
@@ -46,61 +45,64 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     let vma: u64 = unsafe { M::read(vmf, globals::VMF_VMA.load()) };
     // SAFETY: `vm_mm` of the fault's `struct vm_area_struct`.
     let mm = unsafe { M::read(vma as *const u8, globals::VMA_MM.load()) };
-    let flight = Flight {
-        record: FlightRecord {
-            entry,
-            base: entry,
-            nr: 1,
-            address,
-            mm,
-            begin: now,
-            tid,
-            tgid,
-            // Until a read begins: a flight that never reads still tells whether its entry is the one of before.
-            frees_read: frees_begin,
-            changes_read: changes_begin,
-            ..FlightRecord::default()
-        },
-        vmf: vmf as u64,
-        slot: index,
-        opens_begin,
-        frees_begin,
-        changes_begin,
-        frees_own: 0,
-        pin_pending: 0,
+    let flight = match flights::take_seat(tid) {
+        Seated::Fresh(flight) => flight,
+        Seated::Stale(flight) => {
+            never_ended(flight, tid);
+            flight
+        }
+        Seated::Nowhere => {
+            // Not observed, so not open.
+            slot.close();
+            warn!(&(), "no room for the flight of task {}", tid);
+            return;
+        }
     };
-    if !enter(tid, &flight) {
-        // Not observed, so not open.
-        slot.close();
-        return;
-    }
+    // Word by word: a whole flight would be built on the stack and copied.
+    let record = &mut flight.record;
+    record.flags = 0;
+    record.entry = entry;
+    record.base = entry;
+    record.address = address;
+    record.mm = mm;
+    record.begin = now;
+    record.read_begin = 0;
+    record.read_end = 0;
+    record.pin_try = 0;
+    record.pin_drop = 0;
+    record.freed_own = 0;
+    record.tid = tid;
+    record.tgid = tgid;
+    record.nr = 1;
+    record.fault_ret = 0;
+    record.pin_rc = 0;
+    record.pin_fails = 0;
+    // Until a read begins: a flight that never reads still tells whether its entry is the one of before.
+    record.frees_read = frees_begin;
+    record.frees_end = 0;
+    record.changes_read = changes_begin;
+    record.changes_end = 0;
+    flight.vmf = vmf as u64;
+    flight.slot = index;
+    flight.opens_begin = opens_begin;
+    flight.frees_begin = frees_begin;
+    flight.changes_begin = changes_begin;
+    flight.frees_own = 0;
+    flight.pin_pending = 0;
     count!(begun);
-    if opens_begin.wrapping_sub(closes) > 1
-        && let Some(flight) = flight_of(tid)
-    {
+    if opens_begin.wrapping_sub(closes) > 1 {
         emit::flight(flight, FLIGHT_OPENED, now, slot);
     }
 }
 
-/// Puts an open flight into the table. False: there was no room, which has been counted.
+/// This task's last flight never ended as far as we saw: a missed return. Its slot must not stay open for ever.
 #[inline(always)]
-fn enter(tid: u32, flight: &Flight) -> bool {
-    if FLIGHTS.insert(tid, flight, u64::from(BPF_NOEXIST)).is_ok() {
-        return true;
-    }
-    let Some(stale) = flight_of(tid) else {
-        count!(lost_table_full);
-        warn!(&(), "no room for the flight of task {}", tid);
-        return false;
-    };
-    // This task's last flight never ended as far as we saw: a missed return probe. Its slot must not stay open for ever.
+fn never_ended(stale: &Flight, tid: u32) {
     count!(lost_flight_end);
     warn!(&(), "the last flight of task {} never ended", tid);
     if let Some(slot) = Filter::at(stale.slot) {
         slot.close();
     }
-    *stale = *flight;
-    true
 }
 
 /// A read from a swap device is started, by a flight or by anybody else.
@@ -187,7 +189,7 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
     }
     time(flight.record.flags, now.wrapping_sub(flight.record.begin));
     count!(ended);
-    let _ = FLIGHTS.remove(tid);
+    flights::leave(tid);
 }
 
 /// Takes the flight off its slot, and streams it if it was not alone there.

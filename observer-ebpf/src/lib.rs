@@ -15,10 +15,17 @@ pub const MAP_EVENTS: &str = "EVENTS";
 pub const MAP_COUNTERS: &str = "COUNTERS";
 /// Name of the per-CPU array of histogram buckets ([`histogram`]).
 pub const MAP_FLIGHT_TIMES: &str = "FLIGHT_TIMES";
-/// Name of the hash of open flights by thread id; a value begins with a [`record::FlightRecord`].
+/// Name of the array of seats for open flights. A seat: a word of claims, one that names the owner (the thread id with the
+/// top bit set; 0: nobody), and the flight, which begins with a [`record::FlightRecord`].
 pub const MAP_FLIGHTS: &str = "FLIGHTS";
-/// Size of a value there.
-pub const FLIGHT_BYTES: usize = 200;
+/// Name of the hash of flights that found their seat taken: thread id to a seat.
+pub const MAP_SPILLED: &str = "SPILLED";
+/// Size of a seat.
+pub const SEAT_BYTES: usize = 208;
+/// Byte of a seat at which its owner is named.
+pub const SEAT_OWNER: usize = 4;
+/// Byte of a seat at which its flight begins.
+pub const SEAT_FLIGHT: usize = 8;
 /// Name of the array of [`slot::Slot`]s.
 pub const MAP_SLOTS: &str = "SLOTS";
 /// Name of the hash of tasks that are watched when [`config::WATCH`] says so: thread id to a generation of no meaning.

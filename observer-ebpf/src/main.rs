@@ -15,6 +15,7 @@ mod entry;
 mod fentry;
 mod filter;
 mod flight;
+mod flights;
 mod globals;
 mod kprobe;
 mod maps;

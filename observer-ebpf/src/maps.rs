@@ -1,14 +1,10 @@
-//! The maps. No LRU map (it evicts long before it is full); every table is preallocated, so no hook allocates.
+//! The maps that several modules use. No LRU map (it evicts long before it is full); every table is preallocated, so no hook allocates.
 
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
-use observer_ebpf::{config, counter::Counters, histogram, record::FlightRecord, slot};
-
-/// Open flights by thread id: a task is in `do_swap_page` at most once.
-#[map]
-pub(crate) static FLIGHTS: HashMap<u32, Flight> = HashMap::with_max_entries(16_384, 0);
+use observer_ebpf::{config, counter::Counters, histogram, slot};
 
 /// The filter, see [`slot`].
 #[map]
@@ -45,30 +41,4 @@ pub(crate) static WRITES: HashMap<u32, Write> = HashMap::with_max_entries(4_096,
 pub(crate) struct Write {
     pub(crate) entry: u64,
     pub(crate) nr: u64,
-}
-
-/// An open flight: its record as far as it is known, and what it saw of its slot when it began.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Flight {
-    pub(crate) record: FlightRecord,
-    /// `struct vm_fault *`: a return probe gets no arguments.
-    pub(crate) vmf: u64,
-    pub(crate) slot: u32,
-    pub(crate) opens_begin: u32,
-    pub(crate) frees_begin: u32,
-    pub(crate) changes_begin: u32,
-    /// Own frees of this slot, which say nothing about others.
-    pub(crate) frees_own: u32,
-    /// Kprobe backend: a pin try whose return is still to come.
-    pub(crate) pin_pending: u32,
-}
-
-const _: () = assert!(size_of::<Flight>() == observer_ebpf::FLIGHT_BYTES);
-
-/// The open flight of a task.
-#[inline(always)]
-pub(crate) fn flight_of(tid: u32) -> Option<&'static mut Flight> {
-    // SAFETY: a live map value, and only the task itself touches its own flight: no two references at once.
-    FLIGHTS.get_ptr_mut(tid).map(|flight| unsafe { &mut *flight })
 }

@@ -4,7 +4,7 @@ use observer_ebpf::record::F_PIN_TRIED;
 
 use crate::{
     count::count,
-    maps::{Flight, flight_of},
+    flights::{Flight, flight_of},
     task,
 };
 

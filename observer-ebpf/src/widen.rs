@@ -8,12 +8,7 @@ use aya_ebpf::{
     programs::{FExitContext, RetProbeContext},
 };
 
-use crate::{
-    count::count,
-    globals,
-    maps::{FLIGHTS, WATCHED},
-    task,
-};
+use crate::{count::count, flights::flight_of, globals, maps::WATCHED, task};
 
 /// Turns of the loop at most. Kernels of 5.10 have no way to loop without a bound that the verifier can walk through, and
 /// it keeps at most 8192 open branches, one a turn. So each turn must take its time: it copies [`CHUNK`] bytes, at least
@@ -44,7 +39,7 @@ pub(crate) fn widen_kretprobe(_ctx: RetProbeContext) -> u32 {
 fn widen() {
     let (tid, _) = task::ids();
     // In a flight, by a watched task, of the right command; else nobody is delayed.
-    if FLIGHTS.get_ptr(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() || !chosen() {
+    if flight_of(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() || !chosen() {
         return;
     }
     let (Some(to), Some(from)) = (WIDEN_SCRATCH.get_ptr_mut(0), WIDEN_SCRATCH.get_ptr(1)) else { return };

@@ -64,6 +64,9 @@ pub struct ObserveArgs {
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
+    /// Seats for open flights: for tests of what happens where tasks share them
+    #[arg(long, hide = true, value_name = "N", default_value = "16384", value_parser = flight_seats)]
+    pub flight_seats: u32,
     /// Start this command once everything is attached, observe only its tasks, and stop when it ends
     #[arg(last = true, value_name = "CMD")]
     pub cmd: Vec<OsString>,
@@ -245,6 +248,12 @@ fn ring_size(text: &str) -> Result<u32, String> {
         return Err("a power of two from 4 to 1048576".to_owned());
     }
     Ok(kib)
+}
+
+fn flight_seats(text: &str) -> Result<u32, String> {
+    let seats: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    let right = seats.is_power_of_two() && seats <= observer_ebpf::config::FLIGHT_SEATS;
+    if right { Ok(seats) } else { Err("a power of two up to 16384".to_owned()) }
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ impl Planned {
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
+            flight_seats: args.flight_seats,
             widen: args
                 .widen
                 .filter(|delay| !delay.is_zero())

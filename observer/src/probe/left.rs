@@ -2,33 +2,57 @@
 
 use std::fs;
 
-use aya::maps::{HashMap, MapData, MapError};
-use observer_ebpf::{FLIGHT_BYTES, record::FlightRecord};
+use aya::maps::{Array, HashMap, MapData, MapError};
+use observer_ebpf::{SEAT_BYTES, SEAT_FLIGHT, SEAT_OWNER, record::FlightRecord};
 
-/// The table of open flights, as far as it matters here.
-pub(super) type Flights = HashMap<MapData, u32, [u64; FLIGHT_BYTES / 8]>;
+/// A seat, in 32-bit words.
+type Seat = [u32; SEAT_BYTES / 4];
 
-/// Word of a flight that tells when it began.
-const BEGIN: usize = core::mem::offset_of!(FlightRecord, begin) / 8;
-/// As many as the table holds: entries may come and go while it is walked.
-const MOST: usize = 16_384;
+/// Word of a seat that names its owner.
+const OWNER: usize = SEAT_OWNER / 4;
+/// First of the two words that tell when its flight began.
+const BEGIN: usize = (SEAT_FLIGHT + core::mem::offset_of!(FlightRecord, begin)) / 4;
+/// As many as the hash holds: entries may come and go while it is walked.
+const MOST: usize = 4_096;
 
-/// Flights whose end was missed and whose task has not come back with another one since, which would have told.
-///
-/// A return probe on `do_swap_page` runs out of instances without a word, and a program may be skipped. Ask while the
-/// hooks are attached: what ends meanwhile leaves the table.
-pub(super) fn ends_missed(flights: &Flights) -> Result<u64, MapError> {
-    let mut missed = 0;
-    for tid in flights.keys().take(MOST) {
-        let tid = tid?;
-        let begun = || flights.get(&tid, 0).ok().and_then(|flight| flight.get(BEGIN).copied());
-        let Some(before) = begun() else { continue };
-        // Looked at in between: a flight that is still there afterwards was there all the time.
-        if is_elsewhere(state(tid)) && begun() == Some(before) {
-            missed += 1;
+/// The table of open flights.
+pub(super) struct Table {
+    pub(super) seats: Array<MapData, Seat>,
+    pub(super) spilled: HashMap<MapData, u32, Seat>,
+}
+
+impl Table {
+    /// Flights whose end was missed and whose task has not come back with another one since, which would have told.
+    ///
+    /// A return probe on `do_swap_page` runs out of instances without a word, and a program may be skipped. Ask while the
+    /// hooks are attached: what ends meanwhile leaves the table.
+    pub(super) fn ends_missed(&self) -> Result<u64, MapError> {
+        let mut missed = 0;
+        for index in 0..self.seats.len() {
+            let seat = || self.seats.get(&index, 0).ok();
+            if let Some(tid) = seat().as_ref().and_then(owner) {
+                missed += u64::from(is_missed(tid, || seat().filter(|seat| owner(seat) == Some(tid))));
+            }
         }
+        for tid in self.spilled.keys().take(MOST) {
+            let tid = tid?;
+            missed += u64::from(is_missed(tid, || self.spilled.get(&tid, 0).ok()));
+        }
+        Ok(missed)
     }
-    Ok(missed)
+}
+
+/// Whose flight is in a seat.
+fn owner(seat: &Seat) -> Option<u32> {
+    let mark = seat.get(OWNER).copied()?;
+    (mark != 0).then_some(mark & !(1 << 31))
+}
+
+/// Whether the flight that `seat` shows is still there although its task is elsewhere. The task is looked at in between: a
+/// flight that is still there afterwards was there all the time.
+fn is_missed(tid: u32, seat: impl Fn() -> Option<Seat>) -> bool {
+    let begun = || seat().and_then(|seat| seat.get(BEGIN..BEGIN + 2).map(<[u32]>::to_vec));
+    begun().is_some_and(|before| is_elsewhere(state(tid)) && begun() == Some(before))
 }
 
 /// The state of a thread, a letter; `None`: it is gone.
@@ -59,5 +83,24 @@ mod tests {
         assert!(!is_elsewhere(Some('R')) && !is_elsewhere(Some('D')));
         let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         assert!(!is_elsewhere(state(own)), "this one runs");
+    }
+
+    #[test]
+    fn only_a_flight_that_stays_while_its_task_is_elsewhere_was_missed() {
+        let mut seat: Seat = [0; SEAT_BYTES / 4];
+        assert_eq!(owner(&seat), None);
+        seat[OWNER] = 7 | 1 << 31;
+        assert_eq!(owner(&seat), Some(7));
+        let gone = u32::MAX >> 2;
+        assert!(is_missed(gone, || Some(seat)));
+        assert!(!is_missed(gone, || None), "it has left");
+        let looks = std::cell::Cell::new(0);
+        let next = || {
+            looks.set(looks.get() + 1);
+            let mut seat = seat;
+            seat[BEGIN] = looks.get();
+            Some(seat)
+        };
+        assert!(!is_missed(gone, next), "another flight by now");
     }
 }

@@ -45,6 +45,9 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Observe only tasks named by [`Probes::watch`] and their children.
     pub watch: bool,
+    /// Seats for open flights, a power of two, at most [`config::FLIGHT_SEATS`]. Fewer make flights share seats, which costs
+    /// time and must change nothing else.
+    pub flight_seats: u32,
     /// The widener, if wanted.
     pub widen: Option<Widen>,
     /// Let programs log, through the `log` crate.
@@ -53,7 +56,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 4 << 20, watch: false, widen: None, log: false }
+        Self { ring_bytes: 4 << 20, watch: false, flight_seats: config::FLIGHT_SEATS, widen: None, log: false }
     }
 }
 
@@ -104,7 +107,7 @@ pub struct Probes {
     counters: PerCpuArray<MapData, Counters>,
     flight_times: PerCpuArray<MapData, u64>,
     watched: HashMap<MapData, u32, u32>,
-    flights: left::Flights,
+    flights: left::Table,
     slots: Array<MapData, Slot>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
@@ -156,7 +159,10 @@ impl Probes {
             flight_times: map(&mut ebpf, abi::MAP_FLIGHT_TIMES)?.try_into().map_err(failed(abi::MAP_FLIGHT_TIMES))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
-            flights: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
+            flights: left::Table {
+                seats: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
+                spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
+            },
             ebpf: Some(ebpf),
             logger,
             programs,
@@ -204,8 +210,12 @@ impl Probes {
         // The skipped invocations are known to the programs only: read them while they live.
         let before = self.snapshot()?;
         let name = abi::MAP_FLIGHTS;
-        let ends_missed =
-            left::ends_missed(&self.flights).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        let counters = &before.counters;
+        let ends_missed = if counters.begun == counters.ended + counters.lost_flight_end {
+            0
+        } else {
+            self.flights.ends_missed().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?
+        };
         self.ebpf = None;
         self.programs.clear();
         Ok(Snapshot { skipped: before.skipped, ends_missed, ..self.snapshot()? })
@@ -285,7 +295,7 @@ fn lift_memlock_limit() {
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 21] = [
+    let words: [(&str, u32); 22] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -307,6 +317,7 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::WATCH, u32::from(options.watch)),
+        (config::FLIGHT_SEAT_MASK, options.flight_seats.clamp(1, config::FLIGHT_SEATS) - 1),
         (config::WIDEN_ONE_IN, widen.one_in),
     ];
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);

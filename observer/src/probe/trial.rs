@@ -20,7 +20,7 @@ pub fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
     let btf = Btf::from_sys_fs().map_err(|error| TrialError(error.to_string()))?;
     let mut loader = EbpfLoader::new();
     // The trial program uses no map: keep those that the object brings as small as they get.
-    for map in ["FLIGHTS", "WATCHED"] {
+    for map in ["FLIGHTS", "SPILLED", "WRITES", "WATCHED"] {
         loader.map_max_entries(map, 1);
     }
     loader.map_max_entries("EVENTS", 4096).map_max_entries("AYA_LOGS", 4096).map_max_entries("SLOTS", 1);

@@ -85,6 +85,13 @@ const CROWD: Step = Step {
     check: checks::crowd,
 };
 
+/// The same with one seat for all flights: those that find it taken must be observed no less.
+const ONE_SEAT: Step = Step {
+    name: "one-seat",
+    command: "observer record --flight-seats 1 --json -- /witness churn --pages 1024 --threads 8 --rounds 8 --shared",
+    check: checks::crowd,
+};
+
 const DOCTOR: Step = Step { name: "doctor", command: "observer doctor --json", check: checks::doctor };
 
 const FAILING_COMMAND: Step =
@@ -218,6 +225,7 @@ const EVERYTHING: &[Step] = &[
     INDEPENDENT,
     COUNTS,
     CROWD,
+    ONE_SEAT,
     FAILING_COMMAND,
     NO_SUCH_COMMAND,
     CUT_SHORT,

@@ -1,0 +1,165 @@
+//! The table of open flights, by thread id: a task is in `do_swap_page` at most once.
+//!
+//! A hash map would cost 120 to 190 instructions a look-up, and 630 to 750 for an insert and a delete (measured on 5.10 and
+//! 6.12). So a flight has a seat in an array, at the low bits of its task's number. Tasks whose numbers end alike want the
+//! same seat: whoever finds it taken goes to a small hash map, which is looked at only while somebody is there.
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    macros::map,
+    maps::{Array, HashMap},
+};
+use observer_ebpf::{config, record::FlightRecord};
+
+use crate::{
+    count::{add_u32, count, read_u32, sub_u32, write_u32},
+    globals,
+};
+
+#[map]
+static FLIGHTS: Array<Seat> = Array::with_max_entries(config::FLIGHT_SEATS, 0);
+
+/// Flights that found their seat taken.
+#[map]
+static SPILLED: HashMap<u32, Seat> = HashMap::with_max_entries(4_096, 0);
+
+/// One word: how many there are.
+#[map]
+static SPILLS: Array<u32> = Array::with_max_entries(1, 0);
+
+/// A place for one open flight.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Seat {
+    /// How many lay claim to it: whoever finds 1 after adding their own has it.
+    claims: u32,
+    /// Whose flight it is, see [`mark`]; 0: nobody's.
+    owner: u32,
+    flight: Flight,
+}
+
+const _: () = assert!(size_of::<Seat>() == observer_ebpf::SEAT_BYTES);
+const _: () = assert!(core::mem::offset_of!(Seat, owner) == observer_ebpf::SEAT_OWNER);
+const _: () = assert!(core::mem::offset_of!(Seat, flight) == observer_ebpf::SEAT_FLIGHT);
+
+/// An open flight: its record as far as it is known, and what it saw of its slot when it began.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Flight {
+    pub(crate) record: FlightRecord,
+    /// `struct vm_fault *`: a return probe gets no arguments.
+    pub(crate) vmf: u64,
+    pub(crate) slot: u32,
+    pub(crate) opens_begin: u32,
+    pub(crate) frees_begin: u32,
+    pub(crate) changes_begin: u32,
+    /// Own frees of this slot, which say nothing about others.
+    pub(crate) frees_own: u32,
+    /// Kprobe backend: a pin try whose return is still to come.
+    pub(crate) pin_pending: u32,
+}
+
+/// What a task that begins a flight gets.
+pub(crate) enum Seated {
+    /// A seat, with what was left of an earlier flight in it.
+    Fresh(&'static mut Flight),
+    /// Its own seat, with its last flight still in it: the end of that one was never seen.
+    Stale(&'static mut Flight),
+    /// None, because the table is full; counted.
+    Nowhere,
+}
+
+/// The open flight of a task.
+#[inline(always)]
+pub(crate) fn flight_of(tid: u32) -> Option<&'static mut Flight> {
+    let seat = seat_of(tid)?;
+    if owner(seat) == mark(tid) {
+        return Some(flight(seat));
+    }
+    if spills() == 0 {
+        return None;
+    }
+    SPILLED.get_ptr_mut(tid).map(flight)
+}
+
+/// Gives a task that begins a flight a seat.
+#[inline(always)]
+pub(crate) fn take_seat(tid: u32) -> Seated {
+    if let Some(stale) = flight_of(tid) {
+        return Seated::Stale(stale);
+    }
+    let Some(seat) = seat_of(tid) else { return Seated::Nowhere };
+    // No compare-and-swap before 5.12: add first, then look. Of two that add, at least the later one sees both and backs
+    // off; it may be that both do.
+    let claims = core::mem::offset_of!(Seat, claims);
+    add_u32(seat.cast(), claims, 1);
+    if read_u32(seat.cast(), claims) == 1 {
+        own(seat, mark(tid));
+        return Seated::Fresh(flight(seat));
+    }
+    sub_u32(seat.cast(), claims, 1);
+    spill(tid)
+}
+
+/// Takes a task's flight out of the table.
+#[inline(always)]
+pub(crate) fn leave(tid: u32) {
+    let Some(seat) = seat_of(tid) else { return };
+    if owner(seat) == mark(tid) {
+        own(seat, 0);
+        sub_u32(seat.cast(), core::mem::offset_of!(Seat, claims), 1);
+    } else if SPILLED.remove(tid).is_ok()
+        && let Some(spills) = SPILLS.get_ptr_mut(0)
+    {
+        sub_u32(spills.cast(), 0, 1);
+    }
+}
+
+#[inline(always)]
+fn spill(tid: u32) -> Seated {
+    // SAFETY: integers only, for which zeroes are valid.
+    let empty: Seat = unsafe { core::mem::zeroed() };
+    let Some(spills) = SPILLS.get_ptr_mut(0) else { return Seated::Nowhere };
+    // Raised first: whoever sees the flight there must look there.
+    add_u32(spills.cast(), 0, 1);
+    if SPILLED.insert(tid, empty, u64::from(BPF_NOEXIST)).is_ok()
+        && let Some(seat) = SPILLED.get_ptr_mut(tid)
+    {
+        return Seated::Fresh(flight(seat));
+    }
+    sub_u32(spills.cast(), 0, 1);
+    count!(lost_table_full);
+    Seated::Nowhere
+}
+
+#[inline(always)]
+fn seat_of(tid: u32) -> Option<*mut Seat> {
+    FLIGHTS.get_ptr_mut(tid & globals::FLIGHT_SEAT_MASK.load())
+}
+
+/// How a seat names its owner: never 0, not even for the idle task, in whose name interrupts run.
+#[inline(always)]
+const fn mark(tid: u32) -> u32 {
+    tid | 1 << 31
+}
+
+#[inline(always)]
+fn owner(seat: *const Seat) -> u32 {
+    read_u32(seat.cast(), core::mem::offset_of!(Seat, owner))
+}
+
+#[inline(always)]
+fn own(seat: *mut Seat, owner: u32) {
+    write_u32(seat.cast(), core::mem::offset_of!(Seat, owner), owner);
+}
+
+#[inline(always)]
+fn spills() -> u32 {
+    SPILLS.get_ptr(0).map_or(0, |spills| read_u32(spills.cast(), 0))
+}
+
+#[inline(always)]
+fn flight(seat: *mut Seat) -> &'static mut Flight {
+    // SAFETY: a live map value, and only the task itself touches its own flight: no two references at once.
+    unsafe { &mut (*seat).flight }
+}
