@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap},
 };
-use observer_ebpf::{SEAT_BYTES, SEAT_TAKEN, config, record::FlightRecord};
+use observer_ebpf::{config, record::FlightRecord};
 
 use crate::{
     count::{add_u32, count, read_u32, sub_u32, write_u32},
@@ -38,8 +38,9 @@ struct Seat {
     flight: Flight,
 }
 
-const _: () = assert!(size_of::<Seat>() == SEAT_BYTES);
-const _: () = assert!(core::mem::offset_of!(Seat, owner) == 4 && core::mem::offset_of!(Seat, flight) == 8);
+const _: () = assert!(size_of::<Seat>() == observer_ebpf::SEAT_BYTES);
+const _: () = assert!(core::mem::offset_of!(Seat, owner) == observer_ebpf::SEAT_OWNER);
+const _: () = assert!(core::mem::offset_of!(Seat, flight) == observer_ebpf::SEAT_FLIGHT);
 
 /// An open flight: its record as far as it is known, and what it saw of its slot when it began.
 #[repr(C)]
@@ -139,7 +140,7 @@ fn seat_of(tid: u32) -> Option<*mut Seat> {
 /// How a seat names its owner: never 0, not even for the idle task, in whose name interrupts run.
 #[inline(always)]
 const fn mark(tid: u32) -> u32 {
-    tid | SEAT_TAKEN
+    tid | 1 << 31
 }
 
 #[inline(always)]

@@ -15,15 +15,17 @@ pub const MAP_EVENTS: &str = "EVENTS";
 pub const MAP_COUNTERS: &str = "COUNTERS";
 /// Name of the per-CPU array of histogram buckets ([`histogram`]).
 pub const MAP_FLIGHT_TIMES: &str = "FLIGHT_TIMES";
-/// Name of the array of seats for open flights. A seat begins with a word of claims and a word that names the owner
-/// ([`SEAT_TAKEN`] and its thread id; 0: nobody), and goes on with a [`record::FlightRecord`].
+/// Name of the array of seats for open flights. A seat: a word of claims, one that names the owner (the thread id with the
+/// top bit set; 0: nobody), and the flight, which begins with a [`record::FlightRecord`].
 pub const MAP_FLIGHTS: &str = "FLIGHTS";
-/// Name of the hash of open flights, by thread id, that found their seat taken; its values are seats too.
+/// Name of the hash of flights that found their seat taken: thread id to a seat.
 pub const MAP_SPILLED: &str = "SPILLED";
 /// Size of a seat.
 pub const SEAT_BYTES: usize = 208;
-/// Bit of a seat's owner that says that there is one.
-pub const SEAT_TAKEN: u32 = 1 << 31;
+/// Byte of a seat at which its owner is named.
+pub const SEAT_OWNER: usize = 4;
+/// Byte of a seat at which its flight begins.
+pub const SEAT_FLIGHT: usize = 8;
 /// Name of the array of [`slot::Slot`]s.
 pub const MAP_SLOTS: &str = "SLOTS";
 /// Name of the hash of tasks that are watched when [`config::WATCH`] says so: thread id to a generation of no meaning.

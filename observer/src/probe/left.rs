@@ -3,49 +3,56 @@
 use std::fs;
 
 use aya::maps::{Array, HashMap, MapData, MapError};
-use observer_ebpf::{SEAT_BYTES, SEAT_TAKEN, record::FlightRecord};
+use observer_ebpf::{SEAT_BYTES, SEAT_FLIGHT, SEAT_OWNER, record::FlightRecord};
 
-/// A seat, as words.
-type Seat = [u64; SEAT_BYTES / 8];
-/// The seats for open flights, as far as they matter here.
-pub(super) type Seats = Array<MapData, Seat>;
-/// Flights that found their seat taken.
-pub(super) type Spilled = HashMap<MapData, u32, Seat>;
+/// A seat, in 32-bit words.
+type Seat = [u32; SEAT_BYTES / 4];
 
-/// Word of a seat that tells when its flight began.
-const BEGIN: usize = 1 + core::mem::offset_of!(FlightRecord, begin) / 8;
+/// Word of a seat that names its owner.
+const OWNER: usize = SEAT_OWNER / 4;
+/// First of the two words that tell when its flight began.
+const BEGIN: usize = (SEAT_FLIGHT + core::mem::offset_of!(FlightRecord, begin)) / 4;
 /// As many as the hash holds: entries may come and go while it is walked.
-const MOST_SPILLED: usize = 4_096;
+const MOST: usize = 4_096;
 
-/// Flights whose end was missed and whose task has not come back with another one since, which would have told.
-///
-/// A return probe on `do_swap_page` runs out of instances without a word, and a program may be skipped. Ask while the
-/// hooks are attached: what ends meanwhile leaves its seat.
-pub(super) fn ends_missed(seats: &Seats, spilled: &Spilled) -> Result<u64, MapError> {
-    let mut missed = 0;
-    for index in 0..seats.len() {
-        missed += u64::from(is_left(|| seats.get(&index, 0).ok()));
-    }
-    for tid in spilled.keys().take(MOST_SPILLED) {
-        let tid = tid?;
-        missed += u64::from(is_left(|| spilled.get(&tid, 0).ok()));
-    }
-    Ok(missed)
+/// The table of open flights.
+pub(super) struct Table {
+    pub(super) seats: Array<MapData, Seat>,
+    pub(super) spilled: HashMap<MapData, u32, Seat>,
 }
 
-/// Whether a seat is taken by a task that is certainly elsewhere.
-fn is_left(look: impl Fn() -> Option<Seat>) -> bool {
-    let flight = || look().as_ref().and_then(flight_in);
-    let Some((tid, begun)) = flight() else { return false };
-    // Looked at in between: a flight that is still there afterwards was there all the time.
-    is_elsewhere(state(tid)) && flight() == Some((tid, begun))
+impl Table {
+    /// Flights whose end was missed and whose task has not come back with another one since, which would have told.
+    ///
+    /// A return probe on `do_swap_page` runs out of instances without a word, and a program may be skipped. Ask while the
+    /// hooks are attached: what ends meanwhile leaves the table.
+    pub(super) fn ends_missed(&self) -> Result<u64, MapError> {
+        let mut missed = 0;
+        for index in 0..self.seats.len() {
+            let seat = || self.seats.get(&index, 0).ok();
+            if let Some(tid) = seat().as_ref().and_then(owner) {
+                missed += u64::from(is_missed(tid, || seat().filter(|seat| owner(seat) == Some(tid))));
+            }
+        }
+        for tid in self.spilled.keys().take(MOST) {
+            let tid = tid?;
+            missed += u64::from(is_missed(tid, || self.spilled.get(&tid, 0).ok()));
+        }
+        Ok(missed)
+    }
 }
 
-/// Whose flight is in a seat, and when it began.
-fn flight_in(seat: &Seat) -> Option<(u32, u64)> {
-    let owner = u32::try_from(seat.first()? >> 32).ok()?;
-    let begun = seat.get(BEGIN).copied()?;
-    (owner & SEAT_TAKEN != 0).then_some((owner & !SEAT_TAKEN, begun))
+/// Whose flight is in a seat.
+fn owner(seat: &Seat) -> Option<u32> {
+    let mark = seat.get(OWNER).copied()?;
+    (mark != 0).then_some(mark & !(1 << 31))
+}
+
+/// Whether the flight that `seat` shows is still there although its task is elsewhere. The task is looked at in between: a
+/// flight that is still there afterwards was there all the time.
+fn is_missed(tid: u32, seat: impl Fn() -> Option<Seat>) -> bool {
+    let begun = || seat().and_then(|seat| seat.get(BEGIN..BEGIN + 2).map(<[u32]>::to_vec));
+    begun().is_some_and(|before| is_elsewhere(state(tid)) && begun() == Some(before))
 }
 
 /// The state of a thread, a letter; `None`: it is gone.
@@ -68,15 +75,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seat_names_its_owner() {
-        let mut seat: Seat = [0; SEAT_BYTES / 8];
-        assert_eq!(flight_in(&seat), None);
-        seat[0] = u64::from(7 | SEAT_TAKEN) << 32 | 1;
-        seat[BEGIN] = 99;
-        assert_eq!(flight_in(&seat), Some((7, 99)));
-    }
-
-    #[test]
     fn a_thread_that_sleeps_on_its_own_account_or_is_gone_is_in_no_flight() {
         assert_eq!(parse_state("7 (a ) S (b) R 1 2"), Some('R'));
         assert_eq!(parse_state("7 (x) D 1"), Some('D'));
@@ -85,5 +83,24 @@ mod tests {
         assert!(!is_elsewhere(Some('R')) && !is_elsewhere(Some('D')));
         let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         assert!(!is_elsewhere(state(own)), "this one runs");
+    }
+
+    #[test]
+    fn only_a_flight_that_stays_while_its_task_is_elsewhere_was_missed() {
+        let mut seat: Seat = [0; SEAT_BYTES / 4];
+        assert_eq!(owner(&seat), None);
+        seat[OWNER] = 7 | 1 << 31;
+        assert_eq!(owner(&seat), Some(7));
+        let gone = u32::MAX >> 2;
+        assert!(is_missed(gone, || Some(seat)));
+        assert!(!is_missed(gone, || None), "it has left");
+        let looks = std::cell::Cell::new(0);
+        let next = || {
+            looks.set(looks.get() + 1);
+            let mut seat = seat;
+            seat[BEGIN] = looks.get();
+            Some(seat)
+        };
+        assert!(!is_missed(gone, next), "another flight by now");
     }
 }

@@ -107,8 +107,7 @@ pub struct Probes {
     counters: PerCpuArray<MapData, Counters>,
     flight_times: PerCpuArray<MapData, u64>,
     watched: HashMap<MapData, u32, u32>,
-    seats: left::Seats,
-    spilled: left::Spilled,
+    flights: left::Table,
     slots: Array<MapData, Slot>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
@@ -160,8 +159,10 @@ impl Probes {
             flight_times: map(&mut ebpf, abi::MAP_FLIGHT_TIMES)?.try_into().map_err(failed(abi::MAP_FLIGHT_TIMES))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
-            seats: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
-            spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
+            flights: left::Table {
+                seats: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
+                spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
+            },
             ebpf: Some(ebpf),
             logger,
             programs,
@@ -209,11 +210,12 @@ impl Probes {
         // The skipped invocations are known to the programs only: read them while they live.
         let before = self.snapshot()?;
         let name = abi::MAP_FLIGHTS;
-        let missed = || left::ends_missed(&self.seats, &self.spilled);
-        // Thousands of look-ups that are not needed where every flight has ended.
-        let all_ended = before.counters.begun == before.counters.ended;
-        let ends_missed = if all_ended { Ok(0) } else { missed() };
-        let ends_missed = ends_missed.map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        let counters = &before.counters;
+        let ends_missed = if counters.begun == counters.ended + counters.lost_flight_end {
+            0
+        } else {
+            self.flights.ends_missed().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?
+        };
         self.ebpf = None;
         self.programs.clear();
         Ok(Snapshot { skipped: before.skipped, ends_missed, ..self.snapshot()? })
