@@ -237,16 +237,16 @@ impl<O: Onlooker> Live<'_, O> {
         {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
             let flight_times = if read_times { self.probes.flight_times().ok() } else { None };
-            self.sampled(self.sample_of(snapshot, flight_times));
+            self.sampled(self.sample_of(&snapshot, flight_times));
         }
         self.ticks = self.ticks.wrapping_add(1);
         let Self { context, engine, sample, now, ending, .. } = self;
         self.onlooker.tick(&View { context, engine, sample, now: *now, ending })
     }
 
-    fn sample_of(&self, snapshot: Snapshot, flight_times: Option<FlightTimes>) -> Sample {
+    fn sample_of(&self, snapshot: &Snapshot, flight_times: Option<FlightTimes>) -> Sample {
         let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
-        Sample { at: now(), snapshot, undecodable, vmstat, flight_times }
+        Sample { at: now(), snapshot: *snapshot, undecodable, vmstat, flight_times }
     }
 
     fn sampled(&mut self, sample: Sample) {
@@ -264,7 +264,7 @@ impl<O: Onlooker> Live<'_, O> {
     /// Reads the counters for the first time: what the kernel counts from here on is seen.
     fn begin(&mut self) -> Result<(), LoadError> {
         let (snapshot, flight_times) = (self.probes.snapshot()?, self.probes.flight_times()?);
-        self.sampled(self.sample_of(snapshot, Some(flight_times)));
+        self.sampled(self.sample_of(&snapshot, Some(flight_times)));
         Ok(())
     }
 
@@ -277,7 +277,7 @@ impl<O: Onlooker> Live<'_, O> {
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         let flight_times = self.probes.flight_times()?;
-        self.sampled(Sample { vmstat, ..self.sample_of(snapshot, Some(flight_times)) });
+        self.sampled(Sample { vmstat, ..self.sample_of(&snapshot, Some(flight_times)) });
         self.ending.cost = SelfCost { records: self.ending.cost.records, ..cost };
         self.engine.finish();
         Ok(())
