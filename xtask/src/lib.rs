@@ -3,6 +3,7 @@
 pub mod arch;
 pub mod build;
 pub mod commands;
+pub mod exports;
 pub mod kernels;
 pub mod paths;
 pub mod process;

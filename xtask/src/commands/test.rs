@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::KERNELS_HELP;
 use crate::{
     arch::Arch,
-    build,
+    build, exports,
     kernels::{Kernel, Sources, Unavailable, version},
     paths,
     process::{Purpose, show},
@@ -16,7 +16,7 @@ use crate::{
     vm::Failure,
 };
 
-/// Format, lints, unit tests; then the guests: every kernel's steps, and what must come out.
+/// Format, lints, unit tests; what is exported, read with others' programs; then the guests: every kernel's steps, and what must come out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which tests.
@@ -42,9 +42,11 @@ pub struct Args {
 enum Which {
     /// Format, lints and unit tests.
     Unit,
+    /// What is exported, read with programs that others wrote.
+    Exports,
     /// Guests.
     Guest,
-    /// Both.
+    /// All of it.
     All,
 }
 
@@ -65,10 +67,13 @@ const GUESTS_RUN: &[(&str, Era)] = &[
 /// When something could not be run at all; a test that fails is told and makes the exit code 1.
 pub fn run(args: &Args) -> Result<u8> {
     ensure(BUILD, Voice::Changes)?;
-    if args.which != Which::Guest {
+    if matches!(args.which, Which::Unit | Which::All) {
         unit()?;
     }
-    if args.which == Which::Unit {
+    if matches!(args.which, Which::Exports | Which::All) {
+        exports::check(&build::observer_static(Arch::X86_64)?)?;
+    }
+    if matches!(args.which, Which::Unit | Which::Exports) {
         return Ok(0);
     }
     if args.matrix {

@@ -32,10 +32,19 @@ pub enum Need {
     Busybox,
     /// xz, to decompress kernel modules.
     Xz,
+    /// Python with its module venv.
+    Python,
+    /// A Prometheus server and promtool.
+    Prometheus,
+    /// A browser.
+    Chromium,
 }
 
 /// What building needs.
 pub const BUILD: &[Need] = &[Need::Toolchain, Need::BpfLinker];
+
+/// What reading exports with others' programs needs.
+pub const EXPORTS: &[Need] = &[Need::Python, Need::Prometheus, Need::Chromium];
 
 /// What running guests of x86-64 needs.
 pub const GUESTS: &[Need] = &[Need::Qemu, Need::Busybox, Need::Xz];
@@ -68,9 +77,17 @@ pub fn ensure(needs: &[Need], voice: Voice) -> Result<()> {
             Need::QemuArm => apt.ensure("qemu-system-arm", has_emulator(Arch::Arm64), voice)?,
             Need::Busybox => apt.ensure("busybox-static", vm::static_busybox().is_some(), voice)?,
             Need::Xz => apt.ensure("xz-utils", paths::find_program("xz").is_some(), voice)?,
+            Need::Python => apt.ensure("python3-venv", has_venv(), voice)?,
+            Need::Prometheus => apt.ensure("prometheus", paths::find_program("promtool").is_some(), voice)?,
+            Need::Chromium => apt.ensure("chromium", paths::find_program("chromium").is_some(), voice)?,
         }
     }
     Ok(())
+}
+
+/// Debian keeps the part of Python that makes environments in a package of its own.
+fn has_venv() -> bool {
+    Command::new("python3").args(["-c", "import ensurepip"]).output().is_ok_and(|output| output.status.success())
 }
 
 fn has_emulator(arch: Arch) -> bool {

@@ -1,0 +1,59 @@
+//! What `observer report` and `observer serve` write, read by programs that others wrote: `check_exports.py`, over the
+//! recordings kept as fixtures.
+
+use std::{path::Path, process::Command};
+
+use anyhow::Result;
+
+use crate::{
+    paths,
+    process::{self, Purpose},
+    setup::{EXPORTS, Voice, ensure},
+};
+
+/// Recordings that the formats are made from, in the folder of fixtures.
+const RECORDINGS: &[&str] = &["v1.obs", "v1-storm-5.10.obs"];
+
+/// Checks every format.
+///
+/// # Errors
+/// When a check fails, or what reads the formats cannot be had.
+pub fn check(observer: &Path) -> Result<()> {
+    ensure(EXPORTS, Voice::Changes)?;
+    let python = environment()?;
+    let tools = paths::workspace().join("observer/tests");
+    for recording in RECORDINGS {
+        eprintln!("checking the exports of {recording}");
+        let mut command = Command::new(&python);
+        command
+            .arg(tools.join("tools/check_exports.py"))
+            .arg(observer)
+            .arg(tools.join("fixtures/recordings").join(recording))
+            .arg("--out")
+            .arg(paths::target().join("exports").join(recording));
+        process::show(
+            &mut command,
+            Purpose { what: "checking exports", by_hand: "mend what the line with FAIL says" },
+        )?;
+    }
+    Ok(())
+}
+
+/// A Python of our own under target/, with the packages that read the formats. The path of its interpreter.
+fn environment() -> Result<std::path::PathBuf> {
+    let dir = paths::target().join("exports-python");
+    let python = dir.join("bin/python");
+    let wanted = paths::workspace().join("observer/tests/tools/requirements.txt");
+    if !python.exists() {
+        let purpose = Purpose { what: "making a Python environment", by_hand: "install python3-venv" };
+        process::read(Command::new("python3").args(["-m", "venv"]).arg(&dir), purpose)?;
+    }
+    let purpose = Purpose {
+        what: "installing the Python packages that read exports",
+        by_hand: "pip install -r observer/tests/tools/requirements.txt in target/exports-python",
+    };
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(wanted);
+    process::read(&mut pip, purpose)?;
+    Ok(python)
+}
