@@ -22,7 +22,7 @@ pub(crate) use count;
 /// Relaxed, and the old value unused, so that it becomes the one atomic instruction that kernels before 5.12 know; on
 /// x86 it is a full barrier all the same.
 #[inline(always)]
-fn add_u64(value: *mut u8, offset: usize, n: u64) {
+pub(crate) fn add_u64(value: *mut u8, offset: usize, n: u64) {
     // SAFETY: callers hand a live map value and the offset of an aligned word in it; the verifier checks both.
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value.wrapping_add(offset).cast(), n) };
 }

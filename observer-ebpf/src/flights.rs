@@ -12,7 +12,7 @@ use aya_ebpf::{
 use observer_ebpf::{config, record::FlightRecord};
 
 use crate::{
-    count::{add_u32, count, read_u32, sub_u32, write_u32},
+    count::{add_u32, add_u64, count, read_u32, sub_u32, write_u32},
     globals,
 };
 
@@ -94,7 +94,7 @@ pub(crate) fn take_seat(tid: u32) -> Seated {
     let claims = core::mem::offset_of!(Seat, claims);
     add_u32(seat.cast(), claims, 1);
     if read_u32(seat.cast(), claims) == 1 {
-        own(seat, mark(tid));
+        write_u32(seat.cast(), core::mem::offset_of!(Seat, owner), mark(tid));
         return Seated::Fresh(flight(seat));
     }
     sub_u32(seat.cast(), claims, 1);
@@ -106,8 +106,9 @@ pub(crate) fn take_seat(tid: u32) -> Seated {
 pub(crate) fn leave(tid: u32) {
     let Some(seat) = seat_of(tid) else { return };
     if owner(seat) == mark(tid) {
-        own(seat, 0);
-        sub_u32(seat.cast(), core::mem::offset_of!(Seat, claims), 1);
+        // Both words in one step: an owner taken out a little later could be the next one (arm64 keeps no such order).
+        let claim_and_owner = u64::from(mark(tid)) << 32 | 1;
+        add_u64(seat.cast(), core::mem::offset_of!(Seat, claims), claim_and_owner.wrapping_neg());
     } else if SPILLED.remove(tid).is_ok()
         && let Some(spills) = SPILLS.get_ptr_mut(0)
     {
@@ -146,11 +147,6 @@ const fn mark(tid: u32) -> u32 {
 #[inline(always)]
 fn owner(seat: *const Seat) -> u32 {
     read_u32(seat.cast(), core::mem::offset_of!(Seat, owner))
-}
-
-#[inline(always)]
-fn own(seat: *mut Seat, owner: u32) {
-    write_u32(seat.cast(), core::mem::offset_of!(Seat, owner), owner);
 }
 
 #[inline(always)]
