@@ -332,6 +332,7 @@ impl Onlooker for Live {
     fn command_ended(&mut self) -> ControlFlow<()> {
         // What it did can be looked at until somebody quits.
         self.dashboard.app.say("the command has ended; q for the summary".to_owned(), false);
+        self.dashboard.app.command_ended = true;
         self.dashboard.dirty = true;
         ControlFlow::Continue(())
     }

@@ -26,7 +26,7 @@ pub(super) fn picture(summary: &Summary, finding: &Finding) -> String {
     let story = story(finding, &setting);
     let mut page = Markup::default();
     page.write(format_args!(
-        "<figure><img alt=\"{}\" src=\"data:image/svg+xml,{}\"></figure>\n",
+        "<p><img alt=\"{}\" src=\"data:image/svg+xml,{}\"></p>\n",
         escaped(&story.sentence),
         percent_encoded(&svg::draw(&story))
     ));
@@ -38,7 +38,7 @@ pub(super) fn picture(summary: &Summary, finding: &Finding) -> String {
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/:=;,()".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-_.~/=;,()".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.

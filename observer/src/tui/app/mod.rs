@@ -45,6 +45,8 @@ pub struct App {
     pub typing: bool,
     /// The line at the bottom.
     pub message: Option<Message>,
+    /// The watched command has ended: nothing new will come.
+    pub command_ended: bool,
     live: Shown,
     frozen: Option<Box<Shown>>,
     page: usize,
@@ -67,6 +69,7 @@ impl Default for App {
             findings: Table::new(0),
             typing: false,
             message: None,
+            command_ended: false,
             live: Shown::default(),
             frozen: None,
             page: 1,

@@ -42,6 +42,9 @@ fn note(app: &App) -> (String, Tone) {
     if app.is_frozen() {
         notes.push("FROZEN".to_owned());
     }
+    if app.command_ended {
+        notes.push("COMMAND ENDED".to_owned());
+    }
     let place = |cursor: usize, len: usize| if len == 0 { String::new() } else { format!("{}/{len}", cursor + 1) };
     match app.tab {
         Tab::Overview => {}
@@ -56,5 +59,5 @@ fn note(app: &App) -> (String, Tone) {
         notes.push(format!("filter: {}", app.filter()));
     }
     notes.retain(|note| !note.is_empty());
-    (notes.join("  "), if app.is_frozen() { Tone::Caution } else { Tone::Dim })
+    (notes.join("  "), if app.is_frozen() || app.command_ended { Tone::Caution } else { Tone::Dim })
 }
