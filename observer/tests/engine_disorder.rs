@@ -226,7 +226,10 @@ proptest! {
         // not cover: the one loss that lowers without being told by the engine (the ring buffer's own counter tells it).
         prop_assert!(lowered <= told + ends || changes > 0, "{lowered} lowered; {told} told, {ends} ends lost");
         if ends + changes == 0 && report.losses.late_events == 0 {
-            prop_assert_eq!(verdicts, whole);
+            prop_assert_eq!(&verdicts, &whole);
+        }
+        if report.losses.late_events == 0 {
+            prop_assert_eq!(report.findings.len(), verdicts.len(), "told twice, counted twice");
         }
         // A flight whose end was lost is never timed: it is an open flight given up, or was never known.
         prop_assert!(report.losses.flights_without_end as usize <= ends + report.losses.late_events as usize);

@@ -59,6 +59,14 @@ fn freed_alone_is_a_window() {
 }
 
 #[test]
+fn a_free_by_the_reader_itself_is_no_window() {
+    let mut freed = change(ChangeKind::Freed, 20, 4);
+    freed.by.tid = reader().task.tid;
+    let flight = Flight { changes: Seen { at_read: 8, at_end: 8 }, ..reader() };
+    assert_eq!(verdict(&flight, &[freed]), None);
+}
+
+#[test]
 fn a_read_that_began_after_the_hand_out_is_fresh() {
     let flight = Flight { changes: Seen { at_read: 9, at_end: 9 }, frees: Seen { at_read: 4, at_end: 4 }, ..reader() };
     let freed_and_out = [change(ChangeKind::Freed, 6, 4), change(ChangeKind::HandedOut, 7, 8)];
