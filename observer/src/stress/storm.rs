@@ -76,7 +76,8 @@ fn play<W: Write>(
     done: &mut Done,
 ) -> Result<()> {
     options.check()?;
-    let (_ballast, swap_type) = ballast::fill(device, options.free)?;
+    let (ballast, swap_type) = ballast::fill(device, options.free)?;
+    let mut relief = Relief { ballast: &ballast, next: 0, reads: device.reads()? };
     // One page more than is walked over: one that is never touched.
     let pages = Arc::new(Mapping::new(options.pages as usize + 1)?);
     let mut walkers = Walkers::start(options.threads as usize, options.pages as usize, &pages)?;
@@ -101,11 +102,40 @@ fn play<W: Write>(
         let adds = walkers.pass();
         let ended_ns = now_ns();
         let short = short_pages(&pages, &mut held, u64::from(options.threads));
+        if pass.is_multiple_of(STARVED_AFTER) {
+            relief.look(device)?;
+        }
         done.rounds = done.rounds.saturating_add(1);
         done.lost = done.lost.saturating_add(u32::try_from(short.len()).unwrap_or(u32::MAX));
         out.send(&Message::Pass(PassTruth { pass, pid, started_ns, ended_ns, short, adds }))?;
     }
     Ok(())
+}
+
+/// So many passes without a single read from the device: no page goes out any more.
+const STARVED_AFTER: u64 = 32;
+
+/// Brings pages of the ballast back when the storm has starved.
+///
+/// A stale install leaves the page that it overtook behind in the swap cache, nobody's, and its entry taken, until the
+/// kernel happens to reclaim it. Seen on 5.10.223: with four entries free, four of those end the storm.
+struct Relief<'a> {
+    ballast: &'a Mapping,
+    next: usize,
+    reads: u64,
+}
+
+impl Relief<'_> {
+    fn look(&mut self, device: &SwapDevice) -> Result<()> {
+        let reads = device.reads()?;
+        if reads == self.reads {
+            // Each page that is read in gives its entry back; after the last one it begins with the first again, in vain.
+            self.ballast.load(self.next);
+            self.next = (self.next + 1) % (device.slots() as usize).max(1);
+        }
+        self.reads = device.reads()?;
+        Ok(())
+    }
 }
 
 /// The pages that do not hold what they held before and `added` more. What they hold is what they are measured by next.
