@@ -2,7 +2,7 @@
 
 use observer_ebpf::{
     config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE},
-    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_FREED_OWN},
+    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_COUNT_DROPPED, F_FREED_OWN},
 };
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     emit,
     filter::Filter,
     flight::pages,
-    flights::flight_of,
+    flights::{Flight, flight_of},
     globals,
     maps::{REAL_TYPES, WRITES, Write},
     memory::Memory,
@@ -85,8 +85,7 @@ fn freed_own(entry: u64, slot: Filter, open: u32) -> bool {
     }
     if flight.record.entry == entry {
         if flight.frees_own == 0 {
-            flight.record.frees_end = slot.frees();
-            flight.record.changes_end = slot.changes();
+            end_span(flight, slot);
             if open > 1 {
                 flight.record.freed_own = task::now();
             }
@@ -95,6 +94,28 @@ fn freed_own(entry: u64, slot: Filter, open: u32) -> bool {
         flight.frees_own = flight.frees_own.wrapping_add(1);
     }
     true
+}
+
+/// `nr` entries lose a reference. If it is the running task's flight that gives its own up, its page is installed: what
+/// happens from here on, while others may still hold the entry, is not under this reader.
+#[inline(always)]
+pub(crate) fn count_dropped(entry: u64, nr: u32) {
+    let Some(flight) = flight_of(task::ids().0) else { return };
+    if !pin::covers(entry, nr, flight.record.entry) {
+        return;
+    }
+    let Some(slot) = Filter::at(flight.slot) else { return };
+    end_span(flight, slot);
+    flight.record.flags |= F_COUNT_DROPPED;
+}
+
+/// Notes the slot's numbers as those up to which changes are under the flight's read; the first time counts.
+#[inline(always)]
+fn end_span(flight: &mut Flight, slot: Filter) {
+    if flight.record.flags & F_COUNT_DROPPED == 0 {
+        flight.record.frees_end = slot.frees();
+        flight.record.changes_end = slot.changes();
+    }
 }
 
 /// `nr` entries are given to a page that is to be swapped out.

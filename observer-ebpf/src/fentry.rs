@@ -78,6 +78,20 @@ pub(crate) fn pin_drop_fentry(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `swap_free(entry)`.
+#[fentry]
+pub(crate) fn count_drop_fentry_entry(ctx: FEntryContext) -> i32 {
+    entry::count_dropped(ctx.arg(0), 1);
+    0
+}
+
+/// `swap_free_nr(entry, nr)`.
+#[fentry]
+pub(crate) fn count_drop_fentry_entry_nr(ctx: FEntryContext) -> i32 {
+    entry::count_dropped(ctx.arg(0), ctx.arg(1));
+    0
+}
+
 /// `free_swap_slot(entry)`.
 #[fentry]
 pub(crate) fn freed_fentry_entry(ctx: FEntryContext) -> i32 {

@@ -2,7 +2,7 @@
 
 use aya_log_ebpf::warn;
 use observer_ebpf::{
-    record::{F_CACHED, F_DIRECT, F_INSTALLED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED},
+    record::{F_CACHED, F_COUNT_DROPPED, F_DIRECT, F_INSTALLED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED},
     slot,
 };
 
@@ -196,7 +196,7 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
 #[inline(always)]
 fn close(flight: &mut Flight, slot: Filter, now: u64) {
     let (frees, changes) = (slot.frees(), slot.changes());
-    if flight.frees_own == 0 {
+    if flight.frees_own == 0 && flight.record.flags & F_COUNT_DROPPED == 0 {
         flight.record.frees_end = frees;
         flight.record.changes_end = changes;
     }

@@ -74,6 +74,20 @@ pub(crate) fn pin_drop_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
+/// `swap_free(entry)`.
+#[kprobe]
+pub(crate) fn count_drop_kprobe_entry(ctx: ProbeContext) -> u32 {
+    entry::count_dropped(arg(&ctx, 0), 1);
+    0
+}
+
+/// `swap_free_nr(entry, nr)`.
+#[kprobe]
+pub(crate) fn count_drop_kprobe_entry_nr(ctx: ProbeContext) -> u32 {
+    entry::count_dropped(arg(&ctx, 0), arg(&ctx, 1) as u32);
+    0
+}
+
 /// `free_swap_slot(entry)`.
 #[kprobe]
 pub(crate) fn freed_kprobe_entry(ctx: ProbeContext) -> u32 {

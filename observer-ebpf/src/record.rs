@@ -26,6 +26,9 @@ pub const F_INSTALLED: u32 = 1 << 2;
 pub const F_PIN_TRIED: u32 = 1 << 3;
 /// Flag of a flight: it has freed the entry itself; the `*_end` sequence numbers are those of that moment.
 pub const F_FREED_OWN: u32 = 1 << 4;
+/// Flag of a flight: it has given up its reference to the entry, which it does once its page is installed; the `*_end`
+/// sequence numbers are those of that moment.
+pub const F_COUNT_DROPPED: u32 = 1 << 6;
 /// Flag of a flight: it is being streamed.
 pub const F_STREAMED: u32 = 1 << 5;
 

@@ -38,6 +38,8 @@ pub enum Meaning {
     PinTry,
     /// A pin is dropped.
     PinDrop,
+    /// Entries lose a reference.
+    CountDrop,
     /// Entries are released.
     Freed,
     /// Entries are given to a page on its way out.
@@ -50,13 +52,14 @@ pub enum Meaning {
 
 impl Meaning {
     /// All, in the order of a flight.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::FlightBegin,
         Self::FlightEnd,
         Self::ReadBegin,
         Self::ReadEnd,
         Self::PinTry,
         Self::PinDrop,
+        Self::CountDrop,
         Self::Freed,
         Self::HandedOut,
         Self::WriteBegin,
@@ -72,6 +75,7 @@ impl Meaning {
             Self::ReadEnd => "read end",
             Self::PinTry => "pin try",
             Self::PinDrop => "pin drop",
+            Self::CountDrop => "count drop",
             Self::Freed => "entry freed",
             Self::HandedOut => "entry handed out",
             Self::WriteBegin => "write begin",
@@ -87,6 +91,9 @@ impl Meaning {
             Self::ReadEnd => Some("how long a read took is unknown"),
             Self::PinTry => Some("pin waits are not seen"),
             Self::PinDrop => Some("holds and oversleep are unknown"),
+            Self::CountDrop => Some(
+                "what happens between a reader's install and its return, while others hold the entry, is charged to it",
+            ),
             Self::Freed => Some("windows are not seen; reuse and stale-install are"),
             Self::HandedOut => Some("reuse and stale-install are seen by the write alone, and some are missed"),
             Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
@@ -283,13 +290,12 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let state = state::judge(evidence.symbols);
     let mut hooks = Vec::new();
     let mut missing = Vec::new();
-    for meaning in Meaning::ALL {
+    for meaning in Meaning::ALL.into_iter().filter(|meaning| state.has(*meaning)) {
         match hooks_for(meaning, evidence, &offsets) {
             Ok((found, in_part)) => {
                 hooks.extend(found);
                 missing.extend(in_part);
             }
-            Err(_) if !state.has(meaning) => {}
             Err(reason) => {
                 let consequence = meaning.without().unwrap_or("nothing can be observed").to_owned();
                 let gap = Missing { meaning, reason, consequence };

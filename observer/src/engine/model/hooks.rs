@@ -205,7 +205,7 @@ impl Hooks {
         true
     }
 
-    /// `swap_free` in a flight, just after its page was mapped: no hook of today's programs. From here on nothing that
+    /// `swap_free` in a flight, just after its page was mapped: hooked on unfixed kernels only. From here on nothing that
     /// happens to the entry is under this reader, even if somebody else's reference keeps it from being released.
     pub(super) fn count_dropped(&mut self, tid: Tid, slot: u8) {
         if !self.count_hook {

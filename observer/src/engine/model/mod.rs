@@ -85,7 +85,7 @@ impl Config {
         Self {
             kernel,
             write_hook: WriteHook::Both,
-            count_hook: false,
+            count_hook: matches!(kernel, Kernel::Unfixed),
             faulters: 2,
             faults: 1,
             evictions: 0,

@@ -127,6 +127,20 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
     ),
     candidate(Meaning::PinDrop, "swapcache_clear", "PE*", (Fentry, "pin_drop_fentry"), &[(Kprobe, "pin_drop_kprobe")]),
+    candidate(
+        Meaning::CountDrop,
+        "swap_free",
+        "E",
+        (Fentry, "count_drop_fentry_entry"),
+        &[(Kprobe, "count_drop_kprobe_entry")],
+    ),
+    candidate(
+        Meaning::CountDrop,
+        "swap_free_nr",
+        "EI",
+        (Fentry, "count_drop_fentry_entry_nr"),
+        &[(Kprobe, "count_drop_kprobe_entry_nr")],
+    ),
     // The funnel through which every entry goes when its last reference is gone. Not swap_free: on pinned kernels the
     // entry is released by swapcache_clear, and unmap, exit and swapoff do not pass through swap_free at all.
     candidate(

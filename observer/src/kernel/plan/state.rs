@@ -50,6 +50,8 @@ impl State {
         match meaning {
             Meaning::PinTry => !matches!(self, Self::NoBypass),
             Meaning::PinDrop => matches!(self, Self::PinnedTick | Self::PinnedWaitQueue | Self::Pinned),
+            // A pinned reader cannot be overtaken, and without the bypass nobody can.
+            Meaning::CountDrop => matches!(self, Self::Unfixed),
             _ => true,
         }
     }
