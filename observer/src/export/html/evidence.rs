@@ -38,7 +38,7 @@ pub(super) fn picture(summary: &Summary, finding: &Finding) -> String {
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/=;,()".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-_.~/=;,".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
