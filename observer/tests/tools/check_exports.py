@@ -348,8 +348,8 @@ class Page(html.parser.HTMLParser):
         self.names[tag] = self.names.get(tag, 0) + 1
         for name, value in attrs:
             # Nothing from outside, nothing that runs.
-            if name in ("src", "href", "xlink:href", "action", "data") and not (value or "").startswith("#"):
-                self.outside.append((tag, name, value))
+            if name in ("src", "href", "xlink:href", "action", "data") and not (value or "").startswith(("#", "data:image/svg+xml,")):
+                self.outside.append((tag, name, (value or "")[:80]))
             if name.startswith("on"):
                 self.outside.append((tag, name, value))
         if tag not in self.VOID:
