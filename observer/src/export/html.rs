@@ -27,7 +27,7 @@ pub fn page(reported: &Reported) -> String {
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // Not even by mistake: the page may load nothing.
     page.raw(
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n",
     );
     page.write(format_args!(
         "<title>observer: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
