@@ -204,8 +204,13 @@ pub fn independent(era: Era, finished: &Finished) -> Checked {
 
 /// The witness's own JSON line: with `--json` its output goes to standard error.
 fn witness(finished: &Finished) -> Result<Value, String> {
+    on_stderr(finished, "the witness said nothing")
+}
+
+/// The last JSON object on a line of standard error.
+fn on_stderr(finished: &Finished, without: &str) -> Result<Value, String> {
     let mut objects = finished.stderr.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    objects.find(Value::is_object).ok_or_else(|| format!("the witness said nothing: {}", finished.stderr.trim()))
+    objects.find(Value::is_object).ok_or_else(|| format!("{without}: {}", finished.stderr.trim()))
 }
 
 /// At least 100 000 swap-ins, each counted once.
@@ -256,8 +261,7 @@ pub fn crowd(_era: Era, finished: &Finished) -> Checked {
 /// What was recorded and what its replay says are equal, finding by finding and count by count.
 pub fn recorded(_era: Era, finished: &Finished) -> Checked {
     let live = finished.json()?;
-    let replay: Value = serde_json::from_str(finished.stderr.trim())
-        .map_err(|error| format!("the report is not one JSON object ({error}): {}", finished.stderr.trim()))?;
+    let replay = on_stderr(finished, "no report of the recording")?;
     let (live, replay) = (live.as_object().ok_or("no object")?, replay.as_object().ok_or("no object")?);
     let other: Vec<&String> = live.keys().filter(|key| live.get(*key) != replay.get(*key)).collect();
     ensure(other.is_empty(), || format!("live and replay differ in {other:?}"))?;
