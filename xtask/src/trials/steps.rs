@@ -218,7 +218,11 @@ pub fn of(era: Era) -> Vec<Step> {
     match era {
         Era::LockedDown => vec![DOCTOR, ATTACHES, REFUSES_KPROBES, NOTHING_LEFT],
         Era::Integrity => vec![DOCTOR, ATTACHES, ATTACHES_KPROBES, NOTHING_LEFT],
-        Era::NoBypass => [&[ZSWAP], EVERYTHING].concat(),
+        // The newest kernels refuse to switch ftrace off (7.3: "Operation not supported").
+        Era::NoBypass => {
+            let rest = EVERYTHING.iter().filter(|step| step.name != NO_FTRACE.name);
+            [ZSWAP].iter().chain(rest).copied().collect()
+        }
         Era::Unfixed | Era::Pinned => EVERYTHING.to_vec(),
     }
 }
