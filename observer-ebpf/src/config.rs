@@ -51,6 +51,17 @@ pub const CAN_COPY: &str = "CAN_COPY";
 pub const WRITE_ENDS: &str = "WRITE_ENDS";
 /// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
 pub const WATCH: &str = "WATCH";
+/// `u32`: one bit for each swap type whose flights are observed; all ones: every type, doubtful ones included.
+pub const ONLY_TYPES: &str = "ONLY_TYPES";
+/// `u32`: only flights of tasks of this process (thread group) are observed; 0: of all.
+pub const ONLY_PID: &str = "ONLY_PID";
+/// `u64`: first 8 bytes, little-endian, of the command whose tasks' flights are observed; both halves 0: of any command.
+pub const ONLY_COMM_LOW: &str = "ONLY_COMM_LOW";
+/// `u64`: the other 8 bytes.
+pub const ONLY_COMM_HIGH: &str = "ONLY_COMM_HIGH";
+/// `u32`: 1: only flights of tasks in, or below, the control group in the map [`MAP_CGROUPS`](crate::MAP_CGROUPS) are
+/// observed.
+pub const ONLY_CGROUP: &str = "ONLY_CGROUP";
 /// `u32`: seats for open flights less one, see [`FLIGHT_SEATS`].
 pub const FLIGHT_SEAT_MASK: &str = "FLIGHT_SEAT_MASK";
 /// `u64`: bytes waiting in the ring buffer from which on every record wakes user space; below, none does.

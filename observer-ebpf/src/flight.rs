@@ -13,7 +13,7 @@ use crate::{
     flights::{self, Flight, Seated, flight_of},
     globals,
     memory::{Copied, Memory},
-    task,
+    task, wanted,
 };
 
 /// `do_swap_page` is entered.
@@ -27,7 +27,7 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
         return;
     }
     let (tid, tgid) = task::ids();
-    if !task::observed(tid) {
+    if !wanted::this_entry(entry) || !wanted::this_task(tid, tgid) {
         return;
     }
     let index = slot::index(entry);
@@ -112,9 +112,9 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
     let nr = pages(page, flags);
     let cached = flags & (1 << (globals::PG_SWAPCACHE.load() & 63)) != 0;
-    let (tid, _) = task::ids();
+    let (tid, tgid) = task::ids();
     let flight = flight_of(tid);
-    if flight.is_none() && !task::observed(tid) {
+    if flight.is_none() && !(wanted::this_task(tid, tgid) && of_wanted_entry(page)) {
         return;
     }
     if cached {
@@ -140,6 +140,14 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     flight.record.frees_read = slot.frees();
     flight.record.changes_read = slot.changes();
     flight.record.read_begin = task::now();
+}
+
+/// Whether what is read lies in a swap area that is to be observed.
+#[inline(always)]
+fn of_wanted_entry(page: *const u8) -> bool {
+    // Copied on both backends: what a folio holds as `private` is a pointer to the verifier, and no number can be made of it.
+    // SAFETY: a page or folio that is read from swap has its entry in `private`.
+    !wanted::filters_entries() || wanted::this_entry(unsafe { Copied::read(page, globals::PAGE_PRIVATE.load()) })
 }
 
 /// Number of pages of the page or folio.
@@ -171,7 +179,7 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
     let (tid, _) = task::ids();
     let Some(flight) = flight_of(tid) else {
         if let Some(vmf) = vmf {
-            count_unknown_end::<M>(vmf, tid);
+            count_unknown_end::<M>(vmf);
         }
         return;
     };
@@ -232,11 +240,16 @@ fn time(flags: u32, ns: u64) {
 
 /// An end without a begin: nothing is lost if the flight was none of ours.
 #[inline(always)]
-fn count_unknown_end<M: Memory>(vmf: *const u8, tid: u32) {
+fn count_unknown_end<M: Memory>(vmf: *const u8) {
     // SAFETY: the hook's argument is a `struct vm_fault`.
     let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
-    let special = !task::pte_present(pte) && !task::real(task::entry_of_pte(pte));
-    if !special && task::observed(tid) {
+    let (tid, tgid) = task::ids();
+    // A PTE that maps a page by now tells no more which entry it was.
+    let unwanted = !task::pte_present(pte) && {
+        let entry = task::entry_of_pte(pte);
+        !task::real(entry) || !wanted::this_entry(entry)
+    };
+    if !unwanted && wanted::this_task(tid, tgid) {
         count!(unknown_end);
     }
 }

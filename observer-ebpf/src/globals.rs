@@ -36,6 +36,11 @@ globals! {
     CAN_COPY: u32 = 0;
     WRITE_ENDS: u32 = 0;
     WATCH: u32 = 0;
+    ONLY_TYPES: u32 = u32::MAX;
+    ONLY_PID: u32 = 0;
+    ONLY_COMM_LOW: u64 = 0;
+    ONLY_COMM_HIGH: u64 = 0;
+    ONLY_CGROUP: u32 = 0;
     FLIGHT_SEAT_MASK: u32 = observer_ebpf::config::FLIGHT_SEATS - 1;
     WAKEUP_BYTES: u64 = 0;
     WIDEN_NS: u64 = 0;

@@ -28,5 +28,9 @@ pub const SEAT_OWNER: usize = 4;
 pub const SEAT_FLIGHT: usize = 8;
 /// Name of the array of [`slot::Slot`]s.
 pub const MAP_SLOTS: &str = "SLOTS";
+/// Name of the array of the one control group that [`config::ONLY_CGROUP`] speaks of.
+pub const MAP_CGROUPS: &str = "CGROUPS";
+/// Name of the array of types of the swap areas that one reading of `/proc/swaps` has shown, in its order.
+pub const MAP_SHOWN: &str = "SHOWN";
 /// Name of the hash of tasks that are watched when [`config::WATCH`] says so: thread id to a generation of no meaning.
 pub const MAP_WATCHED: &str = "WATCHED";

@@ -21,7 +21,9 @@ mod kprobe;
 mod maps;
 mod memory;
 mod pin;
+mod shown;
 mod task;
+mod wanted;
 mod watch;
 mod widen;
 

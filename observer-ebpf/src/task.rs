@@ -3,11 +3,7 @@
 use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use observer_ebpf::config::ENTRY_TYPE_SHIFT;
 
-use crate::{
-    count::read_u32,
-    globals,
-    maps::{REAL_TYPES, WATCHED},
-};
+use crate::{count::read_u32, globals, maps::REAL_TYPES};
 
 /// Thread id and process id of the running task.
 #[inline(always)]
@@ -36,10 +32,14 @@ pub(crate) fn comm() -> [u8; 16] {
     bpf_get_current_comm().unwrap_or_default()
 }
 
-/// Whether flights of this task are to be observed.
+/// Whether the running task's command is the one in these 16 bytes; both halves 0: any is.
 #[inline(always)]
-pub(crate) fn observed(tid: u32) -> bool {
-    globals::WATCH.load() == 0 || WATCHED.get_ptr(tid).is_some()
+pub(crate) fn comm_is(low: u64, high: u64) -> bool {
+    if low == 0 && high == 0 {
+        return true;
+    }
+    let comm = u128::from_le_bytes(comm());
+    comm as u64 == low && (comm >> 64) as u64 == high
 }
 
 /// The entry in a swap PTE, as this kernel's architecture lays it out (docs/decisions/pte.md).

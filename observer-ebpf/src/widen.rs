@@ -65,10 +65,5 @@ fn chosen() -> bool {
 
 #[inline(always)]
 fn command_matches() -> bool {
-    let (low, high) = (globals::WIDEN_COMM_LOW.load(), globals::WIDEN_COMM_HIGH.load());
-    if low == 0 && high == 0 {
-        return true;
-    }
-    let comm = u128::from_le_bytes(task::comm());
-    comm as u64 == low && (comm >> 64) as u64 == high
+    task::comm_is(globals::WIDEN_COMM_LOW.load(), globals::WIDEN_COMM_HIGH.load())
 }

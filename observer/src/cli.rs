@@ -4,7 +4,10 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use self::values::{bench_size, comm, file_size, flight_seats, ring_size, rotation_time, widening};
 use crate::{export::format::Format, kernel::plan::Backends};
+
+mod values;
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
@@ -51,9 +54,31 @@ pub enum Command {
     Workload(WorkloadArgs),
 }
 
+/// What to look at only, decided in the kernel. What happens to an entry in a flight that is looked at is seen whoever
+/// does it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Filters (applied in the kernel)")]
+pub struct FilterArgs {
+    /// Only entries of this swap device, by name or path as in /proc/swaps; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub device: Vec<String>,
+    /// Only flights of this process, all threads of it
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "cmd")]
+    pub pid: Option<u32>,
+    /// Only flights of tasks of this name
+    #[arg(long, value_name = "C", value_parser = comm)]
+    pub comm: Option<String>,
+    /// Only flights of tasks in this control group or below, as in /proc/PID/cgroup or as a path
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<PathBuf>,
+}
+
 /// Options of every observation.
 #[derive(Debug, Clone, Args)]
 pub struct ObserveArgs {
+    /// What to look at only.
+    #[command(flatten)]
+    pub filters: FilterArgs,
     /// Stop after this time, e.g. 30s, 5min
     #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
@@ -297,81 +322,6 @@ pub struct WorkloadArgs {
     pub options: String,
 }
 
-/// Longest delay: the widener runs with preemption off.
-const LONGEST_WIDENING: Duration = Duration::from_millis(100);
-
-fn widening(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 20ms"))?;
-    if duration > LONGEST_WIDENING {
-        return Err("at most 100ms: the task keeps its CPU for all of it".to_owned());
-    }
-    Ok(duration)
-}
-
-/// A number of bytes: plain, or with K, M or G (powers of 1024).
-fn size(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
-        number if number.ends_with('K') => (number.trim_end_matches('K').to_owned(), 10),
-        number if number.ends_with('M') => (number.trim_end_matches('M').to_owned(), 20),
-        number if number.ends_with('G') => (number.trim_end_matches('G').to_owned(), 30),
-        number => (number.to_owned(), 0),
-    };
-    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 16M"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| "too much".to_owned())
-}
-
-fn bench_size(text: &str) -> Result<u64, String> {
-    use crate::bench::swapin::{MAX_BYTES, MIN_BYTES};
-    let bytes = size(text)?;
-    if (MIN_BYTES..=MAX_BYTES).contains(&bytes) { Ok(bytes) } else { Err("from 1M to 64G".to_owned()) }
-}
-
-fn comm(text: &str) -> Result<String, String> {
-    match text.len() {
-        0 => Err("an empty name matches no task".to_owned()),
-        1..=15 => Ok(text.to_owned()),
-        _ => Err(format!(
-            "the kernel keeps 15 bytes of a task's name: give `{}`",
-            text.chars().take(15).collect::<String>()
-        )),
-    }
-}
-
-/// Bytes, with a unit of 1024 each: K, M, G.
-fn file_size(text: &str) -> Result<u64, String> {
-    const SMALLEST: u64 = 64 << 10;
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let shift = match unit.trim_end_matches("iB").trim_end_matches('B') {
-        "" => 0,
-        "K" | "k" => 10,
-        "M" => 20,
-        "G" => 30,
-        _ => return Err("a number with K, M or G, e.g. 100M".to_owned()),
-    };
-    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 100M"))?;
-    let bytes = number.checked_mul(1 << shift).ok_or("too large")?;
-    if bytes < SMALLEST { Err("at least 64K".to_owned()) } else { Ok(bytes) }
-}
-
-fn rotation_time(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 1h"))?;
-    if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
-}
-
-fn ring_size(text: &str) -> Result<u32, String> {
-    let kib: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    if !kib.is_power_of_two() || !(4..=1 << 20).contains(&kib) {
-        return Err("a power of two from 4 to 1048576".to_owned());
-    }
-    Ok(kib)
-}
-
-fn flight_seats(text: &str) -> Result<u32, String> {
-    let seats: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    let right = seats.is_power_of_two() && seats <= observer_ebpf::config::FLIGHT_SEATS;
-    if right { Ok(seats) } else { Err("a power of two up to 16384".to_owned()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,16 +333,6 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_are_powers_of_1024() {
-        assert_eq!(
-            ["4096", "16M", "16MiB", "16mb", "1G"].map(size),
-            [Ok(4096), Ok(1 << 24), Ok(1 << 24), Ok(1 << 24), Ok(1 << 30)]
-        );
-        assert!(size("").is_err() && size("M").is_err() && size("99999999999G").is_err() && size("-1").is_err());
-        assert!(bench_size("0").is_err() && bench_size("4096").is_err());
     }
 
     #[test]
@@ -421,6 +361,9 @@ mod tests {
         assert_eq!(parse(&["record", "--force"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "-o", "x", "--keep", "2"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "-o", "x", "--rotate-size", "1K"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["record", "--pid", "0"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["record", "--pid", "7", "--", "x"]).unwrap_err(), ErrorKind::ArgumentConflict);
+        assert!(parse(&["--device", "zram0", "--device", "/dev/zram1", "--comm", "x", "--cgroup", "/a"]).is_ok());
         assert!(parse(&["record", "-o", "x", "--rotate-size", "1MiB", "--rotate-every", "1h", "--keep", "3"]).is_ok());
         let long = ["record", "--widen", "1ms", "--widen-comm", "a-name-of-16-byte", "--", "x"];
         assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);

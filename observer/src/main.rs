@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use observer::{
     cli::{Cli, Command},
-    commands,
+    commands::{self, filters::FilterError},
     exit::Exit,
     setup::Refusal,
 };
@@ -40,5 +40,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
 /// One message on standard error, and the exit code that goes with it.
 fn report(error: &anyhow::Error) -> Exit {
     eprintln!("observer: {error:#}");
-    if error.is::<Box<Refusal>>() || error.is::<Refusal>() { Exit::Refused } else { Exit::Failed }
+    if error.is::<FilterError>() {
+        Exit::Usage
+    } else if error.is::<Box<Refusal>>() || error.is::<Refusal>() {
+        Exit::Refused
+    } else {
+        Exit::Failed
+    }
 }

@@ -93,8 +93,10 @@ pub struct Degraded {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Swap {
-    /// The `type` of its entries, as far as the order in /proc/swaps tells.
+    /// The `type` of its entries.
     pub kind: u32,
+    /// Whether the kernel told; else it is taken from the order in /proc/swaps, which passes over holes.
+    pub kind_seen: bool,
     /// The path it was switched on with.
     pub path: String,
     /// Size, KiB.
@@ -140,10 +142,25 @@ impl From<&SwapArea> for Swap {
         };
         Self {
             kind: area.ordinal,
+            kind_seen: false,
             path: area.line.path.clone(),
             size_kib: area.line.size_kib,
             synchronous: synchronous.to_owned(),
         }
+    }
+}
+
+impl Swap {
+    /// All areas, with the types that the kernel told, if it did.
+    pub fn all(areas: &[SwapArea], types: Option<&[u32]>) -> Vec<Self> {
+        // An area that came or went between the two readings leaves nothing to go by.
+        let told = types.filter(|types| types.len() == areas.len());
+        let seen = |index: usize| told.and_then(|types| types.get(index).copied());
+        let one = |(index, area): (usize, &SwapArea)| match seen(index) {
+            Some(kind) => Self { kind, kind_seen: true, ..Self::from(area) },
+            None => Self::from(area),
+        };
+        areas.iter().enumerate().map(one).collect()
     }
 }
 

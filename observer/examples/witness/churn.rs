@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) rounds: u64,
     pub(crate) shared: bool,
+    /// On the swap that is there, rather than on a device of its own.
+    pub(crate) here: bool,
 }
 
 /// What the threads add up to.
@@ -58,7 +60,7 @@ impl Tally {
 pub(crate) fn run(options: &Options) -> Result<Value> {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     // Twice the pages: some slots sit in per-CPU caches or behind pages in the swap cache.
-    let _swap = Swap::on(options.pages * 2 + 1024)?;
+    let _swap = (!options.here).then(|| Swap::on(options.pages * 2 + 1024)).transpose()?;
     let tally = Tally::default();
     let before = vmstat_needed("pswpin")?;
     let out_before = vmstat_needed("pswpout")?;

@@ -3,12 +3,12 @@
 //!
 //! ```text
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
-//! witness churn --pages N --threads T --rounds R [--shared]    many swap-ins, counted and checked
+//! witness churn --pages N --threads T --rounds R [--shared] [--here]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
 //! ```
 //!
 //! It needs root, a kernel with zram and no swap in use: it makes a zram device of its own, swaps on it, and takes it
-//! away again. One JSON line on standard output; exit code 0 whatever happened to the pages, 2 for wrong usage, 1 if
+//! away again. With `--here` it uses the swap that is there. One JSON line on standard output; exit code 0 whatever happened to the pages, 2 for wrong usage, 1 if
 //! it could not run, 128 + the signal if it was asked to stop.
 
 mod aba;
@@ -30,7 +30,7 @@ use std::{
 use serde_json::Value;
 
 const USAGE: &str =
-    "usage: witness churn --pages N --threads T --rounds R [--shared]\n       witness aba --rounds N [--fork]";
+    "usage: witness churn --pages N --threads T --rounds R [--shared] [--here]\n       witness aba --rounds N [--fork]";
 
 /// Why it could not run: what failed, why, and what to do about it.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ enum Mode {
 /// The command line; the error is what is wrong with it.
 fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, String> {
     let mode = args.next().ok_or("which mode?")?;
-    let (mut pages, mut threads, mut rounds, mut shared, mut fork) = (None, None, None, false, false);
+    let (mut pages, mut threads, mut rounds, mut shared, mut here, mut fork) = (None, None, None, false, false, false);
     while let Some(arg) = args.next() {
         let slot = match arg.to_str().unwrap_or_default() {
             "--pages" => &mut pages,
@@ -114,6 +114,10 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
             "--rounds" => &mut rounds,
             "--shared" if mode == "churn" => {
                 shared = true;
+                continue;
+            }
+            "--here" if mode == "churn" => {
+                here = true;
                 continue;
             }
             "--fork" if mode == "aba" => {
@@ -132,7 +136,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         if threads > churn::MOST_THREADS || pages < threads {
             return Err(format!("--threads: at most {}, and at most as many as pages", churn::MOST_THREADS));
         }
-        Ok(Mode::Churn(churn::Options { pages: pages as usize, threads: threads as usize, rounds, shared }))
+        Ok(Mode::Churn(churn::Options { pages: pages as usize, threads: threads as usize, rounds, shared, here }))
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
     } else {

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod diff;
 pub mod doctor;
+pub mod filters;
 pub mod live;
 pub mod record;
 pub mod replay;
@@ -14,13 +15,14 @@ use std::{collections::BTreeMap, ffi::OsString, io, process::ExitCode, time::Dur
 
 use anyhow::Context as _;
 
+use self::filters::FilterError;
 use crate::{
     cli::ObserveArgs,
     exit::Exit,
     kernel::{swaps, tree::Tree},
     launch::{Launch, Launched},
     outcome::{self, Clocks, Context, Kernel, Outcome, Swap},
-    probe::{Options, Probes, Widen},
+    probe::{self, Options, Probes, Widen},
     session::{self, Onlooker},
     setup::{Ready, at_attach},
 };
@@ -35,16 +37,25 @@ pub(crate) struct Planned {
     pub(crate) options: Options,
     /// When to stop.
     pub(crate) duration: Option<Duration>,
+    /// The swap areas in use.
+    pub(crate) swaps: Vec<Swap>,
+    /// The filters, by option.
+    pub(crate) filters: BTreeMap<String, String>,
 }
 
 impl Planned {
     /// From the command line.
-    pub(crate) fn new(ready: Ready, args: &ObserveArgs, stdout_to_stderr: bool) -> Self {
+    ///
+    /// # Errors
+    /// When a filter fits nothing on this host.
+    pub(crate) fn new(ready: Ready, args: &ObserveArgs, stdout_to_stderr: bool) -> Result<Self, FilterError> {
+        let swaps = swaps_in_use(&ready);
         let launch =
             (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr, no_stdin: false });
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
+            only: filters::resolve(&args.filters, &swaps, &Tree::system())?,
             flight_seats: args.flight_seats,
             widen: args
                 .widen
@@ -52,19 +63,18 @@ impl Planned {
                 .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
             log: log::log_enabled!(log::Level::Debug),
         };
-        Self { ready, launch, options, duration: args.duration }
+        Ok(Self { ready, launch, options, duration: args.duration, swaps, filters: filters::named(&args.filters) })
     }
 
     /// What is known before the first event.
     pub(crate) fn context(&self) -> Context {
         let Ready { host, plan, .. } = &self.ready;
-        let areas = swaps::gather(&Tree::system(), &host.release).unwrap_or_default();
         Context {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             kernel: Kernel::new(&host.release.text, &host.arch, host.tick_ns, plan),
-            swaps: areas.iter().map(Swap::from).collect(),
-            filters: BTreeMap::new(),
+            swaps: self.swaps.clone(),
+            filters: self.filters.clone(),
             command: self.launch.as_ref().map(|launch| outcome::command(&launch.command)).unwrap_or_default(),
             widen_ns: self.options.widen.map(|widen| widen.ns),
             widen_one_in: self.options.widen.map(|widen| widen.one_in),
@@ -109,13 +119,29 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
+/// The swap areas in use, with the types of their entries as far as the kernel tells.
+pub(crate) fn swaps_in_use(ready: &Ready) -> Vec<Swap> {
+    let areas = swaps::gather(&Tree::system(), &ready.host.release).unwrap_or_default();
+    if areas.is_empty() {
+        return Vec::new();
+    }
+    let types = probe::types_of_areas(&ready.plan)
+        .inspect_err(|reason| log::info!("types of swap areas are taken from their order: {reason}"));
+    Swap::all(&areas, types.ok().as_deref())
+}
+
 /// The widener's settings.
 pub(crate) fn widen(delay: Duration, comm: Option<&str>, one_in: u32) -> Widen {
+    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: comm_bytes(comm), one_in }
+}
+
+/// A task's name as the kernel keeps it: 15 bytes at most, zero-padded. None: all zero, which stands for any name.
+pub(crate) fn comm_bytes(comm: Option<&str>) -> [u8; 16] {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(comm.unwrap_or_default().bytes().take(15)) {
         *to = from;
     }
-    Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: bytes, one_in }
+    bytes
 }
 
 /// The gate of `-- CMD`: becomes the command, or says why it cannot, and ends as a shell would.

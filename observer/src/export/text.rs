@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    losses,
-    summary::{Summary, SwapIns},
-};
+use super::{losses, summary::Summary};
 use crate::{
     engine::{
         totals::DurationSummary,
@@ -34,7 +31,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     for what in summary.damage.iter().chain(&summary.notes) {
         writeln!(text, "note       {what}")?;
     }
-    writeln!(text, "swap-ins   {}", swap_ins(&summary.swapins))?;
+    writeln!(text, "swap-ins   {}", swap_ins(summary))?;
     let flights = &summary.flights;
     writeln!(
         text,
@@ -96,8 +93,12 @@ pub fn seen(count: u64, lost: u64) -> String {
     if lost == 0 { count.to_string() } else { format!("{count} seen, {lost} events lost") }
 }
 
-fn swap_ins(swap_ins: &SwapIns) -> String {
-    let kernel = swap_ins.kernel.map_or(String::new(), |kernel| format!("; the kernel itself counted {kernel}"));
+fn swap_ins(summary: &Summary) -> String {
+    let swap_ins = &summary.swapins;
+    let of_a_part = !summary.filters.is_empty() || summary.command.is_some();
+    let of_what = if of_a_part { " on the whole host" } else { "" };
+    let told = |kernel| format!("; the kernel itself counted {kernel}{of_what}");
+    let kernel = swap_ins.kernel.map_or(String::new(), told);
     let lost = swap_ins.lost.filter(|lost| *lost > 0).map_or(String::new(), |lost| format!(", {lost} not seen"));
     format!("{} pages ({} direct, {} cached){lost}{kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
 }

@@ -94,7 +94,7 @@ fn tick_ns(resolution: Timespec) -> Option<u64> {
 }
 
 /// The first place where a file system of this type is mounted, from the text of `/proc/mounts`.
-fn mount_point(mounts: &str, fs_type: &str) -> Option<String> {
+pub(crate) fn mount_point(mounts: &str, fs_type: &str) -> Option<String> {
     mounts.lines().find_map(|line| {
         let mut fields = line.split(' ');
         let (_, place, found) = (fields.next()?, fields.next()?, fields.next()?);

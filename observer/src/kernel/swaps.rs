@@ -59,7 +59,8 @@ pub struct SwapArea {
     #[serde(flatten)]
     pub line: SwapLine,
     /// Its position in the list, from 0. That is the `type` of its entries unless an area switched on earlier has been
-    /// switched off since: the list passes over holes without a word.
+    /// switched off since: the list passes over holes without a word. [`types_of_areas`](crate::probe::types_of_areas)
+    /// asks the kernel.
     pub ordinal: u32,
     /// The block device below, if it could be found.
     pub device: Option<Device>,

@@ -52,6 +52,11 @@ impl Tree {
         }
     }
 
+    /// What a symbolic link says, as text; `None` if there is none.
+    pub fn link(&self, path: impl AsRef<Path>) -> Option<String> {
+        fs::read_link(self.path(path)).ok()?.into_os_string().into_string().ok()
+    }
+
     /// Whether something is there (symbolic links are followed).
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.path(path).exists()

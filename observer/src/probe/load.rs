@@ -3,11 +3,12 @@
 use std::{
     io,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+    sync::Arc,
 };
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, CgroupArray, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError},
 };
 use observer_ebpf::{
@@ -38,13 +39,34 @@ pub struct Widen {
     pub one_in: u32,
 }
 
+/// Which flights to observe.
+#[derive(Clone, Debug)]
+pub struct Only {
+    /// One bit for each swap type that is wanted; all ones: whatever there is.
+    pub types: u32,
+    /// Only of this process; 0: of all.
+    pub pid: u32,
+    /// Only of tasks of this command, zero-padded; all zero: of any.
+    pub comm: [u8; 16],
+    /// Only of tasks in this control group (a directory of version 2) or below.
+    pub cgroup: Option<Arc<OwnedFd>>,
+}
+
+impl Default for Only {
+    fn default() -> Self {
+        Self { types: u32::MAX, pid: 0, comm: [0; 16], cgroup: None }
+    }
+}
+
 /// How to observe.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Size of the ring buffer in bytes, a power of two, at least a page.
     pub ring_bytes: u32,
     /// Observe only tasks named by [`Probes::watch`] and their children.
     pub watch: bool,
+    /// Of those, only these.
+    pub only: Only,
     /// Seats for open flights, a power of two, at most [`config::FLIGHT_SEATS`]. Fewer make flights share seats, which costs
     /// time and must change nothing else.
     pub flight_seats: u32,
@@ -56,7 +78,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 4 << 20, watch: false, flight_seats: config::FLIGHT_SEATS, widen: None, log: false }
+        Self {
+            ring_bytes: 4 << 20,
+            watch: false,
+            only: Only::default(),
+            flight_seats: config::FLIGHT_SEATS,
+            widen: None,
+            log: false,
+        }
     }
 }
 
@@ -125,6 +154,9 @@ impl Probes {
         let btf = Btf::from_sys_fs().map_err(|error| LoadError::Btf(error.to_string()))?;
         lift_memlock_limit();
         let mut ebpf = load_object(plan, options)?;
+        if let Some(cgroup) = &options.only.cgroup {
+            only_in(&mut ebpf, cgroup)?;
+        }
         if options.widen.is_some() {
             // First: of two programs at one return the one attached last runs first, and a read ends before the delay.
             attach_widener(&mut ebpf, &btf, plan)?;
@@ -292,10 +324,19 @@ fn lift_memlock_limit() {
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
 }
 
+/// Tells the programs which control group is wanted.
+fn only_in(ebpf: &mut Ebpf, cgroup: &OwnedFd) -> Result<(), LoadError> {
+    let name = abi::MAP_CGROUPS;
+    let map = ebpf.map_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))?;
+    CgroupArray::try_from(map)
+        .and_then(|mut map| map.set(0, cgroup.as_fd(), 0))
+        .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+}
+
 fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 22] = [
+    let words: [(&str, u32); 25] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -317,12 +358,16 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::WATCH, u32::from(options.watch)),
+        (config::ONLY_TYPES, options.only.types),
+        (config::ONLY_PID, options.only.pid),
+        (config::ONLY_CGROUP, u32::from(options.only.cgroup.is_some())),
         (config::FLIGHT_SEAT_MASK, options.flight_seats.clamp(1, config::FLIGHT_SEATS) - 1),
         (config::WIDEN_ONE_IN, widen.one_in),
     ];
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
+    let [only_comm_low, only_comm_high]: [u64; 2] = bytemuck::cast(options.only.comm);
     let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
-    let long_words: [(&str, u64); 8] = [
+    let long_words: [(&str, u64); 10] = [
         (config::PTE_TYPE_MASK, low_bits(plan.pte.type_bits)),
         (config::PTE_OFFSET_MASK, low_bits(plan.pte.offset_bits)),
         (config::PTE_OFFSET_FLIP, if plan.pte.inverted { u64::MAX } else { 0 }),
@@ -331,6 +376,8 @@ fn load_object(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::WIDEN_NS, widen.ns),
         (config::WIDEN_COMM_LOW, comm_low),
         (config::WIDEN_COMM_HIGH, comm_high),
+        (config::ONLY_COMM_LOW, only_comm_low),
+        (config::ONLY_COMM_HIGH, only_comm_high),
     ];
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
@@ -377,7 +424,12 @@ fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, backend: Backend, symbol: &str
     Ok(())
 }
 
-fn attach_program(program: &mut Program, btf: &Btf, backend: Backend, symbol: &str) -> Result<(), ProgramError> {
+pub(super) fn attach_program(
+    program: &mut Program,
+    btf: &Btf,
+    backend: Backend,
+    symbol: &str,
+) -> Result<(), ProgramError> {
     match backend {
         Backend::Fentry => {
             let program: &mut FEntry = program.try_into()?;

@@ -5,12 +5,14 @@ mod counters;
 mod decode;
 mod left;
 mod load;
+mod shown;
 mod trial;
 
 pub use cost::{SelfCost, UserTime};
 pub use counters::{FlightTimes, Skipped, Snapshot};
 pub use decode::{DecodeError, decode};
-pub use load::{LoadError, Options, Probes, Slots, Widen};
+pub use load::{LoadError, Only, Options, Probes, Slots, Widen};
+pub use shown::types_of_areas;
 pub use trial::{TrialError, try_functions};
 
 /// The eBPF object, built by the build script.

@@ -18,13 +18,7 @@ pub struct TrialError(String);
 /// When not even the maps can be made, or the kernel's BTF cannot be read.
 pub fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
     let btf = Btf::from_sys_fs().map_err(|error| TrialError(error.to_string()))?;
-    let mut loader = EbpfLoader::new();
-    // The trial program uses no map: keep those that the object brings as small as they get.
-    for map in ["FLIGHTS", "SPILLED", "WRITES", "WATCHED"] {
-        loader.map_max_entries(map, 1);
-    }
-    loader.map_max_entries("EVENTS", 4096).map_max_entries("AYA_LOGS", 4096).map_max_entries("SLOTS", 1);
-    let mut ebpf = loader.load(OBJECT).map_err(|error| TrialError(chain(&error)))?;
+    let mut ebpf = small_loader().load(OBJECT).map_err(|error| TrialError(chain(&error)))?;
     let program: &mut FEntry = ebpf
         .program_mut("trial_fentry")
         .and_then(|program| program.try_into().ok())
@@ -38,6 +32,16 @@ pub fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
         trials.insert((*function).to_owned(), outcome);
     }
     Ok(trials)
+}
+
+/// A loader for programs that use none of the large maps: keeps those that the object brings as small as they get.
+pub(super) fn small_loader() -> EbpfLoader<'static> {
+    let mut loader = EbpfLoader::new();
+    for map in ["FLIGHTS", "SPILLED", "WRITES", "WATCHED"] {
+        loader.map_max_entries(map, 1);
+    }
+    loader.map_max_entries("EVENTS", 4096).map_max_entries("AYA_LOGS", 4096).map_max_entries("SLOTS", 1);
+    loader
 }
 
 /// The kernel's errno in words; the verifier's log is multi-line and worded differently by every version.

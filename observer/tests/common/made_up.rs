@@ -42,7 +42,13 @@ pub(super) fn context() -> Context {
             }],
             tick_ns: Some(4_000_000),
         },
-        swaps: vec![Swap { kind: 0, path: "/dev/zram0".to_owned(), size_kib: 20_000, synchronous: "yes".to_owned() }],
+        swaps: vec![Swap {
+            kind: 0,
+            kind_seen: true,
+            path: "/dev/zram0".to_owned(),
+            size_kib: 20_000,
+            synchronous: "yes".to_owned(),
+        }],
         ring_bytes: 4 << 20,
         clocks: Clocks { monotonic_ns: BEGIN, realtime_ns: 1_767_225_600 * SECOND },
         ..Context::default()

@@ -18,6 +18,7 @@ pub(super) fn context() -> Context {
     let how = |hook: &str, how: &str| (hook.to_owned(), how.to_owned());
     let swap = |kind, path: &str, size_kib, synchronous: &str| Swap {
         kind,
+        kind_seen: true,
         path: path.to_owned(),
         size_kib,
         synchronous: synchronous.to_owned(),

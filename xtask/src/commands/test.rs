@@ -12,7 +12,10 @@ use crate::{
     paths,
     process::{Purpose, show},
     setup::{self, BUILD, GUESTS, Voice, ensure},
-    trials::{self, Programs, Verdict, steps::Era},
+    trials::{
+        self, Programs, Verdict,
+        steps::{self, Era, Scope, Step},
+    },
     vm::Failure,
 };
 
@@ -25,6 +28,9 @@ pub struct Args {
     /// Only guests with this kernel: a full release, or its beginning.
     #[arg(long, value_name = "V")]
     kernel: Option<String>,
+    /// Only these steps of a guest, by name; may be given several times.
+    #[arg(long, value_name = "NAME", requires = "kernel", conflicts_with = "matrix")]
+    step: Vec<String>,
     #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
     kernels: Option<PathBuf>,
     /// Guests: every kernel of the matrix, of both families, on every backend that it offers, with a short programme each.
@@ -51,14 +57,14 @@ enum Which {
 }
 
 /// The guests that are run, cheapest proof first.
-const GUESTS_RUN: &[(&str, Era)] = &[
-    ("5.10.223", Era::Unfixed),
-    ("6.12.117", Era::Pinned),
-    ("6.1.192", Era::Pinned),
-    ("6.18.15", Era::Pinned),
-    ("7.3.4", Era::NoBypass),
-    ("6.12.117", Era::LockedDown),
-    ("6.12.117", Era::Integrity),
+const GUESTS_RUN: &[(&str, Era, Scope)] = &[
+    ("5.10.223", Era::Unfixed, Scope::Whole),
+    ("6.12.117", Era::Pinned, Scope::Whole),
+    ("6.1.192", Era::Pinned, Scope::Kernel),
+    ("6.18.15", Era::Pinned, Scope::Kernel),
+    ("7.3.4", Era::NoBypass, Scope::Kernel),
+    ("6.12.117", Era::LockedDown, Scope::Whole),
+    ("6.12.117", Era::Integrity, Scope::Whole),
 ];
 
 /// Runs the tests.
@@ -116,21 +122,46 @@ fn cargo(what: &str, arguments: &[&str], by_hand: &str) -> Result<()> {
 }
 
 fn guests(args: &Args) -> Result<u8> {
+    unknown_steps(args)?;
     let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
     let wanted = args.kernel.as_deref().map(|version| sources.resolve(version)).transpose()?;
     let runs: Vec<_> =
-        GUESTS_RUN.iter().filter(|(release, _)| wanted.as_deref().is_none_or(|wanted| wanted == *release)).collect();
+        GUESTS_RUN.iter().filter(|(release, ..)| wanted.as_deref().is_none_or(|wanted| wanted == *release)).collect();
     if runs.is_empty() {
-        let known: Vec<_> = GUESTS_RUN.iter().map(|(release, _)| *release).collect();
+        let known: Vec<_> = GUESTS_RUN.iter().map(|(release, ..)| *release).collect();
         bail!("no guest test for kernel {}; there are some for {}", wanted.unwrap_or_default(), known.join(", "));
     }
     let programs =
         Programs { observer: build::observer_static(Arch::X86_64)?, witness: build::witness_static(Arch::X86_64)? };
     let mut tally = Tally::default();
-    for (release, era) in runs {
-        guest(&sources, release, *era, &programs, &mut tally)?;
+    for (release, era, scope) in runs {
+        // Asked for by name, a kernel gets everything.
+        let scope = if wanted.is_some() { Scope::Whole } else { *scope };
+        let steps = steps_of(*era, scope, &args.step);
+        if steps.is_empty() {
+            continue;
+        }
+        guest(&sources, release, *era, &steps, &programs, &mut tally)?;
     }
     Ok(tally.tell())
+}
+
+/// The steps of a guest, or those of them that are wanted by name.
+fn steps_of(era: Era, scope: Scope, wanted: &[String]) -> Vec<Step> {
+    let is_wanted = |step: &Step| wanted.is_empty() || wanted.iter().any(|name| name == step.name);
+    steps::of(era, scope).into_iter().filter(is_wanted).collect()
+}
+
+/// Steps that are wanted, and that no guest has.
+fn unknown_steps(args: &Args) -> Result<()> {
+    let all = steps::of(Era::Pinned, Scope::Whole);
+    match args.step.iter().find(|name| all.iter().all(|step| step.name != name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<_> = all.iter().map(|step| step.name).collect();
+            bail!("no step {unknown}; there are {}", known.join(", "))
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -236,11 +267,18 @@ impl Tally {
     }
 }
 
-fn guest(sources: &Sources, release: &str, era: Era, programs: &Programs, tally: &mut Tally) -> Result<()> {
+fn guest(
+    sources: &Sources,
+    release: &str,
+    era: Era,
+    steps: &[Step],
+    programs: &Programs,
+    tally: &mut Tally,
+) -> Result<()> {
     let begun = Instant::now();
     let Some(kernel) = tally.obtain(sources, release)? else { return Ok(()) };
     let keep = paths::target().join("trials").join(format!("{release}-{era:?}"));
-    let ran = trials::run(kernel, era, programs, &keep);
+    let ran = trials::run(kernel, era, steps, programs, &keep);
     if let Some(verdicts) = tally.guest_ran(ran, || format!("{release}{}", era.suffix()))? {
         for verdict in verdicts {
             tally.take(verdict);

@@ -43,6 +43,12 @@ impl Finished {
         })
     }
 
+    /// The JSON objects on standard output, one after the other.
+    pub(super) fn objects(&self) -> Result<Vec<Value>, String> {
+        let objects = serde_json::Deserializer::from_str(&self.stdout).into_iter();
+        objects.collect::<Result<_, _>>().map_err(|error| format!("standard output is not JSON objects: {error}"))
+    }
+
     fn expect_code(&self, wanted: i32) -> Result<(), String> {
         if self.code == wanted {
             return Ok(());
@@ -56,12 +62,12 @@ pub fn number(value: &Value, pointer: &str) -> Result<u64, String> {
     value.pointer(pointer).and_then(Value::as_u64).ok_or_else(|| format!("no number at {pointer}"))
 }
 
-fn ensure(right: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+pub(super) fn ensure(right: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
     if right { Ok(()) } else { Err(wrong()) }
 }
 
 /// Every loss must be 0, or no count can be exact.
-fn no_losses(value: &Value) -> Result<(), String> {
+pub(super) fn no_losses(value: &Value) -> Result<(), String> {
     let losses = value.get("losses").and_then(Value::as_object).ok_or("no losses")?;
     let some: Vec<_> = losses.iter().filter(|(_, count)| count.as_u64() != Some(0)).collect();
     ensure(some.is_empty(), || format!("losses: {some:?}"))

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::checks::{self, Finished};
+use super::{
+    checks::{self, Finished},
+    filters::FILTERS,
+};
 
 /// What a kernel does about the race, as far as expectations go; and guests that are not let.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,8 +216,38 @@ const NOTHING_LEFT: Step = Step {
     check: checks::nothing_left,
 };
 
+/// How much a guest runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    Whole,
+    /// What may come out differently on another kernel of the same era.
+    Kernel,
+}
+
 /// The steps of an era, in order.
-pub fn of(era: Era) -> Vec<Step> {
+pub fn of(era: Era, scope: Scope) -> Vec<Step> {
+    let steps = of_era(era);
+    match scope {
+        Scope::Whole => steps,
+        Scope::Kernel => steps.into_iter().filter(|step| !ANYWHERE.contains(&step.name)).collect(),
+    }
+}
+
+/// Steps in which the kernel hardly takes part.
+const ANYWHERE: [&str; 9] = [
+    FAILING_COMMAND.name,
+    NO_SUCH_COMMAND.name,
+    CUT_SHORT.name,
+    NOT_ROOT.name,
+    NO_BTF.name,
+    OTHER_SWAP.name,
+    TERMINATED.name,
+    INDEPENDENT.name,
+    FILTERS.name,
+];
+
+fn of_era(era: Era) -> Vec<Step> {
     match era {
         Era::LockedDown => vec![DOCTOR, ATTACHES, REFUSES_KPROBES, NOTHING_LEFT],
         Era::Integrity => vec![DOCTOR, ATTACHES, ATTACHES_KPROBES, NOTHING_LEFT],
@@ -241,6 +274,7 @@ const EVERYTHING: &[Step] = &[
     COUNTS,
     CROWD,
     ONE_SEAT,
+    FILTERS,
     FAILING_COMMAND,
     NO_SUCH_COMMAND,
     CUT_SHORT,
@@ -271,10 +305,12 @@ mod tests {
 
     #[test]
     fn steps_have_names_of_their_own_and_fit_a_shell() {
-        let mut names: Vec<_> = of(Era::Unfixed).iter().map(|step| step.name).collect();
+        let all = of(Era::Unfixed, Scope::Whole);
+        let mut names: Vec<_> = all.iter().map(|step| step.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), of(Era::Unfixed).len());
+        assert_eq!(names.len(), all.len());
+        assert_eq!(of(Era::Unfixed, Scope::Kernel).len(), all.len() - ANYWHERE.len());
         let script = script(&[Step { name: "x", command: "echo 'a b'", check: checks::doctor }]);
         assert!(script.contains(r"sh -c 'echo '\''a b'\'''"), "{script}");
     }

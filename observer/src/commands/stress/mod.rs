@@ -4,7 +4,7 @@ mod child;
 mod storm;
 mod targeted;
 
-use std::{fs::File, io, os::fd::OwnedFd, time::Duration};
+use std::{collections::BTreeMap, fs::File, io, os::fd::OwnedFd, time::Duration};
 
 use anyhow::Context as _;
 
@@ -70,6 +70,8 @@ impl Staged {
                 ..Options::default()
             },
             duration: None,
+            swaps: Vec::new(),
+            filters: BTreeMap::new(),
         };
         let dashboard = has_dashboard(args);
         Ok(Self { planned, read_end, write_end, dashboard })

@@ -1,0 +1,87 @@
+//! What the values of options may be.
+
+use std::time::Duration;
+
+/// Longest delay: the widener runs with preemption off.
+const LONGEST_WIDENING: Duration = Duration::from_millis(100);
+
+pub(super) fn widening(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 20ms"))?;
+    if duration > LONGEST_WIDENING {
+        return Err("at most 100ms: the task keeps its CPU for all of it".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A number of bytes: plain, or with K, M or G (powers of 1024).
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        number if number.ends_with('K') => (number.trim_end_matches('K').to_owned(), 10),
+        number if number.ends_with('M') => (number.trim_end_matches('M').to_owned(), 20),
+        number if number.ends_with('G') => (number.trim_end_matches('G').to_owned(), 30),
+        number => (number.to_owned(), 0),
+    };
+    let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 16M"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too much".to_owned())
+}
+
+pub(super) fn bench_size(text: &str) -> Result<u64, String> {
+    use crate::bench::swapin::{MAX_BYTES, MIN_BYTES};
+    let bytes = size(text)?;
+    if (MIN_BYTES..=MAX_BYTES).contains(&bytes) { Ok(bytes) } else { Err("from 1M to 64G".to_owned()) }
+}
+
+pub(super) fn comm(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("an empty name matches no task".to_owned()),
+        1..=15 => Ok(text.to_owned()),
+        _ => Err(format!(
+            "the kernel keeps 15 bytes of a task's name: give `{}`",
+            text.chars().take(15).collect::<String>()
+        )),
+    }
+}
+
+/// The size of a file that is worth a name of its own.
+pub(super) fn file_size(text: &str) -> Result<u64, String> {
+    const SMALLEST: u64 = 64 << 10;
+    let bytes = size(text)?;
+    if bytes < SMALLEST { Err("at least 64K".to_owned()) } else { Ok(bytes) }
+}
+
+pub(super) fn rotation_time(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 1h"))?;
+    if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
+}
+
+pub(super) fn ring_size(text: &str) -> Result<u32, String> {
+    let kib: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if !kib.is_power_of_two() || !(4..=1 << 20).contains(&kib) {
+        return Err("a power of two from 4 to 1048576".to_owned());
+    }
+    Ok(kib)
+}
+
+pub(super) fn flight_seats(text: &str) -> Result<u32, String> {
+    let seats: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    let right = seats.is_power_of_two() && seats <= observer_ebpf::config::FLIGHT_SEATS;
+    if right { Ok(seats) } else { Err("a power of two up to 16384".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        assert_eq!(
+            ["4096", "16M", "16MiB", "16mb", "1G"].map(size),
+            [Ok(4096), Ok(1 << 24), Ok(1 << 24), Ok(1 << 24), Ok(1 << 30)]
+        );
+        for wrong in ["", "M", "-1", "1T", "1.5G", "99999999999G"] {
+            assert!(size(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(bench_size("0").is_err() && bench_size("4096").is_err());
+        assert!(file_size("1K").is_err() && file_size("64k").is_ok());
+    }
+}
