@@ -70,6 +70,21 @@ pub struct Counters {
     pub widened_short: u64,
 }
 
+impl Counters {
+    /// These, with what the kernel counts as well (pages read, entries given out and written) as of another moment.
+    #[must_use]
+    pub const fn with_witnessed_of(self, other: &Self) -> Self {
+        Self {
+            read_direct: other.read_direct,
+            read_cached: other.read_cached,
+            read_outside: other.read_outside,
+            handed_out: other.handed_out,
+            written: other.written,
+            ..self
+        }
+    }
+}
+
 // SAFETY: `Pod` of bytemuck, derived above, asserts the same: any bit pattern is valid and there is no padding.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}

@@ -270,10 +270,11 @@ impl<O: Onlooker> Live<'_, O> {
 
     /// Detaches, and takes in what is left.
     fn detach(&mut self) -> Result<(), LoadError> {
-        // The kernel's counters first, and the own cost: both are of the time in which programs were attached.
-        let vmstat = Vmstat::now().ok();
+        // The own cost first, and the kernel's counters right before ours: on a host that goes on swapping, what happens
+        // in between is the difference.
         let (cpu, begin) = self.begin;
         let cost = self.probes.cost(cpu, now().saturating_sub(begin));
+        let vmstat = Vmstat::now().ok();
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         let flight_times = self.probes.flight_times()?;

@@ -5,6 +5,7 @@
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
 //! witness churn --pages N --threads T --rounds R [--shared] [--here]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
+//! witness service CMD ARGS..                                   becomes CMD as the systemd unit would run it
 //! ```
 //!
 //! It needs root, a kernel with zram and no swap in use: it makes a zram device of its own, swaps on it, and takes it
@@ -14,6 +15,7 @@
 mod aba;
 mod churn;
 mod memory;
+mod service;
 mod swap;
 
 use std::{
@@ -101,11 +103,15 @@ pub(crate) fn pin_to(cpu: usize) -> Result<()> {
 enum Mode {
     Churn(churn::Options),
     Aba { rounds: u64, fork: bool },
+    Service(Vec<OsString>),
 }
 
 /// The command line; the error is what is wrong with it.
 fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, String> {
     let mode = args.next().ok_or("which mode?")?;
+    if mode == "service" {
+        return Ok(Mode::Service(args.collect()));
+    }
     let (mut pages, mut threads, mut rounds, mut shared, mut here, mut fork) = (None, None, None, false, false, false);
     while let Some(arg) = args.next() {
         let slot = match arg.to_str().unwrap_or_default() {
@@ -140,7 +146,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
     } else {
-        Err("the modes are `churn` and `aba`; `aba` takes --rounds and --fork only".to_owned())
+        Err("the modes are `churn`, `aba` and `service`; `aba` takes --rounds and --fork only".to_owned())
     }
 }
 
@@ -179,6 +185,9 @@ fn end_with_parent() -> io::Result<()> {
 }
 
 fn run(mode: Mode) -> Result<ExitCode> {
+    if let Mode::Service(command) = &mode {
+        match service::become_service(command)? {}
+    }
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
         let handler = on_signal as extern "C" fn(libc::c_int);
         // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
@@ -190,6 +199,8 @@ fn run(mode: Mode) -> Result<ExitCode> {
         Mode::Aba { rounds, fork: true } => return in_a_child(rounds),
         Mode::Aba { rounds, fork: false } => aba::run(rounds)?,
         Mode::Churn(options) => churn::run(&options)?,
+        // It has become another program.
+        Mode::Service(_) => Value::Null,
     };
     println!("{answer}");
     let signal = STOP.load(Ordering::Relaxed);

@@ -238,6 +238,9 @@ impl Probes {
     }
 
     /// Detaches all programs. Counters and records can still be read.
+    ///
+    /// Detaching takes a while. What the kernel counts as well is therefore given as of the begin of this call, so that a
+    /// reading of `/proc/vmstat` right before it is of the same moment; flights are given to their end.
     pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
         // The skipped invocations are known to the programs only: read them while they live.
         let before = self.snapshot()?;
@@ -250,7 +253,8 @@ impl Probes {
         };
         self.ebpf = None;
         self.programs.clear();
-        Ok(Snapshot { skipped: before.skipped, ends_missed, ..self.snapshot()? })
+        let Snapshot { counters: after, .. } = self.snapshot()?;
+        Ok(Snapshot { counters: after.with_witnessed_of(&before.counters), skipped: before.skipped, ends_missed })
     }
 
     /// The counters now.

@@ -49,7 +49,7 @@ impl Finished {
         objects.collect::<Result<_, _>>().map_err(|error| format!("standard output is not JSON objects: {error}"))
     }
 
-    fn expect_code(&self, wanted: i32) -> Result<(), String> {
+    pub(super) fn expect_code(&self, wanted: i32) -> Result<(), String> {
         if self.code == wanted {
             return Ok(());
         }
@@ -209,7 +209,7 @@ pub fn independent(era: Era, finished: &Finished) -> Checked {
 }
 
 /// The witness's own JSON line: with `--json` its output goes to standard error.
-fn witness(finished: &Finished) -> Result<Value, String> {
+pub(super) fn witness(finished: &Finished) -> Result<Value, String> {
     on_stderr(finished, "the witness said nothing")
 }
 

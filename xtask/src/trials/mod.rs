@@ -3,6 +3,7 @@
 pub mod checks;
 mod filters;
 pub mod matrix;
+mod service;
 pub mod steps;
 pub mod table;
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{
     checks::{self, Finished},
     filters::FILTERS,
+    service::SERVICE,
 };
 
 /// What a kernel does about the race, as far as expectations go; and guests that are not let.
@@ -235,7 +236,7 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
 }
 
 /// Steps in which the kernel hardly takes part.
-const ANYWHERE: [&str; 9] = [
+const ANYWHERE: [&str; 10] = [
     FAILING_COMMAND.name,
     NO_SUCH_COMMAND.name,
     CUT_SHORT.name,
@@ -245,6 +246,7 @@ const ANYWHERE: [&str; 9] = [
     TERMINATED.name,
     INDEPENDENT.name,
     FILTERS.name,
+    SERVICE.name,
 ];
 
 fn of_era(era: Era) -> Vec<Step> {
@@ -275,6 +277,7 @@ const EVERYTHING: &[Step] = &[
     CROWD,
     ONE_SEAT,
     FILTERS,
+    SERVICE,
     FAILING_COMMAND,
     NO_SUCH_COMMAND,
     CUT_SHORT,
