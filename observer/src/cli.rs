@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use self::values::{bench_size, comm, file_size, flight_seats, ring_size, rotation_time, widening};
-use crate::{export::format::Format, kernel::plan::Backends};
+use crate::{export::format::Format, kernel::plan::Backends, setup::Wishes};
 
 mod values;
 
@@ -100,9 +100,19 @@ pub struct ObserveArgs {
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
+    /// The kernel's types (raw BTF), for a kernel that does not show them itself: then all hooks are kprobes
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
     /// Start this command once everything is attached, observe only its tasks, and stop when it ends
     #[arg(last = true, value_name = "CMD")]
     pub cmd: Vec<OsString>,
+}
+
+impl ObserveArgs {
+    /// What they say of the set-up.
+    pub fn wishes(&self) -> Wishes {
+        Wishes { backends: self.backend, btf: self.btf.clone() }
+    }
 }
 
 /// Options of `live`.
@@ -298,6 +308,9 @@ pub struct DoctorArgs {
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
+    /// The kernel's types (raw BTF), for a kernel that does not show them itself: then all hooks are kprobes
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,

@@ -4,6 +4,8 @@ mod refusal;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::path::PathBuf;
+
 use aya::{
     programs::ProgramType,
     sys::{BpfHelper, is_helper_supported},
@@ -57,23 +59,32 @@ pub struct Survey {
     pub plan: Result<Plan, Box<Refusal>>,
 }
 
+/// What the user wants of the set-up.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Which way programs are attached.
+    pub backends: Backends,
+    /// The kernel's types, if it does not show them itself.
+    pub btf: Option<PathBuf>,
+}
+
 /// Looks at the running kernel and makes the plan. Loads programs for trial; attaches nothing.
 ///
 /// # Errors
 /// When this host does not allow observing.
-pub fn prepare(backends: Backends) -> Result<Ready, Box<Refusal>> {
-    let Survey { facts, tried, plan } = survey(backends);
+pub fn prepare(wishes: &Wishes) -> Result<Ready, Box<Refusal>> {
+    let Survey { facts, tried, plan } = survey(wishes);
     Ok(Ready { plan: plan?, host: facts.host, trials: tried.unwrap_or_default().fentry })
 }
 
 /// As [`prepare`], but keeps everything that was found out on the way, whatever comes of it.
-pub fn survey(backends: Backends) -> Survey {
-    let facts = Facts::gather(&plan::symbols_of_interest(), None);
+pub fn survey(wishes: &Wishes) -> Survey {
+    let facts = Facts::gather(&plan::symbols_of_interest(), wishes.btf.as_deref());
     let (tried, plan) = match refusal::before_trial(&facts) {
         Some(refusal) => (None, Err(Box::new(refusal))),
         None => match try_out(&facts) {
             Ok(tried) => {
-                let plan = decide(&facts, &tried, backends);
+                let plan = decide(&facts, &tried, wishes.backends);
                 (Some(tried), plan.map_err(Box::new))
             }
             Err(error) => (None, Err(Box::new(refusal::cannot_load(&facts, &error)))),

@@ -11,7 +11,7 @@ use crate::{
     exit::Exit,
     export::{json, summary::SCHEMA},
     probe::{Options, Probes},
-    setup::{self, Ready, at_attach},
+    setup::{self, Ready, Wishes, at_attach},
     stress::{StressError, signals},
 };
 
@@ -54,7 +54,7 @@ struct Kernel {
 }
 
 fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
-    let ready = if args.bare { None } else { Some(setup::prepare(args.backend)?) };
+    let ready = if args.bare { None } else { Some(setup::prepare(&Wishes { backends: args.backend, btf: None })?) };
     signals::watch()?;
     let bench = Bench::set_up(args.size, args.allow_other_swap).map_err(refused)?;
     let measured = rows(args, &bench, ready.as_ref());

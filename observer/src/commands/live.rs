@@ -24,7 +24,7 @@ use crate::{
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare(args.observe.backend)?, &args.observe, false)?;
+    let planned = Planned::new(setup::prepare(&args.observe.wishes())?, &args.observe, false)?;
     let outcome = if tui::terminal::is_there() {
         with_dashboard(planned, None, args.ascii, &mut ())?
     } else {

@@ -22,7 +22,7 @@ use crate::{
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare(args.observe.backend)?, &args.observe, args.json)?;
+    let planned = Planned::new(setup::prepare(&args.observe.wishes())?, &args.observe, args.json)?;
     let context = planned.context();
     let recorder = target(args).map(|target| Recorder::create(target, &context)).transpose()?;
     let mut scribe = Scribe { recorder, has_command: !context.command.is_empty(), told: false };

@@ -37,7 +37,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         let observed = observed(path)?;
         return runtime()?.block_on(serve_recording(args, &observed));
     }
-    let planned = Planned::new(setup::prepare(args.observe.backend)?, &args.observe, false)?;
+    let planned = Planned::new(setup::prepare(&args.observe.wishes())?, &args.observe, false)?;
     let context = planned.context();
     let outcome = runtime()?.block_on(async {
         let (server, asks) = bind(args).await?;

@@ -55,7 +55,7 @@ impl Facts {
         let tree = Tree::system();
         let mut gaps = Vec::new();
         let host = Host::gather(&tree);
-        let btf = keep("btf", Btf::from_file(btf_file.unwrap_or(Path::new(btf::VMLINUX))), &mut gaps);
+        let btf = keep("btf", types(btf_file.unwrap_or(Path::new(btf::VMLINUX))), &mut gaps);
         let swaps = keep("swaps", swaps::gather(&tree, &host.release), &mut gaps);
         let privileges = Privileges::gather(&tree).ok_or("/proc/self/status is unreadable or of an unknown form");
         Self {
@@ -81,6 +81,14 @@ impl Facts {
 fn any_synchronous(areas: &[SwapArea]) -> Synchronous {
     let has = |answer| areas.iter().any(|area| area.synchronous == answer);
     [Synchronous::Yes, Synchronous::Unknown].into_iter().find(|&answer| has(answer)).unwrap_or(Synchronous::No)
+}
+
+/// The types in a file; an error names the file.
+fn types(path: &Path) -> Result<Btf, String> {
+    Btf::from_file(path).map_err(|error| match error.to_string() {
+        text if text.contains('/') => text,
+        text => format!("{}: {text}", path.display()),
+    })
 }
 
 fn prototypes(btf: &Btf, wanted: &[&str]) -> BTreeMap<String, String> {

@@ -9,7 +9,7 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, CgroupArray, HashMap, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError},
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
 };
 use observer_ebpf::{
     self as abi, config,
@@ -92,9 +92,16 @@ impl Default for Options {
 /// Why the programs could not be set up. Whatever had been attached is detached again.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The kernel's BTF could not be read.
-    #[error("cannot read this kernel's BTF: {0}")]
-    Btf(String),
+    /// A trampoline was asked for on a kernel that does not show its types.
+    #[error("{program} ({backend} {symbol}) takes the kernel's own types, which it does not show")]
+    Btf {
+        /// The program.
+        program: String,
+        /// Its backend.
+        backend: &'static str,
+        /// The function.
+        symbol: String,
+    },
     /// The maps could not be made, or the object is not ours.
     #[error("cannot set up the eBPF object: {0}")]
     Object(String),
@@ -151,7 +158,9 @@ impl Probes {
     /// # Errors
     /// See [`LoadError`].
     pub fn attach(plan: &Plan, options: &Options) -> Result<Self, LoadError> {
-        let btf = Btf::from_sys_fs().map_err(|error| LoadError::Btf(error.to_string()))?;
+        // Types from a file stand in for offsets, but not for what a trampoline is checked against.
+        let btf = Btf::from_sys_fs().ok();
+        let btf = btf.as_ref();
         lift_memlock_limit();
         let mut ebpf = load_object(plan, options)?;
         if let Some(cgroup) = &options.only.cgroup {
@@ -159,14 +168,14 @@ impl Probes {
         }
         if options.widen.is_some() {
             // First: of two programs at one return the one attached last runs first, and a read ends before the delay.
-            attach_widener(&mut ebpf, &btf, plan)?;
+            attach_widener(&mut ebpf, btf, plan)?;
         }
         for hook in in_order(plan) {
-            attach(&mut ebpf, &btf, hook.program, hook.backend, &hook.symbol)?;
+            attach(&mut ebpf, btf, hook.program, hook.backend, &hook.symbol)?;
         }
         if options.watch {
-            attach_tracepoint(&mut ebpf, &btf, "watch_fork", "sched_process_fork")?;
-            attach_tracepoint(&mut ebpf, &btf, "watch_exit", "sched_process_exit")?;
+            attach_tracepoint(&mut ebpf, btf, ["watch_fork", "watch_fork_raw"], "sched_process_fork")?;
+            attach_tracepoint(&mut ebpf, btf, ["watch_exit", "watch_exit_raw"], "sched_process_exit")?;
         }
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         Self::with(ebpf, logger)
@@ -414,65 +423,90 @@ fn in_order(plan: &Plan) -> Vec<&Hook> {
     hooks
 }
 
-fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, backend: Backend, symbol: &str) -> Result<(), LoadError> {
+fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, name: &str, backend: Backend, symbol: &str) -> Result<(), LoadError> {
     let program =
         ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
     let begin = std::time::Instant::now();
-    attach_program(program, btf, backend, symbol).map_err(|error| LoadError::Program {
-        program: name.to_owned(),
-        backend: backend.name(),
-        symbol: symbol.to_owned(),
-        reason: refusal(&error),
-    })?;
-    log::debug!("{name} on {symbol} ({}): attached in {:?}", backend.name(), begin.elapsed());
-    Ok(())
+    let (program_name, backend_name) = (name.to_owned(), backend.name());
+    match attach_program(program, btf, backend, symbol) {
+        None => Err(LoadError::Btf { program: program_name, backend: backend_name, symbol: symbol.to_owned() }),
+        Some(Err(error)) => Err(LoadError::Program {
+            program: program_name,
+            backend: backend_name,
+            symbol: symbol.to_owned(),
+            reason: refusal(&error),
+        }),
+        Some(Ok(())) => {
+            log::debug!("{name} on {symbol} ({backend_name}): attached in {:?}", begin.elapsed());
+            Ok(())
+        }
+    }
 }
 
+/// `None`: it takes types, and there are none.
 pub(super) fn attach_program(
     program: &mut Program,
-    btf: &Btf,
+    btf: Option<&Btf>,
     backend: Backend,
     symbol: &str,
-) -> Result<(), ProgramError> {
+) -> Option<Result<(), ProgramError>> {
     match backend {
-        Backend::Fentry => {
-            let program: &mut FEntry = program.try_into()?;
-            program.load(symbol, btf)?;
-            program.attach()?;
-        }
-        Backend::Fexit => {
-            let program: &mut FExit = program.try_into()?;
-            program.load(symbol, btf)?;
-            program.attach()?;
-        }
-        Backend::Kprobe | Backend::Kretprobe => {
-            let program: &mut KProbe = program.try_into()?;
-            program.load()?;
-            program.attach(symbol, 0)?;
-        }
+        Backend::Fentry | Backend::Fexit => Some(attach_trampoline(program, btf?, symbol)),
+        Backend::Kprobe | Backend::Kretprobe => Some(attach_probe(program, symbol)),
+    }
+}
+
+fn attach_trampoline(program: &mut Program, btf: &Btf, symbol: &str) -> Result<(), ProgramError> {
+    if let Ok(program) = <&mut FEntry>::try_from(&mut *program) {
+        program.load(symbol, btf)?;
+        program.attach()?;
+    } else {
+        let program: &mut FExit = program.try_into()?;
+        program.load(symbol, btf)?;
+        program.attach()?;
     }
     Ok(())
 }
 
-fn attach_tracepoint(ebpf: &mut Ebpf, btf: &Btf, name: &str, tracepoint: &str) -> Result<(), LoadError> {
-    let refused = |error: &ProgramError| LoadError::Program {
-        program: name.to_owned(),
-        backend: "tp_btf",
-        symbol: tracepoint.to_owned(),
-        reason: refusal(error),
-    };
-    let program: &mut BtfTracePoint = ebpf
-        .program_mut(name)
-        .ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?
-        .try_into()
-        .map_err(|error| refused(&error))?;
-    program.load(tracepoint, btf).map_err(|error| refused(&error))?;
-    program.attach().map_err(|error| refused(&error))?;
+fn attach_probe(program: &mut Program, symbol: &str) -> Result<(), ProgramError> {
+    let program: &mut KProbe = program.try_into()?;
+    program.load()?;
+    program.attach(symbol, 0)?;
     Ok(())
 }
 
+/// With types, or without.
+fn attach_tracepoint(
+    ebpf: &mut Ebpf,
+    btf: Option<&Btf>,
+    [typed, raw]: [&str; 2],
+    tracepoint: &str,
+) -> Result<(), LoadError> {
+    let (name, backend) = if btf.is_some() { (typed, "tp_btf") } else { (raw, "raw_tp") };
+    let program =
+        ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
+    let mut attached = || -> Result<(), ProgramError> {
+        if let Some(btf) = btf {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(tracepoint, btf)?;
+            program.attach()?;
+        } else {
+            let program: &mut RawTracePoint = program.try_into()?;
+            program.load()?;
+            program.attach(tracepoint)?;
+        }
+        Ok(())
+    };
+    attached().map_err(|error| LoadError::Program {
+        program: name.to_owned(),
+        backend,
+        symbol: tracepoint.to_owned(),
+        reason: refusal(&error),
+    })
+}
+
 /// The widener goes on the return of the read that the plan hooks.
-fn attach_widener(ebpf: &mut Ebpf, btf: &Btf, plan: &Plan) -> Result<(), LoadError> {
+fn attach_widener(ebpf: &mut Ebpf, btf: Option<&Btf>, plan: &Plan) -> Result<(), LoadError> {
     let Some(read) = plan.of(Meaning::ReadBegin).next() else {
         return Err(LoadError::Object("no read hook on this kernel, so nothing to widen".to_owned()));
     };

@@ -22,16 +22,17 @@ pub fn types_of_areas(plan: &Plan) -> Result<Vec<u32>, String> {
     if !plan.offsets.copy || plan.offsets.si_type == 0 {
         return Err("this kernel does not let programs copy kernel memory, or does not show where it lies".to_owned());
     }
-    let btf = Btf::from_sys_fs().map_err(|error| error.to_string())?;
+    let btf = Btf::from_sys_fs().ok();
     let ways = [("area_shown_fentry", Backend::Fentry), ("area_shown_kprobe", Backend::Kprobe)];
     let mut refused = String::new();
     for (program, backend) in ways {
         // A fresh object each time: lines that an earlier way has noted would be counted twice.
         let mut ebpf = load(plan)?;
         let Some(found) = ebpf.program_mut(program) else { continue };
-        match attach_program(found, &btf, backend, PRINTS) {
-            Ok(()) => return read(&mut ebpf),
-            Err(error) => refused = format!("{} on {PRINTS}: {}", backend.name(), trial::chain(&error)),
+        match attach_program(found, btf.as_ref(), backend, PRINTS) {
+            None => {}
+            Some(Ok(())) => return read(&mut ebpf),
+            Some(Err(error)) => refused = format!("{} on {PRINTS}: {}", backend.name(), trial::chain(&error)),
         }
     }
     Err(refused)

@@ -12,12 +12,12 @@ use crate::kernel::plan::Trials;
 #[error("cannot load eBPF programs at all: {0}")]
 pub struct TrialError(String);
 
-/// Tries every function. Nothing is attached.
+/// Tries every function. Nothing is attached. A kernel that does not show its types takes none.
 ///
 /// # Errors
-/// When not even the maps can be made, or the kernel's BTF cannot be read.
+/// When not even the maps can be made.
 pub fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
-    let btf = Btf::from_sys_fs().map_err(|error| TrialError(error.to_string()))?;
+    let btf = Btf::from_sys_fs();
     let mut ebpf = small_loader().load(OBJECT).map_err(|error| TrialError(chain(&error)))?;
     let program: &mut FEntry = ebpf
         .program_mut("trial_fentry")
@@ -25,7 +25,10 @@ pub fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
         .ok_or_else(|| TrialError("the eBPF object has no program trial_fentry".to_owned()))?;
     let mut trials = Trials::new();
     for function in functions {
-        let outcome = program.load(function, &btf).map_err(|error| reason(&error));
+        let outcome = match &btf {
+            Ok(btf) => program.load(function, btf).map_err(|error| reason(&error)),
+            Err(error) => Err(format!("the kernel does not show its own types: {}", chain(error))),
+        };
         if outcome.is_ok() {
             let _ = program.unload();
         }

@@ -156,9 +156,10 @@ pub(super) fn unseen(facts: &Facts) -> Refusal {
     let why = why("btf");
     Refusal {
         what: cannot_observe(facts, "the kernel does not show its types"),
-        why: vec![if why.contains(btf::VMLINUX) { why } else { format!("{}: {why}", btf::VMLINUX) }],
+        why: vec![if why.contains('/') { why } else { format!("{}: {why}", btf::VMLINUX) }],
         remedy: format!(
-            "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as the large distributions do; or {ELSEWHERE}"
+            "give this kernel's types as raw BTF with --btf FILE (every hook is a kprobe then); or boot a kernel built with \
+             CONFIG_DEBUG_INFO_BTF=y, as the large distributions do; or {ELSEWHERE}"
         ),
     }
 }

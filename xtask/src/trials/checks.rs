@@ -249,6 +249,17 @@ pub fn counts_of(least: u64, finished: &Finished) -> Checked {
     Ok(format!("{seen} swap-ins and {kernel} swap-outs, all seen"))
 }
 
+/// Types from a file: every hook is a kprobe, and every swap-in is seen. A file without types is told.
+pub fn btf_file(_era: Era, finished: &Finished) -> Checked {
+    ensure(finished.stderr.contains("/tmp/empty"), || "a file without types was not named".to_owned())?;
+    let value = finished.json()?;
+    let backends = value.pointer("/kernel/backend").and_then(Value::as_object).ok_or("no backends")?;
+    let of_kprobes =
+        |how: &&Value| how.as_str().is_some_and(|how| how.starts_with("kprobe") || how.starts_with("kretprobe"));
+    ensure(!backends.is_empty() && backends.values().all(|how| of_kprobes(&how)), || format!("hooks: {backends:?}"))?;
+    counts_of(4_096, finished)
+}
+
 /// Under contention the counts still agree, and overlaps are seen. A preemptible kernel skips programs then (see
 /// docs/decisions/preemption.md): that must be told, and be the exit code.
 pub fn crowd(_era: Era, finished: &Finished) -> Checked {

@@ -134,6 +134,16 @@ const NO_BTF: Step = Step {
     check: checks::no_btf,
 };
 
+/// The same, with the types in a file: everything is seen by kprobes.
+const BTF_FILE: Step = Step {
+    name: "btf-file",
+    command: "touch /tmp/empty; cp /sys/kernel/btf/vmlinux /tmp/types; mount -o bind /tmp/empty /sys/kernel/btf/vmlinux; \
+              observer record --btf /tmp/empty; echo $? >&2; \
+              observer record --btf /tmp/types --json -- /witness churn --pages 1024 --threads 1 --rounds 4; code=$?; \
+              umount /sys/kernel/btf/vmlinux; rm /tmp/types; exit $code",
+    check: checks::btf_file,
+};
+
 /// Somebody else's swap is in use: the workload must not touch it. The witness leaves the module loaded, without a
 /// device, so one is added rather than made by loading.
 const OTHER_SWAP: Step = Step {
@@ -236,12 +246,13 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
 }
 
 /// Steps in which the kernel hardly takes part.
-const ANYWHERE: [&str; 10] = [
+const ANYWHERE: [&str; 11] = [
     FAILING_COMMAND.name,
     NO_SUCH_COMMAND.name,
     CUT_SHORT.name,
     NOT_ROOT.name,
     NO_BTF.name,
+    BTF_FILE.name,
     OTHER_SWAP.name,
     TERMINATED.name,
     INDEPENDENT.name,
@@ -283,6 +294,7 @@ const EVERYTHING: &[Step] = &[
     CUT_SHORT,
     NOT_ROOT,
     NO_BTF,
+    BTF_FILE,
     OTHER_SWAP,
     TERMINATED,
     NOTHING_LEFT,

@@ -24,7 +24,7 @@ use crate::{
     outcome::Outcome,
     probe::Options,
     session::Onlooker,
-    setup,
+    setup::{self, Wishes},
 };
 
 /// Runs the workload under observation.
@@ -57,7 +57,7 @@ struct Staged {
 
 impl Staged {
     fn new(args: &StressArgs, play: &child::Play, widening: &Widening) -> anyhow::Result<Self> {
-        let ready = setup::prepare(args.backend)?;
+        let ready = setup::prepare(&Wishes { backends: args.backend, btf: None })?;
         let (read_end, write_end) = launch::message_pipe().context("cannot make a pipe")?;
         let Widening { delay, comm, one_in } = *widening;
         let command = child::command(play, &write_end)?;
