@@ -46,6 +46,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Say what this host allows, with reasons, and whether the race can happen here
     Doctor(DoctorArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
     /// Wait at the gate of `-- CMD`, then become the command
     #[command(name = crate::launch::SUBCOMMAND, hide = true)]
     Launch(LaunchArgs),
@@ -54,22 +58,24 @@ pub enum Command {
     Workload(WorkloadArgs),
 }
 
+/// Where the help lists filters.
+const FILTERS: &str = "Filters (applied in the kernel)";
+
 /// What to look at only, decided in the kernel. What happens to an entry in a flight that is looked at is seen whoever
 /// does it.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Filters (applied in the kernel)")]
 pub struct FilterArgs {
     /// Only entries of this swap device, by name or path as in /proc/swaps; may be given several times
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = FILTERS, value_name = "NAME")]
     pub device: Vec<String>,
     /// Only flights of this process, all threads of it
-    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "cmd")]
+    #[arg(long, help_heading = FILTERS, value_name = "P", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "cmd")]
     pub pid: Option<u32>,
     /// Only flights of tasks of this name
-    #[arg(long, value_name = "C", value_parser = comm)]
+    #[arg(long, help_heading = FILTERS, value_name = "C", value_parser = comm)]
     pub comm: Option<String>,
     /// Only flights of tasks in this control group or below, as in /proc/PID/cgroup or as a path
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = FILTERS, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 }
 
@@ -297,6 +303,14 @@ pub struct SwapinArgs {
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// Options of `doctor`.

@@ -31,6 +31,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Stress(args) => commands::stress::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Completions(args) => commands::manual::completions(&args),
+        Command::Man => commands::manual::man(),
         // Dealt with before: it has no exit code of ours.
         Command::Launch(_) => Ok(Exit::CommandFailed),
         Command::Workload(args) => Ok(commands::stress::workload(&args)),

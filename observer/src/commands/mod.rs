@@ -5,6 +5,7 @@ pub mod diff;
 pub mod doctor;
 pub mod filters;
 pub mod live;
+pub mod manual;
 pub mod record;
 pub mod replay;
 pub mod report;
