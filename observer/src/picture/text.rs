@@ -6,8 +6,9 @@ pub use canvas::{Canvas, Cell, Ink};
 
 use super::{
     close_up::close_up,
+    parts::{Fill, Lane, Mark, Role, Since},
     scale::{Scale, moment},
-    story::{Fill, Lane, Mark, Role, Since, Story},
+    story::Story,
 };
 
 /// Which characters may be used.
