@@ -163,15 +163,15 @@ pub enum SessionError {
     Probe(#[from] LoadError),
 }
 
-/// Signals that end an observation.
-struct Stops {
+/// Signals that end an observation, or a replay. None that comes while this exists is missed.
+pub(crate) struct Stops {
     int: Signal,
     term: Signal,
     hup: Signal,
 }
 
 impl Stops {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             int: signal(SignalKind::interrupt())?,
             term: signal(SignalKind::terminate())?,
@@ -179,7 +179,7 @@ impl Stops {
         })
     }
 
-    async fn any(&mut self) {
+    pub(crate) async fn any(&mut self) {
         tokio::select! {
             _ = self.int.recv() => {}
             _ = self.term.recv() => {}

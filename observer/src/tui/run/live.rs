@@ -12,7 +12,7 @@ use crate::{
     },
     outcome::Context,
     probe::UserTime,
-    session::{Onlooker, View},
+    session::{Onlooker, Stops, View},
     tui::{
         gather::{Gatherer, Source, form},
         model::DeviceLine,
@@ -32,6 +32,9 @@ pub struct Live {
     gatherer: Gatherer,
     names: Proc,
     release: Release,
+    /// From before the screen was taken: attaching takes its time, and a signal that comes meanwhile must not end the
+    /// process with the terminal as it is then.
+    stops: Stops,
     samples: u32,
     clear: bool,
     quit: bool,
@@ -44,7 +47,9 @@ impl Live {
     /// # Errors
     /// When the terminal cannot be taken over.
     pub fn open(context: &Context, ascii: bool, note: &str) -> io::Result<Self> {
+        let stops = Stops::new()?;
         let mut live = Self {
+            stops,
             dashboard: Dashboard::open(ascii)?,
             gatherer: Gatherer::new(context, ""),
             names: Proc,
@@ -140,7 +145,11 @@ impl Onlooker for Live {
 
     async fn asked(&mut self) {
         while !self.quit {
-            match self.dashboard.input().await {
+            let asked = tokio::select! {
+                () = self.stops.any() => Asked::Quit,
+                asked = self.dashboard.input() => asked,
+            };
+            match asked {
                 Asked::Quit => self.quit = true,
                 Asked::Clear => self.clear = true,
                 Asked::Nothing | Asked::Transport(_) => {}

@@ -2,15 +2,15 @@
 
 use std::{io, path::Path, time::Instant};
 
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Asked, Dashboard, FRAME};
-use crate::tui::{
-    gather::{Gatherer, Source},
-    player::Player,
+use crate::{
+    session::Stops,
+    tui::{
+        gather::{Gatherer, Source},
+        player::Player,
+    },
 };
 
 /// Runs the dashboard over a recording until somebody quits. Gives the player back, for the last word.
@@ -61,24 +61,6 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
                     gatherer.forget();
                 }
             }
-        }
-    }
-}
-
-/// Signals that end a replay.
-struct Stops([Signal; 3]);
-
-impl Stops {
-    fn new() -> io::Result<Self> {
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
-    }
-
-    async fn any(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
         }
     }
 }
