@@ -6,6 +6,7 @@ mod decode;
 mod left;
 mod load;
 mod trial;
+mod widener;
 
 pub use cost::{SelfCost, UserTime};
 pub use counters::{FlightTimes, Skipped, Snapshot};

@@ -36,6 +36,8 @@ enum Asked {
     Quit,
     /// Start the tally anew.
     Clear,
+    /// Switch the widener on or off.
+    Widen(bool),
     /// Control the replay.
     Transport(Move),
 }
@@ -165,6 +167,7 @@ impl Dashboard {
             Effect::Quit => return Asked::Quit,
             Effect::Clear => return Asked::Clear,
             Effect::Transport(order) => return Asked::Transport(order),
+            Effect::Widen(on) => return Asked::Widen(on),
             Effect::Suspend => return self.suspend(),
             Effect::Redraw => self.screen.forget(),
             Effect::ExportSummary => {

@@ -36,7 +36,7 @@ impl App {
                 self.say("rates start anew".to_owned(), false);
             }
             Action::Export => return Some(self.export()),
-            Action::Widen => self.widen(),
+            Action::Widen => return self.widen(),
             Action::PreviousFinding => self.turn_page(-1),
             Action::NextFinding => self.turn_page(1),
             Action::PlayPause => return Some(Effect::Transport(Move::PlayPause)),
@@ -172,15 +172,15 @@ impl App {
         }
     }
 
-    fn widen(&mut self) {
-        let text = match &self.live.model.widener {
-            Widener::NotAsked => "there is no widener: it needs --widen D and a command after --".to_owned(),
-            Widener::Recorded => "this is a recording: what was not widened then cannot be now".to_owned(),
-            Widener::Fixed(ns) => format!(
-                "the widener stays on ({}): its programs have no switch while they are attached",
-                crate::export::text::duration(*ns)
-            ),
+    /// Switches the widener, or says why that cannot be.
+    fn widen(&mut self) -> Option<Effect> {
+        let (text, effect) = match self.live.model.widener {
+            Widener::NotAsked => ("there is no widener: it needs --widen D and a command after --", None),
+            Widener::Recorded => ("this is a recording: what was not widened then cannot be now", None),
+            Widener::Attached { on: true, .. } => ("the widener is switched off", Some(Effect::Widen(false))),
+            Widener::Attached { on: false, .. } => ("the widener is switched on", Some(Effect::Widen(true))),
         };
-        self.say(text, false);
+        self.say(text.to_owned(), false);
+        effect
     }
 }

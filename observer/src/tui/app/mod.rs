@@ -46,8 +46,8 @@ pub struct App {
     pub typing: bool,
     /// The line at the bottom.
     pub message: Option<Message>,
-    /// The watched command has ended: nothing new will come.
-    pub command_ended: bool,
+    /// How the watched command ended, in words; nothing new will come.
+    pub command_ended: Option<String>,
     live: Shown,
     frozen: Option<Box<Shown>>,
     page: usize,
@@ -70,7 +70,7 @@ impl Default for App {
             findings: Table::new(0),
             typing: false,
             message: None,
-            command_ended: false,
+            command_ended: None,
             live: Shown::default(),
             frozen: None,
             page: 1,
@@ -132,6 +132,12 @@ impl App {
     /// Says something at the bottom.
     pub fn say(&mut self, text: String, failed: bool) {
         self.message = Some(Message { text, failed, left: MESSAGE_SAMPLES });
+    }
+
+    /// The watched command has ended, so: what it did can be looked at until somebody quits.
+    pub fn command_ended(&mut self, how: String) {
+        self.say(format!("the command {how}; q for the summary"), false);
+        self.command_ended = Some(how);
     }
 
     /// A key was pressed.
@@ -256,6 +262,7 @@ fn same_picture(a: &Model, b: &Model) -> bool {
         && a.losses == b.losses
         && a.transport == b.transport
         && a.devices == b.devices
+        && a.widener == b.widener
         && Arc::ptr_eq(&a.distributions, &b.distributions)
         && Arc::ptr_eq(&a.entries, &b.entries)
         && Arc::ptr_eq(&a.parties, &b.parties)

@@ -1,6 +1,6 @@
 //! The dashboard over a live observation, which it looks on at.
 
-use std::{io, ops::ControlFlow, time::Instant};
+use std::{io, ops::ControlFlow, process::ExitStatus, time::Instant};
 
 use super::{Asked, Dashboard, names::Proc};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         swaps::{self, SwapArea},
         tree::Tree,
     },
+    launch,
     outcome::Context,
     probe::UserTime,
     session::{Onlooker, Stops, View},
@@ -37,6 +38,7 @@ pub struct Live {
     stops: Stops,
     samples: u32,
     clear: bool,
+    widen: Option<bool>,
     quit: bool,
     begin: (UserTime, Instant),
 }
@@ -56,13 +58,15 @@ impl Live {
             release: Release::parse(&context.kernel.release),
             samples: 0,
             clear: false,
+            widen: None,
             quit: false,
             begin: (UserTime::now(), Instant::now()),
         };
         live.dashboard.app.say(note.to_owned(), false);
         let (engine, sample) = (Engine::default(), crate::outcome::Sample::default());
         let now = context.clocks.monotonic_ns;
-        let source = Source { engine: &engine, sample: &sample, now, devices: None, cpu: None, transport: None };
+        let source =
+            Source { engine: &engine, sample: &sample, now, devices: None, cpu: None, transport: None, widening: None };
         let model = live.gatherer.gather(source, &mut ());
         live.dashboard.app.sample(model);
         live.dashboard.draw();
@@ -110,6 +114,10 @@ impl Onlooker for Live {
         }
     }
 
+    fn widening(&mut self) -> Option<bool> {
+        self.widen.take()
+    }
+
     fn sample_ticks(&self) -> u32 {
         COUNTER_TICKS
     }
@@ -125,6 +133,7 @@ impl Onlooker for Live {
             devices: self.devices(),
             cpu: Some(self.cpu()),
             transport: None,
+            widening: view.widening,
         };
         let model = self.gatherer.gather(source, &mut self.names);
         if self.samples.is_multiple_of(SLOW_SAMPLES) {
@@ -135,10 +144,8 @@ impl Onlooker for Live {
         ControlFlow::Continue(())
     }
 
-    fn command_ended(&mut self) -> ControlFlow<()> {
-        // What it did can be looked at until somebody quits.
-        self.dashboard.app.say("the command has ended; q for the summary".to_owned(), false);
-        self.dashboard.app.command_ended = true;
+    fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
+        self.dashboard.app.command_ended(launch::describe(status).0);
         self.dashboard.dirty = true;
         ControlFlow::Continue(())
     }
@@ -152,6 +159,7 @@ impl Onlooker for Live {
             match asked {
                 Asked::Quit => self.quit = true,
                 Asked::Clear => self.clear = true,
+                Asked::Widen(on) => self.widen = Some(on),
                 Asked::Nothing | Asked::Transport(_) => {}
             }
         }

@@ -42,6 +42,7 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
                     devices: None,
                     cpu: None,
                     transport: Some(player.transport()),
+                    widening: None,
                 };
                 let model = gatherer.gather(source, &mut ());
                 dashboard.sample(model);
@@ -50,7 +51,7 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
             asked = dashboard.input() => asked,
         };
         match asked {
-            Asked::Nothing => {}
+            Asked::Nothing | Asked::Widen(_) => {}
             Asked::Quit => return Ok(player),
             Asked::Clear => {
                 player.engine_mut().clear_tally();
