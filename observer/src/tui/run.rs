@@ -141,6 +141,7 @@ impl Dashboard {
         if self.app.tab != tab {
             self.fit();
         }
+        self.app.limit_scroll(view::scrollable(&self.app, self.theme, self.size.0, self.size.1));
         let asked = effect.map_or(Asked::Nothing, |effect| self.perform(effect));
         self.draw_if_due();
         asked

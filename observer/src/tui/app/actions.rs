@@ -20,8 +20,8 @@ impl App {
             Action::Go(tab) => self.show(tab),
             Action::Up => self.step(-1),
             Action::Down => self.step(1),
-            Action::PageUp => self.step(-isize::try_from(self.page).unwrap_or(1)),
-            Action::PageDown => self.step(isize::try_from(self.page).unwrap_or(1)),
+            Action::PageUp => self.step(-self.screenful()),
+            Action::PageDown => self.step(self.screenful()),
             Action::First => self.go(0),
             Action::Last => self.go(usize::MAX),
             Action::Open => self.open(),
@@ -51,6 +51,12 @@ impl App {
             Action::ToBegin => return Some(Effect::Transport(Move::ToBegin)),
         }
         None
+    }
+
+    /// Rows, or lines of a picture, that fit on the screen.
+    fn screenful(&self) -> isize {
+        let lines = if self.overlay.is_some() { self.pictures } else { self.page };
+        isize::try_from(lines).unwrap_or(1)
     }
 
     fn turn(&mut self, by: usize) {

@@ -108,6 +108,14 @@ impl App {
         self.arrange();
     }
 
+    /// So many lines of what lies over the view can be scrolled away, no more: else the way back would begin with keys that
+    /// do nothing.
+    pub fn limit_scroll(&mut self, most: usize) {
+        if let Some(Overlay::Help { scroll } | Overlay::Picture { scroll, .. }) = &mut self.overlay {
+            *scroll = (*scroll).min(most);
+        }
+    }
+
     /// Takes in a sample. True: what is shown has changed.
     pub fn sample(&mut self, model: Model) -> bool {
         self.live.rates.set_replayed(model.transport.is_some());

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use super::screens::THEME;
 use crate::{
     outcome::Sample,
     tui::{
@@ -66,6 +67,7 @@ pub(crate) fn app(width: u16, height: u16) -> App {
 pub(crate) fn fit(app: &mut App, width: u16, height: u16) {
     let (rows, lines) = view::pages(width, height, app.tab);
     app.resize(rows, lines);
+    app.limit_scroll(view::scrollable(app, THEME, width, height));
 }
 
 /// Presses keys, and fits after each.

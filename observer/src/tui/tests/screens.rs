@@ -21,7 +21,7 @@ use crate::{
 
 const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
 
-const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
+pub(crate) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
 
 /// Views and overlays by the keys that lead there.
 const VIEWS: [(&str, &str); 9] = [

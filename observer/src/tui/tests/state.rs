@@ -246,6 +246,22 @@ fn help_scrolls_and_any_other_key_closes_it() {
 }
 
 #[test]
+fn what_is_scrolled_to_the_end_comes_back_at_once() {
+    for keys in ["?", "4\n"] {
+        let mut app = start(keys);
+        press(&mut app, SIZE, &"j".repeat(200));
+        let text = |app: &App| format!("{:?}", app.overlay);
+        let end = text(&app);
+        press(&mut app, SIZE, "j");
+        assert_eq!(text(&app), end);
+        press(&mut app, SIZE, "k");
+        assert_ne!(text(&app), end);
+        press(&mut app, SIZE, "j");
+        assert_eq!(text(&app), end);
+    }
+}
+
+#[test]
 fn a_replay_is_controlled_by_keys() {
     let mut app = start("1");
     for (key, order) in [
