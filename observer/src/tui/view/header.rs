@@ -161,13 +161,18 @@ fn losses_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     let mut causes: Vec<_> = model.losses.iter().filter(|(_, count)| **count > 0).collect();
     causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let mut rest = pen.word(line, &count(lost), Tone::Bad);
-    for (cause, lost) in &causes {
-        rest = pen.word(rest, &format!("{} {}", cause.replace('_', " "), count(**lost)), Tone::Bad);
+    for (index, (cause, lost)) in causes.iter().enumerate() {
+        let text = format!("{} {}", cause.replace('_', " "), count(**lost));
+        let more = causes.len() - index;
+        // Half a cause, or one without its count, says less than that there are more.
+        let needed = super::pen::length(&text) + if more > 1 { 9 } else { 0 };
+        if needed > rest.width {
+            return pen.word(rest, &format!("+{more} more"), Tone::Bad);
+        }
+        rest = pen.word(rest, &text, Tone::Bad);
     }
-    if let Some((cause, _)) = causes.first() {
-        pen.put(rest, losses::remedy(cause), Tone::Dim);
-    }
-    rest
+    let remedy = causes.first().map_or("", |(cause, _)| losses::remedy(cause));
+    if super::pen::length(remedy) <= rest.width { pen.word(rest, remedy, Tone::Dim) } else { rest }
 }
 
 /// At the right, so that nothing takes its room: what is seen while it is on is not what happens by itself.
