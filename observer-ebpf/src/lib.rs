@@ -34,3 +34,5 @@ pub const MAP_CGROUPS: &str = "CGROUPS";
 pub const MAP_SHOWN: &str = "SHOWN";
 /// Name of the hash of tasks that are watched when [`config::WATCH`] says so: thread id to a generation of no meaning.
 pub const MAP_WATCHED: &str = "WATCHED";
+/// Name of the array of one word that keeps the widener idle while it is not 0.
+pub const MAP_WIDEN_OFF: &str = "WIDEN_OFF";

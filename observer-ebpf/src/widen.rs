@@ -21,6 +21,11 @@ const CHUNK: u32 = 256 << 10;
 #[map]
 static WIDEN_SCRATCH: Array<[u8; CHUNK as usize]> = Array::with_max_entries(2, 0);
 
+/// Not 0: switched off for now. A map, because globals are fixed at load; nobody else reads it, so what is never widened
+/// pays nothing for it.
+#[map]
+static WIDEN_OFF: Array<u32> = Array::with_max_entries(1, 0);
+
 /// The read of a flight has come back.
 #[fexit]
 pub(crate) fn widen_fexit(_ctx: FExitContext) -> i32 {
@@ -37,6 +42,9 @@ pub(crate) fn widen_kretprobe(_ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn widen() {
+    if is_off() {
+        return;
+    }
     let (tid, _) = task::ids();
     // In a flight, by a watched task, of the right command; else nobody is delayed.
     if flight_of(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() || !chosen() {
@@ -53,6 +61,12 @@ fn widen() {
         let _ = unsafe { bpf_probe_read_kernel(to.cast(), CHUNK, from.cast()) };
     }
     count!(widened_short);
+}
+
+#[inline(always)]
+fn is_off() -> bool {
+    // SAFETY: the pointer is to a live map value of this type; volatile, for user space changes it at any time.
+    WIDEN_OFF.get_ptr(0).is_some_and(|off| unsafe { off.read_volatile() } != 0)
 }
 
 /// Whether this is the one in so many that is delayed. At random: a crowd that walks in step would fall into a pattern.

@@ -69,8 +69,8 @@ async fn run(onlooker: &mut impl Onlooker, seconds: u64, rate: u64) -> f64 {
         if now.is_multiple_of(SAMPLE_NS) {
             sample.at = now;
         }
-        if onlooker.tick(&View { context: &context, engine: &engine, sample: &sample, now, ending: &ending }).is_break()
-        {
+        let view = View { context: &context, engine: &engine, sample: &sample, now, ending: &ending, widening: None };
+        if onlooker.tick(&view).is_break() {
             break;
         }
     }

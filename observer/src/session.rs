@@ -43,6 +43,8 @@ pub struct View<'a> {
     pub now: Nanos,
     /// What the end would be if it were now.
     pub ending: &'a Ending,
+    /// Whether the widener is on; None: there is none.
+    pub widening: Option<bool>,
 }
 
 impl<'a> From<&View<'a>> for Known<'a> {
@@ -60,6 +62,11 @@ pub trait Onlooker {
     /// Called before each [`Onlooker::tick`], first before any event: may change what the engine keeps for a display.
     fn prepare(&mut self, _engine: &mut Engine) {}
 
+    /// Whether the widener is to be on from now; None: as it is. Asked before each tick.
+    fn widening(&mut self) -> Option<bool> {
+        None
+    }
+
     /// How often counters are read, in ticks.
     fn sample_ticks(&self) -> u32 {
         SAMPLE_TICKS
@@ -76,7 +83,7 @@ pub trait Onlooker {
     }
 
     /// The command has ended. Break: and so does the observation. Whoever wants to look at it for longer goes on.
-    fn command_ended(&mut self) -> ControlFlow<()> {
+    fn command_ended(&mut self, _status: ExitStatus) -> ControlFlow<()> {
         ControlFlow::Break(())
     }
 }
@@ -97,6 +104,10 @@ impl<O: Onlooker> Onlooker for Option<O> {
         }
     }
 
+    fn widening(&mut self) -> Option<bool> {
+        self.as_mut().and_then(Onlooker::widening)
+    }
+
     fn sample_ticks(&self) -> u32 {
         self.as_ref().map_or(SAMPLE_TICKS, Onlooker::sample_ticks)
     }
@@ -112,8 +123,8 @@ impl<O: Onlooker> Onlooker for Option<O> {
         self.as_mut().map_or(ControlFlow::Continue(()), |onlooker| onlooker.tick(view))
     }
 
-    fn command_ended(&mut self) -> ControlFlow<()> {
-        self.as_mut().map_or(ControlFlow::Break(()), Onlooker::command_ended)
+    fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
+        self.as_mut().map_or(ControlFlow::Break(()), |onlooker| onlooker.command_ended(status))
     }
 }
 
@@ -127,6 +138,10 @@ impl<A: Onlooker, B: Onlooker> Onlooker for (&mut A, &mut B) {
     fn prepare(&mut self, engine: &mut Engine) {
         self.0.prepare(engine);
         self.1.prepare(engine);
+    }
+
+    fn widening(&mut self) -> Option<bool> {
+        self.0.widening().or(self.1.widening())
     }
 
     fn sample_ticks(&self) -> u32 {
@@ -146,8 +161,8 @@ impl<A: Onlooker, B: Onlooker> Onlooker for (&mut A, &mut B) {
         if first.is_break() { first } else { second }
     }
 
-    fn command_ended(&mut self) -> ControlFlow<()> {
-        let (first, second) = (self.0.command_ended(), self.1.command_ended());
+    fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
+        let (first, second) = (self.0.command_ended(status), self.1.command_ended(status));
         if first.is_continue() { first } else { second }
     }
 }
@@ -163,15 +178,15 @@ pub enum SessionError {
     Probe(#[from] LoadError),
 }
 
-/// Signals that end an observation.
-struct Stops {
+/// Signals that end an observation, or a replay. None that comes while this exists is missed.
+pub(crate) struct Stops {
     int: Signal,
     term: Signal,
     hup: Signal,
 }
 
 impl Stops {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             int: signal(SignalKind::interrupt())?,
             term: signal(SignalKind::terminate())?,
@@ -179,7 +194,7 @@ impl Stops {
         })
     }
 
-    async fn any(&mut self) {
+    pub(crate) async fn any(&mut self) {
         tokio::select! {
             _ = self.int.recv() => {}
             _ = self.term.recv() => {}
@@ -231,6 +246,7 @@ impl<O: Onlooker> Live<'_, O> {
 
     fn tick(&mut self) -> ControlFlow<()> {
         self.onlooker.prepare(&mut self.engine);
+        self.turn_widener();
         self.settle();
         if self.ticks.is_multiple_of(self.onlooker.sample_ticks().max(1))
             && let Ok(snapshot) = self.probes.snapshot()
@@ -240,8 +256,18 @@ impl<O: Onlooker> Live<'_, O> {
             self.sampled(self.sample_of(&snapshot, flight_times));
         }
         self.ticks = self.ticks.wrapping_add(1);
+        let widening = self.probes.widening();
         let Self { context, engine, sample, now, ending, .. } = self;
-        self.onlooker.tick(&View { context, engine, sample, now: *now, ending })
+        self.onlooker.tick(&View { context, engine, sample, now: *now, ending, widening })
+    }
+
+    /// As the onlooker wishes. Where the kernel refuses, it stays as it is, and the next view says so.
+    fn turn_widener(&mut self) {
+        if let Some(on) = self.onlooker.widening()
+            && let Err(error) = self.probes.set_widening(on)
+        {
+            log::warn!("the widener cannot be switched: {error}");
+        }
     }
 
     fn sample_of(&self, snapshot: &Snapshot, flight_times: Option<FlightTimes>) -> Sample {
@@ -324,9 +350,10 @@ pub async fn observe(
             () = stops.any() => break Ended::Signal,
             () = until(deadline) => break Ended::Duration,
             status = ended(&mut child) => {
-                command = Some(status?);
+                let status = status?;
+                command = Some(status);
                 child = None;
-                if live.onlooker.command_ended().is_break() {
+                if live.onlooker.command_ended(status).is_break() {
                     break Ended::Command;
                 }
             }

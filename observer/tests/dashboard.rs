@@ -4,29 +4,23 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking, helpers included")]
 
 use std::{
-    fs::File,
-    io::{Read as _, Write as _},
-    os::{fd::OwnedFd, unix::process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use rustix::{
-    process::{Pid, Signal, kill_process},
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Termios, Winsize, tcgetattr, tcsetwinsize},
-};
+use rustix::process::Signal;
+
+use self::terminal::Terminal;
 
 #[path = "common/synthetic.rs"]
 mod synthetic;
+#[path = "common/terminal.rs"]
+#[expect(dead_code, reason = "the spectator needs more of it")]
+mod terminal;
 #[path = "common/unfixed.rs"]
 mod unfixed;
-
-/// Longest wait for anything to show.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Set for a test of this file that is run again as the program in the terminal.
 const CHILD: &str = "OBSERVER_E2E_CHILD";
@@ -49,116 +43,9 @@ impl Drop for Folder {
     }
 }
 
-/// A terminal with a program in it.
-struct Terminal {
-    keyboard: File,
-    line: OwnedFd,
-    before: Termios,
-    screen: Arc<Mutex<vt100::Parser>>,
-    child: Child,
-}
-
-impl Terminal {
-    /// Of this size, as the line knows it; `real` is what a question to the terminal itself is answered with.
-    fn start(mut command: Command, (columns, rows): (u16, u16), real: (u16, u16)) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = PathBuf::from(ptsname(&master, Vec::new()).unwrap().into_string().unwrap());
-        let open = || File::options().read(true).write(true).open(&name).unwrap();
-        let line = OwnedFd::from(open());
-        tcsetwinsize(&line, winsize(columns, rows)).unwrap();
-        let before = tcgetattr(&line).unwrap();
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(real.1, real.0, 0)));
-        command.stdin(open()).stdout(open()).stderr(open());
-        // SAFETY: both calls are single system calls, fit to be made between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::setsid()?;
-                rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
-                Ok(())
-            });
-        }
-        let child = command.spawn().unwrap();
-        let keyboard = File::from(master);
-        listen(keyboard.try_clone().unwrap(), Arc::clone(&screen), real);
-        Self { keyboard, line, before, screen, child }
-    }
-
-    fn replay(folder: &Folder, size: (u16, u16)) -> Self {
-        Self::start(replay(folder), size, size)
-    }
-
-    fn keys(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-    }
-
-    fn text(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
-    }
-
-    /// Waits until something is on the screen.
-    fn shows(&self, what: &str) {
-        let begin = Instant::now();
-        while !self.text().contains(what) {
-            assert!(begin.elapsed() < PATIENCE, "no {what:?} on the screen:\n{}", self.text());
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.child.id().try_into().unwrap()).unwrap(), signal).unwrap();
-    }
-
-    fn end(&mut self) -> ExitStatus {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                // What it wrote last is still on its way.
-                thread::sleep(Duration::from_millis(100));
-                return status;
-            }
-            assert!(begin.elapsed() < PATIENCE, "it does not end:\n{}", self.text());
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The terminal is as it was: modes of the line, screen, cursor, mouse.
-    fn is_restored(&self) {
-        let after = tcgetattr(&self.line).unwrap();
-        assert_eq!(format!("{after:?}"), format!("{:?}", self.before), "modes of the line");
-        let parser = self.screen.lock().unwrap();
-        let screen = parser.screen();
-        assert!(!screen.alternate_screen() && !screen.hide_cursor(), "screen or cursor");
-        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn winsize(columns: u16, rows: u16) -> Winsize {
-    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
-}
-
-/// Shows what comes, and answers as a terminal does when it is asked where its cursor is.
-fn listen(mut line: File, screen: Arc<Mutex<vt100::Parser>>, real: (u16, u16)) {
-    thread::spawn(move || {
-        let mut bytes = vec![0; 65_536];
-        // Reading ends with an error when the last program has closed the line.
-        while let Ok(len @ 1..) = line.read(&mut bytes) {
-            let came = &bytes[..len];
-            screen.lock().unwrap().process(came);
-            if came.windows(4).any(|window| window == b"\x1b[6n") {
-                let answer = format!("\x1b[{};{}R", real.1, real.0);
-                let _ = line.write_all(answer.as_bytes());
-            }
-        }
-    });
+/// A replay in a terminal.
+fn terminal(folder: &Folder, size: (u16, u16)) -> Terminal {
+    Terminal::start(replay(folder), size, size)
 }
 
 fn replay(folder: &Folder) -> Command {
@@ -175,7 +62,7 @@ fn environment(command: &mut Command) -> &mut Command {
 #[test]
 fn keys_lead_through_the_views_and_out() {
     let folder = Folder::new("keys");
-    let mut terminal = Terminal::replay(&folder, (80, 24));
+    let mut terminal = terminal(&folder, (80, 24));
     terminal.shows("unfixed: ABA possible");
     terminal.shows("stale installs");
     terminal.keys("]]");
@@ -205,7 +92,7 @@ fn keys_lead_through_the_views_and_out() {
 fn signals_end_it_and_restore_the_terminal() {
     let folder = Folder::new("signals");
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let mut terminal = Terminal::replay(&folder, (80, 24));
+        let mut terminal = terminal(&folder, (80, 24));
         terminal.shows("stale installs");
         terminal.signal(signal);
         terminal.end();
@@ -216,7 +103,7 @@ fn signals_end_it_and_restore_the_terminal() {
 #[test]
 fn control_c_ends_it() {
     let folder = Folder::new("ctrl-c");
-    let mut terminal = Terminal::replay(&folder, (120, 40));
+    let mut terminal = terminal(&folder, (120, 40));
     terminal.shows("own cost");
     terminal.keys("\x03");
     terminal.end();
@@ -256,14 +143,12 @@ fn panics_in_the_terminal() {
 #[test]
 fn the_window_is_followed() {
     let folder = Folder::new("window");
-    let mut terminal = Terminal::replay(&folder, (80, 24));
+    let mut terminal = terminal(&folder, (80, 24));
     terminal.shows("stale installs");
     assert!(!terminal.text().contains("own cost"));
-    terminal.screen.lock().unwrap().screen_mut().set_size(40, 120);
-    tcsetwinsize(&terminal.line, winsize(120, 40)).unwrap();
+    terminal.resize(120, 40);
     terminal.shows("own cost");
-    terminal.screen.lock().unwrap().screen_mut().set_size(8, 30);
-    tcsetwinsize(&terminal.line, winsize(30, 8)).unwrap();
+    terminal.resize(30, 8);
     terminal.shows("observer needs at least");
     terminal.keys("q");
     terminal.end();
@@ -286,7 +171,7 @@ fn a_line_without_a_size_asks_the_terminal() {
 #[test]
 fn suspending_where_no_shell_could_bring_it_back_does_not_stop_it() {
     let folder = Folder::new("suspend");
-    let mut terminal = Terminal::replay(&folder, (80, 24));
+    let mut terminal = terminal(&folder, (80, 24));
     terminal.shows("stale installs");
     terminal.keys("\x1a");
     terminal.keys("4");
@@ -302,10 +187,43 @@ fn suspending_where_no_shell_could_bring_it_back_does_not_stop_it() {
     terminal.is_restored();
 }
 
+/// The same under a shell with job control.
+#[test]
+fn a_shell_stops_it_and_brings_it_back() {
+    let folder = Folder::new("jobs");
+    let mut command = Command::new("sh");
+    environment(&mut command).arg("-i").current_dir(&folder.0).env("PS1", "ready> ").env_remove("ENV");
+    let mut terminal = Terminal::start(command, (80, 24), (80, 24));
+    terminal.shows("ready>");
+    terminal.keys(&format!("{} replay r\r", env!("CARGO_BIN_EXE_observer")));
+    terminal.shows("stale installs");
+    terminal.keys("\x1a");
+    terminal.shows("Stopped");
+    terminal.is_restored();
+    terminal.keys("fg\r");
+    terminal.shows("stale installs");
+    terminal.keys("4");
+    terminal.shows("overtaken by");
+    terminal.keys("q");
+    terminal.shows("ready> ");
+    terminal.is_restored();
+    terminal.keys("exit\r");
+    terminal.end();
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let folder = Folder::new("unplugged");
+    let mut terminal = terminal(&folder, (80, 24));
+    terminal.shows("stale installs");
+    terminal.unplug();
+    terminal.end();
+}
+
 #[test]
 fn the_mouse_turns_the_views() {
     let folder = Folder::new("mouse");
-    let mut terminal = Terminal::replay(&folder, (80, 24));
+    let mut terminal = terminal(&folder, (80, 24));
     terminal.shows("per second");
     // A click on the second name of the fourth line, as xterm sends it.
     terminal.keys("\x1b[<0;15;4M\x1b[<0;15;4m");

@@ -20,6 +20,11 @@ pub fn witness_static(arch: Arch) -> Result<PathBuf> {
     guest_program(arch, ["--example", "witness"])
 }
 
+/// Builds the static `spectator`: it sits at a terminal with the dashboard in it, in guests and here.
+pub fn spectator_static(arch: Arch) -> Result<PathBuf> {
+    guest_program(arch, ["--example", "spectator"])
+}
+
 /// Builds one program of the package `observer`, `kind` being cargo's option that names it.
 fn guest_program(arch: Arch, kind: [&str; 2]) -> Result<PathBuf> {
     let [_, name] = kind;

@@ -28,6 +28,9 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     let outcome = if tui::terminal::is_there() {
         with_dashboard(planned, None, args.ascii, &mut ())?
     } else {
+        eprintln!(
+            "observer: no terminal here, so no dashboard: a line a second instead; `observer record -o FILE` keeps it all"
+        );
         let (context, hooks) = (planned.context(), planned.ready.plan.hooks.len());
         say(&format!("{}, {}; attaching {hooks} programs ...", context.kernel.release, context.kernel.state));
         planned.run(&context, None, &mut Ticker { findings: true, ..Ticker::default() })?

@@ -1,6 +1,9 @@
 //! What the scale crowds together, once more and larger.
 
-use super::story::{Role, Since, Story, tidy};
+use super::{
+    parts::{Role, Since},
+    story::{Story, tidy},
+};
 
 /// Moments that a close-up must show at least.
 const CROWD: usize = 3;

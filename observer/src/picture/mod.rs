@@ -1,8 +1,9 @@
 //! The swim-lane picture of a finding: who did what to the entry, and when, to scale. Pure: [`story`] decides what there
-//! is to show, [`scale`] and [`flags`] where it goes, [`text`] and [`svg`] draw it.
+//! is to show, in [`parts`]; [`scale`] and [`flags`] where it goes, [`text`] and [`svg`] draw it.
 
 mod close_up;
 pub mod flags;
+pub mod parts;
 pub mod scale;
 mod sentence;
 pub mod story;

@@ -1,6 +1,6 @@
 //! Time to places, and the marks of the time axis.
 
-use super::story::Since;
+use super::parts::Since;
 
 /// A linear scale from a stretch of time to a width.
 #[derive(Clone, Copy, Debug, PartialEq)]

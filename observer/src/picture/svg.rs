@@ -6,8 +6,9 @@ mod style;
 use super::{
     close_up::close_up,
     flags::{self, Flag},
+    parts::{Fill, Lane, Moment, Role, Since},
     scale::{Scale, moment},
-    story::{Fill, Lane, Moment, Role, Since, Story},
+    story::Story,
     text::wrap,
 };
 use crate::export::text::duration;
@@ -176,7 +177,7 @@ impl Drawing<'_> {
 
     /// What a task does to the entry leads down to the entry's lane.
     fn links(&mut self, lane: &Placed<'_>, entry: f64) {
-        use super::story::Mark::{Freed, HandedOut, Written};
+        use super::parts::Mark::{Freed, HandedOut, Written};
         for flag in lane.flags.iter().filter(|flag| matches!(flag.moment.mark, Freed | HandedOut | Written)) {
             self.sheet.line((flag.x, lane.bar + BAR), (flag.x, entry), "link");
         }

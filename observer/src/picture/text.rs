@@ -6,8 +6,9 @@ pub use canvas::{Canvas, Cell, Ink};
 
 use super::{
     close_up::close_up,
+    parts::{Fill, Lane, Mark, Role, Since},
     scale::{Scale, moment},
-    story::{Fill, Lane, Mark, Role, Since, Story},
+    story::Story,
 };
 
 /// Which characters may be used.
@@ -47,7 +48,7 @@ impl Charset {
 pub const NARROWEST: usize = 36;
 
 /// Width from which the caption stands above the picture.
-const CAPTION_FIRST: usize = 60;
+const CAPTION_FIRST: usize = 100;
 
 /// Width of the exported picture, columns: fits a mail and most bug trackers.
 pub const EXPORTED: usize = 100;
@@ -56,16 +57,18 @@ pub const EXPORTED: usize = 100;
 pub fn draw(story: &Story, width: usize, charset: Charset) -> Canvas {
     let mut page = Page::new(story, width.max(NARROWEST), charset);
     page.paragraph(&story.title, Ink::Title);
-    // On a narrow page the picture comes first.
+    // On a narrow page the picture comes before it.
     let early = width >= CAPTION_FIRST;
     if early {
         page.paragraph(&story.caption, Ink::Dim);
         page.blank();
     }
-    page.lanes();
-    page.blank();
+    // In sight on a screen of 24 lines, whatever has to be scrolled.
     page.paragraph(&story.sentence, Ink::Plain);
+    page.blank();
+    page.lanes();
     if !early {
+        page.blank();
         page.paragraph(&story.caption, Ink::Dim);
     }
     page.close_up();

@@ -21,7 +21,7 @@ use super::{
     OBJECT, SelfCost, UserTime,
     cost::{fdinfo, max_resident_bytes},
     counters::{self, FlightTimes, Skipped, Snapshot},
-    decode, left, trial,
+    decode, left, trial, widener,
 };
 use crate::{
     engine::event::Event,
@@ -145,6 +145,8 @@ pub struct Probes {
     watched: HashMap<MapData, u32, u32>,
     flights: left::Table,
     slots: Array<MapData, Slot>,
+    /// None: there is no widener.
+    widener: Option<widener::Switch>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
     kernel_bytes: u64,
@@ -178,7 +180,9 @@ impl Probes {
             attach_tracepoint(&mut ebpf, btf, ["watch_exit", "watch_exit_raw"], "sched_process_exit")?;
         }
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
-        Self::with(ebpf, logger)
+        let widener = options.widen.map(|_| widener::Switch::take(&mut ebpf)).transpose();
+        let widener = widener.map_err(|error| widener_failed(&error))?;
+        Ok(Self { widener, ..Self::with(ebpf, logger)? })
     }
 
     fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
@@ -205,6 +209,7 @@ impl Probes {
                 spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
             },
             ebpf: Some(ebpf),
+            widener: None,
             logger,
             programs,
             kernel_bytes,
@@ -220,6 +225,19 @@ impl Probes {
     pub fn watch(&mut self, tid: u32) -> Result<(), LoadError> {
         let name = abi::MAP_WATCHED;
         self.watched.insert(tid, 1, 0).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// Whether the widener is on; None: there is none.
+    pub fn widening(&self) -> Option<bool> {
+        self.widener.as_ref().map(widener::Switch::is_on)
+    }
+
+    /// Turns the widener on or off, where there is one.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map update.
+    pub fn set_widening(&mut self, on: bool) -> Result<(), LoadError> {
+        self.widener.as_mut().map_or(Ok(()), |switch| switch.turn(on)).map_err(|error| widener_failed(&error))
     }
 
     /// A descriptor that becomes readable when there are records.
@@ -515,6 +533,10 @@ fn attach_widener(ebpf: &mut Ebpf, btf: Option<&Btf>, plan: &Plan) -> Result<(),
         Backend::Kprobe | Backend::Kretprobe => ("widen_kretprobe", Backend::Kretprobe),
     };
     attach(ebpf, btf, name, backend, &read.symbol)
+}
+
+fn widener_failed(error: &MapError) -> LoadError {
+    LoadError::Map { name: abi::MAP_WIDEN_OFF, reason: trial::chain(error) }
 }
 
 fn refusal(error: &ProgramError) -> String {

@@ -7,6 +7,7 @@ mod left;
 mod load;
 mod shown;
 mod trial;
+mod widener;
 
 pub use cost::{SelfCost, UserTime};
 pub use counters::{FlightTimes, Skipped, Snapshot};

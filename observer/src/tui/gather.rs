@@ -57,6 +57,8 @@ pub struct Source<'a> {
     pub cpu: Option<(Nanos, Nanos)>,
     /// The replay.
     pub transport: Option<Transport>,
+    /// Whether the widener is on; `None`: there is none, or it is not known yet.
+    pub widening: Option<bool>,
 }
 
 /// See the module.
@@ -65,7 +67,9 @@ pub struct Gatherer {
     about: Arc<About>,
     begin: Nanos,
     devices: Option<Vec<DeviceLine>>,
-    widener: Widener,
+    /// Delay of the widener of a live observation.
+    widen_ns: Option<Nanos>,
+    live: bool,
     samples: u64,
     seen: Seen,
     distributions: Arc<Vec<Distribution>>,
@@ -88,16 +92,12 @@ impl Gatherer {
     /// For an observation, or a recording of one in `file`.
     pub fn new(context: &Context, file: &str) -> Self {
         let live = file.is_empty();
-        let widener = match context.widen_ns {
-            _ if !live => Widener::Recorded,
-            Some(ns) => Widener::Fixed(ns),
-            None => Widener::NotAsked,
-        };
         Self {
             about: Arc::new(about(context, file)),
             begin: context.clocks.monotonic_ns,
             devices: (!context.swaps.is_empty() || live).then(|| context.swaps.iter().map(device).collect()),
-            widener,
+            widen_ns: context.widen_ns,
+            live,
             samples: 0,
             seen: Seen::default(),
             distributions: Arc::default(),
@@ -115,6 +115,16 @@ impl Gatherer {
         self.findings = Arc::default();
     }
 
+    /// What can be said of the widener. It begins switched on.
+    fn widener(&self, on: Option<bool>, sample: &Sample) -> Widener {
+        let delays = sample.snapshot.counters.widened;
+        match self.widen_ns {
+            _ if !self.live => Widener::Recorded,
+            Some(ns) => Widener::Attached { on: on.unwrap_or(true), ns, delays },
+            None => Widener::NotAsked,
+        }
+    }
+
     /// Makes a sample.
     pub fn gather(&mut self, source: Source<'_>, names: &mut impl Names) -> Model {
         if let Some(devices) = source.devices {
@@ -125,6 +135,7 @@ impl Gatherer {
         }
         self.samples += 1;
         let counts = counts(source.engine, source.sample);
+        let widener = self.widener(source.widening, source.sample);
         let mut losses = losses::collect(source.sample, &source.engine.report().losses);
         let tally = source.engine.tally();
         if let Some(tally) = tally.filter(|tally| tally.not_listed() > 0) {
@@ -146,7 +157,7 @@ impl Gatherer {
             parties: Arc::clone(&self.parties),
             findings: Arc::clone(&self.findings),
             transport: source.transport,
-            widener: self.widener.clone(),
+            widener,
         }
     }
 
@@ -308,7 +319,15 @@ mod tests {
         engine.start_tally();
         let sample = Sample::default();
         let mut gather = || {
-            let source = Source { engine: &engine, sample: &sample, now: 9, devices: None, cpu: None, transport: None };
+            let source = Source {
+                engine: &engine,
+                sample: &sample,
+                now: 9,
+                devices: None,
+                cpu: None,
+                transport: None,
+                widening: None,
+            };
             gatherer.gather(source, &mut ())
         };
         let (first, second) = (gather(), gather());

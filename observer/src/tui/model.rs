@@ -181,8 +181,15 @@ pub enum Widener {
     /// Not to be had, and why.
     #[default]
     NotAsked,
-    /// Loaded with `--widen`, nanoseconds; it cannot be switched.
-    Fixed(u64),
+    /// Attached, and can be switched.
+    Attached {
+        /// Whether it is on now.
+        on: bool,
+        /// How long it delays, nanoseconds.
+        ns: Nanos,
+        /// Delays so far.
+        delays: u64,
+    },
     /// Part of a recording.
     Recorded,
 }

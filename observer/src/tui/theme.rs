@@ -7,7 +7,7 @@ use ratatui::style::{Color, Modifier, Style};
 use crate::{
     engine::verdict::Verdict,
     picture::{
-        story::{Fill, Mark},
+        parts::{Fill, Mark},
         text::{Charset, Ink},
     },
 };

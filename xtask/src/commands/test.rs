@@ -13,7 +13,7 @@ use crate::{
     process::{Purpose, show},
     setup::{self, BUILD, GUESTS, Voice, ensure},
     trials::{
-        self, Programs, Verdict,
+        self, Programs, Verdict, dashboard,
         steps::{self, Era, Scope, Step},
     },
     vm::Failure,
@@ -50,8 +50,10 @@ enum Which {
     Unit,
     /// What is exported, read with programs that others wrote.
     Exports,
-    /// Guests.
+    /// Guests, those with the dashboard included.
     Guest,
+    /// Guests with the dashboard in a pseudo-terminal, and nothing else.
+    Dashboard,
     /// All of it.
     All,
 }
@@ -86,7 +88,16 @@ pub fn run(args: &Args) -> Result<u8> {
         return matrix(args);
     }
     ensure(GUESTS, Voice::Changes)?;
-    guests(args)
+    let mut tally = Tally::default();
+    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
+    let wanted = args.kernel.as_deref().map(|version| sources.resolve(version)).transpose()?;
+    if args.which != Which::Dashboard {
+        guests(args, &sources, wanted.as_deref(), &mut tally)?;
+    }
+    if args.step.is_empty() {
+        dashboards(args, &sources, wanted.as_deref(), &mut tally)?;
+    }
+    Ok(tally.tell())
 }
 
 fn unit() -> Result<()> {
@@ -121,19 +132,16 @@ fn cargo(what: &str, arguments: &[&str], by_hand: &str) -> Result<()> {
     show(&mut command, Purpose { what, by_hand })
 }
 
-fn guests(args: &Args) -> Result<u8> {
+fn guests(args: &Args, sources: &Sources, wanted: Option<&str>, tally: &mut Tally) -> Result<()> {
     unknown_steps(args)?;
-    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
-    let wanted = args.kernel.as_deref().map(|version| sources.resolve(version)).transpose()?;
     let runs: Vec<_> =
-        GUESTS_RUN.iter().filter(|(release, ..)| wanted.as_deref().is_none_or(|wanted| wanted == *release)).collect();
+        GUESTS_RUN.iter().filter(|(release, ..)| wanted.is_none_or(|wanted| wanted == *release)).collect();
     if runs.is_empty() {
         let known: Vec<_> = GUESTS_RUN.iter().map(|(release, ..)| *release).collect();
         bail!("no guest test for kernel {}; there are some for {}", wanted.unwrap_or_default(), known.join(", "));
     }
     let programs =
         Programs { observer: build::observer_static(Arch::X86_64)?, witness: build::witness_static(Arch::X86_64)? };
-    let mut tally = Tally::default();
     for (release, era, scope) in runs {
         // Asked for by name, a kernel gets everything.
         let scope = if wanted.is_some() { Scope::Whole } else { *scope };
@@ -141,9 +149,31 @@ fn guests(args: &Args) -> Result<u8> {
         if steps.is_empty() {
             continue;
         }
-        guest(&sources, release, *era, &steps, &programs, &mut tally)?;
+        guest(sources, release, *era, &steps, &programs, tally)?;
     }
-    Ok(tally.tell())
+    Ok(())
+}
+
+/// The dashboard in guests, and on the unfixed kernel once through the terminal that a guest is lent.
+fn dashboards(args: &Args, sources: &Sources, wanted: Option<&str>, tally: &mut Tally) -> Result<()> {
+    let (observer, spectator) = (build::observer_static(Arch::X86_64)?, build::spectator_static(Arch::X86_64)?);
+    for (release, era) in dashboard::KERNELS {
+        if wanted.is_some_and(|wanted| wanted != *release) {
+            continue;
+        }
+        let begun = Instant::now();
+        let Some(kernel) = tally.obtain(sources, release)? else { continue };
+        let keep = paths::target().join("trials").join(format!("{release}-dashboard"));
+        let ran = dashboard::run(kernel, *era, &observer, &spectator, &keep);
+        for verdict in tally.guest_ran(ran, || format!("{release} dashboard"))?.unwrap_or_default() {
+            tally.take(verdict);
+        }
+        if *era == Era::Unfixed {
+            tally.take(dashboard::lent(release, args.kernels.as_deref(), &spectator)?);
+        }
+        eprintln!("{release} dashboard: {:.0} s; output in {}", begun.elapsed().as_secs_f64(), keep.display());
+    }
+    Ok(())
 }
 
 /// The steps of a guest, or those of them that are wanted by name.

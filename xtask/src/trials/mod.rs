@@ -1,6 +1,7 @@
 //! Observer on trial: what guests run, and what must come out. One guest for each kernel runs all steps.
 
 pub mod checks;
+pub mod dashboard;
 mod filters;
 pub mod matrix;
 mod service;
@@ -43,13 +44,25 @@ pub struct Verdict {
 /// # Errors
 /// When the guest could not be run to its end; a step that failed is a [`Verdict`].
 pub fn run(kernel: Kernel, era: Era, steps: &[Step], programs: &Programs, keep: &Path) -> Result<Vec<Verdict>> {
+    let files = vec![GuestFile { source: programs.witness.clone(), target: "/witness".into() }];
+    play(kernel, era, steps, &programs.observer, files, keep)
+}
+
+fn play(
+    kernel: Kernel,
+    era: Era,
+    steps: &[Step],
+    observer: &Path,
+    files: Vec<GuestFile>,
+    keep: &Path,
+) -> Result<Vec<Verdict>> {
     let release = kernel.release.clone();
     if keep.exists() {
         fs::remove_dir_all(keep).with_context(|| format!("cannot clear {}", keep.display()))?;
     }
     let guest = Guest {
-        files: vec![GuestFile { source: programs.witness.clone(), target: "/witness".into() }],
-        observer: Some(programs.observer.clone()),
+        files,
+        observer: Some(observer.to_owned()),
         out: Some(keep.to_owned()),
         output: Output::Capture,
         timeout: Some(Duration::from_mins(8)),

@@ -220,7 +220,7 @@ const TERMINATED: Step = Step {
 };
 
 /// Nothing is left: no program, no swap, no device. Comes last.
-const NOTHING_LEFT: Step = Step {
+pub const NOTHING_LEFT: Step = Step {
     name: "nothing-left",
     command: "tail -n +2 /proc/swaps; ls -d /sys/block/zram* 2>/dev/null; cat /sys/kernel/debug/kprobes/list; \
               cat /sys/kernel/tracing/enabled_functions; true",

@@ -1,7 +1,7 @@
 //! Colours and classes. The colours of spans are Okabe and Ito's, which the colour-blind can tell apart and which stand
 //! out from light and dark grounds alike; the dangerous span is hatched as well.
 
-use crate::picture::story::{Fill, Mark};
+use crate::picture::parts::{Fill, Mark};
 
 /// The class of a span.
 pub(super) const fn class(fill: Fill) -> &'static str {

@@ -1,6 +1,6 @@
 //! A page of cells.
 
-use crate::picture::story::{Fill, Mark};
+use crate::picture::parts::{Fill, Mark};
 
 /// What a cell means, for those who draw in colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -132,6 +132,8 @@ pub const BINDINGS: &[Binding] = &{
     [
         bind(Picture, &[Up, Char('k')], "Up k", Action::Up, "scroll up"),
         bind(Picture, &[Down, Char('j')], "Down j", Action::Down, "scroll down"),
+        bind(Picture, &[PageUp, Ctrl('b')], "PgUp", Action::PageUp, "scroll a page up"),
+        bind(Picture, &[PageDown, Ctrl('f')], "PgDn", Action::PageDown, "scroll a page down"),
         bind(Picture, &[Left, Char('h')], "Left h", Action::PreviousFinding, "the finding above this one"),
         bind(Picture, &[Right, Char('l')], "Right l", Action::NextFinding, "the finding below this one"),
         bind(Picture, &[Char('e')], "e", Action::Export, "write the picture as SVG and as text"),

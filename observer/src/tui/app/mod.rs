@@ -1,5 +1,6 @@
 //! The state of the dashboard: keys and samples come in, effects go out. Pure: no terminal, no clock, no files.
 
+mod actions;
 pub mod keys;
 mod parts;
 pub mod rates;
@@ -12,11 +13,11 @@ pub use self::parts::{Effect, Grouping, Message, Move, Overlay, Shown, Tab};
 use self::{
     keys::{Action, Key, Place},
     parts::MESSAGE_SAMPLES,
-    table::{Row, Table},
+    table::{Row as _, Table},
 };
 use super::{
     layout::Hit,
-    model::{EntryRow, FindingRow, Model, PartyRow, Widener},
+    model::{EntryRow, FindingRow, Model, PartyRow},
 };
 use crate::engine::{
     event::Entry,
@@ -45,8 +46,8 @@ pub struct App {
     pub typing: bool,
     /// The line at the bottom.
     pub message: Option<Message>,
-    /// The watched command has ended: nothing new will come.
-    pub command_ended: bool,
+    /// How the watched command ended, in words; nothing new will come.
+    pub command_ended: Option<String>,
     live: Shown,
     frozen: Option<Box<Shown>>,
     page: usize,
@@ -69,7 +70,7 @@ impl Default for App {
             findings: Table::new(0),
             typing: false,
             message: None,
-            command_ended: false,
+            command_ended: None,
             live: Shown::default(),
             frozen: None,
             page: 1,
@@ -107,6 +108,14 @@ impl App {
         self.arrange();
     }
 
+    /// So many lines of what lies over the view can be scrolled away, no more: else the way back would begin with keys that
+    /// do nothing.
+    pub fn limit_scroll(&mut self, most: usize) {
+        if let Some(Overlay::Help { scroll } | Overlay::Picture { scroll, .. }) = &mut self.overlay {
+            *scroll = (*scroll).min(most);
+        }
+    }
+
     /// Takes in a sample. True: what is shown has changed.
     pub fn sample(&mut self, model: Model) -> bool {
         self.live.rates.set_replayed(model.transport.is_some());
@@ -131,6 +140,12 @@ impl App {
     /// Says something at the bottom.
     pub fn say(&mut self, text: String, failed: bool) {
         self.message = Some(Message { text, failed, left: MESSAGE_SAMPLES });
+    }
+
+    /// The watched command has ended, so: what it did can be looked at until somebody quits.
+    pub fn command_ended(&mut self, how: String) {
+        self.say(format!("the command {how}; q for the summary"), false);
+        self.command_ended = Some(how);
     }
 
     /// A key was pressed.
@@ -194,62 +209,6 @@ impl App {
         }
     }
 
-    fn act(&mut self, action: Action) -> Option<Effect> {
-        match action {
-            Action::Quit => return Some(Effect::Quit),
-            Action::Suspend => return Some(Effect::Suspend),
-            Action::Redraw => return Some(Effect::Redraw),
-            Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
-            Action::NextView => self.turn(1),
-            Action::PreviousView => self.turn(Tab::ALL.len() - 1),
-            Action::Go(tab) => self.show(tab),
-            Action::Up => self.step(-1),
-            Action::Down => self.step(1),
-            Action::PageUp => self.step(-isize::try_from(self.page).unwrap_or(1)),
-            Action::PageDown => self.step(isize::try_from(self.page).unwrap_or(1)),
-            Action::First => self.go(0),
-            Action::Last => self.go(usize::MAX),
-            Action::Open => self.open(),
-            Action::Back => self.back(),
-            Action::Filter => self.typing = true,
-            Action::Sort | Action::Reverse => self.sort(action),
-            Action::Group => self.group(),
-            Action::Freeze => self.freeze(),
-            Action::Clear => return Some(self.clear()),
-            Action::Restart => {
-                self.live.rates.restart();
-                self.say("rates start anew".to_owned(), false);
-            }
-            Action::Export => return Some(self.export()),
-            Action::Widen => self.widen(),
-            Action::PreviousFinding => self.turn_page(-1),
-            Action::NextFinding => self.turn_page(1),
-            Action::PlayPause => return Some(Effect::Transport(Move::PlayPause)),
-            Action::Faster => return Some(Effect::Transport(Move::Speed(2.0))),
-            Action::Slower => return Some(Effect::Transport(Move::Speed(0.5))),
-            Action::StepToFinding => {
-                self.follow = true;
-                return Some(Effect::Transport(Move::NextFinding));
-            }
-            Action::Backward => return Some(Effect::Transport(Move::By(-0.05))),
-            Action::Forward => return Some(Effect::Transport(Move::By(0.05))),
-            Action::ToBegin => return Some(Effect::Transport(Move::ToBegin)),
-        }
-        None
-    }
-
-    fn turn(&mut self, by: usize) {
-        let place = Tab::ALL.iter().position(|tab| *tab == self.tab).unwrap_or(0);
-        let next = Tab::ALL.get((place + by) % Tab::ALL.len()).copied().unwrap_or_default();
-        self.show(next);
-    }
-
-    fn show(&mut self, tab: Tab) {
-        self.tab = tab;
-        self.overlay = None;
-        self.arrange();
-    }
-
     /// Sorts and filters the rows of the view's table.
     fn arrange(&mut self) {
         let page = self.page;
@@ -295,129 +254,10 @@ impl App {
         }
     }
 
-    fn step(&mut self, by: isize) {
-        match &mut self.overlay {
-            Some(Overlay::Help { scroll } | Overlay::Picture { scroll, .. }) => {
-                *scroll = scroll.saturating_add_signed(by);
-            }
-            None => {
-                if let Some(cursor) = self.cursor() {
-                    self.go(cursor.saturating_add_signed(by));
-                }
-            }
-        }
-    }
-
     /// The selected finding.
     pub fn selected_finding(&self) -> Option<&FindingRow> {
         let rows = &self.shown().model.findings;
         self.findings.selected.and_then(|number| rows.iter().find(|row| row.number == number))
-    }
-
-    fn open(&mut self) {
-        if self.tab == Tab::Findings
-            && let Some(row) = self.selected_finding().cloned()
-        {
-            self.overlay = Some(Overlay::Picture { row: Box::new(row), scroll: 0 });
-        }
-    }
-
-    /// The picture of the finding above or below in the list.
-    fn turn_page(&mut self, by: isize) {
-        self.go(self.findings.cursor.saturating_add_signed(by));
-        self.open();
-    }
-
-    fn back(&mut self) {
-        if self.overlay.take().is_none() {
-            self.set_filter(String::clear);
-        }
-    }
-
-    fn set_filter(&mut self, change: impl FnOnce(&mut String)) {
-        match self.tab {
-            Tab::Overview => {}
-            Tab::Entries => change(&mut self.entries.filter),
-            Tab::Tasks => change(&mut self.tasks.filter),
-            Tab::Findings => change(&mut self.findings.filter),
-        }
-        self.arrange();
-    }
-
-    fn type_filter(&mut self, key: Key) -> Option<Effect> {
-        /// Longest filter.
-        const LONGEST: usize = 64;
-        match key {
-            Key::Enter => self.typing = false,
-            Key::Esc => {
-                self.typing = false;
-                self.set_filter(String::clear);
-            }
-            Key::Ctrl('c') => return Some(Effect::Quit),
-            Key::Ctrl('u') => self.set_filter(String::clear),
-            Key::Backspace => self.set_filter(|filter| {
-                filter.pop();
-            }),
-            Key::Char(ch) if self.filter().chars().count() < LONGEST => self.set_filter(|filter| filter.push(ch)),
-            Key::Up => self.step(-1),
-            Key::Down => self.step(1),
-            _ => {}
-        }
-        None
-    }
-
-    fn sort(&mut self, action: Action) {
-        fn sort<K: Clone + Ord>(table: &mut Table<K>, columns: usize, action: Action) {
-            if action == Action::Sort { table.next_sort(columns) } else { table.reversed = !table.reversed }
-        }
-        match self.tab {
-            Tab::Overview => {}
-            Tab::Entries => sort(&mut self.entries, EntryRow::COLUMNS.len(), action),
-            Tab::Tasks => sort(&mut self.tasks, PartyRow::COLUMNS.len(), action),
-            Tab::Findings => sort(&mut self.findings, FindingRow::COLUMNS.len(), action),
-        }
-        self.arrange();
-    }
-
-    fn group(&mut self) {
-        if self.tab == Tab::Tasks {
-            self.grouping = self.grouping.next();
-            self.arrange();
-        }
-    }
-
-    fn freeze(&mut self) {
-        self.frozen = match self.frozen.take() {
-            None => Some(Box::new(self.live.clone())),
-            Some(_) => None,
-        };
-        self.arrange();
-    }
-
-    fn clear(&mut self) -> Effect {
-        self.frozen = None;
-        self.live.rates.clear();
-        self.say("counting from here; the summary at the end still covers everything".to_owned(), false);
-        Effect::Clear
-    }
-
-    fn export(&self) -> Effect {
-        match &self.overlay {
-            Some(Overlay::Picture { row, .. }) => Effect::ExportPicture(row.clone()),
-            _ => Effect::ExportSummary,
-        }
-    }
-
-    fn widen(&mut self) {
-        let text = match &self.live.model.widener {
-            Widener::NotAsked => "there is no widener: it needs --widen D and a command after --".to_owned(),
-            Widener::Recorded => "this is a recording: what was not widened then cannot be now".to_owned(),
-            Widener::Fixed(ns) => format!(
-                "the widener stays on ({}): its programs have no switch while they are attached",
-                crate::export::text::duration(*ns)
-            ),
-        };
-        self.say(text, false);
     }
 }
 
@@ -430,6 +270,7 @@ fn same_picture(a: &Model, b: &Model) -> bool {
         && a.losses == b.losses
         && a.transport == b.transport
         && a.devices == b.devices
+        && a.widener == b.widener
         && Arc::ptr_eq(&a.distributions, &b.distributions)
         && Arc::ptr_eq(&a.entries, &b.entries)
         && Arc::ptr_eq(&a.parties, &b.parties)

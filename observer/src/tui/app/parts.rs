@@ -118,6 +118,8 @@ pub enum Effect {
     ExportSummary,
     /// Write the picture of a finding.
     ExportPicture(Box<FindingRow>),
+    /// Switch the widener on or off.
+    Widen(bool),
     /// Control the replay.
     Transport(Move),
 }

@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use super::screens::THEME;
 use crate::{
     outcome::Sample,
     tui::{
         app::{App, keys::Key},
         gather::{Gatherer, Source},
-        model::Model,
+        model::{Model, Widener},
         player::Player,
         view,
     },
@@ -66,6 +67,7 @@ pub(crate) fn app(width: u16, height: u16) -> App {
 pub(crate) fn fit(app: &mut App, width: u16, height: u16) {
     let (rows, lines) = view::pages(width, height, app.tab);
     app.resize(rows, lines);
+    app.limit_scroll(view::scrollable(app, THEME, width, height));
 }
 
 /// Presses keys, and fits after each.
@@ -99,6 +101,7 @@ fn samples() -> Vec<Model> {
             devices: None,
             cpu: None,
             transport: Some(transport),
+            widening: None,
         };
         samples.push(gatherer.gather(source, &mut ()));
     }
@@ -118,6 +121,7 @@ pub(crate) fn quiet() -> Model {
         devices: None,
         cpu: Some((4_000_000, SECOND)),
         transport: None,
+        widening: None,
     };
     gatherer.gather(source, &mut ())
 }
@@ -128,5 +132,12 @@ pub(crate) fn lossy() -> Model {
     model.losses.insert("ring_full_flight", 1_234);
     model.losses.insert("event_too_late", 2);
     model.findings = Arc::default();
+    model
+}
+
+/// With a widener.
+pub(crate) fn widened(on: bool) -> Model {
+    let mut model = quiet();
+    model.widener = Widener::Attached { on, ns: 5_000_000, delays: 1_234 };
     model
 }

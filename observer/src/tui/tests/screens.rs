@@ -9,7 +9,7 @@ use ratatui::{
     style::{Color, Modifier, Style},
 };
 
-use super::recording::{app, lossy, press, quiet};
+use super::recording::{app, lossy, press, quiet, widened};
 use crate::{
     picture::text::Charset,
     tui::{
@@ -21,7 +21,7 @@ use crate::{
 
 const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
 
-const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
+pub(crate) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
 
 /// Views and overlays by the keys that lead there.
 const VIEWS: [(&str, &str); 9] = [
@@ -110,6 +110,15 @@ fn screens_of_what_is_special() {
     compare("lossy-80x24", &capture(&draw(&app, THEME, size)));
     press(&mut app, (40, 10), "1");
     compare("lossy-40x10", &capture(&draw(&app, THEME, (40, 10))));
+    for (name, on) in [("widened", true), ("widener-off", false)] {
+        let mut app = App::default();
+        app.sample(widened(on));
+        app.command_ended("was killed by signal 9".to_owned());
+        press(&mut app, size, "1");
+        compare(&format!("{name}-80x24"), &capture(&draw(&app, THEME, size)));
+        press(&mut app, (120, 40), "1");
+        compare(&format!("{name}-120x40"), &capture(&draw(&app, THEME, (120, 40))));
+    }
     compare("too-small-30x6", &capture(&draw(&app, THEME, (30, 6))));
 }
 

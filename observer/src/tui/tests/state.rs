@@ -190,17 +190,35 @@ fn restarting_keeps_totals() {
 }
 
 #[test]
-fn the_widener_says_why_it_cannot_be_switched() {
-    for (widener, words) in
-        [(Widener::NotAsked, "--widen"), (Widener::Recorded, "recording"), (Widener::Fixed(20_000_000), "20.0 ms")]
-    {
+fn the_widener_is_switched_or_says_why_not() {
+    let press = |widener| {
         let mut app = App::default();
-        let mut model = quiet();
-        model.widener = widener;
-        app.sample(model);
-        assert_eq!(app.key(Key::Char('w')), None);
-        assert!(app.message.as_ref().unwrap().text.contains(words));
+        app.sample(crate::tui::model::Model { widener, ..quiet() });
+        let effect = app.key(Key::Char('w'));
+        (effect, app.message.unwrap().text)
+    };
+    for (widener, words) in [(Widener::NotAsked, "--widen"), (Widener::Recorded, "recording")] {
+        let (effect, text) = press(widener);
+        assert_eq!(effect, None);
+        assert!(text.contains(words), "{text}");
     }
+    for on in [true, false] {
+        let (effect, text) = press(Widener::Attached { on, ns: 5_000_000, delays: 3 });
+        assert_eq!(effect, Some(Effect::Widen(!on)));
+        assert!(text.ends_with(if on { "off" } else { "on" }), "{text}");
+    }
+}
+
+#[test]
+fn the_end_of_the_command_is_told_and_stays() {
+    let mut app = App::default();
+    app.sample(quiet());
+    app.command_ended("was killed by signal 9".to_owned());
+    assert_eq!(app.message.as_ref().unwrap().text, "the command was killed by signal 9; q for the summary");
+    for _ in 0..60 {
+        app.sample(quiet());
+    }
+    assert_eq!((app.message, app.command_ended.as_deref()), (None, Some("was killed by signal 9")));
 }
 
 #[test]
@@ -225,6 +243,22 @@ fn help_scrolls_and_any_other_key_closes_it() {
     assert_eq!(app.overlay, None);
     press(&mut app, SIZE, "?");
     assert_eq!(app.key(Key::Ctrl('c')), Some(Effect::Quit));
+}
+
+#[test]
+fn what_is_scrolled_to_the_end_comes_back_at_once() {
+    for keys in ["?", "4\n"] {
+        let mut app = start(keys);
+        press(&mut app, SIZE, &"j".repeat(200));
+        let text = |app: &App| format!("{:?}", app.overlay);
+        let end = text(&app);
+        press(&mut app, SIZE, "j");
+        assert_eq!(text(&app), end);
+        press(&mut app, SIZE, "k");
+        assert_ne!(text(&app), end);
+        press(&mut app, SIZE, "j");
+        assert_eq!(text(&app), end);
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) fn footer(pen: &mut Pen<'_>, app: &App, area: Area) {
         return;
     }
     if matches!(app.overlay, Some(Overlay::Help { .. })) {
-        pen.put(area, "any key closes this page", Tone::Dim);
+        pen.put(area, "Down and Up scroll, any other key closes this page", Tone::Dim);
         return;
     }
     let mut rest = area;

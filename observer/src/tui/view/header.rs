@@ -9,7 +9,7 @@ use crate::{
     kernel::swaps::Synchronous,
     tui::{
         layout::{Area, HeaderSize},
-        model::{DeviceLine, Exposure, Model},
+        model::{DeviceLine, Exposure, Model, Widener},
         theme::Tone,
     },
 };
@@ -23,9 +23,10 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
             let rest = devices(pen, model, line);
             pen.if_fits(rest, &format!("hooks {}", model.about.backend), Tone::Dim);
             let line = label(pen, area.cut_top(1), "lost");
+            let line = widener(pen, model, line);
             let rest = losses_of(pen, model, line);
             if model.cost.is_some() {
-                pen.if_fits(rest, &format!("own cost {}", cost(model)), Tone::Dim);
+                pen.longest(rest, &[&format!("own cost {}", cost(model)), &format!("own cost {}", percent(model))]);
             }
         }
         HeaderSize::Full => {
@@ -37,6 +38,7 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
             let line = label(pen, area.cut_top(1), "lost");
             losses_of(pen, model, line);
             let line = label(pen, area.cut_top(1), "own cost");
+            let line = widener(pen, model, line);
             pen.put(line, &cost(model), Tone::Plain);
         }
     }
@@ -73,22 +75,26 @@ fn first_line(pen: &mut Pen<'_>, model: &Model, line: Area, size: HeaderSize) {
         let lost = model.lost();
         let line = if lost > 0 { pen.right(line, &format!("  lost {}", count(lost)), Tone::Bad) } else { line };
         let rest = pen.word(line, &state, tone);
-        pen.if_fits(rest, &running(model, false), Tone::Dim);
+        pen.if_fits(rest, &running(model, 0), Tone::Dim);
         return;
     }
-    let mut line = pen.right(line, &running(model, line.width >= 100), Tone::Plain);
+    let mut line = pen.right(line, &running(model, line.width.saturating_sub(LEAST_WITH_COMMAND)), Tone::Plain);
     line.width = line.width.saturating_sub(2);
     let line = label(pen, line, "observer");
     let rest = pen.word(line, &state, tone);
     pen.if_fits(rest, &model.about.release, Tone::Strong);
 }
 
-/// `live 00:12:41`, or where the replay stands.
-fn running(model: &Model, long: bool) -> String {
+/// Columns from which on there is room for more than the essential.
+const LEAST_WITH_COMMAND: u16 = 84;
+
+/// `live 00:12:41`, or where the replay stands; with `room` for more.
+fn running(model: &Model, room: u16) -> String {
+    let long = room >= 16;
     let since = clock(model.at_ns.saturating_sub(model.begin_ns));
     match &model.transport {
         None if model.about.command.is_empty() || !long => format!("live {since}"),
-        None => format!("live {since} -- {}", cut(&model.about.command, 16)),
+        None => format!("live {since} -- {}", cut(&model.about.command, usize::from(room))),
         Some(transport) => {
             let known = transport.length_ns > 0 && long;
             let length = if known { format!("/{}", clock(transport.length_ns)) } else { String::new() };
@@ -102,7 +108,16 @@ fn running(model: &Model, long: bool) -> String {
     }
 }
 
-fn cut(text: &str, width: usize) -> String {
+/// At most `width` characters. Where a program lies does not matter here.
+fn cut(command: &str, width: usize) -> String {
+    let (program, arguments) = command.split_once(' ').unwrap_or((command, ""));
+    let name = program.rsplit('/').next().unwrap_or(program);
+    // A hidden subcommand of this very program, with options that are not for people.
+    let text = match arguments.split_once(' ').map_or(arguments, |(first, _)| first) {
+        "" => name.to_owned(),
+        hidden if hidden.starts_with("__") => format!("{name}'s own workload"),
+        _ => format!("{name} {arguments}"),
+    };
     text.chars().take(width).collect()
 }
 
@@ -146,13 +161,25 @@ fn losses_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     let mut causes: Vec<_> = model.losses.iter().filter(|(_, count)| **count > 0).collect();
     causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let mut rest = pen.word(line, &count(lost), Tone::Bad);
-    for (cause, lost) in &causes {
-        rest = pen.word(rest, &format!("{} {}", cause.replace('_', " "), count(**lost)), Tone::Bad);
+    for (index, (cause, lost)) in causes.iter().enumerate() {
+        let text = format!("{} {}", cause.replace('_', " "), count(**lost));
+        let more = causes.len() - index;
+        // Half a cause, or one without its count, says less than that there are more.
+        let needed = super::pen::length(&text) + if more > 1 { 9 } else { 0 };
+        if needed > rest.width {
+            return pen.word(rest, &format!("+{more} more"), Tone::Bad);
+        }
+        rest = pen.word(rest, &text, Tone::Bad);
     }
-    if let Some((cause, _)) = causes.first() {
-        pen.put(rest, losses::remedy(cause), Tone::Dim);
-    }
-    rest
+    let remedy = causes.first().map_or("", |(cause, _)| losses::remedy(cause));
+    if super::pen::length(remedy) <= rest.width { pen.word(rest, remedy, Tone::Dim) } else { rest }
+}
+
+/// At the right, so that nothing takes its room: what is seen while it is on is not what happens by itself.
+fn widener(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
+    let Widener::Attached { on, ns, delays } = model.widener else { return line };
+    let (state, tone) = if on { (duration(ns), Tone::Caution) } else { ("off".to_owned(), Tone::Strong) };
+    pen.right(line, &format!("  widener {state}, {} delays", count(delays)), tone)
 }
 
 /// Of this process; a recording does not know what watching it costs.
@@ -160,4 +187,26 @@ fn cost(model: &Model) -> String {
     let Some(cost) = model.cost else { return "not measured in a replay".to_owned() };
     let each = cost.per_swap_in_ns.map_or_else(String::new, |ns| format!(", {} a swap-in", duration(ns)));
     format!("{:.1}% of a CPU{each} in user space", cost.cpu_percent)
+}
+
+/// The same, where there is little room.
+fn percent(model: &Model) -> String {
+    model.cost.map_or_else(String::new, |cost| format!("{:.1}%", cost.cpu_percent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_as_people_know_it() {
+        for (command, told) in [
+            ("/usr/bin/stress-ng --vm 4", "stress-ng --vm 4"),
+            ("./a", "a"),
+            ("/bin/observer __workload 5 {\"storm\":{}}", "observer's own workload"),
+        ] {
+            assert_eq!(cut(command, 30), told);
+        }
+        assert_eq!(cut("sleep 100000", 7), "sleep 1");
+    }
 }

@@ -12,13 +12,13 @@ const WIDE: u16 = 84;
 const KEYS: u16 = 18;
 
 /// A line of the page.
-enum Line {
+pub(super) enum Line {
     Heading(&'static str),
     Binding(&'static str, &'static str),
     Blank,
 }
 
-fn lines() -> Vec<Line> {
+pub(super) fn lines() -> Vec<Line> {
     let mut lines = Vec::new();
     for place in [Place::Everywhere, Place::Tables, Place::Picture, Place::Replay] {
         if !lines.is_empty() {

@@ -66,6 +66,17 @@ pub fn pages(width: u16, height: u16, tab: Tab) -> (usize, usize) {
     (usize::from(layout::table(screen.body, tab).rows.height), usize::from(screen.body.height))
 }
 
+/// Lines of what lies over the view that are out of sight.
+pub fn scrollable(app: &App, theme: Theme, width: u16, height: u16) -> usize {
+    let Some(screen) = layout::screen(width, height) else { return 0 };
+    let lines = match &app.overlay {
+        Some(Overlay::Help { .. }) => help::lines().len(),
+        Some(Overlay::Picture { row, .. }) => picture::lines(&app.shown().model, row, screen.body, theme.charset),
+        None => 0,
+    };
+    lines.saturating_sub(usize::from(screen.body.height))
+}
+
 /// A sentence, on however little room there is.
 fn too_small(pen: &mut Pen<'_>, width: u16, height: u16) {
     let sentence = format!(

@@ -40,6 +40,13 @@ impl<'a> Pen<'a> {
         }
     }
 
+    /// The first that fits, dimly; nothing where none does.
+    pub(super) fn longest(&mut self, area: Area, texts: &[&str]) {
+        if let Some(text) = texts.iter().find(|text| length(text) <= area.width) {
+            self.put(area, text, Tone::Dim);
+        }
+    }
+
     /// Writes at the right of the area's first row. Gives what is left of that row.
     pub(super) fn right(&mut self, area: Area, text: &str, tone: Tone) -> Area {
         let len = length(text).min(area.width);

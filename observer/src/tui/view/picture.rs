@@ -2,7 +2,10 @@
 
 use super::pen::Pen;
 use crate::{
-    picture::{story::story, text},
+    picture::{
+        story::story,
+        text::{self, Canvas, Charset},
+    },
     tui::{
         layout::Area,
         model::{FindingRow, Model},
@@ -16,8 +19,17 @@ pub(super) fn page(pen: &mut Pen<'_>, model: &Model, row: &FindingRow, body: Are
 
 /// From one of its lines on; never scrolled away altogether.
 pub(super) fn picture(pen: &mut Pen<'_>, model: &Model, row: &FindingRow, area: Area, scroll: usize) {
-    let story = story(&row.finding, &model.setting(&row.device));
-    let canvas = text::draw(&story, usize::from(area.width), pen.theme.charset);
+    let canvas = canvas(model, row, area, pen.theme.charset);
     let most = canvas.height().saturating_sub(usize::from(area.height));
     pen.canvas(area, &canvas, scroll.min(most));
+}
+
+/// Its lines, in sight or not.
+pub(super) fn lines(model: &Model, row: &FindingRow, area: Area, charset: Charset) -> usize {
+    canvas(model, row, area, charset).height()
+}
+
+fn canvas(model: &Model, row: &FindingRow, area: Area, charset: Charset) -> Canvas {
+    let story = story(&row.finding, &model.setting(&row.device));
+    text::draw(&story, usize::from(area.width), charset)
 }

@@ -15,7 +15,7 @@ pub fn labels(app: &App, width: u16) -> Vec<String> {
     let model = &app.shown().model;
     let counts = [0, model.entries.len(), model.parties.len(), model.findings.len()];
     let label = |(number, (tab, count)): (usize, (Tab, usize))| match count {
-        1.. if width >= WITH_COUNTS && tab != Tab::Tasks => format!("{number} {} {count}", tab.name()),
+        1.. if width >= WITH_COUNTS && tab != Tab::Tasks => format!("{number} {} ({count})", tab.name()),
         _ => format!("{number} {}", tab.name()),
     };
     (1..).zip(Tab::ALL.into_iter().zip(counts)).map(label).collect()
@@ -42,8 +42,8 @@ fn note(app: &App) -> (String, Tone) {
     if app.is_frozen() {
         notes.push("FROZEN".to_owned());
     }
-    if app.command_ended {
-        notes.push("COMMAND ENDED".to_owned());
+    if let Some(how) = &app.command_ended {
+        notes.push(ended(how));
     }
     let place = |cursor: usize, len: usize| if len == 0 { String::new() } else { format!("{}/{len}", cursor + 1) };
     match app.tab {
@@ -59,5 +59,11 @@ fn note(app: &App) -> (String, Tone) {
         notes.push(format!("filter: {}", app.filter()));
     }
     notes.retain(|note| !note.is_empty());
-    (notes.join("  "), if app.is_frozen() || app.command_ended { Tone::Caution } else { Tone::Dim })
+    (notes.join("  "), if app.is_frozen() || app.command_ended.is_some() { Tone::Caution } else { Tone::Dim })
+}
+
+/// Short, in capitals: it stays there.
+fn ended(how: &str) -> String {
+    let how = if how == "succeeded" { "ended" } else { how.strip_prefix("was ").unwrap_or(how) };
+    format!("COMMAND {}", how.to_uppercase())
 }
