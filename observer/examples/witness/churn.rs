@@ -24,6 +24,13 @@ pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) rounds: u64,
     pub(crate) shared: bool,
+    pub(crate) shmem: bool,
+}
+
+impl Options {
+    fn area(&self, pages: usize) -> Result<Area> {
+        if self.shmem { Area::shmem(pages) } else { Area::new(pages) }
+    }
 }
 
 /// What the threads add up to.
@@ -103,7 +110,7 @@ fn private(options: &Options, thread: usize, cpus: usize, tally: &Tally) -> Resu
     // The last thread takes the rest.
     let share = options.pages / options.threads;
     let pages = if thread + 1 == options.threads { options.pages - share * thread } else { share };
-    let area = Area::new(pages)?;
+    let area = options.area(pages)?;
     let map = Pagemap::open()?;
     for page in (0..pages).take_while(|_| !stopped()) {
         fill(area.page(page), tag(thread, page, 0));
@@ -126,7 +133,7 @@ fn private(options: &Options, thread: usize, cpus: usize, tally: &Tally) -> Resu
 
 /// All threads over the same pages at the same time, each writing its own word of every page.
 fn shared(options: &Options, cpus: usize, tally: &Tally) -> Result<()> {
-    let area = Area::new(options.pages)?;
+    let area = options.area(options.pages)?;
     for page in 0..options.pages {
         fill(area.page(page), tag(0, page, 0));
         area.page(page).iter().take(options.threads).for_each(|word| word.store(0, Ordering::Relaxed));

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
-//! witness churn --pages N --threads T --rounds R [--shared]    many swap-ins, counted and checked
+//! witness churn --pages N --threads T --rounds R [--shared] [--shmem]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
 //! ```
 //!
@@ -29,8 +29,7 @@ use std::{
 
 use serde_json::Value;
 
-const USAGE: &str =
-    "usage: witness churn --pages N --threads T --rounds R [--shared]\n       witness aba --rounds N [--fork]";
+const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem]\n       witness aba --rounds N [--fork]";
 
 /// Why it could not run: what failed, why, and what to do about it.
 #[derive(Debug)]
@@ -106,7 +105,8 @@ enum Mode {
 /// The command line; the error is what is wrong with it.
 fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, String> {
     let mode = args.next().ok_or("which mode?")?;
-    let (mut pages, mut threads, mut rounds, mut shared, mut fork) = (None, None, None, false, false);
+    let (mut pages, mut threads, mut rounds) = (None, None, None);
+    let (mut shared, mut shmem, mut fork) = (false, false, false);
     while let Some(arg) = args.next() {
         let slot = match arg.to_str().unwrap_or_default() {
             "--pages" => &mut pages,
@@ -114,6 +114,10 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
             "--rounds" => &mut rounds,
             "--shared" if mode == "churn" => {
                 shared = true;
+                continue;
+            }
+            "--shmem" if mode == "churn" => {
+                shmem = true;
                 continue;
             }
             "--fork" if mode == "aba" => {
@@ -132,7 +136,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         if threads > churn::MOST_THREADS || pages < threads {
             return Err(format!("--threads: at most {}, and at most as many as pages", churn::MOST_THREADS));
         }
-        Ok(Mode::Churn(churn::Options { pages: pages as usize, threads: threads as usize, rounds, shared }))
+        Ok(Mode::Churn(churn::Options { pages: pages as usize, threads: threads as usize, rounds, shared, shmem }))
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
     } else {
