@@ -37,8 +37,18 @@ pub struct Counters {
     pub pin_eexist: u64,
     /// Pin tries of a flight that found the entry gone (`-ENOENT`).
     pub pin_enoent: u64,
-    /// Failed pin tries that are no flight's own: read-ahead of neighbours, shmem, zswap write-back.
+    /// Failed pin tries that are no flight's own, all of them.
     pub pin_outside: u64,
+    /// Of these: a flight's read-ahead of neighbours.
+    pub pin_readahead: u64,
+    /// Of these: shmem's swap-in.
+    pub pin_shmem: u64,
+    /// Of these: zswap's write-back. What is left over is swapoff's, `madvise`'s, or of a path that no hook tells.
+    pub pin_zswap: u64,
+    /// Flights that found their page locked by somebody else.
+    pub lock_failed: u64,
+    /// Flights that found their page locked because their own read was still under way.
+    pub lock_own_read: u64,
     /// Entries freed, in entries.
     pub freed: u64,
     /// Entries handed out, in entries.
@@ -89,4 +99,4 @@ impl Counters {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}
 
-const _: () = assert!(size_of::<Counters>() == 29 * 8);
+const _: () = assert!(size_of::<Counters>() == 34 * 8);

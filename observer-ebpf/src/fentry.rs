@@ -11,9 +11,9 @@ use aya_ebpf::{
 };
 
 use crate::{
-    entry, flight,
+    entry, flight, lock,
     memory::{Copied, Direct},
-    pin,
+    path, pin,
 };
 
 /// Does nothing: loaded, never attached, to learn whether this kernel takes such a program on a function.
@@ -75,6 +75,48 @@ pub(crate) fn pin_try_fexit_entry_nr(ctx: FExitContext) -> i32 {
 #[fentry]
 pub(crate) fn pin_drop_fentry(ctx: FEntryContext) -> i32 {
     pin::dropped(ctx.arg(1));
+    0
+}
+
+/// `shmem_swapin_folio(..)`.
+#[fentry]
+pub(crate) fn pin_path_shmem_fentry(_ctx: FEntryContext) -> i32 {
+    path::enter(path::SHMEM);
+    0
+}
+
+/// Its return.
+#[fexit]
+pub(crate) fn pin_path_shmem_fexit(_ctx: FExitContext) -> i32 {
+    path::leave(path::SHMEM);
+    0
+}
+
+/// `shrink_memcg_cb(..)`.
+#[fentry]
+pub(crate) fn pin_path_zswap_fentry(_ctx: FEntryContext) -> i32 {
+    path::enter(path::ZSWAP);
+    0
+}
+
+/// Its return.
+#[fexit]
+pub(crate) fn pin_path_zswap_fexit(_ctx: FExitContext) -> i32 {
+    path::leave(path::ZSWAP);
+    0
+}
+
+/// `__folio_lock_or_retry(folio, ..)`, `__lock_page_or_retry(page, ..)`.
+#[fentry]
+pub(crate) fn lock_try_fentry(ctx: FEntryContext) -> i32 {
+    lock::failed::<Direct>(ctx.arg(0));
+    0
+}
+
+/// The return of either.
+#[fexit]
+pub(crate) fn lock_end_fexit(_ctx: FExitContext) -> i32 {
+    lock::over();
     0
 }
 

@@ -71,6 +71,8 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     record.pin_try = 0;
     record.pin_drop = 0;
     record.freed_own = 0;
+    record.lock_try = 0;
+    record.lock_end = 0;
     record.tid = tid;
     record.tgid = tgid;
     record.nr = 1;
@@ -216,6 +218,7 @@ fn close(flight: &mut Flight, slot: Filter, now: u64) {
         || changes != flight.changes_begin
         || others_freed
         || flight.record.pin_fails != 0
+        || flight.record.lock_try != 0
         || flight.record.nr > 1;
     if contended {
         count!(streamed);

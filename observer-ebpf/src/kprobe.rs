@@ -7,7 +7,7 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::{count::count, entry, flight, memory::Copied, pin};
+use crate::{count::count, entry, flight, lock, memory::Copied, pin};
 
 /// Argument `n`; every architecture we build for passes these in registers.
 #[inline(always)]
@@ -71,6 +71,13 @@ pub(crate) fn pin_try_kretprobe(ctx: RetProbeContext) -> u32 {
 #[kprobe]
 pub(crate) fn pin_drop_kprobe(ctx: ProbeContext) -> u32 {
     pin::dropped(arg(&ctx, 1));
+    0
+}
+
+/// `__folio_lock_or_retry(folio, ..)`, `__lock_page_or_retry(page, ..)`.
+#[kprobe]
+pub(crate) fn lock_try_kprobe(ctx: ProbeContext) -> u32 {
+    lock::failed::<Copied>(arg(&ctx, 0) as *const u8);
     0
 }
 

@@ -21,7 +21,7 @@ pub const MAP_FLIGHTS: &str = "FLIGHTS";
 /// Name of the hash of flights that found their seat taken: thread id to a seat.
 pub const MAP_SPILLED: &str = "SPILLED";
 /// Size of a seat.
-pub const SEAT_BYTES: usize = 208;
+pub const SEAT_BYTES: usize = 224;
 /// Byte of a seat at which its owner is named.
 pub const SEAT_OWNER: usize = 4;
 /// Byte of a seat at which its flight begins.

@@ -1,4 +1,4 @@
-//! observer's eBPF programs. Thin per hook; the logic is in [`flight`], [`entry`] and [`pin`], the same for both
+//! observer's eBPF programs. Thin per hook; the logic is in [`flight`], [`entry`], [`pin`] and [`lock`], the same for both
 //! backends. Which kernel this is, no program knows: offsets and switches are globals set at load ([`globals`]).
 #![no_std]
 #![no_main]
@@ -18,8 +18,10 @@ mod flight;
 mod flights;
 mod globals;
 mod kprobe;
+mod lock;
 mod maps;
 mod memory;
+mod path;
 mod pin;
 mod shown;
 mod task;

@@ -5,7 +5,7 @@ use observer_ebpf::record::F_PIN_TRIED;
 use crate::{
     count::count,
     flights::{Flight, flight_of},
-    task,
+    path, task,
 };
 
 /// `-EEXIST`: somebody holds the pin.
@@ -17,7 +17,22 @@ const EEXIST: i32 = -17;
 pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
     match flight_of(task::ids().0) {
         Some(flight) if covers(entry, nr, flight.record.entry) => of_flight(flight, entry, nr, rc),
-        _ if rc != 0 => count!(pin_outside),
+        other if rc != 0 => failed_outside(other.is_some()),
+        _ => {}
+    }
+}
+
+/// A pin try has failed that is no flight's own; `in_flight`: of a task that is in one, which reads neighbours ahead then.
+#[inline(always)]
+fn failed_outside(in_flight: bool) {
+    count!(pin_outside);
+    if in_flight {
+        count!(pin_readahead);
+        return;
+    }
+    match path::current() {
+        path::SHMEM => count!(pin_shmem),
+        path::ZSWAP => count!(pin_zswap),
         _ => {}
     }
 }
@@ -64,7 +79,7 @@ pub(crate) fn returned(rc: i32) {
             flight.pin_pending = 0;
             of_flight(flight, flight.record.base, nr, rc);
         }
-        _ if rc != 0 => count!(pin_outside),
+        other if rc != 0 => failed_outside(other.is_some()),
         _ => {}
     }
 }

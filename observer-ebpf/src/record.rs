@@ -62,6 +62,10 @@ pub struct FlightRecord {
     pub pin_drop: u64,
     /// When the flight freed the entry itself; taken only while others are in flight.
     pub freed_own: u64,
+    /// When the page's lock was found taken by somebody else, so that the task had to wait.
+    pub lock_try: u64,
+    /// When that wait was over; whether the lock was had then, `fault_ret` tells (0 too where no hook tells).
+    pub lock_end: u64,
     /// Control group of the task (v2 id).
     pub cgroup: u64,
     /// Thread id, in the first PID namespace.
@@ -117,8 +121,8 @@ pub struct EntryRecord {
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<FlightRecord>() == 168);
-const _: () = assert!(core::mem::offset_of!(FlightRecord, tid) == 104);
-const _: () = assert!(core::mem::offset_of!(FlightRecord, comm) == 152);
+const _: () = assert!(size_of::<FlightRecord>() == 184);
+const _: () = assert!(core::mem::offset_of!(FlightRecord, tid) == 120);
+const _: () = assert!(core::mem::offset_of!(FlightRecord, comm) == 168);
 const _: () = assert!(size_of::<EntryRecord>() == 56);
 const _: () = assert!(core::mem::offset_of!(EntryRecord, comm) == 40);

@@ -3,9 +3,9 @@
 
 use aya_ebpf::{
     helpers::generated::{bpf_get_prandom_u32, bpf_probe_read_kernel},
-    macros::{fexit, kretprobe, map},
+    macros::{fentry, fexit, kprobe, kretprobe, map},
     maps::Array,
-    programs::{FExitContext, RetProbeContext},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 
 use crate::{count::count, flights::flight_of, globals, maps::WATCHED, task};
@@ -36,6 +36,21 @@ pub(crate) fn widen_fexit(_ctx: FExitContext) -> i32 {
 /// The same on a kretprobe.
 #[kretprobe]
 pub(crate) fn widen_kretprobe(_ctx: RetProbeContext) -> u32 {
+    widen();
+    0
+}
+
+/// The read of a flight is about to start, its page locked. For kernels that read into the swap cache always: once the
+/// read is done the page is unlocked, and nobody would have to wait for whoever is delayed after it.
+#[fentry]
+pub(crate) fn widen_fentry(_ctx: FEntryContext) -> i32 {
+    widen();
+    0
+}
+
+/// The same on a kprobe.
+#[kprobe]
+pub(crate) fn widen_kprobe(_ctx: ProbeContext) -> u32 {
     widen();
     0
 }

@@ -30,7 +30,7 @@ fn version_1_0_stays_readable() {
     assert_eq!(summary.swapins.kernel, Some(summary.swapins.seen));
     assert_eq!(summary.losses.values().sum::<u64>(), 0);
     let counts: Vec<u64> = observed.histograms.iter().map(|(_, histogram)| histogram.len()).collect();
-    assert_eq!(counts, [8_085, 19_467, 7_539, 746, 359, 359, 359, 13]);
+    assert_eq!(counts, [8_085, 19_467, 7_539, 746, 359, 359, 359, 0, 0, 13]);
 }
 
 #[test]
@@ -46,6 +46,16 @@ fn every_event_of_version_1_0_is_there() {
     assert_eq!(counts, [3_013, 27, 4]);
 }
 
+/// Whether a value is there as it was: what has been added to objects since does not matter.
+fn holds(now: &serde_json::Value, before: &serde_json::Value) -> bool {
+    match (now, before) {
+        (serde_json::Value::Object(now), serde_json::Value::Object(before)) => {
+            before.iter().all(|(name, value)| now.get(name).is_some_and(|now| holds(now, value)))
+        }
+        _ => now == before,
+    }
+}
+
 /// Recorded in a guest with an unfixed 5.10 under `stress storm`; beside it what is found in it. (When it was recorded,
 /// `record --json` said the same but for one reader: that a read between hand-out and write is overtaken was learnt later,
 /// from the model. That live and replay agree is shown in guests, by the step `recorded`.)
@@ -58,7 +68,7 @@ fn what_is_found_in_a_real_storm_stays_found() {
     let live = live.as_object().unwrap();
     assert_eq!(live.len(), 6);
     for (name, value) in live {
-        assert_eq!(replayed.get(name), Some(value), "{name}");
+        assert!(holds(&replayed[name], value), "{name}: {} instead of {value}", replayed[name]);
     }
     assert_eq!(replayed["verdicts"]["stale_install"], 2);
 }

@@ -53,6 +53,9 @@ struct Outcome {
     /// Rounds in which the page was out at the same entry again before the victim was done.
     same_entry: u64,
     corrupt: u64,
+    /// How long the other thread's own touch of the page took, all rounds together, microseconds: most of it is what it
+    /// had to wait for the victim, on a kernel that makes it wait.
+    touch_us: u128,
     lost: Vec<Value>,
 }
 
@@ -78,6 +81,8 @@ pub(crate) fn run(rounds: u64) -> Result<Value> {
         "lost": outcome.lost.len(),
         "rounds_lost": outcome.lost,
         "corrupt": outcome.corrupt,
+        "touch_us": u64::try_from(outcome.touch_us).unwrap_or(u64::MAX),
+        "toucher": std::process::id(),
         "pswpin": vmstat_needed("pswpin")? - before,
     }))
 }
@@ -153,7 +158,9 @@ fn play(rounds: u64, steps: &Steps, area: &Area, map: &Pagemap, gone: impl Fn() 
         wait_for(&steps.about, round, &gone)?;
         thread::sleep(HEAD_START);
         // Swap it in, change it, and push it out again while the victim is still at it.
+        let touched = Instant::now();
         fill(area.page(page), new);
+        outcome.touch_us += touched.elapsed().as_micros();
         let begun = Instant::now();
         let mut same = false;
         while steps.done.load(Ordering::SeqCst) != round && begun.elapsed() < PATIENCE {

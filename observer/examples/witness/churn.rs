@@ -26,6 +26,13 @@ pub(crate) struct Options {
     pub(crate) shared: bool,
     /// On the swap that is there, rather than on a device of its own.
     pub(crate) here: bool,
+    pub(crate) shmem: bool,
+}
+
+impl Options {
+    fn area(&self, pages: usize) -> Result<Area> {
+        if self.shmem { Area::shmem(pages) } else { Area::new(pages) }
+    }
 }
 
 /// What the threads add up to.
@@ -105,7 +112,7 @@ fn private(options: &Options, thread: usize, cpus: usize, tally: &Tally) -> Resu
     // The last thread takes the rest.
     let share = options.pages / options.threads;
     let pages = if thread + 1 == options.threads { options.pages - share * thread } else { share };
-    let area = Area::new(pages)?;
+    let area = options.area(pages)?;
     let map = Pagemap::open()?;
     for page in (0..pages).take_while(|_| !stopped()) {
         fill(area.page(page), tag(thread, page, 0));
@@ -128,7 +135,7 @@ fn private(options: &Options, thread: usize, cpus: usize, tally: &Tally) -> Resu
 
 /// All threads over the same pages at the same time, each writing its own word of every page.
 fn shared(options: &Options, cpus: usize, tally: &Tally) -> Result<()> {
-    let area = Area::new(options.pages)?;
+    let area = options.area(options.pages)?;
     for page in 0..options.pages {
         fill(area.page(page), tag(0, page, 0));
         area.page(page).iter().take(options.threads).for_each(|word| word.store(0, Ordering::Relaxed));

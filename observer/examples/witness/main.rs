@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
-//! witness churn --pages N --threads T --rounds R [--shared] [--here]    many swap-ins, counted and checked
+//! witness churn --pages N --threads T --rounds R [--shared] [--shmem] [--here]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
 //! witness service CMD ARGS..                                   becomes CMD as the systemd unit would run it
 //! ```
@@ -31,8 +31,7 @@ use std::{
 
 use serde_json::Value;
 
-const USAGE: &str =
-    "usage: witness churn --pages N --threads T --rounds R [--shared] [--here]\n       witness aba --rounds N [--fork]";
+const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem] [--here]\n       witness aba --rounds N [--fork]";
 
 /// Why it could not run: what failed, why, and what to do about it.
 #[derive(Debug)]
@@ -112,7 +111,8 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
     if mode == "service" {
         return Ok(Mode::Service(args.collect()));
     }
-    let (mut pages, mut threads, mut rounds, mut shared, mut here, mut fork) = (None, None, None, false, false, false);
+    let (mut pages, mut threads, mut rounds) = (None, None, None);
+    let (mut shared, mut shmem, mut here, mut fork) = (false, false, false, false);
     while let Some(arg) = args.next() {
         let slot = match arg.to_str().unwrap_or_default() {
             "--pages" => &mut pages,
@@ -124,6 +124,10 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
             }
             "--here" if mode == "churn" => {
                 here = true;
+                continue;
+            }
+            "--shmem" if mode == "churn" => {
+                shmem = true;
                 continue;
             }
             "--fork" if mode == "aba" => {
@@ -142,7 +146,8 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         if threads > churn::MOST_THREADS || pages < threads {
             return Err(format!("--threads: at most {}, and at most as many as pages", churn::MOST_THREADS));
         }
-        Ok(Mode::Churn(churn::Options { pages: pages as usize, threads: threads as usize, rounds, shared, here }))
+        let (pages, threads) = (pages as usize, threads as usize);
+        Ok(Mode::Churn(churn::Options { pages, threads, rounds, shared, here, shmem }))
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
     } else {

@@ -22,11 +22,13 @@ pub(crate) fn page_size() -> Result<usize> {
     usize::try_from(size).map_err(|e| Failure::new("asking for the page size", e, "report it"))
 }
 
-/// A private anonymous mapping without huge pages, gone when dropped.
+/// An anonymous mapping without huge pages, gone when dropped.
 pub(crate) struct Area {
     start: NonNull<AtomicU64>,
     pages: usize,
     page_size: usize,
+    /// Of shmem rather than private.
+    shmem: bool,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and is only read and written through atomics.
@@ -36,24 +38,27 @@ unsafe impl Sync for Area {}
 
 impl Area {
     pub(crate) fn new(pages: usize) -> Result<Self> {
+        Self::of(pages, false)
+    }
+
+    /// A shared mapping: its pages are those of a file in shmem, and so are its faults.
+    pub(crate) fn shmem(pages: usize) -> Result<Self> {
+        Self::of(pages, true)
+    }
+
+    fn of(pages: usize, shmem: bool) -> Result<Self> {
+        let kind = if shmem { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
         let page_size = page_size()?;
         let len = pages * page_size;
         let failed = || Failure::last_os(format!("mapping {pages} pages"), "free some memory, or ask for fewer pages");
         // SAFETY: a new mapping at a place of the kernel's choice touches no memory that exists.
         let start = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
+            libc::mmap(ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, kind | libc::MAP_ANONYMOUS, -1, 0)
         };
         if start == libc::MAP_FAILED {
             return Err(failed());
         }
-        let area = Self { start: NonNull::new(start.cast()).ok_or_else(failed)?, pages, page_size };
+        let area = Self { start: NonNull::new(start.cast()).ok_or_else(failed)?, pages, page_size, shmem };
         area.advise(0, pages, libc::MADV_NOHUGEPAGE).or_else(|failure| {
             // A kernel without huge pages knows no advice against them.
             if std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() { Err(failure) } else { Ok(()) }
@@ -94,6 +99,17 @@ impl Area {
         }
     }
 
+    /// How many of the pages are not in memory. For shmem, whose PTEs do not tell where a page is.
+    fn absent(&self, first: usize, count: usize) -> Result<usize> {
+        let mut resident = vec![0u8; count];
+        let start = self.address(first) as *mut libc::c_void;
+        // SAFETY: a question about pages inside the mapping, answered in a byte for each.
+        match unsafe { libc::mincore(start, count * self.page_size, resident.as_mut_ptr()) } {
+            0 => Ok(resident.iter().filter(|page| **page & 1 == 0).count()),
+            _ => Err(Failure::last_os("asking which pages are in memory", "report it")),
+        }
+    }
+
     /// Asks for pages to be paged out. From 6.1 on this also drains the calling CPU's batch of pages on their way to
     /// the LRU lists, which is the only way for another thread to get them out.
     pub(crate) fn page_out(&self, first: usize, count: usize) -> Result<()> {
@@ -108,7 +124,11 @@ impl Area {
             for portion in (0..count).step_by(PORTION).take_while(|_| !stopped()) {
                 self.page_out(first + portion, PORTION.min(count - portion))?;
             }
-            out = map.look(self.address(first), count)?.iter().filter(|page| page.swapped().is_some()).count();
+            out = if self.shmem {
+                self.absent(first, count)?
+            } else {
+                map.look(self.address(first), count)?.iter().filter(|page| page.swapped().is_some()).count()
+            };
             if out == count || stopped() {
                 break;
             }

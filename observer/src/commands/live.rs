@@ -96,14 +96,18 @@ impl Onlooker for Ticker {
         let swap_ins = counters.read_direct + counters.read_cached;
         let lost = losses::total(&losses::collect(view.sample, &report.losses));
         let verdicts = &report.verdicts;
+        // A kernel that does not pin has waits of the other kind only.
+        let waits = match verdicts.lock_wait {
+            0 => format!("pin-waits {}", verdicts.pin_wait),
+            locks => format!("pin-waits {}  lock-waits {locks}", verdicts.pin_wait),
+        };
         say(&format!(
-            "{:>4} s  {:>7} swap-ins/s  {swap_ins} in all ({} direct)  overlaps {}  pin-waits {}  windows {}  reuses {}  \
+            "{:>4} s  {:>7} swap-ins/s  {swap_ins} in all ({} direct)  overlaps {}  {waits}  windows {}  reuses {}  \
              stale-installs {}",
             self.ticks / TICKS_A_SECOND,
             swap_ins - self.swap_ins,
             counters.read_direct,
             text::seen(verdicts.overlap, lost),
-            verdicts.pin_wait,
             verdicts.window,
             verdicts.reuse,
             verdicts.stale_install,

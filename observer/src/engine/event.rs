@@ -108,6 +108,15 @@ pub struct Pin {
     pub dropped: Option<Nanos>,
 }
 
+/// A page found locked by somebody else in a flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LockWait {
+    /// When.
+    pub tried: Nanos,
+    /// When the flight need not wait any longer; `None` where no hook tells.
+    pub ended: Option<Nanos>,
+}
+
 /// Sequence numbers of a filter slot that a flight saw: what changed between the two happened under its read. They order
 /// events on one slot exactly, whatever the clocks and the ring buffer do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,6 +161,9 @@ impl SlotCount {
     }
 }
 
+/// Of `enum vm_fault_reason`, every version: locks were dropped for a wait, the fault is to be repeated.
+pub const VM_FAULT_RETRY: u32 = 0x400;
+
 /// One call of `do_swap_page` by one task on a real swap entry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flight {
@@ -187,6 +199,8 @@ pub struct Flight {
     pub fault_ret: u32,
     /// Its last pin try.
     pub pin: Option<Pin>,
+    /// Its wait for the page's lock.
+    pub lock: Option<LockWait>,
     /// Frees of the slot under the read.
     pub frees: Seen,
     /// Content changes of the slot under the read.
@@ -206,6 +220,12 @@ impl Flight {
     /// after the install.
     pub fn may_be_overtaken(&self) -> bool {
         self.path == Path::Direct && self.read_begin.is_some() && !self.pinned()
+    }
+
+    /// Whether the flight gave up the page's lock to wait without it (`VM_FAULT_RETRY`) and its task faults again. Of a
+    /// flight that found the lock taken only.
+    pub fn faults_again(&self) -> bool {
+        self.fault_ret & VM_FAULT_RETRY != 0
     }
 
     /// Whether two flights' ranges intersect.

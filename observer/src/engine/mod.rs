@@ -22,7 +22,7 @@ use sorter::Sorter;
 use tally::Tally;
 use totals::{Durations, EngineLosses, EntryTable, VerdictCounts};
 use verdict::{Finding, Judgement, OTHERS_LISTED, OtherFlight, Verdict, judge};
-use wait::{PinWait, Waits};
+use wait::{Wait, WaitKind, Waits};
 
 /// Events are held back this long, so that records of different CPUs come into order: far longer than a program can
 /// take between reading the clock and reserving its record, preemption included. Nanoseconds.
@@ -93,8 +93,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Overlaps, oldest first.
     pub overlaps: Vec<Overlap>,
-    /// Pin waits, oldest first.
-    pub waits: Vec<PinWait>,
+    /// Waits, oldest first.
+    pub waits: Vec<Wait>,
     /// Contended entries.
     pub entries: EntryTable,
     /// Durations of overlaps.
@@ -103,10 +103,16 @@ pub struct Report {
     pub wait_times: Durations,
     /// The part of them after the pin was dropped.
     pub oversleep_times: Durations,
+    /// Durations of waits on the folio lock.
+    pub lock_wait_times: Durations,
+    /// The part of them after the holder's read was done and the lock dropped.
+    pub lock_oversleep_times: Durations,
     /// Durations of holds of contended pins.
     pub hold_times: Durations,
     /// Pin tries that failed, in all waits.
     pub retries: u64,
+    /// Tries of the folio lock that failed, in all waits.
+    pub lock_retries: u64,
     /// What the engine knows that it did not see.
     pub losses: EngineLosses,
 }
@@ -297,7 +303,7 @@ impl Engine {
     /// Flights that hang together have all ended.
     fn tell(&mut self, group: &[Box<Flight>]) {
         self.waits.holders(group);
-        for hold in group.iter().filter_map(|flight| wait::hold(flight)) {
+        for hold in group.iter().filter_map(|flight| wait::hold(flight, WaitKind::Pin)) {
             self.report.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
             if let Some(tally) = &mut self.tally {
                 tally.hold(&hold);
@@ -315,18 +321,25 @@ impl Engine {
         self.report.losses.entries_not_listed = self.report.entries.not_listed();
     }
 
-    fn waited(&mut self, wait: PinWait) {
+    fn waited(&mut self, wait: Wait) {
         if let Some(tally) = &mut self.tally {
             tally.wait(&wait);
         }
-        self.report.verdicts.add(Verdict::PinWait);
-        self.report.wait_times.add(wait.duration());
-        self.report.retries += u64::from(wait.retries);
+        let report = &mut self.report;
+        let (times, oversleep_times, retries) = match wait.kind {
+            WaitKind::Pin => (&mut report.wait_times, &mut report.oversleep_times, &mut report.retries),
+            WaitKind::FolioLock => {
+                (&mut report.lock_wait_times, &mut report.lock_oversleep_times, &mut report.lock_retries)
+            }
+        };
+        times.add(wait.duration());
+        *retries += u64::from(wait.retries);
         if let Some(oversleep) = wait.oversleep_ns {
-            self.report.oversleep_times.add(oversleep);
+            oversleep_times.add(oversleep);
         }
-        self.report.entries.verdict(wait.entry, Verdict::PinWait);
-        keep(&mut self.report.waits, wait);
+        report.verdicts.add(wait.verdict());
+        report.entries.verdict(wait.entry, wait.verdict());
+        keep(&mut report.waits, wait);
     }
 
     /// What other tasks did on the entry of a finding's reader meanwhile, as far as it is held.

@@ -10,7 +10,7 @@ use super::{
     overlap::Overlap,
     totals::Durations,
     verdict::{Finding, Verdict},
-    wait::{Hold, PinWait},
+    wait::{Hold, Wait, WaitKind},
 };
 
 /// Findings kept: the newest ones.
@@ -44,11 +44,11 @@ pub struct Contention {
     pub longest_ns: Nanos,
     /// All of them together, nanoseconds.
     pub total_ns: Nanos,
-    /// Pin waits.
+    /// Waits.
     pub waits: u64,
     /// All of them together, nanoseconds.
     pub waited_ns: Nanos,
-    /// The part of that after the pin was dropped, nanoseconds.
+    /// The part of that after the pin or the lock was dropped, nanoseconds.
     pub overslept_ns: Nanos,
     /// Worst verdict.
     pub worst: Verdict,
@@ -84,11 +84,11 @@ impl Contention {
         self.total_ns += overlap.duration();
     }
 
-    fn wait(&mut self, wait: &PinWait) {
+    fn wait(&mut self, wait: &Wait) {
         self.waits += 1;
         self.waited_ns += wait.duration();
         self.overslept_ns += wait.oversleep_ns.unwrap_or(0);
-        self.worst = self.worst.max(Verdict::PinWait);
+        self.worst = self.worst.max(wait.verdict());
     }
 
     fn by(&mut self, task: &Task) {
@@ -110,9 +110,13 @@ pub struct Tally {
     pub wait_times: Durations,
     /// The part of them after the pin was dropped.
     pub oversleep_times: Durations,
+    /// Durations of waits on the folio lock.
+    pub lock_wait_times: Durations,
+    /// The part of them after the lock was dropped.
+    pub lock_oversleep_times: Durations,
     /// All waits together, nanoseconds.
     pub waited_ns: Nanos,
-    /// The part of that after the pin was dropped, nanoseconds.
+    /// The part of that after the pin or the lock was dropped, nanoseconds.
     pub overslept_ns: Nanos,
     entries: HashMap<Entry, Contention>,
     parties: HashMap<Party, Contention>,
@@ -179,12 +183,16 @@ impl Tally {
         }
     }
 
-    pub(super) fn wait(&mut self, wait: &PinWait) {
+    pub(super) fn wait(&mut self, wait: &Wait) {
         self.revision += 1;
-        self.wait_times.add(wait.duration());
+        let (times, oversleep_times) = match wait.kind {
+            WaitKind::Pin => (&mut self.wait_times, &mut self.oversleep_times),
+            WaitKind::FolioLock => (&mut self.lock_wait_times, &mut self.lock_oversleep_times),
+        };
+        times.add(wait.duration());
         self.waited_ns += wait.duration();
         if let Some(oversleep) = wait.oversleep_ns {
-            self.oversleep_times.add(oversleep);
+            oversleep_times.add(oversleep);
             self.overslept_ns += oversleep;
         }
         if let Some(entry) = self.entry(wait.entry, &wait.task) {
@@ -296,7 +304,9 @@ mod tests {
         let mut tally = Tally::default();
         let group = [flight(task(1, 1, "a"), 0, 30), flight(task(2, 2, "b"), 10, 40)];
         tally.overlap(&overlap(10, 30), &group);
-        tally.wait(&PinWait {
+        tally.wait(&Wait {
+            kind: WaitKind::Pin,
+            ended: crate::engine::wait::WaitEnd::PageThere,
             entry: Entry::new(0, 5),
             task: task(2, 2, "b"),
             address: 0,

@@ -15,6 +15,8 @@ use super::{
 pub struct VerdictCounts {
     /// Overlaps.
     pub overlap: u64,
+    /// Waits on the folio lock.
+    pub lock_wait: u64,
     /// Pin waits.
     pub pin_wait: u64,
     /// Readers whose entry was freed under them, and no more.
@@ -30,6 +32,7 @@ impl VerdictCounts {
     pub fn add(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Overlap => self.overlap += 1,
+            Verdict::LockWait => self.lock_wait += 1,
             Verdict::PinWait => self.pin_wait += 1,
             Verdict::Window => self.window += 1,
             Verdict::Reuse => self.reuse += 1,

@@ -10,6 +10,8 @@ use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Path, Pin, Seen, Ta
 pub enum Verdict {
     /// Two flights on one entry at once.
     Overlap,
+    /// A flight found its page locked and waited.
+    LockWait,
     /// A flight lost the pin and waited.
     PinWait,
     /// The entry was freed under a reader.
@@ -25,6 +27,7 @@ impl Verdict {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Overlap => "overlap",
+            Self::LockWait => "lock-wait",
             Self::PinWait => "pin-wait",
             Self::Window => "window",
             Self::Reuse => "reuse",

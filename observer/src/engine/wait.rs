@@ -1,4 +1,5 @@
-//! What a flight that lost the pin pays: one wait per task and page, over all its refaults.
+//! What a flight pays that finds its page taken: by another's pin, or by whoever holds the page's lock. One wait per
+//! task, page and kind, over all its refaults. See `docs/decisions/waits.md`.
 
 use std::{
     borrow::Borrow,
@@ -7,44 +8,102 @@ use std::{
 
 use serde::Serialize;
 
-use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Pin, PinResult, Task};
+use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Path, PinResult, Task};
 use super::hash::NumberMap;
+use super::verdict::Verdict;
 
 /// A task that has not come back to its page after this time has found it there, brought in by somebody else: the
 /// refault follows at once. Nanoseconds.
 const REFAULT_WITHIN: Nanos = 50_000_000;
 
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitKind {
+    /// The pin (`swapcache_prepare` failed).
+    Pin,
+    /// The lock of the page in the swap cache.
+    FolioLock,
+}
+
+impl WaitKind {
+    const ALL: [Self; 2] = [Self::Pin, Self::FolioLock];
+
+    /// The name used in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pin => "pin",
+            Self::FolioLock => "folio-lock",
+        }
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitEnd {
+    /// The task got what it waited for: the pin, the lock.
+    Acquired,
+    /// Somebody else had brought the page in meanwhile.
+    PageThere,
+    /// The entry was gone: the last pin try said so (`-ENOENT`).
+    EntryGone,
+}
+
+impl WaitEnd {
+    /// The name used in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Acquired => "acquired",
+            Self::PageThere => "page-there",
+            Self::EntryGone => "entry-gone",
+        }
+    }
+}
+
 /// One wait that is over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PinWait {
+pub struct Wait {
+    /// What for.
+    pub kind: WaitKind,
     /// The entry.
     pub entry: Entry,
     /// Who waited.
     pub task: Task,
     /// For which page.
     pub address: u64,
-    /// When the first pin try failed.
+    /// When the first try failed.
     pub from_ns: Nanos,
     /// When the task got on.
     pub to_ns: Nanos,
-    /// Pin tries that failed.
+    /// Tries that failed.
     pub retries: u32,
-    /// Of these: tries that found the entry gone (`-ENOENT`), the other task having finished.
+    /// Of these: pin tries that found the entry gone (`-ENOENT`), the other task having finished.
     pub gone: u32,
-    /// Who held the pin at the first failure, where it was seen.
+    /// How it ended.
+    pub ended: WaitEnd,
+    /// Who held the pin or the lock at the first failure, where it was seen.
     pub holder: Option<Hold>,
-    /// How long the task went on waiting after the pin was dropped.
+    /// How long the task went on waiting after the holder had let go.
     pub oversleep_ns: Option<Nanos>,
 }
 
-impl PinWait {
+impl Wait {
+    /// The verdict that it is.
+    pub const fn verdict(&self) -> Verdict {
+        match self.kind {
+            WaitKind::Pin => Verdict::PinWait,
+            WaitKind::FolioLock => Verdict::LockWait,
+        }
+    }
+
     /// Length in nanoseconds.
     pub fn duration(&self) -> Nanos {
         self.to_ns.saturating_sub(self.from_ns)
     }
 }
 
-/// A pin held.
+/// A pin or a page's lock, held.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hold {
     /// Who.
@@ -55,26 +114,34 @@ pub struct Hold {
     pub dropped_ns: Nanos,
 }
 
-/// Waits that are not over yet, by thread.
+/// Waits that are not over yet, by thread and kind.
 #[derive(Debug, Default)]
 pub struct Waits {
-    open: NumberMap<u32, Open>,
+    open: NumberMap<u64, Open>,
     /// The entries that they are about.
-    open_on: BTreeSet<(Entry, u32)>,
-    /// Over, but who held the pin may still have to be told: the holder's flight ends after its pin.
-    over: BTreeMap<(Entry, Nanos, u32), PinWait>,
+    open_on: BTreeSet<(Entry, u64)>,
+    /// Over, but who held the pin or the lock may still have to be told: the holder's flight ends later. And whether that
+    /// can be told.
+    over: BTreeMap<(Entry, Nanos, u64), (Wait, bool)>,
+}
+
+/// A thread and what it waits for.
+fn key(tid: u32, kind: WaitKind) -> u64 {
+    u64::from(tid) << 1 | kind as u64
 }
 
 /// A wait under way.
 #[derive(Debug)]
 struct Open {
-    wait: PinWait,
+    wait: Wait,
     mm: u64,
     /// The slot's content changes at the end of the last flight. If more have come by the next flight, the page has been
     /// in memory and out again in between: that flight is another story, even on the same page and entry.
     changes: u32,
     /// The entry was handed out again before the last flight had even returned: no flight goes on with this wait.
     over: bool,
+    /// Whether a holder may be named.
+    named: bool,
 }
 
 impl Open {
@@ -96,6 +163,8 @@ pub struct Around {
     changes_at_begin: u32,
     /// The entry was handed out again under the flight: the page that it came for has been in memory meanwhile.
     over: bool,
+    /// That was before the flight found a page locked: which may be the page of the entry's last life.
+    over_before_lock: bool,
 }
 
 impl Around {
@@ -103,22 +172,54 @@ impl Around {
     /// cut a wait in two.
     pub fn of<'a>(flight: &Flight, changes: Option<impl IntoIterator<Item = &'a Change>>) -> Self {
         let at_read = flight.changes.at_read;
-        let mut around = Self { changes_at_begin: at_read, over: false };
+        let mut around = Self { changes_at_begin: at_read, ..Self::default() };
         for change in changes.into_iter().flatten().filter(|change| change.kind != ChangeKind::Freed) {
             let before_read = at_read.wrapping_sub(change.seq) < u32::MAX / 2;
             around.changes_at_begin =
                 around.changes_at_begin.wrapping_sub(u32::from(before_read && change.at >= flight.begin));
-            around.over |= change.kind == ChangeKind::HandedOut
+            let over = change.kind == ChangeKind::HandedOut
                 && change.entry == flight.entry
                 && (flight.begin..=flight.end).contains(&change.at);
+            around.over |= over;
+            around.over_before_lock |= over && flight.lock.is_some_and(|lock| change.at <= lock.tried);
         }
         around
     }
 }
 
-/// The flight's last pin try, if it failed.
-fn lost(flight: &Flight) -> Option<Pin> {
-    flight.pin.filter(|pin| pin.result != PinResult::Taken)
+/// A try of a flight that failed.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    at: Nanos,
+    /// How far the wait reaches in this flight.
+    until: Nanos,
+    gone: bool,
+    /// The flight got on nevertheless.
+    got_on: Option<WaitEnd>,
+}
+
+impl Failure {
+    /// Of this kind, in this flight.
+    fn of(flight: &Flight, kind: WaitKind) -> Option<Self> {
+        match kind {
+            WaitKind::Pin => {
+                let pin = flight.pin.filter(|pin| pin.result != PinResult::Taken)?;
+                // Who comes to wait for the page's lock has found the page.
+                let until = flight.lock.map_or(flight.end, |lock| lock.tried);
+                let got_on = flight.lock.map(|_| WaitEnd::PageThere);
+                Some(Self { at: pin.tried, until, gone: pin.result == PinResult::Gone, got_on })
+            }
+            WaitKind::FolioLock => {
+                let lock = flight.lock?;
+                let (until, got_on) = if flight.faults_again() {
+                    (flight.end, None)
+                } else {
+                    (lock.ended.unwrap_or(flight.end), Some(WaitEnd::Acquired))
+                };
+                Some(Self { at: lock.tried, until, gone: false, got_on })
+            }
+        }
+    }
 }
 
 impl Waits {
@@ -134,172 +235,142 @@ impl Waits {
 
     /// Whether a flight begins, prolongs or ends a wait.
     pub fn concerns(&self, flight: &Flight) -> bool {
-        lost(flight).is_some() || self.open.contains_key(&flight.task.tid)
+        WaitKind::ALL
+            .into_iter()
+            .any(|kind| Failure::of(flight, kind).is_some() || self.open.contains_key(&key(flight.task.tid, kind)))
     }
 
-    /// A flight has ended: begins, prolongs or ends its task's wait.
+    /// A flight has ended: begins, prolongs or ends its task's waits.
     pub fn flight(&mut self, flight: &Flight, around: Around) {
-        let tid = flight.task.tid;
-        let failed = lost(flight);
-        let Some(open) = self.open.get_mut(&tid).filter(|open| open.goes_on_with(flight, around)) else {
-            self.end(tid);
-            if let Some(pin) = failed {
-                self.open_on.insert((flight.base, tid));
-                self.open.insert(tid, Open { over: around.over, ..begin(flight, pin) });
-            }
-            return;
-        };
-        let Some(pin) = failed else {
-            // It got on: by a pin of its own, or with the page that somebody else brought in.
-            open.wait.to_ns = flight.pin.map_or(flight.begin, |pin| pin.tried);
-            self.end(tid);
-            return;
-        };
-        open.wait.retries += 1;
-        open.wait.gone += u32::from(pin.result == PinResult::Gone);
-        open.wait.to_ns = flight.end;
-        open.changes = flight.changes.at_end;
-        open.over = around.over;
+        for kind in WaitKind::ALL {
+            self.flight_of(kind, flight, around);
+        }
     }
 
-    /// Tells waits who held the pin they lost: `flights` hang together and have all ended.
+    fn flight_of(&mut self, kind: WaitKind, flight: &Flight, around: Around) {
+        let key = key(flight.task.tid, kind);
+        let failure = Failure::of(flight, kind);
+        if let Some(open) = self.open.get_mut(&key).filter(|open| open.goes_on_with(flight, around)) {
+            let Some(failure) = failure else {
+                // It got on: with the page that somebody else brought in, or by a pin of its own. Who finds the lock free
+                // need not have been told (it may be alone by now), so that wait ended with the flight before.
+                if kind == WaitKind::Pin {
+                    open.wait.to_ns = flight.pin.map_or(flight.begin, |pin| pin.tried);
+                    open.wait.ended = if flight.pin.is_some() { WaitEnd::Acquired } else { WaitEnd::PageThere };
+                }
+                self.end(key);
+                return;
+            };
+            open.wait.fail(failure);
+            open.changes = flight.changes.at_end;
+            open.over = around.over;
+        } else {
+            self.end(key);
+            let Some(failure) = failure else { return };
+            let mut wait = Wait {
+                kind,
+                entry: flight.base,
+                task: flight.task.clone(),
+                address: flight.address,
+                from_ns: failure.at,
+                to_ns: failure.until,
+                retries: 0,
+                gone: 0,
+                ended: WaitEnd::PageThere,
+                holder: None,
+                oversleep_ns: None,
+            };
+            wait.fail(failure);
+            let named = kind == WaitKind::Pin || !around.over_before_lock;
+            let open = Open { wait, mm: flight.mm, changes: flight.changes.at_end, over: around.over, named };
+            self.open_on.insert((flight.base, key));
+            self.open.insert(key, open);
+        }
+        if failure.is_some_and(|failure| failure.got_on.is_some()) {
+            self.end(key);
+        }
+    }
+
+    /// Tells waits who held what they waited for: `flights` hang together and have all ended.
     pub fn holders(&mut self, flights: &[impl Borrow<Flight>]) {
         let flights = flights.iter().map(Borrow::borrow);
-        for (flight, hold) in flights.filter_map(|flight: &Flight| Some((flight, hold(flight)?))) {
+        for (flight, kind) in flights.flat_map(|flight: &Flight| WaitKind::ALL.map(|kind| (flight, kind))) {
+            let Some(hold) = hold(flight, kind) else { continue };
             let (first, last) = (flight.base, Entry(flight.base.0.saturating_add(flight.nr.into()).saturating_sub(1)));
-            let hold = |wait: &mut PinWait| {
-                if wait.holder.is_none() && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns) {
+            let tell = |wait: &mut Wait| {
+                if wait.holder.is_none()
+                    && wait.kind == kind
+                    && wait.task.tid != flight.task.tid
+                    && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns)
+                {
                     wait.holder = Some(hold.clone());
                 }
             };
-            self.over.range_mut((first, 0, 0)..=(last, Nanos::MAX, u32::MAX)).for_each(|(_, wait)| hold(wait));
-            for (_, tid) in self.open_on.range((first, 0)..=(last, u32::MAX)) {
-                self.open.entry(*tid).and_modify(|open| hold(&mut open.wait));
+            self.over
+                .range_mut((first, 0, 0)..=(last, Nanos::MAX, u64::MAX))
+                .filter(|(_, (_, named))| *named)
+                .for_each(|(_, (wait, _))| tell(wait));
+            for (_, key) in self.open_on.range((first, 0)..=(last, u64::MAX)) {
+                if let Some(open) = self.open.get_mut(key).filter(|open| open.named) {
+                    tell(&mut open.wait);
+                }
             }
         }
     }
 
     /// Gives out the waits that are over and cannot learn more: their task has not come back for a while. Oldest first.
-    pub fn advance(&mut self, now: Nanos) -> Vec<PinWait> {
-        let quiet = |wait: &PinWait| wait.to_ns.saturating_add(REFAULT_WITHIN) < now;
-        let ended: Vec<u32> = self.open.iter().filter(|(_, open)| quiet(&open.wait)).map(|(tid, _)| *tid).collect();
-        for tid in ended {
-            self.end(tid);
+    pub fn advance(&mut self, now: Nanos) -> Vec<Wait> {
+        let quiet = |wait: &Wait| wait.to_ns.saturating_add(REFAULT_WITHIN) < now;
+        let ended: Vec<u64> = self.open.iter().filter(|(_, open)| quiet(&open.wait)).map(|(key, _)| *key).collect();
+        for key in ended {
+            self.end(key);
         }
-        let mut told: Vec<PinWait> = self.over.extract_if(.., |_, wait| quiet(wait)).map(|(_, wait)| wait).collect();
+        let mut told: Vec<Wait> =
+            self.over.extract_if(.., |_, (wait, _)| quiet(wait)).map(|(_, (wait, _))| wait).collect();
         for wait in &mut told {
             wait.oversleep_ns =
                 wait.holder.as_ref().map(|hold| wait.to_ns.saturating_sub(hold.dropped_ns.max(wait.from_ns)));
         }
-        told.sort_unstable_by_key(|wait| (wait.to_ns, wait.task.tid));
+        told.sort_unstable_by_key(|wait| (wait.to_ns, wait.task.tid, wait.kind));
         told
     }
 
-    fn end(&mut self, tid: u32) {
-        if let Some(Open { wait, .. }) = self.open.remove(&tid) {
-            self.open_on.remove(&(wait.entry, tid));
-            self.over.insert((wait.entry, wait.from_ns, tid), wait);
+    fn end(&mut self, key: u64) {
+        if let Some(Open { wait, named, .. }) = self.open.remove(&key) {
+            self.open_on.remove(&(wait.entry, key));
+            self.over.insert((wait.entry, wait.from_ns, key), (wait, named));
         }
     }
 }
 
-fn begin(flight: &Flight, pin: Pin) -> Open {
-    let wait = PinWait {
-        entry: flight.base,
-        task: flight.task.clone(),
-        address: flight.address,
-        from_ns: pin.tried,
-        to_ns: flight.end,
-        retries: 1,
-        gone: u32::from(pin.result == PinResult::Gone),
-        holder: None,
-        oversleep_ns: None,
-    };
-    Open { wait, mm: flight.mm, changes: flight.changes.at_end, over: false }
+impl Wait {
+    /// Another try has failed.
+    fn fail(&mut self, failure: Failure) {
+        self.retries += 1;
+        self.gone += u32::from(failure.gone);
+        self.to_ns = failure.until;
+        let unless = if failure.gone { WaitEnd::EntryGone } else { WaitEnd::PageThere };
+        self.ended = failure.got_on.unwrap_or(unless);
+    }
 }
 
-/// The pin that a flight held from its try to its drop.
-pub fn hold(flight: &Flight) -> Option<Hold> {
-    let pin = flight.pin.filter(|pin| pin.result == PinResult::Taken)?;
-    Some(Hold { task: flight.task.clone(), taken_ns: pin.tried, dropped_ns: pin.dropped? })
+/// What a flight held that others of this kind may have waited for.
+pub fn hold(flight: &Flight, kind: WaitKind) -> Option<Hold> {
+    let (taken_ns, dropped_ns) = match kind {
+        WaitKind::Pin => {
+            let pin = flight.pin.filter(|pin| pin.result == PinResult::Taken)?;
+            (pin.tried, pin.dropped?)
+        }
+        // A page that is read into the swap cache is locked from before the read until it is done. Later the reader locks
+        // it once more to map it; so may others then, and nothing tells who has it.
+        WaitKind::FolioLock => {
+            let begin = flight.read_begin.filter(|_| flight.path == Path::Cached)?;
+            (begin, flight.read_end.unwrap_or(flight.end))
+        }
+    };
+    Some(Hold { task: flight.task.clone(), taken_ns, dropped_ns })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::event::Seen;
-
-    const PAGE: u64 = 0x7000;
-
-    fn flight(tid: u32, begin: Nanos, end: Nanos, pin: Option<(Nanos, PinResult)>) -> Flight {
-        Flight {
-            task: Task { tid, pid: 1, comm: format!("t{tid}").into() },
-            address: PAGE,
-            nr: 1,
-            begin,
-            end,
-            pin: pin.map(|(tried, result)| Pin { tried, result, fails: 0, dropped: (tried != end).then_some(end - 1) }),
-            ..Flight::default()
-        }
-    }
-
-    /// A flight ends on a slot that is quiet.
-    fn ended(waits: &mut Waits, flight: &Flight) {
-        waits.flight(flight, Around::of(flight, None::<&Vec<Change>>));
-    }
-
-    const LATER: Nanos = 1_000_000_000;
-
-    #[test]
-    fn refaults_of_one_page_are_one_wait_with_its_holder() {
-        let mut waits = Waits::default();
-        let holder = flight(9, 0, 50, Some((5, PinResult::Taken)));
-        let lost = [flight(1, 10, 30, Some((12, PinResult::Held))), flight(1, 31, 60, Some((33, PinResult::Held)))];
-        for flight in &lost {
-            ended(&mut waits, flight);
-        }
-        waits.holders(&[holder, lost[0].clone(), lost[1].clone()]);
-        let [wait] = waits.advance(LATER).try_into().unwrap();
-        assert_eq!((wait.from_ns, wait.to_ns, wait.retries), (12, 60, 2));
-        assert_eq!(wait.holder.map(|hold| (hold.task.tid, hold.dropped_ns)), Some((9, 49)));
-        assert_eq!(wait.oversleep_ns, Some(11));
-    }
-
-    #[test]
-    fn a_holder_that_is_told_after_the_next_fault_still_counts() {
-        let mut waits = Waits::default();
-        ended(&mut waits, &flight(1, 10, 60, Some((12, PinResult::Held))));
-        ended(&mut waits, &Flight { address: PAGE + 4096, ..flight(1, 70, 80, None) });
-        waits.holders(&[flight(9, 0, 50, Some((5, PinResult::Taken)))]);
-        let [wait] = waits.advance(LATER).try_into().unwrap();
-        assert_eq!(wait.oversleep_ns, Some(11));
-    }
-
-    #[test]
-    fn a_task_that_takes_the_pin_itself_has_got_on() {
-        let mut waits = Waits::default();
-        ended(&mut waits, &flight(1, 10, 30, Some((12, PinResult::Gone))));
-        ended(&mut waits, &flight(1, 31, 90, Some((40, PinResult::Taken))));
-        let [wait] = waits.advance(LATER).try_into().unwrap();
-        assert_eq!((wait.duration(), wait.retries, wait.gone, wait.oversleep_ns), (28, 1, 1, None));
-        assert!(waits.is_empty());
-    }
-
-    #[test]
-    fn the_same_page_and_entry_after_a_hand_out_is_another_wait() {
-        let mut waits = Waits::default();
-        ended(&mut waits, &flight(1, 10, 30, Some((12, PinResult::Held))));
-        let changes = Seen { at_read: 2, at_end: 2 };
-        ended(&mut waits, &Flight { changes, ..flight(1, 20_000, 30_000, Some((20_001, PinResult::Held))) });
-        let told: Vec<_> = waits.advance(LATER).iter().map(|wait| (wait.duration(), wait.retries)).collect();
-        assert_eq!(told, [(18, 1), (9_999, 1)]);
-    }
-
-    #[test]
-    fn another_page_is_another_wait() {
-        let mut waits = Waits::default();
-        ended(&mut waits, &flight(1, 10, 30, Some((12, PinResult::Held))));
-        ended(&mut waits, &Flight { address: PAGE + 4096, ..flight(1, 40, 60, Some((45, PinResult::Held))) });
-        assert_eq!(waits.advance(LATER).len(), 2);
-    }
-}
+#[path = "wait_tests.rs"]
+mod tests;

@@ -110,7 +110,7 @@ fn side(one: &Observed) -> Side {
     }
 }
 
-fn counts(one: &Observed) -> [(&'static str, u64); 12] {
+fn counts(one: &Observed) -> [(&'static str, u64); 13] {
     let summary = &one.summary;
     let (ins, flights, verdicts) = (&summary.swapins, &summary.flights, &summary.verdicts);
     [
@@ -122,6 +122,7 @@ fn counts(one: &Observed) -> [(&'static str, u64); 12] {
         ("pins lost", summary.pins.eexist + summary.pins.enoent),
         ("pin retries", summary.pins.retries),
         ("overlap", verdicts.overlap),
+        ("lock-wait", verdicts.lock_wait),
         ("pin-wait", verdicts.pin_wait),
         ("window", verdicts.window),
         ("reuse", verdicts.reuse),

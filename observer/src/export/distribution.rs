@@ -26,13 +26,17 @@ pub enum Measure {
     PinWait,
     /// The part of them after the pin was dropped.
     Oversleep,
+    /// Waits on the folio lock.
+    LockWait,
+    /// The part of them after the lock was dropped.
+    LockOversleep,
     /// Windows: from the begin of an overtaken read to the end of its flight. Of the findings listed.
     Window,
 }
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::FlightDirect,
         Self::FlightCached,
         Self::FlightNone,
@@ -40,6 +44,8 @@ impl Measure {
         Self::PinHold,
         Self::PinWait,
         Self::Oversleep,
+        Self::LockWait,
+        Self::LockOversleep,
         Self::Window,
     ];
 
@@ -53,6 +59,8 @@ impl Measure {
             Self::PinHold => "pin_hold",
             Self::PinWait => "pin_wait",
             Self::Oversleep => "oversleep",
+            Self::LockWait => "lock_wait",
+            Self::LockOversleep => "lock_oversleep",
             Self::Window => "window",
         }
     }
@@ -67,6 +75,8 @@ impl Measure {
             Self::PinHold => "pin hold",
             Self::PinWait => "pin wait",
             Self::Oversleep => "oversleep",
+            Self::LockWait => "lock wait",
+            Self::LockOversleep => "lock oversleep",
             Self::Window => "window",
         }
     }
@@ -93,6 +103,8 @@ impl Histograms {
             report.hold_times.histogram().clone(),
             report.wait_times.histogram().clone(),
             report.oversleep_times.histogram().clone(),
+            report.lock_wait_times.histogram().clone(),
+            report.lock_oversleep_times.histogram().clone(),
             windows.histogram().clone(),
         ])
     }
@@ -117,9 +129,30 @@ impl Histograms {
 
     /// Counts and percentiles.
     pub fn summaries(&self) -> Distributions {
-        let [flight_direct, flight_cached, flight_none, overlap, pin_hold, pin_wait, oversleep, window] =
-            self.0.each_ref().map(DurationSummary::of);
-        Distributions { flight_direct, flight_cached, flight_none, overlap, pin_hold, pin_wait, oversleep, window }
+        let [
+            flight_direct,
+            flight_cached,
+            flight_none,
+            overlap,
+            pin_hold,
+            pin_wait,
+            oversleep,
+            lock_wait,
+            lock_oversleep,
+            window,
+        ] = self.0.each_ref().map(DurationSummary::of);
+        Distributions {
+            flight_direct,
+            flight_cached,
+            flight_none,
+            overlap,
+            pin_hold,
+            pin_wait,
+            oversleep,
+            lock_wait,
+            lock_oversleep,
+            window,
+        }
     }
 }
 

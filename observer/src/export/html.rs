@@ -96,6 +96,7 @@ fn verdicts(page: &mut Markup, summary: &Summary) {
     page.raw("<ul class=\"tiles\">\n");
     for (name, count, meaning) in [
         ("overlap", counts.overlap, "spans with two or more tasks on one entry"),
+        ("lock-wait", counts.lock_wait, "waits for a page's lock in the swap cache"),
         ("pin-wait", counts.pin_wait, "waits for another task's pin"),
         ("window", counts.window, "entry freed under a reader"),
         ("reuse", counts.reuse, "freed and handed out again under a reader"),
@@ -158,12 +159,13 @@ fn contention(page: &mut Markup, summary: &Summary) {
         page.table(&["entry", "worst verdict", "overlaps", "deepest", "longest", "all together"], rows);
     }
     if !summary.waits.is_empty() {
-        page.element("h2", "Longest pin waits among the first listed");
+        page.element("h2", "Longest waits among the first listed");
         let mut waits: Vec<_> = summary.waits.iter().collect();
         waits.sort_by_key(|wait| std::cmp::Reverse(wait.duration()));
         let rows = waits.into_iter().take(20).map(|wait| {
             [
                 wait.entry.to_string(),
+                wait.kind.name().to_owned(),
                 wait.task.to_string(),
                 duration(wait.duration()),
                 wait.oversleep_ns.map_or_else(|| "not known".to_owned(), duration),
@@ -171,7 +173,7 @@ fn contention(page: &mut Markup, summary: &Summary) {
                 wait.holder.as_ref().map_or_else(|| "not seen".to_owned(), |hold| hold.task.to_string()),
             ]
         });
-        page.table(&["entry", "who waited", "how long", "of that overslept", "retries", "who held the pin"], rows);
+        page.table(&["entry", "for", "who waited", "how long", "of that overslept", "retries", "who held it"], rows);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     distribution::Histograms,
     losses::Losses,
-    summary::{Flights, LISTED, Pins, Summary, SwapIns, SwapOuts, Widened},
+    summary::{Flights, LISTED, Locks, OutsidePins, Pins, Summary, SwapIns, SwapOuts, Widened},
 };
 use crate::{
     engine::totals::VerdictCounts,
@@ -57,6 +57,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     add_swapouts(&mut all.swapouts, &one.swapouts);
     add_flights(&mut all.flights, &one.flights);
     add_pins(&mut all.pins, &one.pins);
+    add_locks(&mut all.locks, &one.locks);
     add_verdicts(&mut all.verdicts, &one.verdicts);
     all.findings.extend(one.findings.iter().cloned());
     all.overlaps.extend(one.overlaps.iter().cloned());
@@ -159,20 +160,33 @@ fn add_flights(all: &mut Flights, one: &Flights) {
 }
 
 fn add_pins(all: &mut Pins, one: &Pins) {
-    let Pins { taken, eexist, enoent, outside_failed, retries } = *one;
+    let Pins { taken, eexist, enoent, outside_failed, outside, retries } = *one;
+    let OutsidePins { readahead, shmem, zswap, other } = outside;
     *all = Pins {
         taken: all.taken + taken,
         eexist: all.eexist + eexist,
         enoent: all.enoent + enoent,
         outside_failed: all.outside_failed + outside_failed,
+        outside: OutsidePins {
+            readahead: all.outside.readahead + readahead,
+            shmem: all.outside.shmem + shmem,
+            zswap: all.outside.zswap + zswap,
+            other: all.outside.other + other,
+        },
         retries: all.retries + retries,
     };
 }
 
+fn add_locks(all: &mut Locks, one: &Locks) {
+    let Locks { failed, own_read, retries } = *one;
+    *all = Locks { failed: all.failed + failed, own_read: all.own_read + own_read, retries: all.retries + retries };
+}
+
 fn add_verdicts(all: &mut VerdictCounts, one: &VerdictCounts) {
-    let VerdictCounts { overlap, pin_wait, window, reuse, stale_install } = *one;
+    let VerdictCounts { overlap, lock_wait, pin_wait, window, reuse, stale_install } = *one;
     *all = VerdictCounts {
         overlap: all.overlap + overlap,
+        lock_wait: all.lock_wait + lock_wait,
         pin_wait: all.pin_wait + pin_wait,
         window: all.window + window,
         reuse: all.reuse + reuse,

@@ -140,8 +140,19 @@ fn flights(page: &mut Page, summary: &Summary) {
         .count(&[("result", "gone")], pins.enoent);
     page.family("observer_pin_outside_failed", Kind::Counter, "", "Failed pin tries that are no page fault's own.")
         .count(&[], pins.outside_failed);
+    page.family("observer_pin_outside_path_failed", Kind::Counter, "", "The same, by path.")
+        .count(&[("path", "readahead")], pins.outside.readahead)
+        .count(&[("path", "shmem")], pins.outside.shmem)
+        .count(&[("path", "zswap")], pins.outside.zswap)
+        .count(&[("path", "other")], pins.outside.other);
     page.family("observer_pin_retries", Kind::Counter, "", "Pin tries that failed within waits.")
         .count(&[], pins.retries);
+    let locks = &summary.locks;
+    page.family("observer_folio_lock_failed", Kind::Counter, "", "Calls that found their page locked, by whose doing.")
+        .count(&[("by", "other")], locks.failed)
+        .count(&[("by", "own-read")], locks.own_read);
+    page.family("observer_folio_lock_retries", Kind::Counter, "", "Tries of the folio lock that failed within waits.")
+        .count(&[], locks.retries);
 }
 
 fn verdicts(page: &mut Page, summary: &Summary) {
@@ -153,6 +164,7 @@ fn verdicts(page: &mut Page, summary: &Summary) {
         "What was found; a zero is one only where observer_losses are 0.",
     )
     .count(&[("verdict", "overlap")], verdicts.overlap)
+    .count(&[("verdict", "lock-wait")], verdicts.lock_wait)
     .count(&[("verdict", "pin-wait")], verdicts.pin_wait)
     .count(&[("verdict", "window")], verdicts.window)
     .count(&[("verdict", "reuse")], verdicts.reuse)
@@ -185,6 +197,8 @@ fn histograms(page: &mut Page, observed: &Observed) {
             Measure::PinHold => "Holds of contended pins.",
             Measure::PinWait => "Waits for a pin, over all refaults of the page.",
             Measure::Oversleep => "The part of waits after the pin was dropped.",
+            Measure::LockWait => "Waits for a page's lock in the swap cache, over all refaults of the page.",
+            Measure::LockOversleep => "The part of these after the holder's read was done.",
             _ => "From the begin of an overtaken read to the end of its call.",
         };
         let name = format!("observer_{}_seconds", measure.name());

@@ -110,6 +110,10 @@ impl<W: Write> Trace<W> {
                 self.instant(TASKS, tid, "pin dropped", at, &json!({}));
             }
         }
+        if let Some(lock) = flight.lock {
+            let end = lock.ended.unwrap_or(flight.end).min(flight.end);
+            self.slice(TASKS, tid, "waits for the folio lock", (lock.tried, end), &json!({}));
+        }
         let entry = self.entry(flight.entry.0);
         self.instant(ENTRIES, entry, &format!("{} begins", flight.task.comm), flight.begin, &json!({"tid": tid}));
     }

@@ -14,7 +14,7 @@ use crate::{
         overlap::Overlap,
         totals::{DurationSummary, EntryStats, VerdictCounts},
         verdict::Finding,
-        wait::PinWait,
+        wait::Wait,
     },
     exit::Exit,
     outcome::{Clocks, Context, Ended, Kernel, Known, Swap},
@@ -41,7 +41,8 @@ pub struct SwapIns {
     /// Not seen, because the kernel skipped the program that counts: `seen + lost` is the kernel's count. Missing where
     /// the kernel does not tell.
     pub lost: Option<u64>,
-    /// The kernel's own count over the same time: `pswpin`, and `swpin_zero` where there is one. Of the whole host.
+    /// The kernel's own count over the same time: `pswpin`, with `swpin_zero` and `zswpin` where there are. Of the
+    /// whole host.
     pub kernel: Option<u64>,
 }
 
@@ -54,7 +55,7 @@ pub struct SwapOuts {
     pub written: u64,
     /// Released.
     pub freed: u64,
-    /// The kernel's own count over the same time: `pswpout`, and `swpout_zero` where there is one.
+    /// The kernel's own count over the same time: `pswpout`, with `swpout_zero` and `zswpout` where there are.
     pub kernel: Option<u64>,
 }
 
@@ -85,8 +86,41 @@ pub struct Pins {
     pub eexist: u64,
     /// Tries that found the entry gone.
     pub enoent: u64,
-    /// Failed tries that are no flight's own: read-ahead of neighbours, shmem, zswap write-back.
+    /// Failed tries that are no flight's own.
     pub outside_failed: u64,
+    /// The same by whose they are.
+    pub outside: OutsidePins,
+    /// Failed tries within waits.
+    pub retries: u64,
+}
+
+/// Failed pin tries that are no flight's own, so nobody's wait, by path.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct OutsidePins {
+    /// A page fault's read-ahead of neighbours.
+    pub readahead: u64,
+    /// shmem's swap-in, which on some kernels tries again at once.
+    pub shmem: u64,
+    /// zswap's write-back.
+    pub zswap: u64,
+    /// swapoff's and `madvise`'s, and all of paths for which there is no hook here.
+    pub other: u64,
+}
+
+impl OutsidePins {
+    fn of(counters: &Counters) -> Self {
+        let (readahead, shmem, zswap) = (counters.pin_readahead, counters.pin_shmem, counters.pin_zswap);
+        Self { readahead, shmem, zswap, other: counters.pin_outside.saturating_sub(readahead + shmem + zswap) }
+    }
+}
+
+/// The locks of pages in the swap cache, as flights found them.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Locks {
+    /// Tries that found the page locked by somebody else.
+    pub failed: u64,
+    /// Tries that found it locked by the flight's own read, still under way: not waits for anybody.
+    pub own_read: u64,
     /// Failed tries within waits.
     pub retries: u64,
 }
@@ -102,6 +136,8 @@ pub struct Distributions {
     pub pin_hold: DurationSummary,
     pub pin_wait: DurationSummary,
     pub oversleep: DurationSummary,
+    pub lock_wait: DurationSummary,
+    pub lock_oversleep: DurationSummary,
     pub window: DurationSummary,
 }
 
@@ -161,10 +197,11 @@ pub struct Summary {
     pub swapouts: SwapOuts,
     pub flights: Flights,
     pub pins: Pins,
+    pub locks: Locks,
     pub verdicts: VerdictCounts,
     pub findings: Vec<Finding>,
     pub overlaps: Vec<Overlap>,
-    pub waits: Vec<PinWait>,
+    pub waits: Vec<Wait>,
     pub entries: Vec<EntryStats>,
     pub distributions: Distributions,
     pub losses: Losses,
@@ -219,7 +256,13 @@ impl Summary {
                 eexist: counters.pin_eexist,
                 enoent: counters.pin_enoent,
                 outside_failed: counters.pin_outside,
+                outside: OutsidePins::of(counters),
                 retries: report.retries,
+            },
+            locks: Locks {
+                failed: counters.lock_failed,
+                own_read: counters.lock_own_read,
+                retries: report.lock_retries,
             },
             verdicts: report.verdicts,
             findings: report.findings.clone(),
@@ -271,10 +314,7 @@ fn flights(counters: &Counters) -> Flights {
 
 fn swap_ins(known: &Known<'_>) -> SwapIns {
     let counters = &known.sample.snapshot.counters;
-    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
-        let zero = after.swpin_zero.zip(before.swpin_zero).map_or(0, |(after, before)| after.saturating_sub(before));
-        after.pswpin.saturating_sub(before.pswpin) + zero
-    });
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_in_since(before));
     SwapIns {
         seen: counters.read_direct + counters.read_cached,
         direct: counters.read_direct,
@@ -287,9 +327,6 @@ fn swap_ins(known: &Known<'_>) -> SwapIns {
 
 fn swap_outs(known: &Known<'_>) -> SwapOuts {
     let counters = &known.sample.snapshot.counters;
-    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| {
-        let zero = after.swpout_zero.zip(before.swpout_zero).map_or(0, |(after, before)| after.saturating_sub(before));
-        after.pswpout.saturating_sub(before.pswpout) + zero
-    });
+    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_out_since(before));
     SwapOuts { handed_out: counters.handed_out, written: counters.written, freed: counters.freed, kernel }
 }

@@ -38,9 +38,24 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         "flights    {} begun, {} installed their page, {} contended",
         flights.begun, flights.installed, flights.streamed
     )?;
+    let (pins, outside) = (&summary.pins, &summary.pins.outside);
+    if pins.eexist + pins.enoent + pins.outside_failed > 0 {
+        writeln!(
+            text,
+            "pins lost  {} to a live holder, {} entry gone; outside page faults {} (read-ahead {}, shmem {}, zswap {}, other {})",
+            pins.eexist,
+            pins.enoent,
+            pins.outside_failed,
+            outside.readahead,
+            outside.shmem,
+            outside.zswap,
+            outside.other
+        )?;
+    }
     let verdicts = &summary.verdicts;
     for (name, count) in [
         ("overlap", verdicts.overlap),
+        ("lock-wait", verdicts.lock_wait),
         ("pin-wait", verdicts.pin_wait),
         ("window", verdicts.window),
         ("reuse", verdicts.reuse),
@@ -55,6 +70,8 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         ("pin hold", &summary.distributions.pin_hold),
         ("pin wait", &summary.distributions.pin_wait),
         ("oversleep", &summary.distributions.oversleep),
+        ("lock wait", &summary.distributions.lock_wait),
+        ("lock oversleep", &summary.distributions.lock_oversleep),
         ("window", &summary.distributions.window),
     ] {
         if distribution.count > 0 {

@@ -3,6 +3,7 @@
 
 mod candidates;
 mod layout;
+mod meaning;
 mod offsets;
 mod state;
 mod why_not;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use layout::PteLayout;
+pub use meaning::Meaning;
 pub use offsets::Offsets;
 pub use state::State;
 
@@ -21,86 +23,6 @@ use super::{
 };
 use candidates::{CANDIDATES, Candidate};
 use why_not::WhyNot;
-
-/// What a hook is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Meaning {
-    /// A flight begins.
-    FlightBegin,
-    /// A flight ends.
-    FlightEnd,
-    /// A read from a swap device is started.
-    ReadBegin,
-    /// It has come back.
-    ReadEnd,
-    /// A pin was tried.
-    PinTry,
-    /// A pin is dropped.
-    PinDrop,
-    /// Entries lose a reference.
-    CountDrop,
-    /// Entries are released.
-    Freed,
-    /// Entries are given to a page on its way out.
-    HandedOut,
-    /// A page is about to be written to its entries.
-    WriteBegin,
-    /// It has been written.
-    WriteEnd,
-}
-
-impl Meaning {
-    /// All, in the order of a flight.
-    pub const ALL: [Self; 11] = [
-        Self::FlightBegin,
-        Self::FlightEnd,
-        Self::ReadBegin,
-        Self::ReadEnd,
-        Self::PinTry,
-        Self::PinDrop,
-        Self::CountDrop,
-        Self::Freed,
-        Self::HandedOut,
-        Self::WriteBegin,
-        Self::WriteEnd,
-    ];
-
-    /// The name used in every output.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FlightBegin => "flight begin",
-            Self::FlightEnd => "flight end",
-            Self::ReadBegin => "read begin",
-            Self::ReadEnd => "read end",
-            Self::PinTry => "pin try",
-            Self::PinDrop => "pin drop",
-            Self::CountDrop => "count drop",
-            Self::Freed => "entry freed",
-            Self::HandedOut => "entry handed out",
-            Self::WriteBegin => "write begin",
-            Self::WriteEnd => "write end",
-        }
-    }
-
-    /// What cannot be told without it; `None`: nothing can be observed at all.
-    pub const fn without(self) -> Option<&'static str> {
-        match self {
-            Self::FlightBegin | Self::FlightEnd => None,
-            Self::ReadBegin => Some("paths and swap-ins are unknown: no window, reuse or stale-install can be told"),
-            Self::ReadEnd => Some("how long a read took is unknown"),
-            Self::PinTry => Some("pin waits are not seen"),
-            Self::PinDrop => Some("holds and oversleep are unknown"),
-            Self::CountDrop => Some(
-                "what happens between a reader's install and its return, while others hold the entry, is charged to it",
-            ),
-            Self::Freed => Some("windows are not seen; reuse and stale-install are"),
-            Self::HandedOut => Some("reuse and stale-install are seen by the write alone, and some are missed"),
-            Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
-            Self::WriteEnd => Some("a read that falls into a write is taken for fresh"),
-        }
-    }
-}
 
 /// How a function is hooked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -357,6 +279,10 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -
     if !known(offsets) {
         return Err(WhyNot::Unfit(format!("{symbol}: {unknown}")));
     }
+    if candidate.many_params && prototype.params.len() > SMALL_TRAMPOLINE && !takes_many_params(evidence) {
+        let why = format!("{symbol}: the trampoline of so old a kernel takes {SMALL_TRAMPOLINE} arguments at most");
+        return Err(WhyNot::Refused(why));
+    }
     let make =
         |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };
     let (backend, program) = candidate.trampoline;
@@ -388,6 +314,15 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -
         return Err(WhyNot::Refused(format!("{symbol}: {refused}{as_well}")));
     }
     Ok(candidate.kprobes.iter().map(|(backend, program)| make(*backend, program, refused.clone())).collect())
+}
+
+/// Arguments that every trampoline takes.
+const SMALL_TRAMPOLINE: usize = 6;
+
+/// Whether trampolines take more (473e3150e30a, 6.6 on x86-64). That leaves no trace of its own, and is refused at attaching
+/// only. But a pin over a range of entries came later (9f101bef408a, 6.12).
+fn takes_many_params(evidence: &Evidence<'_>) -> bool {
+    evidence.btf.function("swapcache_prepare").is_some_and(|prototype| prototype.params.len() > 1)
 }
 
 /// Whether a prototype's pointer parameter points to one of these structs.

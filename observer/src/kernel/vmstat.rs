@@ -20,7 +20,7 @@ pub enum VmstatError {
 }
 
 /// Pages since boot, over all swap areas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vmstat {
     /// Pages read from a swap area, readahead included.
     pub pswpin: u64,
@@ -32,6 +32,34 @@ pub struct Vmstat {
     pub swpout_zero: Option<u64>,
     /// Pages that came back from zswap; not in `pswpin`. `None` if zswap is not built in.
     pub zswpin: Option<u64>,
+    /// Pages that went out into zswap; not in `pswpout`. `None` if zswap is not built in.
+    #[serde(default)]
+    pub zswpout: Option<u64>,
+    /// Pages that zswap wrote back to a device later: in `pswpout`, and in `zswpout` before. `None` if zswap is not built in.
+    #[serde(default)]
+    pub zswpwb: Option<u64>,
+}
+
+impl Vmstat {
+    /// Pages that came back since `before`, from wherever: what the observer's count of reads must equal.
+    pub fn swapped_in_since(&self, before: &Self) -> u64 {
+        self.pswpin.saturating_sub(before.pswpin)
+            + more(self.swpin_zero, before.swpin_zero)
+            + more(self.zswpin, before.zswpin)
+    }
+
+    /// Pages that went out since `before`, to wherever, each once: what the observer's count of writes must equal.
+    pub fn swapped_out_since(&self, before: &Self) -> u64 {
+        let all = self.pswpout.saturating_sub(before.pswpout)
+            + more(self.swpout_zero, before.swpout_zero)
+            + more(self.zswpout, before.zswpout);
+        all.saturating_sub(more(self.zswpwb, before.zswpwb))
+    }
+}
+
+/// The growth of a counter that not every kernel has.
+fn more(after: Option<u64>, before: Option<u64>) -> u64 {
+    after.zip(before).map_or(0, |(after, before)| after.saturating_sub(before))
 }
 
 impl Vmstat {
@@ -48,6 +76,8 @@ impl Vmstat {
             swpin_zero: counter("swpin_zero"),
             swpout_zero: counter("swpout_zero"),
             zswpin: counter("zswpin"),
+            zswpout: counter("zswpout"),
+            zswpwb: counter("zswpwb"),
         })
     }
 
@@ -68,6 +98,16 @@ mod tests {
         assert_eq!((old.swpin_zero, old.zswpin), (None, None));
         let new = Vmstat::parse(&fixtures::text("7.0.13", "vmstat")).unwrap();
         assert_eq!((new.pswpin, new.swpin_zero, new.zswpin), (0, Some(0), Some(0)));
+    }
+
+    #[test]
+    fn what_zswap_keeps_is_swapped_too_and_counts_once() {
+        let at = |text: &str| Vmstat::parse(text).unwrap();
+        let before = at("pswpin 10\npswpout 20\nswpin_zero 1\nswpout_zero 1\nzswpin 5\nzswpout 5\nzswpwb 0\n");
+        let after = at("pswpin 13\npswpout 24\nswpin_zero 2\nswpout_zero 1\nzswpin 7\nzswpout 15\nzswpwb 3\n");
+        assert_eq!((after.swapped_in_since(&before), after.swapped_out_since(&before)), (6, 11));
+        let old = at("pswpin 1\npswpout 2\n");
+        assert_eq!((old.swapped_in_since(&old), old.swapped_out_since(&old)), (0, 0));
     }
 
     #[test]

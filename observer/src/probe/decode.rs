@@ -4,7 +4,7 @@ use bytemuck::PodCastError;
 use observer_ebpf::record::{self, EntryRecord, FlightRecord};
 
 use crate::engine::event::{
-    Change, ChangeKind, Comm, Entry, Event, Flight, Path, Pin, PinResult, Seen, SlotCount, Task,
+    Change, ChangeKind, Comm, Entry, Event, Flight, LockWait, Path, Pin, PinResult, Seen, SlotCount, Task,
 };
 
 /// A record that is none of ours: the programs and this binary were not built together, or memory is corrupt.
@@ -76,6 +76,7 @@ fn flight(record: &FlightRecord) -> Flight {
         installed: has(record::F_INSTALLED),
         fault_ret: record.fault_ret,
         pin: has(record::F_PIN_TRIED).then(|| pin(record)),
+        lock: time(record.lock_try).map(|tried| LockWait { tried, ended: time(record.lock_end) }),
         frees: Seen { at_read: record.frees_read, at_end: record.frees_end },
         changes: Seen { at_read: record.changes_read, at_end: record.changes_end },
         slot: SlotCount { opens: record.opens, closes: record.closes },

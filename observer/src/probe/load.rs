@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     engine::event::Event,
-    kernel::plan::{Backend, Hook, Meaning, Plan},
+    kernel::plan::{Backend, Hook, Meaning, Plan, State},
 };
 
 /// Delays tasks of the watched command after their read.
@@ -168,12 +168,22 @@ impl Probes {
         if let Some(cgroup) = &options.only.cgroup {
             only_in(&mut ebpf, cgroup)?;
         }
-        if options.widen.is_some() {
-            // First: of two programs at one return the one attached last runs first, and a read ends before the delay.
-            attach_widener(&mut ebpf, btf, plan)?;
+        let widener = if options.widen.is_some() { Some(widener(plan)?) } else { None };
+        // Trampolines first: of two programs at one place the one attached last runs first, and a read begins and ends
+        // before the delay. Kprobes run in the order in which they were attached.
+        let late = |widener: &&Widener<'_>| widener.backend == Backend::Kprobe;
+        if let Some(Widener { program, backend, symbol }) = widener.as_ref().filter(|widener| !late(widener)) {
+            attach(&mut ebpf, btf, program, *backend, symbol)?;
         }
         for hook in in_order(plan) {
-            attach(&mut ebpf, btf, hook.program, hook.backend, &hook.symbol)?;
+            match attach(&mut ebpf, btf, hook.program, hook.backend, &hook.symbol) {
+                // Evidence only: what it would tell is counted with what cannot be told.
+                Err(error) if hook.meaning == Meaning::PinPath => log::warn!("{error}"),
+                attached => attached?,
+            }
+        }
+        if let Some(Widener { program, backend, symbol }) = widener.as_ref().filter(late) {
+            attach(&mut ebpf, btf, program, *backend, symbol)?;
         }
         if options.watch {
             attach_tracepoint(&mut ebpf, btf, ["watch_fork", "watch_fork_raw"], "sched_process_fork")?;
@@ -523,16 +533,27 @@ fn attach_tracepoint(
     })
 }
 
-/// The widener goes on the return of the read that the plan hooks.
-fn attach_widener(ebpf: &mut Ebpf, btf: Option<&Btf>, plan: &Plan) -> Result<(), LoadError> {
+/// Where the widener goes.
+struct Widener<'a> {
+    program: &'static str,
+    backend: Backend,
+    symbol: &'a str,
+}
+
+/// The widener goes on the return of the read that the plan hooks; without the bypass on its begin, while the page is
+/// locked.
+fn widener(plan: &Plan) -> Result<Widener<'_>, LoadError> {
     let Some(read) = plan.of(Meaning::ReadBegin).next() else {
         return Err(LoadError::Object("no read hook on this kernel, so nothing to widen".to_owned()));
     };
-    let (name, backend) = match read.backend {
-        Backend::Fentry | Backend::Fexit => ("widen_fexit", Backend::Fexit),
-        Backend::Kprobe | Backend::Kretprobe => ("widen_kretprobe", Backend::Kretprobe),
+    let trampoline = matches!(read.backend, Backend::Fentry | Backend::Fexit);
+    let (program, backend) = match (plan.state == State::NoBypass, trampoline) {
+        (false, true) => ("widen_fexit", Backend::Fexit),
+        (false, false) => ("widen_kretprobe", Backend::Kretprobe),
+        (true, true) => ("widen_fentry", Backend::Fentry),
+        (true, false) => ("widen_kprobe", Backend::Kprobe),
     };
-    attach(ebpf, btf, name, backend, &read.symbol)
+    Ok(Widener { program, backend, symbol: &read.symbol })
 }
 
 fn widener_failed(error: &MapError) -> LoadError {

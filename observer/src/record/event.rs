@@ -8,7 +8,7 @@ use super::{
     model::{Opened, Slot},
     varint::{Input as Bytes, put_delta},
 };
-use crate::engine::event::{ChangeKind, Flight, Nanos, Path, Pin, PinResult, Seen, SlotCount};
+use crate::engine::event::{ChangeKind, Flight, LockWait, Nanos, Path, Pin, PinResult, Seen, SlotCount};
 
 pub(super) use self::{decoder::Decoder, encoder::Encoder};
 
@@ -48,6 +48,8 @@ mod field {
     pub(super) const SPACE: u64 = 1 << 8;
     pub(super) const RANGE: u64 = 1 << 9;
     pub(super) const FAULT_RET: u64 = 1 << 10;
+    /// From here on each field says how many bytes it has: a reader passes over those that it does not know.
+    pub(super) const LOCK: u64 = 1 << 11;
 }
 
 /// No clock that counts from boot comes here: 36 years. Sums of times stay far from the end of their type. Nanoseconds.
@@ -56,10 +58,11 @@ const LATEST: Nanos = 1 << 60;
 /// Whether a flight can be reckoned with: somebody may have made it up.
 fn is_plausible(flight: &Flight) -> bool {
     let pin = flight.pin.map_or([None; 2], |pin| [Some(pin.tried), pin.dropped]);
+    let lock = flight.lock.map_or([None; 2], |lock| [Some(lock.tried), lock.ended]);
     let times = [Some(flight.begin), Some(flight.end), flight.read_begin, flight.read_end, flight.freed];
     flight.base.0.checked_add(flight.nr.into()).is_some()
         && flight.nr > 0
-        && times.iter().chain(&pin).flatten().all(|at| *at < LATEST)
+        && times.iter().chain(&pin).chain(&lock).flatten().all(|at| *at < LATEST)
 }
 
 /// A flight as far as it can be foretold.
@@ -93,6 +96,7 @@ fn fields(flight: &Flight, slot: &Slot, kind: u8, continues: bool, other_space: 
         (field::SPACE, !continues && other_space),
         (field::RANGE, !continues && (flight.base, flight.nr) != (flight.entry, 1)),
         (field::FAULT_RET, flight.fault_ret != 0),
+        (field::LOCK, flight.lock.is_some()),
     ]
     .into_iter()
     .filter(|(_, differs)| *differs)
@@ -147,6 +151,21 @@ fn pin(bytes: &mut Bytes<'_>, begin: Nanos) -> Option<Pin> {
     let (tried, fails) = (bytes.delta(begin)?, bytes.word()?);
     let dropped = if head & DROPPED == 0 { None } else { Some(bytes.delta(tried)?) };
     Some(Pin { tried, result, fails, dropped })
+}
+
+fn lock_bytes(lock: &LockWait, begin: Nanos) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_delta(&mut out, lock.tried, begin);
+    if let Some(ended) = lock.ended {
+        put_delta(&mut out, ended, lock.tried);
+    }
+    out
+}
+
+fn lock(mut bytes: Bytes<'_>, begin: Nanos) -> Option<LockWait> {
+    let tried = bytes.delta(begin)?;
+    let ended = if bytes.is_empty() { None } else { Some(bytes.delta(tried)?) };
+    Some(LockWait { tried, ended })
 }
 
 fn put_word(out: &mut Vec<u8>, value: u32, from: u32) {

@@ -90,7 +90,7 @@ fn a_host_like_the_one_that_refuses_all_trampolines() {
     let refusal = decide(&facts, &tried(&facts, &Err("EPERM".into()), true), Backends::Auto).unwrap_err();
     assert!(refusal.what.contains("no way to hook do_swap_page"), "{refusal}");
     assert_eq!(refusal.why.len(), 3, "{refusal}");
-    assert!(refusal.why[0].contains("refused on all 8 functions tried: EPERM"), "{refusal}");
+    assert!(refusal.why[0].contains("refused on all 10 functions tried: EPERM"), "{refusal}");
     assert!(refusal.why[2].contains("no kprobes"), "{refusal}");
     assert!(refusal.remedy.contains("CONFIG_KPROBES=y") && refusal.remedy.contains("cargo xtask demo"), "{refusal}");
 }

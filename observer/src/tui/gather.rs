@@ -273,6 +273,7 @@ fn counts(engine: &Engine, sample: &Sample) -> Counts {
         counters.read_cached,
         verdicts.overlap,
         verdicts.pin_wait,
+        verdicts.lock_wait,
         verdicts.window,
         verdicts.reuse,
         verdicts.stale_install,
@@ -280,6 +281,7 @@ fn counts(engine: &Engine, sample: &Sample) -> Counts {
 }
 
 fn distributions(tally: &Tally) -> Vec<Distribution> {
+    let locks = [("lock wait", &tally.lock_wait_times), ("lock oversleep", &tally.lock_oversleep_times)];
     [
         ("overlap", &tally.overlap_times),
         ("pin hold", &tally.hold_times),
@@ -287,6 +289,8 @@ fn distributions(tally: &Tally) -> Vec<Distribution> {
         ("oversleep", &tally.oversleep_times),
     ]
     .into_iter()
+    // Shown where there are any: most kernels pin.
+    .chain(locks.into_iter().filter(|(_, durations)| !durations.histogram().is_empty()))
     .map(|(name, durations)| distribution(name, durations))
     .collect()
 }

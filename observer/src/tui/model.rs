@@ -78,6 +78,8 @@ pub enum Series {
     Overlaps,
     /// Pin waits.
     PinWaits,
+    /// Waits on the folio lock.
+    LockWaits,
     /// Windows.
     Windows,
     /// Reuses.
@@ -88,8 +90,21 @@ pub enum Series {
 
 impl Series {
     /// All.
-    pub const ALL: [Self; 7] =
-        [Self::Direct, Self::Cached, Self::Overlaps, Self::PinWaits, Self::Windows, Self::Reuses, Self::StaleInstalls];
+    pub const ALL: [Self; 8] = [
+        Self::Direct,
+        Self::Cached,
+        Self::Overlaps,
+        Self::PinWaits,
+        Self::LockWaits,
+        Self::Windows,
+        Self::Reuses,
+        Self::StaleInstalls,
+    ];
+
+    /// Whether it counts waits.
+    pub const fn is_waits(self) -> bool {
+        matches!(self, Self::PinWaits | Self::LockWaits)
+    }
 
     /// As it is shown.
     pub const fn name(self) -> &'static str {
@@ -98,6 +113,7 @@ impl Series {
             Self::Cached => "cached swap-ins",
             Self::Overlaps => "overlaps",
             Self::PinWaits => "pin waits",
+            Self::LockWaits => "lock waits",
             Self::Windows => "windows",
             Self::Reuses => "reuses",
             Self::StaleInstalls => "stale installs",
@@ -228,7 +244,7 @@ pub struct Model {
     pub losses: Losses,
     /// Own cost; `None`: a replay, where it would mean nothing.
     pub cost: Option<Cost>,
-    /// All pin waits together since the last clearing, nanoseconds.
+    /// All waits together since the last clearing, nanoseconds.
     pub waited_ns: Nanos,
     /// The part of them after the pin was dropped.
     pub overslept_ns: Nanos,

@@ -145,7 +145,7 @@ impl Theme {
     pub const fn of_verdict(verdict: Verdict) -> Tone {
         match verdict {
             Verdict::Overlap => Tone::Plain,
-            Verdict::PinWait | Verdict::Window => Tone::Caution,
+            Verdict::LockWait | Verdict::PinWait | Verdict::Window => Tone::Caution,
             Verdict::Reuse | Verdict::StaleInstall => Tone::Bad,
         }
     }

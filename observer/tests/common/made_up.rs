@@ -97,7 +97,14 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
     }
     recorder.sample(&sample);
     let counters = sample.snapshot.counters;
-    let before = Vmstat { pswpin: 70, pswpout: 90, swpin_zero: Some(5), swpout_zero: Some(5), zswpin: None };
+    let before = Vmstat {
+        pswpin: 70,
+        pswpout: 90,
+        swpin_zero: Some(5),
+        swpout_zero: Some(5),
+        zswpin: None,
+        ..Vmstat::default()
+    };
     let swapped = counters.read_direct + counters.read_cached;
     let after = Vmstat { pswpin: before.pswpin + swapped, pswpout: before.pswpout + counters.written, ..before };
     let cost = SelfCost {

@@ -7,9 +7,12 @@ use std::{
 
 use observer::engine::{
     Engine,
-    event::{Change, ChangeKind, Entry, Event, Flight, Nanos, Path, Pin, PinResult, SlotCount, Task},
+    event::{
+        Change, ChangeKind, Entry, Event, Flight, LockWait, Nanos, Path, Pin, PinResult, SlotCount, Task,
+        VM_FAULT_RETRY,
+    },
     verdict::Finding,
-    wait::PinWait,
+    wait::{Wait, WaitKind},
 };
 
 /// What a story says must come out, and what did: sorted lines.
@@ -104,6 +107,16 @@ impl Stage {
             ["finds", range, "gone"] => self.pin(&task, at, range, PinResult::Gone),
             ["unpins"] => self.in_flight(&task, |flight, _| {
                 flight.pin = flight.pin.map(|pin| Pin { dropped: Some(at), ..pin });
+            }),
+            ["finds", "its", "page", "locked"] => {
+                self.in_flight(&task, |flight, _| flight.lock = Some(LockWait { tried: at, ended: None }))
+            }
+            ["gets", "the", "lock"] => self.in_flight(&task, |flight, _| {
+                flight.lock = flight.lock.map(|lock| LockWait { ended: Some(at), ..lock });
+            }),
+            ["is", "woken"] => self.in_flight(&task, |flight, _| {
+                flight.lock = flight.lock.map(|lock| LockWait { ended: Some(at), ..lock });
+                flight.fault_ret |= VM_FAULT_RETRY;
             }),
             ["frees", entry] => Ok(Some(self.free(at, task, parse(entry)?))),
             ["hands", "out", entry] => Ok(Some(self.change(ChangeKind::HandedOut, at, task, parse(entry)?))),
@@ -232,9 +245,13 @@ fn said(engine: &Engine) -> Vec<String> {
     findings.chain(overlaps).chain(report.waits.iter().map(wait)).chain(losses).collect()
 }
 
-fn wait(wait: &PinWait) -> String {
+fn wait(wait: &Wait) -> String {
+    let (kind, held) = match wait.kind {
+        WaitKind::Pin => ("wait", "pin"),
+        WaitKind::FolioLock => ("lock wait", "lock"),
+    };
     let mut text = format!(
-        "wait by {} on {} from {} to {}, {} tries",
+        "{kind} by {} on {} from {} to {}, {} tries",
         wait.task.comm,
         wait.entry,
         wait.from_ns / 1_000,
@@ -244,8 +261,11 @@ fn wait(wait: &PinWait) -> String {
     if wait.gone > 0 {
         let _ = write!(text, ", {} gone", wait.gone);
     }
+    if wait.kind == WaitKind::FolioLock {
+        let _ = write!(text, ", {}", wait.ended.name());
+    }
     if let Some((hold, over)) = wait.holder.as_ref().zip(wait.oversleep_ns) {
-        let _ = write!(text, ", pin held by {}, overslept {}", hold.task.comm, over / 1_000);
+        let _ = write!(text, ", {held} held by {}, overslept {}", hold.task.comm, over / 1_000);
     }
     text
 }

@@ -106,6 +106,13 @@ const ONE_SEAT: Step = Step {
     check: checks::crowd,
 };
 
+/// Threads that fault on the same pages of shmem, which pins for itself and spins when it fails.
+const SHMEM: Step = Step {
+    name: "shmem",
+    command: "observer record --json -- /witness churn --pages 1024 --threads 8 --rounds 6 --shared --shmem",
+    check: checks::shmem,
+};
+
 const DOCTOR: Step = Step { name: "doctor", command: "observer doctor --json", check: checks::doctor };
 
 const FAILING_COMMAND: Step =
@@ -178,6 +185,15 @@ const ZSWAP: Step = Step {
     command: "echo 1 >/sys/module/zswap/parameters/enabled; observer doctor --self-test --json; code=$?; \
               echo 0 >/sys/module/zswap/parameters/enabled; exit $code",
     check: checks::zswap,
+};
+
+/// Pages that zswap keeps never reach the device: they are counted all the same, by both.
+const ZSWAP_COUNTS: Step = Step {
+    name: "zswap-counts",
+    command: "echo 1 >/sys/module/zswap/parameters/enabled; before=$(grep zswpin /proc/vmstat); \
+              observer record --json -- /witness churn --pages 2048 --threads 1 --rounds 2; code=$?; \
+              echo 0 >/sys/module/zswap/parameters/enabled; echo $before, $(grep zswpin /proc/vmstat) >&2; exit $code",
+    check: checks::zswap_counts,
 };
 
 /// Kprobes switched off, and nothing else wanted.
@@ -267,9 +283,10 @@ fn of_era(era: Era) -> Vec<Step> {
         // The newest kernels refuse to switch ftrace off (7.3: "Operation not supported").
         Era::NoBypass => {
             let rest = EVERYTHING.iter().filter(|step| step.name != NO_FTRACE.name);
-            [ZSWAP].iter().chain(rest).copied().collect()
+            [ZSWAP, ZSWAP_COUNTS].iter().chain(rest).copied().collect()
         }
-        Era::Unfixed | Era::Pinned => EVERYTHING.to_vec(),
+        Era::Pinned => [SHMEM].iter().chain(EVERYTHING).copied().collect(),
+        Era::Unfixed => EVERYTHING.to_vec(),
     }
 }
 

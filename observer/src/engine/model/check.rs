@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{log::Log, world::Tid};
 use crate::engine::{
     Engine, HOLD_BACK,
-    event::{Entry, Event, Nanos, PinResult},
+    event::{ChangeKind, Entry, Event, Flight, Nanos, PinResult},
     verdict::Verdict,
+    wait::{Wait as Told, WaitKind},
 };
 
 /// How the engine's word on flights compares with the truth.
@@ -30,6 +31,7 @@ pub(super) struct Tally {
     pub(super) changed_after: u64,
     /// Waits and overlaps on the paths checked.
     pub(super) waits: u64,
+    pub(super) lock_waits: u64,
     pub(super) overlaps: u64,
     /// Paths whose waits, overlaps or losses were not as they had to be.
     pub(super) unlike: u64,
@@ -132,10 +134,11 @@ impl Tally {
         let truth = overlaps(log);
         self.overlaps += truth.len() as u64;
         let mut waits_said: Vec<_> =
-            report.waits.iter().map(|w| (w.task.tid, w.from_ns, w.to_ns, w.retries, holder(w))).collect();
+            report.waits.iter().map(|w| (w.kind, w.task.tid, w.from_ns, w.to_ns, w.retries, holder(w))).collect();
         waits_said.sort_unstable();
         let waits_true = waits(log);
         self.waits += waits_true.len() as u64;
+        self.lock_waits += waits_true.iter().filter(|wait| wait.0 == WaitKind::FolioLock).count() as u64;
         let losses = report.losses.late_events + report.losses.incomplete_readers + report.losses.overlaps_cut;
         if said != truth || waits_said != waits_true || losses != 0 {
             self.unlike += 1;
@@ -153,9 +156,9 @@ impl Tally {
     }
 }
 
-type Wait = (u32, Nanos, Nanos, u32, Option<(u32, Nanos)>);
+type Wait = (WaitKind, u32, Nanos, Nanos, u32, Option<(u32, Nanos)>);
 
-fn holder(wait: &crate::engine::wait::PinWait) -> Option<(u32, Nanos)> {
+fn holder(wait: &Told) -> Option<(u32, Nanos)> {
     wait.holder.as_ref().map(|hold| hold.task.tid).zip(wait.oversleep_ns)
 }
 
@@ -187,46 +190,94 @@ fn overlaps(log: &Log) -> Vec<(Entry, Nanos, Nanos, u32)> {
     found
 }
 
-/// Waits: of each thread, runs of flights that lost the pin on one life of its PTE, up to the flight that got on.
+/// Waits: of each thread, runs of flights that lost the pin, or the page's lock, on one life of its PTE, up to the flight
+/// that got on.
 fn waits(log: &Log) -> Vec<Wait> {
     let mut found = Vec::new();
-    for tid in 0..u8::MAX {
+    for (kind, tid) in
+        [WaitKind::Pin, WaitKind::FolioLock].into_iter().flat_map(|kind| (0..5).map(move |tid| (kind, tid)))
+    {
         let mine: Vec<_> = log.ended.iter().filter(|ended| ended.tid == tid).collect();
-        let lost = |index: usize| {
-            mine.get(index).and_then(|ended| ended.flight.pin.filter(|pin| pin.result != PinResult::Taken))
-        };
+        let lost = |index: usize| mine.get(index).and_then(|ended| lost(&ended.flight, kind));
         let mut index = 0;
         while index < mine.len() {
             let first = index;
             index += 1;
-            let Some(pin) = lost(first) else { continue };
+            let Some(begin) = lost(first) else { continue };
             let same = |index: usize| mine.get(index).is_some_and(|e| e.generation == mine[first].generation);
-            while same(index) && lost(index).is_some() {
+            let mut last = begin;
+            while !last.got_on && same(index) {
+                let Some(next) = lost(index) else { break };
+                last = next;
                 index += 1;
             }
             let retries = (index - first) as u32;
-            let mut to = mine[index - 1].flight.end;
-            if same(index) {
+            let mut to = last.until;
+            // Who was woken without the lock and finds it free the next time has waited until it was woken.
+            if kind == WaitKind::Pin && same(index) {
                 let got_on = &mine[index].flight;
                 to = got_on.pin.map_or(got_on.begin, |pin| pin.tried);
                 index += 1;
             }
-            found.push((tid.into(), pin.tried, to, retries, held(log, mine[first].holder, pin.tried, to)));
-        }
-        if tid > 3 {
-            break;
+            let holder = match kind {
+                WaitKind::Pin => mine[first].holder,
+                WaitKind::FolioLock => mine[first].reader.filter(|_| !handed_out_before(log, &mine[first].flight)),
+            };
+            found.push((kind, tid.into(), begin.at, to, retries, held(log, kind, holder, begin.at, to)));
         }
     }
     found.sort_unstable();
     found
 }
 
-/// Who held the pin then, and how long the wait went on after he dropped it; if his flight has ended.
-fn held(log: &Log, holder: Option<Tid>, from: Nanos, to: Nanos) -> Option<(u32, Nanos)> {
+/// Whether the entry was handed out between a flight's begin and its finding a page locked: that may be the page of the
+/// entry's last life then, and nothing that is told says which.
+fn handed_out_before(log: &Log, flight: &Flight) -> bool {
+    let tried = flight.lock.map_or(flight.begin, |lock| lock.tried);
+    log.events.iter().any(|event| match event {
+        Event::Changed(change) => {
+            let in_between = (flight.begin..=tried).contains(&change.at);
+            change.kind == ChangeKind::HandedOut && change.entry == flight.entry && in_between
+        }
+        _ => false,
+    })
+}
+
+/// A try that was lost.
+#[derive(Clone, Copy)]
+struct Lost {
+    at: Nanos,
+    until: Nanos,
+    /// The flight itself got on.
+    got_on: bool,
+}
+
+fn lost(flight: &Flight, kind: WaitKind) -> Option<Lost> {
+    match kind {
+        WaitKind::Pin => {
+            let pin = flight.pin.filter(|pin| pin.result != PinResult::Taken)?;
+            Some(Lost { at: pin.tried, until: flight.end, got_on: false })
+        }
+        WaitKind::FolioLock => {
+            let lock = flight.lock?;
+            let again = flight.faults_again();
+            Some(Lost { at: lock.tried, until: if again { flight.end } else { lock.ended? }, got_on: !again })
+        }
+    }
+}
+
+/// Who held it then, and how long the wait went on after he had let go; if his flight has ended. A page is held by its
+/// reader until the read is done.
+fn held(log: &Log, kind: WaitKind, holder: Option<Tid>, from: Nanos, to: Nanos) -> Option<(u32, Nanos)> {
     let holder = holder?;
-    let flight = log.ended.iter().map(|ended| &ended.flight).find(|flight| {
-        flight.task.tid == u32::from(holder) && flight.begin < from && from < flight.end && flight.pinned()
-    })?;
-    let dropped = flight.pin?.dropped?;
+    let flight = log
+        .ended
+        .iter()
+        .map(|ended| &ended.flight)
+        .find(|flight| flight.task.tid == u32::from(holder) && flight.begin < from && from < flight.end)?;
+    let dropped = match kind {
+        WaitKind::Pin => flight.pin.filter(|_| flight.pinned())?.dropped?,
+        WaitKind::FolioLock => flight.read_end?,
+    };
     Some((holder.into(), to.saturating_sub(dropped.max(from))))
 }

@@ -84,7 +84,7 @@ impl World {
                 if self.pages[state].dirty {
                     Pc::Write
                 } else {
-                    self.pages[state].locked = false;
+                    self.unlock(page);
                     Pc::Remove
                 }
             }
@@ -99,7 +99,7 @@ impl World {
             Pc::WriteEnd => {
                 self.end_write(slot, by, log);
                 self.pages[state].dirty = false;
-                self.pages[state].locked = false;
+                self.unlock(page);
                 Pc::Remove
             }
             Pc::Remove => {

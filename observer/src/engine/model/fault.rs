@@ -11,7 +11,7 @@ use crate::engine::{
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pc {
+pub(super) enum Pc {
     /// In user space, about to touch the page.
     Idle,
     /// Has read the PTE; looks into the swap cache.
@@ -32,8 +32,10 @@ enum Pc {
     AddToCache,
     /// The device is read into the swap cache.
     CacheDevice,
-    /// Found or made a page in the swap cache; waits for its lock.
+    /// Found or made a page in the swap cache; tries its lock.
     LockPage,
+    /// The lock was taken; waits for it.
+    LockWait,
     /// Holds the page's lock; checks, maps, frees.
     CheckCached,
     /// Returns.
@@ -57,20 +59,26 @@ struct Truth {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Faulter {
-    pc: Pc,
+    pub(super) pc: Pc,
     pub(super) pte: u8,
     /// Faults it may still take.
     pub(super) faults: u8,
-    slot: u8,
+    pub(super) slot: u8,
     base: u8,
     nr: u8,
-    page: u8,
+    pub(super) page: u8,
     version: u8,
     pinned: bool,
+    /// Its last flight gave up the page's lock to wait without it: this time it waits with the lock.
+    pub(super) tried: bool,
+    /// It waits without the page's lock, and that has been dropped since.
+    pub(super) woken: bool,
     truth: Truth,
-    /// Of its PTE when the flight began. Like the holder not part of the key: only waits ask for it.
+    /// Of its PTE when the flight began. Like the holders not part of the key: only waits ask for it.
     generation: u8,
     holder: Option<Tid>,
+    /// Who was reading the page that it found locked.
+    pub(super) reader: Option<Tid>,
 }
 
 impl Faulter {
@@ -86,9 +94,12 @@ impl Faulter {
             page: 0,
             version: 0,
             pinned: false,
+            tried: false,
+            woken: false,
             truth,
             generation: 0,
             holder: None,
+            reader: None,
         }
     }
 
@@ -116,13 +127,14 @@ impl Faulter {
         self.truth.changed |= self.truth.exposed && self.slot == slot;
     }
 
-    pub(super) fn key(&self, hooks: [u8; 2]) -> [u8; 10] {
+    pub(super) fn key(&self, hooks: [u8; 2]) -> [u8; 11] {
         let Truth { exposed, freed, changed, changed_before, installed, lost, in_write } = self.truth;
         let bits = [exposed, freed, changed, changed_before, installed, lost, in_write, self.pinned];
         let truth = bits.iter().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         let range = self.base << 4 | self.nr;
         let [flags, evidence] = hooks;
-        [self.pc as u8, self.pte, self.faults, self.slot, range, self.page, self.version, truth, flags, evidence]
+        let waits = u8::from(self.tried) << 1 | u8::from(self.woken);
+        [self.pc as u8, self.pte, self.faults, self.slot, range, self.page, self.version, truth, waits, flags, evidence]
     }
 
     fn range(&self) -> std::ops::Range<u8> {
@@ -144,7 +156,7 @@ impl World {
             Pc::Read | Pc::AddToCache if self.config.reclaims && tid == 0 && !self.evictor.is_idle() => false,
             // `__read_swap_cache_async` tries again until the pin is free or the page is there.
             Pc::AddToCache => slot.cached.is_some() || !(slot.has_cache || slot.parked),
-            Pc::LockPage => !self.pages[usize::from(faulter.page)].locked,
+            Pc::LockWait => faulter.woken || !self.pages[usize::from(faulter.page)].locked,
             _ => true,
         }
     }
@@ -180,23 +192,9 @@ impl World {
                 Pc::Return
             }
             Pc::AddToCache => self.add_to_cache(tid, log),
-            Pc::CacheDevice => {
-                let page = usize::from(self.faulters[me].page);
-                self.pages[page].version = self.slots[at].content;
-                self.pages[page].locked = false;
-                self.hooks.read_end(tid, log);
-                Pc::LockPage
-            }
-            Pc::LockPage => {
-                let page = usize::from(self.faulters[me].page);
-                if self.pages[page].slot == Some(slot) {
-                    self.pages[page].locked = true;
-                    Pc::CheckCached
-                } else {
-                    self.let_go(tid);
-                    Pc::Return
-                }
-            }
+            Pc::CacheDevice => self.read_into_cache(tid, log),
+            Pc::LockPage => self.try_lock(tid, log),
+            Pc::LockWait => self.wait_for_lock(tid, log),
             Pc::CheckCached => {
                 self.check_and_map_cached(tid, log);
                 Pc::Return
@@ -238,7 +236,7 @@ impl World {
     }
 
     /// `swapcache_prepare`.
-    fn prepare(&self, range: std::ops::Range<u8>) -> PinResult {
+    pub(super) fn prepare(&self, range: std::ops::Range<u8>) -> PinResult {
         let mut slots = range.map(|slot| self.slots[usize::from(slot)]);
         slots
             .find_map(|slot| match (slot.has_cache || slot.parked, slot.count) {
@@ -298,7 +296,7 @@ impl World {
     }
 
     /// `swap_free`, as far as it only counts.
-    fn drop_count(&mut self, tid: Tid, slot: u8) {
+    pub(super) fn drop_count(&mut self, tid: Tid, slot: u8) {
         self.slots[usize::from(slot)].count -= 1;
         self.hooks.count_dropped(tid, slot);
     }
@@ -312,62 +310,13 @@ impl World {
         self.installed(tid, pte, version);
     }
 
-    fn installed(&mut self, tid: Tid, pte: u8, version: u8) {
+    pub(super) fn installed(&mut self, tid: Tid, pte: u8, version: u8) {
         let truth = &mut self.faulters[usize::from(tid)].truth;
         truth.installed = true;
         truth.lost |= version != self.latest[usize::from(pte)];
         truth.changed_before = truth.changed;
         // What is lost is lost once: from here on this is the page's content.
         self.latest[usize::from(pte)] = version;
-    }
-
-    /// `__read_swap_cache_async`, `swap_cache_alloc_folio`.
-    fn add_to_cache(&mut self, tid: Tid, log: &mut Log) -> Pc {
-        let slot = self.faulters[usize::from(tid)].slot;
-        let at = usize::from(slot);
-        if let Some(page) = self.slots[at].cached {
-            self.faulters[usize::from(tid)].page = page;
-            self.pages[usize::from(page)].refs += 1;
-            return Pc::LockPage;
-        }
-        let result = self.prepare(slot..slot + 1);
-        if self.kernel() != Kernel::NoBypass {
-            self.hooks.pin_tried(tid, slot, 1, result, log);
-        }
-        if result != PinResult::Taken {
-            return Pc::Return;
-        }
-        let page = self.new_page();
-        self.faulters[usize::from(tid)].page = page;
-        let state = &mut self.pages[usize::from(page)];
-        (state.slot, state.locked, state.refs) = (Some(slot), true, 1);
-        self.slots[at].has_cache = true;
-        self.slots[at].cached = Some(page);
-        self.hooks.read_begin(tid, true, slot, 1, log);
-        Pc::CacheDevice
-    }
-
-    /// Under the page's and the PTE's lock.
-    fn check_and_map_cached(&mut self, tid: Tid, log: &mut Log) {
-        let Faulter { pte, slot, page, .. } = self.faulters[usize::from(tid)];
-        if self.ptes[usize::from(pte)] == Pte::Swap(slot) {
-            self.ptes[usize::from(pte)] = Pte::Present(page);
-            self.pages[usize::from(page)].writable = false;
-            self.installed(tid, pte, self.pages[usize::from(page)].version);
-            self.drop_count(tid, slot);
-            let unused = self.slots[usize::from(slot)].count == 0;
-            if unused && (self.kernel() == Kernel::NoBypass || self.config.swap_full) {
-                self.drop_from_cache(page, tid, log);
-            }
-        }
-        self.pages[usize::from(page)].locked = false;
-        self.let_go(tid);
-    }
-
-    fn let_go(&mut self, tid: Tid) {
-        let page = usize::from(self.faulters[usize::from(tid)].page);
-        self.pages[page].refs -= 1;
-        self.sweep();
     }
 
     fn end(&mut self, tid: Tid, log: &mut Log) {
@@ -390,7 +339,9 @@ impl World {
             changed_after: truth.installed && (truth.changed || truth.freed) && !truth.changed_before,
             generation: faulter.generation,
             holder: faulter.holder,
+            reader: faulter.reader,
         });
-        self.faulters[usize::from(tid)] = Faulter { pte: faulter.pte, ..Faulter::idle(faulter.faults) };
+        let tried = log.ended.last().is_some_and(|ended| ended.flight.faults_again());
+        self.faulters[usize::from(tid)] = Faulter { pte: faulter.pte, tried, ..Faulter::idle(faulter.faults) };
     }
 }

@@ -5,7 +5,9 @@ use super::{
     log::Log,
     world::{FAULTERS, SLOTS, Tid},
 };
-use crate::engine::event::{Change, ChangeKind, Entry, Event, Flight, Path, Pin, PinResult, SlotCount, Task};
+use crate::engine::event::{
+    Change, ChangeKind, Entry, Event, Flight, LockWait, Path, Pin, PinResult, SlotCount, Task, VM_FAULT_RETRY,
+};
 
 /// One slot of the filter.
 #[derive(Clone, Copy, Debug, Default)]
@@ -173,6 +175,24 @@ impl Hooks {
         }
     }
 
+    pub(super) fn lock_failed(&mut self, tid: Tid, log: &mut Log) {
+        let now = log.now();
+        if let Some(open) = &mut self.flights[usize::from(tid)] {
+            open.flight.lock = Some(LockWait { tried: now, ended: None });
+        }
+    }
+
+    /// `again`: the lock was not had, and the flight's return says that its task faults again.
+    pub(super) fn lock_over(&mut self, tid: Tid, again: bool, log: &mut Log) {
+        let now = log.now();
+        if let Some(open) = &mut self.flights[usize::from(tid)]
+            && let Some(lock) = &mut open.flight.lock
+        {
+            lock.ended = Some(now);
+            open.flight.fault_ret |= if again { VM_FAULT_RETRY } else { 0 };
+        }
+    }
+
     pub(super) fn freed(&mut self, by: Tid, slot: u8, log: &mut Log) {
         let (entry, filter) = (self.entry(slot), self.filter_of(slot));
         let open = self.filter[filter].open_now();
@@ -283,6 +303,7 @@ impl Hooks {
             || filter.changes != open.changes_begin
             || filter.frees - open.frees_begin != open.frees_own
             || open.flight.pin.is_some_and(|pin| pin.fails != 0)
+            || open.flight.lock.is_some()
             || open.flight.nr > 1
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Ended {
     pub(super) generation: u8,
     /// Who held the pin that it lost.
     pub(super) holder: Option<Tid>,
+    /// Who was reading the page that it found locked.
+    pub(super) reader: Option<Tid>,
 }
 
 /// See the module.

@@ -7,6 +7,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "the model has a handful of slots, pages and threads")]
 #![expect(clippy::struct_excessive_bools, reason = "states of a kernel's page and slot are bits")]
 
+mod cached;
 mod check;
 mod evict;
 mod explore;

@@ -19,6 +19,9 @@ pub(super) struct Candidate {
     pub(super) kprobes: &'static [(Backend, &'static str)],
     /// What has to be known of the kernel's structs to make entries of what it is told; and in words, where that is not.
     pub(super) needs: (fn(&Offsets) -> bool, &'static str),
+    /// It has more parameters than every trampoline takes (six, before 6.6 on x86-64): refused at attaching, not at the
+    /// trial load.
+    pub(super) many_params: bool,
     /// Hooked beside another candidate, not instead of it.
     pub(super) also: bool,
     pub(super) goes_with: &'static str,
@@ -64,6 +67,7 @@ const fn candidate(
         trampoline_copies: false,
         kprobes,
         needs: (|_| true, ""),
+        many_params: false,
         also: false,
         goes_with: "",
     }
@@ -127,6 +131,46 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
     ),
     candidate(Meaning::PinDrop, "swapcache_clear", "PE*", (Fentry, "pin_drop_fentry"), &[(Kprobe, "pin_drop_kprobe")]),
+    // Which path pins outside a flight. Return probes would miss returns of a function that sleeps, and a task would be
+    // taken to be there for ever.
+    Candidate {
+        many_params: true,
+        ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fentry, "pin_path_shmem_fentry"), &[])
+    },
+    Candidate {
+        many_params: true,
+        also: true,
+        goes_with: "shmem_swapin_folio",
+        ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fexit, "pin_path_shmem_fexit"), &[])
+    },
+    // Not zswap_writeback_entry, which has one caller and is put into it: this one is called through a pointer (6.8 on).
+    Candidate {
+        also: true,
+        goes_with: "shmem_swapin_folio",
+        ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fentry, "pin_path_zswap_fentry"), &[])
+    },
+    Candidate {
+        also: true,
+        goes_with: "shmem_swapin_folio",
+        ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fexit, "pin_path_zswap_fexit"), &[])
+    },
+    // The slow half of taking a page's lock, called only when the first try has failed. It sleeps, so no return probe.
+    candidate(
+        Meaning::LockTry,
+        "__folio_lock_or_retry",
+        "G*",
+        (Fentry, "lock_try_fentry"),
+        &[(Kprobe, "lock_try_kprobe")],
+    ),
+    candidate(
+        Meaning::LockTry,
+        "__lock_page_or_retry",
+        "G*",
+        (Fentry, "lock_try_fentry"),
+        &[(Kprobe, "lock_try_kprobe")],
+    ),
+    candidate(Meaning::LockEnd, "__folio_lock_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),
+    candidate(Meaning::LockEnd, "__lock_page_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),
     candidate(
         Meaning::CountDrop,
         "swap_free",

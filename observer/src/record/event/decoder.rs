@@ -1,6 +1,6 @@
 //! Bytes back into events.
 
-use super::{LATEST, count, field, flag, foretold, is_plausible, kind, path_of, pin, seen, word};
+use super::{LATEST, count, field, flag, foretold, is_plausible, kind, lock, path_of, pin, seen, word};
 use crate::{
     engine::event::{Change, ChangeKind, Entry, Event, Flight, Task},
     record::{
@@ -102,6 +102,14 @@ impl Decoder {
         }
         if has(field::FAULT_RET) {
             flight.fault_ret = bytes.word()?;
+        }
+        let mut more = fields & !(field::LOCK - 1);
+        while more != 0 {
+            let content = Bytes::new(bytes.bytes()?);
+            if has(field::LOCK) && flight.lock.is_none() {
+                flight.lock = Some(lock(content, flight.begin)?);
+            }
+            more &= more - 1;
         }
         Some(space)
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt::Write as _};
 
-use super::{change_bits, field, fields, flag, kind, path_bits, pin_bits, put_count, put_seen, put_word};
+use super::{change_bits, field, fields, flag, kind, lock_bytes, path_bits, pin_bits, put_count, put_seen, put_word};
 use crate::{
     engine::event::{Change, Entry, Event, Flight, Nanos, Task},
     record::{
@@ -120,6 +120,9 @@ impl Encoder {
         }
         if has(field::FAULT_RET) {
             put(out, u64::from(flight.fault_ret));
+        }
+        if let Some(lock) = flight.lock {
+            put_bytes(out, &lock_bytes(&lock, flight.begin));
         }
     }
 

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn counts(direct: u64) -> Counts {
-        [direct, 0, 0, 0, 0, 0, 0]
+        [direct, 0, 0, 0, 0, 0, 0, 0]
     }
 
     /// Ten samples a second, `rate` events a second.

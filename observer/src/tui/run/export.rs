@@ -85,6 +85,7 @@ fn object(shown: &Shown) -> Summary<'_> {
         verdicts: [
             ("overlap", total(Series::Overlaps)),
             ("pin_wait", total(Series::PinWaits)),
+            ("lock_wait", total(Series::LockWaits)),
             ("window", total(Series::Windows)),
             ("reuse", total(Series::Reuses)),
             ("stale_install", total(Series::StaleInstalls)),

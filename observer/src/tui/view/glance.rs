@@ -68,9 +68,15 @@ fn happening(shown: &Shown) -> (String, Tone) {
         let seen = format!("{}, {}", some(reuses, "reuse"), some(windows, "window"));
         return (format!("nearly: {seen}, no loss seen{}", last()), Tone::Caution);
     }
-    let (overlaps, waits) = (total(Series::Overlaps), total(Series::PinWaits));
-    let seen = format!("{}, {}", some(overlaps, "overlap"), some(waits, "pin wait"));
-    match (lost, overlaps + waits) {
+    let (overlaps, pins, locks) = (total(Series::Overlaps), total(Series::PinWaits), total(Series::LockWaits));
+    let mut seen = some(overlaps, "overlap");
+    if pins > 0 || locks == 0 {
+        seen = format!("{seen}, {}", some(pins, "pin wait"));
+    }
+    if locks > 0 {
+        seen = format!("{seen}, {}", some(locks, "lock wait"));
+    }
+    match (lost, overlaps + pins + locks) {
         (0, 0) => ("no: nothing so far".to_owned(), Tone::Good),
         (0, _) => (format!("no loss: {seen}"), Tone::Good),
         (lost, _) => (format!("no loss seen: {seen}; but {} events lost", count(lost)), Tone::Caution),
@@ -78,16 +84,25 @@ fn happening(shown: &Shown) -> (String, Tone) {
 }
 
 fn price(model: &Model) -> (String, Tone) {
-    let wait = model.distributions.iter().find(|distribution| distribution.name == "pin wait");
-    let Some(wait) = wait.filter(|wait| wait.summary.count > 0) else {
-        return match model.about.exposure {
-            Exposure::Unfixed => ("none: this kernel does not pin, so nobody waits".to_owned(), Tone::Plain),
-            _ => ("none: nobody waited for a pin".to_owned(), Tone::Good),
-        };
+    let of = |name| {
+        let found = model.distributions.iter().find(|distribution| distribution.name == name);
+        found.filter(|found| found.summary.count > 0)
+    };
+    let (free, wait) = match (of("pin wait"), of("lock wait")) {
+        (Some(pin), Some(lock)) if lock.summary.p99_ns > pin.summary.p99_ns => ("pin or page", lock),
+        (Some(pin), Some(_)) => ("pin or page", pin),
+        (Some(pin), None) => ("pin", pin),
+        (None, Some(lock)) => ("page", lock),
+        (None, None) => {
+            return match model.about.exposure {
+                Exposure::Unfixed => ("none: this kernel does not pin, so nobody waits".to_owned(), Tone::Plain),
+                _ => ("none: nobody waited for a page".to_owned(), Tone::Good),
+            };
+        }
     };
     let share = model.overslept_ns.saturating_mul(100) / model.waited_ns.max(1);
     let text = format!(
-        "{} waited, {share}% of it after the pin was free; p99 {}",
+        "{} waited, {share}% of it after the {free} was free; p99 {}",
         duration(model.waited_ns),
         duration(wait.summary.p99_ns)
     );

@@ -12,7 +12,7 @@ use crate::{
     tui::{
         app::{Shown, rates::HISTORY, rates::SPANS},
         layout::{self, Area},
-        model::{Distribution, Series},
+        model::{Distribution, Exposure, Series},
         theme::Tone,
     },
 };
@@ -49,7 +49,8 @@ fn rates(pen: &mut Pen<'_>, shown: &Shown, mut area: Area) {
         rate_heads(pen, line, wide);
     }
     let lost = shown.model.lost();
-    for series in Series::ALL {
+    let waits = waits_shown(shown);
+    for series in Series::ALL.into_iter().filter(|series| !series.is_waits() || *series == waits) {
         let mut line = area.cut_top(1);
         let total = shown.rates.total(series);
         let tone = if total == 0 { Tone::Plain } else { tone_of(series) };
@@ -68,6 +69,15 @@ fn rates(pen: &mut Pen<'_>, shown: &Shown, mut area: Area) {
         line.cut_left(2);
         sparkline(pen, shown, series, line, tone);
     }
+}
+
+/// One row for waits: those on the pin, unless there are none and there are others, or never can be.
+fn waits_shown(shown: &Shown) -> Series {
+    let (total, closed) = (|series| shown.rates.total(series), shown.model.about.exposure == Exposure::Closed);
+    if total(Series::PinWaits) == 0 && (closed || total(Series::LockWaits) > 0) {
+        return Series::LockWaits;
+    }
+    Series::PinWaits
 }
 
 fn rate_heads(pen: &mut Pen<'_>, mut line: Area, wide: bool) {
@@ -112,7 +122,7 @@ fn sparkline(pen: &mut Pen<'_>, shown: &Shown, series: Series, area: Area, tone:
 const fn tone_of(series: Series) -> Tone {
     match series {
         Series::Direct | Series::Cached | Series::Overlaps => Tone::Plain,
-        Series::PinWaits | Series::Windows => Tone::Caution,
+        Series::PinWaits | Series::LockWaits | Series::Windows => Tone::Caution,
         Series::Reuses | Series::StaleInstalls => Tone::Bad,
     }
 }
@@ -156,7 +166,7 @@ fn distributions(pen: &mut Pen<'_>, shown: &Shown, mut area: Area, tall: u16) {
     for distribution in all.iter() {
         let mut rows = area.cut_top(tall);
         let strip = Area { x: strip.x, width: strip.width, ..rows };
-        let waits = matches!(distribution.name, "pin wait" | "oversleep");
+        let waits = matches!(distribution.name, "pin wait" | "oversleep" | "lock wait" | "lock oversleep");
         density(pen, distribution, strip, &axis, tick.filter(|_| waits));
         let line = rows.cut_bottom(1);
         row(pen, distribution, line, &columns);

@@ -60,6 +60,7 @@ pub(super) fn table<R: Row>(pen: &mut Pen<'_>, state: &Table<R::Key>, rows: &[R]
 
 /// The verdict that a cell names.
 fn verdict(text: &str) -> Option<Verdict> {
-    const ALL: [Verdict; 4] = [Verdict::PinWait, Verdict::Window, Verdict::Reuse, Verdict::StaleInstall];
+    const ALL: [Verdict; 5] =
+        [Verdict::LockWait, Verdict::PinWait, Verdict::Window, Verdict::Reuse, Verdict::StaleInstall];
     ALL.into_iter().find(|verdict| verdict.name() == text)
 }

@@ -1,0 +1,33 @@
+//! The lock of a page in the swap cache: where flights meet that go through it, on kernels without the bypass all of them.
+//!
+//! Hooked is the slow half of taking it (`__folio_lock_or_retry`), which is called only when a first try has failed: a
+//! flight that finds the lock free pays nothing.
+
+use crate::{count::count, flights::flight_of, globals, memory::Memory, task};
+
+/// The running task has found a page locked and is about to wait. Only within a flight: other faults come here as well.
+#[inline(always)]
+pub(crate) fn failed<M: Memory>(page: *const u8) {
+    let Some(flight) = flight_of(task::ids().0) else { return };
+    // SAFETY: the hook's argument is a `struct page` or `struct folio`.
+    let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
+    let up_to_date = flags & (1 << (globals::PG_UPTODATE.load() & 63)) != 0;
+    // A device that does not read synchronously unlocks the page when its read is done: then a flight waits for nobody
+    // but its own read.
+    if flight.record.read_begin != 0 && !up_to_date {
+        count!(lock_own_read);
+        return;
+    }
+    count!(lock_failed);
+    flight.record.lock_try = task::now();
+}
+
+/// It need not wait any longer: it has the lock, or is to fault again.
+#[inline(always)]
+pub(crate) fn over() {
+    if let Some(flight) = flight_of(task::ids().0)
+        && flight.record.lock_try != 0
+    {
+        flight.record.lock_end = task::now();
+    }
+}

@@ -1,0 +1,98 @@
+//! What hooks are for.
+
+use serde::Serialize;
+
+/// What a hook is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// A flight begins.
+    FlightBegin,
+    /// A flight ends.
+    FlightEnd,
+    /// A read from a swap device is started.
+    ReadBegin,
+    /// It has come back.
+    ReadEnd,
+    /// A pin was tried.
+    PinTry,
+    /// A pin is dropped.
+    PinDrop,
+    /// What a task does that pins outside a flight: shmem's swap-in, zswap's write-back.
+    PinPath,
+    /// A page's lock was found taken.
+    LockTry,
+    /// The wait for it is over.
+    LockEnd,
+    /// Entries lose a reference.
+    CountDrop,
+    /// Entries are released.
+    Freed,
+    /// Entries are given to a page on its way out.
+    HandedOut,
+    /// A page is about to be written to its entries.
+    WriteBegin,
+    /// It has been written.
+    WriteEnd,
+}
+
+impl Meaning {
+    /// All, in the order of a flight.
+    pub const ALL: [Self; 14] = [
+        Self::FlightBegin,
+        Self::FlightEnd,
+        Self::ReadBegin,
+        Self::ReadEnd,
+        Self::PinTry,
+        Self::PinDrop,
+        Self::PinPath,
+        Self::LockTry,
+        Self::LockEnd,
+        Self::CountDrop,
+        Self::Freed,
+        Self::HandedOut,
+        Self::WriteBegin,
+        Self::WriteEnd,
+    ];
+
+    /// The name used in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FlightBegin => "flight begin",
+            Self::FlightEnd => "flight end",
+            Self::ReadBegin => "read begin",
+            Self::ReadEnd => "read end",
+            Self::PinTry => "pin try",
+            Self::PinDrop => "pin drop",
+            Self::PinPath => "pin path",
+            Self::LockTry => "lock try",
+            Self::LockEnd => "lock end",
+            Self::CountDrop => "count drop",
+            Self::Freed => "entry freed",
+            Self::HandedOut => "entry handed out",
+            Self::WriteBegin => "write begin",
+            Self::WriteEnd => "write end",
+        }
+    }
+
+    /// What cannot be told without it; `None`: nothing can be observed at all.
+    pub const fn without(self) -> Option<&'static str> {
+        match self {
+            Self::FlightBegin | Self::FlightEnd => None,
+            Self::ReadBegin => Some("paths and swap-ins are unknown: no window, reuse or stale-install can be told"),
+            Self::ReadEnd => Some("how long a read took is unknown"),
+            Self::PinTry => Some("pin waits are not seen"),
+            Self::PinDrop => Some("holds and oversleep are unknown"),
+            Self::PinPath => Some("failed pin tries of shmem and of zswap's write-back are counted with the others"),
+            Self::LockTry => Some("waits on the folio lock are not seen"),
+            Self::LockEnd => Some("a wait on the folio lock is taken to last until its flight returns"),
+            Self::CountDrop => Some(
+                "what happens between a reader's install and its return, while others hold the entry, is charged to it",
+            ),
+            Self::Freed => Some("windows are not seen; reuse and stale-install are"),
+            Self::HandedOut => Some("reuse and stale-install are seen by the write alone, and some are missed"),
+            Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
+            Self::WriteEnd => Some("a read that falls into a write is taken for fresh"),
+        }
+    }
+}
