@@ -261,8 +261,16 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
     }
 }
 
-/// Steps in which the kernel hardly takes part.
-const ANYWHERE: [&str; 11] = [
+/// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
+const ANYWHERE: [&str; 16] = [
+    NO_KPROBES.name,
+    NO_FTRACE.name,
+    NATURAL.name,
+    RECORDED.name,
+    INDEPENDENT.name,
+    ONE_SEAT.name,
+    FILTERS.name,
+    SERVICE.name,
     FAILING_COMMAND.name,
     NO_SUCH_COMMAND.name,
     CUT_SHORT.name,
@@ -271,9 +279,6 @@ const ANYWHERE: [&str; 11] = [
     BTF_FILE.name,
     OTHER_SWAP.name,
     TERMINATED.name,
-    INDEPENDENT.name,
-    FILTERS.name,
-    SERVICE.name,
 ];
 
 fn of_era(era: Era) -> Vec<Step> {
