@@ -33,6 +33,22 @@ fn version_1_0_stays_readable() {
     assert_eq!(counts, [8_085, 19_467, 7_539, 746, 359, 359, 359, 0, 0, 13]);
 }
 
+/// What was said live is in this test: nothing of a flight's wait for the lock is lost on the way.
+#[test]
+fn waits_on_the_lock_of_version_1_1_stay_readable() {
+    let outcome = replay(&fixture("v1.1-locks-7.3.obs")).unwrap();
+    assert!(outcome.damage.is_empty(), "{:?}", outcome.damage);
+    assert_eq!(outcome.context.kernel.state, "no bypass");
+    let summary = Observed::new(&outcome).summary;
+    let verdicts = &summary.verdicts;
+    assert_eq!([verdicts.overlap, verdicts.lock_wait, verdicts.pin_wait, verdicts.stale_install], [7, 14, 0, 0]);
+    assert_eq!([summary.locks.failed, summary.locks.own_read, summary.locks.retries], [14, 0, 14]);
+    let (waits, oversleep) = (summary.distributions.lock_wait, summary.distributions.lock_oversleep);
+    assert_eq!((waits.count, waits.max_ns, oversleep.count), (14, 33_079_295, 1));
+    let held = summary.waits.iter().filter(|wait| wait.holder.is_some()).count();
+    assert_eq!(held, 1, "the one that began under another's read");
+}
+
 #[test]
 fn every_event_of_version_1_0_is_there() {
     let mut reader = Reader::open(&fixture("v1.obs")).unwrap();
