@@ -1,10 +1,14 @@
 //! Loads the programs, attaches them by plan, drains the ring buffer, reads counters and histograms. Knows no verdicts.
 
+mod attach;
 mod cost;
 mod counters;
 mod decode;
+mod error;
 mod left;
-mod load;
+mod object;
+mod options;
+mod probes;
 mod shown;
 mod trial;
 mod widener;
@@ -12,7 +16,9 @@ mod widener;
 pub use cost::{SelfCost, UserTime};
 pub use counters::{FlightTimes, Skipped, Snapshot};
 pub use decode::{DecodeError, decode};
-pub use load::{LoadError, Only, Options, Probes, Slots, Widen};
+pub use error::LoadError;
+pub use options::{Only, Options, Widen};
+pub use probes::{Probes, Slots};
 pub use shown::types_of_areas;
 pub use trial::{TrialError, try_functions};
 

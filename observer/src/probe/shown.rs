@@ -5,7 +5,7 @@ use std::fs;
 use aya::{Btf, Ebpf, maps::Array};
 use observer_ebpf::{self as abi, config};
 
-use super::{OBJECT, load::attach_program, trial};
+use super::{OBJECT, attach::attach_program, trial};
 use crate::kernel::{
     plan::{Backend, Plan},
     swaps,

@@ -1,0 +1,66 @@
+//! How to observe.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use observer_ebpf::config;
+
+/// Delays tasks of the watched command after their read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widen {
+    /// By how much, nanoseconds.
+    pub ns: u64,
+    /// Only tasks of this command, zero-padded; all zero: any watched task.
+    pub comm: [u8; 16],
+    /// Of the reads that qualify one in so many is delayed, at random; 0 and 1: every one.
+    pub one_in: u32,
+}
+
+/// Which flights to observe.
+#[derive(Clone, Debug)]
+pub struct Only {
+    /// One bit for each swap type that is wanted; all ones: whatever there is.
+    pub types: u32,
+    /// Only of this process; 0: of all.
+    pub pid: u32,
+    /// Only of tasks of this command, zero-padded; all zero: of any.
+    pub comm: [u8; 16],
+    /// Only of tasks in this control group (a directory of version 2) or below.
+    pub cgroup: Option<Arc<OwnedFd>>,
+}
+
+impl Default for Only {
+    fn default() -> Self {
+        Self { types: u32::MAX, pid: 0, comm: [0; 16], cgroup: None }
+    }
+}
+
+/// How to observe.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Size of the ring buffer in bytes, a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Observe only tasks named by [`Probes::watch`] and their children.
+    pub watch: bool,
+    /// Of those, only these.
+    pub only: Only,
+    /// Seats for open flights, a power of two, at most [`config::FLIGHT_SEATS`]. Fewer make flights share seats, which costs
+    /// time and must change nothing else.
+    pub flight_seats: u32,
+    /// The widener, if wanted.
+    pub widen: Option<Widen>,
+    /// Let programs log, through the `log` crate.
+    pub log: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 4 << 20,
+            watch: false,
+            only: Only::default(),
+            flight_seats: config::FLIGHT_SEATS,
+            widen: None,
+            log: false,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Programs that are attached: draining their records, reading their counters.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
+};
+use observer_ebpf::{
+    self as abi, config,
+    counter::Counters,
+    slot::{self, Slot},
+};
+
+use super::{
+    LoadError, Options, SelfCost, UserTime, attach,
+    cost::{fdinfo, max_resident_bytes},
+    counters::{self, FlightTimes, Skipped, Snapshot},
+    decode, left, object, trial, widener,
+};
+use crate::{engine::event::Event, kernel::plan::Plan};
+
+/// Slots of the filter.
+pub type Slots = Vec<Slot>;
+
+/// A program that has been loaded.
+struct Loaded {
+    fd: RawFd,
+    counts_reads: bool,
+}
+
+/// Programs that are attached. Dropping it detaches them.
+pub struct Probes {
+    ebpf: Option<Ebpf>,
+    ring: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, Counters>,
+    flight_times: PerCpuArray<MapData, u64>,
+    watched: HashMap<MapData, u32, u32>,
+    flights: left::Table,
+    slots: Array<MapData, Slot>,
+    /// None: there is no widener.
+    widener: Option<widener::Switch>,
+    logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    programs: Vec<Loaded>,
+    kernel_bytes: u64,
+    records: u64,
+    undecodable: u64,
+}
+
+impl Probes {
+    /// Loads and attaches. When it returns, every hook is live: only then may a workload start.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn attach(plan: &Plan, options: &Options) -> Result<Self, LoadError> {
+        let mut ebpf = object::load(plan, options)?;
+        attach::all(&mut ebpf, plan, options)?;
+        let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
+        let widener = options.widen.map(|_| widener::Switch::take(&mut ebpf)).transpose();
+        let widener = widener.map_err(|error| attach::widener_failed(&error))?;
+        Ok(Self { widener, ..Self::with(ebpf, logger)? })
+    }
+
+    fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
+        let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
+        let programs = ebpf
+            .programs()
+            .filter_map(|(name, program)| {
+                let fd = program.fd().ok()?.as_fd().as_raw_fd();
+                Some(Loaded { fd, counts_reads: name.starts_with("read_begin") })
+            })
+            .collect();
+        let map = |ebpf: &mut Ebpf, name| {
+            ebpf.take_map(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))
+        };
+        let failed = |name| move |error: MapError| LoadError::Map { name, reason: trial::chain(&error) };
+        Ok(Self {
+            ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
+            counters: map(&mut ebpf, abi::MAP_COUNTERS)?.try_into().map_err(failed(abi::MAP_COUNTERS))?,
+            flight_times: map(&mut ebpf, abi::MAP_FLIGHT_TIMES)?.try_into().map_err(failed(abi::MAP_FLIGHT_TIMES))?,
+            watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
+            slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
+            flights: left::Table {
+                seats: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
+                spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
+            },
+            ebpf: Some(ebpf),
+            widener: None,
+            logger,
+            programs,
+            kernel_bytes,
+            records: 0,
+            undecodable: 0,
+        })
+    }
+
+    /// Watches a task, by thread id, and all that it will fork.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map update.
+    pub fn watch(&mut self, tid: u32) -> Result<(), LoadError> {
+        let name = abi::MAP_WATCHED;
+        self.watched.insert(tid, 1, 0).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// Whether the widener is on; None: there is none.
+    pub fn widening(&self) -> Option<bool> {
+        self.widener.as_ref().map(widener::Switch::is_on)
+    }
+
+    /// Turns the widener on or off, where there is one.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map update.
+    pub fn set_widening(&mut self, on: bool) -> Result<(), LoadError> {
+        self.widener.as_mut().map_or(Ok(()), |switch| switch.turn(on)).map_err(|error| attach::widener_failed(&error))
+    }
+
+    /// A descriptor that becomes readable when there are records.
+    ///
+    /// # Errors
+    /// When there are no more descriptors to be had.
+    pub fn ring_fd(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::io::dup(self.ring.as_fd())?)
+    }
+
+    /// Hands over the records that have arrived, at most `limit`. True: there may be more.
+    pub fn drain(&mut self, limit: usize, mut sink: impl FnMut(Event)) -> bool {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        for _ in 0..limit {
+            let Some(record) = self.ring.next() else { return false };
+            self.records += 1;
+            match decode(&record) {
+                Ok(event) => sink(event),
+                Err(_) => self.undecodable += 1,
+            }
+        }
+        true
+    }
+
+    /// Detaches all programs. Counters and records can still be read.
+    ///
+    /// Detaching takes a while. What the kernel counts as well is therefore given as of the begin of this call, so that a
+    /// reading of `/proc/vmstat` right before it is of the same moment; flights are given to their end.
+    pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
+        // The skipped invocations are known to the programs only: read them while they live.
+        let before = self.snapshot()?;
+        let name = abi::MAP_FLIGHTS;
+        let counters = &before.counters;
+        let ends_missed = if counters.begun == counters.ended + counters.lost_flight_end {
+            0
+        } else {
+            self.flights.ends_missed().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?
+        };
+        self.ebpf = None;
+        self.programs.clear();
+        let Snapshot { counters: after, .. } = self.snapshot()?;
+        Ok(Snapshot { counters: after.with_witnessed_of(&before.counters), skipped: before.skipped, ends_missed })
+    }
+
+    /// The counters now.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
+        let name = abi::MAP_COUNTERS;
+        let counters =
+            counters::sum(&self.counters).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
+    }
+
+    fn skipped(&self) -> Option<Skipped> {
+        let misses = |program: &Loaded| fdinfo(program.fd, "recursion_misses");
+        // A kernel that tells it of one tells it of all.
+        self.programs.first().and_then(misses)?;
+        let sum = |programs: &mut dyn Iterator<Item = &Loaded>| programs.filter_map(misses).sum();
+        Some(Skipped {
+            all: sum(&mut self.programs.iter()),
+            reads: sum(&mut self.programs.iter().filter(|program| program.counts_reads)),
+        })
+    }
+
+    /// The filter's slots of these entries, given by type and offset, in their order.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn slots(&self, entries: impl Iterator<Item = (u64, u64)>) -> Result<Slots, LoadError> {
+        let name = abi::MAP_SLOTS;
+        entries
+            .map(|(kind, offset)| self.slots.get(&slot::index((kind << config::ENTRY_TYPE_SHIFT) | offset), 0))
+            .collect::<Result<_, _>>()
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// The durations of all flights so far, by path.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn flight_times(&self) -> Result<FlightTimes, LoadError> {
+        let name = abi::MAP_FLIGHT_TIMES;
+        counters::flight_times(&self.flight_times)
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// Records that could not be decoded: lost.
+    pub fn undecodable(&self) -> u64 {
+        self.undecodable
+    }
+
+    /// The tool's own cost since `since`.
+    pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> SelfCost {
+        let now = UserTime::now();
+        SelfCost {
+            elapsed_ns,
+            user_ns: now.user_ns.saturating_sub(since.user_ns),
+            system_ns: now.system_ns.saturating_sub(since.system_ns),
+            max_resident_bytes: max_resident_bytes(),
+            kernel_bytes: self.kernel_bytes,
+            programs: u32::try_from(self.programs.len()).unwrap_or(u32::MAX),
+            records: self.records,
+        }
+    }
+}
+
+fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
+    use aya::maps::Map;
+    let (Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) = map else {
+        return None;
+    };
+    fdinfo(data.fd().as_fd().as_raw_fd(), "memlock")
+}
