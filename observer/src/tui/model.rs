@@ -34,6 +34,8 @@ pub struct About {
     pub file: String,
     /// The command being watched; empty: everything on the host.
     pub command: String,
+    /// The filters that are on, as they were given; empty: none.
+    pub filters: String,
 }
 
 /// What a kernel lets happen.

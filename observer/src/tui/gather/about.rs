@@ -19,6 +19,12 @@ pub(super) fn about(context: &Context, file: &str) -> About {
         tick_ns: kernel.tick_ns,
         file: file.to_owned(),
         command: context.command.clone(),
+        filters: context
+            .filters
+            .iter()
+            .map(|(option, value)| format!("--{option} {value}"))
+            .collect::<Vec<_>>()
+            .join(" "),
     }
 }
 

@@ -119,6 +119,12 @@ fn screens_of_what_is_special() {
         press(&mut app, (120, 40), "1");
         compare(&format!("{name}-120x40"), &capture(&draw(&app, THEME, (120, 40))));
     }
+    let mut part = quiet();
+    std::sync::Arc::make_mut(&mut part.about).filters = "--cgroup /user.slice --device zram0".to_owned();
+    let mut app = App::default();
+    app.sample(part);
+    press(&mut app, size, "1");
+    compare("filters-80x24", &capture(&draw(&app, THEME, size)));
     compare("too-small-30x6", &capture(&draw(&app, THEME, (30, 6))));
 }
 

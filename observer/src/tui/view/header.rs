@@ -122,6 +122,9 @@ fn cut(command: &str, width: usize) -> String {
 }
 
 fn devices(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
+    // Everything below is of this part.
+    let filters = &model.about.filters;
+    let line = if filters.is_empty() { line } else { pen.word(line, &format!("only {filters}"), Tone::Caution) };
     let Some(devices) = &model.devices else { return pen.word(line, "not known", Tone::Dim) };
     if devices.is_empty() {
         return pen.word(line, "no swap device", Tone::Caution);
