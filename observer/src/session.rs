@@ -1,6 +1,8 @@
 //! One observation, from the attached probes to the outcome: feeds the engine, and stops when told.
 
-use std::{future::Future, io, ops::ControlFlow, process::ExitStatus, time::Duration};
+mod onlooker;
+
+use std::{io, ops::ControlFlow, process::ExitStatus, time::Duration};
 
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -9,10 +11,11 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
+pub use self::onlooker::{Onlooker, View};
 use crate::{
     engine::{Engine, event::Nanos},
     kernel::vmstat::Vmstat,
-    outcome::{self, Context, Ended, Ending, Known, Outcome, Sample},
+    outcome::{self, Context, Ended, Ending, Outcome, Sample},
     probe::{FlightTimes, LoadError, Probes, SelfCost, Snapshot, UserTime},
     source::Input,
 };
@@ -26,146 +29,8 @@ const BATCHES_A_TICK: usize = 64;
 /// How long a command that has been asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often counters are read, unless the onlooker wants them more often.
-const SAMPLE_TICKS: u32 = 10;
 /// How often the distributions are read as well, which takes thousands of system calls.
 const TIMES_TICKS: u32 = 50;
-
-/// An observation as it stands.
-pub struct View<'a> {
-    /// What was known before.
-    pub context: &'a Context,
-    /// The engine so far.
-    pub engine: &'a Engine,
-    /// The latest counters and distributions.
-    pub sample: &'a Sample,
-    /// The time that the engine was told last.
-    pub now: Nanos,
-    /// What the end would be if it were now.
-    pub ending: &'a Ending,
-    /// Whether the widener is on; None: there is none.
-    pub widening: Option<bool>,
-}
-
-impl<'a> From<&View<'a>> for Known<'a> {
-    fn from(view: &View<'a>) -> Self {
-        let View { context, engine, sample, ending, .. } = *view;
-        Self { context, report: engine.report(), sample, ending, damage: &[], notes: &[] }
-    }
-}
-
-/// Looks on while an observation runs.
-pub trait Onlooker {
-    /// What the engine is fed with, before it is.
-    fn input(&mut self, _input: &Input) {}
-
-    /// Called before each [`Onlooker::tick`], first before any event: may change what the engine keeps for a display.
-    fn prepare(&mut self, _engine: &mut Engine) {}
-
-    /// Whether the widener is to be on from now; None: as it is. Asked before each tick.
-    fn widening(&mut self) -> Option<bool> {
-        None
-    }
-
-    /// How often counters are read, in ticks.
-    fn sample_ticks(&self) -> u32 {
-        SAMPLE_TICKS
-    }
-
-    /// Ends when whoever looks on wants no more; until then it may deal with keys. Dropped and made anew between events.
-    fn asked(&mut self) -> impl Future<Output = ()> {
-        std::future::pending()
-    }
-
-    /// Called about ten times a second. Break: the observation ends.
-    fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    /// The command has ended. Break: and so does the observation. Whoever wants to look at it for longer goes on.
-    fn command_ended(&mut self, _status: ExitStatus) -> ControlFlow<()> {
-        ControlFlow::Break(())
-    }
-}
-
-/// Nobody looks on.
-impl Onlooker for () {}
-
-impl<O: Onlooker> Onlooker for Option<O> {
-    fn input(&mut self, input: &Input) {
-        if let Some(onlooker) = self {
-            onlooker.input(input);
-        }
-    }
-
-    fn prepare(&mut self, engine: &mut Engine) {
-        if let Some(onlooker) = self {
-            onlooker.prepare(engine);
-        }
-    }
-
-    fn widening(&mut self) -> Option<bool> {
-        self.as_mut().and_then(Onlooker::widening)
-    }
-
-    fn sample_ticks(&self) -> u32 {
-        self.as_ref().map_or(SAMPLE_TICKS, Onlooker::sample_ticks)
-    }
-
-    async fn asked(&mut self) {
-        match self {
-            Some(onlooker) => onlooker.asked().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        self.as_mut().map_or(ControlFlow::Continue(()), |onlooker| onlooker.tick(view))
-    }
-
-    fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
-        self.as_mut().map_or(ControlFlow::Break(()), |onlooker| onlooker.command_ended(status))
-    }
-}
-
-/// Two look on. Either may end the observation.
-impl<A: Onlooker, B: Onlooker> Onlooker for (&mut A, &mut B) {
-    fn input(&mut self, input: &Input) {
-        self.0.input(input);
-        self.1.input(input);
-    }
-
-    fn prepare(&mut self, engine: &mut Engine) {
-        self.0.prepare(engine);
-        self.1.prepare(engine);
-    }
-
-    fn widening(&mut self) -> Option<bool> {
-        self.0.widening().or(self.1.widening())
-    }
-
-    fn sample_ticks(&self) -> u32 {
-        self.0.sample_ticks().min(self.1.sample_ticks())
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            () = self.0.asked() => {}
-            () = self.1.asked() => {}
-        }
-    }
-
-    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        // Both see every tick, whatever the other one says.
-        let (first, second) = (self.0.tick(view), self.1.tick(view));
-        if first.is_break() { first } else { second }
-    }
-
-    fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
-        let (first, second) = (self.0.command_ended(status), self.1.command_ended(status));
-        if first.is_continue() { first } else { second }
-    }
-}
 
 /// Why an observation failed.
 #[derive(Debug, thiserror::Error)]
