@@ -11,7 +11,8 @@ use std::{
 pub use self::about::form;
 use self::about::{about, device};
 use super::model::{
-    About, BINS, Cost, Counts, DeviceLine, Distribution, EntryRow, FindingRow, Model, PartyRow, Transport, Widener, bin,
+    About, BINS, Cost, Counts, DeviceLine, Distribution, EntryRow, FindingRow, Model, NO_DEVICE, PartyRow, Transport,
+    Widener, bin,
 };
 use crate::{
     engine::{
@@ -238,7 +239,7 @@ impl Gatherer {
     fn device_of(&self, entry: Entry) -> String {
         let devices = self.devices.as_deref().unwrap_or_default();
         let device = devices.iter().find(|device| device.kind == u32::from(entry.kind()));
-        device.map_or_else(|| "?".to_owned(), |device| device.name.clone())
+        device.map_or_else(|| NO_DEVICE.to_owned(), |device| device.name.clone())
     }
 
     fn cost(&mut self, now: (Nanos, Nanos), sample: &Sample) -> Cost {

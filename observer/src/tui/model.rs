@@ -15,6 +15,9 @@ use crate::{
     picture::story::Setting,
 };
 
+/// Stands in tables for a device that is not known: it came after the recording began.
+pub const NO_DEVICE: &str = "?";
+
 /// What does not change while the dashboard is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
@@ -279,7 +282,8 @@ impl Model {
 
     /// For the captions of a picture.
     pub fn setting(&self, device: &str) -> Setting {
-        Setting { release: self.about.release.clone(), state: self.about.state.clone(), device: device.to_owned() }
+        let device = if device == NO_DEVICE { String::new() } else { device.to_owned() };
+        Setting { release: self.about.release.clone(), state: self.about.state.clone(), device }
     }
 }
 
