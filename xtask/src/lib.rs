@@ -4,6 +4,7 @@ pub mod arch;
 pub mod build;
 pub mod commands;
 pub mod exports;
+pub mod jobs;
 pub mod kernels;
 pub mod paths;
 pub mod process;

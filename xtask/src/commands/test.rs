@@ -1,13 +1,13 @@
 //! `cargo xtask test`: what CI runs.
 
-use std::{fs, path::PathBuf, process::Command, time::Instant};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::KERNELS_HELP;
 use crate::{
     arch::Arch,
-    build, exports,
+    build, exports, jobs,
     kernels::{Kernel, Sources, Unavailable, version},
     paths,
     process::{Purpose, show},
@@ -88,16 +88,7 @@ pub fn run(args: &Args) -> Result<u8> {
         return matrix(args);
     }
     ensure(GUESTS, Voice::Changes)?;
-    let mut tally = Tally::default();
-    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
-    let wanted = args.kernel.as_deref().map(|version| sources.resolve(version)).transpose()?;
-    if args.which != Which::Dashboard {
-        guests(args, &sources, wanted.as_deref(), &mut tally)?;
-    }
-    if args.step.is_empty() {
-        dashboards(args, &sources, wanted.as_deref(), &mut tally)?;
-    }
-    Ok(tally.tell())
+    guests(args)
 }
 
 fn unit() -> Result<()> {
@@ -132,48 +123,128 @@ fn cargo(what: &str, arguments: &[&str], by_hand: &str) -> Result<()> {
     show(&mut command, Purpose { what, by_hand })
 }
 
-fn guests(args: &Args, sources: &Sources, wanted: Option<&str>, tally: &mut Tally) -> Result<()> {
+/// What one guest is for.
+struct Job {
+    name: String,
+    keep: PathBuf,
+    kernel: Kernel,
+    era: Era,
+    play: Play,
+}
+
+enum Play {
+    Steps(Vec<Step>),
+    /// The dashboard.
+    Dashboard,
+    /// The dashboard through the terminal that a guest is lent.
+    Lent,
+}
+
+/// What is built for guests.
+struct Built {
+    programs: Programs,
+    spectator: PathBuf,
+    kernels: Option<PathBuf>,
+}
+
+fn guests(args: &Args) -> Result<u8> {
     unknown_steps(args)?;
-    let runs: Vec<_> =
-        GUESTS_RUN.iter().filter(|(release, ..)| wanted.is_none_or(|wanted| wanted == *release)).collect();
-    if runs.is_empty() {
+    let mut tally = Tally::default();
+    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
+    let wanted = args.kernel.as_deref().map(|version| sources.resolve(version)).transpose()?;
+    let mut jobs = Vec::new();
+    if args.which != Which::Dashboard {
+        jobs.extend(step_jobs(args, &sources, wanted.as_deref(), &mut tally)?);
+    }
+    if args.step.is_empty() {
+        jobs.extend(dashboard_jobs(&sources, wanted.as_deref(), &mut tally)?);
+    }
+    let built = Built {
+        programs: Programs {
+            observer: build::observer_static(Arch::X86_64)?,
+            witness: build::witness_static(Arch::X86_64)?,
+        },
+        spectator: build::spectator_static(Arch::X86_64)?,
+        kernels: args.kernels.clone(),
+    };
+    jobs::run(
+        jobs,
+        jobs::guests_at_once(),
+        |job| built.play(job),
+        |_, (name, ran)| {
+            for verdict in tally.guest_ran(ran, || name)?.unwrap_or_default() {
+                tally.take(verdict);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(tally.tell())
+}
+
+fn step_jobs(args: &Args, sources: &Sources, wanted: Option<&str>, tally: &mut Tally) -> Result<Vec<Job>> {
+    let is_wanted = |release: &str| wanted.is_none_or(|wanted| wanted == release);
+    if !GUESTS_RUN.iter().any(|(release, ..)| is_wanted(release)) {
         let known: Vec<_> = GUESTS_RUN.iter().map(|(release, ..)| *release).collect();
         bail!("no guest test for kernel {}; there are some for {}", wanted.unwrap_or_default(), known.join(", "));
     }
-    let programs =
-        Programs { observer: build::observer_static(Arch::X86_64)?, witness: build::witness_static(Arch::X86_64)? };
-    for (release, era, scope) in runs {
+    let mut jobs = Vec::new();
+    for (release, era, scope) in GUESTS_RUN.iter().filter(|(release, ..)| is_wanted(release)) {
         // Asked for by name, a kernel gets everything.
         let scope = if wanted.is_some() { Scope::Whole } else { *scope };
         let steps = steps_of(*era, scope, &args.step);
         if steps.is_empty() {
             continue;
         }
-        guest(sources, release, *era, &steps, &programs, tally)?;
+        let Some(kernel) = tally.obtain(sources, release)? else { continue };
+        let name = format!("{release}{}", era.suffix());
+        jobs.push(Job { name, keep: kept(&format!("{release}-{era:?}")), kernel, era: *era, play: Play::Steps(steps) });
     }
-    Ok(())
+    Ok(jobs)
 }
 
 /// The dashboard in guests, and on the unfixed kernel once through the terminal that a guest is lent.
-fn dashboards(args: &Args, sources: &Sources, wanted: Option<&str>, tally: &mut Tally) -> Result<()> {
-    let (observer, spectator) = (build::observer_static(Arch::X86_64)?, build::spectator_static(Arch::X86_64)?);
-    for (release, era) in dashboard::KERNELS {
-        if wanted.is_some_and(|wanted| wanted != *release) {
-            continue;
-        }
-        let begun = Instant::now();
+fn dashboard_jobs(sources: &Sources, wanted: Option<&str>, tally: &mut Tally) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for (release, era) in
+        dashboard::KERNELS.iter().filter(|(release, _)| wanted.is_none_or(|wanted| wanted == *release))
+    {
         let Some(kernel) = tally.obtain(sources, release)? else { continue };
-        let keep = paths::target().join("trials").join(format!("{release}-dashboard"));
-        let ran = dashboard::run(kernel, *era, &observer, &spectator, &keep);
-        for verdict in tally.guest_ran(ran, || format!("{release} dashboard"))?.unwrap_or_default() {
-            tally.take(verdict);
-        }
+        let job = |what: &str, play| Job {
+            name: format!("{release} {what}"),
+            keep: kept(&format!("{release}-{what}")),
+            kernel: kernel.clone(),
+            era: *era,
+            play,
+        };
+        jobs.push(job("dashboard", Play::Dashboard));
         if *era == Era::Unfixed {
-            tally.take(dashboard::lent(release, args.kernels.as_deref(), &spectator)?);
+            jobs.push(job("lent-terminal", Play::Lent));
         }
-        eprintln!("{release} dashboard: {:.0} s; output in {}", begun.elapsed().as_secs_f64(), keep.display());
     }
-    Ok(())
+    Ok(jobs)
+}
+
+/// Where a guest's output stays.
+fn kept(name: &str) -> PathBuf {
+    paths::target().join("trials").join(name)
+}
+
+impl Built {
+    /// Runs a guest; its name, and how its steps came out.
+    fn play(&self, job: Job) -> (String, Result<Vec<Verdict>>) {
+        let begun = Instant::now();
+        let Job { name, keep, kernel, era, play } = job;
+        let Programs { observer, .. } = &self.programs;
+        let ran = match play {
+            Play::Steps(steps) => trials::run(kernel, era, &steps, &self.programs, &keep),
+            Play::Dashboard => dashboard::run(kernel, era, observer, &self.spectator, &keep),
+            Play::Lent => {
+                dashboard::lent(&kernel.release, self.kernels.as_deref(), &self.spectator).map(|verdict| vec![verdict])
+            }
+        };
+        eprintln!("{name}: {:.0} s; output in {}", begun.elapsed().as_secs_f64(), keep.display());
+        (name, ran)
+    }
 }
 
 /// The steps of a guest, or those of them that are wanted by name.
@@ -203,50 +274,50 @@ struct Tally {
 
 /// Every kernel of the matrix that can be had; the others are skipped by name.
 fn matrix(args: &Args) -> Result<u8> {
+    let begun = Instant::now();
     let mut tally = Tally::default();
     let mut rows = Vec::new();
     for arch in Arch::ALL.into_iter().filter(|arch| args.arch.is_none_or(|wanted| wanted == *arch)) {
-        ensure(setup::guests(arch), Voice::Changes)?;
-        let sources = Sources::new(arch, args.kernels.clone())?;
-        let programs = Programs { observer: build::observer_static(arch)?, witness: build::witness_static(arch)? };
-        // Kernels in the folder of local ones are tried as well, whatever they are.
-        for (release, _) in sources.list() {
-            if args.kernel.as_deref().is_none_or(|wanted| version::begins(&release, wanted)) {
-                rows.extend(of_matrix(&sources, arch, &release, &programs, &mut tally)?);
-            }
-        }
+        rows.extend(of_family(args, arch, &mut tally)?);
     }
     if args.readme {
         let readme = paths::workspace().join("README.md");
         let text = fs::read_to_string(&readme).context("cannot read the README")?;
         fs::write(&readme, trials::table::put(&text, &rows)?).context("cannot write the README")?;
     }
+    eprintln!("matrix: {:.0} s", begun.elapsed().as_secs_f64());
     Ok(tally.tell())
 }
 
-fn of_matrix(
-    sources: &Sources,
-    arch: Arch,
-    release: &str,
-    programs: &Programs,
-    tally: &mut Tally,
-) -> Result<Vec<trials::table::Row>> {
-    let begun = Instant::now();
-    let Some(kernel) = tally.obtain(sources, release)? else { return Ok(Vec::new()) };
-    let keep = paths::target().join("trials/matrix").join(format!("{release}-{}", arch.debian()));
-    let rows = match tally
-        .guest_ran(trials::matrix::run(kernel, programs, &keep), || format!("{release}{}", arch.suffix()))?
-    {
-        Some(shown) => {
-            for verdict in shown.verdicts {
-                tally.take(verdict);
-            }
-            shown.rows
+/// The rows of one family, in the order of its kernels.
+fn of_family(args: &Args, arch: Arch, tally: &mut Tally) -> Result<Vec<trials::table::Row>> {
+    ensure(setup::guests(arch), Voice::Changes)?;
+    let sources = Sources::new(arch, args.kernels.clone())?;
+    let programs = Programs { observer: build::observer_static(arch)?, witness: build::witness_static(arch)? };
+    let mut kernels = Vec::new();
+    // Kernels in the folder of local ones are tried as well, whatever they are.
+    for (release, _) in sources.list() {
+        if args.kernel.as_deref().is_none_or(|wanted| version::begins(&release, wanted)) {
+            kernels.extend(tally.obtain(&sources, &release)?);
         }
-        None => Vec::new(),
+    }
+    let play = |kernel: Kernel| {
+        let begun = Instant::now();
+        let name = format!("{}{}", kernel.release, arch.suffix());
+        let keep = kept("matrix").join(format!("{}-{}", kernel.release, arch.debian()));
+        let ran = trials::matrix::run(kernel, &programs, &keep);
+        eprintln!("{name}: {:.0} s; output in {}", begun.elapsed().as_secs_f64(), keep.display());
+        (name, ran)
     };
-    eprintln!("{release}{}: {:.0} s; output in {}", arch.suffix(), begun.elapsed().as_secs_f64(), keep.display());
-    Ok(rows)
+    let mut rows = BTreeMap::new();
+    jobs::run(kernels, jobs::guests_at_once(), play, |place, (name, ran)| {
+        if let Some(shown) = tally.guest_ran(ran, || name)? {
+            shown.verdicts.into_iter().for_each(|verdict| tally.take(verdict));
+            rows.insert(place, shown.rows);
+        }
+        Ok(())
+    })?;
+    Ok(rows.into_values().flatten().collect())
 }
 
 impl Tally {
@@ -295,25 +366,4 @@ impl Tally {
         println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
         u8::from(self.failed > 0 || self.passed == 0)
     }
-}
-
-fn guest(
-    sources: &Sources,
-    release: &str,
-    era: Era,
-    steps: &[Step],
-    programs: &Programs,
-    tally: &mut Tally,
-) -> Result<()> {
-    let begun = Instant::now();
-    let Some(kernel) = tally.obtain(sources, release)? else { return Ok(()) };
-    let keep = paths::target().join("trials").join(format!("{release}-{era:?}"));
-    let ran = trials::run(kernel, era, steps, programs, &keep);
-    if let Some(verdicts) = tally.guest_ran(ran, || format!("{release}{}", era.suffix()))? {
-        for verdict in verdicts {
-            tally.take(verdict);
-        }
-    }
-    eprintln!("{release}{}: {:.0} s; output in {}", era.suffix(), begun.elapsed().as_secs_f64(), keep.display());
-    Ok(())
 }
