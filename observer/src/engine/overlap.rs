@@ -42,6 +42,8 @@ const LONGEST_RANGE: u64 = 512;
 #[derive(Debug, Default)]
 pub struct Overlaps {
     flights: BTreeMap<(u64, Nanos, u32), Box<Flight>>,
+    /// How many of them are on more than one entry.
+    wide: usize,
 }
 
 impl Overlaps {
@@ -62,7 +64,15 @@ impl Overlaps {
 
     /// Keeps a flight that has ended.
     pub fn insert(&mut self, flight: Box<Flight>) {
-        self.flights.insert((flight.base.0, flight.begin, flight.task.tid), flight);
+        self.wide += usize::from(flight.nr > 1);
+        let replaced = self.flights.insert((flight.base.0, flight.begin, flight.task.tid), flight);
+        self.wide -= usize::from(replaced.is_some_and(|flight| flight.nr > 1));
+    }
+
+    /// How far below an entry a flight may begin that holds it. On a busy device there are hundreds of flights that near,
+    /// nearly always of one entry each: they are looked through only where one of them may reach.
+    const fn reach(&self) -> u64 {
+        if self.wide == 0 { 0 } else { LONGEST_RANGE }
     }
 
     /// Takes out the flights that had begun by `begun_by` and hang together with `entry` by intersecting ranges.
@@ -71,7 +81,7 @@ impl Overlaps {
         let mut high = entry.0 + 1;
         // Grow the range to a fixed point: a large folio's range can tie neighbours in.
         loop {
-            let hanging = self.flights.range((low.saturating_sub(LONGEST_RANGE), 0, 0)..(high, 0, 0));
+            let hanging = self.flights.range((low.saturating_sub(self.reach()), 0, 0)..(high, 0, 0));
             let (mut new_low, mut new_high) = (low, high);
             for ((base, ..), flight) in hanging.filter(|((_, begin, _), _)| *begin <= begun_by) {
                 let end = base + u64::from(flight.nr);
@@ -86,12 +96,15 @@ impl Overlaps {
             (low, high) = (new_low, new_high);
         }
         let hanging = (low, 0, 0)..(high, 0, 0);
-        self.flights.extract_if(hanging, |(_, begin, _), _| *begin <= begun_by).map(|(_, flight)| flight).collect()
+        let taken: Vec<Box<Flight>> =
+            self.flights.extract_if(hanging, |(_, begin, _), _| *begin <= begun_by).map(|(_, flight)| flight).collect();
+        self.wide -= taken.iter().filter(|flight| flight.nr > 1).count();
+        taken
     }
 
     /// The flights held that conflict with this one and were under way at the same time, itself left out.
     pub fn beside<'a>(&'a self, flight: &'a Flight) -> impl Iterator<Item = &'a Flight> {
-        let low = flight.base.0.saturating_sub(LONGEST_RANGE);
+        let low = flight.base.0.saturating_sub(self.reach());
         let high = flight.base.0 + u64::from(flight.nr);
         let near = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(_, other)| &**other);
         near.filter(|other| other.conflicts(flight) && other.begin < flight.end && flight.begin < other.end)
@@ -236,6 +249,7 @@ mod tests {
         }
         let group = overlaps_of.take(Entry(5), 100);
         assert_eq!((group.len(), overlaps_of.len()), (2, 1));
+        assert_eq!(overlaps_of.reach(), 0, "the one on sixteen entries has gone");
         assert_eq!(told(&group), [(10, 30, 2, 2)]);
     }
 }
