@@ -149,6 +149,7 @@ def expected_samples(summary):
         yield "observer_losses_total", {"cause": cause}, count
     yield "observer_flights_begun_total", {}, summary["flights"]["begun"]
     yield "observer_pins_total", {"result": "taken"}, summary["pins"]["taken"]
+    yield "observer_folio_lock_failed_total", {"by": "other"}, summary["locks"]["failed"]
     yield "observer_records_total", {}, summary["self_cost"]["records"]
 
 
@@ -165,7 +166,7 @@ def check_openmetrics(tool):
         if family.type == "histogram":
             check_buckets(family)
     labels = {label for f in families for s in f.samples for label in s.labels}
-    equal("labels", sorted(labels - {"le", "path", "verdict", "cause", "result", "event", "mode", "option", "hook",
+    equal("labels", sorted(labels - {"le", "path", "verdict", "cause", "result", "event", "mode", "option", "hook", "by",
                                      "release", "arch", "state", "tool"}), [])
     return f"{len(families)} families, {len(samples)} samples"
 
