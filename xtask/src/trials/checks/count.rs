@@ -58,7 +58,9 @@ pub fn btf_file(_era: Era, finished: &Finished) -> Checked {
     ensure(finished.stderr.contains("/tmp/empty"), || "a file without types was not named".to_owned())?;
     let value = finished.json()?;
     let backends = value.pointer("/kernel/backend").and_then(Value::as_object).ok_or("no backends")?;
-    let is_kprobe = |how: &str| how.starts_with("kprobe") || how.starts_with("kretprobe");
+    // One meaning may have several hooks.
+    let is_kprobe = |hook: &str| hook.starts_with("kprobe") || hook.starts_with("kretprobe");
+    let is_kprobe = |how: &str| how.split(", ").all(is_kprobe);
     let right = !backends.is_empty() && backends.values().filter_map(Value::as_str).all(is_kprobe);
     ensure(right, || format!("hooks: {backends:?}"))?;
     counts_of(4_096, finished)

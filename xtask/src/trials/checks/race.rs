@@ -147,7 +147,9 @@ fn evidence_is_whole(value: &Value) -> Result<(), String> {
 pub fn natural(_era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;
     let total = |name: &str| number(&value, &format!("/totals/{name}"));
-    let seen = format!("{} lost, {} flagged", total("lost")?, total("flagged")?);
+    let (rounds, lost, flagged) = (total("rounds")?, total("lost")?, total("flagged")?);
+    let seen = format!("{rounds} rounds, {lost} lost, {flagged} flagged");
+    ensure(rounds == 200, || format!("not all rounds were played: {seen}"))?;
     ensure(total("missed")? == 0 && total("false")? == 0, || format!("flags and losses differ: {seen}"))?;
     counts_agree(&value)?;
     no_losses(&value)?;
@@ -206,6 +208,13 @@ mod tests {
         assert!(targeted(Era::Unfixed, &finished(10, &stress(50, 49, 1, 0), "")).is_err());
         assert!(targeted(Era::Unfixed, &finished(10, &stress(10, 10, 0, 0), "")).is_err());
         assert!(targeted(Era::Unfixed, &finished(0, &stress(50, 50, 0, 0), "")).is_err());
+    }
+
+    #[test]
+    fn rounds_that_were_not_played_fail_without_the_widener_as_well() {
+        let played = stress(1, 1, 0, 0);
+        assert!(natural(Era::Unfixed, &finished(10, &played, "")).is_ok());
+        assert!(natural(Era::Unfixed, &finished(0, &played.replace("\"rounds\":200", "\"rounds\":0"), "")).is_err());
     }
 
     #[test]
