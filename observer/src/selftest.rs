@@ -2,8 +2,6 @@
 //! seen. It makes "0 seen" evidence: of the hooks, of the offsets, and of how entries are read from PTEs, for which
 //! `/proc/self/pagemap` is the witness.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::{
@@ -17,10 +15,11 @@ use crate::{
     probe::{LoadError, Options, Probes, Slots},
     setup::{Refusal, at_attach},
     stress::{
-        Result as StressResult, StressError,
+        StressError,
         device::{SwapDevice, SwapOptions},
         memory::{Mapping, pin_process},
-        pagemap::{Pagemap, Place, SwapEntry},
+        pagemap::SwapEntry,
+        paging::page_all_out,
         signals,
     },
 };
@@ -29,9 +28,6 @@ use crate::{
 pub const PAGES: usize = 32;
 /// Slots beyond those: other pages of the host may go there too.
 const SPARE: u32 = 96;
-/// How often paging out is tried before it is given up, and the pause between tries.
-const TRIES: u32 = 200;
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// One thing that was expected, and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -146,7 +142,7 @@ fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
     let mut probes = Probes::attach(plan, &Options { watch: true, ..Options::default() })
         .map_err(|error| SelfTestError::Attach(at_attach(error)))?;
     probes.watch(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())?;
-    let entries = page_out(&memory)?;
+    let entries = page_all_out(&memory, PAGES)?;
     let before = Moment::now(&probes, &entries)?;
     for page in 0..PAGES {
         std::hint::black_box(memory.load(page));
@@ -154,25 +150,6 @@ fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
     let after = Moment::now(&probes, &entries)?;
     probes.detach()?;
     Ok(SelfTest::of(checks(plan, alone, &before, &after)))
-}
-
-/// Pages all out; where they went.
-fn page_out(memory: &Mapping) -> StressResult<Vec<SwapEntry>> {
-    let pagemap = Pagemap::open()?;
-    for _ in 0..TRIES {
-        signals::check()?;
-        memory.page_out(0, PAGES)?;
-        let places = (0..PAGES).map(|page| pagemap.place(memory.address(page))).collect::<StressResult<Vec<_>>>()?;
-        let entry = |place: &Place| match place {
-            Place::Swapped(entry) => Some(*entry),
-            _ => None,
-        };
-        if let Some(entries) = places.iter().map(entry).collect() {
-            return Ok(entries);
-        }
-        std::thread::sleep(PAUSE);
-    }
-    Err(StressError::Timeout { what: "all pages to be paged out", limit: PAUSE * TRIES })
 }
 
 /// What is counted at one moment.

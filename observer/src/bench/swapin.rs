@@ -1,8 +1,6 @@
 //! Swapping memory in from a zram device of its own, page by page, as in the measurement in the fix's own message
 //! (13ddaf26be32).
 
-use std::time::Duration;
-
 use crate::{
     kernel::vmstat::Vmstat,
     stress::{
@@ -10,7 +8,7 @@ use crate::{
         device::{SwapDevice, SwapOptions},
         memory::{Mapping, pin_process},
         now_ns,
-        pagemap::{Pagemap, Place},
+        paging::page_all_out,
     },
 };
 
@@ -18,10 +16,6 @@ use crate::{
 pub const MIN_BYTES: u64 = 1 << 20;
 /// and at most so many.
 pub const MAX_BYTES: u64 = 64 << 30;
-/// How often paging out is tried before it is given up.
-const TRIES: u32 = 200;
-/// Pause between tries.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// The memory that goes out and comes back, and the device that it goes to. Both are gone when this value is.
 #[derive(Debug)]
@@ -60,7 +54,7 @@ impl Bench {
     /// # Errors
     /// When the pages do not go out, or the kernel's own count of pages read is not that of the pages touched.
     pub fn round(&self) -> Result<f64> {
-        self.all_out()?;
+        page_all_out(&self.memory, self.pages)?;
         let before = swapped_in()?;
         let started = now_ns();
         for page in 0..self.pages {
@@ -86,27 +80,6 @@ impl Bench {
         let Self { memory, mut device, .. } = self;
         drop(memory);
         device.tear_down()
-    }
-
-    fn all_out(&self) -> Result<()> {
-        let pagemap = Pagemap::open()?;
-        for _ in 0..TRIES {
-            self.memory.page_out(0, self.pages)?;
-            if self.are_out(&pagemap)? {
-                return Ok(());
-            }
-            std::thread::sleep(PAUSE);
-        }
-        Err(StressError::Timeout { what: "all pages to be paged out", limit: PAUSE * TRIES })
-    }
-
-    fn are_out(&self, pagemap: &Pagemap) -> Result<bool> {
-        for page in 0..self.pages {
-            if !matches!(pagemap.place(self.memory.address(page))?, Place::Swapped(_)) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

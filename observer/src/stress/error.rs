@@ -84,6 +84,19 @@ pub enum StressError {
         /// Ballast pages that were offered.
         tried: usize,
     },
+    /// Pages stayed in memory.
+    #[error(
+        "{left} of {pages} pages are still in memory after {limit:?} of asking for them to be paged out: is the swap \
+         device full, or does a limit of this control group (memory.swap.max) forbid it?"
+    )]
+    NotOut {
+        /// Pages still in memory.
+        left: usize,
+        /// Pages that should be out.
+        pages: usize,
+        /// How long it was tried.
+        limit: Duration,
+    },
     /// A wait ran into its limit.
     #[error("gave up waiting for {what} after {limit:?}")]
     Timeout {

@@ -8,6 +8,7 @@
 mod ballast;
 mod child;
 mod clock;
+mod cpus;
 pub mod device;
 mod error;
 mod header;
@@ -18,6 +19,7 @@ pub(crate) mod memory;
 pub mod messages;
 mod module;
 pub mod pagemap;
+pub(crate) mod paging;
 pub(crate) mod signals;
 pub mod storm;
 pub mod targeted;

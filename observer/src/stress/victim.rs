@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle, Thread, current, park_timeout, sleep, yield_now};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, gettid, sched_setaffinity, set_name};
+use rustix::thread::{gettid, set_name};
 
 use super::clock::now_ns;
+use super::cpus::pin_to;
 use super::memory::Mapping;
 use super::{Result, StressError};
 
@@ -182,13 +183,6 @@ fn read_once(shared: &Shared, round: u32) {
     shared.finished.store(round, Ordering::Release);
 }
 
-/// Keeps the calling thread on one CPU.
-pub(super) fn pin_to(cpu: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).map_err(|e| StressError::io(format!("stay on CPU {cpu}"), e))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_victim_that_cannot_start_says_why() {
-        let cpu = CpuSet::MAX_CPU - 1;
+        let cpu = rustix::thread::CpuSet::MAX_CPU - 1;
         let error = Victim::start(Mapping::new(PAGES).unwrap(), Some(cpu)).unwrap_err().to_string();
         assert!(error.contains("stay on CPU"), "{error}");
     }
