@@ -108,7 +108,7 @@ pub fn screen(width: u16, height: u16) -> Option<Screen> {
 }
 
 /// The parts of the overview.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overview {
     /// Exposed, happening, price: a line each.
     pub glance: Area,
@@ -116,16 +116,18 @@ pub struct Overview {
     pub rates: Area,
     /// Distributions, with a head line and an axis; empty: no room.
     pub distributions: Area,
-    /// Rows of each distribution's picture.
-    pub tall: u16,
+    /// Rows of each distribution; 0: it is not shown.
+    pub heights: Vec<u16>,
 }
 
 /// Rows of the rates: a head, and a line for each series.
 const RATE_ROWS: u16 = 8;
-const DISTRIBUTIONS: u16 = 4;
+/// Rows that a distribution takes at most.
+const TALLEST: u16 = 7;
 
-/// Divides the body of the overview. What answers the question comes first.
-pub fn overview(mut body: Area) -> Overview {
+/// Divides the body of the overview. What answers the question comes first. `filled`: for each distribution, whether
+/// there is anything in it.
+pub fn overview(mut body: Area, filled: &[bool]) -> Overview {
     let all = body.height;
     // Lines between the parts, where there is room for everything.
     let (glance, gap) = match all {
@@ -138,9 +140,29 @@ pub fn overview(mut body: Area) -> Overview {
     body.cut_top(gap);
     let rates = body.cut_top(RATE_ROWS);
     body.cut_top(gap);
-    let tall = (body.height.saturating_sub(2) / DISTRIBUTIONS).min(7);
-    let distributions = if tall == 0 { Area::default() } else { body.cut_top(2 + DISTRIBUTIONS * tall) };
-    Overview { glance, rates, distributions, tall: tall.max(1) }
+    let heights = heights(body.height.saturating_sub(2), filled);
+    let rows: u16 = heights.iter().sum();
+    let distributions = if rows == 0 { Area::default() } else { body.cut_top(2 + rows) };
+    Overview { glance, rates, distributions, heights }
+}
+
+/// Rows of each distribution where there are `rows` in all. One each; if there are too few, those with something in them
+/// come first; if there are more, those share them, and an empty one stays a line.
+fn heights(rows: u16, filled: &[bool]) -> Vec<u16> {
+    let mut left = rows;
+    let mut heights = vec![0; filled.len()];
+    for turn in [true, false] {
+        for (height, _) in heights.iter_mut().zip(filled).filter(|(_, filled)| **filled == turn) {
+            *height = left.min(1);
+            left -= *height;
+        }
+    }
+    let sharing = u16::try_from(filled.iter().filter(|filled| **filled).count()).unwrap_or(u16::MAX);
+    let more = left.checked_div(sharing).unwrap_or(0).min(TALLEST - 1);
+    for (height, _) in heights.iter_mut().zip(filled).filter(|(_, filled)| **filled) {
+        *height += more;
+    }
+    heights
 }
 
 /// The parts of a table's body.
@@ -291,8 +313,12 @@ mod tests {
             };
             let whole = Area::screen(width, height);
             check(&[screen.header, screen.tabs, screen.body, screen.footer], whole);
-            let overview = overview(screen.body);
-            check(&[overview.glance, overview.rates, overview.distributions], screen.body);
+            for filled in [[true, false, true, true, false, true], [false; 6], [true; 6]] {
+                let overview = overview(screen.body, &filled);
+                check(&[overview.glance, overview.rates, overview.distributions], screen.body);
+                let rows: u16 = overview.heights.iter().sum();
+                assert_eq!(overview.distributions.height, if rows == 0 { 0 } else { rows + 2 }, "{width}x{height}");
+            }
             for tab in Tab::ALL {
                 let areas = table(screen.body, tab);
                 check(&[areas.head, areas.rows, areas.preview], screen.body);
@@ -312,14 +338,26 @@ mod tests {
     #[test]
     fn twenty_four_lines_are_enough_for_everything() {
         let screen = screen(80, 24).unwrap();
-        let overview = overview(screen.body);
+        let overview = overview(screen.body, &[true; 4]);
         assert_eq!((overview.glance.height, overview.rates.height, overview.distributions.height), (3, 8, 6));
         assert_eq!(screen.header_size, HeaderSize::Short);
     }
 
     #[test]
+    fn distributions_with_something_in_them_come_first_and_share_what_is_left() {
+        let filled = [true, false, false, false, true];
+        assert_eq!(heights(0, &filled), [0, 0, 0, 0, 0]);
+        assert_eq!(heights(1, &filled), [1, 0, 0, 0, 0]);
+        assert_eq!(heights(4, &filled), [1, 1, 1, 0, 1]);
+        assert_eq!(heights(9, &filled), [3, 1, 1, 1, 3]);
+        assert_eq!(heights(60, &filled), [7, 1, 1, 1, 7]);
+        assert_eq!(heights(60, &[false; 4]), [1; 4]);
+        assert_eq!(heights(60, &[]), [0; 0]);
+    }
+
+    #[test]
     fn ten_lines_show_all_rates() {
-        let overview = overview(screen(40, 10).unwrap().body);
+        let overview = overview(screen(40, 10).unwrap().body, &[true; 4]);
         assert_eq!((overview.rates.height, overview.distributions.height), (7, 0));
     }
 

@@ -18,11 +18,12 @@ use crate::{
 };
 
 pub(super) fn overview(pen: &mut Pen<'_>, shown: &Shown, body: Area) {
-    let areas = layout::overview(body);
+    let filled: Vec<bool> = shown.model.distributions.iter().map(|one| one.summary.count > 0).collect();
+    let areas = layout::overview(body, &filled);
     glance(pen, shown, areas.glance);
     rates(pen, shown, areas.rates);
     if !areas.distributions.is_empty() {
-        distributions(pen, shown, areas.distributions, areas.tall);
+        distributions(pen, shown, areas.distributions, &areas.heights);
     }
 }
 
@@ -139,7 +140,9 @@ const PERCENTILES: [Percentile; 5] = [
 ];
 
 /// Widths of name, count and percentile.
-const DISTRIBUTION: (u16, u16, u16) = (10, 8, 8);
+const fn distribution_columns(width: u16) -> (u16, u16, u16) {
+    (if width < 100 { 10 } else { 15 }, 8, 8)
+}
 
 /// The percentiles that there is room for.
 fn percentiles(width: u16) -> Vec<Percentile> {
@@ -147,9 +150,9 @@ fn percentiles(width: u16) -> Vec<Percentile> {
     PERCENTILES.into_iter().filter(|(name, _)| !few || matches!(*name, "p50" | "p99" | "max")).collect()
 }
 
-fn distributions(pen: &mut Pen<'_>, shown: &Shown, mut area: Area, tall: u16) {
+fn distributions(pen: &mut Pen<'_>, shown: &Shown, mut area: Area, heights: &[u16]) {
     let columns = percentiles(area.width);
-    let (name, number, percentile) = DISTRIBUTION;
+    let (name, number, percentile) = distribution_columns(area.width);
     let numbers = name + number + percentile * u16::try_from(columns.len()).unwrap_or(0) + 2;
     let mut head = area.cut_top(1);
     pen.put(head.cut_left(name), "duration", Tone::Dim);
@@ -163,13 +166,13 @@ fn distributions(pen: &mut Pen<'_>, shown: &Shown, mut area: Area, tall: u16) {
     let (all, tick) = (&shown.model.distributions, shown.model.about.tick_ns);
     let axis = Axis::over(all, tick, strip.width);
     tick_label(pen, strip, head.y, &axis, tick);
-    for distribution in all.iter() {
-        let mut rows = area.cut_top(tall);
+    for (distribution, height) in all.iter().zip(heights).filter(|(_, height)| **height > 0) {
+        let mut rows = area.cut_top(*height);
         let strip = Area { x: strip.x, width: strip.width, ..rows };
         let waits = matches!(distribution.name, "pin wait" | "oversleep" | "lock wait" | "lock oversleep");
         density(pen, distribution, strip, &axis, tick.filter(|_| waits));
         let line = rows.cut_bottom(1);
-        row(pen, distribution, line, &columns);
+        row(pen, distribution, line, &columns, (name, number, percentile));
     }
     // Under the strips.
     let line = area.cut_top(1);
@@ -195,8 +198,13 @@ fn tick_label(pen: &mut Pen<'_>, strip: Area, y: u16, axis: &Axis, tick: Option<
     }
 }
 
-fn row(pen: &mut Pen<'_>, distribution: &Distribution, mut line: Area, columns: &[Percentile]) {
-    let (name, number, percentile) = DISTRIBUTION;
+fn row(
+    pen: &mut Pen<'_>,
+    distribution: &Distribution,
+    mut line: Area,
+    columns: &[Percentile],
+    (name, number, percentile): (u16, u16, u16),
+) {
     pen.put(line.cut_left(name), distribution.name, Tone::Plain);
     let place = line.cut_left(number);
     pen.right(place, &count(distribution.summary.count), Tone::Plain);
