@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Recordings that the formats are made from, in the folder of fixtures.
-const RECORDINGS: &[&str] = &["v1.obs", "v1-storm-5.10.obs"];
+const RECORDINGS: &[&str] = &["v1.obs", "v1-storm-5.10.obs", "v1.1-locks-7.3.obs"];
 
 /// Checks every format.
 ///

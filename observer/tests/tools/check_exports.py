@@ -105,15 +105,16 @@ def check_ndjson(tool):
         # A name that the schema does not know would be one that nobody is told of.
         equal("unknown names", sorted(set(line) - set(schema["properties"])), [])
         equal("finding", {k: v for k, v in line.items() if k in finding}, finding)
-    broken = dict(lines[0], verdict="nonsense")
-    equal("schema refuses nonsense", validator.is_valid(broken), False)
+    for line in lines[:1]:
+        equal("schema refuses nonsense", validator.is_valid(dict(line, verdict="nonsense")), False)
     return f"{len(lines)} findings"
 
 
 def check_csv(tool):
     """Python's csv reads every row back to the JSON's values."""
     text = tool.report("csv")
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    rows = list(reader)
     equal("rows", len(rows), len(tool.summary["findings"]))
     for row, finding in zip(rows, tool.summary["findings"]):
         equal("verdict", row["verdict"], finding["verdict"])
@@ -127,7 +128,7 @@ def check_csv(tool):
             equal(name, row[f"{name}_ns"], str(deed["at_ns"]) if deed else "")
         equal("installed", row["installed"], str(finding["installed"]).lower())
     again = io.StringIO(newline="")
-    writer = csv.DictWriter(again, rows[0].keys())
+    writer = csv.DictWriter(again, reader.fieldnames)
     writer.writeheader()
     writer.writerows(rows)
     equal("written back", again.getvalue(), text)
@@ -273,7 +274,12 @@ def ask_prometheus(tool, base):
     for path in ("direct", "cached"):
         text = f'histogram_quantile(0.9, observer_flight_seconds_bucket{{path="{path}"}})'
         found = float(query(text)[0]["value"][1])
-        expected = tool.summary["distributions"][f"flight_{path}"]["p90_ns"] / 1e9
+        distribution = tool.summary["distributions"][f"flight_{path}"]
+        if not distribution["count"]:
+            # Prometheus' answer about no values.
+            equal(text, str(found), "nan")
+            continue
+        expected = distribution["p90_ns"] / 1e9
         if not expected / 2 <= found <= expected * 2:
             raise Failed(f"{text}: {found}, should be about {expected}")
     return f"{asked} queries"
