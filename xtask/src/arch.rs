@@ -18,6 +18,18 @@ impl Arch {
     /// All, in the order of every list.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Arm64];
 
+    /// The one that this program was built for.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn of_this_machine() -> anyhow::Result<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Ok(Self::X86_64),
+            "aarch64" => Ok(Self::Arm64),
+            other => anyhow::bail!("observer does not run on {other}: build it on x86-64 or arm64"),
+        }
+    }
+
     /// As it is written in every output.
     pub const fn name(self) -> &'static str {
         match self {

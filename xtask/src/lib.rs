@@ -3,6 +3,7 @@
 pub mod arch;
 pub mod build;
 pub mod commands;
+pub mod dist;
 pub mod exports;
 pub mod jobs;
 pub mod kernels;

@@ -1,6 +1,7 @@
 //! The subcommands: arguments in, an exit code out.
 
 pub mod demo;
+pub mod dist;
 pub mod kernels;
 pub mod mutants;
 pub mod setup;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::KERNELS_HELP;
 use crate::{
     arch::Arch,
-    build, exports, jobs,
+    build, dist, exports, jobs,
     kernels::{Kernel, Sources, Unavailable, version},
     paths,
     process::{Purpose, show},
@@ -19,7 +19,8 @@ use crate::{
     vm::Failure,
 };
 
-/// Format, lints, unit tests; what is exported, read with others' programs; then the guests: every kernel's steps, and what must come out.
+/// Format, lints, unit tests; what is exported, read with others' programs; the package; then the guests: every kernel's
+/// steps, and what must come out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which tests.
@@ -50,6 +51,8 @@ enum Which {
     Unit,
     /// What is exported, read with programs that others wrote.
     Exports,
+    /// The package for this machine's family, opened again.
+    Dist,
     /// Guests, those with the dashboard included.
     Guest,
     /// Guests with the dashboard in a pseudo-terminal, and nothing else.
@@ -81,7 +84,11 @@ pub fn run(args: &Args) -> Result<u8> {
     if matches!(args.which, Which::Exports | Which::All) {
         exports::check(&build::observer_static(Arch::X86_64)?)?;
     }
-    if matches!(args.which, Which::Unit | Which::Exports) {
+    if matches!(args.which, Which::Dist | Which::All) {
+        eprintln!("making the package");
+        dist::make(&[Arch::of_this_machine()?])?;
+    }
+    if matches!(args.which, Which::Unit | Which::Exports | Which::Dist) {
         return Ok(0);
     }
     if args.matrix {

@@ -1,0 +1,133 @@
+//! The tree that a package is made from.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// One file of the tree.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    place: String,
+    content: Content,
+    mode: u32,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// The same as this file.
+    File(PathBuf),
+    /// This.
+    Text(String),
+    /// This, compressed.
+    Gzip(String),
+}
+
+impl Item {
+    /// A file that all may read, at `place` below the root.
+    pub(super) fn new(place: &str, content: Content) -> Self {
+        Self { place: place.to_owned(), content, mode: 0o644 }
+    }
+
+    /// All may run it, too.
+    pub(super) fn executable(self) -> Self {
+        Self { mode: 0o755, ..self }
+    }
+
+    /// Where, below the root.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>> {
+        match &self.content {
+            Content::File(path) => fs::read(path).with_context(|| format!("reading {}", path.display())),
+            Content::Text(text) => Ok(text.clone().into_bytes()),
+            Content::Gzip(text) => gzip(text),
+        }
+    }
+}
+
+/// Makes the tree anew, with modes that do not depend on the umask.
+pub(super) fn lay_out(root: &Path, items: &[Item]) -> Result<()> {
+    if root.exists() {
+        fs::remove_dir_all(root).with_context(|| format!("removing the old {}", root.display()))?;
+    }
+    for item in items {
+        let path = root.join(&item.place);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        fs::write(&path, item.bytes()?).with_context(|| format!("writing {}", path.display()))?;
+        set_mode(&path, item.mode)?;
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
+            set_mode(folder, 0o755)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the files of a tree take, rounded up to KiB one by one, as `Installed-Size` wants it.
+pub(super) fn size_kib(root: &Path) -> Result<u64> {
+    let mut all = 0;
+    for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        all += if about.is_dir() { 1 + size_kib(&entry.path())? } else { about.len().div_ceil(1024) };
+    }
+    Ok(all)
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("setting the mode of {}", path.display()))
+}
+
+/// Without name and time in it, as Debian wants manual pages.
+fn gzip(text: &str) -> Result<Vec<u8>> {
+    let mut child = Command::new("gzip")
+        .args(["-9", "--no-name"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("gzip did not start; install it")?;
+    child.stdin.take().context("gzip has no input")?.write_all(text.as_bytes()).context("writing to gzip")?;
+    let output = child.wait_with_output().context("waiting for gzip")?;
+    ensure!(output.status.success(), "gzip ended with {}", output.status);
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_laid_out_anew_with_the_modes_that_are_wanted() {
+        let root = std::env::temp_dir().join(format!("observer-dist-{}", std::process::id()));
+        let mode = |place: &str| fs::metadata(root.join(place)).unwrap().permissions().mode() & 0o7777;
+        let item = |place: &str| Item::new(place, Content::Text("text\n".repeat(300)));
+        lay_out(&root, &[item("old")]).unwrap();
+        lay_out(&root, &[item("usr/bin/tool").executable(), item("usr/share/paper")]).unwrap();
+        assert!(!root.join("old").exists());
+        assert_eq!(
+            [mode("usr"), mode("usr/bin"), mode("usr/bin/tool"), mode("usr/share/paper")],
+            [0o755, 0o755, 0o755, 0o644]
+        );
+        // Three folders, two files of 1500 bytes.
+        assert_eq!(size_kib(&root).unwrap(), 3 + 2 + 2);
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn what_is_compressed_comes_back() {
+        let packed = gzip("a manual\n").unwrap();
+        assert_eq!(packed.get(..2), Some([0x1f, 0x8b].as_slice()));
+        assert_eq!(packed, gzip("a manual\n").unwrap());
+    }
+}
