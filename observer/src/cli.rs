@@ -10,7 +10,7 @@ use crate::{export::format::Format, kernel::plan::Backends, setup::Wishes};
 mod values;
 mod workloads;
 
-pub use workloads::{Bench, BenchArgs, StressArgs, SwapinArgs, Workload};
+pub use workloads::{Bench, BenchArgs, BenchRows, StressArgs, SwapinArgs, Workload};
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
