@@ -47,9 +47,9 @@ impl Crowd {
 
     /// The pages that a thread touches, in order, and whether all the others touch them with it.
     fn walk(self, pages: usize, thread: usize) -> impl Iterator<Item = (usize, bool)> {
-        (0..pages).map(move |page| (page, self.contended(page))).filter(move |(page, contended)| {
-            *contended || page % self.threads == thread
-        })
+        (0..pages)
+            .map(move |page| (page, self.contended(page)))
+            .filter(move |(page, contended)| *contended || page % self.threads == thread)
     }
 }
 

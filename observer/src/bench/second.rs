@@ -12,8 +12,9 @@ pub(super) struct SecondReference {
 impl SecondReference {
     /// Forks. The memory that the child is to hold must be swapped out already.
     pub(super) fn take() -> Result<Self> {
-        // SAFETY: plain questions and a plain system call; the child calls nothing that is not async-signal-safe.
-        let (parent, child) = unsafe { (libc::getpid(), libc::fork()) };
+        let parent = std::process::id();
+        // SAFETY: the child calls nothing that is not async-signal-safe.
+        let child = unsafe { libc::fork() };
         match child {
             0 => hold(parent),
             -1 => Err(StressError::io("fork a process that holds the pages", std::io::Error::last_os_error())),
@@ -38,17 +39,19 @@ impl Drop for SecondReference {
 }
 
 /// The child's life: it touches nothing.
-fn hold(parent: libc::pid_t) -> ! {
-    // SAFETY: plain system calls on numbers, all async-signal-safe.
-    unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        // Gone before it could be watched.
-        if libc::getppid() != parent {
-            libc::_exit(0);
-        }
-        loop {
-            libc::pause();
-        }
+fn hold(parent: u32) -> ! {
+    // SAFETY: a plain system call on numbers, async-signal-safe.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: likewise.
+    let still_there = unsafe { libc::getppid() };
+    // Gone before it could be watched.
+    if u32::try_from(still_there) != Ok(parent) {
+        // SAFETY: likewise; it runs nothing of this program's any more.
+        unsafe { libc::_exit(0) };
+    }
+    loop {
+        // SAFETY: likewise.
+        unsafe { libc::pause() };
     }
 }
 

@@ -7,6 +7,7 @@ pub mod comm;
 pub mod event;
 mod hash;
 pub mod overlap;
+pub mod price;
 pub mod sorter;
 pub mod tally;
 pub mod totals;
@@ -18,6 +19,7 @@ use std::collections::VecDeque;
 use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
 use hash::NumberMap;
 use overlap::{Overlap, Overlaps};
+use price::Prices;
 use sorter::Sorter;
 use tally::Tally;
 use totals::{Durations, EngineLosses, EntryTable, VerdictCounts};
@@ -113,6 +115,8 @@ pub struct Report {
     pub retries: u64,
     /// Tries of the folio lock that failed, in all waits.
     pub lock_retries: u64,
+    /// What waits cost, added up.
+    pub prices: Prices,
     /// What the engine knows that it did not see.
     pub losses: EngineLosses,
 }
@@ -326,6 +330,7 @@ impl Engine {
             tally.wait(&wait);
         }
         let report = &mut self.report;
+        report.prices.wait(&wait);
         let (times, oversleep_times, retries) = match wait.kind {
             WaitKind::Pin => (&mut report.wait_times, &mut report.oversleep_times, &mut report.retries),
             WaitKind::FolioLock => {

@@ -232,9 +232,8 @@ impl Rows {
     /// A row, set against the one at `base`, which may be itself.
     fn add(&mut self, name: String, measured: Measured, crowd: Option<Raced>, base: usize) {
         let Some(figures) = Figures::of(measured.costs) else { return };
-        let (base, ratio_to) = self.0.get(base).map_or((figures.median_ns, name.clone()), |row| {
-            (row.figures.median_ns, row.name.clone())
-        });
+        let (base, ratio_to) =
+            self.0.get(base).map_or((figures.median_ns, name.clone()), |row| (row.figures.median_ns, row.name.clone()));
         let (ratio, spread) = (figures.median_ns / base, figures.spread());
         self.0.push(Row { name, figures, ratio, ratio_to, spread, crowd, seen: measured.seen });
     }
@@ -259,14 +258,17 @@ mod tests {
         let crowds = [Crowd { threads: 2, percent: 0 }, Crowd { threads: 2, percent: 50 }];
         rows.crowds(&crowds, vec![crowded(10.0), crowded(30.0)], vec![]);
         let told: Vec<_> = rows.0.iter().map(|row| (row.name.as_str(), row.ratio, row.ratio_to.as_str())).collect();
-        assert_eq!(told, [
-            ("direct", 1.0, "direct"),
-            ("direct, observed", 1.25, "direct"),
-            ("cached", 1.5, "direct"),
-            ("cached, observed", 1.75, "direct"),
-            ("contended 0%", 1.0, "contended 0%"),
-            ("contended 50%", 3.0, "contended 0%"),
-        ]);
+        assert_eq!(
+            told,
+            [
+                ("direct", 1.0, "direct"),
+                ("direct, observed", 1.25, "direct"),
+                ("cached", 1.5, "direct"),
+                ("cached, observed", 1.75, "direct"),
+                ("contended 0%", 1.0, "contended 0%"),
+                ("contended 50%", 3.0, "contended 0%"),
+            ]
+        );
     }
 
     #[test]
