@@ -22,7 +22,7 @@ use crate::{
 /// Slots of the swap.
 const SLOTS: usize = 96;
 /// From the moment the holder is about to fault until it surely holds its page.
-const HEAD_START: Duration = Duration::from_millis(4);
+const HEAD_START: Duration = Duration::from_millis(8);
 /// Between looks at how far the others are.
 const NAP: Duration = Duration::from_micros(200);
 /// Waiting threads at most.

@@ -242,6 +242,8 @@ impl Engine {
             let around = wait::Around::of(&flight, self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes));
             self.waits.flight(&flight, around);
         }
+        // Told now: on an entry that never comes to rest, waits are given out before its flights are.
+        self.waits.holders(std::slice::from_ref(&flight));
         self.note_drain(flight.end, flight.entry, flight.slot);
         if self.ended.len() >= FLIGHTS_HELD {
             self.report.losses.overlaps_cut += self.ended.len() as u64;

@@ -63,6 +63,8 @@ pub(super) struct Evidence<'a> {
     pub(super) price: &'a PriceSummary,
     pub(super) histograms: &'a Histograms,
     pub(super) tick_ns: Option<u64>,
+    /// Whether this kernel wakes those who lost the pin.
+    pub(super) wakes: bool,
     pub(super) budget: Option<Budget>,
     pub(super) swapins: u64,
     pub(super) shmem_failed: u64,
@@ -97,9 +99,14 @@ fn tick_long_oversleep(evidence: &Evidence<'_>) -> Option<Remark> {
     if oversleeps.len() < FEW || long * 2 < oversleeps.len() {
         return None;
     }
+    let why = if evidence.wakes {
+        "this kernel wakes losers, so they waited for a CPU"
+    } else {
+        "losers sleep a tick out here; kernels from 6.12 on wake them"
+    };
     let text = format!(
-        "{long} of {} waits went on for more than a quarter of a tick ({}) after the pin was free, half of them for {} \
-         or more: losers sleep a tick out here; kernels from 6.12 on wake them",
+        "{long} of {} waits went on for more than a quarter of a tick ({}) after the pin was free, half of all for {} or \
+         more: {why}",
         oversleeps.len(),
         duration(tick),
         duration(oversleeps.value_at_quantile(0.5)),
@@ -179,7 +186,7 @@ mod tests {
     const TICK: u64 = 4_000_000;
 
     fn evidence<'a>(price: &'a PriceSummary, histograms: &'a Histograms) -> Evidence<'a> {
-        Evidence { price, histograms, tick_ns: Some(TICK), budget: None, swapins: 100, shmem_failed: 0 }
+        Evidence { price, histograms, tick_ns: Some(TICK), wakes: false, budget: None, swapins: 100, shmem_failed: 0 }
     }
 
     fn told(evidence: Evidence<'_>) -> Vec<Rule> {
@@ -214,6 +221,8 @@ mod tests {
         let price = PriceSummary::default();
         let tick = with(Measure::Oversleep, (0..20).map(|n| n * TICK / 20));
         assert_eq!(told(evidence(&price, &tick)), [Rule::TickLongOversleep]);
+        let woken = remarks(Evidence { wakes: true, ..evidence(&price, &tick) });
+        assert!(woken[0].text.contains("for a CPU"), "{woken:?}");
         assert!(told(evidence(&price, &with(Measure::Oversleep, [100_000; 20]))).is_empty(), "woken");
         assert!(told(evidence(&price, &with(Measure::Oversleep, [TICK; 9]))).is_empty(), "too few");
         assert!(told(Evidence { tick_ns: None, ..evidence(&price, &tick) }).is_empty(), "tick not known");

@@ -311,6 +311,7 @@ impl Summary {
             price: &self.price,
             histograms,
             tick_ns: self.kernel.tick_ns,
+            wakes: self.kernel.state.contains("wait queue"),
             budget: self.budget,
             swapins: self.swapins.seen,
             shmem_failed: self.pins.outside.shmem,

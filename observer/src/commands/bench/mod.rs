@@ -1,6 +1,7 @@
 //! `observer bench`: what a swap-in costs here, by path, with and without observing, and under contention.
 
 mod observed;
+mod pin;
 mod print;
 mod rows;
 
@@ -57,7 +58,7 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
     let asked = Asked::new(args, &mut notes)?;
     signals::watch()?;
     let bench = Bench::set_up(args.size, args.allow_other_swap).map_err(refused)?;
-    let measured = rows::all(&asked, &bench, ready.as_ref());
+    let measured = rows::all(&asked, &bench, ready.as_ref(), &mut notes);
     let pages = bench.pages();
     // The device goes first, whatever came out.
     let gone = bench.tear_down();

@@ -36,6 +36,14 @@ fn write_all(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
             row.seen.as_ref().map_or("", read)
         )?;
     }
+    for pinned in outcome.rows.iter().filter_map(|row| row.pin) {
+        writeln!(
+            text,
+            "pin: taken in {:.1} ns, dropped in {:.1} ns, {:.3} a page; the ratio is its share of a direct swap-in; timing \
+             cost {:.1} ns a call, which is taken off",
+            pinned.take_ns, pinned.drop_ns, pinned.pins_a_page, pinned.empty_ns
+        )?;
+    }
     write_crowds(text, &outcome.rows)?;
     for row in &outcome.rows {
         let lost = row.seen.as_ref().map_or(0, |seen| losses::total(&seen.losses));

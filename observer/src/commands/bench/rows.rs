@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::observed::{Eye, Seen};
+use super::{
+    observed::{Eye, Seen},
+    pin::{self, Pinned},
+};
 use crate::{
     bench::{
         crowd::{self, Crowd},
@@ -35,6 +38,8 @@ pub(super) struct Row {
     pub(super) spread: f64,
     /// Of a crowd.
     pub(super) crowd: Option<Raced>,
+    /// Of the row of the pin.
+    pub(super) pin: Option<Pinned>,
     /// What was seen, if it was observed.
     pub(super) seen: Option<Seen>,
 }
@@ -58,6 +63,7 @@ pub(super) struct Asked {
     rounds: u32,
     ways: Vec<Way>,
     crowds: Vec<Crowd>,
+    pin: bool,
 }
 
 impl Asked {
@@ -67,11 +73,16 @@ impl Asked {
     /// When the kernel does not tell how many CPUs there are.
     pub(super) fn new(args: &SwapinArgs, notes: &mut Vec<String>) -> Result<Self, StressError> {
         let wanted = |rows| args.rows.contains(&rows);
+        let pin = wanted(BenchRows::Pin) && !args.bare;
         let ways = [(BenchRows::Direct, Way::Direct), (BenchRows::Cached, Way::Cached)];
-        let ways = ways.into_iter().filter(|(rows, _)| wanted(*rows)).map(|(_, way)| way).collect();
+        let ways = ways
+            .into_iter()
+            .filter(|(rows, way)| wanted(*rows) || pin && *way == Way::Direct)
+            .map(|(_, way)| way)
+            .collect();
         let cpus = crowd::cpu_count()?;
         let crowds = if wanted(BenchRows::Contended) { crowds(args.threads, cpus, notes) } else { Vec::new() };
-        Ok(Self { rounds: args.rounds, ways, crowds })
+        Ok(Self { rounds: args.rounds, ways, crowds, pin })
     }
 }
 
@@ -102,21 +113,32 @@ struct Crowded {
 }
 
 /// As it is, while observed, and as it is once more: the machine may have become faster or slower meanwhile.
-pub(super) fn all(asked: &Asked, bench: &Bench, ready: Option<&Ready>) -> anyhow::Result<Vec<Row>> {
+pub(super) fn all(
+    asked: &Asked,
+    bench: &Bench,
+    ready: Option<&Ready>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<Row>> {
     let mut ways = asked.ways_measured(bench, None)?;
     let crowds = asked.crowds_measured(bench, None)?;
-    let (mut ways_observed, mut crowds_observed) = (Vec::new(), Vec::new());
+    let (mut ways_observed, mut crowds_observed, mut pinned) = (Vec::new(), Vec::new(), None);
     if let Some(ready) = ready {
         let mut probes = Probes::attach(&ready.plan, &Options::default()).map_err(at_attach)?;
         ways_observed = asked.ways_measured(bench, Some(&mut probes))?;
         crowds_observed = asked.crowds_measured(bench, Some(&mut probes))?;
         probes.detach()?;
+        if asked.pin {
+            pinned = pin::measured(ready, bench, asked.rounds, notes)?;
+        }
         for (measured, again) in ways.iter_mut().zip(asked.ways_measured(bench, None)?) {
             measured.costs.extend(again.costs);
         }
     }
     let mut rows = Rows::default();
     rows.ways(&asked.ways, ways, ways_observed);
+    if let Some((costs, pinned)) = pinned {
+        rows.add("pin".to_owned(), Measured { costs, seen: None }, About::Pin(pinned), 0);
+    }
     rows.crowds(&asked.crowds, crowds, crowds_observed);
     Ok(rows.0)
 }
@@ -158,14 +180,14 @@ impl Asked {
 }
 
 /// Says on standard error how far it has come.
-struct Progress<'a> {
-    name: &'a str,
-    observed: bool,
-    rounds: u32,
+pub(super) struct Progress<'a> {
+    pub(super) name: &'a str,
+    pub(super) observed: bool,
+    pub(super) rounds: u32,
 }
 
 impl Progress<'_> {
-    fn rounds(&self, mut round: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<Vec<f64>> {
+    pub(super) fn rounds(&self, mut round: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<Vec<f64>> {
         let name = named(self.name, self.observed);
         let mut costs = Vec::new();
         for number in 1..=self.rounds {
@@ -193,6 +215,13 @@ fn crowd_name(crowd: Crowd) -> String {
     format!("contended {}%", crowd.percent)
 }
 
+/// What a row is about.
+enum About {
+    Way,
+    Crowd(Raced),
+    Pin(Pinned),
+}
+
 /// The rows so far.
 #[derive(Default)]
 struct Rows(Vec<Row>);
@@ -202,9 +231,9 @@ impl Rows {
     fn ways(&mut self, ways: &[Way], plain: Vec<Measured>, observed: Vec<Measured>) {
         let mut observed = observed.into_iter();
         for (way, plain) in ways.iter().zip(plain) {
-            self.add(way_name(*way).to_owned(), plain, None, 0);
+            self.add(way_name(*way).to_owned(), plain, About::Way, 0);
             if let Some(observed) = observed.next() {
-                self.add(named(way_name(*way), true), observed, None, 0);
+                self.add(named(way_name(*way), true), observed, About::Way, 0);
             }
         }
     }
@@ -224,18 +253,23 @@ impl Rows {
                     read_twice: crowded.read_twice,
                 };
                 let measured = Measured { costs: crowded.costs, seen: crowded.seen };
-                self.add(named(&crowd_name(*crowd), is_observed), measured, Some(raced), base);
+                self.add(named(&crowd_name(*crowd), is_observed), measured, About::Crowd(raced), base);
             }
         }
     }
 
     /// A row, set against the one at `base`, which may be itself.
-    fn add(&mut self, name: String, measured: Measured, crowd: Option<Raced>, base: usize) {
+    fn add(&mut self, name: String, measured: Measured, about: About, base: usize) {
         let Some(figures) = Figures::of(measured.costs) else { return };
         let (base, ratio_to) =
             self.0.get(base).map_or((figures.median_ns, name.clone()), |row| (row.figures.median_ns, row.name.clone()));
         let (ratio, spread) = (figures.median_ns / base, figures.spread());
-        self.0.push(Row { name, figures, ratio, ratio_to, spread, crowd, seen: measured.seen });
+        let (crowd, pin) = match about {
+            About::Way => (None, None),
+            About::Crowd(raced) => (Some(raced), None),
+            About::Pin(pinned) => (None, Some(pinned)),
+        };
+        self.0.push(Row { name, figures, ratio, ratio_to, spread, crowd, pin, seen: measured.seen });
     }
 }
 
