@@ -21,6 +21,7 @@ enum Task {
     Vm(commands::vm::Args),
     Demo(commands::demo::Args),
     Test(commands::test::Args),
+    Bench(commands::bench::Args),
     Mutants(commands::mutants::Args),
 }
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => commands::vm::run(&args),
         Task::Demo(args) => commands::demo::run(&args),
         Task::Test(args) => commands::test::run(&args),
+        Task::Bench(args) => commands::bench::run(&args),
         Task::Mutants(args) => commands::mutants::run(&args),
     };
     exit_code(done)
