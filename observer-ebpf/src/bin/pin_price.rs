@@ -1,7 +1,6 @@
 //! Programs of the benchmark alone: they time the two functions that take and drop the pin, and one that does nothing.
 #![no_std]
 #![no_main]
-#![expect(clippy::needless_pass_by_value, reason = "the hook macros hand contexts over")]
 #![expect(clippy::inline_always, reason = "a call would be timed as well")]
 
 use aya_ebpf::{

@@ -64,7 +64,7 @@ impl Price {
         });
     }
 
-    /// Adds another part.
+    /// Adds another part. Sums stop at the end of the number's range, which only records of nonsense reach.
     pub fn add(&mut self, other: &Self) {
         let Self {
             waits,
@@ -82,19 +82,19 @@ impl Price {
             entry_gone,
         } = *other;
         *self = Self {
-            waits: self.waits + waits,
-            waited_ns: self.waited_ns + waited_ns,
+            waits: self.waits.saturating_add(waits),
+            waited_ns: self.waited_ns.saturating_add(waited_ns),
             longest_ns: self.longest_ns.max(longest_ns),
-            slept_ns: self.slept_ns + slept_ns,
-            retrying_ns: self.retrying_ns + retrying_ns,
-            retries: self.retries + retries,
-            gone: self.gone + gone,
-            holder_seen: self.holder_seen + holder_seen,
-            overslept_ns: self.overslept_ns + overslept_ns,
-            neighbours: self.neighbours + neighbours,
-            acquired: self.acquired + acquired,
-            page_there: self.page_there + page_there,
-            entry_gone: self.entry_gone + entry_gone,
+            slept_ns: self.slept_ns.saturating_add(slept_ns),
+            retrying_ns: self.retrying_ns.saturating_add(retrying_ns),
+            retries: self.retries.saturating_add(retries),
+            gone: self.gone.saturating_add(gone),
+            holder_seen: self.holder_seen.saturating_add(holder_seen),
+            overslept_ns: self.overslept_ns.saturating_add(overslept_ns),
+            neighbours: self.neighbours.saturating_add(neighbours),
+            acquired: self.acquired.saturating_add(acquired),
+            page_there: self.page_there.saturating_add(page_there),
+            entry_gone: self.entry_gone.saturating_add(entry_gone),
         };
     }
 }

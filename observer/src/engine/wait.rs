@@ -367,7 +367,7 @@ impl Wait {
         self.retries += 1;
         self.gone += u32::from(failure.gone);
         self.to_ns = failure.until;
-        self.slept_ns += failure.until.saturating_sub(failure.at);
+        self.slept_ns = self.slept_ns.saturating_add(failure.until.saturating_sub(failure.at));
         let unless = if failure.gone { WaitEnd::EntryGone } else { WaitEnd::PageThere };
         self.ended = failure.got_on.unwrap_or(unless);
     }

@@ -166,12 +166,13 @@ fn add_rows(all: &mut Vec<PriceRow>, more: &[PriceRow]) {
 
 fn rates(sums: &Price, against: Against<'_>, waits: &Histogram<u64>) -> Rates {
     let flights = [Measure::FlightDirect, Measure::FlightCached, Measure::FlightNone];
-    let in_swapins: u64 = flights.into_iter().map(|measure| sum_ns(against.histograms.of(measure))).sum();
+    let in_swapins =
+        flights.map(|measure| sum_ns(against.histograms.of(measure))).into_iter().fold(0, u64::saturating_add);
     let some = sums.waits > 0;
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let ticks = |ns: u64| against.tick_ns.filter(|_| some).and_then(|tick| share(ns, tick));
     Rates {
-        per_1000_swapins: share(1_000 * sums.waits, against.swapins),
+        per_1000_swapins: share(sums.waits.saturating_mul(1_000), against.swapins),
         lost_ns_per_second: of_each(u128::from(sums.waited_ns) * 1_000_000_000, against.elapsed_ns),
         // Both are measured by the same programs, one of them in buckets: never more than all.
         share_of_swapin_time: share(sums.slept_ns, in_swapins).map(|share| share.min(1.0)),
