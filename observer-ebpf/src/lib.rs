@@ -6,6 +6,7 @@
 pub mod config;
 pub mod counter;
 pub mod histogram;
+pub mod pin_price;
 pub mod record;
 pub mod slot;
 

@@ -10,7 +10,7 @@ use crate::{export::format::Format, kernel::plan::Backends, setup::Wishes};
 mod values;
 mod workloads;
 
-pub use workloads::{Bench, BenchArgs, StressArgs, SwapinArgs, Workload};
+pub use workloads::{Bench, BenchArgs, BenchRows, StressArgs, SwapinArgs, Workload};
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
@@ -26,7 +26,8 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this host does not allow it; 4 I/O or data error;\n\
-                          10 a stale-install was seen; 20 losses make the result inconclusive; 30 the command failed";
+                          10 a stale-install was seen; 11 a wait took longer than --budget; 20 losses make the result inconclusive;\n\
+                          30 the command failed";
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
@@ -101,6 +102,9 @@ pub struct ObserveArgs {
     /// Of the reads that qualify delay only one in N, at random
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..), requires = "widen")]
     pub widen_one_in: u32,
+    /// The longest wait that is put up with, e.g. 1ms: if one takes longer, that is said, and the exit code is 11
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub budget: Option<Duration>,
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
     pub ring_size: u32,

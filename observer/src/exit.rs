@@ -14,6 +14,8 @@ pub enum Exit {
     Failed = 4,
     /// A `stale-install` was seen.
     StaleInstall = 10,
+    /// Waits took longer than the budget given (`--budget`).
+    OverBudget = 11,
     /// Losses make the result inconclusive.
     Inconclusive = 20,
     /// The command given with `--` failed.
@@ -21,11 +23,14 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The exit code of an observation. A `stale-install` is proof whatever else went wrong; a command that failed may
-    /// not have done what was to be watched; losses leave a "nothing found" open.
-    pub const fn of_observation(stale_installs: u64, command_failed: bool, losses: u64) -> Self {
+    /// The exit code of an observation. A `stale-install` is proof whatever else went wrong, and so is a wait that was too
+    /// long; a command that failed may not have done what was to be watched; losses leave a "nothing found" open.
+    pub const fn of_observation(weighed: Weighed) -> Self {
+        let Weighed { stale_installs, over_budget, command_failed, losses } = weighed;
         if stale_installs > 0 {
             Self::StaleInstall
+        } else if over_budget > 0 {
+            Self::OverBudget
         } else if command_failed {
             Self::CommandFailed
         } else if losses > 0 {
@@ -34,6 +39,19 @@ impl Exit {
             Self::Clean
         }
     }
+}
+
+/// What an observation's exit code is decided from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weighed {
+    /// Stale installs seen.
+    pub stale_installs: u64,
+    /// Waits that took longer than the budget given; 0 without one.
+    pub over_budget: u64,
+    /// Whether the command given with `--` failed.
+    pub command_failed: bool,
+    /// Losses of all causes.
+    pub losses: u64,
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -48,10 +66,14 @@ mod tests {
 
     #[test]
     fn the_weightiest_outcome_wins() {
-        assert_eq!(Exit::of_observation(1, true, 9), Exit::StaleInstall);
-        assert_eq!(Exit::of_observation(0, true, 9), Exit::CommandFailed);
-        assert_eq!(Exit::of_observation(0, false, 9), Exit::Inconclusive);
-        assert_eq!(Exit::of_observation(0, false, 0), Exit::Clean);
+        let all = Weighed { stale_installs: 1, over_budget: 1, command_failed: true, losses: 9 };
+        assert_eq!(Exit::of_observation(all), Exit::StaleInstall);
+        assert_eq!(Exit::of_observation(Weighed { stale_installs: 0, ..all }), Exit::OverBudget);
+        let in_budget = Weighed { stale_installs: 0, over_budget: 0, ..all };
+        assert_eq!(Exit::of_observation(in_budget), Exit::CommandFailed);
+        assert_eq!(Exit::of_observation(Weighed { command_failed: false, ..in_budget }), Exit::Inconclusive);
+        assert_eq!(Exit::of_observation(Weighed::default()), Exit::Clean);
+        assert_eq!(Exit::OverBudget as u8, 11);
         assert_eq!(Exit::StaleInstall as u8, 10);
     }
 }

@@ -37,6 +37,8 @@ pub struct Context {
     pub widen_ns: Option<u64>,
     /// Of the reads that qualify it delayed one in so many.
     pub widen_one_in: Option<u32>,
+    /// The longest wait that is put up with, nanoseconds.
+    pub budget_ns: Option<u64>,
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u64,
     /// The clocks at the start.

@@ -57,6 +57,12 @@ fn the_json_object_keeps_the_names_of_the_contract() {
         "/losses/ring_full_flight",
         "/self_cost/user_ns",
         "/filters",
+        "/price/pin/waits",
+        "/price/pin/rates/per_1000_swapins",
+        "/price/folio_lock/slept_ns",
+        "/price/command_edges",
+        "/budget",
+        "/remarks",
     ] {
         assert!(json.pointer(pointer).is_some(), "{pointer}");
     }
@@ -71,6 +77,8 @@ fn counts_and_distributions_of_several_add_up() {
         "/swapins/kernel",
         "/flights/begun",
         "/pins/taken",
+        "/price/pin/waits",
+        "/price/folio_lock/waited_ns",
         "/verdicts/overlap",
         "/verdicts/stale_install",
         "/distributions/overlap/count",

@@ -21,6 +21,7 @@ enum Task {
     Vm(commands::vm::Args),
     Demo(commands::demo::Args),
     Test(commands::test::Args),
+    Bench(commands::bench::Args),
     Mutants(commands::mutants::Args),
     Dist(commands::dist::Args),
 }
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => commands::vm::run(&args),
         Task::Demo(args) => commands::demo::run(&args),
         Task::Test(args) => commands::test::run(&args),
+        Task::Bench(args) => commands::bench::run(&args),
         Task::Mutants(args) => commands::mutants::run(&args),
         Task::Dist(args) => commands::dist::run(&args),
     };
@@ -52,10 +54,11 @@ fn exit_code(done: Result<u8>) -> ExitCode {
 mod tests {
     use super::*;
 
-    /// Every `cargo xtask` line of the README is one that this program takes.
+    /// Every `cargo xtask` line of the README, and of the page that this program writes tables into, is one that it takes.
     #[test]
     fn the_readme_shows_commands_that_exist() {
-        let readme = std::fs::read_to_string(xtask::paths::workspace().join("README.md")).unwrap();
+        let text = |page| std::fs::read_to_string(xtask::paths::workspace().join(page)).unwrap();
+        let readme = text("README.md") + &text("docs/pin-cost.md");
         let lines: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ cargo xtask ")).collect();
         assert!(lines.len() >= 5, "where have the commands gone?");
         for line in lines {

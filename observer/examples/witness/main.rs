@@ -5,6 +5,7 @@
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
 //! witness churn --pages N --threads T --rounds R [--shared] [--shmem] [--here]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
+//! witness hold --rounds N --threads T                          T threads wait for a page that `victim` holds up
 //! witness service CMD ARGS..                                   becomes CMD as the systemd unit would run it
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod aba;
 mod churn;
+mod hold;
 mod memory;
 mod service;
 mod swap;
@@ -31,7 +33,7 @@ use std::{
 
 use serde_json::Value;
 
-const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem] [--here]\n       witness aba --rounds N [--fork]";
+const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem] [--here]\n       witness aba --rounds N [--fork]\n       witness hold --rounds N --threads T";
 
 /// Why it could not run: what failed, why, and what to do about it.
 #[derive(Debug)]
@@ -102,6 +104,7 @@ pub(crate) fn pin_to(cpu: usize) -> Result<()> {
 enum Mode {
     Churn(churn::Options),
     Aba { rounds: u64, fork: bool },
+    Hold { rounds: u64, waiters: usize },
     Service(Vec<OsString>),
 }
 
@@ -150,8 +153,13 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         Ok(Mode::Churn(churn::Options { pages, threads, rounds, shared, here, shmem }))
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
+    } else if mode == "hold" && pages.is_none() {
+        let waiters = threads.filter(|threads| *threads <= hold::MOST_WAITERS);
+        let waiters = waiters.ok_or_else(|| format!("--threads: from 1 to {}", hold::MOST_WAITERS))? as usize;
+        Ok(Mode::Hold { rounds, waiters })
     } else {
-        Err("the modes are `churn`, `aba` and `service`; `aba` takes --rounds and --fork only".to_owned())
+        let modes = "the modes are `churn`, `aba`, `hold` and `service`";
+        Err(format!("{modes}; `aba` takes --rounds and --fork only, `hold` --rounds and --threads"))
     }
 }
 
@@ -203,6 +211,7 @@ fn run(mode: Mode) -> Result<ExitCode> {
     let answer: Value = match mode {
         Mode::Aba { rounds, fork: true } => return in_a_child(rounds),
         Mode::Aba { rounds, fork: false } => aba::run(rounds)?,
+        Mode::Hold { rounds, waiters } => hold::run(rounds, waiters)?,
         Mode::Churn(options) => churn::run(&options)?,
         // It has become another program.
         Mode::Service(_) => Value::Null,

@@ -1,6 +1,10 @@
 //! Swapping memory in from a zram device of its own, page by page, as in the measurement in the fix's own message
-//! (13ddaf26be32).
+//! (13ddaf26be32): past the swap cache, through it, and by threads that race for the same pages.
 
+use super::{
+    crowd::{self, Crowd, Race},
+    second::SecondReference,
+};
 use crate::{
     kernel::vmstat::Vmstat,
     stress::{
@@ -17,10 +21,19 @@ pub const MIN_BYTES: u64 = 1 << 20;
 /// and at most so many.
 pub const MAX_BYTES: u64 = 64 << 30;
 
+/// How the pages come back when one thread fetches them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Each has one reference: where there is a way past the swap cache, it is taken.
+    Direct,
+    /// Each has a second one, held by another process: through the swap cache.
+    Cached,
+}
+
 /// The memory that goes out and comes back, and the device that it goes to. Both are gone when this value is.
 #[derive(Debug)]
 pub struct Bench {
-    // Dropped in this order: memory that is swapped out is unmapped before its device goes.
+    // Dropped in this order: memory that is swapped out is unmapped before its device goes. One page more than go out.
     memory: Mapping,
     pages: usize,
     device: SwapDevice,
@@ -37,7 +50,7 @@ impl Bench {
         let slots = u32::try_from(pages + pages / 16 + 64).unwrap_or(u32::MAX);
         let device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap }, |_| Ok(()))?;
         pin_process()?;
-        let memory = Mapping::new(pages)?;
+        let memory = Mapping::new(pages + 1)?;
         for page in 0..pages {
             memory.fill(page, memory.address(page));
         }
@@ -53,8 +66,9 @@ impl Bench {
     ///
     /// # Errors
     /// When the pages do not go out, or the kernel's own count of pages read is not that of the pages touched.
-    pub fn round(&self) -> Result<f64> {
+    pub fn round(&self, way: Way) -> Result<f64> {
         page_all_out(&self.memory, self.pages)?;
+        let second = (way == Way::Cached).then(SecondReference::take).transpose()?;
         let before = swapped_in()?;
         let started = now_ns();
         for page in 0..self.pages {
@@ -62,6 +76,7 @@ impl Bench {
         }
         let took = now_ns().saturating_sub(started);
         let read = swapped_in()?.saturating_sub(before);
+        drop(second);
         if read != self.pages as u64 {
             return Err(StressError::Unexpected {
                 what: "pages read from swap in one round",
@@ -70,6 +85,23 @@ impl Bench {
             });
         }
         Ok(took as f64 / self.pages as f64)
+    }
+
+    /// One round of a crowd: all out, then all in by threads that race for a part of the pages. And how many pages were read
+    /// more than once, which only a kernel that does not pin does. `look` is called every now and then.
+    ///
+    /// # Errors
+    /// When the pages do not go out, or fewer are read than were touched.
+    pub fn race(&self, crowd: Crowd, look: impl FnMut()) -> Result<(Race, u64)> {
+        page_all_out(&self.memory, self.pages)?;
+        let before = swapped_in()?;
+        let race = crowd::race(crowd, &self.memory, self.pages, look)?;
+        let read = swapped_in()?.saturating_sub(before);
+        let wanted = self.pages as u64;
+        match read.checked_sub(wanted) {
+            Some(twice) => Ok((race, twice)),
+            None => Err(StressError::Unexpected { what: "pages read from swap by a crowd", found: read, wanted }),
+        }
     }
 
     /// Switches swap off and removes the device.

@@ -69,7 +69,8 @@ pub struct BenchArgs {
 /// The benchmarks.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
-    /// Cost per page swapped in from zram: as it is, and while observed
+    /// Cost per page swapped in from zram: past the swap cache, through it, by threads that race for the same pages; each
+    /// as it is and while observed; and the pin's part of it
     Swapin(SwapinArgs),
 }
 
@@ -82,6 +83,12 @@ pub struct SwapinArgs {
     /// Rounds of each row
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub rounds: u32,
+    /// Which rows
+    #[arg(long, value_name = "ROWS", value_enum, value_delimiter = ',', default_values_t = BenchRows::ALL)]
+    pub rows: Vec<BenchRows>,
+    /// Threads that race in the contended rows [default: one for each CPU, from 2 to 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(crate::bench::crowd::MAX_THREADS)))]
+    pub threads: Option<u32>,
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
@@ -94,4 +101,22 @@ pub struct SwapinArgs {
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
+}
+
+/// Rows of `bench swapin`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchRows {
+    /// Past the swap cache, where the kernel does that
+    Direct,
+    /// Through the swap cache: each entry has a second reference
+    Cached,
+    /// Threads race for 0%, 1%, 10% and 50% of the pages
+    Contended,
+    /// What of a direct swap-in goes into taking and dropping the pin
+    Pin,
+}
+
+impl BenchRows {
+    /// All of them, in the order in which they are printed.
+    pub const ALL: [Self; 4] = [Self::Direct, Self::Cached, Self::Contended, Self::Pin];
 }

@@ -38,6 +38,8 @@ pub(crate) struct Planned {
     pub(crate) options: Options,
     /// When to stop.
     pub(crate) duration: Option<Duration>,
+    /// The longest wait that is put up with, nanoseconds.
+    pub(crate) budget_ns: Option<u64>,
     /// The swap areas in use.
     pub(crate) swaps: Vec<Swap>,
     /// The filters, by option.
@@ -64,7 +66,9 @@ impl Planned {
                 .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
             log: log::log_enabled!(log::Level::Debug),
         };
-        Ok(Self { ready, launch, options, duration: args.duration, swaps, filters: filters::named(&args.filters) })
+        let budget_ns = args.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX));
+        let filters = filters::named(&args.filters);
+        Ok(Self { ready, launch, options, duration: args.duration, budget_ns, swaps, filters })
     }
 
     /// What is known before the first event.
@@ -79,6 +83,7 @@ impl Planned {
             command: self.launch.as_ref().map(|launch| outcome::command(&launch.command)).unwrap_or_default(),
             widen_ns: self.options.widen.map(|widen| widen.ns),
             widen_one_in: self.options.widen.map(|widen| widen.one_in),
+            budget_ns: self.budget_ns,
             ring_bytes: self.options.ring_bytes.into(),
             clocks: Clocks::now(),
         }

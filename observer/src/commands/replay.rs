@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cli::ReplayArgs,
-    exit::Exit,
+    exit::{Exit, Weighed},
     export::losses,
     tui::{player::Player, run, terminal},
 };
@@ -22,5 +22,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let player = super::runtime()?.block_on(run::replay(player, &args.file, args.ascii))?;
     let report = player.engine().report();
     let lost = losses::total(&losses::collect(player.sample(), &report.losses));
-    Ok(Exit::of_observation(report.verdicts.stale_install, false, lost))
+    Ok(Exit::of_observation(Weighed {
+        stale_installs: report.verdicts.stale_install,
+        losses: lost,
+        ..Weighed::default()
+    }))
 }

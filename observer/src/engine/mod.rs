@@ -7,6 +7,7 @@ pub mod comm;
 pub mod event;
 mod hash;
 pub mod overlap;
+pub mod price;
 pub mod sorter;
 pub mod tally;
 pub mod totals;
@@ -18,6 +19,7 @@ use std::collections::VecDeque;
 use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
 use hash::NumberMap;
 use overlap::{Overlap, Overlaps};
+use price::Prices;
 use sorter::Sorter;
 use tally::Tally;
 use totals::{Durations, EngineLosses, EntryTable, VerdictCounts};
@@ -113,6 +115,8 @@ pub struct Report {
     pub retries: u64,
     /// Tries of the folio lock that failed, in all waits.
     pub lock_retries: u64,
+    /// What waits cost, added up.
+    pub prices: Prices,
     /// What the engine knows that it did not see.
     pub losses: EngineLosses,
 }
@@ -238,6 +242,8 @@ impl Engine {
             let around = wait::Around::of(&flight, self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes));
             self.waits.flight(&flight, around);
         }
+        // Told now: on an entry that never comes to rest, waits are given out before its flights are.
+        self.waits.holders(std::slice::from_ref(&flight));
         self.note_drain(flight.end, flight.entry, flight.slot);
         if self.ended.len() >= FLIGHTS_HELD {
             self.report.losses.overlaps_cut += self.ended.len() as u64;
@@ -326,6 +332,7 @@ impl Engine {
             tally.wait(&wait);
         }
         let report = &mut self.report;
+        report.prices.wait(&wait);
         let (times, oversleep_times, retries) = match wait.kind {
             WaitKind::Pin => (&mut report.wait_times, &mut report.oversleep_times, &mut report.retries),
             WaitKind::FolioLock => {

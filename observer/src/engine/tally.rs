@@ -198,8 +198,7 @@ impl Tally {
         if let Some(entry) = self.entry(wait.entry, &wait.task) {
             entry.wait(wait);
         }
-        let cgroup = self.parties.get(&Party::Process(wait.task.pid)).map_or(0, |known| known.cgroup);
-        for party in parties_of(&wait.task, cgroup) {
+        for party in parties_of(&wait.task, wait.cgroup) {
             if let Some(contention) = self.party(party, &wait.task) {
                 contention.wait(wait);
             }
@@ -308,10 +307,13 @@ mod tests {
             kind: WaitKind::Pin,
             ended: crate::engine::wait::WaitEnd::PageThere,
             entry: Entry::new(0, 5),
+            page_entry: Entry::new(0, 5),
             task: task(2, 2, "b"),
+            cgroup: 77,
             address: 0,
             from_ns: 12,
             to_ns: 42,
+            slept_ns: 30,
             retries: 1,
             gone: 0,
             holder: None,

@@ -77,6 +77,12 @@ impl Durations {
         let _ = self.0.record(ns.min(HOUR));
     }
 
+    /// Enters all that another one holds.
+    pub fn append(&mut self, other: &Self) {
+        // Of the same precision, and growing: there is always room.
+        let _ = self.0.add(&other.0);
+    }
+
     /// The histogram.
     pub fn histogram(&self) -> &Histogram<u64> {
         &self.0

@@ -66,16 +66,22 @@ impl WaitEnd {
 pub struct Wait {
     /// What for.
     pub kind: WaitKind,
-    /// The entry.
+    /// The entry; of a range: its first.
     pub entry: Entry,
+    /// The entry of the very page that was faulted on.
+    pub page_entry: Entry,
     /// Who waited.
     pub task: Task,
+    /// Its control group (version 2); 0: not known.
+    pub cgroup: u64,
     /// For which page.
     pub address: u64,
     /// When the first try failed.
     pub from_ns: Nanos,
     /// When the task got on.
     pub to_ns: Nanos,
+    /// Of this: in the kernel after a try had failed, nanoseconds. What is left went into coming back for the next try.
+    pub slept_ns: Nanos,
     /// Tries that failed.
     pub retries: u32,
     /// Of these: pin tries that found the entry gone (`-ENOENT`), the other task having finished.
@@ -101,6 +107,11 @@ impl Wait {
     pub fn duration(&self) -> Nanos {
         self.to_ns.saturating_sub(self.from_ns)
     }
+
+    /// Whether the holder had the range for another page of it (large folios).
+    pub fn is_behind_a_neighbour(&self) -> bool {
+        self.holder.as_ref().is_some_and(|hold| hold.nr > 1 && hold.page_entry != self.page_entry)
+    }
 }
 
 /// A pin or a page's lock, held.
@@ -112,6 +123,10 @@ pub struct Hold {
     pub taken_ns: Nanos,
     /// When it was dropped.
     pub dropped_ns: Nanos,
+    /// Entries that it was on.
+    pub nr: u32,
+    /// The one of them that its holder had faulted on.
+    pub page_entry: Entry,
 }
 
 /// Waits that are not over yet, by thread and kind.
@@ -270,10 +285,13 @@ impl Waits {
             let mut wait = Wait {
                 kind,
                 entry: flight.base,
+                page_entry: flight.entry,
                 task: flight.task.clone(),
+                cgroup: flight.cgroup,
                 address: flight.address,
                 from_ns: failure.at,
                 to_ns: failure.until,
+                slept_ns: 0,
                 retries: 0,
                 gone: 0,
                 ended: WaitEnd::PageThere,
@@ -349,6 +367,7 @@ impl Wait {
         self.retries += 1;
         self.gone += u32::from(failure.gone);
         self.to_ns = failure.until;
+        self.slept_ns = self.slept_ns.saturating_add(failure.until.saturating_sub(failure.at));
         let unless = if failure.gone { WaitEnd::EntryGone } else { WaitEnd::PageThere };
         self.ended = failure.got_on.unwrap_or(unless);
     }
@@ -368,7 +387,7 @@ pub fn hold(flight: &Flight, kind: WaitKind) -> Option<Hold> {
             (begin, flight.read_end.unwrap_or(flight.end))
         }
     };
-    Some(Hold { task: flight.task.clone(), taken_ns, dropped_ns })
+    Some(Hold { task: flight.task.clone(), taken_ns, dropped_ns, nr: flight.nr, page_entry: flight.entry })
 }
 
 #[cfg(test)]

@@ -86,6 +86,12 @@ impl Measure {
 #[derive(Clone, Debug)]
 pub struct Histograms([Histogram<u64>; Measure::ALL.len()]);
 
+impl Default for Histograms {
+    fn default() -> Self {
+        Self(Measure::ALL.map(|_| Durations::default().histogram().clone()))
+    }
+}
+
 impl Histograms {
     /// Of an observation.
     pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
@@ -107,6 +113,33 @@ impl Histograms {
             report.lock_oversleep_times.histogram().clone(),
             windows.histogram().clone(),
         ])
+    }
+
+    /// The one of this name.
+    pub fn of(&self, measure: Measure) -> &Histogram<u64> {
+        // One for each, in order.
+        let [direct, cached, none, overlap, hold, wait, oversleep, lock_wait, lock_oversleep, window] = &self.0;
+        match measure {
+            Measure::FlightDirect => direct,
+            Measure::FlightCached => cached,
+            Measure::FlightNone => none,
+            Measure::Overlap => overlap,
+            Measure::PinHold => hold,
+            Measure::PinWait => wait,
+            Measure::Oversleep => oversleep,
+            Measure::LockWait => lock_wait,
+            Measure::LockOversleep => lock_oversleep,
+            Measure::Window => window,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn set(&mut self, measure: Measure, histogram: &Histogram<u64>) {
+        for (name, slot) in Measure::ALL.into_iter().zip(&mut self.0) {
+            if name == measure {
+                slot.clone_from(histogram);
+            }
+        }
     }
 
     /// Each with its name.

@@ -41,6 +41,7 @@ pub fn page(reported: &Reported) -> String {
     distributions(&mut page, reported);
     findings(&mut page, reported);
     contention(&mut page, summary);
+    tables::price(&mut page, summary);
     page.element("h2", "Kernel and hooks");
     tables::kernel(&mut page, summary);
     page.element("h2", "What was not seen");
@@ -72,6 +73,10 @@ fn judgement(summary: &Summary) -> (&'static str, String) {
     let stale = summary.verdicts.stale_install;
     match summary.exit() {
         Exit::StaleInstall => ("bad", format!("{stale} times a task installed a stale page: newer data was lost.")),
+        Exit::OverBudget => {
+            let over = summary.budget.map_or(0, |budget| budget.over);
+            ("bad", format!("No stale install seen, but {over} waits took longer than the budget."))
+        }
         Exit::Inconclusive => {
             let lost = losses::total(&summary.losses);
             ("unsure", format!("No stale install seen, but {lost} events were lost: this is not conclusive."))

@@ -3,6 +3,8 @@
 use super::{
     distribution::Histograms,
     losses::Losses,
+    price::Against,
+    remarks::Budget,
     summary::{Flights, LISTED, Locks, OutsidePins, Pins, Summary, SwapIns, SwapOuts, Widened},
 };
 use crate::{
@@ -40,7 +42,20 @@ impl Observed {
     fn add(&mut self, other: &Self) {
         self.histograms.add(&other.histograms);
         add_summary(&mut self.summary, &other.summary);
-        self.summary.distributions = self.histograms.summaries();
+        self.work_out();
+    }
+
+    /// What follows from the sums.
+    fn work_out(&mut self) {
+        let Self { summary, histograms } = self;
+        summary.distributions = histograms.summaries();
+        summary.price.set_against(Against {
+            swapins: summary.swapins.seen,
+            elapsed_ns: summary.sources.iter().map(|source| source.elapsed_ns).sum(),
+            tick_ns: summary.kernel.tick_ns,
+            histograms,
+        });
+        summary.remark(histograms);
     }
 }
 
@@ -59,6 +74,12 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     add_pins(&mut all.pins, &one.pins);
     add_locks(&mut all.locks, &one.locks);
     add_verdicts(&mut all.verdicts, &one.verdicts);
+    all.price.add(&one.price);
+    // Waits are over the budget that each observation was given; of several budgets the smallest is named.
+    all.budget = match (all.budget, one.budget) {
+        (Some(a), Some(b)) => Some(Budget { ns: a.ns.min(b.ns), over: a.over + b.over }),
+        (a, b) => a.or(b),
+    };
     all.findings.extend(one.findings.iter().cloned());
     all.overlaps.extend(one.overlaps.iter().cloned());
     all.overlaps.truncate(LISTED);

@@ -13,5 +13,7 @@ pub mod merge;
 pub mod ndjson;
 pub mod openmetrics;
 pub mod perfetto;
+pub mod price;
+pub mod remarks;
 pub mod summary;
 pub mod text;

@@ -3,6 +3,7 @@
 //! Cardinality is bounded by design: a label is a path, a verdict, a cause, never an entry, a task or a process.
 
 mod exposition;
+mod price;
 
 use hdrhistogram::Histogram;
 
@@ -37,6 +38,7 @@ pub fn page(observed: &Observed, own: &Own, dialect: Dialect) -> String {
     swapping(&mut page, summary);
     flights(&mut page, summary);
     verdicts(&mut page, summary);
+    price::write(&mut page, summary);
     histograms(&mut page, observed);
     cost(&mut page, summary, own);
     page.finish()

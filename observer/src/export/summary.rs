@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::{
     distribution::Histograms,
     losses::{self, Losses},
+    price::{Against, PriceSummary},
+    remarks::{self, Budget, Evidence, Remark},
 };
 use crate::{
     engine::{
@@ -16,7 +18,7 @@ use crate::{
         verdict::Finding,
         wait::Wait,
     },
-    exit::Exit,
+    exit::{Exit, Weighed},
     outcome::{Clocks, Context, Ended, Kernel, Known, Swap},
     probe::SelfCost,
 };
@@ -199,6 +201,12 @@ pub struct Summary {
     pub pins: Pins,
     pub locks: Locks,
     pub verdicts: VerdictCounts,
+    /// What waits cost.
+    pub price: PriceSummary,
+    /// The longest wait that was to be put up with, if one was given.
+    pub budget: Option<Budget>,
+    /// What stands out, in words.
+    pub remarks: Vec<Remark>,
     pub findings: Vec<Finding>,
     pub overlaps: Vec<Overlap>,
     pub waits: Vec<Wait>,
@@ -232,6 +240,15 @@ impl Summary {
         let known = known.into();
         let Known { report, .. } = known;
         let counters = &known.sample.snapshot.counters;
+        let histograms = Histograms::new(known);
+        let swapins = swap_ins(&known);
+        let against = Against {
+            swapins: swapins.seen,
+            elapsed_ns: elapsed(&known),
+            tick_ns: known.context.kernel.tick_ns,
+            histograms: &histograms,
+        };
+        let price = PriceSummary::new(&report.prices, &known.context.swaps, against);
         let Context { tool, host, kernel, swaps, filters, clocks, .. } = known.context.clone();
         let source = Source {
             host: host.clone(),
@@ -240,7 +257,7 @@ impl Summary {
             elapsed_ns: elapsed(&known),
             ended: known.ending.ended,
         };
-        Self {
+        let mut summary = Self {
             schema: SCHEMA.to_owned(),
             tool,
             host,
@@ -248,7 +265,7 @@ impl Summary {
             kernel,
             swaps,
             filters,
-            swapins: swap_ins(&known),
+            swapins,
             swapouts: swap_outs(&known),
             flights: flights(counters),
             pins: Pins {
@@ -265,11 +282,14 @@ impl Summary {
                 retries: report.lock_retries,
             },
             verdicts: report.verdicts,
+            price,
+            budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
+            remarks: Vec::new(),
             findings: report.findings.clone(),
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
-            distributions: Histograms::new(known).summaries(),
+            distributions: histograms.summaries(),
             losses: losses::of(&known),
             self_cost: known.ending.cost,
             widen: known.context.widen_ns.map(|ns| Widened {
@@ -280,13 +300,33 @@ impl Summary {
             command: None,
             damage: known.damage.to_vec(),
             notes: known.notes.to_vec(),
-        }
+        };
+        summary.remark(&histograms);
+        summary
+    }
+
+    /// Says anew what stands out.
+    pub(super) fn remark(&mut self, histograms: &Histograms) {
+        self.remarks = remarks::remarks(Evidence {
+            price: &self.price,
+            histograms,
+            tick_ns: self.kernel.tick_ns,
+            wakes: self.kernel.state.contains("wait queue"),
+            budget: self.budget,
+            swapins: self.swapins.seen,
+            shmem_failed: self.pins.outside.shmem,
+        });
     }
 
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(|command| !command.cut_short && command.code != Some(0));
-        Exit::of_observation(self.verdicts.stale_install, failed, losses::total(&self.losses))
+        Exit::of_observation(Weighed {
+            stale_installs: self.verdicts.stale_install,
+            over_budget: self.budget.map_or(0, |budget| budget.over),
+            command_failed: failed,
+            losses: losses::total(&self.losses),
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The summary as text for a terminal or a log.
 
+mod price;
+
 use std::fmt::Write as _;
 
 use super::{losses, summary::Summary};
@@ -78,6 +80,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
             writeln!(text, "{name:<14} {}", distribution_line(distribution))?;
         }
     }
+    price::write(text, summary)?;
     for finding in summary.findings.iter().take(PRINTED) {
         writeln!(text, "{}", self::finding(finding))?;
     }

@@ -155,7 +155,7 @@ impl StressError {
     }
 
     /// Wraps the error of a system call or file operation with what was being done.
-    pub(super) fn io(what: impl Into<String>, error: impl Into<io::Error>) -> Self {
+    pub(crate) fn io(what: impl Into<String>, error: impl Into<io::Error>) -> Self {
         Self::Io { what: what.into(), error: error.into() }
     }
 

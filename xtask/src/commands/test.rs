@@ -112,7 +112,7 @@ fn programs_lints() -> Result<()> {
     eprintln!("{what}");
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .args(["clippy", "--quiet", "--package", "observer-ebpf", "--bin", "observer-ebpf", "--features", "programs"])
+        .args(["clippy", "--quiet", "--package", "observer-ebpf", "--bins", "--features", "programs"])
         .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core"])
         .arg("--target-dir")
         .arg(paths::target().join("ebpf-clippy"))

@@ -4,6 +4,7 @@ pub mod checks;
 pub mod dashboard;
 mod filters;
 pub mod matrix;
+mod price;
 mod service;
 pub mod steps;
 pub mod table;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{
     checks::{self, Finished},
     filters::FILTERS,
+    price::{BENCH, BENCH_INTERRUPTED, BENCH_REFUSES, HOLD},
     service::SERVICE,
 };
 
@@ -262,7 +263,9 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
 }
 
 /// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 16] = [
+const ANYWHERE: [&str; 18] = [
+    BENCH_REFUSES.name,
+    BENCH_INTERRUPTED.name,
     NO_KPROBES.name,
     NO_FTRACE.name,
     NATURAL.name,
@@ -288,9 +291,9 @@ fn of_era(era: Era) -> Vec<Step> {
         // The newest kernels refuse to switch ftrace off (7.3: "Operation not supported").
         Era::NoBypass => {
             let rest = EVERYTHING.iter().filter(|step| step.name != NO_FTRACE.name);
-            [ZSWAP, ZSWAP_COUNTS].iter().chain(rest).copied().collect()
+            [ZSWAP, ZSWAP_COUNTS, HOLD].iter().chain(rest).copied().collect()
         }
-        Era::Pinned => [SHMEM].iter().chain(EVERYTHING).copied().collect(),
+        Era::Pinned => [SHMEM, HOLD].iter().chain(EVERYTHING).copied().collect(),
         Era::Unfixed => EVERYTHING.to_vec(),
     }
 }
@@ -310,6 +313,9 @@ const EVERYTHING: &[Step] = &[
     CROWD,
     ONE_SEAT,
     FILTERS,
+    BENCH,
+    BENCH_REFUSES,
+    BENCH_INTERRUPTED,
     SERVICE,
     FAILING_COMMAND,
     NO_SUCH_COMMAND,

@@ -70,6 +70,7 @@ impl Staged {
                 ..Options::default()
             },
             duration: None,
+            budget_ns: None,
             swaps: Vec::new(),
             filters: BTreeMap::new(),
         };

@@ -9,6 +9,9 @@ use crate::{
     probe::SelfCost,
 };
 
+/// Rows of each table of prices.
+const PRICES: usize = 5;
+
 /// Counts of the whole host.
 pub(super) fn counts(page: &mut Markup, summary: &Summary) {
     let (ins, outs, flights, pins) = (&summary.swapins, &summary.swapouts, &summary.flights, &summary.pins);
@@ -29,6 +32,40 @@ pub(super) fn counts(page: &mut Markup, summary: &Summary) {
     ];
     let rows = rows.into_iter().map(|(what, count, meaning)| [what.to_owned(), count, meaning.to_owned()]);
     page.table(&["what", "count", "meaning"], rows);
+}
+
+/// What waits cost, and what stands out; nothing where nobody waited and nothing stands out.
+pub(super) fn price(page: &mut Markup, summary: &Summary) {
+    let price = &summary.price;
+    if price.commands.is_empty() && summary.remarks.is_empty() {
+        return;
+    }
+    page.element("h2", "What waits cost");
+    for remark in &summary.remarks {
+        page.element("p", &format!("{}.", remark.text));
+    }
+    let tables = [
+        ("command", &price.commands),
+        ("task", &price.tasks),
+        ("control group", &price.cgroups),
+        ("device", &price.devices),
+        ("holder and waiter", &price.edges),
+    ];
+    let rows = tables.into_iter().flat_map(|(by, rows)| rows.iter().take(PRICES).map(move |row| (by, row)));
+    let rows = rows.map(|(by, row)| {
+        let price = &row.price;
+        [
+            by.to_owned(),
+            row.who.clone(),
+            row.kind.name().to_owned(),
+            price.waits.to_string(),
+            duration(price.waited_ns),
+            duration(price.longest_ns),
+            duration(price.overslept_ns),
+            price.retries.to_string(),
+        ]
+    });
+    page.table(&["by", "who", "for", "waits", "all together", "longest", "overslept", "retries"], rows);
 }
 
 /// Percentiles of all distributions.
