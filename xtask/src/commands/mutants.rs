@@ -117,10 +117,14 @@ impl Copy {
     fn of(original: &Path) -> Result<Self> {
         let folder = paths::target().join("mutants");
         let copy = Self { root: folder.join("tree"), original: original.to_owned(), target: folder.join("target") };
+        // Anew: a file that has been renamed since would stay.
+        if copy.root.exists() {
+            fs::remove_dir_all(&copy.root).with_context(|| format!("removing {}", copy.root.display()))?;
+        }
         fs::create_dir_all(&copy.root).with_context(|| format!("making {}", copy.root.display()))?;
         let what = "copying the workspace";
         let mut command = Command::new("cp");
-        command.args(["--recursive", "--update", "--preserve=timestamps"]);
+        command.args(["--recursive", "--preserve=timestamps"]);
         for part in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "observer", "observer-ebpf", "xtask"]
         {
             if original.join(part).exists() {
@@ -131,7 +135,9 @@ impl Copy {
         for file in fs::read_dir(original.join(ENGINE))? {
             let file = file?;
             if file.file_type()?.is_file() {
-                copy.restore(&file.file_name().to_string_lossy())?;
+                // What an earlier run was stopped in the middle of is newer than its original, so it would count as built.
+                let to = copy.file(&file.file_name().to_string_lossy());
+                fs::copy(file.path(), &to).with_context(|| format!("writing {}", to.display()))?;
             }
         }
         Ok(copy)
@@ -150,9 +156,6 @@ impl Copy {
     fn restore(&self, name: &str) -> Result<()> {
         let source = fs::read(self.original.join(ENGINE).join(name)).with_context(|| format!("reading {name}"))?;
         let file = self.file(name);
-        if fs::read(&file).is_ok_and(|now| now == source) {
-            return Ok(());
-        }
         fs::write(&file, source).with_context(|| format!("writing {}", file.display()))
     }
 
