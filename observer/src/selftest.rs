@@ -230,7 +230,7 @@ fn checks(plan: &Plan, alone: bool, before: &Moment, after: &Moment) -> Vec<Chec
         expect("entries freed", pairs().filter(|(before, after)| after.frees != before.frees).count() as u64);
     }
     // Another device may read ahead.
-    if alone && has(Meaning::ReadBegin) {
+    if alone && plan.tells_reads() {
         expect("pages read", after.reads - before.reads);
         expect("pages read, by the kernel's own count", after.pswpin - before.pswpin);
         if plan.state != State::NoBypass {

@@ -22,6 +22,7 @@ enum Task {
     Demo(commands::demo::Args),
     Test(commands::test::Args),
     Mutants(commands::mutants::Args),
+    Bench(commands::bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => commands::demo::run(&args),
         Task::Test(args) => commands::test::run(&args),
         Task::Mutants(args) => commands::mutants::run(&args),
+        Task::Bench(args) => commands::bench::run(&args),
     };
     exit_code(done)
 }

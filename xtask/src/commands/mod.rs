@@ -1,5 +1,6 @@
 //! The subcommands: arguments in, an exit code out.
 
+pub mod bench;
 pub mod demo;
 pub mod kernels;
 pub mod mutants;
