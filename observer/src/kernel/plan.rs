@@ -167,6 +167,8 @@ pub struct Machine<'a> {
     pub arch: &'a str,
     /// Whether userfaultfd can write-protect pages here; `None`: it was not to be found out.
     pub uffd_wp: Option<bool>,
+    /// Whether tasks are preempted in the kernel, so that programs are skipped; `None`: it was not to be found out.
+    pub preempts: Option<bool>,
     /// The kernel's branch, for what leaves no other trace.
     pub version: Option<(u32, u32)>,
 }
@@ -244,7 +246,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
-    let spared = spare::take(state, evidence.symbols, &mut hooks, &mut missing);
+    let spared = spare::take(state, evidence, &mut hooks, &mut missing);
     Ok(Plan { state, hooks, spared, missing, offsets, pte })
 }
 

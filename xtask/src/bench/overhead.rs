@@ -116,7 +116,11 @@ fn row(name: &str, told: &Told) -> Result<Row> {
 pub fn table(figures: &Overhead) -> String {
     let mut text = format!("{}, instructions per page swapped in\n", figures.kernel);
     // Writing into a String cannot fail.
-    let _ = writeln!(text, "{:<20} {:>10} {:>10} {:>8} {:>8} {:>8}", "", "untraced", "observed", "added", "ratio", "spread");
+    let _ = writeln!(
+        text,
+        "{:<20} {:>10} {:>10} {:>8} {:>8} {:>8}",
+        "", "untraced", "observed", "added", "ratio", "spread"
+    );
     for row in &figures.rows {
         let _ = writeln!(
             text,

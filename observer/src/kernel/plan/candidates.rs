@@ -193,13 +193,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     Candidate {
         needs: (Offsets::tell_areas, "where a swap area keeps its number is unknown"),
         not_beside: "swap_entry_range_free",
-        ..candidate(
-            Meaning::Freed,
-            "__swap_entry_free_locked",
-            "PII",
-            (Fexit, "freed_fexit_si_offset_usage"),
-            &[],
-        )
+        ..candidate(Meaning::Freed, "__swap_entry_free_locked", "PII", (Fexit, "freed_fexit_si_offset_usage"), &[])
     },
     // The funnel through which every entry goes when its last reference is gone. Not swap_free: on pinned kernels the
     // entry is released by swapcache_clear, and unmap, exit and swapoff do not pass through swap_free at all.

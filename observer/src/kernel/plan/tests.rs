@@ -157,7 +157,7 @@ fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
 fn arm64_s_layouts_are_told_by_what_the_kernel_shows() {
     let layout = |kernel: &str, uffd_wp, version| {
         let mut kernel = Kernel::new(kernel);
-        kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
+        kernel.machine = Machine { arch: "aarch64", uffd_wp, preempts: None, version };
         kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
     };
     // Whatever userfaultfd says: without the exclusive bit there is one layout only.
@@ -288,7 +288,8 @@ fn a_copy_in_the_place_of_a_function_is_named() {
 
 #[test]
 fn half_of_a_pair_of_functions_is_a_gap_too() {
-    let plan = Kernel::new("6.12.117").leave_copy("swap_entry_range_free").leave_copy("swapcache_clear").plan().unwrap();
+    let plan =
+        Kernel::new("6.12.117").leave_copy("swap_entry_range_free").leave_copy("swapcache_clear").plan().unwrap();
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "free_swap_slot")]);
     let gap = missing(&plan, Meaning::Freed).unwrap();
     assert!(gap.reason.contains("swap_entry_range_free.isra.0"), "{}", gap.reason);
@@ -355,6 +356,10 @@ fn what_others_tell_as_well_is_not_hooked() {
     let mut zswap = Kernel::new("6.12.117");
     zswap.symbols.wanted.get_mut("zswap_load").unwrap().definitions.push('T');
     assert_eq!(backends(&zswap.plan().unwrap(), Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
+    // A skipped program must not take more than its own part with it.
+    let mut preempts = Kernel::new("6.12.117");
+    preempts.machine.preempts = None;
+    assert_eq!(backends(&preempts.plan().unwrap(), Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
     // Without a pin every release matters; one trampoline tells of references as well.
     let plan = Kernel::new("5.10.223").plan().unwrap();
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fexit, "__swap_entry_free_locked")]);
