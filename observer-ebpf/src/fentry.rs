@@ -137,7 +137,9 @@ pub(crate) fn count_drop_fentry_entry_nr(ctx: FEntryContext) -> i32 {
 /// `__swap_entry_free_locked(si, offset, usage)` returns what the entry has left.
 #[fexit]
 pub(crate) fn freed_fexit_si_offset_usage(ctx: FExitContext) -> i32 {
-    entry::lost_hold::<Direct>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
+    // Both are `unsigned char`; a context is read in whole registers, whose upper bits mean nothing.
+    let (which, left): (u64, u64) = (ctx.arg(2), ctx.arg(3));
+    entry::lost_hold::<Direct>(ctx.arg(0), ctx.arg(1), which as u8, left as u8);
     0
 }
 
