@@ -49,6 +49,10 @@ pub const TASK_PID: &str = "TASK_PID";
 pub const CAN_COPY: &str = "CAN_COPY";
 /// `u32`: 1: a hook tells when a write to the device has come back.
 pub const WRITE_ENDS: &str = "WRITE_ENDS";
+/// `u32`: 1: a hook tells of reads from swap devices; 0: the pin and what is added to the swap cache tell of them.
+pub const READS_HOOKED: &str = "READS_HOOKED";
+/// `u32`: 1: at least one of those that follow leaves something out.
+pub const FILTERED: &str = "FILTERED";
 /// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
 pub const WATCH: &str = "WATCH";
 /// `u32`: one bit for each swap type whose flights are observed; all ones: every type, doubtful ones included.

@@ -2,17 +2,21 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
-use observer_ebpf::histogram;
+use observer_ebpf::{counter::Counters, histogram};
 
 use crate::maps::{COUNTERS, FLIGHT_TIMES};
 
-/// Adds to the counter of this name in [`Counters`](observer_ebpf::counter::Counters): 1, or the given number.
+/// Adds to the counter of this name in [`Counters`](observer_ebpf::counter::Counters): 1, or the given number; `here`
+/// before it: to counters looked up with [`here`].
 macro_rules! count {
     ($counter:ident) => {
         count!($counter, 1)
     };
     ($counter:ident, $n:expr) => {
         $crate::count::add(core::mem::offset_of!(observer_ebpf::counter::Counters, $counter), $n)
+    };
+    ($here:ident, $counter:ident, $n:expr) => {
+        $crate::count::add_u64($here, core::mem::offset_of!(observer_ebpf::counter::Counters, $counter), $n)
     };
 }
 pub(crate) use count;
@@ -54,11 +58,24 @@ pub(crate) fn write_u32(value: *mut u8, offset: usize, n: u32) {
     unsafe { core::ptr::write_volatile(value.wrapping_add(offset).cast(), n) }
 }
 
+/// Sets a word to 0 where it stands, in one instruction.
+#[inline(always)]
+pub(crate) fn clear(word: &mut u64) {
+    // SAFETY: a live, aligned word.
+    unsafe { core::ptr::write_volatile(word, 0) }
+}
+
+/// The counters of this CPU.
+#[inline(always)]
+pub(crate) fn here() -> Option<*mut u8> {
+    COUNTERS.get_ptr_mut(0).map(<*mut Counters>::cast)
+}
+
 /// See [`count!`].
 #[inline(always)]
 pub(crate) fn add(offset: usize, n: u64) {
-    if let Some(counters) = COUNTERS.get_ptr_mut(0) {
-        add_u64(counters.cast(), offset, n);
+    if let Some(counters) = here() {
+        add_u64(counters, offset, n);
     }
 }
 

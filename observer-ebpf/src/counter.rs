@@ -11,7 +11,7 @@ use bytemuck::{Pod, Zeroable};
 pub struct Counters {
     /// Flights begun on a real swap entry and entered in the table.
     pub begun: u64,
-    /// Flights ended.
+    /// Flights ended. The programs leave it alone, as the sum of the three paths: see [`Counters::with_derived`].
     pub ended: u64,
     /// Ended flights that installed their page.
     pub installed: u64,
@@ -74,6 +74,11 @@ pub struct Counters {
     pub lost_watch_full: u64,
     /// Loss: kernel memory that should be readable could not be read.
     pub lost_copy: u64,
+    /// Pages that shmem's swap-in pinned outside any flight, where no hook tells of reads: those of [`Self::shmem_cached`]
+    /// it reads into the swap cache, the others past it.
+    pub shmem_pinned: u64,
+    /// Pages that shmem's swap-in added to the swap cache to be read into, likewise.
+    pub shmem_cached: u64,
     /// Delays made by the widener.
     pub widened: u64,
     /// Delays that ended before the time asked for, because the loop's bound was reached.
@@ -81,6 +86,19 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Those that the programs need not count because others hold them already.
+    #[must_use]
+    pub const fn with_derived(self) -> Self {
+        // The two are not read in one moment.
+        let past_cache = self.shmem_pinned.saturating_sub(self.shmem_cached);
+        Self {
+            ended: self.direct + self.cached + self.none,
+            read_direct: self.read_direct + past_cache,
+            read_outside: self.read_outside + past_cache,
+            ..self
+        }
+    }
+
     /// These, with what the kernel counts as well (pages read, entries given out and written) as of another moment.
     #[must_use]
     pub const fn with_witnessed_of(self, other: &Self) -> Self {
@@ -99,4 +117,4 @@ impl Counters {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}
 
-const _: () = assert!(size_of::<Counters>() == 34 * 8);
+const _: () = assert!(size_of::<Counters>() == 36 * 8);

@@ -54,6 +54,23 @@ pub(crate) fn freed_in_cluster<M: Memory>(si: *const u8, cluster: u64, start: u3
     freed_in_area::<M>(si, offset, nr);
 }
 
+/// What a drop means that gives up the swap cache's hold (`SWAP_HAS_CACHE`) rather than a reference.
+const CACHE_HOLD: u8 = 0x40;
+
+/// One entry of an area has lost a reference, or the swap cache's hold; `left`: what it has still (0: it is released).
+#[inline(always)]
+pub(crate) fn lost_hold<M: Memory>(si: *const u8, offset: u64, which: u8, left: u8) {
+    // SAFETY: the hook's argument is a `struct swap_info_struct`.
+    let kind: u8 = unsafe { M::read(si, globals::SI_TYPE.load()) };
+    let entry = (u64::from(kind) << ENTRY_TYPE_SHIFT) | offset;
+    if which != CACHE_HOLD {
+        count_dropped(entry, 1);
+    }
+    if left == 0 {
+        freed(entry, 1);
+    }
+}
+
 /// One entry of a longer range. A global function of its own: the verifier walks it once, not once for every turn of the
 /// loop, which took it ten seconds.
 #[inline(never)]

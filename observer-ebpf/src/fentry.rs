@@ -134,6 +134,15 @@ pub(crate) fn count_drop_fentry_entry_nr(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `__swap_entry_free_locked(si, offset, usage)` returns what the entry has left.
+#[fexit]
+pub(crate) fn freed_fexit_si_offset_usage(ctx: FExitContext) -> i32 {
+    // Both are `unsigned char`; a context is read in whole registers, whose upper bits mean nothing.
+    let (which, left): (u64, u64) = (ctx.arg(2), ctx.arg(3));
+    entry::lost_hold::<Direct>(ctx.arg(0), ctx.arg(1), which as u8, left as u8);
+    0
+}
+
 /// `free_swap_slot(entry)`.
 #[fentry]
 pub(crate) fn freed_fentry_entry(ctx: FEntryContext) -> i32 {
@@ -181,6 +190,8 @@ pub(crate) fn handed_out_fentry_ci_folio_entry(ctx: FEntryContext) -> i32 {
 pub(crate) fn handed_out_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
     if gives_no_shadow(&ctx, 3) {
         entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+    } else {
+        flight::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
     }
     0
 }
@@ -190,6 +201,8 @@ pub(crate) fn handed_out_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
 pub(crate) fn handed_out_fentry_entry(ctx: FEntryContext) -> i32 {
     if gives_no_shadow(&ctx, 2) {
         entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+    } else {
+        flight::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
     }
     0
 }

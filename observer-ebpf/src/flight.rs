@@ -2,7 +2,7 @@
 
 use aya_log_ebpf::warn;
 use observer_ebpf::{
-    record::{F_CACHED, F_COUNT_DROPPED, F_DIRECT, F_INSTALLED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED},
+    record::{F_CACHED, F_COUNT_DROPPED, F_DIRECT, F_INSTALLED, F_PIN_TRIED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED},
     slot,
 };
 
@@ -10,11 +10,14 @@ use crate::{
     count::{self, count},
     emit,
     filter::Filter,
-    flights::{self, Flight, Seated, flight_of},
+    flights::{self, Flight, Held, Seated, flight_of},
     globals,
     memory::{Copied, Memory},
-    task, wanted,
+    path, task, wanted,
 };
+
+/// `VM_FAULT_MAJOR`, the same on every kernel: the flight did not find its page in the swap cache, and got one.
+const MAJOR: u32 = 4;
 
 /// `do_swap_page` is entered.
 #[inline(always)]
@@ -27,7 +30,7 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
         return;
     }
     let (tid, tgid) = task::ids();
-    if !wanted::this_entry(entry) || !wanted::this_task(tid, tgid) {
+    if wanted::filtered() && !(wanted::this_entry(entry) && wanted::this_task(tid, tgid)) {
         return;
     }
     let index = slot::index(entry);
@@ -58,7 +61,8 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
             return;
         }
     };
-    // Word by word: a whole flight would be built on the stack and copied.
+    // Word by word: a whole flight would be built on the stack and copied. And what is not yet known in a way that the
+    // compiler does not gather into a call of `memset`, which here is a loop over bytes.
     let record = &mut flight.record;
     record.flags = 0;
     record.entry = entry;
@@ -66,13 +70,13 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     record.address = address;
     record.mm = mm;
     record.begin = now;
-    record.read_begin = 0;
-    record.read_end = 0;
-    record.pin_try = 0;
-    record.pin_drop = 0;
-    record.freed_own = 0;
-    record.lock_try = 0;
-    record.lock_end = 0;
+    count::clear(&mut record.read_begin);
+    count::clear(&mut record.read_end);
+    count::clear(&mut record.pin_try);
+    count::clear(&mut record.pin_drop);
+    count::clear(&mut record.freed_own);
+    count::clear(&mut record.lock_try);
+    count::clear(&mut record.lock_end);
     record.tid = tid;
     record.tgid = tgid;
     record.nr = 1;
@@ -116,7 +120,7 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     let cached = flags & (1 << (globals::PG_SWAPCACHE.load() & 63)) != 0;
     let (tid, tgid) = task::ids();
     let flight = flight_of(tid);
-    if flight.is_none() && !(wanted::this_task(tid, tgid) && of_wanted_entry(page)) {
+    if flight.is_none() && wanted::filtered() && !(wanted::this_task(tid, tgid) && of_wanted_entry(page)) {
         return;
     }
     if cached {
@@ -142,6 +146,34 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     flight.record.frees_read = slot.frees();
     flight.record.changes_read = slot.changes();
     flight.record.read_begin = task::now();
+}
+
+/// A page is added to the swap cache to be read into: what tells of such reads where no hook on the read itself does.
+#[inline(always)]
+pub(crate) fn reads_into_cache<M: Memory>(page: *const u8, entry: u64) {
+    if globals::READS_HOOKED.load() != 0 || path::current() == path::ZSWAP {
+        return;
+    }
+    let (tid, tgid) = task::ids();
+    let flight = flight_of(tid);
+    if flight.is_none() && !(wanted::this_task(tid, tgid) && wanted::this_entry(entry)) {
+        return;
+    }
+    // SAFETY: the hook's argument is a `struct page` or `struct folio`.
+    let nr = u64::from(pages(page, unsafe { M::read(page, globals::PAGE_FLAGS.load()) }));
+    count!(read_cached, nr);
+    if path::current() == path::SHMEM {
+        count!(shmem_cached, nr);
+    }
+    let Some(flight) = flight else {
+        count!(read_outside, nr);
+        return;
+    };
+    if flight.record.read_begin == 0 {
+        // As above: the first is the flight's own.
+        flight.record.flags |= F_CACHED;
+        flight.record.read_begin = task::now();
+    }
 }
 
 /// Whether what is read lies in a swap area that is to be observed.
@@ -179,7 +211,7 @@ pub(crate) fn read_end() {
 #[inline(always)]
 pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
     let (tid, _) = task::ids();
-    let Some(flight) = flight_of(tid) else {
+    let Some(Held { flight, seat }) = flights::held_by(tid) else {
         if let Some(vmf) = vmf {
             count_unknown_end::<M>(vmf);
         }
@@ -192,14 +224,23 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
     flight.record.fault_ret = fault_ret;
     if task::pte_present(pte) {
         flight.record.flags |= F_INSTALLED;
-        count!(installed);
+    }
+    if globals::READS_HOOKED.load() == 0 && has_read_pinned(flight) {
+        flight.record.flags |= F_DIRECT;
     }
     if let Some(slot) = Filter::at(flight.slot) {
         close(flight, slot, now);
     }
-    time(flight.record.flags, now.wrapping_sub(flight.record.begin));
-    count!(ended);
-    flights::leave(tid);
+    tally(flight, now.wrapping_sub(flight.record.begin));
+    flights::leave(seat, tid);
+}
+
+/// Whether a flight that took the pin has read past the swap cache, where no hook tells of reads: with the pin taken and
+/// a page to read into, it does, unless it was the pin of the swap cache's own read.
+#[inline(always)]
+fn has_read_pinned(flight: &Flight) -> bool {
+    let record = &flight.record;
+    record.flags & (F_PIN_TRIED | F_CACHED) == F_PIN_TRIED && record.pin_rc == 0 && record.fault_ret & MAJOR != 0
 }
 
 /// Takes the flight off its slot, and streams it if it was not alone there.
@@ -226,19 +267,28 @@ fn close(flight: &mut Flight, slot: Filter, now: u64) {
     }
 }
 
-/// Counts and times an ended flight by its path.
+/// Counts and times an ended flight by its path. One look-up for all counters: on kernels before 6.10 each is a call.
 #[inline(always)]
-fn time(flags: u32, ns: u64) {
-    if flags & F_DIRECT != 0 {
-        count!(direct);
-        count::flight_time(0, ns);
-    } else if flags & (F_CACHED | F_INSTALLED) != 0 {
-        count!(cached);
-        count::flight_time(1, ns);
-    } else {
-        count!(none);
-        count::flight_time(2, ns);
+fn tally(flight: &Flight, ns: u64) {
+    let Some(counters) = count::here() else { return };
+    let (flags, nr) = (flight.record.flags, flight.record.nr);
+    if flags & F_INSTALLED != 0 {
+        count!(counters, installed, 1);
     }
+    let path = if flags & F_DIRECT != 0 {
+        count!(counters, direct, 1);
+        if globals::READS_HOOKED.load() == 0 {
+            count!(counters, read_direct, u64::from(nr));
+        }
+        0
+    } else if flags & (F_CACHED | F_INSTALLED) != 0 {
+        count!(counters, cached, 1);
+        1
+    } else {
+        count!(counters, none, 1);
+        2
+    };
+    count::flight_time(path, ns);
 }
 
 /// An end without a begin: nothing is lost if the flight was none of ours.

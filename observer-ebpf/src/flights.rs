@@ -30,7 +30,7 @@ static SPILLS: Array<u32> = Array::with_max_entries(1, 0);
 /// A place for one open flight.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Seat {
+pub(crate) struct Seat {
     /// How many lay claim to it: whoever finds 1 after adding their own has it.
     claims: u32,
     /// Whose flight it is, see [`mark`]; 0: nobody's.
@@ -69,26 +69,43 @@ pub(crate) enum Seated {
     Nowhere,
 }
 
+/// An open flight and where it is kept.
+pub(crate) struct Held {
+    pub(crate) flight: &'static mut Flight,
+    /// Its seat; `None`: it found that taken.
+    pub(crate) seat: Option<*mut Seat>,
+}
+
 /// The open flight of a task.
 #[inline(always)]
 pub(crate) fn flight_of(tid: u32) -> Option<&'static mut Flight> {
-    let seat = seat_of(tid)?;
+    held_by(tid).map(|held| held.flight)
+}
+
+/// The same, to be taken out of the table.
+#[inline(always)]
+pub(crate) fn held_by(tid: u32) -> Option<Held> {
+    held(seat_of(tid)?, tid)
+}
+
+#[inline(always)]
+fn held(seat: *mut Seat, tid: u32) -> Option<Held> {
     if owner(seat) == mark(tid) {
-        return Some(flight(seat));
+        return Some(Held { flight: flight(seat), seat: Some(seat) });
     }
     if spills() == 0 {
         return None;
     }
-    SPILLED.get_ptr_mut(tid).map(flight)
+    SPILLED.get_ptr_mut(tid).map(|spilled| Held { flight: flight(spilled), seat: None })
 }
 
 /// Gives a task that begins a flight a seat.
 #[inline(always)]
 pub(crate) fn take_seat(tid: u32) -> Seated {
-    if let Some(stale) = flight_of(tid) {
-        return Seated::Stale(stale);
-    }
     let Some(seat) = seat_of(tid) else { return Seated::Nowhere };
+    if let Some(stale) = held(seat, tid) {
+        return Seated::Stale(stale.flight);
+    }
     // No compare-and-swap before 5.12: add first, then look. Of two that add, at least the later one sees both and backs
     // off; it may be that both do.
     let claims = core::mem::offset_of!(Seat, claims);
@@ -103,9 +120,8 @@ pub(crate) fn take_seat(tid: u32) -> Seated {
 
 /// Takes a task's flight out of the table.
 #[inline(always)]
-pub(crate) fn leave(tid: u32) {
-    let Some(seat) = seat_of(tid) else { return };
-    if owner(seat) == mark(tid) {
+pub(crate) fn leave(seat: Option<*mut Seat>, tid: u32) {
+    if let Some(seat) = seat {
         // Both words in one step: an owner taken out a little later could be the next one (arm64 keeps no such order).
         let claim_and_owner = u64::from(mark(tid)) << 32 | 1;
         add_u64(seat.cast(), core::mem::offset_of!(Seat, claims), claim_and_owner.wrapping_neg());

@@ -35,6 +35,8 @@ globals! {
     TASK_PID: u32 = 0;
     CAN_COPY: u32 = 0;
     WRITE_ENDS: u32 = 0;
+    READS_HOOKED: u32 = 1;
+    FILTERED: u32 = 0;
     WATCH: u32 = 0;
     ONLY_TYPES: u32 = u32::MAX;
     ONLY_PID: u32 = 0;

@@ -1,11 +1,12 @@
 //! The pin: `swapcache_prepare` and `swapcache_clear`, and what carries their meaning.
 
-use observer_ebpf::record::F_PIN_TRIED;
+use observer_ebpf::record::{F_PIN_TRIED, F_STREAMED};
 
 use crate::{
     count::count,
+    filter::Filter,
     flights::{Flight, flight_of},
-    path, task,
+    globals, path, task, wanted,
 };
 
 /// `-EEXIST`: somebody holds the pin.
@@ -18,7 +19,20 @@ pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
     match flight_of(task::ids().0) {
         Some(flight) if covers(entry, nr, flight.record.entry) => of_flight(flight, entry, nr, rc),
         other if rc != 0 => failed_outside(other.is_some()),
-        _ => {}
+        None => taken_outside(entry, nr),
+        Some(_) => {}
+    }
+}
+
+/// A pin was taken outside any flight. Shmem's swap-in may read past the swap cache with it (6.14 on).
+#[inline(always)]
+fn taken_outside(entry: u64, nr: u32) {
+    if globals::READS_HOOKED.load() != 0 || path::current() != path::SHMEM {
+        return;
+    }
+    let (tid, tgid) = task::ids();
+    if wanted::this_task(tid, tgid) && wanted::this_entry(entry) {
+        count!(shmem_pinned, u64::from(nr));
     }
 }
 
@@ -88,9 +102,18 @@ pub(crate) fn returned(rc: i32) {
 #[inline(always)]
 pub(crate) fn dropped(entry: u64) {
     let Some(flight) = flight_of(task::ids().0) else { return };
-    if flight.record.base == entry {
+    if flight.record.base == entry && may_be_awaited(flight) {
         flight.record.pin_drop = task::now();
     }
+}
+
+/// Whether somebody may wait for this flight's pin: the moment when it was alone with it is of no use to anybody. Of a
+/// range others wait on entries in other slots.
+#[inline(always)]
+fn may_be_awaited(flight: &Flight) -> bool {
+    flight.record.nr > 1
+        || flight.record.flags & F_STREAMED != 0
+        || Filter::at(flight.slot).is_none_or(|slot| slot.opens() != flight.opens_begin)
 }
 
 /// Whether the range of `nr` entries from `base` holds `entry`.

@@ -13,6 +13,12 @@ use crate::{globals, maps::WATCHED, task};
 #[map]
 static CGROUPS: CgroupArray = CgroupArray::with_max_entries(1, 0);
 
+/// Whether any filter is on: one global to read on the hot path, where each is three instructions.
+#[inline(always)]
+pub(crate) fn filtered() -> bool {
+    globals::FILTERED.load() != 0
+}
+
 /// Whether flights of the running task are to be observed.
 #[inline(always)]
 pub(crate) fn this_task(tid: u32, tgid: u32) -> bool {

@@ -19,7 +19,7 @@ use observer::kernel::btf::{
 
 /// The section 3 table of the kernel notes: every function that some kernel's plan may hook.
 const FUNCTIONS: &str = "do_swap_page handle_mm_fault __handle_mm_fault swapcache_prepare swapcache_clear __swap_duplicate \
-    swap_duplicate swap_dup_entry_direct folio_dup_swap __swap_count swap_free swap_free_nr __swap_entry_free \
+    swap_duplicate swap_dup_entry_direct folio_dup_swap __swap_count swap_free swap_free_nr __swap_entry_free __swap_entry_free_locked \
     swap_entries_free swap_entry_range_free swap_range_free cluster_swap_free_nr free_swap_slot swapcache_free_entries \
     swap_entries_put_map swap_entries_put_cache swap_put_entries_direct swap_put_entries_cluster \
     __swap_cluster_free_entries folio_put_swap free_swap_and_cache free_swap_and_cache_nr put_swap_page put_swap_folio \

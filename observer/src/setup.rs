@@ -106,7 +106,8 @@ fn decide(facts: &Facts, tried: &Tried, backends: Backends) -> Result<Plan, Refu
     let (Some(symbols), Some(btf)) = (&facts.symbols, &facts.btf) else { return Err(refusal::unseen(facts)) };
     let no_kprobes = no_kprobes(&facts.host);
     let host = &facts.host;
-    let machine = Machine { arch: &host.arch, uffd_wp: host.uffd_wp, version: host.release.version };
+    let machine =
+        Machine { arch: &host.arch, uffd_wp: host.uffd_wp, preempts: host.preempts, version: host.release.version };
     let evidence = Evidence { symbols, btf, trials: &tried.fentry, no_kprobes, copy: tried.copy, backends, machine };
     plan::plan(&evidence).map_err(|error| refusal::cannot_plan(facts, tried, backends, &error))
 }

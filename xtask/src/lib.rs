@@ -1,6 +1,7 @@
 //! Chores of the workspace as a library, so that tests and the demo drive guests without a shell in between.
 
 pub mod arch;
+pub mod bench;
 pub mod build;
 pub mod commands;
 pub mod dist;

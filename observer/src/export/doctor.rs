@@ -18,7 +18,7 @@ use crate::{
     exit::Exit,
     kernel::{
         facts::Facts,
-        plan::{self, Hook, Missing},
+        plan::{self, Hook, Missing, Spared},
     },
     selftest,
     setup::{Refusal, Survey, Tried},
@@ -55,6 +55,8 @@ pub struct Doctor<'a> {
     pub race: Race,
     /// The hooks, with the reason for each.
     pub hooks: &'a [Hook],
+    /// Hooks that could be attached and are not, because others tell the same.
+    pub spared: &'a [Spared],
     /// Why this host does not allow observing; `null`: it does.
     pub refusal: Option<&'a Refusal>,
     /// What the kernel said to programs loaded for trial; `null`: it did not come to that.
@@ -84,6 +86,7 @@ impl<'a> Doctor<'a> {
             },
             race: reachability(state, facts.swaps.as_deref()),
             hooks: plan.map_or(&[], |plan| &plan.hooks),
+            spared: plan.map_or(&[], |plan| &plan.spared),
             refusal: survey.plan.as_ref().err().map(AsRef::as_ref),
             trial: survey.tried.as_ref(),
             self_test: None,

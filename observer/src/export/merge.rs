@@ -160,7 +160,7 @@ fn add_swapouts(all: &mut SwapOuts, one: &SwapOuts) {
     *all = SwapOuts {
         handed_out: all.handed_out + handed_out,
         written: all.written + written,
-        freed: all.freed + freed,
+        freed: sum(all.freed, freed),
         kernel: sum(all.kernel, kernel),
     };
 }

@@ -96,10 +96,13 @@ fn swapping(page: &mut Page, summary: &Summary) {
         .count(&[], kernel);
     }
     let outs = &summary.swapouts;
-    page.family("observer_entries", Kind::Counter, "", "What happened to swap entries, of the whole host.")
+    let entries = page
+        .family("observer_entries", Kind::Counter, "", "What happened to swap entries, of the whole host.")
         .count(&[("event", "handed_out")], outs.handed_out)
-        .count(&[("event", "written")], outs.written)
-        .count(&[("event", "freed")], outs.freed);
+        .count(&[("event", "written")], outs.written);
+    if let Some(freed) = outs.freed {
+        entries.count(&[("event", "freed")], freed);
+    }
     if let Some(kernel) = outs.kernel {
         page.family(
             "observer_kernel_swapouts",

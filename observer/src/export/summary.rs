@@ -19,6 +19,7 @@ use crate::{
         wait::Wait,
     },
     exit::{Exit, Weighed},
+    kernel::plan::Meaning,
     outcome::{Clocks, Context, Ended, Kernel, Known, Swap},
     probe::SelfCost,
 };
@@ -55,8 +56,8 @@ pub struct SwapOuts {
     pub handed_out: u64,
     /// Written to their device.
     pub written: u64,
-    /// Released.
-    pub freed: u64,
+    /// Released; `None`: no hook tells, because nothing could follow from it here.
+    pub freed: Option<u64>,
     /// The kernel's own count over the same time: `pswpout`, with `swpout_zero` and `zswpout` where there are.
     pub kernel: Option<u64>,
 }
@@ -368,5 +369,6 @@ fn swap_ins(known: &Known<'_>) -> SwapIns {
 fn swap_outs(known: &Known<'_>) -> SwapOuts {
     let counters = &known.sample.snapshot.counters;
     let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_out_since(before));
-    SwapOuts { handed_out: counters.handed_out, written: counters.written, freed: counters.freed, kernel }
+    let freed = known.context.kernel.backend.contains_key(Meaning::Freed.name()).then_some(counters.freed);
+    SwapOuts { handed_out: counters.handed_out, written: counters.written, freed, kernel }
 }

@@ -5,6 +5,7 @@ mod candidates;
 mod layout;
 mod meaning;
 mod offsets;
+mod spare;
 mod state;
 mod why_not;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use layout::PteLayout;
 pub use meaning::Meaning;
 pub use offsets::Offsets;
+pub use spare::Spared;
 pub use state::State;
 
 use super::{
@@ -96,6 +98,8 @@ pub struct Plan {
     pub state: State,
     /// The hooks.
     pub hooks: Vec<Hook>,
+    /// Hooks that could be attached and are not, because others tell the same.
+    pub spared: Vec<Spared>,
     /// What is degraded.
     pub missing: Vec<Missing>,
     /// Where things lie.
@@ -108,6 +112,17 @@ impl Plan {
     /// The hooks of a meaning.
     pub fn of(&self, meaning: Meaning) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |hook| hook.meaning == meaning)
+    }
+
+    /// Whether every read from a swap device is told of, by a hook on it or without one.
+    pub fn tells_reads(&self) -> bool {
+        self.missing.iter().all(|gap| gap.meaning != Meaning::ReadBegin)
+    }
+
+    /// The hook on the begin of reads, attached or spared.
+    pub fn read_hook(&self) -> Option<&Hook> {
+        let spared = self.spared.iter().map(|spared| &spared.hook);
+        self.hooks.iter().chain(spared).find(|hook| hook.meaning == Meaning::ReadBegin)
     }
 
     /// By meaning: backend and function, as every JSON object shows them.
@@ -152,6 +167,8 @@ pub struct Machine<'a> {
     pub arch: &'a str,
     /// Whether userfaultfd can write-protect pages here; `None`: it was not to be found out.
     pub uffd_wp: Option<bool>,
+    /// Whether tasks are preempted in the kernel, so that programs are skipped; `None`: it was not to be found out.
+    pub preempts: Option<bool>,
     /// The kernel's branch, for what leaves no other trace.
     pub version: Option<(u32, u32)>,
 }
@@ -190,6 +207,7 @@ const DIRECT_CALLS: &str = "register_ftrace_direct";
 pub fn symbols_of_interest() -> Vec<&'static str> {
     let mut names: Vec<_> = CANDIDATES.iter().map(|candidate| candidate.symbol).collect();
     names.extend(state::SYMBOLS);
+    names.extend(spare::OF_ZSWAP);
     names.push(DIRECT_CALLS);
     names.sort_unstable();
     names.dedup();
@@ -228,7 +246,8 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
-    Ok(Plan { state, hooks, missing, offsets, pte })
+    let spared = spare::take(state, evidence, &mut hooks, &mut missing);
+    Ok(Plan { state, hooks, spared, missing, offsets, pte })
 }
 
 /// The hooks for one meaning: those of the first group of candidates that this kernel has; and what of the group is
@@ -282,6 +301,10 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -
     if candidate.many_params && prototype.params.len() > SMALL_TRAMPOLINE && !takes_many_params(evidence) {
         let why = format!("{symbol}: the trampoline of so old a kernel takes {SMALL_TRAMPOLINE} arguments at most");
         return Err(WhyNot::Refused(why));
+    }
+    if evidence.symbols.has(candidate.not_beside) {
+        let why = format!("{symbol}: releases that pass {} do not pass here", candidate.not_beside);
+        return Err(WhyNot::Unfit(why));
     }
     let make =
         |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };

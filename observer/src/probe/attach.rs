@@ -143,7 +143,7 @@ struct Widener<'a> {
 /// The widener goes on the return of the read that the plan hooks; without the bypass on its begin, while the page is
 /// locked.
 fn widener(plan: &Plan) -> Result<Widener<'_>, LoadError> {
-    let Some(read) = plan.of(Meaning::ReadBegin).next() else {
+    let Some(read) = plan.read_hook() else {
         return Err(LoadError::Object("no read hook on this kernel, so nothing to widen".to_owned()));
     };
     let trampoline = matches!(read.backend, Backend::Fentry | Backend::Fexit);

@@ -51,7 +51,7 @@ pub(super) fn sum(map: &PerCpuArray<MapData, Counters>) -> Result<Counters, MapE
             *sum += value;
         }
     }
-    Ok(bytemuck::cast(words))
+    Ok(bytemuck::cast::<_, Counters>(words).with_derived())
 }
 
 /// Adds up the histograms.

@@ -28,6 +28,13 @@ pub struct Only {
     pub cgroup: Option<Arc<OwnedFd>>,
 }
 
+impl Only {
+    /// Whether it leaves anything out.
+    pub(super) fn is_something(&self) -> bool {
+        self.types != u32::MAX || self.pid != 0 || self.comm != [0; 16] || self.cgroup.is_some()
+    }
+}
+
 impl Default for Only {
     fn default() -> Self {
         Self { types: u32::MAX, pid: 0, comm: [0; 16], cgroup: None }

@@ -65,12 +65,15 @@ impl Probes {
     }
 
     fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
+        // Without a hook on reads, the end of a flight counts its own.
+        let hooked = ebpf.programs().any(|(name, program)| name.starts_with("read_begin") && program.fd().is_ok());
+        let counts_reads = if hooked { "read_begin" } else { "flight_end" };
         let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
         let programs = ebpf
             .programs()
             .filter_map(|(name, program)| {
                 let fd = program.fd().ok()?.as_fd().as_raw_fd();
-                Some(Loaded { fd, counts_reads: name.starts_with("read_begin") })
+                Some(Loaded { fd, counts_reads: name.starts_with(counts_reads) })
             })
             .collect();
         let map = |ebpf: &mut Ebpf, name| {

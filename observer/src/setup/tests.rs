@@ -20,6 +20,7 @@ fn facts(kernel: &str) -> Facts {
         Host { kprobe_pmu: Some(8), kprobes_armed: None, ftrace_enabled: Some(true), ..Host::gather(&Tree::system()) };
     facts.host.arch = "x86_64".into();
     facts.host.lockdown = Lockdown::None;
+    facts.host.preempts = Some(false);
     facts
 }
 

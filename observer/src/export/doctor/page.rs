@@ -3,7 +3,7 @@
 use super::{Answer, Doctor, host};
 use crate::{
     kernel::{
-        plan::{Hook, Missing},
+        plan::{Hook, Missing, Spared},
         swaps::{SwapArea, Synchronous},
     },
     selftest::Outcome,
@@ -25,6 +25,7 @@ pub fn page(doctor: &Doctor<'_>) -> String {
     page.observing(doctor);
     page.self_test(doctor.self_test.as_ref());
     page.hooks(doctor.hooks);
+    page.spared(doctor.spared);
     page.degraded(kernel.degraded);
     page.title("host");
     for (label, text) in host::rows(doctor.facts, doctor.trial) {
@@ -131,6 +132,17 @@ impl Page {
             let (meaning, backend) = (hook.meaning.name(), hook.backend.name());
             self.row(meaning, &format!("{backend} {}", hook.symbol));
             self.row("", &hook.reason);
+        }
+    }
+
+    fn spared(&mut self, spared: &[Spared]) {
+        if spared.is_empty() {
+            return;
+        }
+        self.title("not hooked, as others tell the same");
+        for Spared { hook, instead } in spared {
+            self.row(hook.meaning.name(), &hook.symbol);
+            self.row("", instead);
         }
     }
 

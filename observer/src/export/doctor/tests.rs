@@ -32,12 +32,16 @@ fn a_host_that_allows_it() {
     assert_eq!((&json["race"]["answer"], &json["race"]["waits"]), (&"no".into(), &"yes".into()));
     assert!(json["trial"]["fentry"].as_object().unwrap()["do_swap_page"].is_null(), "taken");
     assert!(json["refusal"].is_null());
+    assert_eq!(
+        (&json["spared"][0]["meaning"], &json["spared"][0]["symbol"]),
+        (&"read_begin".into(), &"swap_read_folio".into())
+    );
     let page = page(&doctor);
     for line in [
         "state             pinned, wait queue",
         "/dev/zram0        31 MiB, 128 KiB used, priority -2",
         "                  synchronous: zram0 is zram: compressed memory",
-        "observing         possible, with 15 hooks",
+        "observing         possible, with 11 hooks",
         "flight end        fexit do_swap_page",
         "lockdown          off",
     ] {

@@ -28,7 +28,7 @@ pub(super) fn counts(page: &mut Markup, summary: &Summary) {
         ("pins lost", (pins.eexist + pins.enoent).to_string(), "another task held it, or had finished"),
         ("entries handed out", outs.handed_out.to_string(), ""),
         ("entries written", outs.written.to_string(), ""),
-        ("entries freed", outs.freed.to_string(), ""),
+        ("entries freed", known(outs.freed), ""),
     ];
     let rows = rows.into_iter().map(|(what, count, meaning)| [what.to_owned(), count, meaning.to_owned()]);
     page.table(&["what", "count", "meaning"], rows);

@@ -25,6 +25,8 @@ pub(super) struct Candidate {
     /// Hooked beside another candidate, not instead of it.
     pub(super) also: bool,
     pub(super) goes_with: &'static str,
+    /// A function of the kernel that takes part of what should pass here; empty: there is none.
+    pub(super) not_beside: &'static str,
 }
 
 impl Candidate {
@@ -70,6 +72,7 @@ const fn candidate(
         many_params: false,
         also: false,
         goes_with: "",
+        not_beside: "",
     }
 }
 
@@ -185,6 +188,13 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "count_drop_fentry_entry_nr"),
         &[(Kprobe, "count_drop_kprobe_entry_nr")],
     ),
+    // Every reference and the swap cache's hold go here, one entry at a time, and what it returns is what is left: one
+    // trampoline instead of two kprobes, where functions that are given an entry cannot have one.
+    Candidate {
+        needs: (Offsets::tell_areas, "where a swap area keeps its number is unknown"),
+        not_beside: "swap_entry_range_free",
+        ..candidate(Meaning::Freed, "__swap_entry_free_locked", "PII", (Fexit, "freed_fexit_si_offset_usage"), &[])
+    },
     // The funnel through which every entry goes when its last reference is gone. Not swap_free: on pinned kernels the
     // entry is released by swapcache_clear, and unmap, exit and swapoff do not pass through swap_free at all.
     candidate(

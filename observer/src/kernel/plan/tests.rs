@@ -84,6 +84,10 @@ fn table(plan: &Plan) -> String {
         let (meaning, backend) = (meaning.name(), backend.name());
         writeln!(text, "hook      {meaning:<16}  {backend:<9}  {symbol:<21}  {program}\n{:10}{reason}", "").unwrap();
     }
+    for Spared { hook, instead } in &plan.spared {
+        let (meaning, backend) = (hook.meaning.name(), hook.backend.name());
+        writeln!(text, "spared    {meaning:<16}  {backend:<9}  {}\n{:10}{instead}", hook.symbol, "").unwrap();
+    }
     for Missing { meaning, reason, consequence } in &plan.missing {
         writeln!(text, "missing   {:<16}  {reason}\n{:10}{consequence}", meaning.name(), "").unwrap();
     }
@@ -153,7 +157,7 @@ fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
 fn arm64_s_layouts_are_told_by_what_the_kernel_shows() {
     let layout = |kernel: &str, uffd_wp, version| {
         let mut kernel = Kernel::new(kernel);
-        kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
+        kernel.machine = Machine { arch: "aarch64", uffd_wp, preempts: None, version };
         kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
     };
     // Whatever userfaultfd says: without the exclusive bit there is one layout only.
@@ -266,25 +270,26 @@ fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
     kernel.copy = false;
     let plan = kernel.plan().unwrap();
     let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
-    assert_eq!(gone, [Meaning::PinTry, Meaning::CountDrop, Meaning::Freed, Meaning::HandedOut]);
-    let expected = "free_swap_slot: the trampoline refuses it (EINVAL, arg type STRUCT is unsupported), \
+    assert_eq!(gone, [Meaning::PinTry, Meaning::HandedOut]);
+    let expected = "add_to_swap_cache: the trampoline refuses it (EINVAL, arg type STRUCT is unsupported), \
         and kprobe programs may not read kernel memory here";
-    assert_eq!(missing(&plan, Meaning::Freed).unwrap().reason, expected);
+    assert_eq!(missing(&plan, Meaning::HandedOut).unwrap().reason, expected);
     assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Fentry | Backend::Fexit)));
 }
 
 #[test]
 fn a_copy_in_the_place_of_a_function_is_named() {
-    let plan = Kernel::new("6.18.15").leave_copy("swap_entries_free").plan().unwrap();
-    let gap = missing(&plan, Meaning::Freed).unwrap();
-    let expected = "of swap_entries_free the compiler left only swap_entries_free.isra.0, which BTF does not describe";
-    assert_eq!((gap.reason.as_str(), gap.consequence.as_str()), (expected, Meaning::Freed.without().unwrap()));
-    assert_eq!(plan.hooks.len() + 1, Kernel::new("6.18.15").plan().unwrap().hooks.len());
+    let plan = Kernel::new("6.18.15").leave_copy("swapcache_clear").plan().unwrap();
+    let gap = missing(&plan, Meaning::PinDrop).unwrap();
+    let expected = "of swapcache_clear the compiler left only swapcache_clear.isra.0, which BTF does not describe";
+    assert_eq!((gap.reason.as_str(), gap.consequence.as_str()), (expected, Meaning::PinDrop.without().unwrap()));
+    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "swap_entries_free")], "needed then");
 }
 
 #[test]
 fn half_of_a_pair_of_functions_is_a_gap_too() {
-    let plan = Kernel::new("6.12.117").leave_copy("swap_entry_range_free").plan().unwrap();
+    let plan =
+        Kernel::new("6.12.117").leave_copy("swap_entry_range_free").leave_copy("swapcache_clear").plan().unwrap();
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "free_swap_slot")]);
     let gap = missing(&plan, Meaning::Freed).unwrap();
     assert!(gap.reason.contains("swap_entry_range_free.isra.0"), "{}", gap.reason);
@@ -294,7 +299,7 @@ fn half_of_a_pair_of_functions_is_a_gap_too() {
 
 #[test]
 fn a_function_that_is_gone_or_not_in_the_btf_is_a_gap() {
-    let plan = Kernel::new("6.12.117").without("swap_read_folio").plan().unwrap();
+    let plan = Kernel::new("6.1.192").without("swap_readpage").plan().unwrap();
     let gap = missing(&plan, Meaning::ReadBegin).unwrap();
     assert_eq!(gap.reason, "no function swap_read_folio or swap_readpage");
     let mut kernel = Kernel::new("6.12.117");
@@ -335,5 +340,31 @@ fn a_backported_fix_shows_in_the_symbols() {
 fn each_hook_is_named_by_backend_and_function() {
     let backends = Kernel::new("6.12.117").plan().unwrap().backends();
     assert_eq!(backends["flight end"], "fexit do_swap_page");
-    assert_eq!(backends["entry freed"], "fentry free_swap_slot, fentry swap_entry_range_free");
+    assert_eq!(backends["pin path"], "fentry shmem_swapin_folio, fexit shmem_swapin_folio");
+}
+
+#[test]
+fn what_others_tell_as_well_is_not_hooked() {
+    let spared = |kernel: &Kernel| kernel.plan().unwrap().spared.iter().map(|spared| spared.hook.meaning).collect();
+    let all: Vec<Meaning> = spared(&Kernel::new("6.12.117"));
+    assert_eq!(all, [Meaning::ReadBegin, Meaning::ReadEnd, Meaning::Freed, Meaning::Freed]);
+    assert!(Kernel::new("6.12.117").plan().unwrap().tells_reads());
+    // On kprobes nothing tells when shmem has left its path.
+    let kprobes: Vec<Meaning> = spared(&Kernel::new("6.12.117").refuse_all());
+    assert_eq!(kprobes, [Meaning::Freed, Meaning::Freed]);
+    // zswap adds pages to the swap cache that nobody reads.
+    let mut zswap = Kernel::new("6.12.117");
+    zswap.symbols.wanted.get_mut("zswap_load").unwrap().definitions.push('T');
+    assert_eq!(backends(&zswap.plan().unwrap(), Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
+    // A skipped program must not take more than its own part with it.
+    let mut preempts = Kernel::new("6.12.117");
+    preempts.machine.preempts = None;
+    assert_eq!(backends(&preempts.plan().unwrap(), Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
+    // Without a pin every release matters; one trampoline tells of references as well.
+    let plan = Kernel::new("5.10.223").plan().unwrap();
+    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fexit, "__swap_entry_free_locked")]);
+    assert_eq!(plan.spared.iter().map(|spared| spared.hook.meaning).collect::<Vec<_>>(), [Meaning::CountDrop]);
+    let refused = Kernel::new("5.10.223").refuse_all().plan().unwrap();
+    assert_eq!(backends(&refused, Meaning::Freed), [(Backend::Kprobe, "free_swap_slot")]);
+    assert_eq!(backends(&refused, Meaning::CountDrop), [(Backend::Kprobe, "swap_free")]);
 }

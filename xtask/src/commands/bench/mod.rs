@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what is measured across the guests' kernels, as tables.
 
+mod overhead;
 mod pin;
 mod tables;
 
@@ -15,6 +16,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     Pin(pin::Args),
+    Overhead(overhead::Args),
 }
 
 /// Measures.
@@ -24,5 +26,6 @@ enum What {
 pub fn run(args: &Args) -> Result<u8> {
     match &args.what {
         What::Pin(args) => pin::run(args),
+        What::Overhead(args) => overhead::run(args),
     }
 }

@@ -1,0 +1,3 @@
+//! Benchmarks: what observing costs, in guests that count instructions.
+
+pub mod overhead;
