@@ -135,8 +135,7 @@ fn finding(terminal: &mut Terminal, folder: &Path) {
         ["walker", "entry", "dangerous"].into_iter().all(|name| text.lines().any(|line| line.starts_with(name)))
     });
     // Page by page to the end, which lists every moment.
-    terminal.keys("\x1b[6~\x1b[6~\x1b[6~\x1b[6~");
-    terminal.becomes("what the lanes' letters mean", |text| text.contains("PTE unchanged: installs"));
+    terminal.keys_until("\x1b[6~", "what the lanes' letters mean", |text| text.contains("PTE unchanged: installs"));
     terminal.resize(SIZE.0, SIZE.1);
     terminal.keys("e");
     terminal.becomes("the written picture", |text| text.contains("wrote observer-") && text.contains(".svg"));

@@ -105,6 +105,16 @@ impl Terminal {
         self.keyboard.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Types the same again and again, as somebody would who looks for something, until the screen is as it should be.
+    pub(crate) fn keys_until(&mut self, keys: &str, what: &str, right: impl Fn(&str) -> bool) {
+        let begin = Instant::now();
+        while !right(&self.text()) {
+            assert!(begin.elapsed() < PATIENCE, "not on the screen: {what}\n{}", self.text());
+            self.keys(keys);
+            thread::sleep(SETTLES);
+        }
+    }
+
     /// What is on the screen.
     pub(crate) fn text(&self) -> String {
         self.screen.lock().unwrap().screen().contents()

@@ -84,6 +84,11 @@ pub(super) fn no_losses(value: &Value) -> Result<(), String> {
     ensure(some.is_empty(), || format!("losses: {some:?}"))
 }
 
+/// Programs that a preemptible kernel has skipped.
+pub(super) fn skipped(value: &Value) -> u64 {
+    value.pointer("/losses/program_skipped").and_then(Value::as_u64).unwrap_or(0)
+}
+
 /// Swap-ins seen and lost equal the kernel's own count. A kernel before 5.12 does not tell what it skipped: null.
 fn counts_agree(value: &Value) -> Result<u64, String> {
     let (seen, kernel) = (number(value, "/swapins/seen")?, number(value, "/swapins/kernel")?);

@@ -5,10 +5,15 @@ mod hold;
 
 use super::steps::Step;
 
-/// One thread holds a page up for 90 ms, two others come for it. All of it is over the budget.
+/// One thread holds a page up for 90 ms, two others come for it. All of it is over the budget. Where a preemptible kernel has
+/// skipped programs, up to twice again: what was skipped cannot be compared.
 pub(super) const HOLD: Step = Step {
     name: "hold",
-    command: "observer record --widen 90ms --widen-comm victim --budget 1ms --json -- /witness hold --rounds 24 --threads 2",
+    command: "for try in 1 2 3; do \
+              observer record --widen 90ms --widen-comm victim --budget 1ms --json \
+                  -- /witness hold --rounds 24 --threads 2 >/tmp/hold 2>/tmp/hold.err; code=$?; \
+              grep -q '\"program_skipped\":[1-9]' /tmp/hold || break; done; \
+              cat /tmp/hold; cat /tmp/hold.err >&2; rm /tmp/hold /tmp/hold.err; exit $code",
     check: hold::check,
 };
 
