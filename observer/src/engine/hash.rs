@@ -15,13 +15,22 @@ impl Hasher for NumberHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_ne_bytes(*word));
+        }
+        for byte in rest {
             self.write_u64(u64::from(*byte));
         }
     }
 
     fn write_u32(&mut self, number: u32) {
         self.write_u64(number.into());
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        // What tells the variants of an enum apart.
+        self.write_u64(number.cast_unsigned() as u64);
     }
 
     fn write_u64(&mut self, number: u64) {

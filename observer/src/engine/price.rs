@@ -1,12 +1,12 @@
 //! What waits cost, added up: altogether, and by who waited, on which device, and for whom. Every table is bounded.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
 use serde::Serialize;
 
 use super::{
     event::{Comm, Nanos, Task},
+    hash::NumberMap,
     wait::{Wait, WaitEnd, WaitKind},
 };
 
@@ -101,11 +101,11 @@ impl Price {
 
 /// Prices by a key and the kind of wait.
 #[derive(Debug)]
-pub struct Table<K>(HashMap<(WaitKind, K), Price>);
+pub struct Table<K>(NumberMap<(WaitKind, K), Price>);
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(NumberMap::default())
     }
 }
 
@@ -167,16 +167,15 @@ impl Prices {
             WaitKind::FolioLock => &mut self.folio_lock,
         }
         .wait(wait);
-        let mut listed = vec![
+        let holder = wait.holder.as_ref().map(|hold| &hold.task);
+        let listed = [
             self.tasks.wait(key(&wait.task), wait),
             self.commands.wait(wait.task.comm, wait),
             self.cgroups.wait(wait.cgroup, wait),
             self.devices.wait(wait.entry.kind(), wait),
+            holder.is_none_or(|holder| self.edges.wait((key(holder), key(&wait.task)), wait)),
+            holder.is_none_or(|holder| self.command_edges.wait((holder.comm, wait.task.comm), wait)),
         ];
-        if let Some(holder) = wait.holder.as_ref().map(|hold| &hold.task) {
-            listed.push(self.edges.wait((key(holder), key(&wait.task)), wait));
-            listed.push(self.command_edges.wait((holder.comm, wait.task.comm), wait));
-        }
         self.not_listed += listed.iter().filter(|listed| !**listed).count() as u64;
     }
 }
