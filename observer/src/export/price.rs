@@ -54,6 +54,9 @@ pub struct PriceRow {
     pub kind: WaitKind,
     /// Who; of an edge: `holder -> waiter`.
     pub who: String,
+    /// Of an edge: the holder alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// What it paid.
     #[serde(flatten)]
     pub price: Price,
@@ -107,8 +110,8 @@ impl PriceSummary {
             commands: rows(prices.commands.rows(), ToString::to_string),
             cgroups: rows(prices.cgroups.rows(), ToString::to_string),
             devices: rows(prices.devices.rows(), device),
-            edges: rows(prices.edges.rows(), |(holder, waiter)| format!("{} -> {}", task(holder), task(waiter))),
-            command_edges: rows(prices.command_edges.rows(), |(holder, waiter)| format!("{holder} -> {waiter}")),
+            edges: edges(prices.edges.rows(), task),
+            command_edges: edges(prices.command_edges.rows(), ToString::to_string),
             not_listed: prices.not_listed,
         };
         all.set_against(against);
@@ -150,7 +153,16 @@ impl PriceSummary {
 }
 
 fn rows<K>(rows: Vec<(WaitKind, K, Price)>, who: impl Fn(&K) -> String) -> Vec<PriceRow> {
-    rows.into_iter().take(LISTED).map(|(kind, key, price)| PriceRow { kind, who: who(&key), price }).collect()
+    let row = |(kind, key, price)| PriceRow { kind, who: who(&key), holder: None, price };
+    rows.into_iter().take(LISTED).map(row).collect()
+}
+
+fn edges<K>(rows: Vec<(WaitKind, (K, K), Price)>, name: impl Fn(&K) -> String) -> Vec<PriceRow> {
+    let row = |(kind, (holder, waiter), price): (_, (K, K), _)| {
+        let holder = name(&holder);
+        PriceRow { kind, who: format!("{holder} -> {}", name(&waiter)), holder: Some(holder), price }
+    };
+    rows.into_iter().take(LISTED).map(row).collect()
 }
 
 fn add_rows(all: &mut Vec<PriceRow>, more: &[PriceRow]) {
@@ -195,7 +207,8 @@ mod tests {
     use crate::engine::totals::Durations;
 
     fn row(who: &str, waited_ns: u64) -> PriceRow {
-        PriceRow { kind: WaitKind::Pin, who: who.to_owned(), price: Price { waits: 1, waited_ns, ..Price::default() } }
+        let price = Price { waits: 1, waited_ns, ..Price::default() };
+        PriceRow { kind: WaitKind::Pin, who: who.to_owned(), holder: None, price }
     }
 
     #[test]

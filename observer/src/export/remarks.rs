@@ -132,8 +132,7 @@ fn one_hot_holder(evidence: &Evidence<'_>) -> Option<Remark> {
 /// The holder that was waited for longest: who, for what, how often, how long.
 fn hottest(edges: &[PriceRow]) -> Option<(&str, WaitKind, u64, u64)> {
     let mut holders: Vec<(&str, WaitKind, u64, u64)> = Vec::new();
-    for row in edges {
-        let holder = row.who.split(" -> ").next().unwrap_or_default();
+    for (row, holder) in edges.iter().filter_map(|row| Some((row, row.holder.as_deref()?))) {
         match holders.iter_mut().find(|known| (known.0, known.1) == (holder, row.kind)) {
             Some(known) => {
                 known.2 += row.price.waits;
@@ -207,8 +206,9 @@ mod tests {
         price
     }
 
-    fn edge(who: &str, waits: u64, waited_ns: u64) -> PriceRow {
-        PriceRow { kind: WaitKind::Pin, who: who.to_owned(), price: Price { waits, waited_ns, ..Price::default() } }
+    fn edge(holder: &str, waiter: &str, waits: u64, waited_ns: u64) -> PriceRow {
+        let price = Price { waits, waited_ns, ..Price::default() };
+        PriceRow { kind: WaitKind::Pin, who: format!("{holder} -> {waiter}"), holder: Some(holder.to_owned()), price }
     }
 
     #[test]
@@ -233,13 +233,10 @@ mod tests {
         let histograms = Histograms::default();
         let mut price = waited(20, 100);
         price.edges =
-            vec![edge("a (pid 1, tid 1) -> b", 6, 30), edge("a (pid 1, tid 1) -> c", 6, 30), edge("d -> b", 8, 40)];
+            vec![edge("a -> z (tid 1)", "b", 6, 30), edge("a -> z (tid 1)", "c", 6, 30), edge("d", "b", 8, 40)];
         let remarks = remarks(evidence(&price, &histograms));
         assert_eq!(remarks.len(), 1);
-        assert!(
-            remarks[0].text.contains("60%") && remarks[0].text.contains("a (pid 1, tid 1), 12 waits"),
-            "{remarks:?}"
-        );
+        assert!(remarks[0].text.contains("60%") && remarks[0].text.contains("a -> z (tid 1), 12 waits"), "{remarks:?}");
         price.pin.sums.waited_ns = 200;
         assert!(told(evidence(&price, &histograms)).is_empty());
     }
