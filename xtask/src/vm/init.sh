@@ -36,15 +36,15 @@ if [ "$GUEST_TTY" = 1 ]; then
     export TERM="$GUEST_TERM"
     stty -F $CONSOLE sane rows "$GUEST_ROWS" cols "$GUEST_COLUMNS"
     follow_window &
-    setsid -c sh /etc/command <$CONSOLE >$CONSOLE 2>&1
+    # When the first process of a session ends, its terminal hangs up and drops what it has not sent: stty waits until
+    # all has left.
+    setsid -c sh -c "sh /etc/command; code=\$?; stty -F $CONSOLE sane; exit \$code" <$CONSOLE >$CONSOLE 2>&1
 else
     # Told in the log: a guest that died before was none of the command's doing.
     echo "guest: the command begins" >$CONSOLE
     sh /etc/command </dev/null >$STDOUT 2>$STDERR
 fi
 code=$?
-# A virtio console cannot be asked whether the host has read everything: a long last word was cut under load.
-[ "$GUEST_TTY" = 1 ] && sleep 2
 
 # stty waits until all output has left the port, even where something in the background still holds it open.
 for port in $CONSOLE $STDOUT $STDERR; do stty -F $port -echo; done
