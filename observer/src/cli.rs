@@ -108,6 +108,10 @@ pub struct ObserveArgs {
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
     pub ring_size: u32,
+    /// Let the kernel count how often and how long each program runs, for as long as this observes; each run then costs
+    /// two more readings of a clock
+    #[arg(long)]
+    pub program_stats: bool,
     /// Seats for open flights: for tests of what happens where tasks share them
     #[arg(long, hide = true, value_name = "N", default_value = "16384", value_parser = flight_seats)]
     pub flight_seats: u32,

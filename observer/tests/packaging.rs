@@ -9,6 +9,7 @@ use observer::{
         openmetrics::{Dialect, Own, page},
         remarks::Budget,
     },
+    probe::{ProgramRun, ProgramStats, RingUse, SelfCost},
     record::replay,
 };
 
@@ -16,11 +17,18 @@ fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The names of all samples of the fixture's page, which has every family once there is a budget.
+/// The names of all samples of the fixture's page, which has every family once there is a budget and what an older
+/// recording lacks of the own cost.
 fn exported() -> BTreeSet<String> {
     let outcome = replay(&root("observer/tests/fixtures/recordings/v1.obs")).unwrap();
     let mut observed = Observed::new(&outcome);
     observed.summary.budget = Some(Budget { ns: 1_000_000, over: 0 });
+    observed.summary.self_cost = SelfCost {
+        resident_bytes: Some(9 << 20),
+        ring: Some(RingUse::default()),
+        program_stats: Some(ProgramStats::Counted(vec![ProgramRun::default()])),
+        ..observed.summary.self_cost
+    };
     let page = page(&observed, &Own::default(), Dialect::OpenMetrics);
     let samples = page.lines().filter(|line| !line.starts_with('#'));
     samples.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()

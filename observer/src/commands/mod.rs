@@ -64,6 +64,7 @@ impl Planned {
                 .widen
                 .filter(|delay| !delay.is_zero())
                 .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
+            program_stats: args.program_stats,
             log: log::log_enabled!(log::Level::Debug),
         };
         let budget_ns = args.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX));

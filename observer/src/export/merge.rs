@@ -10,7 +10,7 @@ use super::{
 use crate::{
     engine::totals::VerdictCounts,
     outcome::{Kernel, Known},
-    probe::SelfCost,
+    probe::{ProgramStats, RingUse, SelfCost, percent},
 };
 
 /// One observation, or several as one.
@@ -223,14 +223,75 @@ fn add_losses(all: &mut Losses, one: &Losses) {
 }
 
 fn add_cost(all: &mut SelfCost, one: &SelfCost) {
-    let SelfCost { elapsed_ns, user_ns, system_ns, max_resident_bytes, kernel_bytes, programs, records } = *one;
+    let SelfCost {
+        elapsed_ns,
+        user_ns,
+        system_ns,
+        resident_bytes,
+        max_resident_bytes,
+        kernel_bytes,
+        ring,
+        programs,
+        records,
+        program_stats,
+    } = one;
     *all = SelfCost {
-        elapsed_ns: all.elapsed_ns.max(elapsed_ns),
+        elapsed_ns: all.elapsed_ns.max(*elapsed_ns),
         user_ns: all.user_ns + user_ns,
         system_ns: all.system_ns + system_ns,
-        max_resident_bytes: all.max_resident_bytes.max(max_resident_bytes),
+        resident_bytes: all.resident_bytes.zip(*resident_bytes).map(|(a, b)| a.max(b)),
+        max_resident_bytes: all.max_resident_bytes.max(*max_resident_bytes),
         kernel_bytes: all.kernel_bytes + kernel_bytes,
+        ring: all.ring.zip(*ring).map(fuller),
         programs: all.programs + programs,
         records: all.records + records,
+        program_stats: both_stats(all.program_stats.take(), program_stats.clone()),
     };
+}
+
+/// The ring buffer that came nearer to its end.
+fn fuller((a, b): (RingUse, RingUse)) -> RingUse {
+    let share = |ring: &RingUse| percent(ring.highest_bytes, ring.size_bytes);
+    if share(&b) > share(&a) { b } else { a }
+}
+
+/// Run times of both; where one does not tell them, the sum would be of a part.
+fn both_stats(a: Option<ProgramStats>, b: Option<ProgramStats>) -> Option<ProgramStats> {
+    match (a?, b?) {
+        (refused @ ProgramStats::Refused(_), _) | (_, refused @ ProgramStats::Refused(_)) => Some(refused),
+        (ProgramStats::Counted(mut all), ProgramStats::Counted(more)) => {
+            for run in more {
+                match all.iter_mut().find(|known| known.name == run.name) {
+                    Some(known) => (known.runs, known.run_ns) = (known.runs + run.runs, known.run_ns + run.run_ns),
+                    None => all.push(run),
+                }
+            }
+            Some(ProgramStats::Counted(all))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::ProgramRun;
+
+    #[test]
+    fn run_times_add_up_or_are_not_told() {
+        let run = |name: &str, runs| ProgramRun { name: name.to_owned(), runs, run_ns: 10 * runs };
+        let counted = |runs: &[ProgramRun]| Some(ProgramStats::Counted(runs.to_vec()));
+        let (one, two) = (counted(&[run("a", 1)]), counted(&[run("a", 2), run("b", 5)]));
+        assert_eq!(both_stats(one.clone(), two), counted(&[run("a", 3), run("b", 5)]));
+        assert_eq!(both_stats(one.clone(), None), None);
+        let refused = Some(ProgramStats::Refused("no".to_owned()));
+        assert_eq!(both_stats(refused.clone(), one.clone()), refused);
+        assert_eq!(both_stats(one, refused.clone()), refused);
+    }
+
+    #[test]
+    fn of_two_rings_the_fuller_one_is_told() {
+        let ring = |size_bytes, highest_bytes| RingUse { size_bytes, waiting_bytes: 0, highest_bytes };
+        assert_eq!(fuller((ring(100, 50), ring(1_000, 60))), ring(100, 50));
+        assert_eq!(fuller((ring(1_000, 60), ring(100, 50))), ring(100, 50));
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Cardinality is bounded by design: a label is a path, a verdict, a cause, never an entry, a task or a process.
 
+mod cost;
 mod exposition;
 mod price;
 
@@ -40,7 +41,7 @@ pub fn page(observed: &Observed, own: &Own, dialect: Dialect) -> String {
     verdicts(&mut page, summary);
     price::write(&mut page, summary);
     histograms(&mut page, observed);
-    cost(&mut page, summary, own);
+    cost::write(&mut page, summary, own);
     page.finish()
 }
 
@@ -224,26 +225,6 @@ fn buckets(page: &mut Page, labels: &[(&str, &str)], histogram: &Histogram<u64>)
     }
     page.bucket(labels, None, histogram.len());
     page.histogram_sum(labels, seconds(sum_ns(histogram)), histogram.len());
-}
-
-fn cost(page: &mut Page, summary: &Summary, own: &Own) {
-    let cost = &summary.self_cost;
-    page.family("observer_elapsed_seconds", Kind::Gauge, "seconds", "How long it has been observing.")
-        .sample(&[], seconds(cost.elapsed_ns));
-    page.family("observer_self_cpu_seconds", Kind::Counter, "seconds", "CPU time of the observer itself, by mode.")
-        .sample(&[("mode", "user")], seconds(cost.user_ns))
-        .sample(&[("mode", "system")], seconds(cost.system_ns));
-    page.family("observer_self_resident_bytes", Kind::Gauge, "bytes", "Largest resident size of the observer.")
-        .count(&[], cost.max_resident_bytes);
-    page.family("observer_self_kernel_bytes", Kind::Gauge, "bytes", "Kernel memory of the observer's maps.")
-        .count(&[], cost.kernel_bytes);
-    page.family("observer_programs", Kind::Gauge, "", "Programs attached.").count(&[], u64::from(cost.programs));
-    page.family("observer_records", Kind::Counter, "", "Records that came from the kernel.").count(&[], cost.records);
-    page.family("observer_scrapes", Kind::Counter, "", "Pages like this one made so far.").count(&[], own.scrapes);
-    page.family("observer_scrape_seconds", Kind::Counter, "seconds", "Time spent making them.")
-        .sample(&[], seconds(own.scrape_ns));
-    page.family("observer_connections_refused", Kind::Counter, "", "Connections refused because there were too many.")
-        .count(&[], own.refused);
 }
 
 fn seconds(ns: u64) -> f64 {

@@ -292,7 +292,7 @@ impl Summary {
             entries: report.entries.worst(LISTED),
             distributions: histograms.summaries(),
             losses: losses::of(&known),
-            self_cost: known.ending.cost,
+            self_cost: known.ending.cost.clone(),
             widen: known.context.widen_ns.map(|ns| Widened {
                 ns,
                 delays: counters.widened,

@@ -1,16 +1,16 @@
 //! The summary as text for a terminal or a log.
 
+mod cost;
 mod price;
 
 use std::fmt::Write as _;
 
+pub use self::cost::ring_use;
+
 use super::{losses, summary::Summary};
-use crate::{
-    engine::{
-        totals::DurationSummary,
-        verdict::{Deed, Finding},
-    },
-    probe::SelfCost,
+use crate::engine::{
+    totals::DurationSummary,
+    verdict::{Deed, Finding},
 };
 
 /// Findings printed at most; the JSON has more.
@@ -93,19 +93,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     for (cause, count) in summary.losses.iter().filter(|(_, count)| **count > 0) {
         writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
     }
-    let cost = &summary.self_cost;
-    if *cost == SelfCost::default() {
-        return writeln!(text, "own cost   not known: the recording has no end");
-    }
-    let share = 100.0 * (cost.user_ns + cost.system_ns) as f64 / cost.elapsed_ns.max(1) as f64;
-    writeln!(
-        text,
-        "own cost   {share:.1}% of a CPU in user space, {} resident, {} in the kernel, {} programs, {} records",
-        bytes(cost.max_resident_bytes),
-        bytes(cost.kernel_bytes),
-        cost.programs,
-        cost.records
-    )
+    cost::write(text, summary)
 }
 
 /// A count, honest about losses: a plain 0 only where nothing was lost.
@@ -184,10 +172,13 @@ pub fn duration(ns: u64) -> String {
     format!("{ns} ns")
 }
 
-/// A size with a unit that fits.
+/// A size with a unit that fits: nothing but 0 is told as 0.
 pub fn bytes(bytes: u64) -> String {
-    const MIB: f64 = (1u64 << 20) as f64;
-    format!("{:.1} MiB", bytes as f64 / MIB)
+    match bytes {
+        0..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
 }
 
 #[cfg(test)]
@@ -198,6 +189,11 @@ mod tests {
     fn zero_is_plain_only_when_nothing_was_lost() {
         assert_eq!(seen(0, 0), "0");
         assert_eq!(seen(0, 3), "0 seen, 3 events lost");
+    }
+
+    #[test]
+    fn sizes_fit_their_unit() {
+        assert_eq!([0, 184, 1_536, 5 << 20].map(bytes), ["0 bytes", "184 bytes", "1.5 KiB", "5.0 MiB"]);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::{fs, os::fd::RawFd};
 
 use serde::{Deserialize, Serialize};
 
+use super::{ProgramStats, RingUse};
+
 /// CPU time of this process, nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UserTime {
@@ -28,7 +30,7 @@ impl UserTime {
 }
 
 /// The tool's own cost over an observation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SelfCost {
     /// Length of the observation, nanoseconds.
@@ -37,21 +39,49 @@ pub struct SelfCost {
     pub user_ns: u64,
     /// User-space CPU time in the kernel, nanoseconds: draining, reading counters.
     pub system_ns: u64,
+    /// Resident size of the process when it was last looked at, bytes; `None`: not told (recordings of earlier versions).
+    pub resident_bytes: Option<u64>,
     /// Largest resident size of the process, bytes.
     pub max_resident_bytes: u64,
     /// Kernel memory of the maps, bytes, as the kernel accounts it.
     pub kernel_bytes: u64,
+    /// Use of the ring buffer; `None`: not told.
+    pub ring: Option<RingUse>,
     /// Programs attached.
     pub programs: u32,
     /// Records that came through the ring buffer.
     pub records: u64,
+    /// Run times of the programs; `None`: nobody asked for them.
+    pub program_stats: Option<ProgramStats>,
 }
 
-/// Largest resident size so far, bytes; 0 where /proc does not tell.
-pub(super) fn max_resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(first_number);
-    kib.unwrap_or(0) * 1024
+impl SelfCost {
+    /// CPU time in user space, percent of one CPU; 0 for no time at all.
+    pub fn cpu_percent(&self) -> f64 {
+        percent(self.user_ns + self.system_ns, self.elapsed_ns)
+    }
+}
+
+/// `part` as percent of `whole`, both in the same unit.
+pub fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+/// Resident size of this process, bytes: now, and the largest so far.
+pub(super) struct Resident {
+    pub(super) now: Option<u64>,
+    pub(super) most: Option<u64>,
+}
+
+impl Resident {
+    pub(super) fn of_this_process() -> Self {
+        Self::parse(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+    }
+
+    fn parse(status: &str) -> Self {
+        let bytes = |name| Some(first_number(status.lines().find_map(|line| line.strip_prefix(name))?)? * 1024);
+        Self { now: bytes("VmRSS:"), most: bytes("VmHWM:") }
+    }
 }
 
 /// The number behind `name:` in the fdinfo of a descriptor of ours.
@@ -62,4 +92,23 @@ pub(super) fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
 
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_sizes_are_told_in_bytes() {
+        let Resident { now, most } = Resident::parse("Name:\tx\nVmHWM:\t    9216 kB\nVmRSS:\t    8192 kB\n");
+        assert_eq!((now, most), (Some(8 << 20), Some(9 << 20)));
+        assert!(Resident::parse("").now.is_none(), "not 0");
+    }
+
+    #[test]
+    fn shares_of_a_cpu() {
+        let cost = SelfCost { elapsed_ns: 1_000, user_ns: 20, system_ns: 30, ..SelfCost::default() };
+        assert!((cost.cpu_percent() - 5.0).abs() < 1e-9);
+        assert!(percent(0, 0).abs() < 1e-9);
+    }
 }

@@ -10,18 +10,22 @@ mod object;
 mod options;
 mod pin_price;
 mod probes;
+mod ring;
 mod shown;
+mod statistics;
 mod trial;
 mod widener;
 
-pub use cost::{SelfCost, UserTime};
+pub use cost::{SelfCost, UserTime, percent};
 pub use counters::{FlightTimes, Skipped, Snapshot};
 pub use decode::{DecodeError, decode};
 pub use error::LoadError;
 pub use options::{Only, Options, Widen};
 pub use pin_price::{PinPrice, Timed};
 pub use probes::{Probes, Slots};
+pub use ring::RingUse;
 pub use shown::types_of_areas;
+pub use statistics::{ProgramRun, ProgramStats};
 pub use trial::{TrialError, try_functions};
 
 /// The eBPF object, built by the build script.

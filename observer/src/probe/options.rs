@@ -55,6 +55,8 @@ pub struct Options {
     pub flight_seats: u32,
     /// The widener, if wanted.
     pub widen: Option<Widen>,
+    /// Let the kernel count run times of the programs, which makes each run a little dearer.
+    pub program_stats: bool,
     /// Let programs log, through the `log` crate.
     pub log: bool,
 }
@@ -67,6 +69,7 @@ impl Default for Options {
             only: Only::default(),
             flight_seats: config::FLIGHT_SEATS,
             widen: None,
+            program_stats: false,
             log: false,
         }
     }

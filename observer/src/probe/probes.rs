@@ -17,9 +17,12 @@ use observer_ebpf::{
 
 use super::{
     LoadError, Options, SelfCost, UserTime, attach,
-    cost::{fdinfo, max_resident_bytes},
+    cost::{Resident, fdinfo},
     counters::{self, FlightTimes, Skipped, Snapshot},
-    decode, left, object, trial, widener,
+    decode, left, object,
+    ring::Gauge,
+    statistics::{ProgramRun, Statistics},
+    trial, widener,
 };
 use crate::{engine::event::Event, kernel::plan::Plan};
 
@@ -27,15 +30,27 @@ use crate::{engine::event::Event, kernel::plan::Plan};
 pub type Slots = Vec<Slot>;
 
 /// A program that has been loaded.
-struct Loaded {
+pub(super) struct Loaded {
+    name: String,
     fd: RawFd,
     counts_reads: bool,
+}
+
+impl Loaded {
+    /// What it has cost so far; `None`: the kernel does not tell.
+    pub(super) fn run(&self) -> Option<ProgramRun> {
+        let (runs, run_ns) = (fdinfo(self.fd, "run_cnt")?, fdinfo(self.fd, "run_time_ns")?);
+        Some(ProgramRun { name: self.name.clone(), runs, run_ns })
+    }
 }
 
 /// Programs that are attached. Dropping it detaches them.
 pub struct Probes {
     ebpf: Option<Ebpf>,
     ring: RingBuf<MapData>,
+    /// None: the kernel does not let the ring be looked at.
+    gauge: Option<Gauge>,
+    statistics: Statistics,
     counters: PerCpuArray<MapData, Counters>,
     flight_times: PerCpuArray<MapData, u64>,
     watched: HashMap<MapData, u32, u32>,
@@ -57,11 +72,15 @@ impl Probes {
     /// See [`LoadError`].
     pub fn attach(plan: &Plan, options: &Options) -> Result<Self, LoadError> {
         let mut ebpf = object::load(plan, options)?;
+        // Before anything runs, so that every run is counted.
+        let statistics = Statistics::switch(options.program_stats);
         attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         let widener = options.widen.map(|_| widener::Switch::take(&mut ebpf)).transpose();
         let widener = widener.map_err(|error| attach::widener_failed(&error))?;
-        Ok(Self { widener, ..Self::with(ebpf, logger)? })
+        let probes = Self::with(ebpf, logger)?;
+        let gauge = Gauge::new(&probes.ring, options.ring_bytes.into());
+        Ok(Self { widener, statistics, gauge, ..probes })
     }
 
     fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
@@ -73,7 +92,7 @@ impl Probes {
             .programs()
             .filter_map(|(name, program)| {
                 let fd = program.fd().ok()?.as_fd().as_raw_fd();
-                Some(Loaded { fd, counts_reads: name.starts_with(counts_reads) })
+                Some(Loaded { name: name.to_owned(), fd, counts_reads: name.starts_with(counts_reads) })
             })
             .collect();
         let map = |ebpf: &mut Ebpf, name| {
@@ -91,6 +110,8 @@ impl Probes {
                 spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
             },
             ebpf: Some(ebpf),
+            gauge: None,
+            statistics: Statistics::Off,
             widener: None,
             logger,
             programs,
@@ -134,6 +155,9 @@ impl Probes {
     pub fn drain(&mut self, limit: usize, mut sink: impl FnMut(Event)) -> bool {
         if let Some(logger) = &mut self.logger {
             logger.flush();
+        }
+        if let Some(gauge) = &mut self.gauge {
+            gauge.look();
         }
         for _ in 0..limit {
             let Some(record) = self.ring.next() else { return false };
@@ -218,21 +242,28 @@ impl Probes {
     /// The tool's own cost since `since`.
     pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> SelfCost {
         let now = UserTime::now();
+        let resident = Resident::of_this_process();
         SelfCost {
             elapsed_ns,
             user_ns: now.user_ns.saturating_sub(since.user_ns),
             system_ns: now.system_ns.saturating_sub(since.system_ns),
-            max_resident_bytes: max_resident_bytes(),
+            resident_bytes: resident.now,
+            max_resident_bytes: resident.most.unwrap_or(0),
             kernel_bytes: self.kernel_bytes,
+            ring: self.gauge.as_ref().map(Gauge::seen),
             programs: u32::try_from(self.programs.len()).unwrap_or(u32::MAX),
             records: self.records,
+            program_stats: self.statistics.of(&self.programs),
         }
     }
 }
 
 fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
     use aya::maps::Map;
-    let (Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) = map else {
+    // All kinds that the object brings; constants are arrays too.
+    let (Map::Array(data) | Map::CgroupArray(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) =
+        map
+    else {
         return None;
     };
     fdinfo(data.fd().as_fd().as_raw_fd(), "memlock")

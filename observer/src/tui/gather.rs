@@ -11,8 +11,8 @@ use std::{
 pub use self::about::form;
 use self::about::{about, device};
 use super::model::{
-    About, BINS, Cost, Counts, DeviceLine, Distribution, EntryRow, FindingRow, Model, NO_DEVICE, PartyRow, Transport,
-    Widener, bin,
+    About, BINS, Cost, Counts, DeviceLine, Distribution, EntryRow, FindingRow, Model, NO_DEVICE, PartyRow,
+    ProgramShare, Transport, Widener, bin,
 };
 use crate::{
     engine::{
@@ -23,6 +23,7 @@ use crate::{
     },
     export::losses,
     outcome::{Context, Sample},
+    probe::{ProgramStats, SelfCost, percent},
 };
 
 /// Samples over which the own cost is averaged.
@@ -54,12 +55,23 @@ pub struct Source<'a> {
     pub now: Nanos,
     /// Swap devices as they are now; `None`: as they were at the begin.
     pub devices: Option<Vec<DeviceLine>>,
-    /// CPU time of this process so far and time of the real clock, nanoseconds; `None`: not of interest.
-    pub cpu: Option<(Nanos, Nanos)>,
+    /// What observing has cost so far; `None`: not of interest.
+    pub spent: Option<Spent<'a>>,
     /// The replay.
     pub transport: Option<Transport>,
     /// Whether the widener is on; `None`: there is none, or it is not known yet.
     pub widening: Option<bool>,
+}
+
+/// What observing has cost so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent<'a> {
+    /// CPU time of this process, nanoseconds.
+    pub cpu_ns: Nanos,
+    /// Time of the real clock, nanoseconds.
+    pub clock_ns: Nanos,
+    /// The rest, as it was when counters were read last.
+    pub own: &'a SelfCost,
 }
 
 /// See the module.
@@ -150,7 +162,7 @@ impl Gatherer {
             counts,
             open_flights: source.engine.open_flights().count(),
             losses,
-            cost: source.cpu.map(|cpu| self.cost(cpu, source.sample)),
+            cost: source.spent.map(|spent| self.cost(spent, source.sample)),
             waited_ns: tally.map_or(0, |tally| tally.waited_ns),
             overslept_ns: tally.map_or(0, |tally| tally.overslept_ns),
             distributions: Arc::clone(&self.distributions),
@@ -242,19 +254,30 @@ impl Gatherer {
         device.map_or_else(|| NO_DEVICE.to_owned(), |device| device.name.clone())
     }
 
-    fn cost(&mut self, now: (Nanos, Nanos), sample: &Sample) -> Cost {
+    fn cost(&mut self, spent: Spent<'_>, sample: &Sample) -> Cost {
         if self.cpu.len() >= COST_SAMPLES {
             self.cpu.pop_front();
         }
-        self.cpu.push_back(now);
-        let (cpu, clock) = now;
-        let (cpu_then, clock_then) = self.cpu.front().copied().unwrap_or(now);
-        let elapsed = clock.saturating_sub(clock_then).max(1);
+        let Spent { cpu_ns: cpu, clock_ns: clock, own } = spent;
+        self.cpu.push_back((cpu, clock));
+        let (cpu_then, clock_then) = self.cpu.front().copied().unwrap_or((cpu, clock));
         let counters = &sample.snapshot.counters;
         Cost {
-            cpu_percent: 100.0 * cpu.saturating_sub(cpu_then) as f64 / elapsed as f64,
+            cpu_percent: percent(cpu.saturating_sub(cpu_then), clock.saturating_sub(clock_then)),
             per_swap_in_ns: cpu.checked_div(counters.read_direct + counters.read_cached),
+            resident_bytes: own.resident_bytes.map(|now| (now, own.max_resident_bytes)),
+            kernel_bytes: own.kernel_bytes,
+            ring: own.ring,
+            programs: program_share(own),
         }
+    }
+}
+
+fn program_share(own: &SelfCost) -> ProgramShare {
+    match own.program_stats.as_ref().map(ProgramStats::sum) {
+        None => ProgramShare::NotAsked,
+        Some(None) => ProgramShare::Refused,
+        Some(Some((_, ns))) => ProgramShare::Percent(percent(ns, own.elapsed_ns)),
     }
 }
 
@@ -312,6 +335,7 @@ fn distribution(name: &'static str, durations: &Durations) -> Distribution {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::ProgramRun;
 
     fn context() -> Context {
         Context::default()
@@ -329,7 +353,7 @@ mod tests {
                 sample: &sample,
                 now: 9,
                 devices: None,
-                cpu: None,
+                spent: None,
                 transport: None,
                 widening: None,
             };
@@ -346,8 +370,17 @@ mod tests {
         let mut gatherer = Gatherer::new(&context(), "");
         let mut sample = Sample::default();
         sample.snapshot.counters.read_direct = 10;
-        assert!(gatherer.cost((0, 0), &sample).cpu_percent.abs() < f64::EPSILON);
-        let cost = gatherer.cost((5_000_000, 1_000_000_000), &sample);
+        let own = SelfCost {
+            resident_bytes: Some(3),
+            max_resident_bytes: 4,
+            elapsed_ns: 1_000,
+            program_stats: Some(ProgramStats::Counted(vec![ProgramRun { run_ns: 20, ..ProgramRun::default() }])),
+            ..SelfCost::default()
+        };
+        let spent = |cpu_ns, clock_ns| Spent { cpu_ns, clock_ns, own: &own };
+        assert!(gatherer.cost(spent(0, 0), &sample).cpu_percent.abs() < f64::EPSILON);
+        let cost = gatherer.cost(spent(5_000_000, 1_000_000_000), &sample);
+        assert_eq!((cost.resident_bytes, cost.programs), (Some((3, 4)), ProgramShare::Percent(2.0)));
         assert!((cost.cpu_percent - 0.5).abs() < 1e-9);
         assert_eq!(cost.per_swap_in_ns, Some(500_000));
     }

@@ -13,6 +13,7 @@ use crate::{
     export::losses::Losses,
     kernel::swaps::Synchronous,
     picture::story::Setting,
+    probe::RingUse,
 };
 
 /// Stands in tables for a device that is not known: it came after the recording began.
@@ -136,6 +137,26 @@ pub struct Cost {
     pub cpu_percent: f64,
     /// User-space CPU time for each swap-in since the begin, nanoseconds; `None`: no swap-in yet.
     pub per_swap_in_ns: Option<u64>,
+    /// Resident memory, bytes: now, and the most so far; `None`: not known.
+    pub resident_bytes: Option<(u64, u64)>,
+    /// Kernel memory of the maps, bytes; 0: not known.
+    pub kernel_bytes: u64,
+    /// Use of the ring buffer; `None`: not known.
+    pub ring: Option<RingUse>,
+    /// What the programs take.
+    pub programs: ProgramShare,
+}
+
+/// What the programs take in the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ProgramShare {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// The kernel does not tell.
+    Refused,
+    /// Percent of one CPU since the begin.
+    Percent(f64),
 }
 
 /// Bins of a distribution: a quarter of a power of two each, the first at 1 ns.

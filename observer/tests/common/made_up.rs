@@ -115,6 +115,7 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
         kernel_bytes: 6 << 20,
         programs: 11,
         records: events,
+        ..SelfCost::default()
     };
     Ok(recorder.finish(&Ending { vmstat: Some((before, after)), cost, command: None, ended: Ended::Duration })?)
 }

@@ -5,8 +5,13 @@ use hdrhistogram::Histogram;
 use super::{markup::Markup, size};
 use crate::{
     engine::totals::DurationSummary,
-    export::{distribution::Measure, losses::remedy, summary::Summary, text::duration},
-    probe::SelfCost,
+    export::{
+        distribution::Measure,
+        losses::remedy,
+        summary::Summary,
+        text::{duration, ring_use},
+    },
+    probe::{ProgramStats, SelfCost},
 };
 
 /// Rows of each table of prices.
@@ -124,7 +129,7 @@ pub(super) fn cost(page: &mut Markup, summary: &Summary) {
         page.element("p", "Not known: the recording has no end.");
         return;
     }
-    let rows = [
+    let mut rows = vec![
         ("observed for", duration(cost.elapsed_ns)),
         ("CPU time in user mode", duration(cost.user_ns)),
         ("CPU time in the kernel", duration(cost.system_ns)),
@@ -133,5 +138,14 @@ pub(super) fn cost(page: &mut Markup, summary: &Summary) {
         ("programs attached", cost.programs.to_string()),
         ("records", cost.records.to_string()),
     ];
+    rows.extend(cost.resident_bytes.map(|now| ("resident at last", size(now))));
+    rows.extend(cost.ring.map(|ring| ("ring buffer", ring_use(&ring))));
+    if let Some(ProgramStats::Refused(why)) = &cost.program_stats {
+        rows.push(("run times of programs", why.clone()));
+    }
     page.table(&["what", "how much"], rows.into_iter().map(|(what, much)| [what.to_owned(), much]));
+    if let Some(ProgramStats::Counted(programs)) = &cost.program_stats {
+        let rows = programs.iter().map(|run| [run.name.clone(), run.runs.to_string(), duration(run.run_ns)]);
+        page.table(&["program", "runs", "time"], rows);
+    }
 }

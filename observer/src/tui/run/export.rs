@@ -18,7 +18,7 @@ use crate::{
     },
     tui::{
         app::{Shown, rates::SPANS, table::Row as _},
-        model::{EntryRow, FindingRow, PartyRow, Series},
+        model::{Cost, EntryRow, FindingRow, PartyRow, ProgramShare, Series},
     },
 };
 
@@ -71,7 +71,6 @@ fn object(shown: &Shown) -> Summary<'_> {
         let spans = SPANS.into_iter().map(|(name, span)| (name, rates.over(series, span)));
         spans.chain([("now", rates.now(series))]).collect()
     };
-    let cost = model.cost.unwrap_or_default();
     Summary {
         schema: SCHEMA,
         kernel: Kernel {
@@ -97,9 +96,27 @@ fn object(shown: &Shown) -> Summary<'_> {
         tasks: model.parties.iter().map(|row| cells(row, PartyRow::COLUMNS)).collect(),
         findings: model.findings.iter().map(|row| row.finding.as_ref()).collect(),
         losses: &model.losses,
-        self_cost: [("cpu_percent", cost.cpu_percent), ("ns_per_swap_in", cost.per_swap_in_ns.unwrap_or(0) as f64)]
-            .into(),
+        self_cost: self_cost(&model.cost.unwrap_or_default()),
     }
+}
+
+/// What is known of the own cost.
+fn self_cost(cost: &Cost) -> BTreeMap<&'static str, f64> {
+    let resident = cost.resident_bytes;
+    let programs = if let ProgramShare::Percent(percent) = cost.programs { Some(percent) } else { None };
+    [
+        ("cpu_percent", Some(cost.cpu_percent)),
+        ("ns_per_swap_in", cost.per_swap_in_ns.map(|ns| ns as f64)),
+        ("resident_bytes", resident.map(|(now, _)| now as f64)),
+        ("max_resident_bytes", resident.map(|(_, most)| most as f64)),
+        ("kernel_bytes", (cost.kernel_bytes > 0).then_some(cost.kernel_bytes as f64)),
+        ("ring_waiting_bytes", cost.ring.map(|ring| ring.waiting_bytes as f64)),
+        ("ring_highest_bytes", cost.ring.map(|ring| ring.highest_bytes as f64)),
+        ("programs_percent", programs),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
 }
 
 /// A row as it is shown.

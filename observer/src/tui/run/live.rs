@@ -12,10 +12,10 @@ use crate::{
     },
     launch,
     outcome::Context,
-    probe::UserTime,
+    probe::{SelfCost, UserTime},
     session::{Onlooker, Stops, View},
     tui::{
-        gather::{Gatherer, Source, form},
+        gather::{Gatherer, Source, Spent, form},
         model::DeviceLine,
         terminal,
     },
@@ -65,19 +65,26 @@ impl Live {
         live.dashboard.app.say(note.to_owned(), false);
         let (engine, sample) = (Engine::default(), crate::outcome::Sample::default());
         let now = context.clocks.monotonic_ns;
-        let source =
-            Source { engine: &engine, sample: &sample, now, devices: None, cpu: None, transport: None, widening: None };
+        let source = Source {
+            engine: &engine,
+            sample: &sample,
+            now,
+            devices: None,
+            spent: None,
+            transport: None,
+            widening: None,
+        };
         let model = live.gatherer.gather(source, &mut ());
         live.dashboard.app.sample(model);
         live.dashboard.draw();
         Ok(live)
     }
 
-    /// CPU time and time since the begin, nanoseconds.
-    fn cpu(&self) -> (u64, u64) {
+    /// What observing has cost since the begin.
+    fn spent<'a>(&self, own: &'a SelfCost) -> Spent<'a> {
         let (then, now) = (self.begin.0, UserTime::now());
-        let cpu = (now.user_ns + now.system_ns).saturating_sub(then.user_ns + then.system_ns);
-        (cpu, u64::try_from(self.begin.1.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        let cpu_ns = (now.user_ns + now.system_ns).saturating_sub(then.user_ns + then.system_ns);
+        Spent { cpu_ns, clock_ns: u64::try_from(self.begin.1.elapsed().as_nanos()).unwrap_or(u64::MAX), own }
     }
 
     fn devices(&self) -> Option<Vec<DeviceLine>> {
@@ -131,7 +138,7 @@ impl Onlooker for Live {
             sample: view.sample,
             now: view.now,
             devices: self.devices(),
-            cpu: Some(self.cpu()),
+            spent: Some(self.spent(&view.ending.cost)),
             transport: None,
             widening: view.widening,
         };

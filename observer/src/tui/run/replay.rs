@@ -40,7 +40,7 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
                     sample: player.sample(),
                     now: player.now(),
                     devices: None,
-                    cpu: None,
+                    spent: None,
                     transport: Some(player.transport()),
                     widening: None,
                 };

@@ -8,9 +8,10 @@ use std::{
 use super::screens::THEME;
 use crate::{
     outcome::Sample,
+    probe::{ProgramRun, ProgramStats, RingUse, SelfCost},
     tui::{
         app::{App, keys::Key},
-        gather::{Gatherer, Source},
+        gather::{Gatherer, Source, Spent},
         model::{Model, Widener},
         player::Player,
         view,
@@ -99,7 +100,7 @@ fn samples() -> Vec<Model> {
             sample: player.sample(),
             now: player.now(),
             devices: None,
-            cpu: None,
+            spent: None,
             transport: Some(transport),
             widening: None,
         };
@@ -114,12 +115,22 @@ pub(crate) fn quiet() -> Model {
     let mut engine = crate::engine::Engine::default();
     engine.start_tally();
     let (sample, now) = (Sample::default(), synthetic::BEGIN + 75 * SECOND);
+    let run = ProgramRun { name: "flight_begin_fentry".to_owned(), runs: 1_000, run_ns: SECOND / 500 };
+    let own = SelfCost {
+        elapsed_ns: SECOND,
+        resident_bytes: Some(9 << 20),
+        max_resident_bytes: 10 << 20,
+        kernel_bytes: 11 << 20,
+        ring: Some(RingUse { size_bytes: 4 << 20, waiting_bytes: 1_840, highest_bytes: 1 << 20 }),
+        program_stats: Some(ProgramStats::Counted(vec![run])),
+        ..SelfCost::default()
+    };
     let source = Source {
         engine: &engine,
         sample: &sample,
         now,
         devices: None,
-        cpu: Some((4_000_000, SECOND)),
+        spent: Some(Spent { cpu_ns: 4_000_000, clock_ns: SECOND, own: &own }),
         transport: None,
         widening: None,
     };

@@ -5,11 +5,15 @@ use super::{
     pen::Pen,
 };
 use crate::{
-    export::{losses, text::duration},
+    export::{
+        losses,
+        text::{bytes, duration},
+    },
     kernel::swaps::Synchronous,
+    probe::percent,
     tui::{
         layout::{Area, HeaderSize},
-        model::{DeviceLine, Exposure, Model, Widener},
+        model::{Cost, DeviceLine, Exposure, Model, ProgramShare, Widener},
         theme::Tone,
     },
 };
@@ -26,7 +30,8 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
             let line = widener(pen, model, line);
             let rest = losses_of(pen, model, line);
             if model.cost.is_some() {
-                pen.longest(rest, &[&format!("own cost {}", cost(model)), &format!("own cost {}", percent(model))]);
+                let texts: Vec<_> = costs(model).iter().map(|cost| format!("own cost {cost}")).collect();
+                pen.longest(rest, &texts, Tone::Dim);
             }
         }
         HeaderSize::Full => {
@@ -39,7 +44,7 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
             losses_of(pen, model, line);
             let line = label(pen, area.cut_top(1), "own cost");
             let line = widener(pen, model, line);
-            pen.put(line, &cost(model), Tone::Plain);
+            pen.longest(line, &costs(model), Tone::Plain);
         }
     }
 }
@@ -185,21 +190,60 @@ fn widener(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     pen.right(line, &format!("  widener {state}, {} delays", count(delays)), tone)
 }
 
-/// Of this process; a recording does not know what watching it costs.
-fn cost(model: &Model) -> String {
-    let Some(cost) = model.cost else { return "not measured in a replay".to_owned() };
+/// Own cost in words, the fullest first: as much is shown as there is room for. A recording does not know what watching
+/// it costs.
+fn costs(model: &Model) -> Vec<String> {
+    let Some(cost) = model.cost else { return vec!["not measured in a replay".to_owned()] };
+    let share = format!("{:.1}%", cost.cpu_percent);
     let each = cost.per_swap_in_ns.map_or_else(String::new, |ns| format!(", {} a swap-in", duration(ns)));
-    format!("{:.1}% of a CPU{each} in user space", cost.cpu_percent)
+    let user = format!("{share} of a CPU{each} in user space");
+    // What presses most comes first, so that it goes last.
+    let more = [programs(cost.programs), ring(&cost), memory(&cost)].into_iter().flatten();
+    let mut texts = vec![share, user.clone()];
+    let mut text = user;
+    for part in more {
+        text = format!("{text}, {part}");
+        texts.push(text.clone());
+    }
+    texts.reverse();
+    texts
 }
 
-/// The same, where there is little room.
-fn percent(model: &Model) -> String {
-    model.cost.map_or_else(String::new, |cost| format!("{:.1}%", cost.cpu_percent))
+fn programs(share: ProgramShare) -> Option<String> {
+    match share {
+        ProgramShare::NotAsked => None,
+        ProgramShare::Refused => Some("programs not timed".to_owned()),
+        ProgramShare::Percent(percent) => Some(format!("programs {percent:.2}%")),
+    }
+}
+
+fn ring(cost: &Cost) -> Option<String> {
+    let ring = cost.ring?;
+    let share = |bytes| percent(bytes, ring.size_bytes);
+    Some(format!("ring {:.1}% full, {:.1}% at most", share(ring.waiting_bytes), share(ring.highest_bytes)))
+}
+
+fn memory(cost: &Cost) -> Option<String> {
+    let (now, most) = cost.resident_bytes?;
+    Some(format!("{} resident, {} at most, {} of maps", bytes(now), bytes(most), bytes(cost.kernel_bytes)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_known_of_the_own_cost_is_left_out() {
+        assert_eq!(costs(&Model::default()), ["not measured in a replay"]);
+        let mut cost = Cost { cpu_percent: 0.5, ..Cost::default() };
+        let of = |cost| costs(&Model { cost: Some(cost), ..Model::default() });
+        assert_eq!(of(cost), ["0.5% of a CPU in user space", "0.5%"]);
+        cost.programs = ProgramShare::Refused;
+        cost.resident_bytes = Some((1 << 20, 2 << 20));
+        let told = of(cost);
+        assert_eq!(told.len(), 4);
+        assert!(told[0].contains("programs not timed, 1.0 MiB resident, 2.0 MiB at most"), "{told:?}");
+    }
 
     #[test]
     fn a_command_is_told_as_people_know_it() {

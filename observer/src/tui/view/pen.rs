@@ -40,10 +40,10 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// The first that fits, dimly; nothing where none does.
-    pub(super) fn longest(&mut self, area: Area, texts: &[&str]) {
+    /// The first that fits; nothing where none does.
+    pub(super) fn longest(&mut self, area: Area, texts: &[String], tone: Tone) {
         if let Some(text) = texts.iter().find(|text| length(text) <= area.width) {
-            self.put(area, text, Tone::Dim);
+            self.put(area, text, tone);
         }
     }
 
