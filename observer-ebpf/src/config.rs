@@ -66,6 +66,10 @@ pub const ONLY_COMM_HIGH: &str = "ONLY_COMM_HIGH";
 /// `u32`: 1: only flights of tasks in, or below, the control group in the map [`MAP_CGROUPS`](crate::MAP_CGROUPS) are
 /// observed.
 pub const ONLY_CGROUP: &str = "ONLY_CGROUP";
+/// `u64`: entries whose [`crate::sample::place`] lies below it are observed; [`crate::sample::ALL`]: every one.
+pub const SAMPLE_BELOW: &str = "SAMPLE_BELOW";
+/// `u32`: entries in a block that is observed as a whole or not at all, as a power of two.
+pub const SAMPLE_SHIFT: &str = "SAMPLE_SHIFT";
 /// `u32`: seats for open flights less one, see [`FLIGHT_SEATS`].
 pub const FLIGHT_SEAT_MASK: &str = "FLIGHT_SEAT_MASK";
 /// `u64`: bytes waiting in the ring buffer from which on every record wakes user space; below, none does.

@@ -123,15 +123,18 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     if flight.is_none() && wanted::filtered() && !(wanted::this_task(tid, tgid) && of_wanted_entry(page)) {
         return;
     }
-    if cached {
-        count!(read_cached, u64::from(nr));
-    } else {
-        count!(read_direct, u64::from(nr));
+    // A flight reads neighbours ahead, and those are sampled for themselves.
+    if !wanted::samples() || of_wanted_entry(page) {
+        if cached {
+            count!(read_cached, u64::from(nr));
+        } else {
+            count!(read_direct, u64::from(nr));
+        }
+        if flight.is_none() {
+            count!(read_outside, u64::from(nr));
+        }
     }
-    let Some(flight) = flight else {
-        count!(read_outside, u64::from(nr));
-        return;
-    };
+    let Some(flight) = flight else { return };
     if flight.record.read_begin != 0 {
         // Read-ahead reads neighbours as well; the first read is the flight's own.
         return;
@@ -161,14 +164,17 @@ pub(crate) fn reads_into_cache<M: Memory>(page: *const u8, entry: u64) {
     }
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let nr = u64::from(pages(page, unsafe { M::read(page, globals::PAGE_FLAGS.load()) }));
-    count!(read_cached, nr);
-    if path::current() == path::SHMEM {
-        count!(shmem_cached, nr);
+    // As above.
+    if wanted::sampled(entry) {
+        count!(read_cached, nr);
+        if path::current() == path::SHMEM {
+            count!(shmem_cached, nr);
+        }
+        if flight.is_none() {
+            count!(read_outside, nr);
+        }
     }
-    let Some(flight) = flight else {
-        count!(read_outside, nr);
-        return;
-    };
+    let Some(flight) = flight else { return };
     if flight.record.read_begin == 0 {
         // As above: the first is the flight's own.
         flight.record.flags |= F_CACHED;

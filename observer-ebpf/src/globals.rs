@@ -43,6 +43,8 @@ globals! {
     ONLY_COMM_LOW: u64 = 0;
     ONLY_COMM_HIGH: u64 = 0;
     ONLY_CGROUP: u32 = 0;
+    SAMPLE_BELOW: u64 = observer_ebpf::sample::ALL;
+    SAMPLE_SHIFT: u32 = 0;
     FLIGHT_SEAT_MASK: u32 = observer_ebpf::config::FLIGHT_SEATS - 1;
     WAKEUP_BYTES: u64 = 0;
     WIDEN_NS: u64 = 0;

@@ -8,6 +8,7 @@ pub mod counter;
 pub mod histogram;
 pub mod pin_price;
 pub mod record;
+pub mod sample;
 pub mod slot;
 
 /// Name of the ring buffer that carries [`record`]s.

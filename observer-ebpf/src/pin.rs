@@ -18,6 +18,8 @@ const EEXIST: i32 = -17;
 pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
     match flight_of(task::ids().0) {
         Some(flight) if covers(entry, nr, flight.record.entry) => of_flight(flight, entry, nr, rc),
+        // Of a flight that is not sampled, or outside any on an entry that is not.
+        _ if !wanted::sampled(entry) => {}
         other if rc != 0 => failed_outside(other.is_some()),
         None => taken_outside(entry, nr),
         Some(_) => {}
@@ -93,7 +95,8 @@ pub(crate) fn returned(rc: i32) {
             flight.pin_pending = 0;
             of_flight(flight, flight.record.base, nr, rc);
         }
-        other if rc != 0 => failed_outside(other.is_some()),
+        // A return without its arguments: which entry it was about is not known, so no sample can be taken.
+        other if rc != 0 && !wanted::samples() => failed_outside(other.is_some()),
         _ => {}
     }
 }

@@ -5,7 +5,7 @@
 //! seen whoever does it: the other side of a race need not pass the filter.
 
 use aya_ebpf::{macros::map, maps::CgroupArray};
-use observer_ebpf::config::ENTRY_TYPE_SHIFT;
+use observer_ebpf::{config::ENTRY_TYPE_SHIFT, sample};
 
 use crate::{globals, maps::WATCHED, task};
 
@@ -33,11 +33,24 @@ pub(crate) fn this_task(tid: u32, tgid: u32) -> bool {
 #[inline(always)]
 pub(crate) fn this_entry(entry: u64) -> bool {
     let only = globals::ONLY_TYPES.load();
-    only == u32::MAX || only >> ((entry >> ENTRY_TYPE_SHIFT) as u32 & 31) & 1 != 0
+    let of_type = only == u32::MAX || only >> ((entry >> ENTRY_TYPE_SHIFT) as u32 & 31) & 1 != 0;
+    of_type && sampled(entry)
+}
+
+/// Whether one entry in so many is observed only.
+#[inline(always)]
+pub(crate) fn samples() -> bool {
+    globals::SAMPLE_BELOW.load() < sample::ALL
+}
+
+/// Whether an entry is one of those.
+#[inline(always)]
+pub(crate) fn sampled(entry: u64) -> bool {
+    !samples() || u64::from(sample::place(entry, globals::SAMPLE_SHIFT.load())) < globals::SAMPLE_BELOW.load()
 }
 
 /// Whether there is a filter by entry at all.
 #[inline(always)]
 pub(crate) fn filters_entries() -> bool {
-    globals::ONLY_TYPES.load() != u32::MAX
+    globals::ONLY_TYPES.load() != u32::MAX || samples()
 }

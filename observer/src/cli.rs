@@ -4,7 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use self::values::{comm, file_size, flight_seats, ring_size, rotation_time, widening};
+use self::values::{comm, file_size, flight_seats, ring_size, rotation_time, sample, widening};
 use crate::{export::format::Format, kernel::plan::Backends, setup::Wishes};
 
 mod values;
@@ -108,12 +108,16 @@ pub struct ObserveArgs {
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
     pub ring_size: u32,
+    /// Observe only one swap entry in N, chosen by a hash of it, with every conflict on it; counts are multiplied by N
+    #[arg(long, value_name = "1/N", default_value = "1/1", hide_default_value = true, value_parser = sample)]
+    pub sample: u32,
     /// Let the kernel count how often and how long each program runs, for as long as this observes; each run then costs
     /// two more readings of a clock
     #[arg(long)]
     pub program_stats: bool,
-    /// Seats for open flights: for tests of what happens where tasks share them
-    #[arg(long, hide = true, value_name = "N", default_value = "16384", value_parser = flight_seats)]
+    /// Seats for open flights, a power of two; each takes 224 bytes in the kernel. More flights than these at once cost time,
+    /// and beyond 4096 more are lost, which is told
+    #[arg(long, value_name = "N", default_value = "16384", value_parser = flight_seats)]
     pub flight_seats: u32,
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]

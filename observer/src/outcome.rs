@@ -39,6 +39,8 @@ pub struct Context {
     pub widen_one_in: Option<u32>,
     /// The longest wait that is put up with, nanoseconds.
     pub budget_ns: Option<u64>,
+    /// Of all entries one in so many was observed; 0 (older recordings) and 1: every one.
+    pub sample_one_in: u32,
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u64,
     /// The clocks at the start.

@@ -62,6 +62,14 @@ pub(super) fn ring_size(text: &str) -> Result<u32, String> {
     Ok(kib)
 }
 
+/// `1/N`: N.
+pub(super) fn sample(text: &str) -> Result<u32, String> {
+    let wrong = || "one in so many, from 1/1 to 1/65536, e.g. 1/16".to_owned();
+    let (one, of) = text.split_once('/').ok_or_else(wrong)?;
+    let of: u32 = of.trim().parse().map_err(|_| wrong())?;
+    if one.trim() == "1" && (1..=65_536).contains(&of) { Ok(of) } else { Err(wrong()) }
+}
+
 pub(super) fn flight_seats(text: &str) -> Result<u32, String> {
     let seats: u32 = text.parse().map_err(|error| format!("{error}"))?;
     let right = seats.is_power_of_two() && seats <= observer_ebpf::config::FLIGHT_SEATS;
@@ -80,6 +88,10 @@ mod tests {
         );
         for wrong in ["", "M", "-1", "1T", "1.5G", "99999999999G"] {
             assert!(size(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(["1/1", "1/4", "1/65536"].map(sample), [Ok(1), Ok(4), Ok(65_536)]);
+        for wrong in ["", "4", "1/0", "2/4", "1/65537", "1/x", "0.25", "1/-1"] {
+            assert!(sample(wrong).is_err(), "{wrong:?}");
         }
         assert!(bench_size("0").is_err() && bench_size("4096").is_err());
         assert!(file_size("1K").is_err() && file_size("64k").is_ok());

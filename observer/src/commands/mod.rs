@@ -59,6 +59,7 @@ impl Planned {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
             only: filters::resolve(&args.filters, &swaps, &Tree::system())?,
+            sample_one_in: args.sample,
             flight_seats: args.flight_seats,
             widen: args
                 .widen
@@ -85,6 +86,7 @@ impl Planned {
             widen_ns: self.options.widen.map(|widen| widen.ns),
             widen_one_in: self.options.widen.map(|widen| widen.one_in),
             budget_ns: self.budget_ns,
+            sample_one_in: self.options.sample_one_in.max(1),
             ring_bytes: self.options.ring_bytes.into(),
             clocks: Clocks::now(),
         }

@@ -68,6 +68,8 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     for (option, value) in &one.filters {
         join(all.filters.entry(option.clone()).or_default(), value);
     }
+    // What is scaled is scaled already; the coarser sample is the one to warn of.
+    all.sample = all.sample.take().into_iter().chain(one.sample.clone()).max_by_key(|sample| sample.one_in);
     add_swapins(&mut all.swapins, &one.swapins);
     add_swapouts(&mut all.swapouts, &one.swapouts);
     add_flights(&mut all.flights, &one.flights);

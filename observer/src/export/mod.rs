@@ -15,5 +15,6 @@ pub mod openmetrics;
 pub mod perfetto;
 pub mod price;
 pub mod remarks;
+pub mod sampled;
 pub mod summary;
 pub mod text;

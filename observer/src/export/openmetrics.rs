@@ -60,6 +60,8 @@ fn kernel(page: &mut Page, summary: &Summary) {
     if summary.command.is_some() {
         filters.sample(&[("option", "command")], 1.0);
     }
+    page.family("observer_sample_one_in", Kind::Gauge, "", "Of all entries one in so many is observed; counts of swap-ins, flights, pins, locks and verdicts are multiplied by it, histograms and times are not.")
+        .count(&[], u64::from(summary.sample.as_ref().map_or(1, |sample| sample.one_in)));
     let degraded =
         page.family("observer_degraded", Kind::Gauge, "", "1 for each hook that this kernel does not allow.");
     for gap in &summary.kernel.degraded {

@@ -10,6 +10,7 @@ use super::{
     losses::{self, Losses},
     price::{Against, PriceSummary},
     remarks::{self, Budget, Evidence, Remark},
+    sampled::{self, Sampled},
 };
 use crate::{
     engine::{
@@ -196,6 +197,8 @@ pub struct Summary {
     pub swaps: Vec<Swap>,
     /// What was filtered for in the kernel, by option.
     pub filters: BTreeMap<String, String>,
+    /// Of all entries one in so many was observed; then what `scaled` names is multiplied by it.
+    pub sample: Option<Sampled>,
     pub swapins: SwapIns,
     pub swapouts: SwapOuts,
     pub flights: Flights,
@@ -266,6 +269,7 @@ impl Summary {
             kernel,
             swaps,
             filters,
+            sample: Sampled::of(known.context.sample_one_in),
             swapins,
             swapouts: swap_outs(&known),
             flights: flights(counters),
@@ -303,6 +307,10 @@ impl Summary {
             notes: known.notes.to_vec(),
         };
         summary.remark(&histograms);
+        if let Some(sample) = &summary.sample {
+            let one_in = sample.one_in;
+            sampled::scale(&mut summary, one_in.into());
+        }
         summary
     }
 

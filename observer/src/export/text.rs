@@ -30,6 +30,9 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     for (option, value) in &summary.filters {
         writeln!(text, "filter     --{option} {value}: counts are of a part of the host")?;
     }
+    if let Some(sample) = &summary.sample {
+        writeln!(text, "sample     {}", sample.words())?;
+    }
     for what in summary.damage.iter().chain(&summary.notes) {
         writeln!(text, "note       {what}")?;
     }

@@ -114,6 +114,13 @@ impl Plan {
         self.hooks.iter().filter(move |hook| hook.meaning == meaning)
     }
 
+    /// Whether flights may be about several entries at once: large folios are pinned, or shared in the swap cache. Where
+    /// the pin takes one entry, and where there is none yet, each flight reads one.
+    pub fn takes_ranges(&self) -> bool {
+        let one_each = self.of(Meaning::PinTry).any(|hook| hook.program.ends_with("_entry"));
+        self.state != State::Unfixed && !one_each
+    }
+
     /// Whether every read from a swap device is told of, by a hook on it or without one.
     pub fn tells_reads(&self) -> bool {
         self.missing.iter().all(|gap| gap.meaning != Meaning::ReadBegin)

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::{Ebpf, EbpfLoader, maps::CgroupArray};
-use observer_ebpf::{self as abi, config};
+use observer_ebpf::{self as abi, config, sample};
 
 use super::{LoadError, OBJECT, Options, Widen, trial};
 use crate::kernel::plan::{Meaning, Plan};
@@ -29,7 +29,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     lift_memlock_limit();
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 27] = [
+    let words: [(&str, u32); 28] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -51,7 +51,8 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::READS_HOOKED, u32::from(plan.of(Meaning::ReadBegin).next().is_some() || !plan.tells_reads())),
-        (config::FILTERED, u32::from(options.watch || options.only.is_something())),
+        (config::FILTERED, u32::from(options.watch || options.only.is_something() || options.sample_one_in > 1)),
+        (config::SAMPLE_SHIFT, if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 }),
         (config::WATCH, u32::from(options.watch)),
         (config::ONLY_TYPES, options.only.types),
         (config::ONLY_PID, options.only.pid),
@@ -62,11 +63,12 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
     let [only_comm_low, only_comm_high]: [u64; 2] = bytemuck::cast(options.only.comm);
     let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
-    let long_words: [(&str, u64); 10] = [
+    let long_words: [(&str, u64); 11] = [
         (config::PTE_TYPE_MASK, low_bits(plan.pte.type_bits)),
         (config::PTE_OFFSET_MASK, low_bits(plan.pte.offset_bits)),
         (config::PTE_OFFSET_FLIP, if plan.pte.inverted { u64::MAX } else { 0 }),
         (config::PTE_PRESENT, plan.pte.present),
+        (config::SAMPLE_BELOW, sample::below(options.sample_one_in)),
         (config::WAKEUP_BYTES, u64::from(options.ring_bytes / 4)),
         (config::WIDEN_NS, widen.ns),
         (config::WIDEN_COMM_LOW, comm_low),
@@ -82,6 +84,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     for (name, value) in &long_words {
         loader.override_global(name, value, true);
     }
+    loader.map_max_entries(abi::MAP_FLIGHTS, options.flight_seats.clamp(1, config::FLIGHT_SEATS));
     loader.override_global(aya_log::LEVEL, &log_level, false).map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
     if options.widen.is_none() {
         loader.map_max_entries("WIDEN_SCRATCH", 1);

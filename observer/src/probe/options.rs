@@ -50,6 +50,8 @@ pub struct Options {
     pub watch: bool,
     /// Of those, only these.
     pub only: Only,
+    /// Of all entries one in so many is observed, by a hash; 0 and 1: every one.
+    pub sample_one_in: u32,
     /// Seats for open flights, a power of two, at most [`config::FLIGHT_SEATS`]. Fewer make flights share seats, which costs
     /// time and must change nothing else.
     pub flight_seats: u32,
@@ -67,6 +69,7 @@ impl Default for Options {
             ring_bytes: 4 << 20,
             watch: false,
             only: Only::default(),
+            sample_one_in: 1,
             flight_seats: config::FLIGHT_SEATS,
             widen: None,
             program_stats: false,

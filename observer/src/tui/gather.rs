@@ -82,6 +82,8 @@ pub struct Gatherer {
     devices: Option<Vec<DeviceLine>>,
     /// Delay of the widener of a live observation.
     widen_ns: Option<Nanos>,
+    /// What counts are multiplied by: of so many entries one is observed.
+    one_in: u64,
     live: bool,
     samples: u64,
     seen: Seen,
@@ -110,6 +112,7 @@ impl Gatherer {
             begin: context.clocks.monotonic_ns,
             devices: (!context.swaps.is_empty() || live).then(|| context.swaps.iter().map(device).collect()),
             widen_ns: context.widen_ns,
+            one_in: context.sample_one_in.max(1).into(),
             live,
             samples: 0,
             seen: Seen::default(),
@@ -147,7 +150,7 @@ impl Gatherer {
             self.take(tally, names);
         }
         self.samples += 1;
-        let counts = counts(source.engine, source.sample);
+        let counts = counts(source.engine, source.sample).map(|count| count.saturating_mul(self.one_in));
         let widener = self.widener(source.widening, source.sample);
         let mut losses = losses::collect(source.sample, &source.engine.report().losses);
         let tally = source.engine.tally();
@@ -264,7 +267,7 @@ impl Gatherer {
         let counters = &sample.snapshot.counters;
         Cost {
             cpu_percent: percent(cpu.saturating_sub(cpu_then), clock.saturating_sub(clock_then)),
-            per_swap_in_ns: cpu.checked_div(counters.read_direct + counters.read_cached),
+            per_swap_in_ns: cpu.checked_div(self.one_in * (counters.read_direct + counters.read_cached)),
             resident_bytes: own.resident_bytes.map(|now| (now, own.max_resident_bytes)),
             kernel_bytes: own.kernel_bytes,
             ring: own.ring,

@@ -23,6 +23,7 @@ pub(super) fn about(context: &Context, file: &str) -> About {
             .filters
             .iter()
             .map(|(option, value)| format!("--{option} {value}"))
+            .chain((context.sample_one_in > 1).then(|| format!("--sample 1/{}, counts scaled", context.sample_one_in)))
             .collect::<Vec<_>>()
             .join(" "),
     }
