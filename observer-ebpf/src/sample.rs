@@ -1,5 +1,4 @@
 //! Which entries are observed where only one in so many is wanted (docs/decisions/sample.md).
-#![expect(clippy::cast_possible_truncation, reason = "the upper half of a product is wanted")]
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
 /// 2^64 divided by the golden ratio: multiples of it, cut off at 2^64, lie as evenly as points on a circle can.

@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use self::values::{comm, file_size, flight_seats, ring_size, rotation_time, sample, widening};
-use crate::{export::format::Format, kernel::plan::Backends, setup::Wishes};
+use crate::{export::format::Format, kernel::plan::Backends, probe::WATCHED_TASKS, setup::Wishes};
 
 mod values;
 mod workloads;
@@ -119,6 +119,10 @@ pub struct ObserveArgs {
     /// and beyond 4096 more are lost, which is told
     #[arg(long, value_name = "N", default_value = "16384", value_parser = flight_seats)]
     pub flight_seats: u32,
+    /// Tasks of the command that can be watched at once; each takes 84 bytes in the kernel, and those beyond are lost, which
+    /// is told
+    #[arg(long, value_name = "N", default_value_t = WATCHED_TASKS, value_parser = clap::value_parser!(u32).range(1..=4_194_304), requires = "cmd")]
+    pub watched_tasks: u32,
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
@@ -315,6 +319,11 @@ mod tests {
         assert_eq!(parse(&["record", "--force"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "-o", "x", "--keep", "2"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "-o", "x", "--rotate-size", "1K"]).unwrap_err(), ErrorKind::ValueValidation);
+        for wrong in [["--flight-seats", "3"], ["--flight-seats", "32768"], ["--sample", "2/4"], ["--ring-size", "0"]] {
+            assert_eq!(parse(&["record", wrong[0], wrong[1]]).unwrap_err(), ErrorKind::ValueValidation, "{wrong:?}");
+        }
+        let none = ["record", "--watched-tasks", "0", "--", "x"];
+        assert_eq!(parse(&none).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["record", "--pid", "0"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["record", "--pid", "7", "--", "x"]).unwrap_err(), ErrorKind::ArgumentConflict);
         assert!(parse(&["--device", "zram0", "--device", "/dev/zram1", "--comm", "x", "--cgroup", "/a"]).is_ok());

@@ -58,6 +58,7 @@ impl Planned {
         let options = Options {
             ring_bytes: args.ring_size << 10,
             watch: launch.is_some(),
+            watched_tasks: args.watched_tasks,
             only: filters::resolve(&args.filters, &swaps, &Tree::system())?,
             sample_one_in: args.sample,
             flight_seats: args.flight_seats,

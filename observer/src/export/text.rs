@@ -175,6 +175,15 @@ pub fn duration(ns: u64) -> String {
     format!("{ns} ns")
 }
 
+/// A share in percent: nothing but 0 is told as 0.
+pub fn share(percent: f64) -> String {
+    match percent {
+        0.0 => "0%".to_owned(),
+        small if small < 0.05 => "<0.1%".to_owned(),
+        other => format!("{other:.1}%"),
+    }
+}
+
 /// A size with a unit that fits: nothing but 0 is told as 0.
 pub fn bytes(bytes: u64) -> String {
     match bytes {
@@ -192,6 +201,11 @@ mod tests {
     fn zero_is_plain_only_when_nothing_was_lost() {
         assert_eq!(seen(0, 0), "0");
         assert_eq!(seen(0, 3), "0 seen, 3 events lost");
+    }
+
+    #[test]
+    fn no_share_is_told_as_none() {
+        assert_eq!([0.0, 0.01, 0.06, 12.34].map(share), ["0%", "<0.1%", "0.1%", "12.3%"]);
     }
 
     #[test]

@@ -89,9 +89,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     if options.widen.is_none() {
         loader.map_max_entries("WIDEN_SCRATCH", 1);
     }
-    if !options.watch {
-        loader.map_max_entries(abi::MAP_WATCHED, 1);
-    }
+    loader.map_max_entries(abi::MAP_WATCHED, if options.watch { options.watched_tasks.max(1) } else { 1 });
     loader.verifier_log_level(aya::VerifierLogLevel::STATS);
     let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(trial::chain(&error)))?;
     if let Some(cgroup) = &options.only.cgroup {

@@ -41,6 +41,9 @@ impl Default for Only {
     }
 }
 
+/// Tasks of the watched command that there is room for unless more are asked for.
+pub const WATCHED_TASKS: u32 = 8_192;
+
 /// How to observe.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -48,6 +51,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Observe only tasks named by [`Probes::watch`] and their children.
     pub watch: bool,
+    /// Tasks of the watched command that there is room for at once, at least 1.
+    pub watched_tasks: u32,
     /// Of those, only these.
     pub only: Only,
     /// Of all entries one in so many is observed, by a hash; 0 and 1: every one.
@@ -68,6 +73,7 @@ impl Default for Options {
         Self {
             ring_bytes: 4 << 20,
             watch: false,
+            watched_tasks: WATCHED_TASKS,
             only: Only::default(),
             sample_one_in: 1,
             flight_seats: config::FLIGHT_SEATS,

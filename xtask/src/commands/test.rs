@@ -262,7 +262,12 @@ fn steps_of(era: Era, scope: Scope, wanted: &[String]) -> Vec<Step> {
 
 /// Steps that are wanted, and that no guest has.
 fn unknown_steps(args: &Args) -> Result<()> {
-    let all = steps::of(Era::Pinned, Scope::Whole);
+    let mut all = steps::of(Era::Pinned, Scope::Whole);
+    for step in [Era::Unfixed, Era::NoBypass].into_iter().flat_map(|era| steps::of(era, Scope::Whole)) {
+        if all.iter().all(|known| known.name != step.name) {
+            all.push(step);
+        }
+    }
     match args.step.iter().find(|name| all.iter().all(|step| step.name != name.as_str())) {
         None => Ok(()),
         Some(unknown) => {

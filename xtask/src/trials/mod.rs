@@ -5,6 +5,7 @@ pub mod dashboard;
 mod filters;
 pub mod matrix;
 mod price;
+mod sample;
 mod service;
 pub mod steps;
 pub mod table;

@@ -6,6 +6,7 @@ use super::{
     checks::{self, Finished},
     filters::FILTERS,
     price::{BENCH, BENCH_INTERRUPTED, BENCH_REFUSES, HOLD},
+    sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
 };
 
@@ -263,7 +264,9 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
 }
 
 /// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 18] = [
+const ANYWHERE: [&str; 20] = [
+    SAMPLE_COUNTS.name,
+    SAMPLE_FINDINGS.name,
     BENCH_REFUSES.name,
     BENCH_INTERRUPTED.name,
     NO_KPROBES.name,
@@ -294,7 +297,7 @@ fn of_era(era: Era) -> Vec<Step> {
             [ZSWAP, ZSWAP_COUNTS, HOLD].iter().chain(rest).copied().collect()
         }
         Era::Pinned => [SHMEM, HOLD].iter().chain(EVERYTHING).copied().collect(),
-        Era::Unfixed => EVERYTHING.to_vec(),
+        Era::Unfixed => [SAMPLE_FINDINGS].iter().chain(EVERYTHING).copied().collect(),
     }
 }
 
@@ -312,6 +315,7 @@ const EVERYTHING: &[Step] = &[
     COUNTS,
     CROWD,
     ONE_SEAT,
+    SAMPLE_COUNTS,
     FILTERS,
     BENCH,
     BENCH_REFUSES,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{bytes, duration};
+use super::{bytes, duration, share};
 use crate::{
     export::summary::Summary,
     probe::{ProgramRun, ProgramStats, RingUse, SelfCost, percent},
@@ -15,8 +15,8 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "own cost   {:.1}% of a CPU in user space, {}, {} in the kernel, {} programs, {} records",
-        cost.cpu_percent(),
+        "own cost   {} of a CPU in user space, {}, {} in the kernel, {} programs, {} records",
+        share(cost.cpu_percent()),
         resident(cost),
         bytes(cost.kernel_bytes),
         cost.programs,
@@ -37,8 +37,8 @@ fn resident(cost: &SelfCost) -> String {
 /// How full the ring buffer was.
 pub fn ring_use(ring: &RingUse) -> String {
     format!(
-        "at most {:.1}% full ({} of {}), {} waiting at last",
-        percent(ring.highest_bytes, ring.size_bytes),
+        "at most {} full ({} of {}), {} waiting at last",
+        share(percent(ring.highest_bytes, ring.size_bytes)),
         bytes(ring.highest_bytes),
         bytes(ring.size_bytes),
         bytes(ring.waiting_bytes)
@@ -52,8 +52,8 @@ fn programs(text: &mut String, cost: &SelfCost, swapins: u64) -> std::fmt::Resul
         Some(stats @ ProgramStats::Counted(programs)) => {
             let (runs, ns) = stats.sum().unwrap_or_default();
             let each = ns.checked_div(swapins).map_or(String::new(), |ns| format!(", {} a swap-in", duration(ns)));
-            let share = percent(ns, cost.elapsed_ns);
-            writeln!(text, "programs   {share:.2}% of a CPU in the kernel{each}; {runs} runs, {}", duration(ns))?;
+            let share = share(percent(ns, cost.elapsed_ns));
+            writeln!(text, "programs   {share} of a CPU in the kernel{each}; {runs} runs, {}", duration(ns))?;
             programs.iter().filter(|program| program.runs > 0).try_for_each(|program| {
                 let ProgramRun { name, runs, run_ns } = program;
                 writeln!(text, "  {name:<32} {runs:>12} runs, {} each", duration(run_ns / (*runs).max(1)))
@@ -80,7 +80,7 @@ mod tests {
         assert!(lines(Some(ProgramStats::Refused("no".to_owned())), 4).ends_with("not known: no\n"));
         let counted = ProgramStats::Counted(vec![run("a", 4, 8_000), run("never", 0, 0)]);
         let text = lines(Some(counted.clone()), 4);
-        assert!(text.contains("0.80% of a CPU in the kernel, 2.00 us a swap-in; 4 runs, 8.00 us"), "{text}");
+        assert!(text.contains("0.8% of a CPU in the kernel, 2.00 us a swap-in; 4 runs, 8.00 us"), "{text}");
         assert!(text.contains("4 runs, 2.00 us each") && !text.contains("never"), "{text}");
         assert!(!lines(Some(counted), 0).contains("a swap-in"));
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     export::{
         losses,
-        text::{bytes, duration},
+        text::{bytes, duration, share},
     },
     kernel::swaps::Synchronous,
     probe::percent,
@@ -194,13 +194,13 @@ fn widener(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
 /// it costs.
 fn costs(model: &Model) -> Vec<String> {
     let Some(cost) = model.cost else { return vec!["not measured in a replay".to_owned()] };
-    let share = format!("{:.1}%", cost.cpu_percent);
+    let user = share(cost.cpu_percent);
     let each = cost.per_swap_in_ns.map_or_else(String::new, |ns| format!(", {} a swap-in", duration(ns)));
-    let user = format!("{share} of a CPU{each} in user space");
+    let whole = format!("{user} of a CPU{each} in user space");
     // What presses most comes first, so that it goes last.
     let more = [programs(cost.programs), ring(&cost), memory(&cost)].into_iter().flatten();
-    let mut texts = vec![share, user.clone()];
-    let mut text = user;
+    let mut texts = vec![user, whole.clone()];
+    let mut text = whole;
     for part in more {
         text = format!("{text}, {part}");
         texts.push(text.clone());
@@ -209,18 +209,18 @@ fn costs(model: &Model) -> Vec<String> {
     texts
 }
 
-fn programs(share: ProgramShare) -> Option<String> {
-    match share {
+fn programs(programs: ProgramShare) -> Option<String> {
+    match programs {
         ProgramShare::NotAsked => None,
         ProgramShare::Refused => Some("programs not timed".to_owned()),
-        ProgramShare::Percent(percent) => Some(format!("programs {percent:.2}%")),
+        ProgramShare::Percent(percent) => Some(format!("programs {}", share(percent))),
     }
 }
 
 fn ring(cost: &Cost) -> Option<String> {
     let ring = cost.ring?;
-    let share = |bytes| percent(bytes, ring.size_bytes);
-    Some(format!("ring {:.1}% full, {:.1}% at most", share(ring.waiting_bytes), share(ring.highest_bytes)))
+    let part = |bytes| share(percent(bytes, ring.size_bytes));
+    Some(format!("ring {} full, {} at most", part(ring.waiting_bytes), part(ring.highest_bytes)))
 }
 
 fn memory(cost: &Cost) -> Option<String> {

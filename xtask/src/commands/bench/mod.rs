@@ -2,6 +2,7 @@
 
 mod overhead;
 mod pin;
+mod scaling;
 mod tables;
 
 use anyhow::Result;
@@ -17,6 +18,7 @@ pub struct Args {
 enum What {
     Pin(pin::Args),
     Overhead(overhead::Args),
+    Scaling(scaling::Args),
 }
 
 /// Measures.
@@ -27,5 +29,6 @@ pub fn run(args: &Args) -> Result<u8> {
     match &args.what {
         What::Pin(args) => pin::run(args),
         What::Overhead(args) => overhead::run(args),
+        What::Scaling(args) => scaling::run(args),
     }
 }

@@ -1,0 +1,40 @@
+//! `cargo xtask bench scaling`: whether the programs grow dearer with tasks, devices and contention.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::{
+    arch::Arch,
+    bench::scaling,
+    build,
+    commands::KERNELS_HELP,
+    kernels::Sources,
+    setup::{BUILD, Voice, ensure, guests},
+};
+
+/// Instructions of the programs a flight and a record: 1 to 256 tasks, devices of 64 MB to 16 GB, 2 to 64 tasks on one entry.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A full release, or its beginning
+    #[arg(long, value_name = "V", default_value = "6.12.117")]
+    kernel: String,
+    #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
+    kernels: Option<PathBuf>,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When the guest could not be run to its end, or gave no figures.
+pub(super) fn run(args: &Args) -> Result<u8> {
+    ensure(guests(Arch::X86_64), Voice::Changes)?;
+    ensure(BUILD, Voice::Changes)?;
+    let kernel = Sources::new(Arch::X86_64, args.kernels.clone())?.obtain(&args.kernel)?;
+    let (observer, witness) = (build::observer_static(Arch::X86_64)?, build::witness_static(Arch::X86_64)?);
+    eprintln!("{}: booting, measuring", kernel.release);
+    let release = kernel.release.clone();
+    let rows = scaling::measure(kernel, &observer, &witness)?;
+    print!("{release}, instructions of the programs\n{}", scaling::table(&rows));
+    Ok(0)
+}

@@ -1,0 +1,172 @@
+//! `--sample`: counts come out right when they are multiplied, and of every finding those on sampled entries are found.
+
+use observer_ebpf::sample::{below, place};
+use serde_json::Value;
+
+use super::{
+    checks::{Checked, Finished, ensure, no_losses, number},
+    steps::{Era, Step},
+};
+
+/// One in so many.
+const ONE_IN: u32 = 4;
+
+/// Pages out and in, of which the kernel counts every one.
+pub(super) const SAMPLE_COUNTS: Step = Step {
+    name: "sample-counts",
+    command: "observer record --sample 1/4 --json -- /witness churn --pages 16384 --threads 1 --rounds 4",
+    check: counts,
+};
+
+/// A storm under the observer that it brings, and for the middle of it under one that samples.
+pub(super) const SAMPLE_FINDINGS: Step = Step {
+    name: "sample-findings",
+    command: "observer stress storm --duration 40s --json >/tmp/all 2>/dev/null & sleep 6; \
+              observer record --sample 1/4 --json --duration 25s >/tmp/part 2>/dev/null; wait; \
+              cat /tmp/all /tmp/part; rm -f /tmp/all /tmp/part",
+    check: findings,
+};
+
+/// Four standard deviations of a count by which one entry in four of these pages stands for all; where entries are sampled
+/// in blocks of 512 there are 32 of these, and how evenly they are chosen says more: two blocks in eight.
+fn tolerance(era: Era) -> f64 {
+    if era == Era::Unfixed { 4.0 * (3.0 / 16_384.0_f64).sqrt() } else { 0.26 }
+}
+
+fn counts(era: Era, finished: &Finished) -> Checked {
+    let value = finished.json()?;
+    no_losses(&value)?;
+    ensure(number(&value, "/sample/one_in")? == u64::from(ONE_IN), || "the sample is not told".to_owned())?;
+    let (seen, kernel) = (number(&value, "/swapins/seen")?, number(&value, "/swapins/kernel")?);
+    ensure(seen % u64::from(ONE_IN) == 0, || format!("{seen} is no multiple of {ONE_IN}"))?;
+    let error = (seen as f64 - kernel as f64).abs() / kernel.max(1) as f64;
+    ensure(kernel >= 32_768 && error <= tolerance(era), || {
+        format!("{seen} swap-ins estimated, the kernel counted {kernel}: {:.1}% off", 100.0 * error)
+    })?;
+    let times = number(&value, "/distributions/flight_direct/count")?;
+    let direct = number(&value, "/flights/direct")?;
+    ensure(times * u64::from(ONE_IN) == direct, || format!("{times} durations for {direct} flights: scaled or lost"))?;
+    finished.expect_code(0)?;
+    Ok(format!("{seen} swap-ins estimated from one entry in {ONE_IN}, the kernel counted {kernel}"))
+}
+
+/// The programs of two observers run one after the other, with the widener's delay in between at most.
+const APART_NS: u64 = 100_000_000;
+
+/// What tells one finding from another, for two observers.
+#[derive(Clone, Debug, PartialEq)]
+struct Found {
+    entry: u64,
+    tid: u64,
+    address: u64,
+    read_begin_ns: u64,
+}
+
+impl Found {
+    fn of(finding: &Value) -> Result<Self, String> {
+        let text = finding.get("entry").and_then(Value::as_str).ok_or("a finding without an entry")?;
+        let parsed = || {
+            let (kind, offset) = text.split_once(':')?;
+            Some((kind.parse::<u64>().ok()?, offset.parse::<u64>().ok()?))
+        };
+        let (kind, offset) = parsed().ok_or_else(|| format!("no entry: {text}"))?;
+        Ok(Self {
+            entry: (kind << observer_ebpf::config::ENTRY_TYPE_SHIFT) | offset,
+            tid: number(finding, "/reader/tid")?,
+            address: number(finding, "/address")?,
+            read_begin_ns: number(finding, "/read_begin_ns")?,
+        })
+    }
+
+    /// On an unfixed kernel each entry is sampled for itself.
+    fn is_sampled(&self) -> bool {
+        u64::from(place(self.entry, 0)) < below(ONE_IN)
+    }
+
+    /// Whether two observers speak of the same.
+    fn is(&self, other: &Self) -> bool {
+        (self.entry, self.tid, self.address) == (other.entry, other.tid, other.address)
+            && self.read_begin_ns.abs_diff(other.read_begin_ns) < APART_NS
+    }
+}
+
+fn list(value: &Value) -> Result<Vec<Found>, String> {
+    value.get("findings").and_then(Value::as_array).ok_or("no findings")?.iter().map(Found::of).collect()
+}
+
+fn findings(_era: Era, finished: &Finished) -> Checked {
+    let objects = finished.objects()?;
+    let [all, part] = objects.as_slice() else {
+        return Err(format!("{} objects on standard output: {}", objects.len(), finished.stderr.trim()));
+    };
+    no_losses(all)?;
+    no_losses(part)?;
+    let (all, part) = (list(all)?, list(part)?);
+    // How long attaching took is not told: from its first finding to its last the second observer saw all, or should have.
+    let times = || part.iter().map(|found| found.read_begin_ns);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else {
+        return Err("the observer that samples found nothing".to_owned());
+    };
+    let within = |found: &&Found| (first + APART_NS..=last.saturating_sub(APART_NS)).contains(&found.read_begin_ns);
+    let wanted: Vec<&Found> = all.iter().filter(within).filter(|found| found.is_sampled()).collect();
+    let left_out = all.iter().filter(within).filter(|found| !found.is_sampled()).count();
+    ensure(!wanted.is_empty() && left_out > 0, || {
+        format!("{} findings on sampled entries and {left_out} on others: nothing to tell apart", wanted.len())
+    })?;
+    let missed = wanted.iter().filter(|found| !part.iter().any(|other| other.is(found))).count();
+    ensure(missed == 0, || format!("{missed} of {} findings on sampled entries were missed", wanted.len()))?;
+    let stray = part.iter().filter(|found| !found.is_sampled() || !all.iter().any(|other| other.is(found))).count();
+    ensure(stray == 0, || format!("{stray} of {} findings are on other entries, or only there", part.len()))?;
+    Ok(format!("{} findings on sampled entries, all found; {left_out} on others, none", wanted.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::checks::finished, *};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn object(findings: &[(u64, u64)]) -> Value {
+        let findings: Vec<_> = findings
+            .iter()
+            .map(|(offset, at)| {
+                serde_json::json!({"entry": format!("0:{offset}"), "reader": {"tid": 7}, "address": 4096,
+                    "read_begin_ns": at * SECOND})
+            })
+            .collect();
+        serde_json::json!({"findings": findings, "losses": {}})
+    }
+
+    fn judged(all: &[(u64, u64)], part: &[(u64, u64)]) -> Checked {
+        findings(Era::Unfixed, &finished(0, &format!("{}{}", object(all), object(part)), ""))
+    }
+
+    #[test]
+    fn exactly_the_findings_on_sampled_entries_are_wanted() {
+        let sampled = |offset: u64| u64::from(place(offset, 0)) < below(ONE_IN);
+        let (mine, other) = ((1..).find(|n| sampled(*n)).unwrap(), (1..).find(|n| !sampled(*n)).unwrap());
+        let all = [(mine, 1), (mine, 10), (mine, 15), (other, 16), (mine, 20), (mine, 35)];
+        let right = [(mine, 10), (mine, 15), (mine, 20)];
+        assert!(judged(&all, &right).is_ok(), "{:?}", judged(&all, &right));
+        assert!(judged(&all, &[]).unwrap_err().contains("found nothing"));
+        assert!(judged(&all, &[(mine, 10), (mine, 20)]).unwrap_err().contains("missed"));
+        assert!(
+            judged(&all, &[(mine, 10), (mine, 15), (other, 16), (mine, 20)]).unwrap_err().contains("on other entries")
+        );
+        assert!(judged(&all, &[(mine, 10), (mine, 12), (mine, 15), (mine, 20)]).unwrap_err().contains("only there"));
+        assert!(judged(&all[..3], &right[..2]).unwrap_err().contains("nothing to tell apart"));
+    }
+
+    #[test]
+    fn an_estimate_must_be_near_and_scaled() {
+        let check = |seen: u64, times: u64| {
+            let json = serde_json::json!({"sample": {"one_in": 4}, "swapins": {"seen": seen, "kernel": 65_536}, "losses": {},
+                "flights": {"direct": seen}, "distributions": {"flight_direct": {"count": times}}});
+            counts(Era::Unfixed, &finished(0, &json.to_string(), ""))
+        };
+        assert!(check(65_000, 16_250).is_ok(), "{:?}", check(65_000, 16_250));
+        assert!(check(16_384, 4_096).is_err(), "not scaled");
+        assert!(check(61_000, 15_250).is_err(), "too far off");
+        assert!(check(65_000, 65_000).is_err(), "durations scaled");
+    }
+}
