@@ -80,7 +80,7 @@ impl Probes {
         let widener = widener.map_err(|error| attach::widener_failed(&error))?;
         let probes = Self::with(ebpf, logger)?;
         let gauge = Gauge::new(&probes.ring, options.ring_bytes.into());
-        Ok(Self { widener, statistics, gauge, ..probes })
+        Ok(Self { gauge, statistics, widener, ..probes })
     }
 
     fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
