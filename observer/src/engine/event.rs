@@ -269,11 +269,11 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A contended flight was noticed while open; more will follow.
-    Opened(Box<Flight>),
+    Opened(Flight),
     /// A contended flight ended.
-    Closed(Box<Flight>),
+    Closed(Flight),
     /// An entry changed under a flight.
-    Changed(Box<Change>),
+    Changed(Change),
 }
 
 impl Event {

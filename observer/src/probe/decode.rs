@@ -34,8 +34,8 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     let kind = bytes.first_chunk().map(|word| u32::from_ne_bytes(*word)).ok_or(DecodeError::TooShort(bytes.len()))?;
     let wrong = |_: PodCastError| DecodeError::WrongLength { kind, len: bytes.len() };
     match kind {
-        record::FLIGHT_OPENED => Ok(Event::Opened(Box::new(flight(&read(bytes).map_err(wrong)?)))),
-        record::FLIGHT_CLOSED => Ok(Event::Closed(Box::new(flight(&read(bytes).map_err(wrong)?)))),
+        record::FLIGHT_OPENED => Ok(Event::Opened(flight(&read(bytes).map_err(wrong)?))),
+        record::FLIGHT_CLOSED => Ok(Event::Closed(flight(&read(bytes).map_err(wrong)?))),
         record::ENTRY_FREED => Ok(change(ChangeKind::Freed, &read(bytes).map_err(wrong)?)),
         record::ENTRY_HANDED_OUT => Ok(change(ChangeKind::HandedOut, &read(bytes).map_err(wrong)?)),
         record::ENTRY_WRITE_BEGUN => Ok(change(ChangeKind::WriteBegun, &read(bytes).map_err(wrong)?)),
@@ -94,14 +94,14 @@ fn pin(record: &FlightRecord) -> Pin {
 }
 
 fn change(kind: ChangeKind, record: &EntryRecord) -> Event {
-    Event::Changed(Box::new(Change {
+    Event::Changed(Change {
         kind,
         entry: Entry(record.entry),
         at: record.ts,
         seq: record.seq,
         by: task(record.tid, record.tgid, &record.comm),
         slot: SlotCount { opens: record.opens, closes: record.closes },
-    }))
+    })
 }
 
 fn task(tid: u32, pid: u32, comm: &[u8; 16]) -> Task {
