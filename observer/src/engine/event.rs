@@ -93,6 +93,8 @@ pub enum PinResult {
     Held,
     /// `-ENOENT`: the entry was already gone, the other task had finished.
     Gone,
+    /// One of the two; which, no hook told.
+    Lost,
 }
 
 /// A pin try of a flight.

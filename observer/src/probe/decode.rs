@@ -87,6 +87,7 @@ fn pin(record: &FlightRecord) -> Pin {
     const EEXIST: i32 = -libc::EEXIST;
     let result = match record.pin_rc {
         0 => PinResult::Taken,
+        _ if record.flags & record::F_PIN_LOST != 0 => PinResult::Lost,
         EEXIST => PinResult::Held,
         _ => PinResult::Gone,
     };
@@ -141,6 +142,15 @@ mod tests {
         assert_eq!((flight.read_begin, flight.read_end, flight.task.comm.as_str()), (Some(20), None, "victim"));
         assert_eq!(flight.pin.map(|pin| pin.result), Some(PinResult::Held));
         assert!(!flight.pinned());
+    }
+
+    #[test]
+    fn an_error_that_no_hook_told_is_not_made_up() {
+        let flags = record::F_PIN_TRIED | record::F_PIN_LOST;
+        let lost = FlightRecord { flags, pin_rc: -libc::EEXIST, pin_fails: 1, ..FlightRecord::default() };
+        assert_eq!(pin(&lost).result, PinResult::Lost);
+        let taken = FlightRecord { flags: flags | record::F_PINNED, pin_rc: 0, ..lost };
+        assert_eq!(pin(&taken).result, PinResult::Taken);
     }
 
     #[test]

@@ -107,6 +107,35 @@ const ONE_SEAT: Step = Step {
     check: checks::crowd,
 };
 
+/// The same verdicts with the lean hooks, against the same truths.
+const LEAN: [Step; 5] = [
+    Step {
+        name: "lean-self-test",
+        command: "observer doctor --self-test --hooks lean --json",
+        check: checks::self_test,
+    },
+    Step {
+        name: "lean-targeted",
+        command: "observer stress targeted --rounds 200 --hooks lean --json",
+        check: checks::targeted,
+    },
+    Step {
+        name: "lean-storm",
+        command: "observer stress storm --duration 20s --hooks lean --json",
+        check: checks::storm,
+    },
+    Step {
+        name: "lean-counts",
+        command: "observer record --hooks lean --json -- /witness churn --pages 16384 --threads 1 --rounds 8",
+        check: checks::counts,
+    },
+    Step {
+        name: "lean-crowd",
+        command: "observer record --hooks lean --json -- /witness churn --pages 2048 --threads 8 --rounds 8 --shared",
+        check: checks::crowd,
+    },
+];
+
 /// Threads that fault on the same pages of shmem, which pins for itself and spins when it fails.
 const SHMEM: Step = Step {
     name: "shmem",
@@ -263,7 +292,12 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
 }
 
 /// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 18] = [
+const ANYWHERE: [&str; 23] = [
+    LEAN[0].name,
+    LEAN[1].name,
+    LEAN[2].name,
+    LEAN[3].name,
+    LEAN[4].name,
     BENCH_REFUSES.name,
     BENCH_INTERRUPTED.name,
     NO_KPROBES.name,
@@ -312,6 +346,11 @@ const EVERYTHING: &[Step] = &[
     COUNTS,
     CROWD,
     ONE_SEAT,
+    LEAN[0],
+    LEAN[1],
+    LEAN[2],
+    LEAN[3],
+    LEAN[4],
     FILTERS,
     BENCH,
     BENCH_REFUSES,
