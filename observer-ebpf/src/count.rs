@@ -51,18 +51,18 @@ pub(crate) fn read_u32(value: *const u8, offset: usize) -> u32 {
     unsafe { core::ptr::read_volatile(value.wrapping_add(offset).cast()) }
 }
 
+/// Reads two 32-bit words of a map value that other CPUs write, in one step.
+#[inline(always)]
+pub(crate) fn read_u64(value: *const u8, offset: usize) -> u64 {
+    // SAFETY: as above; the offset is of eight bytes.
+    unsafe { core::ptr::read_volatile(value.wrapping_add(offset).cast()) }
+}
+
 /// Writes a 32-bit word of a map value that other CPUs read.
 #[inline(always)]
 pub(crate) fn write_u32(value: *mut u8, offset: usize, n: u32) {
     // SAFETY: as above.
     unsafe { core::ptr::write_volatile(value.wrapping_add(offset).cast(), n) }
-}
-
-/// Sets a word to 0 where it stands, in one instruction.
-#[inline(always)]
-pub(crate) fn clear(word: &mut u64) {
-    // SAFETY: a live, aligned word.
-    unsafe { core::ptr::write_volatile(word, 0) }
 }
 
 /// The counters of this CPU.

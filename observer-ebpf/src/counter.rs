@@ -31,8 +31,10 @@ pub struct Counters {
     pub read_cached: u64,
     /// Of both: pages read outside any flight (read-ahead of shmem, swapoff, madvise).
     pub read_outside: u64,
-    /// Pins taken by a flight.
+    /// Flights that took the pin and have ended.
     pub pins: u64,
+    /// Lean hooks: pin tries of a flight that failed, with which error was not seen.
+    pub pin_lost: u64,
     /// Pin tries of a flight that met a live holder (`-EEXIST`).
     pub pin_eexist: u64,
     /// Pin tries of a flight that found the entry gone (`-ENOENT`).
@@ -117,4 +119,4 @@ impl Counters {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}
 
-const _: () = assert!(size_of::<Counters>() == 36 * 8);
+const _: () = assert!(size_of::<Counters>() == 37 * 8);

@@ -1,26 +1,78 @@
 //! Records into the ring buffer.
 
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use observer_ebpf::record::{EntryRecord, F_STREAMED, FlightRecord};
+use observer_ebpf::{
+    record::{
+        EntryRecord, F_FREED_OWN, F_FREED_SEEN, F_LOCK_ENDED, F_LOCKED_OUT, F_PIN_DROPPED, F_PIN_TRIED, F_PINNED,
+        F_RANGE, F_READ, F_READ_ENDED, F_SPAN_ENDED, F_STREAMED, FlightRecord,
+    },
+    seat::{Changes, Flight},
+};
 
-use crate::{count::count, filter::Filter, flights::Flight, globals, maps::EVENTS, task};
+use crate::{count::count, filter::Filter, globals, maps::EVENTS, task};
 
-/// Streams a flight as far as it is known.
+/// Streams a flight as far as it is known; `changes`: the slot's, of now.
 #[inline(always)]
-pub(crate) fn flight(flight: &mut Flight, kind: u32, ts: u64, slot: Filter) {
-    flight.record.flags |= F_STREAMED;
+pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Changes) {
+    flight.flags |= F_STREAMED;
+    let flags = flight.flags;
     let Some(mut room) = EVENTS.reserve::<FlightRecord>(0) else {
         count!(lost_ring_flight);
         return;
     };
-    let record = room.write(flight.record);
-    record.kind = kind;
-    record.ts = ts;
-    record.opens = slot.opens();
-    record.closes = slot.closes();
-    record.cgroup = task::cgroup();
-    record.comm = task::comm();
+    let (tid, tgid) = task::ids();
+    let (opens, closes) = slot.flights();
+    let known = |flag: u32, value: u64| if flags & flag != 0 { value } else { 0 };
+    let own_frees = if flags & F_FREED_OWN != 0 { flight.frees_own } else { 0 };
+    // A flight that never reads still tells whether its entry is the one of before.
+    let begin = flight.known.with_frees(own_frees.wrapping_neg());
+    let at_read = if flags & F_READ != 0 { flight.at_read } else { begin };
+    let at_end = if flags & F_SPAN_ENDED != 0 { flight.at_end } else { changes };
+    let (base, nr) = if flags & F_RANGE != 0 { (flight.base, flight.nr) } else { (flight.entry, 1) };
+    room.write(FlightRecord {
+        kind: of.kind,
+        flags: if flags & F_PINNED != 0 { flags | F_PIN_TRIED } else { flags },
+        ts: of.ts,
+        entry: flight.entry,
+        base,
+        address: of.address,
+        mm: flight.mm,
+        begin: flight.begin,
+        read_begin: known(F_READ, flight.read_begin),
+        read_end: known(F_READ_ENDED, flight.read_end),
+        pin_try: known(F_PIN_TRIED | F_PINNED, flight.pin_try),
+        pin_drop: known(F_PIN_DROPPED, flight.pin_drop),
+        freed_own: known(F_FREED_SEEN, flight.freed_own),
+        lock_try: known(F_LOCKED_OUT, flight.lock_try),
+        lock_end: known(F_LOCK_ENDED, flight.lock_end),
+        cgroup: task::cgroup(),
+        tid,
+        tgid,
+        nr,
+        fault_ret: of.fault_ret,
+        pin_rc: if flags & (F_PINNED | F_PIN_TRIED) == F_PIN_TRIED { flight.pin_rc } else { 0 },
+        pin_fails: known(F_PIN_TRIED, flight.pin_fails.into()) as u32,
+        opens,
+        closes,
+        frees_read: at_read.frees(),
+        frees_end: at_end.frees(),
+        changes_read: at_read.content(),
+        changes_end: at_end.content(),
+        comm: task::comm(),
+    });
     room.submit(wakeup());
+}
+
+/// What a record tells of the moment in which it is made.
+pub(crate) struct Moment {
+    /// `FLIGHT_*`.
+    pub(crate) kind: u32,
+    /// When.
+    pub(crate) ts: u64,
+    /// The fault's address.
+    pub(crate) address: u64,
+    /// What `do_swap_page` has returned.
+    pub(crate) fault_ret: u32,
 }
 
 /// Streams what happened to an entry.
@@ -32,17 +84,8 @@ pub(crate) fn entry(kind: u32, entry: u64, seq: u32, slot: Filter) {
         return;
     };
     let (tid, tgid) = task::ids();
-    room.write(EntryRecord {
-        kind,
-        seq,
-        ts,
-        entry,
-        tid,
-        tgid,
-        opens: slot.opens(),
-        closes: slot.closes(),
-        comm: task::comm(),
-    });
+    let (opens, closes) = slot.flights();
+    room.write(EntryRecord { kind, seq, ts, entry, tid, tgid, opens, closes, comm: task::comm() });
     room.submit(wakeup());
 }
 

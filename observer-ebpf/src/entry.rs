@@ -2,7 +2,11 @@
 
 use observer_ebpf::{
     config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE},
-    record::{ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_COUNT_DROPPED, F_FREED_OWN},
+    record::{
+        ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_COUNT_DROPPED, F_FREED_OWN, F_FREED_SEEN,
+        F_RANGE, F_SPAN_ENDED,
+    },
+    seat::Flight,
 };
 
 use crate::{
@@ -10,7 +14,7 @@ use crate::{
     emit,
     filter::Filter,
     flight::pages,
-    flights::{Flight, flight_of},
+    flights::flight_of,
     globals,
     maps::{REAL_TYPES, WRITES, Write},
     memory::Memory,
@@ -85,7 +89,7 @@ fn freed_one(entry: u64) {
     let Some(slot) = Filter::of(entry) else { return };
     let open = slot.open_now();
     let own = open != 0 && freed_own(entry, slot, open);
-    let seq = slot.frees().wrapping_add(1);
+    let seq = slot.changes().frees().wrapping_add(1);
     slot.freed();
     if open > u32::from(own) {
         emit::entry(ENTRY_FREED, entry, seq, slot);
@@ -97,19 +101,22 @@ fn freed_one(entry: u64) {
 #[inline(always)]
 fn freed_own(entry: u64, slot: Filter, open: u32) -> bool {
     let Some(flight) = flight_of(task::ids().0) else { return false };
-    if !pin::covers(flight.record.base, flight.record.nr, entry) {
-        return false;
+    if flight.entry != entry {
+        return flight.flags & F_RANGE != 0 && pin::covers(flight.base, flight.nr, entry);
     }
-    if flight.record.entry == entry {
-        if flight.frees_own == 0 {
-            end_span(flight, slot);
-            if open > 1 {
-                flight.record.freed_own = task::now();
-            }
-        }
-        flight.record.flags |= F_FREED_OWN;
+    end_span(flight, slot);
+    if flight.flags & F_FREED_OWN != 0 {
         flight.frees_own = flight.frees_own.wrapping_add(1);
+    } else {
+        flight.frees_own = 1;
+        if open > 1 {
+            flight.freed_own = task::now();
+            flight.flags |= F_FREED_SEEN;
+        }
     }
+    flight.flags |= F_FREED_OWN;
+    // An own free says nothing of others.
+    flight.known = flight.known.with_frees(1);
     true
 }
 
@@ -118,20 +125,20 @@ fn freed_own(entry: u64, slot: Filter, open: u32) -> bool {
 #[inline(always)]
 pub(crate) fn count_dropped(entry: u64, nr: u32) {
     let Some(flight) = flight_of(task::ids().0) else { return };
-    if !pin::covers(entry, nr, flight.record.entry) {
+    if !pin::covers(entry, nr, flight.entry) {
         return;
     }
     let Some(slot) = Filter::at(flight.slot) else { return };
     end_span(flight, slot);
-    flight.record.flags |= F_COUNT_DROPPED;
+    flight.flags |= F_COUNT_DROPPED;
 }
 
 /// Notes the slot's numbers as those up to which changes are under the flight's read; the first time counts.
 #[inline(always)]
 fn end_span(flight: &mut Flight, slot: Filter) {
-    if flight.record.flags & F_COUNT_DROPPED == 0 {
-        flight.record.frees_end = slot.frees();
-        flight.record.changes_end = slot.changes();
+    if flight.flags & F_SPAN_ENDED == 0 {
+        flight.at_end = slot.changes();
+        flight.flags |= F_SPAN_ENDED;
     }
 }
 
@@ -215,7 +222,7 @@ extern "C" fn range_entry_changed(kind: u32, entry: u64) -> i32 {
 fn changed_one(kind: u32, entry: u64) {
     let Some(slot) = Filter::of(entry) else { return };
     slot.changed();
-    let seq = slot.changes();
+    let seq = slot.changes().content();
     if slot.open_now() != 0 {
         emit::entry(kind, entry, seq, slot);
     }

@@ -57,6 +57,20 @@ pub(crate) fn read_end_fexit(_ctx: FExitContext) -> i32 {
     0
 }
 
+/// `swapin_readahead(entry, ..)`.
+#[fentry]
+pub(crate) fn cache_read_fentry(_ctx: FEntryContext) -> i32 {
+    flight::through_cache();
+    0
+}
+
+/// `schedule_timeout_uninterruptible(timeout)`.
+#[fentry]
+pub(crate) fn pin_sleep_fentry(_ctx: FEntryContext) -> i32 {
+    pin::slept();
+    0
+}
+
 /// `swapcache_prepare(entry)` returns.
 #[fexit]
 pub(crate) fn pin_try_fexit_entry(ctx: FExitContext) -> i32 {

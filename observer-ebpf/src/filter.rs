@@ -1,9 +1,12 @@
 //! The filter's slots ([`slot`]), read and raised. Every number only grows.
 
-use observer_ebpf::slot::{self, Slot};
+use observer_ebpf::{
+    seat::Changes,
+    slot::{self, Slot},
+};
 
 use crate::{
-    count::{add_u32, read_u32},
+    count::{add_u32, read_u32, read_u64},
     maps::SLOTS,
 };
 
@@ -22,35 +25,30 @@ impl Filter {
         SLOTS.get_ptr_mut(index).map(Self)
     }
 
+    /// Flights ever opened and ever closed, of one moment.
+    #[inline(always)]
+    pub(crate) fn flights(self) -> (u32, u32) {
+        let both = read_u64(self.0.cast(), core::mem::offset_of!(Slot, opens));
+        (both as u32, (both >> 32) as u32)
+    }
+
     /// Flights ever opened.
     #[inline(always)]
     pub(crate) fn opens(self) -> u32 {
         read_u32(self.0.cast(), core::mem::offset_of!(Slot, opens))
     }
 
-    /// Flights ever closed.
+    /// Frees and content changes ever, of one moment.
     #[inline(always)]
-    pub(crate) fn closes(self) -> u32 {
-        read_u32(self.0.cast(), core::mem::offset_of!(Slot, closes))
+    pub(crate) fn changes(self) -> Changes {
+        Changes(read_u64(self.0.cast(), core::mem::offset_of!(Slot, frees)))
     }
 
-    /// Entries ever freed.
-    #[inline(always)]
-    pub(crate) fn frees(self) -> u32 {
-        read_u32(self.0.cast(), core::mem::offset_of!(Slot, frees))
-    }
-
-    /// Content changes ever.
-    #[inline(always)]
-    pub(crate) fn changes(self) -> u32 {
-        read_u32(self.0.cast(), core::mem::offset_of!(Slot, changes))
-    }
-
-    /// Flights open now. `closes` is read first: the difference can only be too large.
+    /// Flights open now.
     #[inline(always)]
     pub(crate) fn open_now(self) -> u32 {
-        let closes = self.closes();
-        self.opens().wrapping_sub(closes)
+        let (opens, closes) = self.flights();
+        opens.wrapping_sub(closes)
     }
 
     #[inline(always)]

@@ -2,15 +2,19 @@
 
 use aya_log_ebpf::warn;
 use observer_ebpf::{
-    record::{F_CACHED, F_COUNT_DROPPED, F_DIRECT, F_INSTALLED, F_PIN_TRIED, F_STREAMED, FLIGHT_CLOSED, FLIGHT_OPENED},
+    record::{
+        F_CACHED, F_DIRECT, F_INSTALLED, F_LOCKED_OUT, F_PIN_LOST, F_PIN_TRIED, F_PINNED, F_RANGE, F_READ,
+        F_READ_ENDED, F_STREAMED, F_THROUGH_CACHE, FLIGHT_CLOSED, FLIGHT_OPENED,
+    },
+    seat::Flight,
     slot,
 };
 
 use crate::{
     count::{self, count},
-    emit,
+    emit::{self, Moment},
     filter::Filter,
-    flights::{self, Flight, Held, Seated, flight_of},
+    flights::{self, Held, Seated, flight_of},
     globals,
     memory::{Copied, Memory},
     path, task, wanted,
@@ -35,19 +39,6 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     }
     let index = slot::index(entry);
     let Some(slot) = Filter::at(index) else { return };
-    let now = task::now();
-    let (frees_begin, changes_begin) = (slot.frees(), slot.changes());
-    slot.open();
-    // `closes` before `opens`, and both after the own add: the difference can only be too large, and of two flights that
-    // begin together at least the later one sees both.
-    let closes = slot.closes();
-    let opens_begin = slot.opens();
-    // SAFETY: `address` and `vma` of a `struct vm_fault`.
-    let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
-    // SAFETY: likewise.
-    let vma: u64 = unsafe { M::read(vmf, globals::VMF_VMA.load()) };
-    // SAFETY: `vm_mm` of the fault's `struct vm_area_struct`.
-    let mm = unsafe { M::read(vma as *const u8, globals::VMA_MM.load()) };
     let flight = match flights::take_seat(tid) {
         Seated::Fresh(flight) => flight,
         Seated::Stale(flight) => {
@@ -55,49 +46,35 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
             flight
         }
         Seated::Nowhere => {
-            // Not observed, so not open.
-            slot.close();
             warn!(&(), "no room for the flight of task {}", tid);
             return;
         }
     };
-    // Word by word: a whole flight would be built on the stack and copied. And what is not yet known in a way that the
-    // compiler does not gather into a call of `memset`, which here is a loop over bytes.
-    let record = &mut flight.record;
-    record.flags = 0;
-    record.entry = entry;
-    record.base = entry;
-    record.address = address;
-    record.mm = mm;
-    record.begin = now;
-    count::clear(&mut record.read_begin);
-    count::clear(&mut record.read_end);
-    count::clear(&mut record.pin_try);
-    count::clear(&mut record.pin_drop);
-    count::clear(&mut record.freed_own);
-    count::clear(&mut record.lock_try);
-    count::clear(&mut record.lock_end);
-    record.tid = tid;
-    record.tgid = tgid;
-    record.nr = 1;
-    record.fault_ret = 0;
-    record.pin_rc = 0;
-    record.pin_fails = 0;
-    // Until a read begins: a flight that never reads still tells whether its entry is the one of before.
-    record.frees_read = frees_begin;
-    record.frees_end = 0;
-    record.changes_read = changes_begin;
-    record.changes_end = 0;
-    flight.vmf = vmf as u64;
+    // What is written here is all that an uncontended flight writes; the rest of its seat is of an earlier one.
+    flight.flags = 0;
     flight.slot = index;
-    flight.opens_begin = opens_begin;
-    flight.frees_begin = frees_begin;
-    flight.changes_begin = changes_begin;
-    flight.frees_own = 0;
-    flight.pin_pending = 0;
+    flight.entry = entry;
+    // SAFETY: `vma` of a `struct vm_fault`.
+    let vma: u64 = unsafe { M::read(vmf, globals::VMF_VMA.load()) };
+    // SAFETY: `vm_mm` of the fault's `struct vm_area_struct`.
+    flight.mm = unsafe { M::read(vma as *const u8, globals::VMA_MM.load()) };
+    if !M::HAS_ARGUMENTS_AT_RETURN {
+        flight.vmf = vmf as u64;
+    }
+    flight.begin = task::now();
+    flight.known = slot.changes();
+    slot.open();
+    // After the own add, and both numbers of one moment: of two flights that begin together at least the later one sees
+    // both.
+    let (opens, closes) = slot.flights();
+    flight.opens_begin = opens;
     count!(begun);
-    if opens_begin.wrapping_sub(closes) > 1 {
-        emit::flight(flight, FLIGHT_OPENED, now, slot);
+    if opens.wrapping_sub(closes) > 1 {
+        // SAFETY: `address` of a `struct vm_fault`.
+        let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
+        let moment = Moment { kind: FLIGHT_OPENED, ts: flight.begin, address, fault_ret: 0 };
+        let changes = flight.known;
+        emit::flight(flight, moment, slot, changes);
     }
 }
 
@@ -108,6 +85,14 @@ fn never_ended(stale: &Flight, tid: u32) {
     warn!(&(), "the last flight of task {} never ended", tid);
     if let Some(slot) = Filter::at(stale.slot) {
         slot.close();
+    }
+}
+
+/// A flight is about to go through the swap cache, where it finds its page or reads into it.
+#[inline(always)]
+pub(crate) fn through_cache() {
+    if let Some(flight) = flight_of(task::ids().0) {
+        flight.flags |= F_THROUGH_CACHE;
     }
 }
 
@@ -135,20 +120,20 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
         }
     }
     let Some(flight) = flight else { return };
-    if flight.record.read_begin != 0 {
+    if flight.flags & F_READ != 0 {
         // Read-ahead reads neighbours as well; the first read is the flight's own.
         return;
     }
-    flight.record.flags |= if cached { F_CACHED } else { F_DIRECT };
+    flight.flags |= if cached { F_CACHED | F_READ } else { F_DIRECT | F_READ };
     if nr > 1 {
         // SAFETY: as above; `private` holds the first entry of the range.
-        flight.record.base = unsafe { M::read(page, globals::PAGE_PRIVATE.load()) };
-        flight.record.nr = nr;
+        flight.base = unsafe { M::read(page, globals::PAGE_PRIVATE.load()) };
+        flight.nr = nr;
+        flight.flags |= F_RANGE;
     }
     let Some(slot) = Filter::at(flight.slot) else { return };
-    flight.record.frees_read = slot.frees();
-    flight.record.changes_read = slot.changes();
-    flight.record.read_begin = task::now();
+    flight.at_read = slot.changes();
+    flight.read_begin = task::now();
 }
 
 /// A page is added to the swap cache to be read into: what tells of such reads where no hook on the read itself does.
@@ -175,10 +160,11 @@ pub(crate) fn reads_into_cache<M: Memory>(page: *const u8, entry: u64) {
         }
     }
     let Some(flight) = flight else { return };
-    if flight.record.read_begin == 0 {
+    if flight.flags & F_READ == 0 {
         // As above: the first is the flight's own.
-        flight.record.flags |= F_CACHED;
-        flight.record.read_begin = task::now();
+        flight.flags |= F_CACHED | F_READ;
+        flight.at_read = flight.known;
+        flight.read_begin = task::now();
     }
 }
 
@@ -207,9 +193,10 @@ pub(crate) fn pages(page: *const u8, flags: u64) -> u32 {
 #[inline(always)]
 pub(crate) fn read_end() {
     if let Some(flight) = flight_of(task::ids().0)
-        && flight.record.read_end == 0
+        && flight.flags & F_READ_ENDED == 0
     {
-        flight.record.read_end = task::now();
+        flight.read_end = task::now();
+        flight.flags |= F_READ_ENDED;
     }
 }
 
@@ -223,68 +210,64 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
         }
         return;
     };
-    let now = task::now();
     let vmf = vmf.unwrap_or(flight.vmf as *const u8);
     // SAFETY: the `struct vm_fault` lives in the caller's frame until after this hook.
     let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
-    flight.record.fault_ret = fault_ret;
+    let mut flags = flight.flags;
     if task::pte_present(pte) {
-        flight.record.flags |= F_INSTALLED;
+        flags |= F_INSTALLED;
     }
-    if globals::READS_HOOKED.load() == 0 && has_read_pinned(flight) {
-        flight.record.flags |= F_DIRECT;
+    let reads_hooked = globals::READS_HOOKED.load() != 0;
+    if !reads_hooked && flags & (F_THROUGH_CACHE | F_CACHED) == 0 && fault_ret & MAJOR != 0 {
+        flags |= F_DIRECT;
     }
+    let now = task::now();
     if let Some(slot) = Filter::at(flight.slot) {
-        close(flight, slot, now);
+        let changes = slot.changes();
+        // Closed before `opens` is read: a flight that began earlier shows there, one that begins later sees this one
+        // closed.
+        slot.close();
+        let alone = slot.opens() == flight.opens_begin && changes == flight.known && flags & CONTENDED == 0;
+        if !alone {
+            // SAFETY: `address` of a `struct vm_fault`.
+            let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
+            flight.flags = flags;
+            note_untold_pin(flight);
+            count!(streamed);
+            emit::flight(flight, Moment { kind: FLIGHT_CLOSED, ts: now, address, fault_ret }, slot, changes);
+        }
     }
-    tally(flight, now.wrapping_sub(flight.record.begin));
+    tally(flags, flight, reads_hooked, now.wrapping_sub(flight.begin));
     flights::leave(seat, tid);
 }
 
-/// Whether a flight that took the pin has read past the swap cache, where no hook tells of reads: with the pin taken and
-/// a page to read into, it does, unless it was the pin of the swap cache's own read.
-#[inline(always)]
-fn has_read_pinned(flight: &Flight) -> bool {
-    let record = &flight.record;
-    record.flags & (F_PIN_TRIED | F_CACHED) == F_PIN_TRIED && record.pin_rc == 0 && record.fault_ret & MAJOR != 0
-}
+/// Flags of a flight that was not alone, or about whose range others may ask.
+const CONTENDED: u32 = F_STREAMED | F_PIN_TRIED | F_LOCKED_OUT | F_RANGE;
 
-/// Takes the flight off its slot, and streams it if it was not alone there.
+/// Where no hook tells of pins and the kernel takes one for every direct read: notes it, as taken at the begin.
 #[inline(always)]
-fn close(flight: &mut Flight, slot: Filter, now: u64) {
-    let (frees, changes) = (slot.frees(), slot.changes());
-    if flight.frees_own == 0 && flight.record.flags & F_COUNT_DROPPED == 0 {
-        flight.record.frees_end = frees;
-        flight.record.changes_end = changes;
-    }
-    // Closed before `opens` is read: a flight that began earlier shows there, one that begins later sees this one closed.
-    slot.close();
-    let others_freed = frees.wrapping_sub(flight.frees_begin) != flight.frees_own;
-    let contended = flight.record.flags & F_STREAMED != 0
-        || slot.opens() != flight.opens_begin
-        || changes != flight.changes_begin
-        || others_freed
-        || flight.record.pin_fails != 0
-        || flight.record.lock_try != 0
-        || flight.record.nr > 1;
-    if contended {
-        count!(streamed);
-        emit::flight(flight, FLIGHT_CLOSED, now, slot);
+fn note_untold_pin(flight: &mut Flight) {
+    if globals::PINS_UNTOLD.load() != 0 && flight.flags & F_DIRECT != 0 {
+        // A sleep of such a flight was for something else.
+        flight.flags = flight.flags & !(F_PIN_LOST | F_PIN_TRIED) | F_PINNED;
+        flight.pin_try = flight.begin;
     }
 }
 
 /// Counts and times an ended flight by its path. One look-up for all counters: on kernels before 6.10 each is a call.
 #[inline(always)]
-fn tally(flight: &Flight, ns: u64) {
+fn tally(flags: u32, flight: &Flight, reads_hooked: bool, ns: u64) {
     let Some(counters) = count::here() else { return };
-    let (flags, nr) = (flight.record.flags, flight.record.nr);
     if flags & F_INSTALLED != 0 {
         count!(counters, installed, 1);
     }
+    if flags & F_PINNED != 0 {
+        count!(counters, pins, 1);
+    }
     let path = if flags & F_DIRECT != 0 {
         count!(counters, direct, 1);
-        if globals::READS_HOOKED.load() == 0 {
-            count!(counters, read_direct, u64::from(nr));
+        if !reads_hooked {
+            count!(counters, read_direct, if flags & F_RANGE != 0 { flight.nr.into() } else { 1 });
         }
         0
     } else if flags & (F_CACHED | F_INSTALLED) != 0 {

@@ -4,12 +4,17 @@
 //! 6.12). So a flight has a seat in an array, at the low bits of its task's number. Tasks whose numbers end alike want the
 //! same seat: whoever finds it taken goes to a small hash map, which is looked at only while somebody is there.
 
+use core::cell::UnsafeCell;
+
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
     macros::map,
     maps::{Array, HashMap},
 };
-use observer_ebpf::{config, record::FlightRecord};
+use observer_ebpf::{
+    config,
+    seat::{Flight, Seat},
+};
 
 use crate::{
     count::{add_u32, add_u64, count, read_u32, sub_u32, write_u32},
@@ -23,41 +28,13 @@ static FLIGHTS: Array<Seat> = Array::with_max_entries(config::FLIGHT_SEATS, 0);
 #[map]
 static SPILLED: HashMap<u32, Seat> = HashMap::with_max_entries(4_096, 0);
 
-/// One word: how many there are.
-#[map]
-static SPILLS: Array<u32> = Array::with_max_entries(1, 0);
+/// How many there are. A global: a map of its own would be looked up at each flight's begin.
+static SPILLS: Spills = Spills(UnsafeCell::new(0));
 
-/// A place for one open flight.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Seat {
-    /// How many lay claim to it: whoever finds 1 after adding their own has it.
-    claims: u32,
-    /// Whose flight it is, see [`mark`]; 0: nobody's.
-    owner: u32,
-    flight: Flight,
-}
+struct Spills(UnsafeCell<u32>);
 
-const _: () = assert!(size_of::<Seat>() == observer_ebpf::SEAT_BYTES);
-const _: () = assert!(core::mem::offset_of!(Seat, owner) == observer_ebpf::SEAT_OWNER);
-const _: () = assert!(core::mem::offset_of!(Seat, flight) == observer_ebpf::SEAT_FLIGHT);
-
-/// An open flight: its record as far as it is known, and what it saw of its slot when it began.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Flight {
-    pub(crate) record: FlightRecord,
-    /// `struct vm_fault *`: a return probe gets no arguments.
-    pub(crate) vmf: u64,
-    pub(crate) slot: u32,
-    pub(crate) opens_begin: u32,
-    pub(crate) frees_begin: u32,
-    pub(crate) changes_begin: u32,
-    /// Own frees of this slot, which say nothing about others.
-    pub(crate) frees_own: u32,
-    /// Kprobe backend: a pin try whose return is still to come.
-    pub(crate) pin_pending: u32,
-}
+// SAFETY: read and written by single volatile and atomic instructions only.
+unsafe impl Sync for Spills {}
 
 /// What a task that begins a flight gets.
 pub(crate) enum Seated {
@@ -103,7 +80,10 @@ fn held(seat: *mut Seat, tid: u32) -> Option<Held> {
 #[inline(always)]
 pub(crate) fn take_seat(tid: u32) -> Seated {
     let Some(seat) = seat_of(tid) else { return Seated::Nowhere };
-    if let Some(stale) = held(seat, tid) {
+    // Most seats are empty.
+    if (owner(seat) != 0 || spills() != 0)
+        && let Some(stale) = held(seat, tid)
+    {
         return Seated::Stale(stale.flight);
     }
     // No compare-and-swap before 5.12: add first, then look. Of two that add, at least the later one sees both and backs
@@ -125,10 +105,8 @@ pub(crate) fn leave(seat: Option<*mut Seat>, tid: u32) {
         // Both words in one step: an owner taken out a little later could be the next one (arm64 keeps no such order).
         let claim_and_owner = u64::from(mark(tid)) << 32 | 1;
         add_u64(seat.cast(), core::mem::offset_of!(Seat, claims), claim_and_owner.wrapping_neg());
-    } else if SPILLED.remove(tid).is_ok()
-        && let Some(spills) = SPILLS.get_ptr_mut(0)
-    {
-        sub_u32(spills.cast(), 0, 1);
+    } else if SPILLED.remove(tid).is_ok() {
+        sub_u32(SPILLS.0.get().cast(), 0, 1);
     }
 }
 
@@ -136,15 +114,14 @@ pub(crate) fn leave(seat: Option<*mut Seat>, tid: u32) {
 fn spill(tid: u32) -> Seated {
     // SAFETY: integers only, for which zeroes are valid.
     let empty: Seat = unsafe { core::mem::zeroed() };
-    let Some(spills) = SPILLS.get_ptr_mut(0) else { return Seated::Nowhere };
     // Raised first: whoever sees the flight there must look there.
-    add_u32(spills.cast(), 0, 1);
+    add_u32(SPILLS.0.get().cast(), 0, 1);
     if SPILLED.insert(tid, empty, u64::from(BPF_NOEXIST)).is_ok()
         && let Some(seat) = SPILLED.get_ptr_mut(tid)
     {
         return Seated::Fresh(flight(seat));
     }
-    sub_u32(spills.cast(), 0, 1);
+    sub_u32(SPILLS.0.get().cast(), 0, 1);
     count!(lost_table_full);
     Seated::Nowhere
 }
@@ -167,7 +144,7 @@ fn owner(seat: *const Seat) -> u32 {
 
 #[inline(always)]
 fn spills() -> u32 {
-    SPILLS.get_ptr(0).map_or(0, |spills| read_u32(spills.cast(), 0))
+    read_u32(SPILLS.0.get().cast(), 0)
 }
 
 #[inline(always)]

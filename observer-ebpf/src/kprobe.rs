@@ -46,6 +46,20 @@ pub(crate) fn read_begin_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
     0
 }
 
+/// `swapin_readahead(entry, ..)`.
+#[kprobe]
+pub(crate) fn cache_read_kprobe(_ctx: ProbeContext) -> u32 {
+    flight::through_cache();
+    0
+}
+
+/// `schedule_timeout_uninterruptible(timeout)`.
+#[kprobe]
+pub(crate) fn pin_sleep_kprobe(_ctx: ProbeContext) -> u32 {
+    pin::slept();
+    0
+}
+
 /// `swapcache_prepare(entry)`.
 #[kprobe]
 pub(crate) fn pin_try_kprobe_entry(ctx: ProbeContext) -> u32 {
@@ -143,6 +157,8 @@ pub(crate) fn handed_out_kprobe_ci_folio_entry(ctx: ProbeContext) -> u32 {
 pub(crate) fn handed_out_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
     if arg(&ctx, 3) == 0 {
         entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+    } else {
+        flight::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
     0
 }
@@ -152,6 +168,8 @@ pub(crate) fn handed_out_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
 pub(crate) fn handed_out_kprobe_entry(ctx: ProbeContext) -> u32 {
     if arg(&ctx, 2) == 0 {
         entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+    } else {
+        flight::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
     0
 }

@@ -9,6 +9,7 @@ pub mod histogram;
 pub mod pin_price;
 pub mod record;
 pub mod sample;
+pub mod seat;
 pub mod slot;
 
 /// Name of the ring buffer that carries [`record`]s.
@@ -17,17 +18,10 @@ pub const MAP_EVENTS: &str = "EVENTS";
 pub const MAP_COUNTERS: &str = "COUNTERS";
 /// Name of the per-CPU array of histogram buckets ([`histogram`]).
 pub const MAP_FLIGHT_TIMES: &str = "FLIGHT_TIMES";
-/// Name of the array of seats for open flights. A seat: a word of claims, one that names the owner (the thread id with the
-/// top bit set; 0: nobody), and the flight, which begins with a [`record::FlightRecord`].
+/// Name of the array of [`seat::Seat`]s.
 pub const MAP_FLIGHTS: &str = "FLIGHTS";
 /// Name of the hash of flights that found their seat taken: thread id to a seat.
 pub const MAP_SPILLED: &str = "SPILLED";
-/// Size of a seat.
-pub const SEAT_BYTES: usize = 224;
-/// Byte of a seat at which its owner is named.
-pub const SEAT_OWNER: usize = 4;
-/// Byte of a seat at which its flight begins.
-pub const SEAT_FLIGHT: usize = 8;
 /// Name of the array of [`slot::Slot`]s.
 pub const MAP_SLOTS: &str = "SLOTS";
 /// Name of the array of the one control group that [`config::ONLY_CGROUP`] speaks of.

@@ -1,13 +1,11 @@
 //! The pin: `swapcache_prepare` and `swapcache_clear`, and what carries their meaning.
 
-use observer_ebpf::record::{F_PIN_TRIED, F_STREAMED};
-
-use crate::{
-    count::count,
-    filter::Filter,
-    flights::{Flight, flight_of},
-    globals, path, task, wanted,
+use observer_ebpf::{
+    record::{F_PIN_DROPPED, F_PIN_LOST, F_PIN_PENDING, F_PIN_TRIED, F_PINNED, F_RANGE, F_STREAMED},
+    seat::Flight,
 };
+
+use crate::{count::count, filter::Filter, flights::flight_of, globals, path, task, wanted};
 
 /// `-EEXIST`: somebody holds the pin.
 const EEXIST: i32 = -17;
@@ -17,7 +15,7 @@ const EEXIST: i32 = -17;
 #[inline(always)]
 pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
     match flight_of(task::ids().0) {
-        Some(flight) if covers(entry, nr, flight.record.entry) => of_flight(flight, entry, nr, rc),
+        Some(flight) if covers(entry, nr, flight.entry) => of_flight(flight, entry, nr, rc),
         // Of a flight that is not sampled, or outside any on an entry that is not.
         _ if !wanted::sampled(entry) => {}
         other if rc != 0 => failed_outside(other.is_some()),
@@ -55,16 +53,17 @@ fn failed_outside(in_flight: bool) {
 
 #[inline(always)]
 fn of_flight(flight: &mut Flight, entry: u64, nr: u32, rc: i32) {
-    flight.record.flags |= F_PIN_TRIED;
-    flight.record.pin_rc = rc;
-    flight.record.base = entry;
-    flight.record.nr = nr;
-    flight.record.pin_try = task::now();
+    flight.pin_try = task::now();
+    if nr > 1 {
+        flight.base = entry;
+        flight.nr = nr;
+        flight.flags |= F_RANGE;
+    }
     if rc == 0 {
-        count!(pins);
+        flight.flags |= F_PINNED;
         return;
     }
-    flight.record.pin_fails = flight.record.pin_fails.wrapping_add(1);
+    failed(flight, rc);
     if rc == EEXIST {
         count!(pin_eexist);
     } else {
@@ -72,28 +71,49 @@ fn of_flight(flight: &mut Flight, entry: u64, nr: u32, rc: i32) {
     }
 }
 
+#[inline(always)]
+fn failed(flight: &mut Flight, rc: i32) {
+    let fails = if flight.flags & F_PIN_TRIED != 0 { flight.pin_fails } else { 0 };
+    flight.pin_fails = fails.wrapping_add(1);
+    flight.pin_rc = rc;
+    flight.flags = flight.flags & !F_PINNED | F_PIN_TRIED;
+}
+
+/// Lean hooks: a flight sleeps, which on this kernel means that it has lost the pin; with which error is not seen.
+#[inline(always)]
+pub(crate) fn slept() {
+    let Some(flight) = flight_of(task::ids().0) else { return };
+    flight.pin_try = task::now();
+    failed(flight, EEXIST);
+    flight.flags |= F_PIN_LOST;
+    count!(pin_lost);
+}
+
 /// Kprobe backend: a pin try begins; its return probe gets no arguments, so they wait in the flight.
 #[inline(always)]
 pub(crate) fn pending(entry: u64, nr: u32) {
     let Some(flight) = flight_of(task::ids().0) else { return };
-    if !covers(entry, nr, flight.record.entry) {
+    if !covers(entry, nr, flight.entry) {
         return;
     }
-    if flight.pin_pending != 0 {
+    if flight.flags & F_PIN_PENDING != 0 {
         count!(lost_pin_return);
     }
-    flight.record.base = entry;
+    if nr > 1 {
+        flight.base = entry;
+    }
     flight.pin_pending = nr;
+    flight.flags |= F_PIN_PENDING;
 }
 
 /// Kprobe backend: a pin try returns.
 #[inline(always)]
 pub(crate) fn returned(rc: i32) {
     match flight_of(task::ids().0) {
-        Some(flight) if flight.pin_pending != 0 => {
+        Some(flight) if flight.flags & F_PIN_PENDING != 0 => {
             let nr = flight.pin_pending;
-            flight.pin_pending = 0;
-            of_flight(flight, flight.record.base, nr, rc);
+            flight.flags &= !F_PIN_PENDING;
+            of_flight(flight, flight.base, nr, rc);
         }
         // A return without its arguments: which entry it was about is not known, so no sample can be taken.
         other if rc != 0 && !wanted::samples() => failed_outside(other.is_some()),
@@ -105,8 +125,10 @@ pub(crate) fn returned(rc: i32) {
 #[inline(always)]
 pub(crate) fn dropped(entry: u64) {
     let Some(flight) = flight_of(task::ids().0) else { return };
-    if flight.record.base == entry && may_be_awaited(flight) {
-        flight.record.pin_drop = task::now();
+    let base = if flight.flags & F_RANGE != 0 { flight.base } else { flight.entry };
+    if base == entry && may_be_awaited(flight) {
+        flight.pin_drop = task::now();
+        flight.flags |= F_PIN_DROPPED;
     }
 }
 
@@ -114,8 +136,7 @@ pub(crate) fn dropped(entry: u64) {
 /// range others wait on entries in other slots.
 #[inline(always)]
 fn may_be_awaited(flight: &Flight) -> bool {
-    flight.record.nr > 1
-        || flight.record.flags & F_STREAMED != 0
+    flight.flags & (F_RANGE | F_STREAMED) != 0
         || Filter::at(flight.slot).is_none_or(|slot| slot.opens() != flight.opens_begin)
 }
 

@@ -31,6 +31,30 @@ pub const F_FREED_OWN: u32 = 1 << 4;
 pub const F_COUNT_DROPPED: u32 = 1 << 6;
 /// Flag of a flight: it is being streamed.
 pub const F_STREAMED: u32 = 1 << 5;
+/// Flag of a flight: it has gone through the swap cache.
+pub const F_THROUGH_CACHE: u32 = 1 << 7;
+/// Flag of a flight: its last pin try failed, and with which error was not seen.
+pub const F_PIN_LOST: u32 = 1 << 8;
+/// Flag of a flight: it holds, or held, the pin.
+pub const F_PINNED: u32 = 1 << 9;
+/// Flag of an open flight: see [`crate::seat::Flight`]. The same of those below.
+pub const F_READ: u32 = 1 << 16;
+/// See [`F_READ`].
+pub const F_READ_ENDED: u32 = 1 << 17;
+/// See [`F_READ`].
+pub const F_PIN_DROPPED: u32 = 1 << 18;
+/// See [`F_READ`].
+pub const F_FREED_SEEN: u32 = 1 << 19;
+/// See [`F_READ`].
+pub const F_LOCKED_OUT: u32 = 1 << 20;
+/// See [`F_READ`].
+pub const F_LOCK_ENDED: u32 = 1 << 21;
+/// See [`F_READ`].
+pub const F_RANGE: u32 = 1 << 22;
+/// See [`F_READ`].
+pub const F_SPAN_ENDED: u32 = 1 << 23;
+/// See [`F_READ`].
+pub const F_PIN_PENDING: u32 = 1 << 24;
 
 /// One call of `do_swap_page`. All times are `CLOCK_MONOTONIC` nanoseconds; 0: has not happened.
 #[repr(C)]

@@ -12,7 +12,7 @@ pub const SLOT_BITS: u32 = 16;
 pub const SLOTS: u32 = 1 << SLOT_BITS;
 
 /// One slot. All four only ever grow (and wrap); differences are what counts, so no clearing can race with anything.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
     /// Flights ever opened.

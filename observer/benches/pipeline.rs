@@ -105,13 +105,17 @@ fn flight_record(kind: u32, flight: &Flight) -> FlightRecord {
     };
     let flag = |on: bool, flag: u32| if on { flag } else { 0 };
     let pin_rc = match flight.pin.map(|pin| pin.result) {
-        None | Some(PinResult::Taken) => 0,
+        None | Some(PinResult::Taken | PinResult::Lost) => 0,
         Some(PinResult::Held) => -libc::EEXIST,
         Some(PinResult::Gone) => -libc::ENOENT,
     };
+    let lost = flight.pin.is_some_and(|pin| pin.result == PinResult::Lost);
     FlightRecord {
         kind,
-        flags: path | flag(flight.installed, abi::F_INSTALLED) | flag(flight.pin.is_some(), abi::F_PIN_TRIED),
+        flags: path
+            | flag(flight.installed, abi::F_INSTALLED)
+            | flag(flight.pin.is_some(), abi::F_PIN_TRIED)
+            | flag(lost, abi::F_PIN_LOST),
         ts: flight.end,
         entry: flight.entry.0,
         base: flight.base.0,

@@ -5,12 +5,17 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use self::values::{comm, file_size, flight_seats, ring_size, rotation_time, sample, widening};
-use crate::{export::format::Format, kernel::plan::Backends, probe::WATCHED_TASKS, setup::Wishes};
+use crate::{
+    export::format::Format,
+    kernel::plan::{Backends, HookSet},
+    probe::WATCHED_TASKS,
+    setup::Wishes,
+};
 
 mod values;
 mod workloads;
 
-pub use workloads::{Bench, BenchArgs, BenchRows, StressArgs, SwapinArgs, Workload};
+pub use workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload};
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
@@ -126,6 +131,9 @@ pub struct ObserveArgs {
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
+    /// Which hooks: all that tell something, or only those that the verdicts need, which is cheaper
+    #[arg(long, value_name = "SET", value_enum, default_value_t)]
+    pub hooks: HookSet,
     /// The kernel's types (raw BTF), for a kernel that does not show them itself: then all hooks are kprobes
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
@@ -137,7 +145,7 @@ pub struct ObserveArgs {
 impl ObserveArgs {
     /// What they say of the set-up.
     pub fn wishes(&self) -> Wishes {
-        Wishes { backends: self.backend, btf: self.btf.clone() }
+        Wishes { backends: self.backend, set: self.hooks, btf: self.btf.clone() }
     }
 }
 
@@ -253,6 +261,9 @@ pub struct DoctorArgs {
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
+    /// Which hooks: all that tell something, or only those that the verdicts need, which is cheaper
+    #[arg(long, value_name = "SET", value_enum, default_value_t)]
+    pub hooks: HookSet,
     /// The kernel's types (raw BTF), for a kernel that does not show them itself: then all hooks are kprobes
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
@@ -299,6 +310,14 @@ mod tests {
         assert!(forced(&[]) && forced(&["live"]) && forced(&["record"]) && forced(&["doctor"]));
         assert!(forced(&["stress", "storm"]) && forced(&["bench", "swapin"]));
         assert!(parse(&["record", "--backend", "uprobe"]).is_err());
+    }
+
+    #[test]
+    fn the_lean_hooks_can_be_had_wherever_something_is_attached() {
+        let lean = |words: &[&str]| parse(&[words, &["--hooks", "lean"]].concat()).is_ok();
+        assert!(lean(&[]) && lean(&["live"]) && lean(&["record"]) && lean(&["serve"]) && lean(&["doctor"]));
+        assert!(lean(&["stress", "storm"]) && lean(&["bench", "swapin"]));
+        assert!(parse(&["record", "--hooks", "few"]).is_err());
     }
 
     #[test]

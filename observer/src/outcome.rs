@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::{Engine, Report, event::Nanos},
     kernel::{
-        plan::{Missing, Plan},
+        plan::{HookSet, Missing, Plan},
         swaps::{SwapArea, Synchronous},
         vmstat::Vmstat,
     },
@@ -57,6 +57,8 @@ pub struct Kernel {
     pub arch: String,
     /// What it does about the race, in words.
     pub state: String,
+    /// Which hooks: `full` or `lean`; empty: a recording of before there was a choice, full.
+    pub hooks: String,
     /// By meaning: backend and function.
     pub backend: BTreeMap<String, String>,
     /// Why each hook is where it is.
@@ -169,12 +171,28 @@ impl Swap {
 }
 
 impl Kernel {
+    /// Whether nothing told of pins although this kernel has them: with lean hooks, or where they cannot be hooked.
+    pub fn pins_unseen(&self) -> bool {
+        self.degraded.iter().any(|gap| gap.meaning == "pin_try")
+    }
+
+    /// Whether nothing told of how long pins were held, although this kernel has them.
+    pub fn holds_unseen(&self) -> bool {
+        self.degraded.iter().any(|gap| gap.meaning == "pin_drop")
+    }
+
+    /// Whether the lean set of hooks was attached.
+    pub fn is_lean(&self) -> bool {
+        self.hooks == HookSet::Lean.name()
+    }
+
     /// From a release and a plan.
     pub fn new(release: &str, arch: &str, tick_ns: Option<u64>, plan: &Plan) -> Self {
         Self {
             release: release.to_owned(),
             arch: arch.to_owned(),
             state: plan.state.words().to_owned(),
+            hooks: plan.set.name().to_owned(),
             backend: plan.backends().into_iter().map(|(meaning, how)| (meaning.to_owned(), how)).collect(),
             reasons: plan
                 .hooks
@@ -338,4 +356,35 @@ pub fn code(status: ExitStatus) -> i32 {
 /// A command as typed.
 pub fn command(words: &[OsString]) -> String {
     if words.is_empty() { String::new() } else { launch::shown(words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{export::summary::Summary, export::text};
+
+    fn summary(gaps: &[&str]) -> Summary {
+        let gap = |meaning: &&str| Degraded { meaning: (*meaning).to_owned(), ..Degraded::default() };
+        let kernel = Kernel { degraded: gaps.iter().map(gap).collect(), ..Kernel::default() };
+        Summary::new(&Outcome {
+            context: Context { kernel, ..Context::default() },
+            engine: Engine::default(),
+            sample: Sample::default(),
+            ending: Ending::unknown(Ended::Duration),
+            damage: Vec::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn what_lean_hooks_do_not_see_is_not_0() {
+        let lean = summary(&["pin_try", "pin_drop"]);
+        assert!(lean.pins.taken.is_none() && lean.pins.eexist.is_none() && lean.pins.outside.is_none());
+        assert!(lean.distributions.pin_hold.is_none() && lean.distributions.oversleep.is_none());
+        let page = text::summary(&lean);
+        assert!(page.contains("with which error, and by others, is not seen"), "{page}");
+        let full = summary(&[]);
+        assert_eq!((full.pins.taken, full.pins.enoent), (Some(0), Some(0)));
+        assert!(full.distributions.pin_hold.is_some() && !text::summary(&full).contains("not seen"));
+    }
 }

@@ -127,7 +127,7 @@ pub fn run(plan: &Plan, facts: &Facts) -> Result<SelfTest, SelfTestError> {
     // Beside other swap too: that matters to workloads that steer slots, which this one does not.
     // What zswap holds is not read from the device, nor counted as if it were.
     let alone = facts.swaps.as_deref().is_some_and(<[_]>::is_empty) && facts.memory.zswap != Zswap::On;
-    let mut device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap: true }, |_| Ok(()))?;
+    let mut device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap: true, compressor: None }, |_| Ok(()))?;
     let tested = on_device(plan, alone);
     device.tear_down()?;
     tested

@@ -17,7 +17,7 @@ use crate::{
     kernel::{
         facts::Facts,
         host::Host,
-        plan::{self, Backends, Evidence, Machine, Plan, Trials},
+        plan::{self, Backends, Evidence, HookSet, Machine, Plan, Trials},
         privileges::Lockdown,
     },
     probe,
@@ -64,6 +64,8 @@ pub struct Survey {
 pub struct Wishes {
     /// Which way programs are attached.
     pub backends: Backends,
+    /// Which hooks.
+    pub set: HookSet,
     /// The kernel's types, if it does not show them itself.
     pub btf: Option<PathBuf>,
 }
@@ -84,7 +86,7 @@ pub fn survey(wishes: &Wishes) -> Survey {
         Some(refusal) => (None, Err(Box::new(refusal))),
         None => match try_out(&facts) {
             Ok(tried) => {
-                let plan = decide(&facts, &tried, wishes.backends);
+                let plan = decide(&facts, &tried, wishes.backends, wishes.set);
                 (Some(tried), plan.map_err(Box::new))
             }
             Err(error) => (None, Err(Box::new(refusal::cannot_load(&facts, &error)))),
@@ -102,13 +104,13 @@ fn try_out(facts: &Facts) -> Result<Tried, probe::TrialError> {
 }
 
 /// The plan, or the refusal. Pure.
-fn decide(facts: &Facts, tried: &Tried, backends: Backends) -> Result<Plan, Refusal> {
+fn decide(facts: &Facts, tried: &Tried, backends: Backends, set: HookSet) -> Result<Plan, Refusal> {
     let (Some(symbols), Some(btf)) = (&facts.symbols, &facts.btf) else { return Err(refusal::unseen(facts)) };
     let no_kprobes = no_kprobes(&facts.host);
     let host = &facts.host;
-    let machine =
-        Machine { arch: &host.arch, uffd_wp: host.uffd_wp, preempts: host.preempts, version: host.release.version };
-    let evidence = Evidence { symbols, btf, trials: &tried.fentry, no_kprobes, copy: tried.copy, backends, machine };
+    let machine = Machine { arch: &host.arch, uffd_wp: host.uffd_wp, version: host.release.version };
+    let evidence =
+        Evidence { symbols, btf, trials: &tried.fentry, no_kprobes, copy: tried.copy, backends, set, machine };
     plan::plan(&evidence).map_err(|error| refusal::cannot_plan(facts, tried, backends, &error))
 }
 

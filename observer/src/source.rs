@@ -8,6 +8,7 @@ use crate::{
 
 /// What a source hands over, in this order. An engine that is fed the same inputs finds the same things.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, which must cost no allocation")]
 pub enum Input {
     /// Something happened.
     Event(Event),

@@ -64,7 +64,7 @@ fn events(deeds: &[Deed], step: Nanos) -> Vec<Event> {
                 let mut flight = Flight { entry, base: entry, nr: 1, task, begin: at, end: at, ..Flight::default() };
                 flight.slot = SlotCount { opens: slot.opens, closes: slot.closes };
                 (flight.frees.at_read, flight.changes.at_read) = (slot.frees, slot.changes);
-                events.push(Event::Opened(Box::new(flight.clone())));
+                events.push(Event::Opened(flight.clone()));
                 air.insert(tid, (flight, false));
             }
             Deed::Read { tid, pinned } => {
@@ -109,7 +109,7 @@ fn events(deeds: &[Deed], step: Nanos) -> Vec<Event> {
                 }
                 (flight.end, flight.installed) = (at, installed);
                 flight.slot = SlotCount { opens: slot.opens, closes: slot.closes };
-                events.push(Event::Closed(Box::new(flight)));
+                events.push(Event::Closed(flight));
             }
             Deed::Begin { .. } => {}
         }
@@ -120,7 +120,7 @@ fn events(deeds: &[Deed], step: Nanos) -> Vec<Event> {
 fn change(kind: ChangeKind, at: Nanos, entry: u8, by: u8, seq: u32, slot: Numbers) -> Event {
     let by = Task { tid: u32::from(by) + 1, pid: 1, comm: "t".into() };
     let slot = SlotCount { opens: slot.opens, closes: slot.closes };
-    Event::Changed(Box::new(Change { kind, entry: Entry::new(0, entry.into()), at, seq, by, slot }))
+    Event::Changed(Change { kind, entry: Entry::new(0, entry.into()), at, seq, by, slot })
 }
 
 /// What becomes of a record on its way.
@@ -260,7 +260,7 @@ fn nonsense(wide: [u64; 8], narrow: [u32; 8], kind: u8) -> Event {
     let slot = SlotCount { opens, closes };
     if kind < 3 {
         let kind = [ChangeKind::Freed, ChangeKind::HandedOut, ChangeKind::Written][usize::from(kind)];
-        return Event::Changed(Box::new(Change { kind, entry: Entry(entry), at, seq: a, by, slot }));
+        return Event::Changed(Change { kind, entry: Entry(entry), at, seq: a, by, slot });
     }
     let result = [PinResult::Taken, PinResult::Held, PinResult::Gone][usize::from(kind - 3)];
     let flight = Flight {
@@ -280,5 +280,5 @@ fn nonsense(wide: [u64; 8], narrow: [u32; 8], kind: u8) -> Event {
         installed: true,
         ..Flight::default()
     };
-    if kind == 5 { Event::Opened(Box::new(flight)) } else { Event::Closed(Box::new(flight)) }
+    if kind == 5 { Event::Opened(flight) } else { Event::Closed(flight) }
 }

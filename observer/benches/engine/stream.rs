@@ -56,16 +56,16 @@ fn aba(story: u64, from: Nanos) -> Vec<Event> {
     (other.frees, other.changes) = (Seen { at_read: base, at_end: base }, Seen { at_read: base, at_end: base });
     let change = |kind, step, seq| {
         let (by, slot) = (other.task.clone(), count(story, 2, 1));
-        Event::Changed(Box::new(Change { kind, entry: victim.entry, at: at(step), seq: base + seq, by, slot }))
+        Event::Changed(Change { kind, entry: victim.entry, at: at(step), seq: base + seq, by, slot })
     };
-    let opened = Event::Opened(Box::new(Flight { end: at(0) + 10, slot: count(story, 2, 0), ..other.clone() }));
+    let opened = Event::Opened(Flight { end: at(0) + 10, slot: count(story, 2, 0), ..other.clone() });
     vec![
         opened,
         change(ChangeKind::Freed, 1, 1),
-        Event::Closed(Box::new(other.clone())),
+        Event::Closed(other.clone()),
         change(ChangeKind::HandedOut, 3, 1),
         change(ChangeKind::Written, 4, 2),
-        Event::Closed(Box::new(victim)),
+        Event::Closed(victim),
     ]
 }
 
@@ -78,18 +78,18 @@ fn pin(story: u64, from: Nanos) -> Vec<Event> {
     let mut loser = flight(story, 1, at(0) + 10, at(5), count(story, 2, 2));
     loser.pin = Some(Pin { tried: at(1), result: PinResult::Held, fails: 1, dropped: None });
     let opened = |step, flight: &Flight| {
-        Event::Opened(Box::new(Flight { end: at(step) + 20, slot: count(story, 2, 0), ..flight.clone() }))
+        Event::Opened(Flight { end: at(step) + 20, slot: count(story, 2, 0), ..flight.clone() })
     };
     let freed = |seq| {
         let (by, slot) = (holder.task.clone(), count(story, 2, 0));
-        Event::Changed(Box::new(Change { kind: ChangeKind::Freed, entry: holder.entry, at: at(2), seq, by, slot }))
+        Event::Changed(Change { kind: ChangeKind::Freed, entry: holder.entry, at: at(2), seq, by, slot })
     };
     vec![
         opened(0, &loser),
         opened(1, &loser),
         freed(1),
-        Event::Closed(Box::new(holder.clone())),
+        Event::Closed(holder.clone()),
         opened(4, &loser),
-        Event::Closed(Box::new(loser)),
+        Event::Closed(loser),
     ]
 }

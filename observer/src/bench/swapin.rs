@@ -40,21 +40,34 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Sets up the device and fills the memory.
+    /// Sets up the device and fills the memory. `cheap`: with what costs little to decompress, by lz4 where the kernel has
+    /// it, so that all else shows the more.
     ///
     /// # Errors
     /// When the host does not allow it; nothing is left then.
-    pub fn set_up(bytes: u64, allow_other_swap: bool) -> Result<Self> {
+    pub fn set_up(bytes: u64, allow_other_swap: bool, cheap: bool) -> Result<Self> {
         let pages = usize::try_from(bytes / rustix::param::page_size() as u64).unwrap_or(usize::MAX);
         // A few slots more: other pages of the host may go there too.
         let slots = u32::try_from(pages + pages / 16 + 64).unwrap_or(u32::MAX);
-        let device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap }, |_| Ok(()))?;
+        let device = SwapDevice::set_up(
+            SwapOptions { slots, allow_other_swap, compressor: cheap.then_some("lz4") },
+            |_| Ok(()),
+        )?;
         pin_process()?;
         let memory = Mapping::new(pages + 1)?;
         for page in 0..pages {
-            memory.fill(page, memory.address(page));
+            if cheap {
+                memory.fill_cheaply(page, memory.address(page));
+            } else {
+                memory.fill(page, memory.address(page));
+            }
         }
         Ok(Self { memory, pages, device })
+    }
+
+    /// The device's compressor, if it tells.
+    pub fn compressor(&self) -> Option<String> {
+        self.device.compressor()
     }
 
     /// Pages that go out and come back in a round.

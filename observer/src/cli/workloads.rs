@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::values::{bench_size, widening};
-use crate::kernel::plan::Backends;
+use crate::kernel::plan::{Backends, HookSet};
 
 /// Options of `stress`.
 #[derive(Debug, Args)]
@@ -38,6 +38,9 @@ pub struct StressArgs {
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
+    /// Which hooks: all that tell something, or only those that the verdicts need, which is cheaper
+    #[arg(long, value_name = "SET", value_enum, default_value_t)]
+    pub hooks: HookSet,
     /// Run although other swap is in use
     #[arg(long)]
     pub allow_other_swap: bool,
@@ -92,6 +95,12 @@ pub struct SwapinArgs {
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
     pub backend: Backends,
+    /// Which hooks: all that tell something, or only those that the verdicts need, which is cheaper
+    #[arg(long, value_name = "SET", value_enum, default_value_t)]
+    pub hooks: HookSet,
+    /// What the pages hold
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    pub pages: BenchPages,
     /// Only as it is, nothing attached: needs no permission to observe
     #[arg(long)]
     pub bare: bool,
@@ -101,6 +110,16 @@ pub struct SwapinArgs {
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub json: bool,
+}
+
+/// Pages of `bench swapin`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchPages {
+    /// Words that all differ, by the kernel's own compressor: dear to decompress
+    #[default]
+    Dear,
+    /// Mostly zeroes, by lz4 where the kernel has it: what observing adds shows most over these
+    Cheap,
 }
 
 /// Rows of `bench swapin`.

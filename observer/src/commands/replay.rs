@@ -4,8 +4,10 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cli::ReplayArgs,
-    exit::{Exit, Weighed},
-    export::losses,
+    engine::Report,
+    exit::Exit,
+    export::summary::Summary,
+    outcome::{Context, Ended, Ending, Known, Sample},
     tui::{player::Player, run, terminal},
 };
 
@@ -20,11 +22,31 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         bail!("a replay needs a terminal, and standard output is none; use `observer report {file}`");
     }
     let player = super::runtime()?.block_on(run::replay(player, &args.file, args.ascii))?;
-    let report = player.engine().report();
-    let lost = losses::total(&losses::collect(player.sample(), &report.losses));
-    Ok(Exit::of_observation(Weighed {
-        stale_installs: report.verdicts.stale_install,
-        losses: lost,
-        ..Weighed::default()
-    }))
+    Ok(exit(player.context(), player.engine().report(), player.sample()))
+}
+
+/// Of what has been played.
+fn exit(context: &Context, report: &Report, sample: &Sample) -> Exit {
+    let ending = Ending::unknown(Ended::Onlooker);
+    Summary::without_command(Known { context, report, sample, ending: &ending, damage: &[], notes: &[] }).exit()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::record::replay;
+
+    #[test]
+    fn a_wait_over_the_budget_of_the_recording_shows_in_the_exit_code() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recordings/v1.1-locks-7.3.obs");
+        let outcome = replay(&file).unwrap();
+        let played = |budget_ns| {
+            let context = Context { budget_ns, ..outcome.context.clone() };
+            exit(&context, outcome.engine.report(), &outcome.sample)
+        };
+        assert_eq!(played(Some(1)), Exit::OverBudget);
+        assert_ne!(played(None), Exit::OverBudget);
+    }
 }

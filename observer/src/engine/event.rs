@@ -93,6 +93,8 @@ pub enum PinResult {
     Held,
     /// `-ENOENT`: the entry was already gone, the other task had finished.
     Gone,
+    /// One of the two; which, no hook told.
+    Lost,
 }
 
 /// A pin try of a flight.
@@ -269,11 +271,11 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A contended flight was noticed while open; more will follow.
-    Opened(Box<Flight>),
+    Opened(Flight),
     /// A contended flight ended.
-    Closed(Box<Flight>),
+    Closed(Flight),
     /// An entry changed under a flight.
-    Changed(Box<Change>),
+    Changed(Change),
 }
 
 impl Event {

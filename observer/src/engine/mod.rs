@@ -4,25 +4,28 @@
 //! Memory depends on the flights in the air, the contended entries and the findings kept, not on the length of the run.
 
 pub mod comm;
+mod doubt;
 pub mod event;
 mod hash;
 pub mod overlap;
 pub mod price;
+mod report;
 pub mod sorter;
 pub mod tally;
 pub mod totals;
 pub mod verdict;
 pub mod wait;
 
-use std::collections::VecDeque;
+pub use report::{Held, Report};
 
+use std::{collections::VecDeque, sync::Arc};
+
+use doubt::Doubts;
 use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
 use hash::NumberMap;
-use overlap::{Overlap, Overlaps};
-use price::Prices;
+use overlap::Overlaps;
 use sorter::Sorter;
 use tally::Tally;
-use totals::{Durations, EngineLosses, EntryTable, VerdictCounts};
 use verdict::{Finding, Judgement, OTHERS_LISTED, OtherFlight, Verdict, judge};
 use wait::{Wait, WaitKind, Waits};
 
@@ -59,8 +62,9 @@ pub struct Engine {
     slots: NumberMap<u32, SlotState>,
     changes: usize,
     drained: VecDeque<(Nanos, Entry)>,
-    unjudged: VecDeque<Box<Flight>>,
-    open: NumberMap<u32, Box<Flight>>,
+    unjudged: VecDeque<Arc<Flight>>,
+    doubts: Doubts,
+    open: NumberMap<u32, Flight>,
     ended: Overlaps,
     waits: Waits,
     report: Report,
@@ -71,54 +75,6 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct SlotState {
     changes: VecDeque<Change>,
-}
-
-/// How many of each the engine holds in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Held {
-    pub events: usize,
-    pub flights: usize,
-    pub changes: usize,
-    pub drains: usize,
-    pub waits: usize,
-}
-
-/// What the engine has found so far.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Events taken in.
-    pub events: u64,
-    /// Counts by verdict.
-    pub verdicts: VerdictCounts,
-    /// Windows, reuses and stale installs, oldest first.
-    pub findings: Vec<Finding>,
-    /// Overlaps, oldest first.
-    pub overlaps: Vec<Overlap>,
-    /// Waits, oldest first.
-    pub waits: Vec<Wait>,
-    /// Contended entries.
-    pub entries: EntryTable,
-    /// Durations of overlaps.
-    pub overlap_times: Durations,
-    /// Durations of pin waits.
-    pub wait_times: Durations,
-    /// The part of them after the pin was dropped.
-    pub oversleep_times: Durations,
-    /// Durations of waits on the folio lock.
-    pub lock_wait_times: Durations,
-    /// The part of them after the holder's read was done and the lock dropped.
-    pub lock_oversleep_times: Durations,
-    /// Durations of holds of contended pins.
-    pub hold_times: Durations,
-    /// Pin tries that failed, in all waits.
-    pub retries: u64,
-    /// Tries of the folio lock that failed, in all waits.
-    pub lock_retries: u64,
-    /// What waits cost, added up.
-    pub prices: Prices,
-    /// What the engine knows that it did not see.
-    pub losses: EngineLosses,
 }
 
 impl Engine {
@@ -150,6 +106,7 @@ impl Engine {
     pub fn advance(&mut self, now: Nanos) {
         let until = now.saturating_sub(HOLD_BACK);
         self.settle(until);
+        self.settle_doubts(until);
         for wait in self.waits.advance(until) {
             self.waited(wait);
         }
@@ -160,6 +117,7 @@ impl Engine {
     pub fn finish(&mut self) {
         self.settle(Nanos::MAX);
         self.judge_until(Nanos::MAX);
+        self.settle_doubts(Nanos::MAX);
         // Waits come last: a holder may be among the flights that no drain has told yet.
         for group in self.ended.take_all() {
             self.tell(&group);
@@ -178,7 +136,7 @@ impl Engine {
     pub fn held(&self) -> Held {
         Held {
             events: self.sorter.len(),
-            flights: self.open.len() + self.ended.len() + self.unjudged.len(),
+            flights: self.open.len() + self.ended.len() + self.unjudged.len() + self.doubts.len(),
             changes: self.changes,
             drains: self.drained.len(),
             waits: self.waits.len(),
@@ -192,7 +150,7 @@ impl Engine {
 
     /// Flights known to be open now, in no order.
     pub fn open_flights(&self) -> impl Iterator<Item = &Flight> {
-        self.open.values().map(|flight| &**flight)
+        self.open.values()
     }
 
     fn settle(&mut self, until: Nanos) {
@@ -208,7 +166,7 @@ impl Engine {
             Event::Opened(flight) => {
                 self.open.insert(flight.task.tid, flight);
             }
-            Event::Changed(change) => self.changed(*change),
+            Event::Changed(change) => self.changed(change),
             Event::Closed(flight) => self.closed(flight),
         }
     }
@@ -220,6 +178,7 @@ impl Engine {
             self.slots.clear();
             self.changes = 0;
         }
+        self.doubts.changed(slot_of(entry), &change);
         let state = self.slots.entry(slot_of(entry)).or_default();
         // Told twice: its number must not stand in for one that is missing.
         if state.changes.iter().rev().take_while(|known| known.at >= at).any(|known| *known == change) {
@@ -233,7 +192,7 @@ impl Engine {
         self.note_drain(at, entry, slot);
     }
 
-    fn closed(&mut self, flight: Box<Flight>) {
+    fn closed(&mut self, flight: Flight) {
         if self.ended.contains(&flight) {
             return;
         }
@@ -251,8 +210,9 @@ impl Engine {
                 self.tell(&group);
             }
         }
+        let flight = Arc::new(flight);
         if flight.may_be_overtaken() {
-            self.unjudged.push_back(flight.clone());
+            self.unjudged.push_back(Arc::clone(&flight));
         }
         self.ended.insert(flight);
     }
@@ -260,19 +220,31 @@ impl Engine {
     /// Judges the flights that ended by `end`.
     fn judge_until(&mut self, end: Nanos) {
         while let Some(flight) = self.unjudged.pop_front_if(|flight| flight.end <= end) {
-            let changes = self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes);
-            let finding = match judge(&flight, &changes.into_iter().flatten()) {
-                Judgement::Clear => None,
-                Judgement::Found(finding) => Some(finding),
-                Judgement::Incomplete(finding) => {
-                    self.report.losses.incomplete_readers += 1;
-                    finding
-                }
+            let slot = slot_of(flight.entry);
+            let changes = self.slots.get(&slot).map(|state| &state.changes).into_iter().flatten();
+            let (finding, whole) = match judge(&flight, &changes) {
+                Judgement::Clear => continue,
+                Judgement::Found(finding) => (Some(finding), true),
+                Judgement::Incomplete(finding) => (finding, false),
             };
-            if let Some(mut finding) = finding {
-                finding.others = self.others(&flight);
-                self.found(*finding);
+            let others = self.others(&flight);
+            if whole || !self.doubts.add(flight, slot, changes, &others) {
+                self.judged(finding.map(|finding| Finding { others, ..*finding }), whole);
             }
+        }
+    }
+
+    fn settle_doubts(&mut self, now: Nanos) {
+        for (finding, whole) in self.doubts.settled(now) {
+            self.judged(finding, whole);
+        }
+    }
+
+    /// Of a reader: the finding, if it is one, and whether all that happened under it is known.
+    fn judged(&mut self, finding: Option<Finding>, whole: bool) {
+        self.report.losses.incomplete_readers += u64::from(!whole);
+        if let Some(finding) = finding {
+            self.found(finding);
         }
     }
 
@@ -307,7 +279,7 @@ impl Engine {
     }
 
     /// Flights that hang together have all ended.
-    fn tell(&mut self, group: &[Box<Flight>]) {
+    fn tell(&mut self, group: &[Arc<Flight>]) {
         self.waits.holders(group);
         for hold in group.iter().filter_map(|flight| wait::hold(flight, WaitKind::Pin)) {
             self.report.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));

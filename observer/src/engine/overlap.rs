@@ -1,6 +1,6 @@
 //! Overlaps: spans of time in which two or more flights on intersecting ranges are open.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ const LONGEST_RANGE: u64 = 512;
 /// Ended flights whose overlaps are still to be told, ordered by range.
 #[derive(Debug, Default)]
 pub struct Overlaps {
-    flights: BTreeMap<(u64, Nanos, u32), Box<Flight>>,
+    flights: BTreeMap<(u64, Nanos, u32), Arc<Flight>>,
     /// How many of them are on more than one entry.
     wide: usize,
 }
@@ -63,7 +63,7 @@ impl Overlaps {
     }
 
     /// Keeps a flight that has ended.
-    pub fn insert(&mut self, flight: Box<Flight>) {
+    pub fn insert(&mut self, flight: Arc<Flight>) {
         self.wide += usize::from(flight.nr > 1);
         let replaced = self.flights.insert((flight.base.0, flight.begin, flight.task.tid), flight);
         self.wide -= usize::from(replaced.is_some_and(|flight| flight.nr > 1));
@@ -76,7 +76,7 @@ impl Overlaps {
     }
 
     /// Takes out the flights that had begun by `begun_by` and hang together with `entry` by intersecting ranges.
-    pub fn take(&mut self, entry: Entry, begun_by: Nanos) -> Vec<Box<Flight>> {
+    pub fn take(&mut self, entry: Entry, begun_by: Nanos) -> Vec<Arc<Flight>> {
         let mut low = entry.0;
         let mut high = entry.0 + 1;
         // Grow the range to a fixed point: a large folio's range can tie neighbours in.
@@ -96,7 +96,7 @@ impl Overlaps {
             (low, high) = (new_low, new_high);
         }
         let hanging = (low, 0, 0)..(high, 0, 0);
-        let taken: Vec<Box<Flight>> =
+        let taken: Vec<Arc<Flight>> =
             self.flights.extract_if(hanging, |(_, begin, _), _| *begin <= begun_by).map(|(_, flight)| flight).collect();
         self.wide -= taken.iter().filter(|flight| flight.nr > 1).count();
         taken
@@ -112,7 +112,7 @@ impl Overlaps {
     }
 
     /// Takes out all flights, in groups that hang together.
-    pub fn take_all(&mut self) -> Vec<Vec<Box<Flight>>> {
+    pub fn take_all(&mut self) -> Vec<Vec<Arc<Flight>>> {
         let mut groups = Vec::new();
         while let Some(flight) = self.flights.values().next() {
             let base = flight.base;
@@ -245,7 +245,7 @@ mod tests {
     fn ranges_conflict_when_they_intersect_and_not_by_key() {
         let mut overlaps_of = Overlaps::default();
         for f in [flight(1, 0, 16, 0, 30), flight(2, 5, 1, 10, 40), flight(3, 16, 1, 0, 40)] {
-            overlaps_of.insert(Box::new(f));
+            overlaps_of.insert(Arc::new(f));
         }
         let group = overlaps_of.take(Entry(5), 100);
         assert_eq!((group.len(), overlaps_of.len()), (2, 1));

@@ -104,7 +104,7 @@ mod tests {
 
     fn event(at: Nanos) -> Event {
         let (entry, by, slot) = (Entry::default(), Task::default(), SlotCount::default());
-        Event::Changed(Box::new(Change { kind: ChangeKind::Freed, entry, at, seq: 0, by, slot }))
+        Event::Changed(Change { kind: ChangeKind::Freed, entry, at, seq: 0, by, slot })
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn counts(one: &Observed) -> [(&'static str, u64); 13] {
         ("cached", ins.cached),
         ("flights", flights.begun),
         ("contended", flights.streamed),
-        ("pins lost", summary.pins.eexist + summary.pins.enoent),
+        ("pins lost", summary.pins.failed),
         ("pin retries", summary.pins.retries),
         ("overlap", verdicts.overlap),
         ("lock-wait", verdicts.lock_wait),
@@ -161,6 +161,9 @@ fn caveats(a: &Observed, b: &Observed) -> Vec<String> {
         let lost = losses::total(&side.losses);
         if lost > 0 {
             caveats.push(format!("{name} lost {lost} events: its counts are lower bounds"));
+        }
+        if side.kernel.is_lean() {
+            caveats.push(format!("{name} was observed with lean hooks: what they do not see is missing, not 0"));
         }
         caveats.extend(side.damage.iter().map(|what| format!("{name}: {what}")));
     }

@@ -160,8 +160,8 @@ impl Histograms {
         }
     }
 
-    /// Counts and percentiles.
-    pub fn summaries(&self) -> Distributions {
+    /// Counts and percentiles; `holds_seen`: whether anything told of how long pins were held.
+    pub fn summaries(&self, holds_seen: bool) -> Distributions {
         let [
             flight_direct,
             flight_cached,
@@ -179,9 +179,9 @@ impl Histograms {
             flight_cached,
             flight_none,
             overlap,
-            pin_hold,
+            pin_hold: holds_seen.then_some(pin_hold),
             pin_wait,
-            oversleep,
+            oversleep: holds_seen.then_some(oversleep),
             lock_wait,
             lock_oversleep,
             window,

@@ -48,7 +48,7 @@ impl Observed {
     /// What follows from the sums.
     fn work_out(&mut self) {
         let Self { summary, histograms } = self;
-        summary.distributions = histograms.summaries();
+        summary.distributions = histograms.summaries(!summary.kernel.holds_unseen());
         summary.price.set_against(Against {
             swapins: summary.swapins.seen,
             elapsed_ns: summary.sources.iter().map(|source| source.elapsed_ns).sum(),
@@ -132,6 +132,7 @@ fn add_kernel(all: &mut Kernel, one: &Kernel) {
     }
     join(&mut all.release, &one.release);
     join(&mut all.arch, &one.arch);
+    join(&mut all.hooks, &one.hooks);
     for (meaning, how) in &one.backend {
         join(all.backend.entry(meaning.clone()).or_default(), how);
     }
@@ -183,19 +184,19 @@ fn add_flights(all: &mut Flights, one: &Flights) {
 }
 
 fn add_pins(all: &mut Pins, one: &Pins) {
-    let Pins { taken, eexist, enoent, outside_failed, outside, retries } = *one;
-    let OutsidePins { readahead, shmem, zswap, other } = outside;
+    let Pins { taken, failed, eexist, enoent, outside_failed, outside, retries } = *one;
     *all = Pins {
-        taken: all.taken + taken,
-        eexist: all.eexist + eexist,
-        enoent: all.enoent + enoent,
-        outside_failed: all.outside_failed + outside_failed,
-        outside: OutsidePins {
-            readahead: all.outside.readahead + readahead,
-            shmem: all.outside.shmem + shmem,
-            zswap: all.outside.zswap + zswap,
-            other: all.outside.other + other,
-        },
+        taken: sum(all.taken, taken),
+        failed: all.failed + failed,
+        eexist: sum(all.eexist, eexist),
+        enoent: sum(all.enoent, enoent),
+        outside_failed: sum(all.outside_failed, outside_failed),
+        outside: all.outside.zip(outside).map(|(all, one)| OutsidePins {
+            readahead: all.readahead + one.readahead,
+            shmem: all.shmem + one.shmem,
+            zswap: all.zswap + one.zswap,
+            other: all.other + one.other,
+        }),
         retries: all.retries + retries,
     };
 }

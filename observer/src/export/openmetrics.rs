@@ -142,17 +142,25 @@ fn flights(page: &mut Page, summary: &Summary) {
     )
     .count(&[], flights.special);
     let pins = &summary.pins;
-    page.family("observer_pins", Kind::Counter, "", "Tries to pin an entry, by result.")
-        .count(&[("result", "taken")], pins.taken)
-        .count(&[("result", "held")], pins.eexist)
-        .count(&[("result", "gone")], pins.enoent);
-    page.family("observer_pin_outside_failed", Kind::Counter, "", "Failed pin tries that are no page fault's own.")
-        .count(&[], pins.outside_failed);
-    page.family("observer_pin_outside_path_failed", Kind::Counter, "", "The same, by path.")
-        .count(&[("path", "readahead")], pins.outside.readahead)
-        .count(&[("path", "shmem")], pins.outside.shmem)
-        .count(&[("path", "zswap")], pins.outside.zswap)
-        .count(&[("path", "other")], pins.outside.other);
+    // What no hook tells has no sample: a 0 would be one.
+    if let (Some(taken), Some(held), Some(gone)) = (pins.taken, pins.eexist, pins.enoent) {
+        page.family("observer_pins", Kind::Counter, "", "Tries to pin an entry, by result.")
+            .count(&[("result", "taken")], taken)
+            .count(&[("result", "held")], held)
+            .count(&[("result", "gone")], gone);
+    } else {
+        page.family("observer_pins", Kind::Counter, "", "Tries to pin an entry, by result.")
+            .count(&[("result", "failed")], pins.failed);
+    }
+    if let (Some(failed), Some(outside)) = (pins.outside_failed, &pins.outside) {
+        page.family("observer_pin_outside_failed", Kind::Counter, "", "Failed pin tries that are no page fault's own.")
+            .count(&[], failed);
+        page.family("observer_pin_outside_path_failed", Kind::Counter, "", "The same, by path.")
+            .count(&[("path", "readahead")], outside.readahead)
+            .count(&[("path", "shmem")], outside.shmem)
+            .count(&[("path", "zswap")], outside.zswap)
+            .count(&[("path", "other")], outside.other);
+    }
     page.family("observer_pin_retries", Kind::Counter, "", "Pin tries that failed within waits.")
         .count(&[], pins.retries);
     let locks = &summary.locks;
@@ -199,7 +207,9 @@ fn histograms(page: &mut Page, observed: &Observed) {
         };
         buckets(flights, &[("path", path)], histogram);
     }
-    for (measure, histogram) in others {
+    let unseen =
+        |measure| observed.summary.kernel.holds_unseen() && matches!(measure, Measure::PinHold | Measure::Oversleep);
+    for (measure, histogram) in others.into_iter().filter(|(measure, _)| !unseen(*measure)) {
         let help = match measure {
             Measure::Overlap => "Spans with two or more calls on one entry.",
             Measure::PinHold => "Holds of contended pins.",

@@ -104,6 +104,7 @@ impl<W: Write> Trace<W> {
                 PinResult::Taken => "pin taken",
                 PinResult::Held => "pin lost: held",
                 PinResult::Gone => "pin lost: gone",
+                PinResult::Lost => "pin lost",
             };
             self.instant(TASKS, tid, name, pin.tried, &json!({"fails": pin.fails}));
             if let Some(at) = pin.dropped {

@@ -63,9 +63,14 @@ fn scale_flights(flights: &mut Flights, by: u64) {
 }
 
 fn scale_pins(pins: &mut Pins, by: u64) {
-    let Pins { taken, eexist, enoent, outside_failed, outside, retries } = pins;
-    let OutsidePins { readahead, shmem, zswap, other } = outside;
-    multiply([taken, eexist, enoent, outside_failed, readahead, shmem, zswap, other, retries], by);
+    let Pins { taken, failed, eexist, enoent, outside_failed, outside, retries } = pins;
+    multiply([failed, retries], by);
+    for count in [taken, eexist, enoent, outside_failed].into_iter().flatten() {
+        multiply([count], by);
+    }
+    if let Some(OutsidePins { readahead, shmem, zswap, other }) = outside {
+        multiply([readahead, shmem, zswap, other], by);
+    }
 }
 
 fn multiply<const N: usize>(counts: [&mut u64; N], by: u64) {
@@ -102,7 +107,7 @@ mod tests {
     fn what_is_counted_by_entry_is_multiplied_and_that_is_said() {
         let scaled = summary(4);
         assert_eq!((scaled.swapins.seen, scaled.swapins.direct, scaled.swapins.cached), (28, 20, 8));
-        assert_eq!((scaled.flights.begun, scaled.pins.taken, scaled.flights.special), (36, 12, 4));
+        assert_eq!((scaled.flights.begun, scaled.pins.taken, scaled.flights.special), (36, Some(12), 4));
         assert_eq!(scaled.sample.as_ref().map(|sample| sample.one_in), Some(4));
         let text = crate::export::text::summary(&scaled);
         assert!(text.contains("sample     --sample 1/4: counts of swap-ins"), "{text}");

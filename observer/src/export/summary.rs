@@ -42,8 +42,8 @@ pub struct SwapIns {
     pub cached: u64,
     /// Of these: outside any flight (shmem, swapoff, read-ahead by madvise).
     pub outside_flights: u64,
-    /// Not seen, because the kernel skipped the program that counts: `seen + lost` is the kernel's count. Missing where
-    /// the kernel does not tell.
+    /// Not seen, because the kernel skipped programs: exactly so many where one program counts every read (`seen + lost`
+    /// is the kernel's count then), at most so many where several tell of them. Missing where the kernel does not tell.
     pub lost: Option<u64>,
     /// The kernel's own count over the same time: `pswpin`, with `swpin_zero` and `zswpin` where there are. Of the
     /// whole host.
@@ -84,16 +84,18 @@ pub struct Flights {
 /// Pins of flights.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Pins {
-    /// Taken.
-    pub taken: u64,
+    /// Taken; `None`, here and below: not seen with lean hooks; those outside flights: nor by a return probe and a sample.
+    pub taken: Option<u64>,
+    /// Tries that failed, with whatever error.
+    pub failed: u64,
     /// Tries that met a live holder.
-    pub eexist: u64,
+    pub eexist: Option<u64>,
     /// Tries that found the entry gone.
-    pub enoent: u64,
+    pub enoent: Option<u64>,
     /// Failed tries that are no flight's own.
-    pub outside_failed: u64,
+    pub outside_failed: Option<u64>,
     /// The same by whose they are.
-    pub outside: OutsidePins,
+    pub outside: Option<OutsidePins>,
     /// Failed tries within waits.
     pub retries: u64,
 }
@@ -137,9 +139,10 @@ pub struct Distributions {
     pub flight_cached: DurationSummary,
     pub flight_none: DurationSummary,
     pub overlap: DurationSummary,
-    pub pin_hold: DurationSummary,
+    /// `None`: nothing tells of holds; likewise `oversleep`.
+    pub pin_hold: Option<DurationSummary>,
     pub pin_wait: DurationSummary,
-    pub oversleep: DurationSummary,
+    pub oversleep: Option<DurationSummary>,
     pub lock_wait: DurationSummary,
     pub lock_oversleep: DurationSummary,
     pub window: DurationSummary,
@@ -273,14 +276,7 @@ impl Summary {
             swapins,
             swapouts: swap_outs(&known),
             flights: flights(counters),
-            pins: Pins {
-                taken: counters.pins,
-                eexist: counters.pin_eexist,
-                enoent: counters.pin_enoent,
-                outside_failed: counters.pin_outside,
-                outside: OutsidePins::of(counters),
-                retries: report.retries,
-            },
+            pins: pins(&known),
             locks: Locks {
                 failed: counters.lock_failed,
                 own_read: counters.lock_own_read,
@@ -294,7 +290,7 @@ impl Summary {
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
-            distributions: histograms.summaries(),
+            distributions: histograms.summaries(!known.context.kernel.holds_unseen()),
             losses: losses::of(&known),
             self_cost: known.ending.cost.clone(),
             widen: known.context.widen_ns.map(|ns| Widened {
@@ -323,7 +319,7 @@ impl Summary {
             wakes: self.kernel.state.contains("wait queue"),
             budget: self.budget,
             swapins: self.swapins.seen,
-            shmem_failed: self.pins.outside.shmem,
+            shmem_failed: self.pins.outside.map_or(0, |outside| outside.shmem),
         });
     }
 
@@ -358,6 +354,25 @@ fn flights(counters: &Counters) -> Flights {
         streamed: counters.streamed,
         special: counters.special,
         under_way: counters.unknown_end.saturating_sub(counters.lost_table_full),
+    }
+}
+
+fn pins(known: &Known<'_>) -> Pins {
+    let counters = &known.sample.snapshot.counters;
+    let seen = !known.context.kernel.pins_unseen();
+    let told = |count: u64| seen.then_some(count);
+    // A try that is told by its return alone does not say which entry it was about.
+    let by_return =
+        known.context.kernel.backend.get(Meaning::PinTry.name()).is_some_and(|how| how.contains("kretprobe"));
+    let outside = seen && !(by_return && known.context.sample_one_in > 1);
+    Pins {
+        taken: told(counters.pins),
+        failed: counters.pin_eexist + counters.pin_enoent + counters.pin_lost,
+        eexist: told(counters.pin_eexist),
+        enoent: told(counters.pin_enoent),
+        outside_failed: outside.then_some(counters.pin_outside),
+        outside: outside.then(|| OutsidePins::of(counters)),
+        retries: known.report.retries,
     }
 }
 

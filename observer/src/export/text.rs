@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 
 pub use self::cost::ring_use;
 
-use super::{losses, summary::Summary};
+use super::{
+    losses,
+    summary::{Pins, Summary},
+};
 use crate::engine::{
     totals::DurationSummary,
     verdict::{Deed, Finding},
@@ -26,7 +29,8 @@ pub fn summary(summary: &Summary) -> String {
 
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let lost = losses::total(&summary.losses);
-    writeln!(text, "kernel     {}, {}", summary.kernel.release, summary.kernel.state)?;
+    let lean = if summary.kernel.is_lean() { "; lean hooks" } else { "" };
+    writeln!(text, "kernel     {}, {}{lean}", summary.kernel.release, summary.kernel.state)?;
     for (option, value) in &summary.filters {
         writeln!(text, "filter     --{option} {value}: counts are of a part of the host")?;
     }
@@ -43,20 +47,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         "flights    {} begun, {} installed their page, {} contended",
         flights.begun, flights.installed, flights.streamed
     )?;
-    let (pins, outside) = (&summary.pins, &summary.pins.outside);
-    if pins.eexist + pins.enoent + pins.outside_failed > 0 {
-        writeln!(
-            text,
-            "pins lost  {} to a live holder, {} entry gone; outside page faults {} (read-ahead {}, shmem {}, zswap {}, other {})",
-            pins.eexist,
-            pins.enoent,
-            pins.outside_failed,
-            outside.readahead,
-            outside.shmem,
-            outside.zswap,
-            outside.other
-        )?;
-    }
+    write_pins(text, &summary.pins)?;
     let verdicts = &summary.verdicts;
     for (name, count) in [
         ("overlap", verdicts.overlap),
@@ -69,18 +60,22 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "{name:<14} {}", seen(count, lost))?;
     }
     for (name, distribution) in [
-        ("direct swap-in", &summary.distributions.flight_direct),
-        ("cached swap-in", &summary.distributions.flight_cached),
-        ("overlap", &summary.distributions.overlap),
-        ("pin hold", &summary.distributions.pin_hold),
-        ("pin wait", &summary.distributions.pin_wait),
-        ("oversleep", &summary.distributions.oversleep),
-        ("lock wait", &summary.distributions.lock_wait),
-        ("lock oversleep", &summary.distributions.lock_oversleep),
-        ("window", &summary.distributions.window),
+        ("direct swap-in", Some(&summary.distributions.flight_direct)),
+        ("cached swap-in", Some(&summary.distributions.flight_cached)),
+        ("overlap", Some(&summary.distributions.overlap)),
+        ("pin hold", summary.distributions.pin_hold.as_ref()),
+        ("pin wait", Some(&summary.distributions.pin_wait)),
+        ("oversleep", summary.distributions.oversleep.as_ref()),
+        ("lock wait", Some(&summary.distributions.lock_wait)),
+        ("lock oversleep", Some(&summary.distributions.lock_oversleep)),
+        ("window", Some(&summary.distributions.window)),
     ] {
-        if distribution.count > 0 {
-            writeln!(text, "{name:<14} {}", distribution_line(distribution))?;
+        match distribution {
+            Some(distribution) if distribution.count > 0 => {
+                writeln!(text, "{name:<14} {}", distribution_line(distribution))?;
+            }
+            Some(_) => {}
+            None => writeln!(text, "{name:<14} not seen with these hooks")?,
         }
     }
     price::write(text, summary)?;
@@ -97,6 +92,27 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
     }
     cost::write(text, summary)
+}
+
+fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
+    let (Some(eexist), Some(enoent), Some(failed), Some(outside)) =
+        (pins.eexist, pins.enoent, pins.outside_failed, &pins.outside)
+    else {
+        return writeln!(
+            text,
+            "pins lost  {} by page faults; with which error, and by others, is not seen",
+            pins.failed
+        );
+    };
+    if eexist + enoent + failed == 0 {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "pins lost  {eexist} to a live holder, {enoent} entry gone; outside page faults {failed} (read-ahead {}, shmem {}, \
+         zswap {}, other {})",
+        outside.readahead, outside.shmem, outside.zswap, outside.other
+    )
 }
 
 /// A count, honest about losses: a plain 0 only where nothing was lost.

@@ -46,16 +46,10 @@ pub(crate) fn machine(kernel: &str) -> Machine<'static> {
         Some(release) => Machine {
             arch: "aarch64",
             uffd_wp: Some(release.starts_with("6.12") || release.starts_with('7')),
-            preempts: Some(preempts(release)),
             version: None,
         },
-        None => Machine { arch: "x86_64", uffd_wp: None, preempts: Some(preempts(kernel)), version: None },
+        None => Machine { arch: "x86_64", uffd_wp: None, version: None },
     }
-}
-
-/// Debian's kernels from 6.16 on preempt lazily.
-fn preempts(release: &str) -> bool {
-    !["5.10", "6.1.", "6.12"].iter().any(|voluntary| release.starts_with(voluntary))
 }
 
 /// A file tree that stands for `/`, removed at the end of the test.

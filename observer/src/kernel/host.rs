@@ -58,9 +58,6 @@ pub struct Host {
     pub kptr_restrict: Option<u32>,
     /// `kernel.unprivileged_bpf_disabled`; matters only without `CAP_BPF`.
     pub unprivileged_bpf_disabled: Option<u32>,
-    /// Whether tasks are preempted in the kernel (debugfs `sched/preempt`, which can be switched; else `uname -v`); `None`:
-    /// it does not tell. Then programs are skipped now and then.
-    pub preempts: Option<bool>,
     /// Whether userfaultfd can write-protect pages: on arm64 that tells how swap PTEs are laid out.
     pub uffd_wp: Option<bool>,
 }
@@ -83,24 +80,8 @@ impl Host {
             perf_event_paranoid: tree.number("/proc/sys/kernel/perf_event_paranoid"),
             kptr_restrict: tree.number("/proc/sys/kernel/kptr_restrict"),
             unprivileged_bpf_disabled: tree.number("/proc/sys/kernel/unprivileged_bpf_disabled"),
-            preempts: preempts(
-                tree.read("/sys/kernel/debug/sched/preempt").ok().as_deref(),
-                &uname.version().to_string_lossy(),
-            ),
             uffd_wp: super::uffd::write_protects(),
         }
-    }
-}
-
-/// Whether tasks are preempted in the kernel: of the words in `modes` the one in parentheses is in force. A kernel that was
-/// built without preemption does not name it in its version.
-fn preempts(modes: Option<&str>, version: &str) -> Option<bool> {
-    let mode = modes.and_then(|modes| modes.split_once('(')?.1.split_once(')')).map(|(mode, _)| mode);
-    match mode {
-        Some("none" | "voluntary") => Some(false),
-        Some(_) => Some(true),
-        None if version.contains("PREEMPT") => None,
-        None => Some(false),
     }
 }
 
@@ -166,15 +147,6 @@ mod tests {
         assert_eq!(tick_ns(Timespec { tv_sec: 1, tv_nsec: 1 }), Some(1_000_000_001));
         assert_eq!(tick_ns(Timespec { tv_sec: 0, tv_nsec: 0 }), None);
         assert_eq!(tick_ns(Timespec { tv_sec: -1, tv_nsec: 0 }), None);
-    }
-
-    #[test]
-    fn preemption_is_what_the_scheduler_says_or_the_build() {
-        let dynamic = "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1";
-        assert_eq!(preempts(Some("none (voluntary) full\n"), dynamic), Some(false));
-        assert_eq!(preempts(Some("none voluntary full (lazy)\n"), dynamic), Some(true));
-        assert_eq!(preempts(None, dynamic), None, "no debugfs: not known");
-        assert_eq!(preempts(None, "#1 SMP Debian 5.10.223-1"), Some(false));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod candidates;
 mod layout;
+mod lean;
 mod meaning;
 mod offsets;
 mod spare;
@@ -65,6 +66,27 @@ pub enum Backends {
     Fentry,
 }
 
+/// Which hooks a plan has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum HookSet {
+    /// All that tell something
+    #[default]
+    Full,
+    /// Only those without which a verdict would not be exact: cheaper, and silent about holds and errors of the pin
+    Lean,
+}
+
+impl HookSet {
+    /// The name used in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Lean => "lean",
+        }
+    }
+}
+
 /// One program on one function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hook {
@@ -96,9 +118,11 @@ pub struct Missing {
 pub struct Plan {
     /// What this kernel does about the race.
     pub state: State,
+    /// Which hooks were wanted.
+    pub set: HookSet,
     /// The hooks.
     pub hooks: Vec<Hook>,
-    /// Hooks that could be attached and are not, because others tell the same.
+    /// Hooks that could be attached and are not: others tell the same, or the set does without.
     pub spared: Vec<Spared>,
     /// What is degraded.
     pub missing: Vec<Missing>,
@@ -119,6 +143,11 @@ impl Plan {
     pub fn takes_ranges(&self) -> bool {
         let one_each = self.of(Meaning::PinTry).any(|hook| hook.program.ends_with("_entry"));
         self.state != State::Unfixed && !one_each
+    }
+
+    /// Whether direct readers are taken to have the pin, which no hook tells of: on this kernel none reads without it.
+    pub fn pins_untold(&self) -> bool {
+        self.state.has(Meaning::PinDrop) && self.of(Meaning::PinTry).next().is_none()
     }
 
     /// Whether every read from a swap device is told of, by a hook on it or without one.
@@ -163,6 +192,8 @@ pub struct Evidence<'a> {
     pub copy: bool,
     /// Which backends are wanted.
     pub backends: Backends,
+    /// Which hooks are wanted.
+    pub set: HookSet,
     /// The machine.
     pub machine: Machine<'a>,
 }
@@ -174,8 +205,6 @@ pub struct Machine<'a> {
     pub arch: &'a str,
     /// Whether userfaultfd can write-protect pages here; `None`: it was not to be found out.
     pub uffd_wp: Option<bool>,
-    /// Whether tasks are preempted in the kernel, so that programs are skipped; `None`: it was not to be found out.
-    pub preempts: Option<bool>,
     /// The kernel's branch, for what leaves no other trace.
     pub version: Option<(u32, u32)>,
 }
@@ -254,7 +283,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
         }
     }
     let spared = spare::take(state, evidence, &mut hooks, &mut missing);
-    Ok(Plan { state, hooks, spared, missing, offsets, pte })
+    Ok(Plan { state, set: evidence.set, hooks, spared, missing, offsets, pte })
 }
 
 /// The hooks for one meaning: those of the first group of candidates that this kernel has; and what of the group is

@@ -34,8 +34,8 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     let kind = bytes.first_chunk().map(|word| u32::from_ne_bytes(*word)).ok_or(DecodeError::TooShort(bytes.len()))?;
     let wrong = |_: PodCastError| DecodeError::WrongLength { kind, len: bytes.len() };
     match kind {
-        record::FLIGHT_OPENED => Ok(Event::Opened(Box::new(flight(&read(bytes).map_err(wrong)?)))),
-        record::FLIGHT_CLOSED => Ok(Event::Closed(Box::new(flight(&read(bytes).map_err(wrong)?)))),
+        record::FLIGHT_OPENED => Ok(Event::Opened(flight(&read(bytes).map_err(wrong)?))),
+        record::FLIGHT_CLOSED => Ok(Event::Closed(flight(&read(bytes).map_err(wrong)?))),
         record::ENTRY_FREED => Ok(change(ChangeKind::Freed, &read(bytes).map_err(wrong)?)),
         record::ENTRY_HANDED_OUT => Ok(change(ChangeKind::HandedOut, &read(bytes).map_err(wrong)?)),
         record::ENTRY_WRITE_BEGUN => Ok(change(ChangeKind::WriteBegun, &read(bytes).map_err(wrong)?)),
@@ -87,6 +87,7 @@ fn pin(record: &FlightRecord) -> Pin {
     const EEXIST: i32 = -libc::EEXIST;
     let result = match record.pin_rc {
         0 => PinResult::Taken,
+        _ if record.flags & record::F_PIN_LOST != 0 => PinResult::Lost,
         EEXIST => PinResult::Held,
         _ => PinResult::Gone,
     };
@@ -94,14 +95,14 @@ fn pin(record: &FlightRecord) -> Pin {
 }
 
 fn change(kind: ChangeKind, record: &EntryRecord) -> Event {
-    Event::Changed(Box::new(Change {
+    Event::Changed(Change {
         kind,
         entry: Entry(record.entry),
         at: record.ts,
         seq: record.seq,
         by: task(record.tid, record.tgid, &record.comm),
         slot: SlotCount { opens: record.opens, closes: record.closes },
-    }))
+    })
 }
 
 fn task(tid: u32, pid: u32, comm: &[u8; 16]) -> Task {
@@ -141,6 +142,15 @@ mod tests {
         assert_eq!((flight.read_begin, flight.read_end, flight.task.comm.as_str()), (Some(20), None, "victim"));
         assert_eq!(flight.pin.map(|pin| pin.result), Some(PinResult::Held));
         assert!(!flight.pinned());
+    }
+
+    #[test]
+    fn an_error_that_no_hook_told_is_not_made_up() {
+        let flags = record::F_PIN_TRIED | record::F_PIN_LOST;
+        let lost = FlightRecord { flags, pin_rc: -libc::EEXIST, pin_fails: 1, ..FlightRecord::default() };
+        assert_eq!(pin(&lost).result, PinResult::Lost);
+        let taken = FlightRecord { flags: flags | record::F_PINNED, pin_rc: 0, ..lost };
+        assert_eq!(pin(&taken).result, PinResult::Taken);
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use std::fs;
 
 use aya::maps::{Array, HashMap, MapData, MapError};
-use observer_ebpf::{SEAT_BYTES, SEAT_FLIGHT, SEAT_OWNER, record::FlightRecord};
+use observer_ebpf::seat::{Flight, Seat as Laid};
 
 /// A seat, in 32-bit words.
-type Seat = [u32; SEAT_BYTES / 4];
+type Seat = [u32; size_of::<Laid>() / 4];
 
 /// Word of a seat that names its owner.
-const OWNER: usize = SEAT_OWNER / 4;
+const OWNER: usize = core::mem::offset_of!(Laid, owner) / 4;
 /// First of the two words that tell when its flight began.
-const BEGIN: usize = (SEAT_FLIGHT + core::mem::offset_of!(FlightRecord, begin)) / 4;
+const BEGIN: usize = (core::mem::offset_of!(Laid, flight) + core::mem::offset_of!(Flight, begin)) / 4;
 /// As many as the hash holds: entries may come and go while it is walked.
 const MOST: usize = 4_096;
 
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn only_a_flight_that_stays_while_its_task_is_elsewhere_was_missed() {
-        let mut seat: Seat = [0; SEAT_BYTES / 4];
+        let mut seat: Seat = [0; size_of::<Laid>() / 4];
         assert_eq!(owner(&seat), None);
         seat[OWNER] = 7 | 1 << 31;
         assert_eq!(owner(&seat), Some(7));

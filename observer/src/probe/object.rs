@@ -29,7 +29,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     lift_memlock_limit();
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 28] = [
+    let words: [(&str, u32); 29] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -51,6 +51,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::READS_HOOKED, u32::from(plan.of(Meaning::ReadBegin).next().is_some() || !plan.tells_reads())),
+        (config::PINS_UNTOLD, u32::from(plan.pins_untold())),
         (config::FILTERED, u32::from(options.watch || options.only.is_something() || options.sample_one_in > 1)),
         (config::SAMPLE_SHIFT, if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 }),
         (config::WATCH, u32::from(options.watch)),

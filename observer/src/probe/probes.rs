@@ -29,6 +29,9 @@ use crate::{engine::event::Event, kernel::plan::Plan};
 /// Slots of the filter.
 pub type Slots = Vec<Slot>;
 
+/// Without a hook on reads: the programs of which each may hide one that is skipped. (Shmem's pins are told by `pin_try`.)
+const READS_TOLD_BY: [&str; 4] = ["flight_begin", "flight_end", "handed_out", "pin_try"];
+
 /// A program that has been loaded.
 pub(super) struct Loaded {
     name: String,
@@ -84,15 +87,15 @@ impl Probes {
     }
 
     fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
-        // Without a hook on reads, the end of a flight counts its own.
         let hooked = ebpf.programs().any(|(name, program)| name.starts_with("read_begin") && program.fd().is_ok());
-        let counts_reads = if hooked { "read_begin" } else { "flight_end" };
+        let counts_reads = if hooked { &["read_begin"][..] } else { &READS_TOLD_BY[..] };
         let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
         let programs = ebpf
             .programs()
             .filter_map(|(name, program)| {
                 let fd = program.fd().ok()?.as_fd().as_raw_fd();
-                Some(Loaded { name: name.to_owned(), fd, counts_reads: name.starts_with(counts_reads) })
+                let counts_reads = counts_reads.iter().any(|program| name.starts_with(program));
+                Some(Loaded { name: name.to_owned(), fd, counts_reads })
             })
             .collect();
         let map = |ebpf: &mut Ebpf, name| {

@@ -136,6 +136,7 @@ fn pin_bits(pin: &Pin) -> u8 {
         PinResult::Taken => 0,
         PinResult::Held => 1,
         PinResult::Gone => 2,
+        PinResult::Lost => 3,
     };
     if pin.dropped.is_some() { result | DROPPED } else { result }
 }
@@ -146,6 +147,7 @@ fn pin(bytes: &mut Bytes<'_>, begin: Nanos) -> Option<Pin> {
         0 => PinResult::Taken,
         1 => PinResult::Held,
         2 => PinResult::Gone,
+        3 => PinResult::Lost,
         _ => return None,
     };
     let (tried, fails) = (bytes.delta(begin)?, bytes.word()?);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::kernel::{
     fixtures,
-    plan::{Backend, Backends},
+    plan::{Backend, Backends, HookSet},
     privileges::Privileges,
     tree::Tree,
 };
@@ -20,7 +20,6 @@ fn facts(kernel: &str) -> Facts {
         Host { kprobe_pmu: Some(8), kprobes_armed: None, ftrace_enabled: Some(true), ..Host::gather(&Tree::system()) };
     facts.host.arch = "x86_64".into();
     facts.host.lockdown = Lockdown::None;
-    facts.host.preempts = Some(false);
     facts
 }
 
@@ -29,7 +28,7 @@ pub(crate) fn survey(kernel: &str, fentry: &Result<(), String>, kprobes: bool) -
     let mut facts = facts(kernel);
     facts.host.kprobe_pmu = kprobes.then_some(8);
     let tried = tried(&facts, fentry, true);
-    let plan = decide(&facts, &tried, Backends::Auto).map_err(Box::new);
+    let plan = decide(&facts, &tried, Backends::Auto, HookSet::Full).map_err(Box::new);
     Survey { facts, tried: Some(tried), plan }
 }
 
@@ -88,10 +87,11 @@ fn every_refusal_before_a_trial_has_its_own_message() {
 fn a_host_like_the_one_that_refuses_all_trampolines() {
     let mut facts = facts("6.18.15");
     facts.host.kprobe_pmu = None;
-    let refusal = decide(&facts, &tried(&facts, &Err("EPERM".into()), true), Backends::Auto).unwrap_err();
+    let refusal =
+        decide(&facts, &tried(&facts, &Err("EPERM".into()), true), Backends::Auto, HookSet::Full).unwrap_err();
     assert!(refusal.what.contains("no way to hook do_swap_page"), "{refusal}");
     assert_eq!(refusal.why.len(), 3, "{refusal}");
-    assert!(refusal.why[0].contains("refused on all 10 functions tried: EPERM"), "{refusal}");
+    assert!(refusal.why[0].contains("refused on all 12 functions tried: EPERM"), "{refusal}");
     assert!(refusal.why[2].contains("no kprobes"), "{refusal}");
     assert!(refusal.remedy.contains("CONFIG_KPROBES=y") && refusal.remedy.contains("cargo xtask demo"), "{refusal}");
 }
@@ -100,14 +100,20 @@ fn a_host_like_the_one_that_refuses_all_trampolines() {
 fn without_trampolines_each_obstacle_to_kprobes_is_named() {
     let mut facts = facts("6.1.192");
     let refused = tried(&facts, &Err("EINVAL".into()), true);
-    assert!(decide(&facts, &refused, Backends::Auto).unwrap().hooks.iter().all(|hook| hook.backend >= Backend::Kprobe));
+    assert!(
+        decide(&facts, &refused, Backends::Auto, HookSet::Full)
+            .unwrap()
+            .hooks
+            .iter()
+            .all(|hook| hook.backend >= Backend::Kprobe)
+    );
     let locked = Tried { copy: false, ..refused.clone() };
     facts.host.lockdown = Lockdown::Confidentiality;
-    let refusal = decide(&facts, &locked, Backends::Auto).unwrap_err();
+    let refusal = decide(&facts, &locked, Backends::Auto, HookSet::Full).unwrap_err();
     assert!(refusal.why[1].contains("locked down (confidentiality)"), "{refusal}");
     assert!(refusal.remedy.starts_with("boot without lockdown=confidentiality"), "{refusal}");
     facts.host.kprobes_armed = Some(false);
-    let refusal = decide(&facts, &refused, Backends::Auto).unwrap_err();
+    let refusal = decide(&facts, &refused, Backends::Auto, HookSet::Full).unwrap_err();
     assert!(refusal.why[1].contains("switched off"), "{refusal}");
     assert!(refusal.remedy.starts_with("echo 1 > "), "{refusal}");
 }
@@ -116,6 +122,6 @@ fn without_trampolines_each_obstacle_to_kprobes_is_named() {
 fn a_kernel_without_swapping_is_not_blamed_on_trampolines() {
     let mut facts = facts("6.1.192");
     facts.symbols.as_mut().unwrap().wanted.remove("do_swap_page");
-    let refusal = decide(&facts, &tried(&facts, &Ok(()), true), Backends::Auto).unwrap_err();
+    let refusal = decide(&facts, &tried(&facts, &Ok(()), true), Backends::Auto, HookSet::Full).unwrap_err();
     assert_eq!(refusal.why, ["no function do_swap_page"]);
 }

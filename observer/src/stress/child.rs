@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_refused_run_says_so_and_changes_nothing() {
-        let swap = SwapOptions { slots: 1, allow_other_swap: false };
+        let swap = SwapOptions { slots: 1, allow_other_swap: false, compressor: None };
         let mut out = MessageWriter::new(Vec::new());
         let outcome = on_device(swap, &mut out, &mut Done::default(), |_, _, _| panic!("there is no device"));
         assert!(matches!(outcome, Err(StressError::OutOfRange { .. })));

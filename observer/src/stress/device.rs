@@ -35,6 +35,8 @@ pub struct SwapOptions {
     /// Go on although other swap is in use. Where that is large, the kernels up to 6.12 keep slots of all devices in
     /// per-CPU caches; nothing on this one can then be steered slot by slot.
     pub allow_other_swap: bool,
+    /// The compressor, if this kernel has it; else, and with `None`, the kernel's own choice.
+    pub compressor: Option<&'static str>,
 }
 
 /// What identifies a device that was set up: enough for another process to remove it.
@@ -89,8 +91,24 @@ impl SwapDevice {
         // From here on dropping `device` removes it.
         let device = Self { claim, slots: options.slots, stat, removed: false };
         on_claim(&device.claim)?;
+        if let Some(compressor) = options.compressor {
+            device.compress_with(compressor);
+        }
         device.switch_on(uuid)?;
         Ok(device)
+    }
+
+    /// Asks for a compressor, before the device has its size. A kernel without it keeps to its own, which
+    /// [`Self::compressor`] tells.
+    fn compress_with(&self, compressor: &str) {
+        if let Err(error) = write(&self.claim.sysfs("comp_algorithm"), compressor) {
+            log::info!("{error}");
+        }
+    }
+
+    /// The compressor in use; `None`: the device does not tell.
+    pub fn compressor(&self) -> Option<String> {
+        chosen(&read(&self.claim.sysfs("comp_algorithm")).ok()?).map(str::to_owned)
     }
 
     /// What identifies the device.
@@ -168,6 +186,11 @@ impl Drop for SwapDevice {
             log::error!("{error}");
         }
     }
+}
+
+/// Of a list of words the one in brackets.
+fn chosen(list: &str) -> Option<&str> {
+    list.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'))
 }
 
 fn check_slots(slots: u32) -> Result<()> {
@@ -336,6 +359,12 @@ mod tests {
         });
         assert_eq!(outcome.unwrap_err().raw_os_error(), Some(libc::ENODEV));
         assert_eq!(calls, 3);
+    }
+
+    #[test]
+    fn the_compressor_in_use_stands_in_brackets() {
+        assert_eq!(chosen("lzo lzo-rle [lz4] zstd\n"), Some("lz4"));
+        assert_eq!(chosen("lzo"), None);
     }
 
     #[test]

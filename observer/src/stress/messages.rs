@@ -80,7 +80,7 @@ pub struct RoundTruth {
     pub entry_after: Option<SwapEntry>,
     /// Both are the same entry.
     pub same_entry: bool,
-    /// The page holds the old value at the end: the change was lost.
+    /// The page does not hold the new value at the end: the change was lost. Nearly always it holds the old one.
     pub lost: bool,
     /// Begin of the round, in ns.
     pub started_ns: u64,

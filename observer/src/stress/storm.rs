@@ -65,7 +65,7 @@ fn in_range(option: &'static str, value: u32, range: std::ops::RangeInclusive<u3
 
 /// Plays the passes and reports them to `out`, as described in [`messages`](super::messages) and [`child`].
 pub fn run_child(options: &StormOptions, out: impl Write) -> Result<()> {
-    let swap = SwapOptions { slots: options.slots, allow_other_swap: options.allow_other_swap };
+    let swap = SwapOptions { slots: options.slots, allow_other_swap: options.allow_other_swap, compressor: None };
     child::run(swap, out, |device, out, done| play(options, device, out, done))
 }
 

@@ -60,7 +60,7 @@ impl Default for TargetedOptions {
 
 /// Plays the rounds and reports them to `out`, as described in [`messages`](super::messages) and [`child`].
 pub fn run_child(options: &TargetedOptions, out: impl Write) -> Result<()> {
-    let swap = SwapOptions { slots: options.slots, allow_other_swap: options.allow_other_swap };
+    let swap = SwapOptions { slots: options.slots, allow_other_swap: options.allow_other_swap, compressor: None };
     child::run(swap, out, |device, out, done| play(options, device, out, done))
 }
 

@@ -28,6 +28,7 @@ pub(super) fn context() -> Context {
             release: "6.12.0-made-up".to_owned(),
             arch: "x86_64".to_owned(),
             state: "pinned, wait queue".to_owned(),
+            hooks: "full".to_owned(),
             backend: [how("flight begin", "do_swap_page"), how("pin try", "swapcache_prepare")].into(),
             reasons: vec![Reason {
                 hook: "flight begin".to_owned(),

@@ -268,11 +268,11 @@ impl Synthetic {
         flight.frees = Seen { at_read: slot.frees, at_end: slot.frees };
         flight.changes = Seen { at_read: slot.changes, at_end: slot.changes };
         if slot.count.opens - slot.count.closes > 1 {
-            self.out.push_back(Input::Event(Event::Opened(Box::new(Flight {
+            self.out.push_back(Input::Event(Event::Opened(Flight {
                 path: Path::None,
                 installed: false,
                 ..flight.clone()
-            }))));
+            })));
         }
     }
 
@@ -285,7 +285,7 @@ impl Synthetic {
         if flight.freed.is_none() {
             (flight.frees.at_end, flight.changes.at_end) = (slot.frees, slot.changes);
         }
-        self.out.push_back(Input::Event(Event::Closed(Box::new(flight.clone()))));
+        self.out.push_back(Input::Event(Event::Closed(flight.clone())));
     }
 
     fn change(&mut self, kind: ChangeKind, at: Nanos, by: &Flight) {
@@ -295,7 +295,7 @@ impl Synthetic {
         let (seq, count) = (*seq, slot.count);
         if !count.is_drained() {
             let change = Change { kind, entry: by.entry, at, seq, by: by.task.clone(), slot: count };
-            self.out.push_back(Input::Event(Event::Changed(Box::new(change))));
+            self.out.push_back(Input::Event(Event::Changed(change)));
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn context() -> Context {
             release: "5.10.0-32-cloud-amd64".to_owned(),
             arch: "x86_64".to_owned(),
             state: "unfixed: ABA possible".to_owned(),
+            hooks: "full".to_owned(),
             backend: [
                 how("flight begin", "fentry do_swap_page"),
                 how("flight end", "fexit do_swap_page"),

@@ -145,7 +145,7 @@ impl Stage {
         let mut flight = Flight { entry, base: entry, nr: 1, address, begin: at, ..Flight::default() };
         (flight.task, flight.end, flight.slot) = (task, at, now.count());
         (flight.frees.at_read, flight.changes.at_read) = (now.frees, now.changes);
-        let opened = (now.opens - now.closes > 1).then(|| Event::Opened(Box::new(flight.clone())));
+        let opened = (now.opens - now.closes > 1).then(|| Event::Opened(flight.clone()));
         self.flights.insert(flight.task.tid, (flight, false));
         opened
     }
@@ -182,14 +182,14 @@ impl Stage {
             flight.freed = Some(at);
         }
         let slot = before.count();
-        Event::Changed(Box::new(Change { kind: ChangeKind::Freed, entry, at, seq, by, slot }))
+        Event::Changed(Change { kind: ChangeKind::Freed, entry, at, seq, by, slot })
     }
 
     fn change(&mut self, kind: ChangeKind, at: Nanos, by: Task, entry: Entry) -> Event {
         let slot = self.slot(entry);
         slot.changes += 1;
         let (seq, slot) = (slot.changes, slot.count());
-        Event::Changed(Box::new(Change { kind, entry, at, seq, by, slot }))
+        Event::Changed(Change { kind, entry, at, seq, by, slot })
     }
 
     fn end(&mut self, at: Nanos, task: &Task, installed: bool) -> Result<Option<Event>, String> {
@@ -204,7 +204,7 @@ impl Stage {
         if installed && flight.path == Path::None {
             flight.path = Path::Cached;
         }
-        Ok(Some(Event::Closed(Box::new(flight))))
+        Ok(Some(Event::Closed(flight)))
     }
 }
 

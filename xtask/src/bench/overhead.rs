@@ -20,13 +20,24 @@ const GROWTH: f64 = 0.02;
 const NOISE: f64 = 0.001;
 
 /// What is measured: its name, and what `observer bench swapin` is told.
-const ROWS: [(&str, &str); 2] = [("full", ""), ("full, kprobes only", "--backend kprobe")];
+const ROWS: [(&str, &str); 4] = [
+    ("full", ""),
+    ("lean", "--hooks lean"),
+    ("full, kprobes only", "--backend kprobe"),
+    ("lean, kprobes only", "--hooks lean --backend kprobe"),
+];
+
+/// The workload of the reference's `peers.md`: 16 MB, cheap to decompress, by lz4.
+const WORKLOAD: &str = "--size 16M --pages cheap --rows direct --rounds 5";
 
 /// The figures of one kernel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Overhead {
     /// As `uname -r` prints it.
     pub kernel: String,
+    /// What zram compressed with.
+    #[serde(default)]
+    pub compressor: String,
     /// One for each set of hooks.
     pub rows: Vec<Row>,
 }
@@ -54,6 +65,7 @@ impl Row {
 /// What `observer bench swapin --json` tells, as far as it is of use here.
 #[derive(Debug, Deserialize)]
 struct Told {
+    compressor: Option<String>,
     rows: Vec<ToldRow>,
 }
 
@@ -89,12 +101,13 @@ pub fn measure(kernel: Kernel, observer: &Path) -> Result<Overhead> {
         .collect::<Result<_, _>>()
         .with_context(|| format!("the benchmark on {name} gave no figures"))?;
     ensure!(told.len() == ROWS.len(), "the benchmark on {name} gave {} rows of {}", told.len(), ROWS.len());
+    let compressor = told.first().and_then(|told| told.compressor.clone()).unwrap_or_default();
     let rows = ROWS.iter().zip(told).map(|((name, _), told)| row(name, &told)).collect::<Result<_>>()?;
-    Ok(Overhead { kernel: name, rows })
+    Ok(Overhead { kernel: name, compressor, rows })
 }
 
 fn script() -> String {
-    let lines = ROWS.map(|(_, options)| format!("observer bench swapin --size 8M --rounds 5 --json {options}"));
+    let lines = ROWS.map(|(_, options)| format!("observer bench swapin {WORKLOAD} --json {options}"));
     lines.join(" && ")
 }
 
@@ -114,7 +127,7 @@ fn row(name: &str, told: &Told) -> Result<Row> {
 
 /// A kernel's figures, for people.
 pub fn table(figures: &Overhead) -> String {
-    let mut text = format!("{}, instructions per page swapped in\n", figures.kernel);
+    let mut text = format!("{}, zram with {}: instructions per page swapped in\n", figures.kernel, figures.compressor);
     // Writing into a String cannot fail.
     let _ = writeln!(
         text,
@@ -173,7 +186,7 @@ mod tests {
 
     fn overhead(added: f64) -> Overhead {
         let row = Row { name: "full".into(), untraced: 30_000.0, observed: 30_000.0 + added, spread: 0.001 };
-        Overhead { kernel: "6.12.117".into(), rows: vec![row] }
+        Overhead { kernel: "6.12.117".into(), compressor: "lz4".into(), rows: vec![row] }
     }
 
     #[test]
@@ -200,8 +213,8 @@ mod tests {
             {"name":"direct, observed","median_ns":107.0,"spread":0.2}]}"#;
         let row = row("full", &serde_json::from_str(told).unwrap()).unwrap();
         assert!((row.added() - 7.0).abs() < 1e-9 && (row.spread - 0.2).abs() < 1e-9);
-        let text = table(&Overhead { kernel: "x".into(), rows: vec![row] });
+        let text = table(&Overhead { kernel: "x".into(), compressor: "lz4".into(), rows: vec![row] });
         assert!(text.contains("1.0700"), "{text}");
-        assert!(super::row("full", &Told { rows: Vec::new() }).is_err());
+        assert!(super::row("full", &Told { compressor: None, rows: Vec::new() }).is_err());
     }
 }

@@ -108,6 +108,35 @@ const ONE_SEAT: Step = Step {
     check: checks::crowd,
 };
 
+/// The same verdicts with the lean hooks, against the same truths.
+const LEAN: [Step; 5] = [
+    Step {
+        name: "lean-self-test",
+        command: "observer doctor --self-test --hooks lean --json",
+        check: checks::self_test,
+    },
+    Step {
+        name: "lean-targeted",
+        command: "observer stress targeted --rounds 200 --hooks lean --json",
+        check: checks::targeted,
+    },
+    Step {
+        name: "lean-storm",
+        command: "observer stress storm --duration 20s --hooks lean --json",
+        check: checks::storm,
+    },
+    Step {
+        name: "lean-counts",
+        command: "observer record --hooks lean --json -- /witness churn --pages 16384 --threads 1 --rounds 8",
+        check: checks::counts,
+    },
+    Step {
+        name: "lean-crowd",
+        command: "observer record --hooks lean --json -- /witness churn --pages 2048 --threads 8 --rounds 8 --shared",
+        check: checks::crowd,
+    },
+];
+
 /// Threads that fault on the same pages of shmem, which pins for itself and spins when it fails.
 const SHMEM: Step = Step {
     name: "shmem",
@@ -264,7 +293,12 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
 }
 
 /// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 20] = [
+const ANYWHERE: [&str; 25] = [
+    LEAN[0].name,
+    LEAN[1].name,
+    LEAN[2].name,
+    LEAN[3].name,
+    LEAN[4].name,
     SAMPLE_COUNTS.name,
     SAMPLE_FINDINGS.name,
     BENCH_REFUSES.name,
@@ -316,6 +350,11 @@ const EVERYTHING: &[Step] = &[
     CROWD,
     ONE_SEAT,
     SAMPLE_COUNTS,
+    LEAN[0],
+    LEAN[1],
+    LEAN[2],
+    LEAN[3],
+    LEAN[4],
     FILTERS,
     BENCH,
     BENCH_REFUSES,

@@ -13,7 +13,7 @@ use self::rows::{Asked, Row};
 use super::printed;
 use crate::{
     bench::swapin::Bench,
-    cli::{self, BenchArgs, SwapinArgs},
+    cli::{self, BenchArgs, BenchPages, SwapinArgs},
     exit::Exit,
     export::{json, summary::SCHEMA},
     setup::{self, Wishes},
@@ -36,6 +36,8 @@ struct Outcome {
     schema: &'static str,
     kernel: Kernel,
     pages: usize,
+    /// What zram compresses with; missing where it does not tell.
+    compressor: Option<String>,
     rows: Vec<Row>,
     /// What is to be known about the rows, in words.
     notes: Vec<String>,
@@ -53,13 +55,17 @@ struct Kernel {
 }
 
 fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
-    let ready = if args.bare { None } else { Some(setup::prepare(&Wishes { backends: args.backend, btf: None })?) };
+    let ready = if args.bare {
+        None
+    } else {
+        Some(setup::prepare(&Wishes { backends: args.backend, set: args.hooks, btf: None })?)
+    };
     let mut notes = Vec::new();
     let asked = Asked::new(args, &mut notes)?;
     signals::watch()?;
-    let bench = Bench::set_up(args.size, args.allow_other_swap).map_err(refused)?;
+    let bench = Bench::set_up(args.size, args.allow_other_swap, args.pages == BenchPages::Cheap).map_err(refused)?;
     let measured = rows::all(&asked, &bench, ready.as_ref(), &mut notes);
-    let pages = bench.pages();
+    let (pages, compressor) = (bench.pages(), bench.compressor());
     // The device goes first, whatever came out.
     let gone = bench.tear_down();
     let rows = measured?;
@@ -71,7 +77,7 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
         page_cluster: page_cluster(),
         tick_ns: ready.as_ref().and_then(|ready| ready.host.tick_ns),
     };
-    let outcome = Outcome { schema: SCHEMA, kernel, pages, rows, notes };
+    let outcome = Outcome { schema: SCHEMA, kernel, pages, compressor, rows, notes };
     let result = if args.json {
         json::print(&outcome)
     } else {

@@ -20,6 +20,9 @@ fn write_all(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         write!(text, ", {state}")?;
     }
     write!(text, "; {} pages a round", outcome.pages)?;
+    if let Some(compressor) = &outcome.compressor {
+        write!(text, ", {compressor}")?;
+    }
     if let Some(cluster) = kernel.page_cluster {
         write!(text, "; page-cluster {cluster}")?;
     }

@@ -57,7 +57,7 @@ struct Staged {
 
 impl Staged {
     fn new(args: &StressArgs, play: &child::Play, widening: &Widening) -> anyhow::Result<Self> {
-        let ready = setup::prepare(&Wishes { backends: args.backend, btf: None })?;
+        let ready = setup::prepare(&Wishes { backends: args.backend, set: args.hooks, btf: None })?;
         let (read_end, write_end) = launch::message_pipe().context("cannot make a pipe")?;
         let Widening { delay, comm, one_in } = *widening;
         let command = child::command(play, &write_end)?;

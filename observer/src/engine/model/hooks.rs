@@ -125,7 +125,7 @@ impl Hooks {
         };
         if open > 1 {
             state.streamed = true;
-            log.events.push(Event::Opened(Box::new(Flight { end: now, slot: count, ..state.flight.clone() })));
+            log.events.push(Event::Opened(Flight { end: now, slot: count, ..state.flight.clone() }));
         }
         self.flights[usize::from(tid)] = Some(state);
     }
@@ -270,7 +270,7 @@ impl Hooks {
         }
         let slot = self.filter[self.filter_of(self.slot_of(entry))].count();
         let at = log.now();
-        log.events.push(Event::Changed(Box::new(Change { kind, entry, at, seq, by: task(by), slot })));
+        log.events.push(Event::Changed(Change { kind, entry, at, seq, by: task(by), slot }));
     }
 
     /// The flight as it ended, and whether it was streamed.
@@ -293,7 +293,7 @@ impl Hooks {
         flight.slot = filter.count();
         let contended = state.streamed || Self::contended(filter, &state);
         if contended {
-            log.events.push(Event::Closed(Box::new(state.flight.clone())));
+            log.events.push(Event::Closed(state.flight.clone()));
         }
         state.flight
     }

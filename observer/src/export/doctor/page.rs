@@ -139,7 +139,7 @@ impl Page {
         if spared.is_empty() {
             return;
         }
-        self.title("not hooked, as others tell the same");
+        self.title("not hooked, and why");
         for Spared { hook, instead } in spared {
             self.row(hook.meaning.name(), &hook.symbol);
             self.row("", instead);

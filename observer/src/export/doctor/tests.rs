@@ -41,7 +41,7 @@ fn a_host_that_allows_it() {
         "state             pinned, wait queue",
         "/dev/zram0        31 MiB, 128 KiB used, priority -2",
         "                  synchronous: zram0 is zram: compressed memory",
-        "observing         possible, with 11 hooks",
+        "observing         possible, with 12 hooks",
         "flight end        fexit do_swap_page",
         "lockdown          off",
     ] {

@@ -119,6 +119,14 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_read_folio", "PG", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
+    // Called by a flight only where the way past the swap cache is not taken.
+    candidate(
+        Meaning::CacheRead,
+        "swapin_readahead",
+        "E*",
+        (Fentry, "cache_read_fentry"),
+        &[(Kprobe, "cache_read_kprobe")],
+    ),
     candidate(
         Meaning::PinTry,
         "swapcache_prepare",
@@ -132,6 +140,14 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         "E",
         (Fexit, "pin_try_fexit_entry"),
         &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
+    ),
+    // Who loses the pin sleeps here, on every kernel that pins; nobody else on the way of a swap-in does.
+    candidate(
+        Meaning::PinSleep,
+        "schedule_timeout_uninterruptible",
+        "I",
+        (Fentry, "pin_sleep_fentry"),
+        &[(Kprobe, "pin_sleep_kprobe")],
     ),
     candidate(Meaning::PinDrop, "swapcache_clear", "PE*", (Fentry, "pin_drop_fentry"), &[(Kprobe, "pin_drop_kprobe")]),
     // Which path pins outside a flight. Return probes would miss returns of a function that sleeps, and a task would be

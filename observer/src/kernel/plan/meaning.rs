@@ -14,8 +14,12 @@ pub enum Meaning {
     ReadBegin,
     /// It has come back.
     ReadEnd,
+    /// A flight goes through the swap cache.
+    CacheRead,
     /// A pin was tried.
     PinTry,
+    /// A flight sleeps because it lost the pin.
+    PinSleep,
     /// A pin is dropped.
     PinDrop,
     /// What a task does that pins outside a flight: shmem's swap-in, zswap's write-back.
@@ -38,12 +42,14 @@ pub enum Meaning {
 
 impl Meaning {
     /// All, in the order of a flight.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::FlightBegin,
         Self::FlightEnd,
         Self::ReadBegin,
         Self::ReadEnd,
+        Self::CacheRead,
         Self::PinTry,
+        Self::PinSleep,
         Self::PinDrop,
         Self::PinPath,
         Self::LockTry,
@@ -62,7 +68,9 @@ impl Meaning {
             Self::FlightEnd => "flight end",
             Self::ReadBegin => "read begin",
             Self::ReadEnd => "read end",
+            Self::CacheRead => "cache read",
             Self::PinTry => "pin try",
+            Self::PinSleep => "pin sleep",
             Self::PinDrop => "pin drop",
             Self::PinPath => "pin path",
             Self::LockTry => "lock try",
@@ -81,7 +89,8 @@ impl Meaning {
             Self::FlightBegin | Self::FlightEnd => None,
             Self::ReadBegin => Some("paths and swap-ins are unknown: no window, reuse or stale-install can be told"),
             Self::ReadEnd => Some("how long a read took is unknown"),
-            Self::PinTry => Some("pin waits are not seen"),
+            Self::CacheRead => Some("reads must be hooked to tell by which path they go"),
+            Self::PinTry | Self::PinSleep => Some("pin waits are not seen"),
             Self::PinDrop => Some("holds and oversleep are unknown"),
             Self::PinPath => Some("failed pin tries of shmem and of zswap's write-back are counted with the others"),
             Self::LockTry => Some("waits on the folio lock are not seen"),

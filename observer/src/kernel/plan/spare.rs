@@ -1,8 +1,8 @@
-//! Hooks that are not needed because others tell the same. Each hook on the way of a swap-in costs 1 to 2% of it.
+//! Hooks that are not attached: others tell the same, or the lean set does without. Each hook on the way of a swap-in costs 1 to 2% of it.
 
 use serde::Serialize;
 
-use super::{Backend, Evidence, Hook, Meaning, Missing, State};
+use super::{Backend, Evidence, Hook, HookSet, Meaning, Missing, State, lean};
 
 /// Functions of zswap, one of which every kernel that has it shows.
 pub(super) const OF_ZSWAP: [&str; 4] = ["zswap_store", "zswap_load", "zswap_frontswap_store", "zswap_frontswap_load"];
@@ -13,11 +13,12 @@ pub struct Spared {
     /// The hook.
     #[serde(flatten)]
     pub hook: Hook,
-    /// What tells the same.
+    /// What tells the same, or why the set does without.
     pub instead: &'static str,
 }
 
-/// Takes out of `hooks` what the others tell as well; what is missing and not needed is not missed.
+/// Takes out of `hooks` what the others tell as well, and what the set does without; what is missing and not needed is not
+/// missed.
 pub(super) fn take(
     state: State,
     evidence: &Evidence<'_>,
@@ -25,12 +26,24 @@ pub(super) fn take(
     missing: &mut Vec<Missing>,
 ) -> Vec<Spared> {
     let all = std::mem::take(hooks);
-    let instead = |meaning| instead_of(meaning, state, evidence, &all);
-    missing.retain(|gap| instead(gap.meaning).is_none());
-    let (spared, needed): (Vec<_>, Vec<_>) =
-        all.iter().cloned().map(|hook| (instead(hook.meaning), hook)).partition(|(instead, _)| instead.is_some());
-    hooks.extend(needed.into_iter().map(|(_, hook)| hook));
-    spared.into_iter().filter_map(|(instead, hook)| Some(Spared { hook, instead: instead? })).collect()
+    missing.retain(|gap| instead_of(gap.meaning, state, evidence, &all).is_none());
+    let mut spared = Vec::new();
+    for hook in &all {
+        let instead = instead_of(hook.meaning, state, evidence, &all);
+        let of_set = evidence.set == HookSet::Lean && instead.is_none();
+        let left_out = of_set.then(|| lean::left_out(hook, state, &all)).flatten();
+        let Some(instead) = instead.or(left_out.map(|left_out| left_out.why)) else {
+            hooks.push(hook.clone());
+            continue;
+        };
+        spared.push(Spared { hook: hook.clone(), instead });
+        let not_seen = left_out.and_then(|left_out| left_out.not_seen);
+        if let Some(not_seen) = not_seen.filter(|_| missing.iter().all(|gap| gap.meaning != hook.meaning)) {
+            let reason = format!("--hooks lean leaves out {}: {instead}", hook.symbol);
+            missing.push(Missing { meaning: hook.meaning, reason, consequence: not_seen.to_owned() });
+        }
+    }
+    spared
 }
 
 /// What tells the same as the hooks of a meaning; `None`: nothing does.
@@ -38,11 +51,14 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
     let has = |meaning| hooks.iter().any(|hook| hook.meaning == meaning);
     match meaning {
         Meaning::ReadBegin | Meaning::ReadEnd if reads_told(state, evidence, hooks) => Some(
-            "a flight that took the pin reads past the swap cache, any other read is added to the swap cache first",
+            "a flight that does not go through the swap cache reads past it, any other read is added to the swap cache \
+             first",
         ),
-        Meaning::Freed if state.has(Meaning::PinDrop) && has(Meaning::PinDrop) => {
-            Some("nobody can free an entry under a reader that has pinned it")
+        Meaning::CacheRead if !reads_told(state, evidence, hooks) => Some("reads are hooked themselves"),
+        Meaning::PinSleep if evidence.set == HookSet::Full && has(Meaning::PinTry) => {
+            Some("the hook on the pin tells of who loses it, and with which error")
         }
+        Meaning::Freed if state.has(Meaning::PinDrop) && has(Meaning::PinDrop) => Some(lean::PINNED),
         Meaning::CountDrop if hooks.iter().any(|hook| hook.program == TELLS_BOTH) => {
             Some("the hook on released entries tells of every reference that goes")
         }
@@ -53,24 +69,22 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
 /// A program that tells of references and releases alike.
 const TELLS_BOTH: &str = "freed_fexit_si_offset_usage";
 
-/// Whether every read shows without a hook on it: the pin's result, what is added to the swap cache, and which path a
-/// task is on that pins outside a flight (zswap adds pages to the swap cache that it does not read).
-/// Where programs are skipped, each of these may be, and how many reads that hides could not be said.
+/// Whether every read shows without a hook on it: by who goes through the swap cache, by what is added to it, and by which
+/// path a task is on that adds pages outside a flight (zswap adds pages that it does not read). Shmem may read past the
+/// swap cache as well (6.14 on), which only its pins tell: the lean set does without.
 fn reads_told(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
     let symbols = evidence.symbols;
     let has_zswap = OF_ZSWAP.iter().any(|name| symbols.has(name) || !symbols.copies(name).is_empty());
-    let by_trampoline = |meaning, symbols: &[&str]| {
-        let hooked = |symbol: &&str| {
-            hooks
-                .iter()
-                .any(|hook| hook.meaning == meaning && hook.symbol == **symbol && hook.backend <= Backend::Fexit)
-        };
-        symbols.iter().filter(|symbol| hooked(symbol)).count()
+    let lean = evidence.set == HookSet::Lean;
+    let hooked = |meaning, symbols: &[&str]| {
+        let by = |hook: &Hook| hook.meaning == meaning && symbols.contains(&hook.symbol.as_str());
+        hooks.iter().any(|hook| by(hook) && (lean || hook.backend <= Backend::Fexit))
     };
-    state.has(Meaning::PinDrop)
-        && evidence.machine.preempts == Some(false)
-        && by_trampoline(Meaning::PinTry, &["swapcache_prepare"]) == 1
-        && by_trampoline(Meaning::HandedOut, &["add_to_swap_cache", "swap_cache_add_folio"]) == 1
-        && by_trampoline(Meaning::PinPath, &["shmem_swapin_folio"]) == 1
-        && (!has_zswap || by_trampoline(Meaning::PinPath, &["shrink_memcg_cb"]) == 1)
+    let shmem_told =
+        lean || hooked(Meaning::PinTry, &["swapcache_prepare"]) && hooked(Meaning::PinPath, &[lean::SHMEM]);
+    state.has(Meaning::CacheRead)
+        && hooked(Meaning::CacheRead, &["swapin_readahead"])
+        && hooked(Meaning::HandedOut, &["add_to_swap_cache", "swap_cache_add_folio"])
+        && shmem_told
+        && (!has_zswap || hooked(Meaning::PinPath, &["shrink_memcg_cb"]))
 }

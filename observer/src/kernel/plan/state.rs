@@ -49,7 +49,7 @@ impl State {
     pub const fn has(self, meaning: Meaning) -> bool {
         match meaning {
             Meaning::PinTry => !matches!(self, Self::NoBypass),
-            Meaning::PinDrop | Meaning::PinPath => {
+            Meaning::CacheRead | Meaning::PinSleep | Meaning::PinDrop | Meaning::PinPath => {
                 matches!(self, Self::PinnedTick | Self::PinnedWaitQueue | Self::Pinned)
             }
             // A pinned reader cannot be overtaken, and without the bypass nobody can.

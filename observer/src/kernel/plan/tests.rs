@@ -1,5 +1,7 @@
 //! The plan for each kernel that fixtures were read from, and for kernels bent for one test.
 
+mod lean;
+
 use std::fmt::Write as _;
 
 use super::*;
@@ -13,6 +15,7 @@ struct Kernel {
     no_kprobes: Option<&'static str>,
     copy: bool,
     backends: Backends,
+    set: HookSet,
     machine: Machine<'static>,
 }
 
@@ -23,11 +26,20 @@ impl Kernel {
         let trials = functions_to_try(&symbols).into_iter().map(|name| (name.to_owned(), trial(kernel, &btf, name)));
         let trials = trials.collect();
         let machine = fixtures::machine(kernel);
-        Self { symbols, btf, trials, no_kprobes: None, copy: true, backends: Backends::Auto, machine }
+        Self {
+            symbols,
+            btf,
+            trials,
+            no_kprobes: None,
+            copy: true,
+            backends: Backends::Auto,
+            set: HookSet::Full,
+            machine,
+        }
     }
 
     fn plan(&self) -> Result<Plan, PlanError> {
-        let Self { symbols, btf, trials, no_kprobes, copy, backends, machine } = self;
+        let Self { symbols, btf, trials, no_kprobes, copy, backends, set, machine } = self;
         plan(&Evidence {
             symbols,
             btf,
@@ -35,6 +47,7 @@ impl Kernel {
             no_kprobes: *no_kprobes,
             copy: *copy,
             backends: *backends,
+            set: *set,
             machine: *machine,
         })
     }
@@ -116,9 +129,13 @@ fn missing(plan: &Plan, meaning: Meaning) -> Option<&Missing> {
 #[test]
 fn the_plans_of_real_kernels() {
     let mut wrong = String::new();
-    for kernel in fixtures::KERNELS.into_iter().chain(fixtures::ARM64) {
-        let found = table(&Kernel::new(kernel).plan().unwrap());
-        let path = format!("{}/tests/fixtures/kernels/{kernel}/plan.txt", env!("CARGO_MANIFEST_DIR"));
+    let kernels = || fixtures::KERNELS.into_iter().chain(fixtures::ARM64);
+    let sets = [(HookSet::Full, "plan.txt"), (HookSet::Lean, "plan-lean.txt")];
+    for (kernel, (set, file)) in kernels().flat_map(|kernel| sets.map(|set| (kernel, set))) {
+        let mut bent = Kernel::new(kernel);
+        bent.set = set;
+        let found = table(&bent.plan().unwrap());
+        let path = format!("{}/tests/fixtures/kernels/{kernel}/{file}", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
             std::fs::write(&path, &found).unwrap();
         }
@@ -157,7 +174,7 @@ fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
 fn arm64_s_layouts_are_told_by_what_the_kernel_shows() {
     let layout = |kernel: &str, uffd_wp, version| {
         let mut kernel = Kernel::new(kernel);
-        kernel.machine = Machine { arch: "aarch64", uffd_wp, preempts: None, version };
+        kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
         kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
     };
     // Whatever userfaultfd says: without the exclusive bit there is one layout only.
@@ -347,19 +364,18 @@ fn each_hook_is_named_by_backend_and_function() {
 fn what_others_tell_as_well_is_not_hooked() {
     let spared = |kernel: &Kernel| kernel.plan().unwrap().spared.iter().map(|spared| spared.hook.meaning).collect();
     let all: Vec<Meaning> = spared(&Kernel::new("6.12.117"));
-    assert_eq!(all, [Meaning::ReadBegin, Meaning::ReadEnd, Meaning::Freed, Meaning::Freed]);
+    assert_eq!(all, [Meaning::ReadBegin, Meaning::ReadEnd, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
     assert!(Kernel::new("6.12.117").plan().unwrap().tells_reads());
     // On kprobes nothing tells when shmem has left its path.
     let kprobes: Vec<Meaning> = spared(&Kernel::new("6.12.117").refuse_all());
-    assert_eq!(kprobes, [Meaning::Freed, Meaning::Freed]);
+    assert_eq!(kprobes, [Meaning::CacheRead, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
     // zswap adds pages to the swap cache that nobody reads.
     let mut zswap = Kernel::new("6.12.117");
     zswap.symbols.wanted.get_mut("zswap_load").unwrap().definitions.push('T');
     assert_eq!(backends(&zswap.plan().unwrap(), Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
-    // A skipped program must not take more than its own part with it.
-    let mut preempts = Kernel::new("6.12.117");
-    preempts.machine.preempts = None;
-    assert_eq!(backends(&preempts.plan().unwrap(), Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
+    // Nor without what tells who goes through the swap cache.
+    let inlined = Kernel::new("6.12.117").without("swapin_readahead").plan().unwrap();
+    assert_eq!(backends(&inlined, Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
     // Without a pin every release matters; one trampoline tells of references as well.
     let plan = Kernel::new("5.10.223").plan().unwrap();
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fexit, "__swap_entry_free_locked")]);

@@ -30,9 +30,9 @@ impl Decoder {
                 self.model.at = bytes.delta(self.model.at)?;
                 Some(Input::Advance(self.model.at))
             }
-            kind::OPENED => Some(Input::Event(Event::Opened(Box::new(self.flight(head, bytes)?)))),
-            kind::CLOSED => Some(Input::Event(Event::Closed(Box::new(self.flight(head, bytes)?)))),
-            _ => Some(Input::Event(Event::Changed(Box::new(self.change(head, bytes)?)))),
+            kind::OPENED => Some(Input::Event(Event::Opened(self.flight(head, bytes)?))),
+            kind::CLOSED => Some(Input::Event(Event::Closed(self.flight(head, bytes)?))),
+            _ => Some(Input::Event(Event::Changed(self.change(head, bytes)?))),
         }
     }
 

@@ -94,13 +94,13 @@ impl<'a> Stage<'a> {
         truth.entry_after = change.entry;
         truth.same_entry = change.entry == Some(entry);
         let held = self.page().load(PAGE);
-        truth.lost = held == old;
-        truth.note = if held == old {
-            None
-        } else if held == new {
-            note(seen, &change, truth.same_entry).map(str::to_owned)
-        } else {
-            Some(format!("the page holds {held:#x}, which nobody wrote"))
+        let fate = fate(held, (old, new));
+        truth.lost = fate != Fate::Kept;
+        truth.note = match fate {
+            Fate::Kept => note(seen, &change, truth.same_entry).map(str::to_owned),
+            Fate::Old => None,
+            Fate::Zeroes => Some("the page came back as zeroes: it was read while its entry was free".to_owned()),
+            Fate::Strange => Some(format!("the page holds {held:#x}, which nobody wrote")),
         };
         self.lead = next_lead(self.lead, judge(truth.same_entry, change.in_time, truth.lost));
         Ok(())
@@ -168,6 +168,29 @@ const fn values(round: u32) -> (u64, u64) {
     (old, old | 1 << 31)
 }
 
+/// What the page holds at the end of a round. All but the new value means that the change is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The new value.
+    Kept,
+    /// The old value: it was read before the change, and installed after it.
+    Old,
+    /// Nothing: a free entry reads as zeroes (zram drops its data as it is freed), and neither value is left. Seen on 5.10,
+    /// where the entry was freed between the begin of the read and the moment that zram looked.
+    Zeroes,
+    /// Something that is neither.
+    Strange,
+}
+
+const fn fate(held: u64, (old, new): (u64, u64)) -> Fate {
+    match held {
+        0 => Fate::Zeroes,
+        _ if held == new => Fate::Kept,
+        _ if held == old => Fate::Old,
+        _ => Fate::Strange,
+    }
+}
+
 /// What was in the way of the intended course where nothing was lost, if something was.
 const fn note(read_seen: bool, change: &Change, same_entry: bool) -> Option<&'static str> {
     match (change.entry, same_entry, change.in_time, read_seen) {
@@ -190,6 +213,13 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 100);
+    }
+
+    #[test]
+    fn the_change_is_lost_unless_the_page_holds_it() {
+        let (old, new) = values(3);
+        let fates = [new, old, 0, old + 1].map(|held| fate(held, (old, new)));
+        assert_eq!(fates, [Fate::Kept, Fate::Old, Fate::Zeroes, Fate::Strange]);
     }
 
     #[test]

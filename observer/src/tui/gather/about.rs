@@ -50,11 +50,12 @@ fn backend(context: &Context) -> (String, String) {
     for hook in hooks {
         if hook.starts_with('k') { probes += 1 } else { trampolines += 1 }
     }
+    let lean = if context.kernel.is_lean() { ", lean" } else { "" };
     let used = match (trampolines, probes) {
         (_, 0) => format!("fentry ({})", hooks_of(trampolines)),
         (0, _) => format!("kprobes ({})", hooks_of(probes)),
         _ => format!("fentry ({}), kprobes ({probes})", hooks_of(trampolines)),
-    };
+    } + lean;
     let refused = context.kernel.reasons.iter().find(|reason| reason.reason.contains("refuses"));
     let degraded = context.kernel.degraded.first();
     let why = match (refused.filter(|_| probes > 0), degraded) {
@@ -117,6 +118,9 @@ mod tests {
         let (used, why) = backend(&mixed);
         assert_eq!(used, "fentry (2 hooks), kprobes (1)");
         assert!(why.starts_with("swap_entry_free: the trampoline refuses it"));
+        let mut lean = all.clone();
+        lean.kernel.hooks = "lean".to_owned();
+        assert_eq!(backend(&lean).0, "fentry (2 hooks), lean");
         let mut gap = all;
         gap.kernel.degraded = vec![Degraded {
             hook: "read end".to_owned(),

@@ -1,0 +1,108 @@
+//! Seats for open flights: what the programs keep of a flight while it is open, and user space looks at in the end.
+#![expect(clippy::cast_possible_truncation, reason = "halves of a word are meant")]
+
+/// A place for one open flight.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Seat {
+    /// How many lay claim to it: whoever finds 1 after adding their own has it.
+    pub claims: u32,
+    /// Whose flight it is: the thread id with the top bit set; 0: nobody's.
+    pub owner: u32,
+    /// The flight, while there is an owner.
+    pub flight: Flight,
+}
+
+/// An open flight. A begin writes no more than it must: the first part always holds, each field of the second only where
+/// the flag named there is set, and means nothing else.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Flight {
+    /// When `do_swap_page` was entered, `CLOCK_MONOTONIC` nanoseconds.
+    pub begin: u64,
+    /// The entry of the faulting PTE.
+    pub entry: u64,
+    /// The `mm_struct` of the fault.
+    pub mm: u64,
+    /// `F_*` of [`crate::record`].
+    pub flags: u32,
+    /// Index of its slot.
+    pub slot: u32,
+    /// The slot's `opens` right after this flight was counted in.
+    pub opens_begin: u32,
+    /// Failed pin tries; with `F_PIN_TRIED`.
+    pub pin_fails: u32,
+    /// The slot's changes that the flight knows of: those at its begin, and its own.
+    pub known: Changes,
+
+    /// Kprobe backend: `struct vm_fault *`, which a return probe is not given.
+    pub vmf: u64,
+    /// With `F_READ`: when the first read was started.
+    pub read_begin: u64,
+    /// With `F_READ_ENDED`: when it came back.
+    pub read_end: u64,
+    /// With `F_PIN_TRIED`: when the last try returned.
+    pub pin_try: u64,
+    /// With `F_PIN_DROPPED`: when the pin was dropped.
+    pub pin_drop: u64,
+    /// With `F_FREED_SEEN`: when the flight freed the entry itself.
+    pub freed_own: u64,
+    /// With `F_LOCKED_OUT`: when the page's lock was found taken.
+    pub lock_try: u64,
+    /// With `F_LOCK_ENDED`: when that wait was over.
+    pub lock_end: u64,
+    /// With `F_RANGE`: first entry of the range that is read or pinned.
+    pub base: u64,
+    /// With `F_RANGE`: its length.
+    pub nr: u32,
+    /// With `F_PIN_TRIED`: result of the last try.
+    pub pin_rc: i32,
+    /// With `F_READ`: the slot's changes when the read began.
+    pub at_read: Changes,
+    /// With `F_SPAN_ENDED`: those up to which changes are under the read.
+    pub at_end: Changes,
+    /// With `F_FREED_OWN`: own frees of the slot.
+    pub frees_own: u32,
+    /// Kprobe backend, with `F_PIN_PENDING`: entries of a pin try whose return is still to come.
+    pub pin_pending: u32,
+}
+
+/// Two numbers of a slot that are read, kept and compared together, as one word.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes(pub u64);
+
+impl Changes {
+    /// Entries ever freed.
+    #[must_use]
+    pub const fn frees(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Content changes ever.
+    #[must_use]
+    pub const fn content(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// With so many frees more, or fewer; the content changes stay.
+    #[must_use]
+    pub const fn with_frees(self, more: u32) -> Self {
+        Self(self.0 & !(u32::MAX as u64) | self.frees().wrapping_add(more) as u64)
+    }
+}
+
+const _: () = assert!(size_of::<Seat>() == 160);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frees_wrap_and_leave_the_content_alone() {
+        let changes = Changes(7 << 32 | u64::from(u32::MAX));
+        assert_eq!((changes.frees(), changes.content()), (u32::MAX, 7));
+        assert_eq!(changes.with_frees(2), Changes(7 << 32 | 1));
+        assert_eq!(changes.with_frees(2).with_frees(2u32.wrapping_neg()), changes);
+    }
+}
