@@ -53,6 +53,11 @@ fn counts(era: Era, finished: &Finished) -> Checked {
 /// The programs of two observers run one after the other, with the widener's delay in between at most.
 const APART_NS: u64 = 100_000_000;
 
+/// What happens to an entry so near to the begin or the end of its reader happens, for one of two observers, before their
+/// programs have run there and for the other after: seen on 5.10, where 8 of 90 windows were freed 1 to 6 us after the
+/// reader's begin by the first observer's clock, and before it for the second.
+const UNSETTLED_NS: u64 = 200_000;
+
 /// What tells one finding from another, for two observers.
 #[derive(Clone, Debug, PartialEq)]
 struct Found {
@@ -60,6 +65,8 @@ struct Found {
     tid: u64,
     address: u64,
     read_begin_ns: u64,
+    /// Both observers must find it.
+    settled: bool,
 }
 
 impl Found {
@@ -75,6 +82,7 @@ impl Found {
             tid: number(finding, "/reader/tid")?,
             address: number(finding, "/address")?,
             read_begin_ns: number(finding, "/read_begin_ns")?,
+            settled: settled(finding)?,
         })
     }
 
@@ -88,6 +96,17 @@ impl Found {
         (self.entry, self.tid, self.address) == (other.entry, other.tid, other.address)
             && self.read_begin_ns.abs_diff(other.read_begin_ns) < APART_NS
     }
+}
+
+/// Whether what was done to the entry is far from both ends of the reader. Of a window there is but the free, and readers
+/// that are not delayed are over within microseconds of it.
+fn settled(finding: &Value) -> Result<bool, String> {
+    let (begin, end) = (number(finding, "/read_begin_ns")?, number(finding, "/end_ns")?);
+    let deeds = ["/freed/at_ns", "/handed_out/at_ns", "/written/at_ns"]
+        .into_iter()
+        .filter_map(|at| finding.pointer(at)?.as_u64());
+    let far = |at: u64| at.abs_diff(begin) >= UNSETTLED_NS && at.abs_diff(end) >= UNSETTLED_NS;
+    Ok(deeds.into_iter().all(far))
 }
 
 fn list(value: &Value) -> Result<Vec<Found>, String> {
@@ -108,14 +127,15 @@ fn findings(_era: Era, finished: &Finished) -> Checked {
         return Err("the observer that samples found nothing".to_owned());
     };
     let within = |found: &&Found| (first + APART_NS..=last.saturating_sub(APART_NS)).contains(&found.read_begin_ns);
-    let wanted: Vec<&Found> = all.iter().filter(within).filter(|found| found.is_sampled()).collect();
+    let wanted: Vec<&Found> = all.iter().filter(within).filter(|found| found.settled && found.is_sampled()).collect();
     let left_out = all.iter().filter(within).filter(|found| !found.is_sampled()).count();
     ensure(!wanted.is_empty() && left_out > 0, || {
         format!("{} findings on sampled entries and {left_out} on others: nothing to tell apart", wanted.len())
     })?;
     let missed = wanted.iter().filter(|found| !part.iter().any(|other| other.is(found))).count();
     ensure(missed == 0, || format!("{missed} of {} findings on sampled entries were missed", wanted.len()))?;
-    let stray = part.iter().filter(|found| !found.is_sampled() || !all.iter().any(|other| other.is(found))).count();
+    let only_there = |found: &Found| found.settled && !all.iter().any(|other| other.is(found));
+    let stray = part.iter().filter(|found| !found.is_sampled() || only_there(found)).count();
     ensure(stray == 0, || format!("{stray} of {} findings are on other entries, or only there", part.len()))?;
     Ok(format!("{} findings on sampled entries, all found; {left_out} on others, none", wanted.len()))
 }
@@ -126,19 +146,23 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn object(findings: &[(u64, u64)]) -> Value {
+    fn object(findings: &[(u64, u64)], freed: u64) -> Value {
         let findings: Vec<_> = findings
             .iter()
             .map(|(offset, at)| {
                 serde_json::json!({"entry": format!("0:{offset}"), "reader": {"tid": 7}, "address": 4096,
-                    "read_begin_ns": at * SECOND})
+                    "read_begin_ns": at * SECOND, "end_ns": at * SECOND + 1_000_000, "freed": {"at_ns": at * SECOND + freed}})
             })
             .collect();
         serde_json::json!({"findings": findings, "losses": {}})
     }
 
     fn judged(all: &[(u64, u64)], part: &[(u64, u64)]) -> Checked {
-        findings(Era::Unfixed, &finished(0, &format!("{}{}", object(all), object(part)), ""))
+        judged_when_freed(500_000, all, part)
+    }
+
+    fn judged_when_freed(freed: u64, all: &[(u64, u64)], part: &[(u64, u64)]) -> Checked {
+        findings(Era::Unfixed, &finished(0, &format!("{}{}", object(all, freed), object(part, freed)), ""))
     }
 
     #[test]
@@ -154,6 +178,8 @@ mod tests {
             judged(&all, &[(mine, 10), (mine, 15), (other, 16), (mine, 20)]).unwrap_err().contains("on other entries")
         );
         assert!(judged(&all, &[(mine, 10), (mine, 12), (mine, 15), (mine, 20)]).unwrap_err().contains("only there"));
+        let near = judged_when_freed(2_000, &all, &[(mine, 10), (mine, 20)]);
+        assert!(near.unwrap_err().contains("0 findings on sampled"), "none of these need be found by both");
         assert!(judged(&all[..3], &right[..2]).unwrap_err().contains("nothing to tell apart"));
     }
 
