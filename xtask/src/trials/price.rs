@@ -18,8 +18,15 @@ pub(super) const HOLD: Step = Step {
 };
 
 /// The rows of the benchmark, few pages each.
-pub(super) const BENCH: Step =
-    Step { name: "bench", command: "observer bench swapin --size 1M --rounds 2 --json", check: bench::rows };
+///
+/// Whether two threads meet on a page is chance: beside another guest two virtual CPUs seldom run at once. So it is run
+/// again until somebody has met somebody.
+pub(super) const BENCH: Step = Step {
+    name: "bench",
+    command: "for _ in 1 2 3 4 5; do observer bench swapin --size 1M --rounds 2 --json >/tmp/bench || exit; \
+              grep -q '\"overlaps\":[1-9]' /tmp/bench && break; done; cat /tmp/bench; rm /tmp/bench",
+    check: bench::rows,
+};
 
 /// What cannot be run is refused before anything is changed: nothing to swap, too little memory, no zram to be had, other
 /// swap in use. The exit code of each, then what is left behind.
