@@ -84,6 +84,8 @@ pub struct Gatherer {
     widen_ns: Option<Nanos>,
     /// What counts are multiplied by: of so many entries one is observed.
     one_in: u64,
+    /// Nothing tells how long pins are held, nor so how long their losers oversleep.
+    holds_unseen: bool,
     live: bool,
     samples: u64,
     seen: Seen,
@@ -113,6 +115,7 @@ impl Gatherer {
             devices: (!context.swaps.is_empty() || live).then(|| context.swaps.iter().map(device).collect()),
             widen_ns: context.widen_ns,
             one_in: context.sample_one_in.max(1).into(),
+            holds_unseen: context.kernel.holds_unseen(),
             live,
             samples: 0,
             seen: Seen::default(),
@@ -181,7 +184,7 @@ impl Gatherer {
         let changed = |seen: Option<u64>| seen != Some(tally.revision);
         let due = |every: u64| self.samples.is_multiple_of(every);
         if changed(self.seen.distributions) && (due(DISTRIBUTION_SAMPLES) || self.seen.distributions.is_none()) {
-            self.distributions = Arc::new(distributions(tally));
+            self.distributions = Arc::new(distributions(tally, self.holds_unseen));
             self.seen.distributions = Some(tally.revision);
         }
         let rows = tally.entries().len() + tally.parties().len();
@@ -307,7 +310,8 @@ fn counts(engine: &Engine, sample: &Sample) -> Counts {
     ]
 }
 
-fn distributions(tally: &Tally) -> Vec<Distribution> {
+/// `holds_unseen`: no row for what cannot be seen, where a 0 would say that there is none.
+fn distributions(tally: &Tally, holds_unseen: bool) -> Vec<Distribution> {
     let locks = [("lock wait", &tally.lock_wait_times), ("lock oversleep", &tally.lock_oversleep_times)];
     [
         ("overlap", &tally.overlap_times),
@@ -316,6 +320,7 @@ fn distributions(tally: &Tally) -> Vec<Distribution> {
         ("oversleep", &tally.oversleep_times),
     ]
     .into_iter()
+    .filter(|(name, _)| !(holds_unseen && matches!(*name, "pin hold" | "oversleep")))
     // Shown where there are any: most kernels pin.
     .chain(locks.into_iter().filter(|(_, durations)| !durations.histogram().is_empty()))
     .map(|(name, durations)| distribution(name, durations))
@@ -340,13 +345,16 @@ mod tests {
     use super::*;
     use crate::probe::ProgramRun;
 
-    fn context() -> Context {
-        Context::default()
+    #[test]
+    fn what_cannot_be_seen_has_no_row_of_zeroes() {
+        let names = |unseen| distributions(&Tally::default(), unseen).iter().map(|one| one.name).collect::<Vec<_>>();
+        assert_eq!(names(false), ["overlap", "pin hold", "pin wait", "oversleep"]);
+        assert_eq!(names(true), ["overlap", "pin wait"]);
     }
 
     #[test]
     fn nothing_is_made_twice_from_the_same_tally() {
-        let mut gatherer = Gatherer::new(&context(), "");
+        let mut gatherer = Gatherer::new(&Context::default(), "");
         let mut engine = Engine::default();
         engine.start_tally();
         let sample = Sample::default();
@@ -370,7 +378,7 @@ mod tests {
 
     #[test]
     fn the_cost_is_that_of_the_last_seconds() {
-        let mut gatherer = Gatherer::new(&context(), "");
+        let mut gatherer = Gatherer::new(&Context::default(), "");
         let mut sample = Sample::default();
         sample.snapshot.counters.read_direct = 10;
         let own = SelfCost {

@@ -38,6 +38,8 @@ fn contention_cell(contention: &Contention, column: usize) -> String {
         3 => duration(contention.total_ns),
         4 => contention.waits.to_string(),
         5 => duration(contention.waited_ns),
+        // None at all, or holders that were not seen: no figure.
+        6 if contention.overslept_ns == 0 => "-".to_owned(),
         6 => duration(contention.overslept_ns),
         _ => contention.worst.name().to_owned(),
     }

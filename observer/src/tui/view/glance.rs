@@ -100,11 +100,14 @@ fn price(model: &Model) -> (String, Tone) {
             };
         }
     };
-    let share = model.overslept_ns.saturating_mul(100) / model.waited_ns.max(1);
-    let text = format!(
-        "{} waited, {share}% of it after the {free} was free; p99 {}",
-        duration(model.waited_ns),
-        duration(wait.summary.p99_ns)
-    );
+    // Of a wait whose holder was not seen it is not known.
+    let free = if of("oversleep").or(of("lock oversleep")).is_some() {
+        let share = model.overslept_ns.saturating_mul(100) / model.waited_ns.max(1);
+        format!("{share}% of it after the {free} was free")
+    } else {
+        format!("not seen how long the {free} was free")
+    };
+    let (waited, p99) = (duration(model.waited_ns), duration(wait.summary.p99_ns));
+    let text = format!("{waited} waited, {free}; p99 {p99}");
     (text, Tone::Caution)
 }
