@@ -51,6 +51,8 @@ pub const CAN_COPY: &str = "CAN_COPY";
 pub const WRITE_ENDS: &str = "WRITE_ENDS";
 /// `u32`: 1: a hook tells of reads from swap devices; 0: the pin and what is added to the swap cache tell of them.
 pub const READS_HOOKED: &str = "READS_HOOKED";
+/// `u32`: 1: the begin of a read past the swap cache is timed; 0: the begin of its flight stands for it.
+pub const READS_TIMED: &str = "READS_TIMED";
 /// `u32`: 1: no hook tells of pins, and this kernel takes one for every read past the swap cache.
 pub const PINS_UNTOLD: &str = "PINS_UNTOLD";
 /// `u32`: 1: at least one of those that follow leaves something out.

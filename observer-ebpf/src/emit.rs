@@ -11,8 +11,9 @@ use observer_ebpf::{
 
 use crate::{count::count, filter::Filter, globals, maps::EVENTS, task};
 
-/// Streams a flight as far as it is known; `changes`: the slot's, of now.
-#[inline(always)]
+/// Streams a flight as far as it is known; `changes`: the slot's, of now. A function of its own, so that the registers of
+/// its callers are theirs while nothing is streamed.
+#[inline(never)]
 pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Changes) {
     flight.flags |= F_STREAMED;
     let flags = flight.flags;

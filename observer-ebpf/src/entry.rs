@@ -27,7 +27,6 @@ const LONGEST: u32 = 512;
 /// `nr` entries have lost their last reference and are released.
 #[inline(always)]
 pub(crate) fn freed(entry: u64, nr: u32) {
-    count!(freed, u64::from(nr));
     if nr == 1 {
         return freed_one(entry);
     }
@@ -67,11 +66,23 @@ pub(crate) fn lost_hold<M: Memory>(si: *const u8, offset: u64, which: u8, left: 
     // SAFETY: the hook's argument is a `struct swap_info_struct`.
     let kind: u8 = unsafe { M::read(si, globals::SI_TYPE.load()) };
     let entry = (u64::from(kind) << ENTRY_TYPE_SHIFT) | offset;
-    if which != CACHE_HOLD {
-        count_dropped(entry, 1);
+    if which == CACHE_HOLD {
+        if left == 0 {
+            freed_one(entry);
+        }
+        return;
+    }
+    // On the way of every swap-in: one look-up of the flight and of the slot for what both notes want.
+    let Some(slot) = Filter::of(entry) else { return };
+    let mut flight = flight_of(task::ids().0);
+    if let Some(flight) = flight.as_deref_mut()
+        && flight.entry == entry
+    {
+        end_span(flight, slot);
+        flight.flags |= F_COUNT_DROPPED;
     }
     if left == 0 {
-        freed(entry, 1);
+        freed_by(flight, entry, slot);
     }
 }
 
@@ -87,22 +98,43 @@ extern "C" fn range_entry_freed(entry: u64) -> i32 {
 #[inline(always)]
 fn freed_one(entry: u64) {
     let Some(slot) = Filter::of(entry) else { return };
+    let flight = if slot.open_now() != 0 { flight_of(task::ids().0) } else { None };
+    freed_by(flight, entry, slot);
+}
+
+/// An entry is released by a task that has this flight open. What a flight frees itself is counted at its end.
+#[inline(always)]
+fn freed_by(flight: Option<&mut Flight>, entry: u64, slot: Filter) {
     let open = slot.open_now();
-    let own = open != 0 && freed_own(entry, slot, open);
+    let whose = flight.map_or(Whose::Others, |flight| freed_own(flight, entry, slot, open));
     let seq = slot.changes().frees().wrapping_add(1);
     slot.freed();
-    if open > u32::from(own) {
+    if !matches!(whose, Whose::Flights) {
+        count!(freed);
+    }
+    if open > u32::from(!matches!(whose, Whose::Others)) {
         emit::entry(ENTRY_FREED, entry, seq, slot);
     }
+}
+
+/// Whose an entry is that a task frees.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// That of the flight which the task has open.
+    Flights,
+    /// Another one of the range which that flight reads.
+    Ranges,
+    /// Neither.
+    Others,
 }
 
 /// If the running task frees the entry of its own flight: notes the slot's numbers of this moment. From here on the
 /// entry may be handed out to anybody, before the flight even returns, and that is no reuse under this reader.
 #[inline(always)]
-fn freed_own(entry: u64, slot: Filter, open: u32) -> bool {
-    let Some(flight) = flight_of(task::ids().0) else { return false };
+fn freed_own(flight: &mut Flight, entry: u64, slot: Filter, open: u32) -> Whose {
     if flight.entry != entry {
-        return flight.flags & F_RANGE != 0 && pin::covers(flight.base, flight.nr, entry);
+        let in_range = flight.flags & F_RANGE != 0 && pin::covers(flight.base, flight.nr, entry);
+        return if in_range { Whose::Ranges } else { Whose::Others };
     }
     end_span(flight, slot);
     if flight.flags & F_FREED_OWN != 0 {
@@ -117,7 +149,7 @@ fn freed_own(entry: u64, slot: Filter, open: u32) -> bool {
     flight.flags |= F_FREED_OWN;
     // An own free says nothing of others.
     flight.known = flight.known.with_frees(1);
-    true
+    Whose::Flights
 }
 
 /// `nr` entries lose a reference. If it is the running task's flight that gives its own up, its page is installed: what

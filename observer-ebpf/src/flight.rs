@@ -3,7 +3,7 @@
 use aya_log_ebpf::warn;
 use observer_ebpf::{
     record::{
-        F_CACHED, F_DIRECT, F_INSTALLED, F_LOCKED_OUT, F_PIN_LOST, F_PIN_TRIED, F_PINNED, F_RANGE, F_READ,
+        F_CACHED, F_DIRECT, F_FREED_OWN, F_INSTALLED, F_LOCKED_OUT, F_PIN_LOST, F_PIN_TRIED, F_PINNED, F_RANGE, F_READ,
         F_READ_ENDED, F_STREAMED, F_THROUGH_CACHE, FLIGHT_CLOSED, FLIGHT_OPENED,
     },
     seat::Flight,
@@ -45,22 +45,13 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
             never_ended(flight, tid);
             flight
         }
-        Seated::Nowhere => {
-            warn!(&(), "no room for the flight of task {}", tid);
-            return;
-        }
+        Seated::Nowhere => return no_room(tid),
     };
     // What is written here is all that an uncontended flight writes; the rest of its seat is of an earlier one.
     flight.flags = 0;
     flight.slot = index;
     flight.entry = entry;
-    // SAFETY: `vma` of a `struct vm_fault`.
-    let vma: u64 = unsafe { M::read(vmf, globals::VMF_VMA.load()) };
-    // SAFETY: `vm_mm` of the fault's `struct vm_area_struct`.
-    flight.mm = unsafe { M::read(vma as *const u8, globals::VMA_MM.load()) };
-    if !M::HAS_ARGUMENTS_AT_RETURN {
-        flight.vmf = vmf as u64;
-    }
+    flight.vmf = vmf as u64;
     flight.begin = task::now();
     flight.known = slot.changes();
     slot.open();
@@ -72,16 +63,41 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     if opens.wrapping_sub(closes) > 1 {
         // SAFETY: `address` of a `struct vm_fault`.
         let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
+        flight.mm = space::<M>(vmf);
         let moment = Moment { kind: FLIGHT_OPENED, ts: flight.begin, address, fault_ret: 0 };
         let changes = flight.known;
         emit::flight(flight, moment, slot, changes);
     }
 }
 
-/// This task's last flight never ended as far as we saw: a missed return. Its slot must not stay open for ever.
+/// The table of flights is full; counted there. A function of its own, like all that is rare: what it has on the stack would
+/// be on its caller's, and kernels allow 512 bytes for all together.
+#[inline(never)]
+fn no_room(tid: u32) {
+    warn!(&(), "no room for the flight of task {}", tid);
+}
+
+/// The `mm_struct` of a fault. Looked up for flights that are streamed only: by helper calls that is a tenth of what an
+/// uncontended flight costs.
+///
+/// Not after the fault has given up the lock of its address space, which it does to wait for the page's lock: its VMA may be
+/// gone then. Such a flight notes its `mm_struct` while it is about to wait ([`crate::lock::failed`]). (6.4 and 6.5 give it up
+/// elsewhere too, at once, when a fault has the lock of its VMA only: nothing but a concurrent unmap changes the answer.)
 #[inline(always)]
+pub(crate) fn space<M: Memory>(vmf: *const u8) -> u64 {
+    // SAFETY: `vma` of a `struct vm_fault`.
+    let vma: u64 = unsafe { M::read(vmf, globals::VMF_VMA.load()) };
+    // SAFETY: `vm_mm` of the fault's `struct vm_area_struct`.
+    unsafe { M::read(vma as *const u8, globals::VMA_MM.load()) }
+}
+
+/// This task's last flight never ended as far as we saw: a missed return. Its slot must not stay open for ever.
+#[inline(never)]
 fn never_ended(stale: &Flight, tid: u32) {
     count!(lost_flight_end);
+    if stale.flags & F_FREED_OWN != 0 {
+        count!(freed, stale.frees_own.into());
+    }
     warn!(&(), "the last flight of task {} never ended", tid);
     if let Some(slot) = Filter::at(stale.slot) {
         slot.close();
@@ -133,7 +149,8 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     }
     let Some(slot) = Filter::at(flight.slot) else { return };
     flight.at_read = slot.changes();
-    flight.read_begin = task::now();
+    // Which read began before which change the numbers tell; when, is evidence, and a clock costs what three look-ups do.
+    flight.read_begin = if cached || globals::READS_TIMED.load() != 0 { task::now() } else { flight.begin };
 }
 
 /// A page is added to the swap cache to be read into: what tells of such reads where no hook on the read itself does.
@@ -232,6 +249,9 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
             // SAFETY: `address` of a `struct vm_fault`.
             let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
             flight.flags = flags;
+            if flags & F_LOCKED_OUT == 0 {
+                flight.mm = space::<M>(vmf);
+            }
             note_untold_pin(flight);
             count!(streamed);
             emit::flight(flight, Moment { kind: FLIGHT_CLOSED, ts: now, address, fault_ret }, slot, changes);
@@ -264,6 +284,9 @@ fn tally(flags: u32, flight: &Flight, reads_hooked: bool, ns: u64) {
     if flags & F_PINNED != 0 {
         count!(counters, pins, 1);
     }
+    if flags & F_FREED_OWN != 0 {
+        count!(counters, freed, flight.frees_own.into());
+    }
     let path = if flags & F_DIRECT != 0 {
         count!(counters, direct, 1);
         if !reads_hooked {
@@ -277,7 +300,7 @@ fn tally(flags: u32, flight: &Flight, reads_hooked: bool, ns: u64) {
         count!(counters, none, 1);
         2
     };
-    count::flight_time(path, ns);
+    count::flight_time(counters, path, ns);
 }
 
 /// An end without a begin: nothing is lost if the flight was none of ours.

@@ -95,7 +95,8 @@ pub(crate) fn take_seat(tid: u32) -> Seated {
         return Seated::Fresh(flight(seat));
     }
     sub_u32(seat.cast(), claims, 1);
-    spill(tid)
+    let spilled = if spill(tid) { SPILLED.get_ptr_mut(tid) } else { None };
+    spilled.map_or(Seated::Nowhere, |spilled| Seated::Fresh(flight(spilled)))
 }
 
 /// Takes a task's flight out of the table.
@@ -110,20 +111,19 @@ pub(crate) fn leave(seat: Option<*mut Seat>, tid: u32) {
     }
 }
 
-#[inline(always)]
-fn spill(tid: u32) -> Seated {
+/// Makes room for a task's flight in the hash. A function of its own: the empty seat would take up the caller's stack.
+#[inline(never)]
+fn spill(tid: u32) -> bool {
     // SAFETY: integers only, for which zeroes are valid.
     let empty: Seat = unsafe { core::mem::zeroed() };
     // Raised first: whoever sees the flight there must look there.
     add_u32(SPILLS.0.get().cast(), 0, 1);
-    if SPILLED.insert(tid, empty, u64::from(BPF_NOEXIST)).is_ok()
-        && let Some(seat) = SPILLED.get_ptr_mut(tid)
-    {
-        return Seated::Fresh(flight(seat));
+    let made = SPILLED.insert(tid, empty, u64::from(BPF_NOEXIST)).is_ok();
+    if !made {
+        sub_u32(SPILLS.0.get().cast(), 0, 1);
+        count!(lost_table_full);
     }
-    sub_u32(SPILLS.0.get().cast(), 0, 1);
-    count!(lost_table_full);
-    Seated::Nowhere
+    made
 }
 
 #[inline(always)]

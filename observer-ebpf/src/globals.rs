@@ -36,6 +36,7 @@ globals! {
     CAN_COPY: u32 = 0;
     WRITE_ENDS: u32 = 0;
     READS_HOOKED: u32 = 1;
+    READS_TIMED: u32 = 1;
     PINS_UNTOLD: u32 = 0;
     FILTERED: u32 = 0;
     WATCH: u32 = 0;

@@ -11,13 +11,12 @@ pub mod record;
 pub mod sample;
 pub mod seat;
 pub mod slot;
+pub mod totals;
 
 /// Name of the ring buffer that carries [`record`]s.
 pub const MAP_EVENTS: &str = "EVENTS";
-/// Name of the per-CPU array of [`counter::Counters`].
-pub const MAP_COUNTERS: &str = "COUNTERS";
-/// Name of the per-CPU array of histogram buckets ([`histogram`]).
-pub const MAP_FLIGHT_TIMES: &str = "FLIGHT_TIMES";
+/// Name of the per-CPU array of the one [`totals::Totals`].
+pub const MAP_TOTALS: &str = "TOTALS";
 /// Name of the array of [`seat::Seat`]s.
 pub const MAP_FLIGHTS: &str = "FLIGHTS";
 /// Name of the hash of flights that found their seat taken: thread id to a seat.

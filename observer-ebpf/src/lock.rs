@@ -5,7 +5,14 @@
 
 use observer_ebpf::record::{F_LOCK_ENDED, F_LOCKED_OUT, F_READ};
 
-use crate::{count::count, flights::flight_of, globals, memory::Memory, task};
+use crate::{
+    count::count,
+    flight,
+    flights::flight_of,
+    globals,
+    memory::{Copied, Memory},
+    task,
+};
 
 /// The running task has found a page locked and is about to wait. Only within a flight: other faults come here as well.
 #[inline(always)]
@@ -21,6 +28,8 @@ pub(crate) fn failed<M: Memory>(page: *const u8) {
         return;
     }
     count!(lock_failed);
+    // Copied on both backends: what was kept is a number to the verifier.
+    flight.mm = flight::space::<Copied>(flight.vmf as *const u8);
     flight.lock_try = task::now();
     flight.flags |= F_LOCKED_OUT;
 }

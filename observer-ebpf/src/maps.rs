@@ -4,7 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
-use observer_ebpf::{config, counter::Counters, histogram, slot};
+use observer_ebpf::{config, slot, totals::Totals};
 
 /// The filter, see [`slot`].
 #[map]
@@ -18,14 +18,9 @@ pub(crate) static REAL_TYPES: Array<u32> = Array::with_max_entries(config::TYPES
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// One [`Counters`] per CPU.
+/// One [`Totals`] per CPU.
 #[map]
-pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
-
-/// Durations of all flights by path, see [`histogram`].
-#[map]
-pub(crate) static FLIGHT_TIMES: PerCpuArray<u64> =
-    PerCpuArray::with_max_entries(histogram::PATHS * histogram::BUCKETS, 0);
+pub(crate) static TOTALS: PerCpuArray<Totals> = PerCpuArray::with_max_entries(1, 0);
 
 /// Tasks of the watched command, by thread id.
 #[map]

@@ -6,9 +6,6 @@ use crate::{count::count, globals};
 
 /// Reads a word of kernel memory at `base + offset`; 0 where that faults.
 pub(crate) trait Memory {
-    /// Whether a hook on a function's return is given its arguments.
-    const HAS_ARGUMENTS_AT_RETURN: bool;
-
     /// # Safety
     /// `base` points to a kernel object that has `T` at `offset`.
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T;
@@ -21,8 +18,6 @@ pub(crate) struct Direct;
 pub(crate) struct Copied;
 
 impl Memory for Direct {
-    const HAS_ARGUMENTS_AT_RETURN: bool = true;
-
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
         // SAFETY: by the caller's promise; the kernel turns a fault into 0.
@@ -31,8 +26,6 @@ impl Memory for Direct {
 }
 
 impl Memory for Copied {
-    const HAS_ARGUMENTS_AT_RETURN: bool = false;
-
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
         if globals::CAN_COPY.load() == 0 {

@@ -22,8 +22,8 @@ pub struct Flight {
     pub begin: u64,
     /// The entry of the faulting PTE.
     pub entry: u64,
-    /// The `mm_struct` of the fault.
-    pub mm: u64,
+    /// `struct vm_fault *` of the fault.
+    pub vmf: u64,
     /// `F_*` of [`crate::record`].
     pub flags: u32,
     /// Index of its slot.
@@ -35,8 +35,8 @@ pub struct Flight {
     /// The slot's changes that the flight knows of: those at its begin, and its own.
     pub known: Changes,
 
-    /// Kprobe backend: `struct vm_fault *`, which a return probe is not given.
-    pub vmf: u64,
+    /// With `F_STREAMED` or `F_LOCKED_OUT`: the `mm_struct` of the fault.
+    pub mm: u64,
     /// With `F_READ`: when the first read was started.
     pub read_begin: u64,
     /// With `F_READ_ENDED`: when it came back.

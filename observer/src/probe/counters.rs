@@ -5,7 +5,7 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray},
 };
 use hdrhistogram::Histogram;
-use observer_ebpf::{counter::Counters, histogram};
+use observer_ebpf::{counter::Counters, histogram, totals::Totals};
 
 /// Counters of all CPUs together, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,11 +42,11 @@ impl Default for FlightTimes {
 }
 
 /// Adds up the counters.
-pub(super) fn sum(map: &PerCpuArray<MapData, Counters>) -> Result<Counters, MapError> {
+pub(super) fn sum(map: &PerCpuArray<MapData, Totals>) -> Result<Counters, MapError> {
     let values = map.get(&0, 0)?;
     let mut words = [0u64; size_of::<Counters>() / 8];
     for cpu in values.iter() {
-        let cpu: &[u64] = bytemuck::cast_slice(std::slice::from_ref(cpu));
+        let cpu: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&cpu.counters));
         for (sum, value) in words.iter_mut().zip(cpu) {
             *sum += value;
         }
@@ -55,14 +55,13 @@ pub(super) fn sum(map: &PerCpuArray<MapData, Counters>) -> Result<Counters, MapE
 }
 
 /// Adds up the histograms.
-pub(super) fn flight_times<T: std::borrow::Borrow<MapData>>(
-    map: &PerCpuArray<T, u64>,
-) -> Result<FlightTimes, MapError> {
+pub(super) fn flight_times(map: &PerCpuArray<MapData, Totals>) -> Result<FlightTimes, MapError> {
+    let values = map.get(&0, 0)?;
     let FlightTimes { mut by_path } = FlightTimes::default();
-    for (path, histogram) in by_path.iter_mut().enumerate() {
-        for bucket in 0..histogram::BUCKETS {
-            let key = u32::try_from(path).unwrap_or(0) * histogram::BUCKETS + bucket;
-            let count: u64 = map.get(&key, 0)?.iter().sum();
+    let mut places = 0..observer_ebpf::totals::BUCKETS;
+    for histogram in &mut by_path {
+        for (bucket, place) in (0..histogram::BUCKETS).zip(&mut places) {
+            let count: u64 = values.iter().filter_map(|cpu| cpu.flight_times.get(place)).sum();
             if count != 0 {
                 let (low, high) = histogram::bounds(bucket);
                 let middle = low + (high.min(low.saturating_mul(2)) - low) / 2;
@@ -81,5 +80,5 @@ fn empty() -> Histogram<u64> {
 /// Proof that counters may be read as they are.
 const _: fn() = || {
     fn is_pod<T: Pod>() {}
-    is_pod::<Counters>();
+    is_pod::<Totals>();
 };

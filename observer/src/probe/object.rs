@@ -6,7 +6,7 @@ use aya::{Ebpf, EbpfLoader, maps::CgroupArray};
 use observer_ebpf::{self as abi, config, sample};
 
 use super::{LoadError, OBJECT, Options, Widen, trial};
-use crate::kernel::plan::{Meaning, Plan};
+use crate::kernel::plan::{HookSet, Meaning, Plan};
 
 /// Before 5.11 maps are charged to `RLIMIT_MEMLOCK`. Only this process's limit is lifted; where that is not allowed, the
 /// map creation that fails says so.
@@ -29,7 +29,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     lift_memlock_limit();
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 29] = [
+    let words: [(&str, u32); 30] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -51,6 +51,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
         (config::READS_HOOKED, u32::from(plan.of(Meaning::ReadBegin).next().is_some() || !plan.tells_reads())),
+        (config::READS_TIMED, u32::from(plan.set == HookSet::Full)),
         (config::PINS_UNTOLD, u32::from(plan.pins_untold())),
         (config::FILTERED, u32::from(options.watch || options.only.is_something() || options.sample_one_in > 1)),
         (config::SAMPLE_SHIFT, if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 }),

@@ -11,8 +11,8 @@ use aya::{
 };
 use observer_ebpf::{
     self as abi, config,
-    counter::Counters,
     slot::{self, Slot},
+    totals::Totals,
 };
 
 use super::{
@@ -54,8 +54,7 @@ pub struct Probes {
     /// None: the kernel does not let the ring be looked at.
     gauge: Option<Gauge>,
     statistics: Statistics,
-    counters: PerCpuArray<MapData, Counters>,
-    flight_times: PerCpuArray<MapData, u64>,
+    totals: PerCpuArray<MapData, Totals>,
     watched: HashMap<MapData, u32, u32>,
     flights: left::Table,
     slots: Array<MapData, Slot>,
@@ -104,8 +103,7 @@ impl Probes {
         let failed = |name| move |error: MapError| LoadError::Map { name, reason: trial::chain(&error) };
         Ok(Self {
             ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
-            counters: map(&mut ebpf, abi::MAP_COUNTERS)?.try_into().map_err(failed(abi::MAP_COUNTERS))?,
-            flight_times: map(&mut ebpf, abi::MAP_FLIGHT_TIMES)?.try_into().map_err(failed(abi::MAP_FLIGHT_TIMES))?,
+            totals: map(&mut ebpf, abi::MAP_TOTALS)?.try_into().map_err(failed(abi::MAP_TOTALS))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
             flights: left::Table {
@@ -198,9 +196,9 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses to read the map.
     pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
-        let name = abi::MAP_COUNTERS;
+        let name = abi::MAP_TOTALS;
         let counters =
-            counters::sum(&self.counters).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+            counters::sum(&self.totals).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
         Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
     }
 
@@ -232,9 +230,8 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses to read the map.
     pub fn flight_times(&self) -> Result<FlightTimes, LoadError> {
-        let name = abi::MAP_FLIGHT_TIMES;
-        counters::flight_times(&self.flight_times)
-            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+        let name = abi::MAP_TOTALS;
+        counters::flight_times(&self.totals).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
     }
 
     /// Records that could not be decoded: lost.

@@ -17,8 +17,8 @@ pub(super) fn left_out(hook: &Hook, state: State, all: &[Hook]) -> Option<LeftOu
     let has = |meaning| all.iter().any(|hook| hook.meaning == meaning);
     let (why, not_seen) = match hook.meaning {
         Meaning::ReadEnd => (
-            "when a read came back is evidence of a finding, and decides none",
-            Some("how long a read took is not seen with lean hooks"),
+            "when a read began and came back is evidence of a finding, and decides none",
+            Some("how long a read took is not seen with lean hooks, and the begin of its flight stands for its own"),
         ),
         Meaning::PinTry if pins && has(Meaning::PinSleep) => (
             "who loses the pin sleeps, and that is hooked; who reads past the swap cache has it",
