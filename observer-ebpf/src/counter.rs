@@ -62,7 +62,8 @@ pub struct Counters {
     /// Loss: a flight's end was never seen (its task came back with a new one).
     pub lost_flight_end: u64,
     /// Flights that ended and whose begin was not seen: they were under way when the probes were attached, or found the
-    /// table full, which has been counted.
+    /// table full, which has been counted. Where entries are filtered: of those on wanted entries, the ones that installed
+    /// no page, for which entry the others were is not known any more.
     pub unknown_end: u64,
     /// Loss: no room in the ring buffer for a flight record.
     pub lost_ring_flight: u64,

@@ -309,8 +309,10 @@ fn count_unknown_end<M: Memory>(vmf: *const u8) {
     // SAFETY: the hook's argument is a `struct vm_fault`.
     let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
     let (tid, tgid) = task::ids();
-    // A PTE that maps a page by now tells no more which entry it was.
-    let unwanted = !task::pte_present(pte) && {
+    // A PTE that maps a page by now tells no more which entry it was: where not all are wanted, nothing is known of it.
+    let unwanted = if task::pte_present(pte) {
+        wanted::filters_entries()
+    } else {
         let entry = task::entry_of_pte(pte);
         !task::real(entry) || !wanted::this_entry(entry)
     };

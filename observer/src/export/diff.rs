@@ -165,6 +165,11 @@ fn caveats(a: &Observed, b: &Observed) -> Vec<String> {
         if side.kernel.is_lean() {
             caveats.push(format!("{name} was observed with lean hooks: what they do not see is missing, not 0"));
         }
+        if let Some(sample) = &side.sample {
+            let one_in = sample.one_in;
+            let what = "its counts are multiplied, its distributions and findings are of the sample";
+            caveats.push(format!("{name} observed one swap entry in {one_in}: {what}"));
+        }
         caveats.extend(side.damage.iter().map(|what| format!("{name}: {what}")));
     }
     if a.filters != b.filters || a.command.is_some() != b.command.is_some() {

@@ -77,7 +77,7 @@ pub struct Flights {
     pub streamed: u64,
     /// Calls on entries that are no swap (migration, hwpoison, markers), not counted above.
     pub special: u64,
-    /// Under way when the probes were attached.
+    /// Under way when the probes were attached; where entries are filtered or sampled, as far as they installed no page.
     pub under_way: u64,
 }
 

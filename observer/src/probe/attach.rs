@@ -51,6 +51,24 @@ fn in_order(plan: &Plan) -> Vec<&Hook> {
     hooks
 }
 
+/// Detaches what sees flights begin; everything else stays.
+pub(super) fn stop_begins(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    for (name, program) in ebpf.programs_mut().filter(|(name, _)| name.starts_with("flight_begin")) {
+        let (backend, stopped) = match program {
+            Program::FEntry(program) if program.fd().is_ok() => (Backend::Fentry, program.unload()),
+            Program::KProbe(program) if program.fd().is_ok() => (Backend::Kprobe, program.unload()),
+            _ => continue,
+        };
+        stopped.map_err(|error| LoadError::Program {
+            program: name.to_owned(),
+            backend: backend.name(),
+            symbol: "do_swap_page".to_owned(),
+            reason: trial::chain(&error),
+        })?;
+    }
+    Ok(())
+}
+
 fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, name: &str, backend: Backend, symbol: &str) -> Result<(), LoadError> {
     let program =
         ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;

@@ -3,6 +3,8 @@
 use std::{
     io,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+    thread,
+    time::{Duration, Instant},
 };
 
 use aya::{
@@ -31,6 +33,10 @@ pub type Slots = Vec<Slot>;
 
 /// Without a hook on reads: the programs of which each may hide one that is skipped. (Shmem's pins are told by `pin_try`.)
 const READS_TOLD_BY: [&str; 4] = ["flight_begin", "flight_end", "handed_out", "pin_try"];
+
+/// How long flights that are under way are waited for in the end. They last microseconds; who is delayed or waits for its turn
+/// on a CPU, milliseconds.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A program that has been loaded.
 pub(super) struct Loaded {
@@ -174,21 +180,36 @@ impl Probes {
     /// Detaches all programs. Counters and records can still be read.
     ///
     /// Detaching takes a while. What the kernel counts as well is therefore given as of the begin of this call, so that a
-    /// reading of `/proc/vmstat` right before it is of the same moment; flights are given to their end.
+    /// reading of `/proc/vmstat` right before it is of the same moment; flights are given to their end, for which those that
+    /// are under way get a little time.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read a map.
     pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
         // The skipped invocations are known to the programs only: read them while they live.
         let before = self.snapshot()?;
+        self.programs.clear();
+        // Begins first: of a flight that began without a program at its end the end would be missed.
+        self.ebpf.as_mut().map_or(Ok(()), attach::stop_begins)?;
+        let patience = Instant::now() + PATIENCE;
+        while self.flights_open()? && Instant::now() < patience {
+            thread::sleep(PATIENCE / 50);
+        }
         let name = abi::MAP_FLIGHTS;
-        let counters = &before.counters;
-        let ends_missed = if counters.begun == counters.ended + counters.lost_flight_end {
-            0
-        } else {
+        let ends_missed = if self.flights_open()? {
             self.flights.ends_missed().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?
+        } else {
+            0
         };
         self.ebpf = None;
-        self.programs.clear();
         let Snapshot { counters: after, .. } = self.snapshot()?;
         Ok(Snapshot { counters: after.with_witnessed_of(&before.counters), skipped: before.skipped, ends_missed })
+    }
+
+    /// Whether there are flights that have begun and not ended.
+    fn flights_open(&self) -> Result<bool, LoadError> {
+        let Snapshot { counters, .. } = self.snapshot()?;
+        Ok(counters.begun != counters.ended + counters.lost_flight_end)
     }
 
     /// The counters now.
