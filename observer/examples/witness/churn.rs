@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure, Result,
-    memory::{Area, Pagemap, fill, holds, holds_from},
+    memory::{Area, Kind, Pagemap, fill, holds, holds_from},
     pin_to, stopped,
     swap::Swap,
     vmstat, vmstat_needed,
@@ -19,6 +19,9 @@ use crate::{
 /// With `--shared` each thread has a word of its own in every page.
 pub(crate) const MOST_THREADS: u32 = 256;
 
+/// Pages of the folios within which threads take different ways.
+const FOLIO: usize = 16;
+
 pub(crate) struct Options {
     pub(crate) pages: usize,
     pub(crate) threads: usize,
@@ -26,12 +29,13 @@ pub(crate) struct Options {
     pub(crate) shared: bool,
     /// On the swap that is there, rather than on a device of its own.
     pub(crate) here: bool,
-    pub(crate) shmem: bool,
+    /// What the pages are.
+    pub(crate) kind: Kind,
 }
 
 impl Options {
     fn area(&self, pages: usize) -> Result<Area> {
-        if self.shmem { Area::shmem(pages) } else { Area::new(pages) }
+        Area::of(pages, self.kind)
     }
 }
 
@@ -207,11 +211,18 @@ impl Turn<'_> {
     /// Swaps every page in, at the same time as all the others.
     fn touch(&self, tally: &Tally) {
         for page in (0..self.options.pages).take_while(|_| !stopped()) {
-            if let Some(word) = self.area.page(page).get(self.thread) {
+            if let Some(word) = self.area.page(self.place(page)).get(self.thread) {
                 word.store(self.round, Ordering::Relaxed);
             }
             Tally::add(&tally.touched, 1);
         }
+    }
+
+    /// The page that this thread touches in the `page`th place: in order, but in folios each thread another page of the same
+    /// folio first.
+    fn place(&self, page: usize) -> usize {
+        let turned = page ^ (self.thread % FOLIO);
+        if self.options.kind == Kind::Folios && turned < self.options.pages { turned } else { page }
     }
 
     /// Every thread's word must be there, and the rest as it was.

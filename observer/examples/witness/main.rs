@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
-//! witness churn --pages N --threads T --rounds R [--shared] [--shmem] [--here]    many swap-ins, counted and checked
+//! witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
 //! witness hold --rounds N --threads T                          T threads wait for a page that `victim` holds up
 //! witness service CMD ARGS..                                   becomes CMD as the systemd unit would run it
@@ -31,9 +31,10 @@ use std::{
     time::Duration,
 };
 
+use memory::Kind;
 use serde_json::Value;
 
-const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem] [--here]\n       witness aba --rounds N [--fork]\n       witness hold --rounds N --threads T";
+const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]\n       witness aba --rounds N [--fork]\n       witness hold --rounds N --threads T";
 
 /// Why it could not run: what failed, why, and what to do about it.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         return Ok(Mode::Service(args.collect()));
     }
     let (mut pages, mut threads, mut rounds) = (None, None, None);
-    let (mut shared, mut shmem, mut here, mut fork) = (false, false, false, false);
+    let (mut shared, mut kind, mut here, mut fork) = (false, Kind::Small, false, false);
     while let Some(arg) = args.next() {
         let slot = match arg.to_str().unwrap_or_default() {
             "--pages" => &mut pages,
@@ -130,7 +131,11 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
                 continue;
             }
             "--shmem" if mode == "churn" => {
-                shmem = true;
+                kind = Kind::Shmem;
+                continue;
+            }
+            "--folios" if mode == "churn" => {
+                kind = Kind::Folios;
                 continue;
             }
             "--fork" if mode == "aba" => {
@@ -150,7 +155,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
             return Err(format!("--threads: at most {}, and at most as many as pages", churn::MOST_THREADS));
         }
         let (pages, threads) = (pages as usize, threads as usize);
-        Ok(Mode::Churn(churn::Options { pages, threads, rounds, shared, here, shmem }))
+        Ok(Mode::Churn(churn::Options { pages, threads, rounds, shared, here, kind }))
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
     } else if mode == "hold" && pages.is_none() {

@@ -22,13 +22,23 @@ pub(crate) fn page_size() -> Result<usize> {
     usize::try_from(size).map_err(|e| Failure::new("asking for the page size", e, "report it"))
 }
 
-/// An anonymous mapping without huge pages, gone when dropped.
+/// What the pages of an [`Area`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Anonymous, each for itself.
+    Small,
+    /// Anonymous, in folios as large as `/sys/kernel/mm/transparent_hugepage/hugepages-*kB/enabled` allow.
+    Folios,
+    /// Those of a file in shmem, and so are their faults.
+    Shmem,
+}
+
+/// A mapping, gone when dropped.
 pub(crate) struct Area {
     start: NonNull<AtomicU64>,
     pages: usize,
     page_size: usize,
-    /// Of shmem rather than private.
-    shmem: bool,
+    kind: Kind,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and is only read and written through atomics.
@@ -37,30 +47,28 @@ unsafe impl Send for Area {}
 unsafe impl Sync for Area {}
 
 impl Area {
+    /// Anonymous pages, each for itself.
     pub(crate) fn new(pages: usize) -> Result<Self> {
-        Self::of(pages, false)
+        Self::of(pages, Kind::Small)
     }
 
-    /// A shared mapping: its pages are those of a file in shmem, and so are its faults.
-    pub(crate) fn shmem(pages: usize) -> Result<Self> {
-        Self::of(pages, true)
-    }
-
-    fn of(pages: usize, shmem: bool) -> Result<Self> {
-        let kind = if shmem { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+    /// Pages of this kind.
+    pub(crate) fn of(pages: usize, kind: Kind) -> Result<Self> {
+        let shared = if kind == Kind::Shmem { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
         let page_size = page_size()?;
         let len = pages * page_size;
         let failed = || Failure::last_os(format!("mapping {pages} pages"), "free some memory, or ask for fewer pages");
         // SAFETY: a new mapping at a place of the kernel's choice touches no memory that exists.
         let start = unsafe {
-            libc::mmap(ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, kind | libc::MAP_ANONYMOUS, -1, 0)
+            libc::mmap(ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, shared | libc::MAP_ANONYMOUS, -1, 0)
         };
         if start == libc::MAP_FAILED {
             return Err(failed());
         }
-        let area = Self { start: NonNull::new(start.cast()).ok_or_else(failed)?, pages, page_size, shmem };
-        area.advise(0, pages, libc::MADV_NOHUGEPAGE).or_else(|failure| {
-            // A kernel without huge pages knows no advice against them.
+        let area = Self { start: NonNull::new(start.cast()).ok_or_else(failed)?, pages, page_size, kind };
+        let advice = if kind == Kind::Folios { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
+        area.advise(0, pages, advice).or_else(|failure| {
+            // A kernel without huge pages knows no advice about them.
             if std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() { Err(failure) } else { Ok(()) }
         })?;
         Ok(area)
@@ -124,7 +132,7 @@ impl Area {
             for portion in (0..count).step_by(PORTION).take_while(|_| !stopped()) {
                 self.page_out(first + portion, PORTION.min(count - portion))?;
             }
-            out = if self.shmem {
+            out = if self.kind == Kind::Shmem {
                 self.absent(first, count)?
             } else {
                 map.look(self.address(first), count)?.iter().filter(|page| page.swapped().is_some()).count()

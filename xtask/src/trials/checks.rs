@@ -91,7 +91,7 @@ pub(super) fn skipped(value: &Value) -> u64 {
 
 /// Swap-ins seen and lost equal the kernel's own count; where programs were skipped and several tell of reads, what is lost
 /// is told as the most that it can be. A kernel before 5.12 does not tell what it skipped: null.
-fn counts_agree(value: &Value) -> Result<u64, String> {
+pub(super) fn counts_agree(value: &Value) -> Result<u64, String> {
     let (seen, kernel) = (number(value, "/swapins/seen")?, number(value, "/swapins/kernel")?);
     let lost = value.pointer("/swapins/lost").and_then(Value::as_u64).unwrap_or(0);
     let reads_hooked = value.pointer("/kernel/backend/read begin").is_some();

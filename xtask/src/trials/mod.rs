@@ -3,6 +3,7 @@
 pub mod checks;
 pub mod dashboard;
 mod filters;
+mod folios;
 pub mod matrix;
 mod price;
 mod sample;

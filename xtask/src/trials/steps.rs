@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{
     checks::{self, Finished},
     filters::FILTERS,
+    folios::FOLIOS,
     price::{BENCH, BENCH_INTERRUPTED, BENCH_REFUSES, HOLD},
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
@@ -288,17 +289,16 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
     let steps = of_era(era);
     match scope {
         Scope::Whole => steps,
-        Scope::Kernel => steps.into_iter().filter(|step| !ANYWHERE.contains(&step.name)).collect(),
+        Scope::Kernel => steps.into_iter().filter(|step| !is_anywhere(step)).collect(),
     }
 }
 
+fn is_anywhere(step: &Step) -> bool {
+    ANYWHERE.contains(&step.name) || LEAN.iter().any(|lean| lean.name == step.name)
+}
+
 /// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 25] = [
-    LEAN[0].name,
-    LEAN[1].name,
-    LEAN[2].name,
-    LEAN[3].name,
-    LEAN[4].name,
+const ANYWHERE: [&str; 20] = [
     SAMPLE_COUNTS.name,
     SAMPLE_FINDINGS.name,
     BENCH_REFUSES.name,
@@ -328,10 +328,10 @@ fn of_era(era: Era) -> Vec<Step> {
         // The newest kernels refuse to switch ftrace off (7.3: "Operation not supported").
         Era::NoBypass => {
             let rest = EVERYTHING.iter().filter(|step| step.name != NO_FTRACE.name);
-            [ZSWAP, ZSWAP_COUNTS, HOLD].iter().chain(rest).copied().collect()
+            [ZSWAP, ZSWAP_COUNTS, HOLD, FOLIOS].iter().chain(&LEAN).chain(rest).copied().collect()
         }
-        Era::Pinned => [SHMEM, HOLD].iter().chain(EVERYTHING).copied().collect(),
-        Era::Unfixed => [SAMPLE_FINDINGS].iter().chain(EVERYTHING).copied().collect(),
+        Era::Pinned => [SHMEM, HOLD, FOLIOS].iter().chain(&LEAN).chain(EVERYTHING).copied().collect(),
+        Era::Unfixed => [SAMPLE_FINDINGS].iter().chain(&LEAN).chain(EVERYTHING).copied().collect(),
     }
 }
 
@@ -350,11 +350,6 @@ const EVERYTHING: &[Step] = &[
     CROWD,
     ONE_SEAT,
     SAMPLE_COUNTS,
-    LEAN[0],
-    LEAN[1],
-    LEAN[2],
-    LEAN[3],
-    LEAN[4],
     FILTERS,
     BENCH,
     BENCH_REFUSES,
@@ -396,7 +391,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all.len());
-        assert_eq!(of(Era::Unfixed, Scope::Kernel).len(), all.len() - ANYWHERE.len());
+        assert_eq!(of(Era::Unfixed, Scope::Kernel).len(), all.len() - ANYWHERE.len() - LEAN.len());
         let script = script(&[Step { name: "x", command: "echo 'a b'", check: checks::doctor }]);
         assert!(script.contains(r"sh -c 'echo '\''a b'\'''"), "{script}");
     }
