@@ -107,6 +107,19 @@ fn a_recording_is_no_different_from_itself() {
 }
 
 #[test]
+fn a_diff_tells_time_lost_and_warns_of_a_sample() {
+    let whole = Observed::new(&outcome());
+    let mut sampled = outcome();
+    sampled.context.sample_one_in = 4;
+    let diff = Diff::new(&whole, &Observed::new(&sampled));
+    let waited = diff.counts.iter().find(|count| count.name == "us waited").unwrap();
+    let price = &whole.summary.price;
+    assert_eq!(waited.a, (price.pin.sums.waited_ns + price.folio_lock.sums.waited_ns) / 1_000);
+    assert!(waited.a > 0 && waited.b == waited.a, "times are not multiplied: {waited:?}");
+    assert!(diff.caveats.iter().any(|caveat| caveat.starts_with("B observed one swap entry in 4")), "{:?}", diff.caveats);
+}
+
+#[test]
 fn a_cut_recording_says_so_in_every_format_that_has_words() {
     let whole = std::fs::read(fixture()).unwrap();
     let path = std::env::temp_dir().join(format!("observer-cut-{}.obs", std::process::id()));

@@ -110,9 +110,10 @@ fn side(one: &Observed) -> Side {
     }
 }
 
-fn counts(one: &Observed) -> [(&'static str, u64); 13] {
+fn counts(one: &Observed) -> [(&'static str, u64); 15] {
     let summary = &one.summary;
     let (ins, flights, verdicts) = (&summary.swapins, &summary.flights, &summary.verdicts);
+    let (pin, lock) = (&summary.price.pin.sums, &summary.price.folio_lock.sums);
     [
         ("swap-ins", ins.seen),
         ("direct", ins.direct),
@@ -124,6 +125,8 @@ fn counts(one: &Observed) -> [(&'static str, u64); 13] {
         ("overlap", verdicts.overlap),
         ("lock-wait", verdicts.lock_wait),
         ("pin-wait", verdicts.pin_wait),
+        ("us waited", pin.waited_ns.saturating_add(lock.waited_ns) / 1_000),
+        ("us overslept", pin.overslept_ns.saturating_add(lock.overslept_ns) / 1_000),
         ("window", verdicts.window),
         ("reuse", verdicts.reuse),
         ("stale-install", verdicts.stale_install),
