@@ -10,24 +10,32 @@ use serde_json::Value;
 
 use crate::{arch::Arch, paths, process::Purpose};
 
+/// What guests run, as cargo's options name it. All of it is built at once: the examples want dependencies of their own, with
+/// which cargo gives those that they share with `observer` other features, and would build most of it twice.
+const FOR_GUESTS: [&str; 6] = ["--bin", "observer", "--example", "witness", "--example", "spectator"];
+
 /// Builds the static `observer` for guests in release mode, and returns where it is. Fast when it is up to date.
 pub fn observer_static(arch: Arch) -> Result<PathBuf> {
-    guest_program(arch, ["--bin", "observer"])
+    program(arch, "observer", &FOR_GUESTS)
 }
 
 /// Builds the static `witness`: a program that knows nothing of observer, to be watched in guests.
 pub fn witness_static(arch: Arch) -> Result<PathBuf> {
-    guest_program(arch, ["--example", "witness"])
+    program(arch, "witness", &FOR_GUESTS)
 }
 
 /// Builds the static `spectator`: it sits at a terminal with the dashboard in it, in guests and here.
 pub fn spectator_static(arch: Arch) -> Result<PathBuf> {
-    guest_program(arch, ["--example", "spectator"])
+    program(arch, "spectator", &FOR_GUESTS)
 }
 
-/// Builds one program of the package `observer`, `kind` being cargo's option that names it.
-fn guest_program(arch: Arch, kind: [&str; 2]) -> Result<PathBuf> {
-    let [_, name] = kind;
+/// Builds the static `observer` by itself, as it is shipped.
+pub fn observer_to_ship(arch: Arch) -> Result<PathBuf> {
+    program(arch, "observer", &["--bin", "observer"])
+}
+
+/// Builds programs of the package `observer`, and returns where the one of this name is.
+fn program(arch: Arch, name: &str, which: &[&str]) -> Result<PathBuf> {
     let target = arch.target();
     eprintln!("building {name} for {target}");
     let what = format!("building the static {name}");
@@ -38,7 +46,7 @@ fn guest_program(arch: Arch, kind: [&str; 2]) -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--release", "--package", "observer", "--target", target])
-        .args(kind)
+        .args(which)
         .arg("--message-format=json-render-diagnostics")
         .current_dir(paths::workspace())
         .stdin(Stdio::null())
