@@ -17,11 +17,12 @@ pub const PAGE_PRIVATE: &str = "PAGE_PRIVATE";
 /// `u32`: byte offset, from the head page, of the byte that holds the order of a compound page; 0: unknown, every page
 /// counts as one.
 pub const PAGE_ORDER: &str = "PAGE_ORDER";
-/// `u32`: bit number of `PG_swapcache` in the page flags (BTF, `enum pageflags`).
+/// `u64`: the bit of `PG_swapcache` in the page flags (BTF, `enum pageflags`). A mask, since shifting by a variable takes kernels
+/// before 6.2 several instructions.
 pub const PG_SWAPCACHE: &str = "PG_SWAPCACHE";
-/// `u32`: bit number of `PG_head` in the page flags (BTF, `enum pageflags`).
+/// `u64`: the bit of `PG_head`, likewise.
 pub const PG_HEAD: &str = "PG_HEAD";
-/// `u32`: bit number of `PG_uptodate` in the page flags (BTF, `enum pageflags`).
+/// `u64`: the bit of `PG_uptodate`, likewise.
 pub const PG_UPTODATE: &str = "PG_UPTODATE";
 /// `u32`: byte offset of `type` in `struct swap_info_struct` (BTF). Used where frees are told by area and offset.
 pub const SI_TYPE: &str = "SI_TYPE";

@@ -273,7 +273,7 @@ pub(crate) fn added_to_cache<M: Memory>(page: *const u8, entry: u64) {
 pub(crate) fn added_to_cache_if_full<M: Memory>(page: *const u8, entry: u64) {
     // SAFETY: as above.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
-    if flags & (1 << (globals::PG_UPTODATE.load() & 63)) != 0 {
+    if flags & globals::PG_UPTODATE.load() != 0 {
         handed_out(entry, pages(page, flags));
     }
 }

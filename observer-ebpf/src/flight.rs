@@ -118,7 +118,7 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
     let nr = pages(page, flags);
-    let cached = flags & (1 << (globals::PG_SWAPCACHE.load() & 63)) != 0;
+    let cached = flags & globals::PG_SWAPCACHE.load() != 0;
     let (tid, tgid) = task::ids();
     let flight = flight_of(tid);
     if flight.is_none() && wanted::filtered() && !(wanted::this_task(tid, tgid) && of_wanted_entry(page)) {
@@ -197,7 +197,7 @@ fn of_wanted_entry(page: *const u8) -> bool {
 #[inline(always)]
 pub(crate) fn pages(page: *const u8, flags: u64) -> u32 {
     let order_at = globals::PAGE_ORDER.load();
-    if order_at == 0 || flags & (1 << (globals::PG_HEAD.load() & 63)) == 0 {
+    if order_at == 0 || flags & globals::PG_HEAD.load() == 0 {
         return 1;
     }
     // The order sits in the second `struct page`, past the object that the verifier knows: copied on both backends.

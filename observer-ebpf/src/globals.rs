@@ -19,9 +19,9 @@ globals! {
     PAGE_FLAGS: u32 = 0;
     PAGE_PRIVATE: u32 = 0;
     PAGE_ORDER: u32 = 0;
-    PG_SWAPCACHE: u32 = 0;
-    PG_HEAD: u32 = 0;
-    PG_UPTODATE: u32 = 0;
+    PG_SWAPCACHE: u64 = 0;
+    PG_HEAD: u64 = 0;
+    PG_UPTODATE: u64 = 0;
     SI_TYPE: u32 = 0;
     SI_CLUSTERS: u32 = 0;
     CLUSTER_BYTES: u32 = 1;

@@ -20,7 +20,7 @@ pub(crate) fn failed<M: Memory>(page: *const u8) {
     let Some(flight) = flight_of(task::ids().0) else { return };
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
-    let up_to_date = flags & (1 << (globals::PG_UPTODATE.load() & 63)) != 0;
+    let up_to_date = flags & globals::PG_UPTODATE.load() != 0;
     // A device that does not read synchronously unlocks the page when its read is done: then a flight waits for nobody
     // but its own read.
     if flight.flags & F_READ != 0 && !up_to_date {

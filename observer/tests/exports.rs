@@ -116,7 +116,11 @@ fn a_diff_tells_time_lost_and_warns_of_a_sample() {
     let price = &whole.summary.price;
     assert_eq!(waited.a, (price.pin.sums.waited_ns + price.folio_lock.sums.waited_ns) / 1_000);
     assert!(waited.a > 0 && waited.b == waited.a, "times are not multiplied: {waited:?}");
-    assert!(diff.caveats.iter().any(|caveat| caveat.starts_with("B observed one swap entry in 4")), "{:?}", diff.caveats);
+    assert!(
+        diff.caveats.iter().any(|caveat| caveat.starts_with("B observed one swap entry in 4")),
+        "{:?}",
+        diff.caveats
+    );
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     lift_memlock_limit();
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 30] = [
+    let words: [(&str, u32); 27] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -37,9 +37,6 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::PAGE_FLAGS, offsets.page_flags),
         (config::PAGE_PRIVATE, offsets.page_private),
         (config::PAGE_ORDER, offsets.page_order),
-        (config::PG_SWAPCACHE, offsets.pg_swapcache),
-        (config::PG_HEAD, offsets.pg_head),
-        (config::PG_UPTODATE, offsets.pg_uptodate),
         (config::SI_TYPE, offsets.si_type),
         (config::SI_CLUSTERS, offsets.si_clusters),
         // A divisor: never 0, used or not.
@@ -65,7 +62,10 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
     let [only_comm_low, only_comm_high]: [u64; 2] = bytemuck::cast(options.only.comm);
     let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
-    let long_words: [(&str, u64); 11] = [
+    let long_words: [(&str, u64); 14] = [
+        (config::PG_SWAPCACHE, 1 << (offsets.pg_swapcache & 63)),
+        (config::PG_HEAD, 1 << (offsets.pg_head & 63)),
+        (config::PG_UPTODATE, 1 << (offsets.pg_uptodate & 63)),
         (config::PTE_TYPE_MASK, low_bits(plan.pte.type_bits)),
         (config::PTE_OFFSET_MASK, low_bits(plan.pte.offset_bits)),
         (config::PTE_OFFSET_FLIP, if plan.pte.inverted { u64::MAX } else { 0 }),
