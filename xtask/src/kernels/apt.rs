@@ -37,15 +37,35 @@ impl AptRoot {
     /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing, or too old to
     /// know the packages.
     pub(super) fn download(&self, what: &str, packages: &[String], into: &Path) -> Result<()> {
+        self.fetch(what, packages, &|| {
+            let mut command = self.apt_get("download");
+            command.args(packages).current_dir(into);
+            command
+        })
+    }
+
+    /// The same for one package and all that it depends on, as apt resolves it where nothing is installed.
+    pub(super) fn download_with_dependencies(&self, what: &str, package: &str, into: &Path) -> Result<()> {
+        let partial = into.join("partial");
+        fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
+        self.fetch(what, &[package.to_owned()], &|| {
+            let mut command = self.apt_get("install");
+            command.args(["--yes", "--download-only", "--no-install-recommends", package]);
+            command.arg("-o").arg(format!("Dir::Cache::archives={}", into.display()));
+            command
+        })
+    }
+
+    fn fetch(&self, what: &str, packages: &[String], command: &dyn Fn() -> Command) -> Result<()> {
         let fresh = !self.has_lists();
         let update = || self.update().with_context(|| format!("cannot fetch {}", packages.join(", ")));
         if fresh {
             update()?;
         }
-        let Some(mut refused) = self.try_download(packages, into)? else { return Ok(()) };
+        let Some(mut refused) = attempt(command())? else { return Ok(()) };
         if !fresh {
             update()?;
-            let Some(again) = self.try_download(packages, into)? else { return Ok(()) };
+            let Some(again) = attempt(command())? else { return Ok(()) };
             refused = again;
         }
         Err(Unavailable {
@@ -58,15 +78,6 @@ impl AptRoot {
             remedy: USE_A_FOLDER.to_owned(),
         }
         .into())
-    }
-
-    /// None when all was downloaded, else why not.
-    fn try_download(&self, packages: &[String], into: &Path) -> Result<Option<String>> {
-        let purpose = Purpose { what: "downloading kernel packages", by_hand: USE_A_FOLDER };
-        let mut command = self.apt_get("download");
-        command.args(packages).current_dir(into);
-        let output = process::run(&mut command, purpose)?;
-        Ok((!output.status.success()).then(|| errors(&output)))
     }
 
     fn update(&self) -> Result<()> {
@@ -129,6 +140,13 @@ impl AptRoot {
         self.sources().is_file()
             && entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
     }
+}
+
+/// None when all was downloaded, else why not.
+fn attempt(mut command: Command) -> Result<Option<String>> {
+    let purpose = Purpose { what: "downloading packages", by_hand: USE_A_FOLDER };
+    let output = process::run(&mut command, purpose)?;
+    Ok((!output.status.success()).then(|| errors(&output)))
 }
 
 /// One line of a sources list, limited to the index that kernels are in: the others are ten times its size.
