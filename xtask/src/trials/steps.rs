@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     checks::{self, Finished},
     filters::FILTERS,
-    price::{BENCH, BENCH_INTERRUPTED, BENCH_REFUSES, HOLD},
+    price::{BENCH, BENCH_HOOKS, BENCH_INTERRUPTED, BENCH_REFUSES, HOLD},
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
 };
@@ -293,7 +293,7 @@ pub fn of(era: Era, scope: Scope) -> Vec<Step> {
 }
 
 /// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 25] = [
+const ANYWHERE: [&str; 26] = [
     LEAN[0].name,
     LEAN[1].name,
     LEAN[2].name,
@@ -301,6 +301,7 @@ const ANYWHERE: [&str; 25] = [
     LEAN[4].name,
     SAMPLE_COUNTS.name,
     SAMPLE_FINDINGS.name,
+    BENCH_HOOKS.name,
     BENCH_REFUSES.name,
     BENCH_INTERRUPTED.name,
     NO_KPROBES.name,
@@ -357,6 +358,7 @@ const EVERYTHING: &[Step] = &[
     LEAN[4],
     FILTERS,
     BENCH,
+    BENCH_HOOKS,
     BENCH_REFUSES,
     BENCH_INTERRUPTED,
     SERVICE,
