@@ -88,6 +88,17 @@ pub fn measure(kernel: &Kernel, programs: Programs<'_>, parts: &[Part]) -> Resul
     Ok(figures)
 }
 
+/// What is kept from now on: what was kept, with the kernels that were measured in the place of what they had, or behind.
+pub fn kept_with(mut kept: Vec<Overhead>, measured: &[Overhead]) -> Vec<Overhead> {
+    for figures in measured {
+        match kept.iter_mut().find(|kept| kept.kernel == figures.kernel) {
+            Some(kept) => figures.clone_into(kept),
+            None => kept.push(figures.clone()),
+        }
+    }
+    kept
+}
+
 /// All kernels' figures as the pages under docs/ have them: a table for each part that was measured.
 pub fn tables(all: &[Overhead]) -> String {
     let tables = [sets::tables(all), hooks::tables(all), screen::tables(all), bpftrace::tables(all)];
@@ -103,6 +114,17 @@ mod tests {
         let kept = r#"[{"kernel":"6.12.117","rows":[{"name":"full","untraced":1.0,"observed":2.0,"spread":0.1}]}]"#;
         let kept: Vec<Overhead> = serde_json::from_str(kept).unwrap();
         assert!(kept.len() == 1 && kept[0].hooks.is_none() && kept[0].bpftrace.is_empty());
+    }
+
+    #[test]
+    fn keeping_some_kernels_leaves_the_others() {
+        let of = |kernel: &str, compressor: &str| Overhead {
+            kernel: kernel.into(),
+            compressor: compressor.into(),
+            ..Overhead::default()
+        };
+        let kept = kept_with(vec![of("a", "old"), of("b", "old")], &[of("b", "new"), of("c", "new")]);
+        assert_eq!(kept, [of("a", "old"), of("b", "new"), of("c", "new")]);
     }
 
     #[test]

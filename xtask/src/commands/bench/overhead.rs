@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// What to measure; may be given several times [default: all; with --check: sets]
     #[arg(long, value_name = "PART", value_enum)]
     part: Vec<Part>,
-    /// Keep the figures as those that later runs are compared with
+    /// Keep the figures of these kernels as those that later runs are compared with
     #[arg(long, conflicts_with = "part")]
     keep: bool,
     /// Fail where observing has become dearer than the kept figures allow
@@ -59,7 +59,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     print!("{}", overhead::tables(&measured));
     if args.keep {
-        let text = serde_json::to_string_pretty(&measured).context("cannot write the figures as JSON")? + "\n";
+        // Those of kernels that were not measured stay.
+        let before = if path.exists() { read(&path)? } else { Vec::new() };
+        let all = overhead::kept_with(before, &measured);
+        let text = serde_json::to_string_pretty(&all).context("cannot write the figures as JSON")? + "\n";
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("kept in {}", path.display());
     }
