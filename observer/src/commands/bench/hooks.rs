@@ -72,47 +72,80 @@ pub(super) fn measured(
     let mut untraced = run.costs("nothing attached")?;
     let (all_empty, empty_runs) = run.all("all hooks, empty", Part::empty(plan, |_| true))?;
     let (all_real, real_runs) = run.all("all hooks", Part::real(plan, |_| true))?;
-    let (Some(empty_runs), Some(real_runs)) = (empty_runs, real_runs) else {
+    let (Some(empty), Some(real)) = (empty_runs, real_runs) else {
         notes.push("no rows for hooks: the kernel does not count how often programs run".to_owned());
         return Ok(None);
     };
-    let counted = Counted { empty: &empty_runs, real: &real_runs };
-    let mut alone = Vec::new();
-    for meaning in Meaning::ALL.into_iter().filter(|meaning| counted.is_passed(*meaning)) {
-        let of = |hook: &Hook| hook.meaning == meaning;
-        let empty = run.median(&format!("{}, empty", meaning.name()), Part::empty(plan, of))?;
-        let without = if PAIR.contains(&meaning) {
-            None
-        } else {
-            Some(run.median(&format!("all but {}", meaning.name()), Part::real(plan, |hook| !of(hook)))?)
-        };
-        alone.push((meaning, empty, without));
-    }
+    let counted = Counted { empty: &empty, real: &real };
+    let alone = run.each(plan, &counted)?;
     let of_pair = |hook: &Hook| PAIR.contains(&hook.meaning);
     let pair_empty = run.median("begin and end, empty", Part::empty(plan, of_pair))?;
     let pair_real = run.median("begin and end", Part::real(plan, of_pair))?;
     untraced.extend(run.costs("nothing attached")?);
     let Some(base) = Figures::of(untraced) else { return Ok(None) };
-    let nothing = base.median_ns;
-    let mut rows = Vec::new();
-    for (meaning, empty, without) in alone {
-        rows.push(counted.row(
-            named(plan, meaning),
-            &[meaning],
-            empty - nothing,
-            without.map(|without| (all_real - without, Against::AllOthers)),
-        ));
-        if meaning == Meaning::FlightEnd {
-            let real = (pair_real - nothing, Against::Nothing);
-            rows.push(counted.row("these two".to_owned(), &PAIR, pair_empty - nothing, Some(real)));
+    let medians = Medians {
+        nothing: base.median_ns,
+        all: Both { empty: all_empty, real: all_real },
+        pair: Both { empty: pair_empty, real: pair_real },
+        alone,
+    };
+    Ok(Some(Hooks {
+        untraced_ns: base.median_ns,
+        untraced_spread: base.spread(),
+        rows: medians.rows(&counted, |meaning| named(plan, meaning)),
+        elsewhere: elsewhere(plan, &counted),
+    }))
+}
+
+/// Hooks that are attached and were not passed, in words.
+fn elsewhere(plan: &Plan, counted: &Counted<'_>) -> Vec<String> {
+    let attached = |meaning: &Meaning| plan.of(*meaning).next().is_some() && !counted.is_passed(*meaning);
+    Meaning::ALL.into_iter().filter(attached).map(|meaning| named(plan, meaning)).collect()
+}
+
+/// What a page cost with empty programs, and with real ones.
+#[derive(Clone, Copy, Debug)]
+struct Both {
+    empty: f64,
+    real: f64,
+}
+
+/// What a page cost with one meaning's hooks.
+#[derive(Clone, Copy, Debug)]
+struct Alone {
+    meaning: Meaning,
+    /// Empty, and nothing else attached.
+    empty: f64,
+    /// With all real ones but these; `None`: nothing works without them.
+    without: Option<f64>,
+}
+
+/// What a page cost in each case, nanoseconds: medians.
+#[derive(Debug)]
+struct Medians {
+    nothing: f64,
+    all: Both,
+    pair: Both,
+    alone: Vec<Alone>,
+}
+
+impl Medians {
+    /// A row for each meaning, after the flight's two the pair of them, and all at the end.
+    fn rows(&self, counted: &Counted<'_>, name: impl Fn(Meaning) -> String) -> Vec<HookRow> {
+        let over = |both: Both| (both.empty - self.nothing, Some((both.real - self.nothing, Against::Nothing)));
+        let mut rows = Vec::new();
+        for Alone { meaning, empty, without } in &self.alone {
+            let real = without.map(|without| (self.all.real - without, Against::AllOthers));
+            rows.push(counted.row(name(*meaning), &[*meaning], empty - self.nothing, real));
+            if *meaning == Meaning::FlightEnd {
+                let (empty, real) = over(self.pair);
+                rows.push(counted.row("these two".to_owned(), &PAIR, empty, real));
+            }
         }
+        let (empty, real) = over(self.all);
+        rows.push(counted.row("all hooks".to_owned(), &Meaning::ALL, empty, real));
+        rows
     }
-    let real = (all_real - nothing, Against::Nothing);
-    rows.push(counted.row("all hooks".to_owned(), &Meaning::ALL, all_empty - nothing, Some(real)));
-    let elsewhere = plan.hooks.iter().map(|hook| hook.meaning).filter(|meaning| !counted.is_passed(*meaning));
-    let mut elsewhere: Vec<String> = elsewhere.map(|meaning| named(plan, meaning)).collect();
-    elsewhere.dedup();
-    Ok(Some(Hooks { untraced_ns: nothing, untraced_spread: base.spread(), rows, elsewhere }))
 }
 
 /// A meaning's hooks in words: what for, how, and on which functions.
@@ -155,7 +188,20 @@ impl Rounds<'_> {
         Ok(Figures::of(costs).map_or(0.0, |figures| figures.median_ns))
     }
 
-    /// The same, and what each program runs, counted in one more round: counting makes each run dearer.
+    /// Each meaning that is passed.
+    fn each(&self, plan: &Plan, counted: &Counted<'_>) -> anyhow::Result<Vec<Alone>> {
+        let mut alone = Vec::new();
+        for meaning in Meaning::ALL.into_iter().filter(|meaning| counted.is_passed(*meaning)) {
+            let (name, of) = (meaning.name(), |hook: &Hook| hook.meaning == meaning);
+            let empty = self.median(&format!("{name}, empty"), Part::empty(plan, of))?;
+            let without = || self.median(&format!("all but {name}"), Part::real(plan, |hook| !of(hook)));
+            let without = (!PAIR.contains(&meaning)).then(without).transpose()?;
+            alone.push(Alone { meaning, empty, without });
+        }
+        Ok(alone)
+    }
+
+    /// The same as [`Self::median`], and what each program runs, counted in one more round: counting makes each run dearer.
     fn all(&self, name: &str, part: Result<Part, LoadError>) -> anyhow::Result<(f64, Option<RunsOf>)> {
         let mut part = part.map_err(at_attach)?;
         let costs = self.costs(name)?;
@@ -235,6 +281,34 @@ mod tests {
         let counted = Counted { empty: &[], real: &real };
         assert!(counted.is_passed(Meaning::PinTry) && !counted.is_passed(Meaning::LockTry));
         assert!(!counted.is_passed(Meaning::Freed), "not attached");
+    }
+
+    #[test]
+    fn hooks_are_set_over_nothing_and_over_all_but_them() {
+        let alone = |meaning, empty, without| Alone { meaning, empty, without };
+        let medians = Medians {
+            nothing: 1_000.0,
+            all: Both { empty: 1_060.0, real: 1_140.0 },
+            pair: Both { empty: 1_033.0, real: 1_086.0 },
+            alone: vec![
+                alone(Meaning::FlightBegin, 1_016.0, None),
+                alone(Meaning::FlightEnd, 1_022.0, None),
+                alone(Meaning::PinTry, 1_021.0, Some(1_110.0)),
+            ],
+        };
+        let rows = medians.rows(&Counted { empty: &[], real: &[] }, |meaning| meaning.name().to_owned());
+        let told: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.empty_ns, row.real_ns)).collect();
+        assert_eq!(
+            told,
+            [
+                ("flight begin", 16.0, None),
+                ("flight end", 22.0, None),
+                ("these two", 33.0, Some(86.0)),
+                ("pin try", 21.0, Some(30.0)),
+                ("all hooks", 60.0, Some(140.0)),
+            ]
+        );
+        assert_eq!(rows[3].real_against, Some(Against::AllOthers));
     }
 
     #[test]
