@@ -1,7 +1,7 @@
 //! What the programs' bodies take as there are more tasks, larger devices and more contention, in instructions: in a guest
 //! that counts them, by the kernel's own statistics.
 
-use std::{fmt::Write as _, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -13,19 +13,37 @@ use super::{
 use crate::{kernels::Kernel, vm::GuestFile};
 
 /// Tasks that swap in pages of their own, one after the other.
-const ALONE: [u32; 3] = [1, 16, 256];
+const ALONE: [u32; 2] = [16, 256];
 /// Tasks that are inside a swap-in at the same moment, each in the read of a page of its own; and rounds of that.
 const INSIDE: [(u32, u32); 4] = [(1, 256), (100, 20), (1_000, 2), (10_000, 1)];
 /// Tasks that swap in the same pages.
 const SHARED: [u32; 6] = [2, 4, 8, 16, 32, 64];
 /// Sizes of the swap device.
-const SIZES: [&str; 5] = ["64M", "1G", "16G", "256G", "1T"];
+const SIZES: [&str; 4] = ["64M", "1G", "16G", "256G"];
 
 /// The device whose entries are taken from all over it.
 const LARGEST: &str = "1T";
 
 /// What zram keeps for a terabyte of entries, which is 4.3 GB, and some more; in MiB.
 const MEM: u32 = 8_192;
+
+/// What may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Tasks that take turns
+    Tasks,
+    /// Tasks that are inside a swap-in at the same moment
+    Inside,
+    /// Tasks on the same pages
+    Contended,
+    /// Devices, up to 1 TB
+    Devices,
+}
+
+impl Part {
+    /// All, in the order of the table.
+    pub const ALL: [Self; 4] = [Self::Tasks, Self::Inside, Self::Contended, Self::Devices];
+}
 
 /// What one run has told.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,62 +73,94 @@ pub struct Inside {
 ///
 /// # Errors
 /// When the guest could not be run to its end, or gave no figures.
-pub fn measure(kernel: &Kernel, observer: &Path, witness: &Path) -> Result<Vec<Row>> {
+pub fn measure(kernel: &Kernel, observer: &Path, witness: &Path, parts: &[Part]) -> Result<Vec<Row>> {
     let files = vec![GuestFile { source: witness.to_owned(), target: "/witness".into() }];
-    let guest = Counted { files, mem: MEM, limit: Duration::from_mins(14), ..Counted::new(kernel, observer) };
-    rows(guest.run(&script())?)
+    let guest = Counted { files, mem: MEM, limit: Duration::from_mins(40), ..Counted::new(kernel, observer) };
+    rows(guest.run(&script(parts))?, parts)
 }
 
+/// The row that is always there, and that records are set over.
+const FIRST: &str = "1 task, own pages";
+
 /// The rows, in the order of the script.
-fn rows(told: Vec<Value>) -> Result<Vec<Row>> {
-    let wanted = ALONE.len() + 3 * INSIDE.len() + SHARED.len() + SIZES.len() + 2;
-    ensure!(told.len() == wanted, "the benchmark gave {} figures of {wanted}", told.len());
+fn rows(told: Vec<Value>, parts: &[Part]) -> Result<Vec<Row>> {
     let mut told = told.into_iter();
-    let mut next = || told.next().context("a figure is missing");
-    let mut rows = Vec::new();
-    for tasks in ALONE {
-        rows.push(row(format!("{tasks} tasks, own pages"), &next()?)?);
+    let mut next = || told.next().context("the benchmark gave too few figures");
+    let mut rows = vec![row(FIRST.to_owned(), &next()?)?];
+    for part in parts {
+        match part {
+            Part::Tasks => {
+                for tasks in ALONE {
+                    rows.push(row(format!("{tasks} tasks, own pages"), &next()?)?);
+                }
+            }
+            Part::Inside => {
+                for (tasks, _) in INSIDE {
+                    let name = format!("{tasks} tasks inside at once, own pages");
+                    rows.push(row_inside(row(name, &next()?)?, &next()?, &next()?)?);
+                }
+            }
+            Part::Contended => {
+                for tasks in SHARED {
+                    rows.push(row(format!("{tasks} tasks, same pages"), &next()?)?);
+                }
+            }
+            Part::Devices => {
+                for size in SIZES {
+                    rows.push(row(format!("1 task, a device of {size}"), &next()?)?);
+                }
+                let (run, span) = (next()?, next()?);
+                rows.push(row(format!("1 task, a device of {LARGEST}, entries over {}", share(&span)?), &run)?);
+            }
+        }
     }
-    for (tasks, _) in INSIDE {
-        let (run, asleep, stopped) = (next()?, next()?, next()?);
-        let asleep = asleep.as_u64().context("the workload did not tell how many tasks sleep")?;
-        let under_way = number(&stopped, "/flights/begun")?.saturating_sub(number(&stopped, "/flights/ended")?);
-        let inside = Some(Inside { asleep, under_way });
-        rows.push(Row { inside, ..row(format!("{tasks} tasks inside at once, own pages"), &run)? });
-    }
-    for tasks in SHARED {
-        rows.push(row(format!("{tasks} tasks, same pages"), &next()?)?);
-    }
-    for size in SIZES {
-        rows.push(row(format!("1 task, a device of {size}"), &next()?)?);
-    }
-    let (run, span) = (next()?, next()?);
-    let (from, to, of) = (number(&span, "/lowest")?, number(&span, "/highest")?, number(&span, "/area")?);
-    let share = 100.0 * to.saturating_sub(from) as f64 / of.max(1) as f64;
-    rows.push(row(format!("1 task, a device of {LARGEST}, entries over {share:.0}% of it"), &run)?);
+    ensure!(told.next().is_none(), "the benchmark gave too many figures");
     Ok(rows)
 }
 
-/// What is observed: a flight of each of so many tasks.
+/// A row, with how many the workload saw asleep, and what an observer that was stopped then says.
+fn row_inside(row: Row, asleep: &Value, stopped: &Value) -> Result<Row> {
+    let asleep = asleep.as_u64().context("the workload did not tell how many tasks sleep")?;
+    let under_way = number(stopped, "/flights/begun")?.saturating_sub(number(stopped, "/flights/ended")?);
+    Ok(Row { inside: Some(Inside { asleep, under_way }), ..row })
+}
+
+/// How far apart entries lie.
+fn share(span: &Value) -> Result<String> {
+    let (from, to, of) = (number(span, "/lowest")?, number(span, "/highest")?, number(span, "/area")?);
+    Ok(format!("{:.0}% of it", 100.0 * to.saturating_sub(from) as f64 / of.max(1) as f64))
+}
+
+/// What is observed, with room for the tasks of all rows.
 const OBSERVED: &str = "observer record --program-stats --json --watched-tasks 16384 --";
 
-fn script() -> String {
-    let mut script = "set -e\n".to_owned();
-    // Writing into a String cannot fail.
-    for tasks in ALONE {
-        let _ = writeln!(script, "{OBSERVED} /witness churn --pages 2048 --threads {tasks} --rounds 2");
+fn script(parts: &[Part]) -> String {
+    let mut script = format!("set -e\nmodprobe zram num_devices=0\n{}", churn(1));
+    for part in parts {
+        match part {
+            Part::Tasks => ALONE.into_iter().for_each(|tasks| script += &churn(tasks)),
+            Part::Inside => INSIDE.into_iter().for_each(|(tasks, rounds)| {
+                let workload = format!("{OBSERVED} /witness crowd --threads {tasks} --rounds {rounds}\n");
+                script += &(workload + &stopped(tasks));
+            }),
+            Part::Contended => SHARED.into_iter().for_each(|tasks| script += &contended(tasks)),
+            Part::Devices => {
+                let churn = "/witness churn --here --pages 2048 --threads 1 --rounds 2";
+                script.extend(SIZES.map(|size| on_device(size, churn)));
+                script += &on_device(LARGEST, "/witness far --pages 4096 --groups 8 --tell /tmp/span");
+                script += "cat /tmp/span\n";
+            }
+        }
     }
-    for (tasks, rounds) in INSIDE {
-        let _ = writeln!(script, "{OBSERVED} /witness crowd --threads {tasks} --rounds {rounds}\n{}", stopped(tasks));
-    }
-    for tasks in SHARED {
-        let _ = writeln!(script, "{OBSERVED} /witness churn --pages 512 --threads {tasks} --rounds 2 --shared");
-    }
-    script += "modprobe zram num_devices=0\n";
-    for size in SIZES {
-        script += &on_device(size, "/witness churn --here --pages 2048 --threads 1 --rounds 2");
-    }
-    script + &on_device(LARGEST, "/witness far --pages 4096 --groups 8 --tell /tmp/span") + "cat /tmp/span\n"
+    script
+}
+
+fn churn(tasks: u32) -> String {
+    format!("{OBSERVED} /witness churn --pages 2048 --threads {tasks} --rounds 2\n")
+}
+
+fn contended(tasks: u32) -> String {
+    format!("{OBSERVED} /witness churn --pages 512 --threads {tasks} --rounds 2 --shared\n")
 }
 
 /// A workload on a swap device made for it.
@@ -133,7 +183,7 @@ fn stopped(tasks: u32) -> String {
          /witness crowd --threads {tasks} --rounds 1 --tell /tmp/inside >&2 & workload=$!\n\
          until [ -s /tmp/inside ]; do kill -0 $workload; sleep 1; done\n\
          kill -TERM $observer; wait $observer\n\
-         cat /tmp/inside; rm /tmp/inside; wait $workload; cat /tmp/stopped"
+         cat /tmp/inside; rm /tmp/inside; wait $workload; cat /tmp/stopped\n"
     )
 }
 
@@ -207,13 +257,13 @@ mod tests {
 
     #[test]
     fn every_figure_has_its_row() {
-        let mut figures = vec![told(); ALONE.len()];
+        let mut figures = vec![told(); 1 + ALONE.len()];
         for _ in INSIDE {
             figures.extend([told(), json!(8), told()]);
         }
         figures.extend(vec![told(); SHARED.len() + SIZES.len() + 1]);
         figures.push(json!({"lowest": 10, "highest": 910, "area": 1_000}));
-        let all = rows(figures.clone()).unwrap();
+        let all = rows(figures.clone(), &Part::ALL).unwrap();
         assert_eq!(
             all.iter().filter(|row| row.inside == Some(Inside { asleep: 8, under_way: 7 })).count(),
             INSIDE.len()
@@ -223,13 +273,15 @@ mod tests {
         assert!(text.contains("| 1 task, a device of 64M | 10 | 4 | 600 | 0 | - | - |"), "{text}");
         assert!(text.contains("| 1 task, a device of 1T, entries over 90% of it | 10 |"), "{text}");
         figures.pop();
-        assert!(rows(figures).is_err());
+        assert!(rows(figures.clone(), &Part::ALL).is_err(), "too few");
+        assert!(rows(figures, &[Part::Tasks]).is_err(), "too many");
     }
 
     #[test]
     fn every_row_has_its_command() {
-        let runs = ALONE.len() + INSIDE.len() + SHARED.len() + SIZES.len() + 1;
-        assert_eq!(script().matches(OBSERVED).count(), runs);
-        assert!(script().contains("echo ${z#zram} >"), "braces are the shell's");
+        let runs = 1 + ALONE.len() + INSIDE.len() + SHARED.len() + SIZES.len() + 1;
+        let script = script(&Part::ALL);
+        assert_eq!(script.matches(OBSERVED).count(), runs);
+        assert!(script.contains("echo ${z#zram} >"), "braces are the shell's");
     }
 }

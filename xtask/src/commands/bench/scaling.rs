@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     arch::Arch,
-    bench::scaling,
+    bench::scaling::{self, Part},
     build,
     commands::KERNELS_HELP,
     kernels::Sources,
@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// A full release, or its beginning
     #[arg(long, value_name = "V", default_value = "6.12.117")]
     kernel: String,
+    /// What may grow; may be given several times [default: all]
+    #[arg(long, value_name = "PART", value_enum)]
+    part: Vec<Part>,
     #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
     kernels: Option<PathBuf>,
 }
@@ -34,7 +37,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let kernel = Sources::new(Arch::X86_64, args.kernels.clone())?.obtain(&args.kernel)?;
     let (observer, witness) = (build::observer_static(Arch::X86_64)?, build::witness_static(Arch::X86_64)?);
     eprintln!("{}: booting, measuring", kernel.release);
-    let rows = scaling::measure(&kernel, &observer, &witness)?;
+    let parts = if args.part.is_empty() { &Part::ALL[..] } else { &args.part };
+    let rows = scaling::measure(&kernel, &observer, &witness, parts)?;
     print!("{}", scaling::table(&kernel.release, &rows));
     Ok(0)
 }
