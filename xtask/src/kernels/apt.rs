@@ -20,6 +20,8 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const USE_A_FOLDER: &str =
     "give such a kernel by path: `--kernels DIR` or OBSERVER_KERNELS, with DIR/RELEASE/{vmlinuz,config,modules/*.ko}";
 
+const DO_WITHOUT: &str = "do it on a machine with a network, or do without what needs this package";
+
 /// The apt root of one suite.
 #[derive(Debug)]
 pub(super) struct AptRoot {
@@ -37,7 +39,7 @@ impl AptRoot {
     /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing, or too old to
     /// know the packages.
     pub(super) fn download(&self, what: &str, packages: &[String], into: &Path) -> Result<()> {
-        self.fetch(what, packages, &|| {
+        self.fetch(what, packages, USE_A_FOLDER, &|| {
             let mut command = self.apt_get("download");
             command.args(packages).current_dir(into);
             command
@@ -48,7 +50,7 @@ impl AptRoot {
     pub(super) fn download_with_dependencies(&self, what: &str, package: &str, into: &Path) -> Result<()> {
         let partial = into.join("partial");
         fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-        self.fetch(what, &[package.to_owned()], &|| {
+        self.fetch(what, &[package.to_owned()], DO_WITHOUT, &|| {
             let mut command = self.apt_get("install");
             command.args(["--yes", "--download-only", "--no-install-recommends", package]);
             command.arg("-o").arg(format!("Dir::Cache::archives={}", into.display()));
@@ -56,16 +58,22 @@ impl AptRoot {
         })
     }
 
-    fn fetch(&self, what: &str, packages: &[String], command: &dyn Fn() -> Command) -> Result<()> {
+    fn fetch(
+        &self,
+        what: &str,
+        packages: &[String],
+        remedy: &'static str,
+        command: &dyn Fn() -> Command,
+    ) -> Result<()> {
         let fresh = !self.has_lists();
         let update = || self.update().with_context(|| format!("cannot fetch {}", packages.join(", ")));
         if fresh {
             update()?;
         }
-        let Some(mut refused) = attempt(command())? else { return Ok(()) };
+        let Some(mut refused) = attempt(command(), remedy)? else { return Ok(()) };
         if !fresh {
             update()?;
-            let Some(again) = attempt(command())? else { return Ok(()) };
+            let Some(again) = attempt(command(), remedy)? else { return Ok(()) };
             refused = again;
         }
         Err(Unavailable {
@@ -75,7 +83,7 @@ impl AptRoot {
                 missing(packages, &refused).join(" "),
                 self.suite.name()
             ),
-            remedy: USE_A_FOLDER.to_owned(),
+            remedy: remedy.to_owned(),
         }
         .into())
     }
@@ -143,8 +151,8 @@ impl AptRoot {
 }
 
 /// None when all was downloaded, else why not.
-fn attempt(mut command: Command) -> Result<Option<String>> {
-    let purpose = Purpose { what: "downloading packages", by_hand: USE_A_FOLDER };
+fn attempt(mut command: Command, by_hand: &str) -> Result<Option<String>> {
+    let purpose = Purpose { what: "downloading packages", by_hand };
     let output = process::run(&mut command, purpose)?;
     Ok((!output.status.success()).then(|| errors(&output)))
 }
