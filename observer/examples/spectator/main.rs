@@ -6,6 +6,7 @@
 //! spectator views WORDS [loss]          all views, over `observer stress storm`; WORDS: what it must say of the kernel;
 //!                                       loss: pages must get lost
 //! spectator ways-out                    every way out
+//! spectator beside ARGS.. -- CMD...      `observer ARGS` in the terminal, CMD beside it: what each takes
 //! spectator borrowed WORDS -- CMD...    CMD opens the dashboard in somebody else's machine: keys, window, both ways out
 //! ```
 //!
@@ -20,6 +21,7 @@
 
 use std::process::{Command, ExitCode};
 
+mod beside;
 mod borrowed;
 #[path = "../../tests/common/terminal.rs"]
 mod terminal;
@@ -31,7 +33,8 @@ use self::terminal::Terminal;
 /// The size that everybody has.
 const SIZE: (u16, u16) = (80, 24);
 
-const USAGE: &str = "usage: spectator views WORDS [loss] | ways-out | borrowed WORDS -- CMD...";
+const USAGE: &str =
+    "usage: spectator views WORDS [loss] | ways-out | beside ARGS.. -- CMD... | borrowed WORDS -- CMD...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +42,10 @@ fn main() -> ExitCode {
         ["views", words] => views::all(words, false),
         ["views", words, "loss"] => views::all(words, true),
         ["ways-out"] => ways_out::all(),
+        ["beside", rest @ ..] if parted(rest).is_some() => {
+            let (arguments, command) = parted(rest).unwrap();
+            beside::all(arguments, command);
+        }
         ["borrowed", words, "--", command @ ..] if !command.is_empty() => borrowed::all(words, command),
         _ => {
             eprintln!("{USAGE}");
@@ -46,6 +53,13 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Arguments before `--`, and the command behind it, if there is one.
+fn parted<'a>(words: &'a [&'a str]) -> Option<(&'a [&'a str], &'a [&'a str])> {
+    let at = words.iter().position(|word| *word == "--")?;
+    let (arguments, command) = (&words[..at], &words[at + 1..]);
+    (!command.is_empty()).then_some((arguments, command))
 }
 
 /// A program with these arguments in a terminal of its own.

@@ -5,6 +5,8 @@
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
 //! witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
+//! witness crowd --threads T --rounds R [--tell FILE]           T threads inside a swap-in at the same moment
+//! witness far --pages N --groups G [--tell FILE]               swap entries far apart, on the swap that is there
 //! witness hold --rounds N --threads T                          T threads wait for a page that `victim` holds up
 //! witness service CMD ARGS..                                   becomes CMD as the systemd unit would run it
 //! ```
@@ -15,6 +17,8 @@
 
 mod aba;
 mod churn;
+mod crowd;
+mod far;
 mod hold;
 mod memory;
 mod service;
@@ -34,7 +38,7 @@ use std::{
 use memory::Kind;
 use serde_json::Value;
 
-const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]\n       witness aba --rounds N [--fork]\n       witness hold --rounds N --threads T";
+const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]\n       witness aba --rounds N [--fork]\n       witness crowd --threads T --rounds R [--tell FILE]\n       witness far --pages N --groups G [--tell FILE]\n       witness hold --rounds N --threads T";
 
 /// Why it could not run: what failed, why, and what to do about it.
 #[derive(Debug)]
@@ -104,6 +108,8 @@ pub(crate) fn pin_to(cpu: usize) -> Result<()> {
 
 enum Mode {
     Churn(churn::Options),
+    Crowd(crowd::Options),
+    Far(far::Options),
     Aba { rounds: u64, fork: bool },
     Hold { rounds: u64, waiters: usize },
     Service(Vec<OsString>),
@@ -115,13 +121,15 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
     if mode == "service" {
         return Ok(Mode::Service(args.collect()));
     }
-    let (mut pages, mut threads, mut rounds) = (None, None, None);
+    let (mut pages, mut threads, mut rounds, mut groups) = (None, None, None, None);
     let (mut shared, mut kind, mut here, mut fork) = (false, Kind::Small, false, false);
+    let mut tell = None;
     while let Some(arg) = args.next() {
         let slot = match arg.to_str().unwrap_or_default() {
             "--pages" => &mut pages,
             "--threads" => &mut threads,
             "--rounds" => &mut rounds,
+            "--groups" if mode == "far" => &mut groups,
             "--shared" if mode == "churn" => {
                 shared = true;
                 continue;
@@ -138,6 +146,10 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
                 kind = Kind::Folios;
                 continue;
             }
+            "--tell" if mode == "crowd" || mode == "far" => {
+                tell = Some(args.next().ok_or("--tell wants a file")?.into());
+                continue;
+            }
             "--fork" if mode == "aba" => {
                 fork = true;
                 continue;
@@ -148,6 +160,13 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         let number = value.to_str().and_then(|v| v.parse::<u32>().ok()).filter(|n| *n > 0);
         *slot = Some(number.ok_or_else(|| format!("{} wants a number from 1 on", arg.display()))?);
     }
+    if mode == "far" {
+        let (pages, groups) = (pages.ok_or("--pages is missing")?, groups.ok_or("--groups is missing")?);
+        if threads.is_some() || rounds.is_some() || pages < groups {
+            return Err("`far` takes --pages, --groups, at most as many as pages, and --tell".to_owned());
+        }
+        return Ok(Mode::Far(far::Options { pages: pages as usize, groups: groups as usize, tell }));
+    }
     let rounds = u64::from(rounds.ok_or("--rounds is missing")?);
     if mode == "churn" {
         let (pages, threads) = (pages.ok_or("--pages is missing")?, threads.ok_or("--threads is missing")?);
@@ -156,6 +175,10 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         }
         let (pages, threads) = (pages as usize, threads as usize);
         Ok(Mode::Churn(churn::Options { pages, threads, rounds, shared, here, kind }))
+    } else if mode == "crowd" && pages.is_none() {
+        let tasks = threads.filter(|threads| *threads <= crowd::MOST_TASKS);
+        let tasks = tasks.ok_or_else(|| format!("--threads: from 1 to {}", crowd::MOST_TASKS))? as usize;
+        Ok(Mode::Crowd(crowd::Options { tasks, rounds, tell }))
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
     } else if mode == "hold" && pages.is_none() {
@@ -163,7 +186,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
         let waiters = waiters.ok_or_else(|| format!("--threads: from 1 to {}", hold::MOST_WAITERS))? as usize;
         Ok(Mode::Hold { rounds, waiters })
     } else {
-        let modes = "the modes are `churn`, `aba`, `hold` and `service`";
+        let modes = "the modes are `churn`, `crowd`, `far`, `aba`, `hold` and `service`";
         Err(format!("{modes}; `aba` takes --rounds and --fork only, `hold` --rounds and --threads"))
     }
 }
@@ -218,6 +241,8 @@ fn run(mode: Mode) -> Result<ExitCode> {
         Mode::Aba { rounds, fork: false } => aba::run(rounds)?,
         Mode::Hold { rounds, waiters } => hold::run(rounds, waiters)?,
         Mode::Churn(options) => churn::run(&options)?,
+        Mode::Crowd(options) => crowd::run(&options)?,
+        Mode::Far(options) => far::run(&options)?,
         // It has become another program.
         Mode::Service(_) => Value::Null,
     };

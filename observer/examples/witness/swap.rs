@@ -101,6 +101,13 @@ impl Swap {
         Ok(Self { device, slots })
     }
 
+    /// The device's numbers, as `major:minor`.
+    pub(crate) fn number_pair(&self) -> Result<String> {
+        let file = format!("/sys/block/zram{}/dev", self.device.number);
+        let text = fs::read_to_string(&file).map_err(|e| Failure::new(format!("reading {file}"), e, "mount sysfs"))?;
+        Ok(text.trim().to_owned())
+    }
+
     /// How many slots are in use.
     pub(crate) fn used(&self) -> Result<usize> {
         let kib = used(&self.device.path())?.map_or(0, |(_, kib)| kib);

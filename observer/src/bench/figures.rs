@@ -9,6 +9,8 @@ pub struct Figures {
     pub rounds: usize,
     /// Median, in nanoseconds per page. In a guest that counts instructions: instructions per page.
     pub median_ns: f64,
+    /// Mean.
+    pub mean_ns: f64,
     /// Smallest.
     pub min_ns: f64,
     /// Largest.
@@ -23,7 +25,8 @@ impl Figures {
         let (half, odd) = (rounds.len() / 2, rounds.len() % 2 == 1);
         let upper = *rounds.get(half)?;
         let lower = if odd { upper } else { *rounds.get(half.checked_sub(1)?)? };
-        Some(Self { rounds: rounds.len(), median_ns: f64::midpoint(lower, upper), min_ns, max_ns })
+        let mean_ns = rounds.iter().sum::<f64>() / rounds.len() as f64;
+        Some(Self { rounds: rounds.len(), median_ns: f64::midpoint(lower, upper), mean_ns, min_ns, max_ns })
     }
 
     /// How far the rounds lie apart, as a share of the median.
@@ -41,6 +44,7 @@ mod tests {
         let odd = Figures::of(vec![3.0, 1.0, 2.0]).unwrap();
         assert_eq!((odd.median_ns, odd.min_ns, odd.max_ns, odd.rounds), (2.0, 1.0, 3.0, 3));
         assert!((Figures::of(vec![4.0, 1.0, 2.0, 3.0]).unwrap().median_ns - 2.5).abs() < 1e-9);
+        assert!((Figures::of(vec![1.0, 1.0, 7.0]).unwrap().mean_ns - 3.0).abs() < 1e-9);
         assert_eq!(Figures::of(Vec::new()), None);
     }
 

@@ -80,14 +80,24 @@ impl Bench {
     /// # Errors
     /// When the pages do not go out, or the kernel's own count of pages read is not that of the pages touched.
     pub fn round(&self, way: Way) -> Result<f64> {
+        self.round_marked(way, || ())
+    }
+
+    /// The same; `mark` is called right before the first page is touched, and right after the last.
+    ///
+    /// # Errors
+    /// As [`Self::round`].
+    pub fn round_marked(&self, way: Way, mut mark: impl FnMut()) -> Result<f64> {
         page_all_out(&self.memory, self.pages)?;
         let second = (way == Way::Cached).then(SecondReference::take).transpose()?;
         let before = swapped_in()?;
+        mark();
         let started = now_ns();
         for page in 0..self.pages {
             std::hint::black_box(self.memory.load(page));
         }
         let took = now_ns().saturating_sub(started);
+        mark();
         let read = swapped_in()?.saturating_sub(before);
         drop(second);
         if read != self.pages as u64 {

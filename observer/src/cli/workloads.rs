@@ -87,7 +87,7 @@ pub struct SwapinArgs {
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub rounds: u32,
     /// Which rows
-    #[arg(long, value_name = "ROWS", value_enum, value_delimiter = ',', default_values_t = BenchRows::ALL)]
+    #[arg(long, value_name = "ROWS", value_enum, value_delimiter = ',', default_values_t = BenchRows::DEFAULT)]
     pub rows: Vec<BenchRows>,
     /// Threads that race in the contended rows [default: one for each CPU, from 2 to 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(crate::bench::crowd::MAX_THREADS)))]
@@ -133,9 +133,11 @@ pub enum BenchRows {
     Contended,
     /// What of a direct swap-in goes into taking and dropping the pin
     Pin,
+    /// Each hook that a direct swap-in passes: with a program that does nothing, and with its own
+    Hooks,
 }
 
 impl BenchRows {
-    /// All of them, in the order in which they are printed.
-    pub const ALL: [Self; 4] = [Self::Direct, Self::Cached, Self::Contended, Self::Pin];
+    /// Those measured unless told, in the order in which they are printed.
+    pub const DEFAULT: [Self; 4] = [Self::Direct, Self::Cached, Self::Contended, Self::Pin];
 }

@@ -1,22 +1,49 @@
 //! What the programs' bodies take as there are more tasks, larger devices and more contention, in instructions: in a guest
 //! that counts them, by the kernel's own statistics.
 
-use std::{fmt::Write as _, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{
-    kernels::Kernel,
-    vm::{Guest, GuestFile, Output},
+use super::{
+    counted::Counted,
+    markdown::{table as markdown, whole},
 };
+use crate::{kernels::Kernel, vm::GuestFile};
 
-/// Tasks that swap in pages of their own.
-const ALONE: [u32; 3] = [1, 16, 256];
+/// Tasks that swap in pages of their own, one after the other.
+const ALONE: [u32; 2] = [16, 256];
+/// Tasks that are inside a swap-in at the same moment, each in the read of a page of its own; and rounds of that.
+const INSIDE: [(u32, u32); 4] = [(1, 256), (100, 20), (1_000, 2), (10_000, 1)];
 /// Tasks that swap in the same pages.
 const SHARED: [u32; 6] = [2, 4, 8, 16, 32, 64];
 /// Sizes of the swap device.
-const SIZES: [&str; 3] = ["64M", "1G", "16G"];
+const SIZES: [&str; 4] = ["64M", "1G", "16G", "256G"];
+
+/// The device whose entries are taken from all over it.
+const LARGEST: &str = "1T";
+
+/// What zram keeps for a terabyte of entries, which is 4.3 GB, and some more; in MiB.
+const MEM: u32 = 8_192;
+
+/// What may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Tasks that take turns
+    Tasks,
+    /// Tasks that are inside a swap-in at the same moment
+    Inside,
+    /// Tasks on the same pages
+    Contended,
+    /// Devices, up to 1 TB
+    Devices,
+}
+
+impl Part {
+    /// All, in the order of the table.
+    pub const ALL: [Self; 4] = [Self::Tasks, Self::Inside, Self::Contended, Self::Devices];
+}
 
 /// What one run has told.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,67 +56,135 @@ pub struct Row {
     pub records: u64,
     /// Instructions of the programs that a swap-in passes, a flight.
     pub per_flight: f64,
+    /// How many tasks were inside at the same moment, where that was seen to.
+    pub inside: Option<Inside>,
+}
+
+/// Tasks inside `do_swap_page` at the same moment, by two observers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// Those that the workload saw asleep in it.
+    pub asleep: u64,
+    /// Flights that an observer had seen begin and not end when it was stopped meanwhile.
+    pub under_way: u64,
 }
 
 /// Runs everything in one guest.
 ///
 /// # Errors
 /// When the guest could not be run to its end, or gave no figures.
-pub fn measure(kernel: Kernel, observer: &Path, witness: &Path) -> Result<Vec<Row>> {
-    let name = kernel.release.clone();
-    let guest = Guest {
-        smp: 1,
-        icount: true,
-        mem: 2_048,
-        observer: Some(observer.to_owned()),
-        files: vec![GuestFile { source: witness.to_owned(), target: "/witness".into() }],
-        output: Output::Capture,
-        timeout: Some(Duration::from_mins(10)),
-        ..Guest::new(kernel)
-    };
-    let outcome = guest.run(&["sh".to_owned(), "-c".to_owned(), script()])?;
-    if outcome.code != 0 {
-        let stderr = String::from_utf8_lossy(&outcome.stderr);
-        bail!("the benchmark on {name} ended with exit code {}: {}", outcome.code, stderr.trim());
-    }
-    let told: Vec<Value> = serde_json::Deserializer::from_slice(&outcome.stdout)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("the benchmark on {name} gave no figures"))?;
-    let names = names();
-    if told.len() != names.len() {
-        bail!("the benchmark on {name} gave {} figures of {}", told.len(), names.len());
-    }
-    names.into_iter().zip(&told).map(|(name, told)| row(name, told)).collect()
+pub fn measure(kernel: &Kernel, observer: &Path, witness: &Path, parts: &[Part]) -> Result<Vec<Row>> {
+    let files = vec![GuestFile { source: witness.to_owned(), target: "/witness".into() }];
+    let guest = Counted { files, mem: MEM, limit: Duration::from_mins(40), ..Counted::new(kernel, observer) };
+    rows(guest.run(&script(parts))?, parts)
 }
 
-fn names() -> Vec<String> {
-    let alone = ALONE.iter().map(|tasks| format!("{tasks} tasks, own pages"));
-    let shared = SHARED.iter().map(|tasks| format!("{tasks} tasks, same pages"));
-    let sizes = SIZES.iter().map(|size| format!("1 task, device of {size}"));
-    alone.chain(shared).chain(sizes).collect()
+/// The row that is always there, and that records are set over.
+const FIRST: &str = "1 task, own pages";
+
+/// The rows, in the order of the script.
+fn rows(told: Vec<Value>, parts: &[Part]) -> Result<Vec<Row>> {
+    let mut told = told.into_iter();
+    let mut next = || told.next().context("the benchmark gave too few figures");
+    let mut rows = vec![row(FIRST.to_owned(), &next()?)?];
+    for part in parts {
+        match part {
+            Part::Tasks => {
+                for tasks in ALONE {
+                    rows.push(row(format!("{tasks} tasks, own pages"), &next()?)?);
+                }
+            }
+            Part::Inside => {
+                for (tasks, _) in INSIDE {
+                    let name = format!("{tasks} tasks inside at once, own pages");
+                    rows.push(row_inside(row(name, &next()?)?, &next()?, &next()?)?);
+                }
+            }
+            Part::Contended => {
+                for tasks in SHARED {
+                    rows.push(row(format!("{tasks} tasks, same pages"), &next()?)?);
+                }
+            }
+            Part::Devices => {
+                for size in SIZES {
+                    rows.push(row(format!("1 task, a device of {size}"), &next()?)?);
+                }
+                let (run, span) = (next()?, next()?);
+                rows.push(row(format!("1 task, a device of {LARGEST}, entries over {}", share(&span)?), &run)?);
+            }
+        }
+    }
+    ensure!(told.next().is_none(), "the benchmark gave too many figures");
+    Ok(rows)
 }
 
-fn script() -> String {
-    let observed = "observer record --program-stats --json -- /witness churn";
-    let mut script = "set -e\n".to_owned();
-    // Writing into a String cannot fail.
-    for tasks in ALONE {
-        let _ = writeln!(script, "{observed} --pages 2048 --threads {tasks} --rounds 2");
-    }
-    for tasks in SHARED {
-        let _ = writeln!(script, "{observed} --pages 512 --threads {tasks} --rounds 2 --shared");
-    }
-    script += "modprobe zram num_devices=0\n";
-    for size in SIZES {
-        let _ = writeln!(
-            script,
-            "z=zram$(cat /sys/class/zram-control/hot_add); echo {size} >/sys/block/$z/disksize; mkswap /dev/$z >&2; \
-             swapon /dev/$z; {observed} --here --pages 2048 --threads 1 --rounds 2; \
-             swapoff /dev/$z; echo 1 >/sys/block/$z/reset"
-        );
+/// A row, with how many the workload saw asleep, and what an observer that was stopped then says.
+fn row_inside(row: Row, asleep: &Value, stopped: &Value) -> Result<Row> {
+    let asleep = asleep.as_u64().context("the workload did not tell how many tasks sleep")?;
+    let under_way = number(stopped, "/flights/begun")?.saturating_sub(number(stopped, "/flights/ended")?);
+    Ok(Row { inside: Some(Inside { asleep, under_way }), ..row })
+}
+
+/// How far apart entries lie.
+fn share(span: &Value) -> Result<String> {
+    let (from, to, of) = (number(span, "/lowest")?, number(span, "/highest")?, number(span, "/area")?);
+    Ok(format!("{:.0}% of it", 100.0 * to.saturating_sub(from) as f64 / of.max(1) as f64))
+}
+
+/// What is observed, with room for the tasks of all rows.
+const OBSERVED: &str = "observer record --program-stats --json --watched-tasks 16384 --";
+
+fn script(parts: &[Part]) -> String {
+    let mut script = format!("set -e\nmodprobe zram num_devices=0\n{}", churn(1));
+    for part in parts {
+        match part {
+            Part::Tasks => ALONE.into_iter().for_each(|tasks| script += &churn(tasks)),
+            Part::Inside => INSIDE.into_iter().for_each(|(tasks, rounds)| {
+                let workload = format!("{OBSERVED} /witness crowd --threads {tasks} --rounds {rounds}\n");
+                script += &(workload + &stopped(tasks));
+            }),
+            Part::Contended => SHARED.into_iter().for_each(|tasks| script += &contended(tasks)),
+            Part::Devices => {
+                let churn = "/witness churn --here --pages 2048 --threads 1 --rounds 2";
+                script.extend(SIZES.map(|size| on_device(size, churn)));
+                script += &on_device(LARGEST, "/witness far --pages 4096 --groups 8 --tell /tmp/span");
+                script += "cat /tmp/span\n";
+            }
+        }
     }
     script
+}
+
+fn churn(tasks: u32) -> String {
+    format!("{OBSERVED} /witness churn --pages 2048 --threads {tasks} --rounds 2\n")
+}
+
+fn contended(tasks: u32) -> String {
+    format!("{OBSERVED} /witness churn --pages 512 --threads {tasks} --rounds 2 --shared\n")
+}
+
+/// A workload on a swap device made for it.
+fn on_device(size: &str, workload: &str) -> String {
+    format!(
+        "z=zram$(cat /sys/class/zram-control/hot_add); echo {size} >/sys/block/$z/disksize\n\
+         mkswap /dev/$z >&2; swapon /dev/$z\n\
+         {OBSERVED} {workload}\n\
+         swapoff /dev/$z; echo 1 >/sys/block/$z/reset; echo ${{z#zram}} >/sys/class/zram-control/hot_remove\n"
+    )
+}
+
+/// The same workload, while all tasks are held inside: an observer of its own, attached before, is stopped then.
+///
+/// A second one beside that of the figures would spoil them: attaching to a function changes its trampoline, and who is
+/// inside by then returns past all programs.
+fn stopped(tasks: u32) -> String {
+    format!(
+        "observer record --json >/tmp/stopped & observer=$!; sleep 20\n\
+         /witness crowd --threads {tasks} --rounds 1 --tell /tmp/inside >&2 & workload=$!\n\
+         until [ -s /tmp/inside ]; do kill -0 $workload; sleep 1; done\n\
+         kill -TERM $observer; wait $observer\n\
+         cat /tmp/inside; rm /tmp/inside; wait $workload; cat /tmp/stopped\n"
+    )
 }
 
 /// The programs that a swap-in passes; those of the way out and of the command's forks are not of interest.
@@ -97,10 +192,12 @@ fn is_passed(program: &str) -> bool {
     ["flight_", "pin_", "lock_", "read_"].iter().any(|begin| program.starts_with(begin))
 }
 
+fn number(told: &Value, pointer: &str) -> Result<u64> {
+    told.pointer(pointer).and_then(Value::as_u64).with_context(|| format!("no number at {pointer}"))
+}
+
 fn row(name: String, told: &Value) -> Result<Row> {
-    let number = |pointer: &str| {
-        told.pointer(pointer).and_then(Value::as_u64).with_context(|| format!("{name}: no number at {pointer}"))
-    };
+    let number = |pointer: &str| number(told, pointer).with_context(|| name.clone());
     let programs = told.pointer("/self_cost/program_stats/counted").and_then(Value::as_array);
     let programs = programs.with_context(|| format!("{name}: the kernel does not tell run times"))?;
     let passed = programs.iter().filter(|run| run.get("name").and_then(Value::as_str).is_some_and(is_passed));
@@ -109,7 +206,7 @@ fn row(name: String, told: &Value) -> Result<Row> {
     if flights == 0 {
         bail!("{name}: nothing was swapped in");
     }
-    Ok(Row { flights, records, per_flight: ns as f64 / flights as f64, name })
+    Ok(Row { flights, records, per_flight: ns as f64 / flights as f64, name, inside: None })
 }
 
 /// What a record costs: what contended runs take more than the first row, which has none. `None`: there are no records.
@@ -117,43 +214,74 @@ fn per_record(row: &Row, alone: f64) -> Option<f64> {
     (row.records > 0).then(|| (row.per_flight - alone) * row.flights as f64 / row.records as f64)
 }
 
-/// The rows, for people.
-pub fn table(rows: &[Row]) -> String {
-    let mut text = format!("{:<26} {:>8} {:>8} {:>12} {:>12}\n", "", "flights", "records", "a flight", "a record");
+/// The rows as the pages under docs/ have them.
+pub fn table(kernel: &str, rows: &[Row]) -> String {
     let alone = rows.first().map_or(0.0, |row| row.per_flight);
-    for row in rows {
-        let record = per_record(row, alone).map_or_else(|| "-".to_owned(), |cost| format!("{cost:.0}"));
-        // Writing into a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{:<26} {:>8} {:>8} {:>12.0} {record:>12}",
-            row.name, row.flights, row.records, row.per_flight
-        );
-    }
-    text
+    let dash = || "-".to_owned();
+    let cells = |row: &Row| {
+        vec![
+            row.name.clone(),
+            whole(row.flights as f64),
+            whole(row.records as f64),
+            whole(row.per_flight),
+            per_record(row, alone).map_or_else(dash, whole),
+            row.inside.map_or_else(dash, |inside| whole(inside.asleep as f64)),
+            row.inside.map_or_else(dash, |inside| whole(inside.under_way as f64)),
+        ]
+    };
+    let head = [kernel, "flights", "records", "a flight", "a record", "asleep inside", "under way"];
+    markdown(&head, 1, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn told() -> Value {
+        json!({"flights": {"begun": 10, "ended": 3}, "self_cost": {"records": 4, "program_stats": {"counted": [
+            {"name": "flight_begin_fentry", "run_ns": 5_000}, {"name": "pin_try_fexit_entry", "run_ns": 1_000},
+            {"name": "write_end_fexit", "run_ns": 9_000}, {"name": "watch_fork", "run_ns": 9_000}]}}})
+    }
 
     #[test]
     fn only_what_a_swap_in_passes_is_added_up() {
-        let told = serde_json::json!({"flights": {"begun": 10}, "self_cost": {"records": 4, "program_stats": {"counted": [
-            {"name": "flight_begin_fentry", "run_ns": 5_000}, {"name": "pin_try_fexit_entry", "run_ns": 1_000},
-            {"name": "write_end_fexit", "run_ns": 9_000}, {"name": "watch_fork", "run_ns": 9_000}]}}});
-        let contended = row("x".to_owned(), &told).unwrap();
+        let contended = row("x".to_owned(), &told()).unwrap();
         assert!((contended.per_flight - 600.0).abs() < 1e-9);
         assert_eq!(per_record(&contended, 400.0).map(f64::round), Some(500.0));
-        let refused = serde_json::json!({"flights": {"begun": 10}, "self_cost": {"records": 4,
-            "program_stats": {"refused": "no"}}});
+        let refused =
+            json!({"flights": {"begun": 10}, "self_cost": {"records": 4, "program_stats": {"refused": "no"}}});
         assert!(row("x".to_owned(), &refused).is_err(), "not 0");
     }
 
     #[test]
+    fn every_figure_has_its_row() {
+        let mut figures = vec![told(); 1 + ALONE.len()];
+        for _ in INSIDE {
+            figures.extend([told(), json!(8), told()]);
+        }
+        figures.extend(vec![told(); SHARED.len() + SIZES.len() + 1]);
+        figures.push(json!({"lowest": 10, "highest": 910, "area": 1_000}));
+        let all = rows(figures.clone(), &Part::ALL).unwrap();
+        assert_eq!(
+            all.iter().filter(|row| row.inside == Some(Inside { asleep: 8, under_way: 7 })).count(),
+            INSIDE.len()
+        );
+        let text = table("6.12.117", &all);
+        assert!(text.contains("| 10000 tasks inside at once, own pages | 10 | 4 | 600 | 0 | 8 | 7 |"), "{text}");
+        assert!(text.contains("| 1 task, a device of 64M | 10 | 4 | 600 | 0 | - | - |"), "{text}");
+        assert!(text.contains("| 1 task, a device of 1T, entries over 90% of it | 10 |"), "{text}");
+        figures.pop();
+        assert!(rows(figures.clone(), &Part::ALL).is_err(), "too few");
+        assert!(rows(figures, &[Part::Tasks]).is_err(), "too many");
+    }
+
+    #[test]
     fn every_row_has_its_command() {
-        assert_eq!(script().matches("observer record").count(), names().len());
-        let alone = Row { name: "alone".to_owned(), flights: 1, records: 0, per_flight: 9.0 };
-        assert!(table(&[alone]).trim_end().ends_with('-'));
+        let runs = 1 + ALONE.len() + INSIDE.len() + SHARED.len() + SIZES.len() + 1;
+        let script = script(&Part::ALL);
+        assert_eq!(script.matches(OBSERVED).count(), runs);
+        assert!(script.contains("echo ${z#zram} >"), "braces are the shell's");
     }
 }

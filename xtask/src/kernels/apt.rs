@@ -20,6 +20,8 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const USE_A_FOLDER: &str =
     "give such a kernel by path: `--kernels DIR` or OBSERVER_KERNELS, with DIR/RELEASE/{vmlinuz,config,modules/*.ko}";
 
+const DO_WITHOUT: &str = "do it on a machine with a network, or do without what needs this package";
+
 /// The apt root of one suite.
 #[derive(Debug)]
 pub(super) struct AptRoot {
@@ -37,15 +39,41 @@ impl AptRoot {
     /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing, or too old to
     /// know the packages.
     pub(super) fn download(&self, what: &str, packages: &[String], into: &Path) -> Result<()> {
+        self.fetch(what, packages, USE_A_FOLDER, &|| {
+            let mut command = self.apt_get("download");
+            command.args(packages).current_dir(into);
+            command
+        })
+    }
+
+    /// The same for one package and all that it depends on, as apt resolves it where nothing is installed.
+    pub(super) fn download_with_dependencies(&self, what: &str, package: &str, into: &Path) -> Result<()> {
+        let partial = into.join("partial");
+        fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
+        self.fetch(what, &[package.to_owned()], DO_WITHOUT, &|| {
+            let mut command = self.apt_get("install");
+            command.args(["--yes", "--download-only", "--no-install-recommends", package]);
+            command.arg("-o").arg(format!("Dir::Cache::archives={}", into.display()));
+            command
+        })
+    }
+
+    fn fetch(
+        &self,
+        what: &str,
+        packages: &[String],
+        remedy: &'static str,
+        command: &dyn Fn() -> Command,
+    ) -> Result<()> {
         let fresh = !self.has_lists();
         let update = || self.update().with_context(|| format!("cannot fetch {}", packages.join(", ")));
         if fresh {
             update()?;
         }
-        let Some(mut refused) = self.try_download(packages, into)? else { return Ok(()) };
+        let Some(mut refused) = attempt(command(), remedy)? else { return Ok(()) };
         if !fresh {
             update()?;
-            let Some(again) = self.try_download(packages, into)? else { return Ok(()) };
+            let Some(again) = attempt(command(), remedy)? else { return Ok(()) };
             refused = again;
         }
         Err(Unavailable {
@@ -55,18 +83,9 @@ impl AptRoot {
                 missing(packages, &refused).join(" "),
                 self.suite.name()
             ),
-            remedy: USE_A_FOLDER.to_owned(),
+            remedy: remedy.to_owned(),
         }
         .into())
-    }
-
-    /// None when all was downloaded, else why not.
-    fn try_download(&self, packages: &[String], into: &Path) -> Result<Option<String>> {
-        let purpose = Purpose { what: "downloading kernel packages", by_hand: USE_A_FOLDER };
-        let mut command = self.apt_get("download");
-        command.args(packages).current_dir(into);
-        let output = process::run(&mut command, purpose)?;
-        Ok((!output.status.success()).then(|| errors(&output)))
     }
 
     fn update(&self) -> Result<()> {
@@ -129,6 +148,13 @@ impl AptRoot {
         self.sources().is_file()
             && entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
     }
+}
+
+/// None when all was downloaded, else why not.
+fn attempt(mut command: Command, by_hand: &str) -> Result<Option<String>> {
+    let purpose = Purpose { what: "downloading packages", by_hand };
+    let output = process::run(&mut command, purpose)?;
+    Ok((!output.status.success()).then(|| errors(&output)))
 }
 
 /// One line of a sources list, limited to the index that kernels are in: the others are ten times its size.

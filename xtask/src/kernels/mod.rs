@@ -1,6 +1,7 @@
 //! Guest kernels: which there are, and how to get one. A folder of local kernels comes first, then the cache, then apt.
 
 mod apt;
+pub mod bpftrace;
 pub mod busybox;
 mod extract;
 mod mirror;

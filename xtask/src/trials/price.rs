@@ -28,6 +28,13 @@ pub(super) const BENCH: Step = Step {
     check: bench::rows,
 };
 
+/// What each hook costs: in a guest that does not count instructions its figures say little, what ran does.
+pub(super) const BENCH_HOOKS: Step = Step {
+    name: "bench-hooks",
+    command: "observer bench swapin --size 1M --rounds 2 --rows hooks --json",
+    check: bench::hooks,
+};
+
 /// What cannot be run is refused before anything is changed: nothing to swap, too little memory, no zram to be had, other
 /// swap in use. The exit code of each, then what is left behind.
 pub(super) const BENCH_REFUSES: Step = Step {

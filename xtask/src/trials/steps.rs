@@ -6,7 +6,7 @@ use super::{
     checks::{self, Finished},
     filters::FILTERS,
     folios::FOLIOS,
-    price::{BENCH, BENCH_INTERRUPTED, BENCH_REFUSES, HOLD},
+    price::{BENCH, BENCH_HOOKS, BENCH_INTERRUPTED, BENCH_REFUSES, HOLD},
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
 };
@@ -298,9 +298,10 @@ fn is_anywhere(step: &Step) -> bool {
 }
 
 /// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 20] = [
+const ANYWHERE: [&str; 21] = [
     SAMPLE_COUNTS.name,
     SAMPLE_FINDINGS.name,
+    BENCH_HOOKS.name,
     BENCH_REFUSES.name,
     BENCH_INTERRUPTED.name,
     NO_KPROBES.name,
@@ -352,6 +353,7 @@ const EVERYTHING: &[Step] = &[
     SAMPLE_COUNTS,
     FILTERS,
     BENCH,
+    BENCH_HOOKS,
     BENCH_REFUSES,
     BENCH_INTERRUPTED,
     SERVICE,

@@ -1,5 +1,6 @@
 //! `observer bench`: what a swap-in costs here, by path, with and without observing, and under contention.
 
+mod hooks;
 mod observed;
 mod pin;
 mod print;
@@ -9,11 +10,14 @@ use std::{collections::BTreeMap, io::Write as _};
 
 use serde::Serialize;
 
-use self::rows::{Asked, Row};
+use self::{
+    hooks::Hooks,
+    rows::{Asked, Row},
+};
 use super::printed;
 use crate::{
     bench::swapin::Bench,
-    cli::{self, BenchArgs, BenchPages, SwapinArgs},
+    cli::{self, BenchArgs, BenchPages, BenchRows, SwapinArgs},
     exit::Exit,
     export::{json, summary::SCHEMA},
     setup::{self, Wishes},
@@ -39,6 +43,9 @@ struct Outcome {
     /// What zram compresses with; missing where it does not tell.
     compressor: Option<String>,
     rows: Vec<Row>,
+    /// What each hook costs, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hooks: Option<Hooks>,
     /// What is to be known about the rows, in words.
     notes: Vec<String>,
 }
@@ -64,11 +71,17 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
     let asked = Asked::new(args, &mut notes)?;
     signals::watch()?;
     let bench = Bench::set_up(args.size, args.allow_other_swap, args.pages == BenchPages::Cheap).map_err(refused)?;
-    let measured = rows::all(&asked, &bench, ready.as_ref(), &mut notes);
+    let mut measured = || {
+        let rows = rows::all(&asked, &bench, ready.as_ref(), &mut notes)?;
+        let of_hooks = ready.as_ref().filter(|_| args.rows.contains(&BenchRows::Hooks));
+        let hooks = of_hooks.map(|ready| hooks::measured(ready, &bench, args.rounds, &mut notes)).transpose()?;
+        anyhow::Ok((rows, hooks.flatten()))
+    };
+    let measured = measured();
     let (pages, compressor) = (bench.pages(), bench.compressor());
     // The device goes first, whatever came out.
     let gone = bench.tear_down();
-    let rows = measured?;
+    let (rows, hooks) = measured?;
     gone?;
     let kernel = Kernel {
         release: rustix::system::uname().release().to_string_lossy().into_owned(),
@@ -77,7 +90,7 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
         page_cluster: page_cluster(),
         tick_ns: ready.as_ref().and_then(|ready| ready.host.tick_ns),
     };
-    let outcome = Outcome { schema: SCHEMA, kernel, pages, compressor, rows, notes };
+    let outcome = Outcome { schema: SCHEMA, kernel, pages, compressor, rows, hooks, notes };
     let result = if args.json {
         json::print(&outcome)
     } else {

@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Outcome, observed::Seen, rows::Row};
+use super::{
+    Outcome,
+    hooks::{Against, Hooks},
+    observed::Seen,
+    rows::Row,
+};
 use crate::export::{losses, text::duration};
 
 /// All of it.
@@ -48,6 +53,9 @@ fn write_all(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         )?;
     }
     write_crowds(text, &outcome.rows)?;
+    if let Some(hooks) = &outcome.hooks {
+        write_hooks(text, hooks)?;
+    }
     for row in &outcome.rows {
         let lost = row.seen.as_ref().map_or(0, |seen| losses::total(&seen.losses));
         if lost > 0 {
@@ -106,4 +114,35 @@ fn write_crowds(text: &mut String, rows: &[Row]) -> std::fmt::Result {
         writeln!(text)?;
     }
     writeln!(text, "ns per page of a crowd: all threads' time together; oversleep: its median")
+}
+
+fn write_hooks(text: &mut String, hooks: &Hooks) -> std::fmt::Result {
+    writeln!(
+        text,
+        "\nns per page with nothing attached: {:.1}, spread {:.2}%; what hooks add:\n{:<52} {:>6} {:>8} {:>8} {:>8}",
+        hooks.untraced_ns,
+        100.0 * hooks.untraced_spread,
+        "",
+        "runs",
+        "empty",
+        "real",
+        "body"
+    )?;
+    for row in &hooks.rows {
+        let real = row.real_ns.map_or_else(|| "-".to_owned(), |ns| format!("{ns:.1}"));
+        let against = if row.real_against == Some(Against::AllOthers) { "  beside all others" } else { "" };
+        writeln!(
+            text,
+            "{:<52} {:>6.2} {:>8.1} {real:>8} {:>8.1}{against}",
+            row.name, row.runs, row.empty_ns, row.body_ns
+        )?;
+    }
+    writeln!(
+        text,
+        "empty: programs that do nothing, there alone; real: the hook's own; body: by the kernel's count, with all attached"
+    )?;
+    if !hooks.elsewhere.is_empty() {
+        writeln!(text, "attached, and not passed by such a swap-in: {}", hooks.elsewhere.join("; "))?;
+    }
+    Ok(())
 }

@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     arch::Arch,
-    bench::overhead::{self, Overhead},
+    bench::{
+        overhead::{self, Overhead, Part, Programs},
+        sets,
+    },
     build,
     commands::KERNELS_HELP,
     kernels::{Kernel, Sources, Unavailable},
@@ -14,7 +17,8 @@ use crate::{
     setup::{BUILD, Voice, ensure, guests},
 };
 
-/// Instructions per page swapped in, in guests that count them: untraced, and with each set of hooks.
+/// Instructions per page swapped in, in guests that count them: untraced, with each set of hooks, with each hook, beside
+/// the dashboard, and with bpftrace.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A full release, or its beginning; may be given several times
@@ -22,8 +26,11 @@ pub(super) struct Args {
     kernel: Vec<String>,
     #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
     kernels: Option<PathBuf>,
-    /// Keep the figures as those that later runs are compared with
-    #[arg(long)]
+    /// What to measure; may be given several times [default: all; with --check: sets]
+    #[arg(long, value_name = "PART", value_enum)]
+    part: Vec<Part>,
+    /// Keep the figures of these kernels as those that later runs are compared with
+    #[arg(long, conflicts_with = "part")]
     keep: bool,
     /// Fail where observing has become dearer than the kept figures allow
     #[arg(long, conflicts_with = "keep")]
@@ -43,24 +50,36 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let kept = if args.check { Some(read(&path)?) } else { None };
     let kernels = obtain(&sources, &args.kernel)?;
     let observer = build::observer_static(Arch::X86_64)?;
+    let parts = parts(args);
+    let spectator = parts.contains(&Part::Screen).then(|| build::spectator_static(Arch::X86_64)).transpose()?;
+    let programs = Programs { observer: &observer, spectator: spectator.as_deref() };
     let mut measured = Vec::new();
     for kernel in kernels {
-        eprintln!("{}: booting, measuring", kernel.release);
-        let figures = overhead::measure(kernel, &observer)?;
-        print!("{}", overhead::table(&figures));
-        measured.push(figures);
+        measured.push(overhead::measure(&kernel, programs, &parts)?);
     }
+    print!("{}", overhead::tables(&measured));
     if args.keep {
-        let text = serde_json::to_string_pretty(&measured).context("cannot write the figures as JSON")? + "\n";
+        // Those of kernels that were not measured stay.
+        let before = if path.exists() { read(&path)? } else { Vec::new() };
+        let all = overhead::kept_with(before, &measured);
+        let text = serde_json::to_string_pretty(&all).context("cannot write the figures as JSON")? + "\n";
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("kept in {}", path.display());
     }
     let Some(kept) = kept else { return Ok(0) };
-    let worse = overhead::worse(&kept, &measured);
+    let worse = sets::worse(&kept, &measured);
     for line in &worse {
         println!("FAIL  {line}");
     }
     Ok(u8::from(!worse.is_empty()))
+}
+
+/// What is measured unless told: a check compares sets only.
+fn parts(args: &Args) -> Vec<Part> {
+    if !args.part.is_empty() {
+        return args.part.clone();
+    }
+    if args.check { vec![Part::Sets] } else { Part::ALL.to_vec() }
 }
 
 /// The kernels that can be had; the others are skipped by name.

@@ -45,6 +45,29 @@ fn only(row: &Value, path: &str) -> Result<(), String> {
     ensure(right, || format!("{direct} pages were read past the swap cache, {cached} into it; all were to be {path}"))
 }
 
+/// Each hook that a swap-in passes ran once for each page (where an entry loses references one by one: as often), and has
+/// its figures; the hooks on contended ways were not passed.
+pub(super) fn hooks(_era: Era, finished: &Finished) -> Checked {
+    finished.expect_code(0)?;
+    let value = finished.json()?;
+    let rows = value.pointer("/hooks/rows").and_then(Value::as_array).ok_or("no rows for hooks")?;
+    let name = |row: &Value| row.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let runs = |row: &Value| row.get("runs").and_then(Value::as_f64).unwrap_or_default();
+    for begin in ["flight begin: ", "flight end: "] {
+        let row = rows.iter().find(|row| name(row).starts_with(begin)).ok_or_else(|| format!("no row {begin}"))?;
+        ensure((runs(row) - 1.0).abs() < 0.01, || format!("{begin}it ran {} times a page", runs(row)))?;
+    }
+    for row in rows {
+        // Whatever they are: this machine may stop a guest in the middle of an empty program.
+        let has = |figure| row.get(figure).is_some_and(Value::is_f64);
+        ensure(has("empty_ns") && has("body_ns"), || format!("{}: no figures", name(row)))?;
+    }
+    let elsewhere = value.pointer("/hooks/elsewhere").map(Value::to_string).unwrap_or_default();
+    ensure(elsewhere.contains("lock try: "), || format!("passed by none: {elsewhere}"))?;
+    let all = rows.last().filter(|row| name(row) == "all hooks").ok_or("no row for all hooks")?;
+    Ok(format!("{} rows; all hooks together ran {:.2} times a page", rows.len(), runs(all)))
+}
+
 /// Exit codes in order; and nothing behind them.
 pub(super) fn refused(_era: Era, finished: &Finished) -> Checked {
     let lines: Vec<&str> = finished.stdout.lines().collect();
@@ -94,6 +117,21 @@ mod tests {
         assert!(rows(Era::NoBypass, &ran(&all((0, 9), (0, 9)), "")).is_ok());
         assert!(rows(Era::Pinned, &ran(&all((9, 0), (0, 9)).replace("contended 1%\"", "x\""), "")).is_err());
         assert!(rows(Era::Pinned, &ran(&all((9, 0), (0, 9)).replace("\"overlaps\":3", "\"overlaps\":0"), "")).is_err());
+    }
+
+    #[test]
+    fn a_hook_must_have_run_once_a_page() {
+        let told = |runs: f64, elsewhere: &str| {
+            let row =
+                |name: &str| serde_json::json!({ "name": name, "runs": runs, "empty_ns": 120.0, "body_ns": 200.0 });
+            let rows = ["flight begin: fentry x", "flight end: fexit x", "all hooks"].map(row);
+            let hooks = serde_json::json!({ "rows": rows, "elsewhere": [elsewhere] });
+            ran(&serde_json::json!({ "hooks": hooks }).to_string(), "")
+        };
+        assert!(hooks(Era::Pinned, &told(1.0, "lock try: fentry y")).is_ok());
+        assert!(hooks(Era::Pinned, &told(0.9, "lock try: fentry y")).is_err());
+        assert!(hooks(Era::Pinned, &told(1.0, "")).is_err());
+        assert!(hooks(Era::Pinned, &ran("{}", "")).is_err());
     }
 
     #[test]

@@ -1,0 +1,54 @@
+//! Tables as the pages under docs/ have them.
+
+use std::fmt::Write as _;
+
+/// A table: its head, of which the first `words` columns hold words and the others numbers, and its rows.
+pub(super) fn table(head: &[&str], words: usize, rows: &[Vec<String>]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(&head.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let rules = (0..head.len()).map(|column| if column < words { "---" } else { "---:" });
+    // Writing into a String cannot fail.
+    let _ = writeln!(text, "|{}|", rules.collect::<Vec<_>>().join("|"));
+    for row in rows {
+        text += &line(row);
+    }
+    text
+}
+
+/// A whole number, its digits in groups of three.
+pub(super) fn whole(number: f64) -> String {
+    let digits = format!("{:.0}", number.abs());
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    if number <= -0.5 { format!("-{text}") } else { text }
+}
+
+/// A share of 1 as percent.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.2}%", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_from_the_end() {
+        for (number, text) in
+            [(0.2, "0"), (-0.2, "0"), (999.6, "1 000"), (-1_234.0, "-1 234"), (20_067_544.0, "20 067 544")]
+        {
+            assert_eq!(whole(number), text);
+        }
+    }
+
+    #[test]
+    fn words_are_left_and_numbers_right() {
+        let rows = [vec!["a".to_owned(), "1".to_owned()]];
+        assert_eq!(table(&["x", "n"], 1, &rows), "| x | n |\n|---|---:|\n| a | 1 |\n");
+    }
+}
