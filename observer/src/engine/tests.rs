@@ -130,6 +130,23 @@ fn a_change_that_shows_in_a_flight_before_its_own_record_is_no_loss() {
 }
 
 #[test]
+fn a_flight_is_not_judged_before_what_its_numbers_speak_of_can_have_come() {
+    // Else each would take one of the few places for readers in doubt.
+    let mut events = aba();
+    if let Event::Changed(handed_out) = &mut events[2] {
+        handed_out.at = BEFORE_JUDGING / 2;
+    }
+    let mut engine = Engine::default();
+    for event in events {
+        engine.feed(event);
+    }
+    engine.advance(BEFORE_JUDGING / 4 + HOLD_BACK);
+    assert_eq!((engine.unjudged.len(), engine.doubts.len()), (2, 0));
+    engine.finish();
+    assert_eq!((engine.report().verdicts.stale_install, engine.report().losses.incomplete_readers), (1, 0));
+}
+
+#[test]
 fn a_change_that_is_told_long_after_its_number_showed_is_waited_for() {
     // Seen on 5.10 with more virtual CPUs than the host had: the program lost its CPU for longer than flights are held.
     for (late, told) in [(500_000_000, (1, 0)), (3_000_000_000, (0, 1))] {
