@@ -24,7 +24,7 @@ pub(super) const SAMPLE_FINDINGS: Step = Step {
     name: "sample-findings",
     command: "for try in 1 2 3; do observer stress storm --duration 40s --json >/tmp/all 2>/dev/null & sleep 6; \
               observer record --sample 1/4 --json --duration 25s >/tmp/part 2>/dev/null; wait; \
-              [ $(grep -c '\"reader\"' /tmp/part) -ge 5 ] && break; done; cat /tmp/all /tmp/part; rm -f /tmp/all /tmp/part",
+              [ $(grep -o '\"reader\"' /tmp/part | wc -l) -ge 5 ] && break; done; cat /tmp/all /tmp/part; rm -f /tmp/all /tmp/part",
     check: findings,
 };
 
