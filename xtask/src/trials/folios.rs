@@ -8,7 +8,8 @@ use super::{
 };
 
 /// Folios of 16 pages, first by one thread, then by eight that each want another page of the same folio first. What the kernel
-/// itself counts of such folios goes to standard error in between (from 6.14 on it does).
+/// itself counts of such folios goes to standard error in between (from 6.14 on it does). Comes before every step that turns zswap
+/// on: from then on the kernel reads no large folio in (`zswap_never_enabled`), on or off.
 pub(super) const FOLIOS: Step = Step {
     name: "folios",
     command: "cd /sys/kernel/mm/transparent_hugepage/hugepages-64kB || exit 77; was=$(sed 's/.*\\[\\(.*\\)\\].*/\\1/' enabled); \

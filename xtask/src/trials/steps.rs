@@ -329,7 +329,7 @@ fn of_era(era: Era) -> Vec<Step> {
         // The newest kernels refuse to switch ftrace off (7.3: "Operation not supported").
         Era::NoBypass => {
             let rest = EVERYTHING.iter().filter(|step| step.name != NO_FTRACE.name);
-            [ZSWAP, ZSWAP_COUNTS, HOLD, FOLIOS].iter().chain(&LEAN).chain(rest).copied().collect()
+            [FOLIOS, ZSWAP, ZSWAP_COUNTS, HOLD].iter().chain(&LEAN).chain(rest).copied().collect()
         }
         Era::Pinned => [SHMEM, HOLD, FOLIOS].iter().chain(&LEAN).chain(EVERYTHING).copied().collect(),
         Era::Unfixed => [SAMPLE_FINDINGS].iter().chain(&LEAN).chain(EVERYTHING).copied().collect(),
