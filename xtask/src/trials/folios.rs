@@ -40,12 +40,14 @@ fn check(era: Era, finished: &Finished) -> Checked {
     })?;
     let seen = counts_agree(alone)?;
     let own = tell("pswpin").first().and_then(|pages| pages.as_u64());
-    ensure(Some(seen) == own, || format!("{seen} swap-ins seen, the program measured {own:?}"))?;
+    // Programs that a preemptible kernel has skipped are told; what they would have said is missing.
+    let whole_story = skipped(alone) == 0;
+    ensure(Some(seen) == own || !whole_story, || format!("{seen} swap-ins seen, the program measured {own:?}"))?;
     let flights = number(alone, "/flights/begun")?;
     let whole = tell("folios").first().and_then(|folios| folios.as_u64());
     // A folio is one flight; the kernel's count of them is another witness, where it has one.
     let streamed = number(alone, "/flights/streamed")?;
-    ensure(whole.is_none_or(|whole| whole > 0 && whole == streamed), || {
+    ensure(whole.is_none_or(|whole| whole > 0 && (whole == streamed || !whole_story)), || {
         format!("{streamed} flights of ranges, the kernel counted {whole:?} folios")
     })?;
     ensure(flights < seen, || format!("{flights} flights for {seen} pages: no folio was read in as a whole"))?;
