@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     counted::Counted,
-    markdown::{percent, table, whole},
+    markdown::table,
     overhead::Overhead,
     sets::{self, Row, Told, WORKLOAD},
 };
@@ -164,23 +164,14 @@ pub(super) fn tables(all: &[Overhead]) -> String {
 }
 
 fn cells(kernel: &str, row: &Beside) -> Vec<String> {
-    let row = match row {
-        Beside::Measured(row) => row,
+    match row {
+        Beside::Measured(row) => sets::figures(kernel, row),
         Beside::Refused { name, why } => {
             let mut cells = vec![kernel.to_owned(), format!("{name}: not measured: {why}")];
             cells.extend(["-"; 5].map(str::to_owned));
-            return cells;
+            cells
         }
-    };
-    vec![
-        kernel.to_owned(),
-        row.name.clone(),
-        whole(row.untraced),
-        whole(row.observed),
-        whole(row.added()),
-        format!("{:.3}", row.observed / row.untraced),
-        percent(row.spread),
-    ]
+    }
 }
 
 #[cfg(test)]

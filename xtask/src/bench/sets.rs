@@ -108,6 +108,13 @@ fn cells(kernel: &str, row: &Row) -> Vec<String> {
         .iter()
         .find(|(name, ..)| *name == row.name)
         .map_or("-", |(.., [old, new])| if kernel.starts_with("5.10.") { old } else { new });
+    let mut cells = figures(kernel, row);
+    cells.extend([over, wanted.to_owned()]);
+    cells
+}
+
+/// What every table of such rows begins with: kernel, name, untraced, observed, added, ratio, spread.
+pub(super) fn figures(kernel: &str, row: &Row) -> Vec<String> {
     vec![
         kernel.to_owned(),
         row.name.clone(),
@@ -116,8 +123,6 @@ fn cells(kernel: &str, row: &Row) -> Vec<String> {
         whole(row.added()),
         format!("{:.3}", row.observed / row.untraced),
         percent(row.spread),
-        over,
-        wanted.to_owned(),
     ]
 }
 
