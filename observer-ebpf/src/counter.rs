@@ -51,7 +51,7 @@ pub struct Counters {
     pub lock_failed: u64,
     /// Flights that found their page locked because their own read was still under way.
     pub lock_own_read: u64,
-    /// Entries freed, in entries.
+    /// Entries freed, in entries; what a flight frees itself, once that flight has ended.
     pub freed: u64,
     /// Entries handed out, in entries.
     pub handed_out: u64,

@@ -52,6 +52,10 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     flight.slot = index;
     flight.entry = entry;
     flight.vmf = vmf as u64;
+    if globals::CAN_COPY.load() == 0 {
+        // Who waits for a lock could not look it up there.
+        flight.mm = space::<M>(vmf);
+    }
     flight.begin = task::now();
     flight.known = slot.changes();
     slot.open();
@@ -77,8 +81,7 @@ fn no_room(tid: u32) {
     warn!(&(), "no room for the flight of task {}", tid);
 }
 
-/// The `mm_struct` of a fault. Looked up for flights that are streamed only: by helper calls that is a tenth of what an
-/// uncontended flight costs.
+/// The `mm_struct` of a fault. Looked up for flights that are streamed only: on kprobes it takes two helper calls.
 ///
 /// Not after the fault has given up the lock of its address space, which it does to wait for the page's lock: its VMA may be
 /// gone then. Such a flight notes its `mm_struct` while it is about to wait ([`crate::lock::failed`]). (6.4 and 6.5 give it up

@@ -29,7 +29,9 @@ pub(crate) fn failed<M: Memory>(page: *const u8) {
     }
     count!(lock_failed);
     // Copied on both backends: what was kept is a number to the verifier.
-    flight.mm = flight::space::<Copied>(flight.vmf as *const u8);
+    if globals::CAN_COPY.load() != 0 {
+        flight.mm = flight::space::<Copied>(flight.vmf as *const u8);
+    }
     flight.lock_try = task::now();
     flight.flags |= F_LOCKED_OUT;
 }
