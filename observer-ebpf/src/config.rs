@@ -54,6 +54,11 @@ pub const WRITE_ENDS: &str = "WRITE_ENDS";
 pub const READS_HOOKED: &str = "READS_HOOKED";
 /// `u32`: 1: the begin of a read past the swap cache is timed; 0: the begin of its flight stands for it.
 pub const READS_TIMED: &str = "READS_TIMED";
+/// `u32`: 1: who has read past the swap cache shows at the end of its flight, by what it returns and by the hook on the way
+/// through the cache; a hook on reads counts those into the cache only.
+pub const DIRECT_BY_END: &str = "DIRECT_BY_END";
+/// `u32`: 1: one hook tells of every reference that goes, and leaves it to a flight's end where nobody else was concerned.
+pub const RELEASES_SPARED: &str = "RELEASES_SPARED";
 /// `u32`: 1: no hook tells of pins, and this kernel takes one for every read past the swap cache.
 pub const PINS_UNTOLD: &str = "PINS_UNTOLD";
 /// `u32`: 1: at least one of those that follow leaves something out.
@@ -88,6 +93,10 @@ pub const WIDEN_ONE_IN: &str = "WIDEN_ONE_IN";
 pub const WIDEN_COMM_LOW: &str = "WIDEN_COMM_LOW";
 /// `u64`: the other 8 bytes.
 pub const WIDEN_COMM_HIGH: &str = "WIDEN_COMM_HIGH";
+
+/// `u32`, which the programs add to and take from: not 0 from the beginning, and they note everything of every flight, as if
+/// something were always happening (docs/decisions/disturbed.md).
+pub const DISTURBED: &str = "DISTURBED";
 
 /// Seats for open flights at most, a power of two: tasks whose numbers are closer than that never share one.
 pub const FLIGHT_SEATS: u32 = 16_384;

@@ -1,6 +1,9 @@
-//! Words of map values, counted up atomically; counters and histograms.
+//! Words of map values and globals, counted up atomically; counters and histograms.
 
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use core::{
+    cell::UnsafeCell,
+    intrinsics::{AtomicOrdering, atomic_xadd},
+};
 
 use observer_ebpf::{
     histogram,
@@ -66,6 +69,24 @@ pub(crate) fn read_u64(value: *const u8, offset: usize) -> u64 {
 pub(crate) fn write_u32(value: *mut u8, offset: usize, n: u32) {
     // SAFETY: as above.
     unsafe { core::ptr::write_volatile(value.wrapping_add(offset).cast(), n) }
+}
+
+/// A number that all programs share. A global: a map of its own would be looked up each time.
+pub(crate) struct Word(UnsafeCell<u32>);
+
+// SAFETY: read and written by single volatile and atomic instructions only.
+unsafe impl Sync for Word {}
+
+impl Word {
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(0))
+    }
+
+    /// Its address, for the functions above.
+    #[inline(always)]
+    pub(crate) fn at(&self) -> *mut u8 {
+        self.0.get().cast()
+    }
 }
 
 /// The counters of this CPU, and its histograms behind them.

@@ -11,7 +11,8 @@ use bytemuck::{Pod, Zeroable};
 pub struct Counters {
     /// Flights begun on a real swap entry and entered in the table.
     pub begun: u64,
-    /// Flights ended. The programs leave it alone, as the sum of the three paths: see [`Counters::with_derived`].
+    /// Flights ended. The programs leave it alone, as the sum of the three paths, and those too, as the sums of their
+    /// histograms: see [`crate::totals::Totals::counted`] and [`Counters::with_derived`].
     pub ended: u64,
     /// Ended flights that installed their page.
     pub installed: u64,

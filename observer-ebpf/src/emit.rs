@@ -3,8 +3,8 @@
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use observer_ebpf::{
     record::{
-        EntryRecord, F_FREED_OWN, F_FREED_SEEN, F_LOCK_ENDED, F_LOCKED_OUT, F_PIN_DROPPED, F_PIN_TRIED, F_PINNED,
-        F_RANGE, F_READ, F_READ_ENDED, F_SPAN_ENDED, F_STREAMED, FlightRecord,
+        EntryRecord, F_FREED_SEEN, F_LOCK_ENDED, F_LOCKED_OUT, F_PIN_DROPPED, F_PIN_TRIED, F_PINNED, F_RANGE, F_READ,
+        F_READ_ENDED, F_SPAN_ENDED, F_STREAMED, FlightRecord,
     },
     seat::{Changes, Flight},
 };
@@ -24,10 +24,8 @@ pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Cha
     let (tid, tgid) = task::ids();
     let (opens, closes) = slot.flights();
     let known = |flag: u32, value: u64| if flags & flag != 0 { value } else { 0 };
-    let own_frees = if flags & F_FREED_OWN != 0 { flight.frees_own } else { 0 };
     // A flight that never reads still tells whether its entry is the one of before.
-    let begin = flight.known.with_frees(own_frees.wrapping_neg());
-    let at_read = if flags & F_READ != 0 { flight.at_read } else { begin };
+    let at_read = if flags & F_READ != 0 { flight.at_read } else { flight.known_at_begin() };
     let at_end = if flags & F_SPAN_ENDED != 0 { flight.at_end } else { changes };
     let (base, nr) = if flags & F_RANGE != 0 { (flight.base, flight.nr) } else { (flight.entry, 1) };
     room.write(FlightRecord {

@@ -7,12 +7,13 @@ use observer_ebpf::{
         F_RANGE, F_SPAN_ENDED,
     },
     seat::Flight,
+    slot,
 };
 
 use crate::{
     count::{add_u32, count},
     emit,
-    filter::Filter,
+    filter::{self, Filter},
     flight::pages,
     flights::flight_of,
     globals,
@@ -72,9 +73,17 @@ pub(crate) fn lost_hold<M: Memory>(si: *const u8, offset: u64, which: u8, left: 
         }
         return;
     }
-    // On the way of every swap-in: one look-up of the flight and of the slot for what both notes want.
+    // On the way of every swap-in: one look-up of the flight and of the slot for what both notes want. If the flight is all
+    // alone, nobody asks for the moment, and the slot's numbers are still those of its begin: its end can tell the rest.
     let Some(slot) = Filter::of(entry) else { return };
     let mut flight = flight_of(task::ids().0);
+    if left == 0
+        && flight.as_deref().is_some_and(|flight| flight.entry == entry)
+        && slot.open_now() == 1
+        && filter::undisturbed()
+    {
+        return;
+    }
     if let Some(flight) = flight.as_deref_mut()
         && flight.entry == entry
     {
@@ -105,15 +114,15 @@ fn freed_one(entry: u64) {
 /// An entry is released by a task that has this flight open. What a flight frees itself is counted at its end.
 #[inline(always)]
 fn freed_by(flight: Option<&mut Flight>, entry: u64, slot: Filter) {
-    let open = slot.open_now();
-    let whose = flight.map_or(Whose::Others, |flight| freed_own(flight, entry, slot, open));
-    let seq = slot.changes().frees().wrapping_add(1);
+    let whose = flight.map_or(Whose::Others, |flight| freed_own(flight, entry, slot));
     slot.freed();
     if !matches!(whose, Whose::Flights) {
         count!(freed);
     }
-    if open > u32::from(!matches!(whose, Whose::Others)) {
-        emit::entry(ENTRY_FREED, entry, seq, slot);
+    // Looked at after the number was raised: who begins in between sees it raised.
+    if slot.open_now() > u32::from(!matches!(whose, Whose::Others)) {
+        filter::disturb(slot::index(entry));
+        emit::entry(ENTRY_FREED, entry, slot.changes().frees(), slot);
     }
 }
 
@@ -131,7 +140,7 @@ enum Whose {
 /// If the running task frees the entry of its own flight: notes the slot's numbers of this moment. From here on the
 /// entry may be handed out to anybody, before the flight even returns, and that is no reuse under this reader.
 #[inline(always)]
-fn freed_own(flight: &mut Flight, entry: u64, slot: Filter, open: u32) -> Whose {
+fn freed_own(flight: &mut Flight, entry: u64, slot: Filter) -> Whose {
     if flight.entry != entry {
         let in_range = flight.flags & F_RANGE != 0 && pin::covers(flight.base, flight.nr, entry);
         return if in_range { Whose::Ranges } else { Whose::Others };
@@ -141,7 +150,7 @@ fn freed_own(flight: &mut Flight, entry: u64, slot: Filter, open: u32) -> Whose 
         flight.frees_own = flight.frees_own.wrapping_add(1);
     } else {
         flight.frees_own = 1;
-        if open > 1 {
+        if slot.open_now() > 1 {
             flight.freed_own = task::now();
             flight.flags |= F_FREED_SEEN;
         }
@@ -256,6 +265,7 @@ fn changed_one(kind: u32, entry: u64) {
     slot.changed();
     let seq = slot.changes().content();
     if slot.open_now() != 0 {
+        filter::disturb(slot::index(entry));
         emit::entry(kind, entry, seq, slot);
     }
 }

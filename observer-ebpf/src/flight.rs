@@ -4,7 +4,7 @@ use aya_log_ebpf::warn;
 use observer_ebpf::{
     record::{
         F_CACHED, F_DIRECT, F_FREED_OWN, F_INSTALLED, F_LOCKED_OUT, F_PIN_LOST, F_PIN_TRIED, F_PINNED, F_RANGE, F_READ,
-        F_READ_ENDED, F_STREAMED, F_THROUGH_CACHE, FLIGHT_CLOSED, FLIGHT_OPENED,
+        F_READ_ENDED, F_SPAN_ENDED, F_STREAMED, F_THROUGH_CACHE, FLIGHT_CLOSED, FLIGHT_OPENED,
     },
     seat::Flight,
     slot,
@@ -13,7 +13,7 @@ use observer_ebpf::{
 use crate::{
     count::{self, count},
     emit::{self, Moment},
-    filter::Filter,
+    filter::{self, Filter},
     flights::{self, Held, Seated, flight_of},
     globals,
     memory::{Copied, Memory},
@@ -56,11 +56,12 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
         // Who waits for a lock could not look it up there.
         flight.mm = space::<M>(vmf);
     }
-    flight.begin = task::now();
-    flight.known = slot.changes();
+    let now = task::now();
+    flight.begin = now;
     slot.open();
-    // After the own add, and both numbers of one moment: of two flights that begin together at least the later one sees
-    // both.
+    // After the own add: who changes something later sees this flight. And both numbers of one moment: of two flights that
+    // begin together at least the later one sees both.
+    flight.known = slot.changes();
     let (opens, closes) = slot.flights();
     flight.opens_begin = opens;
     count!(begun);
@@ -68,7 +69,7 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
         // SAFETY: `address` of a `struct vm_fault`.
         let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
         flight.mm = space::<M>(vmf);
-        let moment = Moment { kind: FLIGHT_OPENED, ts: flight.begin, address, fault_ret: 0 };
+        let moment = Moment { kind: FLIGHT_OPENED, ts: now, address, fault_ret: 0 };
         let changes = flight.known;
         emit::flight(flight, moment, slot, changes);
     }
@@ -104,6 +105,7 @@ fn never_ended(stale: &Flight, tid: u32) {
     warn!(&(), "the last flight of task {} never ended", tid);
     if let Some(slot) = Filter::at(stale.slot) {
         slot.close();
+        filter::calm(stale.slot);
     }
 }
 
@@ -120,15 +122,20 @@ pub(crate) fn through_cache() {
 pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
-    let nr = pages(page, flags);
     let cached = flags & globals::PG_SWAPCACHE.load() != 0;
+    // Who reads past the swap cache is in a flight, whose end will tell.
+    let told = !cached && globals::DIRECT_BY_END.load() != 0;
+    if told && filter::undisturbed() {
+        return;
+    }
+    let nr = pages(page, flags);
     let (tid, tgid) = task::ids();
     let flight = flight_of(tid);
     if flight.is_none() && wanted::filtered() && !(wanted::this_task(tid, tgid) && of_wanted_entry(page)) {
         return;
     }
     // A flight reads neighbours ahead, and those are sampled for themselves.
-    if !wanted::samples() || of_wanted_entry(page) {
+    if !told && (!wanted::samples() || of_wanted_entry(page)) {
         if cached {
             count!(read_cached, u64::from(nr));
         } else {
@@ -237,8 +244,8 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
     if task::pte_present(pte) {
         flags |= F_INSTALLED;
     }
-    let reads_hooked = globals::READS_HOOKED.load() != 0;
-    if !reads_hooked && flags & (F_THROUGH_CACHE | F_CACHED) == 0 && fault_ret & MAJOR != 0 {
+    let by_end = globals::DIRECT_BY_END.load() != 0;
+    if by_end && flags & (F_THROUGH_CACHE | F_CACHED) == 0 && fault_ret & MAJOR != 0 {
         flags |= F_DIRECT;
     }
     let now = task::now();
@@ -256,11 +263,13 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
                 flight.mm = space::<M>(vmf);
             }
             note_untold_pin(flight);
+            note_undisturbed(flight);
             count!(streamed);
             emit::flight(flight, Moment { kind: FLIGHT_CLOSED, ts: now, address, fault_ret }, slot, changes);
+            filter::calm(flight.slot);
         }
     }
-    tally(flags, flight, reads_hooked, now.wrapping_sub(flight.begin));
+    tally(flags, flight, by_end, now.wrapping_sub(flight.begin));
     flights::leave(seat, tid);
 }
 
@@ -277,12 +286,31 @@ fn note_untold_pin(flight: &mut Flight) {
     }
 }
 
+/// What its hooks did not note of a flight, because nothing had changed by then: its read began, and its own release ended
+/// its span, when the slot's numbers were those of its begin.
+#[inline(always)]
+fn note_undisturbed(flight: &mut Flight) {
+    let begin = flight.known_at_begin();
+    if globals::RELEASES_SPARED.load() != 0 && flight.flags & (F_INSTALLED | F_SPAN_ENDED) == F_INSTALLED {
+        flight.at_end = begin;
+        flight.flags |= F_SPAN_ENDED;
+    }
+    if globals::READS_HOOKED.load() != 0 && flight.flags & (F_DIRECT | F_READ) == F_DIRECT {
+        flight.at_read = begin;
+        flight.read_begin = flight.begin;
+        flight.flags |= F_READ;
+    }
+}
+
 /// Counts and times an ended flight by its path. One look-up for all counters: on kernels before 6.10 each is a call.
 #[inline(always)]
-fn tally(flags: u32, flight: &Flight, reads_hooked: bool, ns: u64) {
+fn tally(flags: u32, flight: &Flight, by_end: bool, ns: u64) {
     let Some(counters) = count::here() else { return };
     if flags & F_INSTALLED != 0 {
         count!(counters, installed, 1);
+        if globals::RELEASES_SPARED.load() != 0 && flags & F_SPAN_ENDED == 0 {
+            count!(counters, freed, 1);
+        }
     }
     if flags & F_PINNED != 0 {
         count!(counters, pins, 1);
@@ -291,16 +319,16 @@ fn tally(flags: u32, flight: &Flight, reads_hooked: bool, ns: u64) {
         count!(counters, freed, flight.frees_own.into());
     }
     let path = if flags & F_DIRECT != 0 {
-        count!(counters, direct, 1);
-        if !reads_hooked {
-            count!(counters, read_direct, if flags & F_RANGE != 0 { flight.nr.into() } else { 1 });
+        if by_end {
+            count!(counters, read_direct, 1);
+            if flags & F_RANGE != 0 {
+                count!(counters, read_direct, u64::from(flight.nr) - 1);
+            }
         }
         0
     } else if flags & (F_CACHED | F_INSTALLED) != 0 {
-        count!(counters, cached, 1);
         1
     } else {
-        count!(counters, none, 1);
         2
     };
     count::flight_time(counters, path, ns);

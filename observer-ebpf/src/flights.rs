@@ -4,8 +4,6 @@
 //! 6.12). So a flight has a seat in an array, at the low bits of its task's number. Tasks whose numbers end alike want the
 //! same seat: whoever finds it taken goes to a small hash map, which is looked at only while somebody is there.
 
-use core::cell::UnsafeCell;
-
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
     macros::map,
@@ -17,7 +15,7 @@ use observer_ebpf::{
 };
 
 use crate::{
-    count::{add_u32, add_u64, count, read_u32, sub_u32, write_u32},
+    count::{Word, add_u32, add_u64, count, read_u32, sub_u32, write_u32},
     globals,
 };
 
@@ -28,13 +26,8 @@ static FLIGHTS: Array<Seat> = Array::with_max_entries(config::FLIGHT_SEATS, 0);
 #[map]
 static SPILLED: HashMap<u32, Seat> = HashMap::with_max_entries(4_096, 0);
 
-/// How many there are. A global: a map of its own would be looked up at each flight's begin.
-static SPILLS: Spills = Spills(UnsafeCell::new(0));
-
-struct Spills(UnsafeCell<u32>);
-
-// SAFETY: read and written by single volatile and atomic instructions only.
-unsafe impl Sync for Spills {}
+/// How many there are.
+static SPILLS: Word = Word::new();
 
 /// What a task that begins a flight gets.
 pub(crate) enum Seated {
@@ -107,7 +100,7 @@ pub(crate) fn leave(seat: Option<*mut Seat>, tid: u32) {
         let claim_and_owner = u64::from(mark(tid)) << 32 | 1;
         add_u64(seat.cast(), core::mem::offset_of!(Seat, claims), claim_and_owner.wrapping_neg());
     } else if SPILLED.remove(tid).is_ok() {
-        sub_u32(SPILLS.0.get().cast(), 0, 1);
+        sub_u32(SPILLS.at(), 0, 1);
     }
 }
 
@@ -117,10 +110,10 @@ fn spill(tid: u32) -> bool {
     // SAFETY: integers only, for which zeroes are valid.
     let empty: Seat = unsafe { core::mem::zeroed() };
     // Raised first: whoever sees the flight there must look there.
-    add_u32(SPILLS.0.get().cast(), 0, 1);
+    add_u32(SPILLS.at(), 0, 1);
     let made = SPILLED.insert(tid, empty, u64::from(BPF_NOEXIST)).is_ok();
     if !made {
-        sub_u32(SPILLS.0.get().cast(), 0, 1);
+        sub_u32(SPILLS.at(), 0, 1);
         count!(lost_table_full);
     }
     made
@@ -144,7 +137,7 @@ fn owner(seat: *const Seat) -> u32 {
 
 #[inline(always)]
 fn spills() -> u32 {
-    read_u32(SPILLS.0.get().cast(), 0)
+    read_u32(SPILLS.at(), 0)
 }
 
 #[inline(always)]

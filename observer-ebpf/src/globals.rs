@@ -37,6 +37,8 @@ globals! {
     WRITE_ENDS: u32 = 0;
     READS_HOOKED: u32 = 1;
     READS_TIMED: u32 = 1;
+    DIRECT_BY_END: u32 = 0;
+    RELEASES_SPARED: u32 = 0;
     PINS_UNTOLD: u32 = 0;
     FILTERED: u32 = 0;
     WATCH: u32 = 0;

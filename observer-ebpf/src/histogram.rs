@@ -1,8 +1,4 @@
 //! Log-linear buckets for the durations that are timed in the kernel: 32 per octave, so an error of at most 1/32.
-#![expect(
-    clippy::cast_possible_truncation,
-    reason = "bounded by the shifts before; `try_from` would cost on the hot path"
-)]
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
 /// Buckets in an octave, as a power of two.
@@ -11,28 +7,31 @@ pub const GROUPING: u32 = 5;
 pub const MAX_POWER: u32 = 40;
 /// Number of buckets of one histogram.
 pub const BUCKETS: u32 = ((MAX_POWER - GROUPING) << GROUPING) + (1 << GROUPING);
+/// The last bucket.
+const LAST: u64 = BUCKETS as u64 - 1;
 /// Histograms kept, one per path: `direct`, `cached`, `none`, in this order.
 pub const PATHS: u32 = 3;
 
-/// Bucket of a duration in nanoseconds, in `0..BUCKETS`. By shifts and comparisons only: it runs on the hot path.
+/// Bucket of a duration in nanoseconds, in `0..BUCKETS`. By shifts and comparisons only, and of 64
+/// bits only, which cost no cutting off: it runs on the hot path.
 #[inline(always)]
-pub fn bucket(ns: u64) -> u32 {
+pub fn bucket(ns: u64) -> u64 {
     if ns < (1 << GROUPING) {
-        return ns as u32;
+        return ns;
     }
     if ns >> MAX_POWER != 0 {
-        return BUCKETS - 1;
+        return LAST;
     }
-    let shift = log2(ns) - GROUPING;
+    let shift = log2(ns) - u64::from(GROUPING);
     // The leading one stays in and counts as the octave's base.
-    (shift << GROUPING) + (ns >> shift) as u32
+    (shift << GROUPING) + (ns >> shift)
 }
 
 /// Position of the highest bit of a number from 32 to below 2^40, by comparisons, four octaves at a time: the target has no
 /// instruction for it. Swap-ins take 4 us to 1 ms, so these octaves come first; who is found last has taken a second, and can
 /// wait. (By halving it is 40 instructions more: what is left of the number must be moved at each step, on either branch.)
 #[inline(always)]
-const fn log2(ns: u64) -> u32 {
+const fn log2(ns: u64) -> u64 {
     if ns >> 16 == 0 {
         if ns >> 12 != 0 {
             four::<12>(ns)
@@ -58,7 +57,7 @@ const fn log2(ns: u64) -> u32 {
 
 /// The same of a number whose highest bit is one of four from `LOW` on.
 #[inline(always)]
-const fn four<const LOW: u32>(ns: u64) -> u32 {
+const fn four<const LOW: u64>(ns: u64) -> u64 {
     if ns < 1 << (LOW + 2) {
         if ns < 1 << (LOW + 1) { LOW } else { LOW + 1 }
     } else if ns < 1 << (LOW + 3) {
@@ -69,15 +68,15 @@ const fn four<const LOW: u32>(ns: u64) -> u32 {
 }
 
 /// Smallest and largest duration, in nanoseconds, that [`bucket`] puts into bucket `index`; the last one is open-ended.
-pub fn bounds(index: u32) -> (u64, u64) {
+pub const fn bounds(index: u64) -> (u64, u64) {
     let per_octave = 1 << GROUPING;
     if index < per_octave {
-        return (u64::from(index), u64::from(index));
+        return (index, index);
     }
     let shift = (index >> GROUPING) - 1;
-    let mantissa = u64::from(index & (per_octave - 1)) + u64::from(per_octave);
+    let mantissa = (index & (per_octave - 1)) + per_octave;
     let low = mantissa << shift;
-    if index >= BUCKETS - 1 {
+    if index >= LAST {
         return (low, u64::MAX);
     }
     (low, low + (1 << shift) - 1)
@@ -89,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_bucket_holds_exactly_its_bounds() {
-        for index in 0..BUCKETS {
+        for index in 0..=LAST {
             let (low, high) = bounds(index);
             assert_eq!(bucket(low), index, "low bound of {index}");
             assert_eq!(bucket(high), index, "high bound of {index}");
@@ -98,7 +97,7 @@ mod tests {
 
     #[test]
     fn buckets_are_contiguous_and_narrow() {
-        for index in 1..BUCKETS - 1 {
+        for index in 1..LAST {
             let (low, high) = bounds(index);
             assert_eq!(bounds(index - 1).1 + 1, low);
             assert!((high - low) * 32 <= low.max(32), "bucket {index} is wider than 1/32");

@@ -67,6 +67,15 @@ pub struct Flight {
     pub pin_pending: u32,
 }
 
+impl Flight {
+    /// The slot's changes when it began.
+    #[must_use]
+    pub const fn known_at_begin(&self) -> Changes {
+        let own = if self.flags & crate::record::F_FREED_OWN != 0 { self.frees_own } else { 0 };
+        self.known.with_frees(own.wrapping_neg())
+    }
+}
+
 /// Two numbers of a slot that are read, kept and compared together, as one word.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

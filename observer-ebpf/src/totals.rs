@@ -18,6 +18,18 @@ pub struct Totals {
     pub flight_times: [u64; BUCKETS],
 }
 
+impl Totals {
+    /// The counters, with those of ended flights that the histograms hold.
+    #[must_use]
+    pub fn counted(&self) -> Counters {
+        let of_path = |path: usize| {
+            let buckets = self.flight_times.iter().skip(path * histogram::BUCKETS as usize);
+            buckets.take(histogram::BUCKETS as usize).sum()
+        };
+        Counters { direct: of_path(0), cached: of_path(1), none: of_path(2), ..self.counters }
+    }
+}
+
 // SAFETY: `Pod` of bytemuck, derived above, asserts the same: any bit pattern is valid and there is no padding.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Totals {}

@@ -12,7 +12,7 @@ use crate::{
         plan::{Meaning, Plan, State},
         vmstat::Vmstat,
     },
-    probe::{LoadError, Options, Probes, Slots},
+    probe::{LoadError, Notes, Options, Probes, Slots},
     setup::{Refusal, at_attach},
     stress::{
         StressError,
@@ -139,7 +139,7 @@ fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
     for page in 0..PAGES {
         memory.fill(page, memory.address(page));
     }
-    let mut probes = Probes::attach(plan, &Options { watch: true, ..Options::default() })
+    let mut probes = Probes::attach(plan, &Options { watch: true, notes: Notes::Everything, ..Options::default() })
         .map_err(|error| SelfTestError::Attach(at_attach(error)))?;
     probes.watch(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())?;
     let entries = page_all_out(&memory, PAGES)?;

@@ -23,7 +23,7 @@ use crate::{
     kernel::{swaps, tree::Tree},
     launch::{Launch, Launched},
     outcome::{self, Clocks, Context, Kernel, Outcome, Swap},
-    probe::{self, Options, Probes, Widen},
+    probe::{self, Notes, Options, Probes, Widen},
     session::{self, Onlooker},
     setup::{Ready, at_attach},
 };
@@ -67,6 +67,7 @@ impl Planned {
                 .filter(|delay| !delay.is_zero())
                 .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
             program_stats: args.program_stats,
+            notes: Notes::Asked,
             log: log::log_enabled!(log::Level::Debug),
         };
         let budget_ns = args.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX));

@@ -155,6 +155,22 @@ impl Plan {
         self.missing.iter().all(|gap| gap.meaning != Meaning::ReadBegin)
     }
 
+    /// Whether a hook on reads is to tell of them, even where there is none.
+    pub fn hooks_reads(&self) -> bool {
+        self.of(Meaning::ReadBegin).next().is_some() || !self.tells_reads()
+    }
+
+    /// Whether who has read past the swap cache shows at the end of its flight: where reads are not hooked, and where the
+    /// hook need not run through for such a read (docs/decisions/lean.md).
+    pub fn direct_by_end(&self) -> bool {
+        !self.hooks_reads() || self.set == HookSet::Lean && self.of(Meaning::CacheRead).next().is_some()
+    }
+
+    /// Whether one hook tells of every reference to an entry that goes, released with it or not.
+    pub fn tells_every_reference(&self) -> bool {
+        self.hooks.iter().any(|hook| hook.program == spare::TELLS_BOTH)
+    }
+
     /// The hook on the begin of reads, attached or spared.
     pub fn read_hook(&self) -> Option<&Hook> {
         let spared = self.spared.iter().map(|spared| &spared.hook);

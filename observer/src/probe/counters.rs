@@ -46,7 +46,7 @@ pub(super) fn sum(map: &PerCpuArray<MapData, Totals>) -> Result<Counters, MapErr
     let values = map.get(&0, 0)?;
     let mut words = [0u64; size_of::<Counters>() / 8];
     for cpu in values.iter() {
-        let cpu: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&cpu.counters));
+        let cpu: [u64; size_of::<Counters>() / 8] = bytemuck::cast(cpu.counted());
         for (sum, value) in words.iter_mut().zip(cpu) {
             *sum += value;
         }
@@ -63,7 +63,7 @@ pub(super) fn flight_times(map: &PerCpuArray<MapData, Totals>) -> Result<FlightT
         for (bucket, place) in (0..histogram::BUCKETS).zip(&mut places) {
             let count: u64 = values.iter().filter_map(|cpu| cpu.flight_times.get(place)).sum();
             if count != 0 {
-                let (low, high) = histogram::bounds(bucket);
+                let (low, high) = histogram::bounds(bucket.into());
                 let middle = low + (high.min(low.saturating_mul(2)) - low) / 2;
                 histogram.saturating_record_n(middle, count);
             }

@@ -21,7 +21,7 @@ pub use cost::{SelfCost, UserTime, percent};
 pub use counters::{FlightTimes, Skipped, Snapshot};
 pub use decode::{DecodeError, decode};
 pub use error::LoadError;
-pub use options::{Only, Options, WATCHED_TASKS, Widen};
+pub use options::{Notes, Only, Options, WATCHED_TASKS, Widen};
 pub use part::{Part, Runs};
 pub use pin_price::{PinPrice, Timed};
 pub use probes::{Probes, Slots};

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use aya::{Ebpf, EbpfLoader, maps::CgroupArray};
 use observer_ebpf::{self as abi, config, sample};
 
-use super::{LoadError, OBJECT, Options, Widen, trial};
+use super::{LoadError, Notes, OBJECT, Options, Widen, trial};
 use crate::kernel::plan::{HookSet, Meaning, Plan};
 
 /// Before 5.11 maps are charged to `RLIMIT_MEMLOCK`. Only this process's limit is lifted; where that is not allowed, the
@@ -29,7 +29,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     lift_memlock_limit();
     let offsets = &plan.offsets;
     let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 27] = [
+    let words: [(&str, u32); 29] = [
         (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
         (config::VMF_ADDRESS, offsets.vmf_address),
         (config::VMF_VMA, offsets.vmf_vma),
@@ -47,8 +47,10 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::TASK_PID, offsets.task_pid),
         (config::CAN_COPY, u32::from(offsets.copy)),
         (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
-        (config::READS_HOOKED, u32::from(plan.of(Meaning::ReadBegin).next().is_some() || !plan.tells_reads())),
+        (config::READS_HOOKED, u32::from(plan.hooks_reads())),
         (config::READS_TIMED, u32::from(plan.set == HookSet::Full)),
+        (config::DIRECT_BY_END, u32::from(plan.direct_by_end())),
+        (config::RELEASES_SPARED, u32::from(plan.tells_every_reference())),
         (config::PINS_UNTOLD, u32::from(plan.pins_untold())),
         (config::FILTERED, u32::from(options.watch || options.only.is_something() || options.sample_one_in > 1)),
         (config::SAMPLE_SHIFT, if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 }),
@@ -86,6 +88,8 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     for (name, value) in &long_words {
         loader.override_global(name, value, true);
     }
+    let disturbed = u32::from(options.notes == Notes::Everything);
+    loader.override_global(config::DISTURBED, &disturbed, true);
     loader.map_max_entries(abi::MAP_FLIGHTS, options.flight_seats.clamp(1, config::FLIGHT_SEATS));
     loader.override_global(aya_log::LEVEL, &log_level, false).map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
     if options.widen.is_none() {

@@ -64,8 +64,20 @@ pub struct Options {
     pub widen: Option<Widen>,
     /// Let the kernel count run times of the programs, which makes each run a little dearer.
     pub program_stats: bool,
+    /// How much the programs note.
+    pub notes: Notes,
     /// Let programs log, through the `log` crate.
     pub log: bool,
+}
+
+/// How much the programs note of a flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notes {
+    /// What somebody may ask for (docs/decisions/disturbed.md).
+    #[default]
+    Asked,
+    /// Everything: then each hook shows that its program runs.
+    Everything,
 }
 
 impl Default for Options {
@@ -79,6 +91,7 @@ impl Default for Options {
             flight_seats: config::FLIGHT_SEATS,
             widen: None,
             program_stats: false,
+            notes: Notes::default(),
             log: false,
         }
     }

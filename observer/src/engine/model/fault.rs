@@ -127,14 +127,15 @@ impl Faulter {
         self.truth.changed |= self.truth.exposed && self.slot == slot;
     }
 
-    pub(super) fn key(&self, hooks: [u8; 2]) -> [u8; 11] {
+    pub(super) fn key(&self, hooks: [u8; 3]) -> [u8; 12] {
         let Truth { exposed, freed, changed, changed_before, installed, lost, in_write } = self.truth;
         let bits = [exposed, freed, changed, changed_before, installed, lost, in_write, self.pinned];
         let truth = bits.iter().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         let range = self.base << 4 | self.nr;
-        let [flags, evidence] = hooks;
+        let [flags, evidence, spared] = hooks;
         let waits = u8::from(self.tried) << 1 | u8::from(self.woken);
-        [self.pc as u8, self.pte, self.faults, self.slot, range, self.page, self.version, truth, waits, flags, evidence]
+        let Self { pc, pte, faults, slot, page, version, .. } = *self;
+        [pc as u8, pte, faults, slot, range, page, version, truth, waits, flags, evidence, spared]
     }
 
     fn range(&self) -> std::ops::Range<u8> {
@@ -298,7 +299,8 @@ impl World {
     /// `swap_free`, as far as it only counts.
     pub(super) fn drop_count(&mut self, tid: Tid, slot: u8) {
         self.slots[usize::from(slot)].count -= 1;
-        self.hooks.count_dropped(tid, slot);
+        let released = self.slots[usize::from(slot)].is_free();
+        self.hooks.count_dropped(tid, slot, released);
     }
 
     fn map(&mut self, tid: Tid, pte: u8, version: u8) {

@@ -16,6 +16,7 @@ struct Filter {
     closes: u32,
     frees: u32,
     changes: u32,
+    disturbed: bool,
 }
 
 impl Filter {
@@ -39,6 +40,9 @@ struct Open {
     streamed: bool,
     /// With the hook on the count only.
     dropped_count: bool,
+    /// It has released its entry, or begun to read past the swap cache, and the hook there has noted nothing.
+    spared_release: bool,
+    spared_read: bool,
     /// For merging states only: the last content change of its entry since it began,
     last: Option<ChangeKind>,
     /// and what the records sent so far prove about the flight's read.
@@ -53,7 +57,11 @@ const IN_TRANSIT: u8 = 1 << 4;
 impl Open {
     /// Whether its span has been closed before it returned.
     fn is_over(&self) -> bool {
-        self.frees_own != 0 || self.dropped_count
+        self.frees_own != 0 || self.dropped_count || self.spared_release
+    }
+
+    fn has_read(&self) -> bool {
+        self.flight.read_begin.is_some() || self.spared_read
     }
 }
 
@@ -64,6 +72,7 @@ pub(super) struct Hooks {
     flights: [Option<Open>; FAULTERS],
     shared_slot: bool,
     count_hook: bool,
+    lean: bool,
 }
 
 fn task(tid: Tid) -> Task {
@@ -82,6 +91,7 @@ impl Hooks {
             flights: [const { None }; FAULTERS],
             shared_slot: config.shared_slot,
             count_hook: config.count_hook,
+            lean: config.lean,
         }
     }
 
@@ -103,8 +113,8 @@ impl Hooks {
         let filter = self.filter_of(slot);
         let now = log.now();
         let filter = &mut self.filter[filter];
-        let (frees_begin, changes_begin) = (filter.frees, filter.changes);
         filter.opens += 1;
+        let (frees_begin, changes_begin) = (filter.frees, filter.changes);
         let opens_begin = filter.opens;
         let mut flight =
             Flight { entry, base: entry, nr: 1, address, mm, task: task(tid), begin: now, ..Flight::default() };
@@ -120,6 +130,8 @@ impl Hooks {
             frees_own: 0,
             streamed: false,
             dropped_count: false,
+            spared_release: false,
+            spared_read: false,
             last: None,
             evidence: 0,
         };
@@ -132,8 +144,13 @@ impl Hooks {
 
     pub(super) fn read_begin(&mut self, tid: Tid, cached: bool, base: u8, nr: u8, log: &mut Log) {
         let (base, now) = (self.entry(base), log.now());
+        let undisturbed = self.undisturbed();
         let Some(open) = &mut self.flights[usize::from(tid)] else { return };
         if open.flight.read_begin.is_some() {
+            return;
+        }
+        if self.lean && !cached && undisturbed {
+            open.spared_read = true;
             return;
         }
         open.flight.path = if cached { Path::Cached } else { Path::Direct };
@@ -193,12 +210,23 @@ impl Hooks {
         }
     }
 
+    /// Whether nothing has changed under a flight that may still be open.
+    fn undisturbed(&self) -> bool {
+        self.filter.iter().all(|filter| !filter.disturbed)
+    }
+
     pub(super) fn freed(&mut self, by: Tid, slot: u8, log: &mut Log) {
         let (entry, filter) = (self.entry(slot), self.filter_of(slot));
+        let flight = self.flights.get(usize::from(by)).and_then(Option::as_ref);
+        if flight.is_some_and(|open| open.spared_release && open.flight.entry == entry) {
+            // One hook for the reference and the release, and it has returned.
+            return;
+        }
         let open = self.filter[filter].open_now();
         let own = open != 0 && self.freed_own(by, entry, open, log);
         self.filter[filter].frees += 1;
         if open > u32::from(own) {
+            self.filter[filter].disturbed = true;
             let seq = self.filter[filter].frees;
             self.tell(ChangeKind::Freed, entry, seq, by, log);
         }
@@ -227,15 +255,21 @@ impl Hooks {
 
     /// `swap_free` in a flight, just after its page was mapped: hooked on unfixed kernels only. From here on nothing that
     /// happens to the entry is under this reader, even if somebody else's reference keeps it from being released.
-    pub(super) fn count_dropped(&mut self, tid: Tid, slot: u8) {
+    /// `released`: nobody holds the entry any more; the same hook tells that.
+    pub(super) fn count_dropped(&mut self, tid: Tid, slot: u8, released: bool) {
         if !self.count_hook {
             return;
         }
         let (entry, filter) = (self.entry(slot), self.filter[self.filter_of(slot)]);
+        let alone = filter.open_now() == 1 && self.undisturbed();
         if let Some(open) = &mut self.flights[usize::from(tid)]
             && open.flight.entry == entry
             && !open.is_over()
         {
+            if released && alone {
+                open.spared_release = true;
+                return;
+            }
             open.dropped_count = true;
             (open.flight.frees.at_end, open.flight.changes.at_end) = (filter.frees, filter.changes);
         }
@@ -252,6 +286,7 @@ impl Hooks {
         let (entry, filter) = (self.entry(slot), self.filter_of(slot));
         self.filter[filter].changes += 1;
         if self.filter[filter].open_now() != 0 {
+            self.filter[filter].disturbed = true;
             let seq = self.filter[filter].changes;
             self.tell(kind, entry, seq, by, log);
         }
@@ -262,7 +297,7 @@ impl Hooks {
             let Some(open) = open.as_mut().filter(|open| open.flight.entry == entry && !open.is_over()) else {
                 continue;
             };
-            if open.flight.read_begin.is_none() {
+            if !open.has_read() {
                 open.last = if kind == ChangeKind::Freed { open.last } else { Some(kind) };
             } else if kind != ChangeKind::Freed || tid != usize::from(by) {
                 open.evidence |= UNDER_READ << kind as u8;
@@ -278,22 +313,30 @@ impl Hooks {
         let mut state = self.flights[usize::from(tid)].take().unwrap();
         let filter = self.filter_of(self.slot_of(state.flight.entry));
         let filter = &mut self.filter[filter];
-        let over = state.is_over();
+        let over = state.frees_own != 0 || state.dropped_count;
+        let (frees_begin, changes_begin, spared_read) = (state.frees_begin, state.changes_begin, state.spared_read);
         let flight = &mut state.flight;
         flight.end = log.now();
         flight.installed = installed;
+        // What it returns tells that it has read past the swap cache.
+        if spared_read && flight.read_begin.is_none() {
+            (flight.path, flight.read_begin) = (Path::Direct, Some(flight.begin));
+        }
         if installed && flight.path == Path::None {
             flight.path = Path::Cached;
         }
         if !over {
-            flight.frees.at_end = filter.frees;
-            flight.changes.at_end = filter.changes;
+            // One that has installed its page has released its entry, and has done so undisturbed if that was not noted.
+            let spared = self.count_hook && installed;
+            flight.frees.at_end = if spared { frees_begin } else { filter.frees };
+            flight.changes.at_end = if spared { changes_begin } else { filter.changes };
         }
         filter.closes += 1;
         flight.slot = filter.count();
         let contended = state.streamed || Self::contended(filter, &state);
         if contended {
             log.events.push(Event::Closed(state.flight.clone()));
+            filter.disturbed &= filter.open_now() != 0;
         }
         state.flight
     }
@@ -308,18 +351,19 @@ impl Hooks {
     }
 
     /// What of a flight decides whether and how it will be told: for merging states. All of it only ever turns true.
-    pub(super) fn key(&self, tid: Tid) -> [u8; 2] {
-        let Some(open) = &self.flights[usize::from(tid)] else { return [0, 0] };
+    pub(super) fn key(&self, tid: Tid) -> [u8; 3] {
+        let Some(open) = &self.flights[usize::from(tid)] else { return [0; 3] };
         let filter = &self.filter[self.filter_of(self.slot_of(open.flight.entry))];
         let flags = 1
             | u8::from(open.streamed) << 1
             | u8::from(Self::contended(filter, open)) << 2
             | u8::from(open.frees_own != 0) << 3
-            | u8::from(open.flight.read_begin.is_some()) << 4
+            | u8::from(open.has_read()) << 4
             | u8::from(open.flight.pin.is_some_and(|pin| pin.fails != 0)) << 5
             | u8::from(open.is_over() && open.flight.changes.at_end < open.flight.changes.at_read) << 6
             | u8::from(open.is_over()) << 7;
-        let last = open.last.filter(|_| open.flight.read_begin.is_none()).map_or(0, |kind| 1 + kind as u8);
-        [flags, open.evidence << 3 | last]
+        let last = open.last.filter(|_| !open.has_read()).map_or(0, |kind| 1 + kind as u8);
+        let spared = u8::from(open.spared_release) | u8::from(open.spared_read) << 1;
+        [flags, open.evidence << 3 | last, spared | u8::from(filter.disturbed) << 2]
     }
 }

@@ -52,6 +52,8 @@ struct Config {
     write_hook: WriteHook,
     /// Whether a hook tells when a flight gives up its own reference, just after mapping its page.
     count_hook: bool,
+    /// Whether the hook on reads notes those past the swap cache only where something has changed meanwhile.
+    lean: bool,
     /// Threads that fault on the page.
     faulters: usize,
     /// Faults of each of them at most.
@@ -87,6 +89,7 @@ impl Config {
             kernel,
             write_hook: WriteHook::Both,
             count_hook: matches!(kernel, Kernel::Unfixed),
+            lean: false,
             faulters: 2,
             faults: 1,
             evictions: 0,

@@ -54,7 +54,9 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
             "a flight that does not go through the swap cache reads past it, any other read is added to the swap cache \
              first",
         ),
-        Meaning::CacheRead if !reads_told(state, evidence, hooks) => Some("reads are hooked themselves"),
+        Meaning::CacheRead if !reads_told(state, evidence, hooks) && !parts_reads(state, evidence) => {
+            Some("reads are hooked themselves")
+        }
         Meaning::PinSleep if evidence.set == HookSet::Full && has(Meaning::PinTry) => {
             Some("the hook on the pin tells of who loses it, and with which error")
         }
@@ -66,8 +68,14 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
     }
 }
 
+/// Whether the hook on reads leaves it to the one on the way through the swap cache to tell the two ways apart: where the
+/// lean set cannot do without a hook on reads past the cache.
+fn parts_reads(state: State, evidence: &Evidence<'_>) -> bool {
+    state == State::Unfixed && evidence.set == HookSet::Lean
+}
+
 /// A program that tells of references and releases alike.
-const TELLS_BOTH: &str = "freed_fexit_si_offset_usage";
+pub(super) const TELLS_BOTH: &str = "freed_fexit_si_offset_usage";
 
 /// Whether every read shows without a hook on it: by who goes through the swap cache, by what is added to it, and by which
 /// path a task is on that adds pages outside a flight (zswap adds pages that it does not read). Shmem may read past the
@@ -82,7 +90,7 @@ fn reads_told(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
     };
     let shmem_told =
         lean || hooked(Meaning::PinTry, &["swapcache_prepare"]) && hooked(Meaning::PinPath, &[lean::SHMEM]);
-    state.has(Meaning::CacheRead)
+    state.has(Meaning::PinDrop)
         && hooked(Meaning::CacheRead, &["swapin_readahead"])
         && hooked(Meaning::HandedOut, &["add_to_swap_cache", "swap_cache_add_folio"])
         && shmem_told

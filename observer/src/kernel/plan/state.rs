@@ -48,8 +48,8 @@ impl State {
     /// Whether this meaning exists at all on such a kernel.
     pub const fn has(self, meaning: Meaning) -> bool {
         match meaning {
-            Meaning::PinTry => !matches!(self, Self::NoBypass),
-            Meaning::CacheRead | Meaning::PinSleep | Meaning::PinDrop | Meaning::PinPath => {
+            Meaning::PinTry | Meaning::CacheRead => !matches!(self, Self::NoBypass),
+            Meaning::PinSleep | Meaning::PinDrop | Meaning::PinPath => {
                 matches!(self, Self::PinnedTick | Self::PinnedWaitQueue | Self::Pinned)
             }
             // A pinned reader cannot be overtaken, and without the bypass nobody can.
