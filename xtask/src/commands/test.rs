@@ -1,4 +1,4 @@
-//! `cargo xtask test`: what CI runs.
+//! `cargo xtask test`: what CI runs, in two parts.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Instant};
 
@@ -14,17 +14,18 @@ use crate::{
     setup::{self, BUILD, GUESTS, Voice, ensure},
     trials::{
         self, Programs, Verdict, dashboard,
-        steps::{self, Era, Scope, Step},
+        scope::{self, Scope},
+        steps::{Era, Step},
     },
     vm::Failure,
 };
 
-/// Format, lints, unit tests; what is exported, read with others' programs; the package; then the guests: every kernel's
-/// steps, and what must come out.
+/// Format, lints, unit tests, and guests with an unfixed and a fixed kernel: what shows that the main job works. `rest` is
+/// all else that CI runs.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which tests.
-    #[arg(value_enum, default_value = "all")]
+    #[arg(value_enum, default_value = "main")]
     which: Which,
     /// Only guests with this kernel: a full release, or its beginning.
     #[arg(long, value_name = "V")]
@@ -47,6 +48,11 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Which {
+    /// Format, lints, unit tests; the main steps of an unfixed and a fixed kernel.
+    Main,
+    /// What `main` leaves out: the longest walks of the model, exports, the package, all other steps and kernels, the
+    /// dashboard.
+    Rest,
     /// Format, lints and unit tests.
     Unit,
     /// What is exported, read with programs that others wrote.
@@ -57,20 +63,9 @@ enum Which {
     Guest,
     /// Guests with the dashboard in a pseudo-terminal, and nothing else.
     Dashboard,
-    /// All of it.
+    /// All of it: `main` and `rest`.
     All,
 }
-
-/// The guests that are run, cheapest proof first.
-const GUESTS_RUN: &[(&str, Era, Scope)] = &[
-    ("5.10.223", Era::Unfixed, Scope::Whole),
-    ("6.12.117", Era::Pinned, Scope::Whole),
-    ("6.1.192", Era::Pinned, Scope::Kernel),
-    ("6.18.15", Era::Pinned, Scope::Kernel),
-    ("7.3.4", Era::NoBypass, Scope::Kernel),
-    ("6.12.117", Era::LockedDown, Scope::Whole),
-    ("6.12.117", Era::Integrity, Scope::Whole),
-];
 
 /// Runs the tests.
 ///
@@ -78,13 +73,17 @@ const GUESTS_RUN: &[(&str, Era, Scope)] = &[
 /// When something could not be run at all; a test that fails is told and makes the exit code 1.
 pub fn run(args: &Args) -> Result<u8> {
     ensure(BUILD, Voice::Changes)?;
-    if matches!(args.which, Which::Unit | Which::All) {
+    if matches!(args.which, Which::Unit | Which::Main | Which::All) {
         unit()?;
     }
-    if matches!(args.which, Which::Exports | Which::All) {
+    if matches!(args.which, Which::Rest | Which::All) {
+        let walks = ["test", "--package", "observer", "--lib", "--quiet", "--", "--ignored"];
+        cargo("running the longest walks of the model", &walks, "mend what the tests say")?;
+    }
+    if matches!(args.which, Which::Exports | Which::Rest | Which::All) {
         exports::check(&build::observer_static(Arch::X86_64)?)?;
     }
-    if matches!(args.which, Which::Dist | Which::All) {
+    if matches!(args.which, Which::Dist | Which::Rest | Which::All) {
         eprintln!("making the package");
         dist::make(&[Arch::of_this_machine()?])?;
     }
@@ -163,7 +162,7 @@ fn guests(args: &Args) -> Result<u8> {
     if args.which != Which::Dashboard {
         jobs.extend(step_jobs(args, &sources, wanted.as_deref(), &mut tally)?);
     }
-    if args.step.is_empty() {
+    if args.step.is_empty() && args.which != Which::Main {
         jobs.extend(dashboard_jobs(&sources, wanted.as_deref(), &mut tally)?);
     }
     let built = Built {
@@ -190,12 +189,18 @@ fn guests(args: &Args) -> Result<u8> {
 
 fn step_jobs(args: &Args, sources: &Sources, wanted: Option<&str>, tally: &mut Tally) -> Result<Vec<Job>> {
     let is_wanted = |release: &str| wanted.is_none_or(|wanted| wanted == release);
-    if !GUESTS_RUN.iter().any(|(release, ..)| is_wanted(release)) {
-        let known: Vec<_> = GUESTS_RUN.iter().map(|(release, ..)| *release).collect();
+    let all = scope::guests(Scope::Whole);
+    if !all.iter().any(|(release, ..)| is_wanted(release)) {
+        let known: Vec<_> = all.iter().map(|(release, ..)| *release).collect();
         bail!("no guest test for kernel {}; there are some for {}", wanted.unwrap_or_default(), known.join(", "));
     }
     let mut jobs = Vec::new();
-    for (release, era, scope) in GUESTS_RUN.iter().filter(|(release, ..)| is_wanted(release)) {
+    let guests = match args.which {
+        Which::Main => scope::guests(Scope::Main),
+        Which::Rest => scope::guests(Scope::Rest),
+        _ => scope::guests(Scope::Whole),
+    };
+    for (release, era, scope) in guests.iter().filter(|(release, ..)| is_wanted(release)) {
         // Asked for by name, a kernel gets everything.
         let scope = if wanted.is_some() { Scope::Whole } else { *scope };
         let steps = steps_of(*era, scope, &args.step);
@@ -257,13 +262,13 @@ impl Built {
 /// The steps of a guest, or those of them that are wanted by name.
 fn steps_of(era: Era, scope: Scope, wanted: &[String]) -> Vec<Step> {
     let is_wanted = |step: &Step| wanted.is_empty() || wanted.iter().any(|name| name == step.name);
-    steps::of(era, scope).into_iter().filter(is_wanted).collect()
+    scope::of(era, scope).into_iter().filter(is_wanted).collect()
 }
 
 /// Steps that are wanted, and that no guest has.
 fn unknown_steps(args: &Args) -> Result<()> {
-    let mut all = steps::of(Era::Pinned, Scope::Whole);
-    for step in [Era::Unfixed, Era::NoBypass].into_iter().flat_map(|era| steps::of(era, Scope::Whole)) {
+    let mut all = scope::of(Era::Pinned, Scope::Whole);
+    for step in [Era::Unfixed, Era::NoBypass].into_iter().flat_map(|era| scope::of(era, Scope::Whole)) {
         if all.iter().all(|known| known.name != step.name) {
             all.push(step);
         }

@@ -7,6 +7,7 @@ mod folios;
 pub mod matrix;
 mod price;
 mod sample;
+pub mod scope;
 mod service;
 pub mod steps;
 pub mod table;

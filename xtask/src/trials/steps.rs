@@ -109,6 +109,12 @@ const ONE_SEAT: Step = Step {
     check: checks::crowd,
 };
 
+const LEAN_TARGETED: Step = Step {
+    name: "lean-targeted",
+    command: "observer stress targeted --rounds 200 --hooks lean --json",
+    check: checks::targeted,
+};
+
 /// The same verdicts with the lean hooks, against the same truths.
 const LEAN: [Step; 5] = [
     Step {
@@ -116,11 +122,7 @@ const LEAN: [Step; 5] = [
         command: "observer doctor --self-test --hooks lean --json",
         check: checks::self_test,
     },
-    Step {
-        name: "lean-targeted",
-        command: "observer stress targeted --rounds 200 --hooks lean --json",
-        check: checks::targeted,
-    },
+    LEAN_TARGETED,
     Step {
         name: "lean-storm",
         command: "observer stress storm --duration 20s --hooks lean --json",
@@ -275,54 +277,8 @@ pub const NOTHING_LEFT: Step = Step {
     check: checks::nothing_left,
 };
 
-/// How much a guest runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything.
-    Whole,
-    /// What may come out differently on another kernel of the same era.
-    Kernel,
-}
-
-/// The steps of an era, in order.
-pub fn of(era: Era, scope: Scope) -> Vec<Step> {
-    let steps = of_era(era);
-    match scope {
-        Scope::Whole => steps,
-        Scope::Kernel => steps.into_iter().filter(|step| !is_anywhere(step)).collect(),
-    }
-}
-
-fn is_anywhere(step: &Step) -> bool {
-    ANYWHERE.contains(&step.name) || LEAN.iter().any(|lean| lean.name == step.name)
-}
-
-/// Steps in which the kernel hardly takes part, or that say nothing new where the era's other kernels pass them.
-const ANYWHERE: [&str; 21] = [
-    SAMPLE_COUNTS.name,
-    SAMPLE_FINDINGS.name,
-    BENCH_HOOKS.name,
-    BENCH_REFUSES.name,
-    BENCH_INTERRUPTED.name,
-    NO_KPROBES.name,
-    NO_FTRACE.name,
-    NATURAL.name,
-    RECORDED.name,
-    INDEPENDENT.name,
-    ONE_SEAT.name,
-    FILTERS.name,
-    SERVICE.name,
-    FAILING_COMMAND.name,
-    NO_SUCH_COMMAND.name,
-    CUT_SHORT.name,
-    NOT_ROOT.name,
-    NO_BTF.name,
-    BTF_FILE.name,
-    OTHER_SWAP.name,
-    TERMINATED.name,
-];
-
-fn of_era(era: Era) -> Vec<Step> {
+/// All steps of an era, in order.
+pub(super) fn of_era(era: Era) -> Vec<Step> {
     match era {
         Era::LockedDown => vec![DOCTOR, ATTACHES, REFUSES_KPROBES, NOTHING_LEFT],
         Era::Integrity => vec![DOCTOR, ATTACHES, ATTACHES_KPROBES, NOTHING_LEFT],
@@ -388,12 +344,11 @@ mod tests {
 
     #[test]
     fn steps_have_names_of_their_own_and_fit_a_shell() {
-        let all = of(Era::Unfixed, Scope::Whole);
+        let all = of_era(Era::Unfixed);
         let mut names: Vec<_> = all.iter().map(|step| step.name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all.len());
-        assert_eq!(of(Era::Unfixed, Scope::Kernel).len(), all.len() - ANYWHERE.len() - LEAN.len());
         let script = script(&[Step { name: "x", command: "echo 'a b'", check: checks::doctor }]);
         assert!(script.contains(r"sh -c 'echo '\''a b'\'''"), "{script}");
     }
