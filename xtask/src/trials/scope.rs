@@ -114,5 +114,7 @@ mod tests {
             let parts = of(era, Scope::Main).len() + of(era, Scope::Rest).len();
             assert_eq!(parts, of(era, Scope::Whole).len() + 1);
         }
+        // Nor a guest.
+        assert_eq!(guests(Scope::Rest).len(), guests(Scope::Whole).len());
     }
 }

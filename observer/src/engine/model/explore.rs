@@ -114,3 +114,17 @@ fn tell(path: &[Move], log: &Log) -> String {
     let events: Vec<String> = log.events.iter().map(|event| format!("  {event:?}")).collect();
     format!("after {path:?}\nevents\n{}", events.join("\n"))
 }
+
+/// A state's key in the walk: two multiplicative hashes side by side.
+pub(super) fn fingerprint(bytes: &[u8]) -> u128 {
+    let (mut a, mut b) = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let word = u64::from_le_bytes(word);
+        a = (a ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd).rotate_left(29);
+        b = (b.rotate_left(31) ^ word).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        b ^= b >> 32;
+    }
+    u128::from(a ^ a >> 33) << 64 | u128::from(b)
+}

@@ -3,6 +3,7 @@
 use super::{
     Config, Kernel, WriteHook,
     evict::{Evictor, Stranger},
+    explore::fingerprint,
     fault::Faulter,
     hooks::Hooks,
     log::Log,
@@ -386,18 +387,4 @@ impl World {
     pub(super) fn kernel(&self) -> Kernel {
         self.config.kernel
     }
-}
-
-/// Two multiplicative hashes side by side.
-fn fingerprint(bytes: &[u8]) -> u128 {
-    let (mut a, mut b) = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        let word = u64::from_le_bytes(word);
-        a = (a ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd).rotate_left(29);
-        b = (b.rotate_left(31) ^ word).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        b ^= b >> 32;
-    }
-    u128::from(a ^ a >> 33) << 64 | u128::from(b)
 }

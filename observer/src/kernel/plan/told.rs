@@ -1,0 +1,38 @@
+//! What follows from a plan for the programs: how they are told what is hooked, and what is not.
+
+use super::{HookSet, Meaning, Plan, State, spare};
+
+impl Plan {
+    /// Whether flights may be about several entries at once: large folios are pinned, or shared in the swap cache. Where
+    /// the pin takes one entry, and where there is none yet, each flight reads one.
+    pub fn takes_ranges(&self) -> bool {
+        let one_each = self.of(Meaning::PinTry).any(|hook| hook.program.ends_with("_entry"));
+        self.state != State::Unfixed && !one_each
+    }
+
+    /// Whether direct readers are taken to have the pin, which no hook tells of: on this kernel none reads without it.
+    pub fn pins_untold(&self) -> bool {
+        self.state.has(Meaning::PinDrop) && self.of(Meaning::PinTry).next().is_none()
+    }
+
+    /// Whether every read from a swap device is told of, by a hook on it or without one.
+    pub fn tells_reads(&self) -> bool {
+        self.missing.iter().all(|gap| gap.meaning != Meaning::ReadBegin)
+    }
+
+    /// Whether a hook on reads is to tell of them, even where there is none.
+    pub fn hooks_reads(&self) -> bool {
+        self.of(Meaning::ReadBegin).next().is_some() || !self.tells_reads()
+    }
+
+    /// Whether who has read past the swap cache shows at the end of its flight: where reads are not hooked, and where the
+    /// hook need not run through for such a read (docs/decisions/lean.md).
+    pub fn direct_by_end(&self) -> bool {
+        !self.hooks_reads() || self.set == HookSet::Lean && self.of(Meaning::CacheRead).next().is_some()
+    }
+
+    /// Whether one hook tells of every reference to an entry that goes, released with it or not.
+    pub fn tells_every_reference(&self) -> bool {
+        self.hooks.iter().any(|hook| hook.program == spare::TELLS_BOTH)
+    }
+}
