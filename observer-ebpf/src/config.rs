@@ -54,6 +54,8 @@ pub const WRITE_ENDS: &str = "WRITE_ENDS";
 pub const READS_HOOKED: &str = "READS_HOOKED";
 /// `u32`: 1: the begin of a read past the swap cache is timed; 0: the begin of its flight stands for it.
 pub const READS_TIMED: &str = "READS_TIMED";
+/// `u64`: of the flights one in so many is entered into the histograms of durations, chosen at random, less one; all are counted.
+pub const TIMED_MASK: &str = "TIMED_MASK";
 /// `u32`: 1: who has read past the swap cache shows at the end of its flight, by what it returns and by the hook on the way
 /// through the cache; a hook on reads counts those into the cache only.
 pub const DIRECT_BY_END: &str = "DIRECT_BY_END";
@@ -98,8 +100,14 @@ pub const WIDEN_COMM_HIGH: &str = "WIDEN_COMM_HIGH";
 /// something were always happening (docs/decisions/disturbed.md).
 pub const DISTURBED: &str = "DISTURBED";
 
+/// With lean hooks one flight in so many is timed, a power of two: the clock and the bucket are a tenth of what they cost.
+pub const LEAN_TIMED_ONE_IN: u32 = 8;
+
 /// Seats for open flights at most, a power of two: tasks whose numbers are closer than that never share one.
 pub const FLIGHT_SEATS: u32 = 16_384;
+
+/// Entries in one range at most: a PMD's worth of 4 KiB pages (`SWAPFILE_CLUSTER`).
+pub const LONGEST_RANGE: u32 = 512;
 
 /// Swap types from here on may be migration, device-private, hwpoison or marker entries: `MAX_SWAPFILES` is 24 where all
 /// of those are configured, up to 30 where none is. Real areas beyond 24 are learnt from the entries handed out.

@@ -6,6 +6,7 @@ use core::{
 };
 
 use observer_ebpf::{
+    counter::Counters,
     histogram,
     totals::{BUCKETS, Totals},
 };
@@ -102,6 +103,15 @@ pub(crate) fn add(offset: usize, n: u64) {
         add_u64(counters, offset, n);
     }
 }
+
+/// Counts a flight of a path (as below) whose duration is not entered.
+#[inline(always)]
+pub(crate) fn untimed(here: *mut u8, path: usize) {
+    add_u64(here, core::mem::offset_of!(Counters, direct) + path * size_of::<u64>(), 1);
+}
+
+const _: () = assert!(core::mem::offset_of!(Counters, cached) == core::mem::offset_of!(Counters, direct) + 8);
+const _: () = assert!(core::mem::offset_of!(Counters, none) == core::mem::offset_of!(Counters, direct) + 16);
 
 /// Enters a flight's duration into the histogram of its path (0 `direct`, 1 `cached`, 2 `none`), `here`.
 #[inline(always)]

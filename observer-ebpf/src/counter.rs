@@ -9,12 +9,12 @@ use bytemuck::{Pod, Zeroable};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Counters {
-    /// Flights begun on a real swap entry and entered in the table.
+    /// Flights on real swap entries: those that have ended, and those whose end is known to be missed. The programs leave
+    /// alone this and the next five, which the histograms of ended flights tell: see [`crate::totals::Totals::counted`].
     pub begun: u64,
-    /// Flights ended. The programs leave it alone, as the sum of the three paths, and those too, as the sums of their
-    /// histograms: see [`crate::totals::Totals::counted`] and [`Counters::with_derived`].
+    /// Flights ended, on all paths.
     pub ended: u64,
-    /// Ended flights that installed their page.
+    /// Ended flights that installed their page: all of the first two paths but [`Self::uninstalled`].
     pub installed: u64,
     /// Ended flights, path `direct`.
     pub direct: u64,
@@ -22,11 +22,16 @@ pub struct Counters {
     pub cached: u64,
     /// Ended flights, path `none`.
     pub none: u64,
+    /// Ended flights of the paths `direct` and `cached` that installed no page.
+    pub uninstalled: u64,
+    /// Ended flights that installed their page and that noted when their span ended.
+    pub spans_noted: u64,
     /// Ended flights that were streamed.
     pub streamed: u64,
     /// Calls of `do_swap_page` on entries that are no swap: migration, device-private, hwpoison, markers.
     pub special: u64,
-    /// Pages read from a swap device past the swap cache.
+    /// Pages read from a swap device past the swap cache. Where the ends of flights tell of these reads, the programs count
+    /// of a range what it has beyond one.
     pub read_direct: u64,
     /// Pages read from a swap device into the swap cache.
     pub read_cached: u64,
@@ -52,7 +57,8 @@ pub struct Counters {
     pub lock_failed: u64,
     /// Flights that found their page locked because their own read was still under way.
     pub lock_own_read: u64,
-    /// Entries freed, in entries; what a flight frees itself, once that flight has ended.
+    /// Entries freed, in entries; what a flight frees itself, once that flight has ended. Not what flights have freed while
+    /// nothing was noted of it, see [`crate::totals::Untold`].
     pub freed: u64,
     /// Entries handed out, in entries.
     pub handed_out: u64,
@@ -78,11 +84,11 @@ pub struct Counters {
     pub lost_watch_full: u64,
     /// Loss: kernel memory that should be readable could not be read.
     pub lost_copy: u64,
-    /// Pages that shmem's swap-in pinned outside any flight, where no hook tells of reads: those of [`Self::shmem_cached`]
-    /// it reads into the swap cache, the others past it.
-    pub shmem_pinned: u64,
-    /// Pages that shmem's swap-in added to the swap cache to be read into, likewise.
-    pub shmem_cached: u64,
+    /// Pages pinned outside any flight, where no hook tells of reads: those of [`Self::outside_cached`] are read into the swap
+    /// cache, the others past it (by shmem, 6.14 to 6.19).
+    pub outside_pinned: u64,
+    /// Pages added to the swap cache outside any flight to be read into, likewise.
+    pub outside_cached: u64,
     /// Delays made by the widener.
     pub widened: u64,
     /// Delays that ended before the time asked for, because the loop's bound was reached.
@@ -90,19 +96,6 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Those that the programs need not count because others hold them already.
-    #[must_use]
-    pub const fn with_derived(self) -> Self {
-        // The two are not read in one moment.
-        let past_cache = self.shmem_pinned.saturating_sub(self.shmem_cached);
-        Self {
-            ended: self.direct + self.cached + self.none,
-            read_direct: self.read_direct + past_cache,
-            read_outside: self.read_outside + past_cache,
-            ..self
-        }
-    }
-
     /// These, with what the kernel counts as well (pages read, entries given out and written) as of another moment.
     #[must_use]
     pub const fn with_witnessed_of(self, other: &Self) -> Self {
@@ -121,4 +114,4 @@ impl Counters {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}
 
-const _: () = assert!(size_of::<Counters>() == 37 * 8);
+const _: () = assert!(size_of::<Counters>() == 39 * 8);

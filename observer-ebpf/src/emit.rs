@@ -27,7 +27,7 @@ pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Cha
     // A flight that never reads still tells whether its entry is the one of before.
     let at_read = if flags & F_READ != 0 { flight.at_read } else { flight.known_at_begin() };
     let at_end = if flags & F_SPAN_ENDED != 0 { flight.at_end } else { changes };
-    let (base, nr) = if flags & F_RANGE != 0 { (flight.base, flight.nr) } else { (flight.entry, 1) };
+    let (base, nr) = if flags & F_RANGE != 0 { flight.range() } else { (flight.entry, 1) };
     room.write(FlightRecord {
         kind: of.kind,
         flags: if flags & F_PINNED != 0 { flags | F_PIN_TRIED } else { flags },
@@ -40,8 +40,8 @@ pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Cha
         read_begin: known(F_READ, flight.read_begin),
         read_end: known(F_READ_ENDED, flight.read_end),
         pin_try: known(F_PIN_TRIED | F_PINNED, flight.pin_try),
-        pin_drop: known(F_PIN_DROPPED, flight.pin_drop),
-        freed_own: known(F_FREED_SEEN, flight.freed_own),
+        pin_drop: known(F_PIN_DROPPED, flight.let_go),
+        freed_own: known(F_FREED_SEEN, flight.let_go),
         lock_try: known(F_LOCKED_OUT, flight.lock_try),
         lock_end: known(F_LOCK_ENDED, flight.lock_end),
         cgroup: task::cgroup(),
@@ -49,7 +49,7 @@ pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Cha
         tgid,
         nr,
         fault_ret: of.fault_ret,
-        pin_rc: if flags & (F_PINNED | F_PIN_TRIED) == F_PIN_TRIED { flight.pin_rc } else { 0 },
+        pin_rc: if flags & (F_PINNED | F_PIN_TRIED) == F_PIN_TRIED { flight.pin_rc.into() } else { 0 },
         pin_fails: known(F_PIN_TRIED, flight.pin_fails.into()) as u32,
         opens,
         closes,

@@ -1,7 +1,7 @@
 //! An entry's life as seen from outside: freed, handed out again, written.
 
 use observer_ebpf::{
-    config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE},
+    config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE, LONGEST_RANGE},
     record::{
         ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_COUNT_DROPPED, F_FREED_OWN, F_FREED_SEEN,
         F_RANGE, F_SPAN_ENDED,
@@ -15,15 +15,12 @@ use crate::{
     emit,
     filter::{self, Filter},
     flight::pages,
-    flights::flight_of,
+    flights::{self, flight_of},
     globals,
     maps::{REAL_TYPES, WRITES, Write},
     memory::Memory,
     pin, task,
 };
-
-/// Longest range in one call: a PMD's worth of 4 KiB pages (`SWAPFILE_CLUSTER`).
-const LONGEST: u32 = 512;
 
 /// `nr` entries have lost their last reference and are released.
 #[inline(always)]
@@ -31,7 +28,7 @@ pub(crate) fn freed(entry: u64, nr: u32) {
     if nr == 1 {
         return freed_one(entry);
     }
-    for i in 0..LONGEST {
+    for i in 0..LONGEST_RANGE {
         if i >= nr {
             break;
         }
@@ -73,17 +70,15 @@ pub(crate) fn lost_hold<M: Memory>(si: *const u8, offset: u64, which: u8, left: 
         }
         return;
     }
-    // On the way of every swap-in: one look-up of the flight and of the slot for what both notes want. If the flight is all
-    // alone, nobody asks for the moment, and the slot's numbers are still those of its begin: its end can tell the rest.
-    let Some(slot) = Filter::of(entry) else { return };
-    let mut flight = flight_of(task::ids().0);
-    if left == 0
-        && flight.as_deref().is_some_and(|flight| flight.entry == entry)
-        && slot.open_now() == 1
-        && filter::undisturbed()
-    {
+    // On the way of every swap-in. While nothing is happening nobody asks for the moment, and the slot's numbers are still
+    // those of the flight's begin: its end can tell the rest.
+    let (tid, _) = task::ids();
+    if left == 0 && filter::undisturbed() && flights::is_alone_on(tid, entry) {
         return;
     }
+    let mut flight = flight_of(tid);
+    // One look-up of the slot for what both notes want.
+    let Some(slot) = Filter::of(entry) else { return };
     if let Some(flight) = flight.as_deref_mut()
         && flight.entry == entry
     {
@@ -142,7 +137,8 @@ enum Whose {
 #[inline(always)]
 fn freed_own(flight: &mut Flight, entry: u64, slot: Filter) -> Whose {
     if flight.entry != entry {
-        let in_range = flight.flags & F_RANGE != 0 && pin::covers(flight.base, flight.nr, entry);
+        let (base, nr) = flight.range();
+        let in_range = flight.flags & F_RANGE != 0 && pin::covers(base, nr, entry);
         return if in_range { Whose::Ranges } else { Whose::Others };
     }
     end_span(flight, slot);
@@ -151,7 +147,7 @@ fn freed_own(flight: &mut Flight, entry: u64, slot: Filter) -> Whose {
     } else {
         flight.frees_own = 1;
         if slot.open_now() > 1 {
-            flight.freed_own = task::now();
+            flight.let_go = task::now();
             flight.flags |= F_FREED_SEEN;
         }
     }
@@ -169,7 +165,7 @@ pub(crate) fn count_dropped(entry: u64, nr: u32) {
     if !pin::covers(entry, nr, flight.entry) {
         return;
     }
-    let Some(slot) = Filter::at(flight.slot) else { return };
+    let Some(slot) = Filter::at(flight.slot()) else { return };
     end_span(flight, slot);
     flight.flags |= F_COUNT_DROPPED;
 }
@@ -243,7 +239,7 @@ fn changed(kind: u32, entry: u64, nr: u32) {
     if nr == 1 {
         return changed_one(kind, entry);
     }
-    for i in 0..LONGEST {
+    for i in 0..LONGEST_RANGE {
         if i >= nr {
             break;
         }

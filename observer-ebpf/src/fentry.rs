@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 
 use crate::{
-    entry, flight, lock,
+    end, entry, flight, lock,
     memory::{Copied, Direct},
     path, pin,
 };
@@ -32,7 +32,7 @@ pub(crate) fn flight_begin_fentry(ctx: FEntryContext) -> i32 {
 /// `do_swap_page(vmf)` returns.
 #[fexit]
 pub(crate) fn flight_end_fexit(ctx: FExitContext) -> i32 {
-    flight::end::<Direct>(Some(ctx.arg(0)), ctx.arg(1));
+    end::end::<Direct>(Some(ctx.arg(0)), ctx.arg(1));
     0
 }
 
@@ -85,10 +85,17 @@ pub(crate) fn pin_try_fexit_entry_nr(ctx: FExitContext) -> i32 {
     0
 }
 
-/// `swapcache_clear(si, entry, ..)`.
+/// `swapcache_clear(si, entry)`.
 #[fentry]
-pub(crate) fn pin_drop_fentry(ctx: FEntryContext) -> i32 {
-    pin::dropped(ctx.arg(1));
+pub(crate) fn pin_drop_fentry_si_entry(ctx: FEntryContext) -> i32 {
+    pin::dropped(ctx.arg(1), 1);
+    0
+}
+
+/// `swapcache_clear(si, entry, nr)`.
+#[fentry]
+pub(crate) fn pin_drop_fentry_si_entry_nr(ctx: FEntryContext) -> i32 {
+    pin::dropped(ctx.arg(1), ctx.arg(2));
     0
 }
 
@@ -120,10 +127,17 @@ pub(crate) fn pin_path_zswap_fexit(_ctx: FExitContext) -> i32 {
     0
 }
 
-/// `__folio_lock_or_retry(folio, ..)`, `__lock_page_or_retry(page, ..)`.
+/// `__folio_lock_or_retry(folio, vmf)`.
 #[fentry]
-pub(crate) fn lock_try_fentry(ctx: FEntryContext) -> i32 {
-    lock::failed::<Direct>(ctx.arg(0));
+pub(crate) fn lock_try_fentry_page_fault(ctx: FEntryContext) -> i32 {
+    lock::failed::<Direct>(ctx.arg(0), || flight::space::<Direct>(ctx.arg(1)));
+    0
+}
+
+/// `__folio_lock_or_retry(folio, mm, flags)`, `__lock_page_or_retry(page, mm, flags)`.
+#[fentry]
+pub(crate) fn lock_try_fentry_page_mm(ctx: FEntryContext) -> i32 {
+    lock::failed::<Direct>(ctx.arg(0), || ctx.arg(1));
     0
 }
 

@@ -7,7 +7,7 @@ use observer_ebpf::{
 };
 
 use crate::{
-    count::{Word, add_u32, read_u32, read_u64, sub_u32},
+    count::{Word, add_u32, add_u64, read_u32, read_u64, sub_u32},
     maps::SLOTS,
 };
 
@@ -29,8 +29,9 @@ impl Filter {
     /// Flights ever opened and ever closed, of one moment.
     #[inline(always)]
     pub(crate) fn flights(self) -> (u32, u32) {
-        let both = read_u64(self.0.cast(), core::mem::offset_of!(Slot, opens));
-        (both as u32, (both >> 32) as u32)
+        let both = read_u64(self.0.cast(), core::mem::offset_of!(Slot, inside));
+        let (inside, opens) = (both as u32, (both >> 32) as u32);
+        (opens, opens.wrapping_sub(inside))
     }
 
     /// Flights ever opened.
@@ -48,18 +49,17 @@ impl Filter {
     /// Flights open now.
     #[inline(always)]
     pub(crate) fn open_now(self) -> u32 {
-        let (opens, closes) = self.flights();
-        opens.wrapping_sub(closes)
+        read_u32(self.0.cast(), core::mem::offset_of!(Slot, inside))
     }
 
     #[inline(always)]
     pub(crate) fn open(self) {
-        add_u32(self.0.cast(), core::mem::offset_of!(Slot, opens), 1);
+        add_u64(self.0.cast(), core::mem::offset_of!(Slot, inside), 1 << 32 | 1);
     }
 
     #[inline(always)]
     pub(crate) fn close(self) {
-        add_u32(self.0.cast(), core::mem::offset_of!(Slot, closes), 1);
+        sub_u32(self.0.cast(), core::mem::offset_of!(Slot, inside), 1);
     }
 
     #[inline(always)]
@@ -73,54 +73,74 @@ impl Filter {
     }
 }
 
-/// An entry was freed, or its content has changed, while a flight was open on its slot that is not the one who did it. The
-/// sum first: it is never less than all slots together. Out of line, as what is rare.
+/// An entry was freed, or its content has changed, while a flight was open on its slot that is not the one who did it; or two
+/// flights have met there. The sum first: it is never less than all slots together. Out of line, as what is rare.
 #[inline(never)]
 pub(crate) fn disturb(index: u32) {
     add_u32(DISTURBED.at(), 0, 1);
     if let Some(here) = DISTURBANCES.get_ptr_mut(index) {
-        add_u32(here.cast(), 0, 1);
+        add_u32(here.cast(), core::mem::offset_of!(Disturbance, times), 1);
     }
 }
 
-/// Takes the slot's part of the sum back if nobody is inside any more. Called by who was disturbed and has closed.
+/// Takes the slot's part of the sum back if nobody is inside any more. Called by who has closed there.
 ///
 /// The number is read before the flights: whoever it tells of had begun by then, and is gone if nobody is inside now.
-/// Two at it at once would take it back twice, so whoever finds another one at it leaves it there: that costs some
-/// instructions in each read and release, and nothing else.
+/// Two at it at once would take it back twice, so whoever finds another one at it leaves it to that one, who looks again.
 #[inline(never)]
 pub(crate) fn calm(index: u32) {
     let (Some(here), Some(slot)) = (DISTURBANCES.get_ptr_mut(index), Filter::at(index)) else { return };
-    if read_u32(here.cast(), 0) == 0 {
-        return;
-    }
-    add_u32(CALMING.at(), 0, 1);
-    if read_u32(CALMING.at(), 0) == 1 {
-        let times = read_u32(here.cast(), 0);
-        if slot.open_now() == 0 {
-            sub_u32(here.cast(), 0, times);
-            sub_u32(DISTURBED.at(), 0, times);
+    let (here, of_sum) = (here.cast(), DISTURBED.at());
+    let (times_at, calming) = (core::mem::offset_of!(Disturbance, times), core::mem::offset_of!(Disturbance, calming));
+    for _ in 0..CALM_TURNS {
+        // Who is inside will ask when they close.
+        if read_u32(here, times_at) == 0 || slot.open_now() != 0 {
+            return;
         }
+        add_u32(here, calming, 1);
+        if read_u32(here, calming) == 1 {
+            let times = read_u32(here, times_at);
+            if slot.open_now() == 0 {
+                sub_u32(here, times_at, times);
+                sub_u32(of_sum, 0, times);
+            }
+        }
+        sub_u32(here, calming, 1);
     }
-    sub_u32(CALMING.at(), 0, 1);
 }
 
-/// Whether nothing has changed, anywhere, under a flight that may still be open. Then the numbers of a flight that is open
-/// are those of its begin, and need not be looked up: three instructions instead of a hundred.
+/// How often somebody looks again whether others have left something to it.
+const CALM_TURNS: u32 = 4;
+
+/// Whether something has changed under a flight that may still be open, anywhere, or two may be open on a slot.
+#[inline(always)]
+pub(crate) fn disturbed() -> bool {
+    read_u32(DISTURBED.at(), 0) != 0
+}
+
+/// Whether nothing has. Then the numbers of a flight that is open are those of its begin, and need not be looked up: three
+/// instructions instead of a hundred.
 ///
 /// Rests on loads and atomic additions keeping their order, which they do on x86 only.
 #[inline(always)]
 pub(crate) fn undisturbed() -> bool {
-    cfg!(bpf_target_arch = "x86_64") && read_u32(DISTURBED.at(), 0) == 0
+    cfg!(bpf_target_arch = "x86_64") && !disturbed()
 }
 
-/// For each slot: how often it was disturbed, and has not been taken back. Not 0 while a flight may be open that was.
+/// A slot's part of the sum.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Disturbance {
+    /// How often it was disturbed, and has not been taken back. Not 0 while a flight may be open that was.
+    times: u32,
+    /// How many are about to take it back.
+    calming: u32,
+}
+
+/// For each slot.
 #[map]
-static DISTURBANCES: Array<u32> = Array::with_max_entries(slot::SLOTS, 0);
+static DISTURBANCES: Array<Disturbance> = Array::with_max_entries(slot::SLOTS, 0);
 
 /// The sum over all slots.
 #[unsafe(no_mangle)]
 static DISTURBED: Word = Word::new();
-
-/// How many are about to take their part of it back.
-static CALMING: Word = Word::new();

@@ -1,27 +1,21 @@
-//! A flight's life: begin, read, end.
+//! A flight's life up to its end: begin, and read.
 
 use aya_log_ebpf::warn;
 use observer_ebpf::{
-    record::{
-        F_CACHED, F_DIRECT, F_FREED_OWN, F_INSTALLED, F_LOCKED_OUT, F_PIN_LOST, F_PIN_TRIED, F_PINNED, F_RANGE, F_READ,
-        F_READ_ENDED, F_SPAN_ENDED, F_STREAMED, F_THROUGH_CACHE, FLIGHT_CLOSED, FLIGHT_OPENED,
-    },
+    record::{F_CACHED, F_DIRECT, F_FREED_OWN, F_RANGE, F_READ, F_READ_ENDED, F_THROUGH_CACHE, FLIGHT_OPENED},
     seat::Flight,
     slot,
 };
 
 use crate::{
-    count::{self, count},
+    count::count,
     emit::{self, Moment},
     filter::{self, Filter},
-    flights::{self, Held, Seated, flight_of},
+    flights::{self, Seated, flight_of},
     globals,
     memory::{Copied, Memory},
-    path, task, wanted,
+    path, pin, task, wanted,
 };
-
-/// `VM_FAULT_MAJOR`, the same on every kernel: the flight did not find its page in the swap cache, and got one.
-const MAJOR: u32 = 4;
 
 /// `do_swap_page` is entered.
 #[inline(always)]
@@ -49,23 +43,20 @@ pub(crate) fn begin<M: Memory>(vmf: *const u8) {
     };
     // What is written here is all that an uncontended flight writes; the rest of its seat is of an earlier one.
     flight.flags = 0;
-    flight.slot = index;
     flight.entry = entry;
-    flight.vmf = vmf as u64;
-    if globals::CAN_COPY.load() == 0 {
-        // Who waits for a lock could not look it up there.
-        flight.mm = space::<M>(vmf);
+    if M::AT_RETURN_GONE {
+        flight.vmf = vmf as u64;
     }
     let now = task::now();
     flight.begin = now;
     slot.open();
-    // After the own add: who changes something later sees this flight. And both numbers of one moment: of two flights that
-    // begin together at least the later one sees both.
+    // After the own add: who changes something later sees this flight. And who is inside is asked last: who opens before that
+    // is either seen there, or found at the end to have opened since.
     flight.known = slot.changes();
-    let (opens, closes) = slot.flights();
-    flight.opens_begin = opens;
-    count!(begun);
-    if opens.wrapping_sub(closes) > 1 {
+    flight.opens_begin = slot.opens();
+    if slot.open_now() > 1 {
+        // Before this flight reads or tries to pin: who is inside notes its release, or when it drops its pin, from here on.
+        filter::disturb(flight.slot());
         // SAFETY: `address` of a `struct vm_fault`.
         let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
         flight.mm = space::<M>(vmf);
@@ -103,9 +94,9 @@ fn never_ended(stale: &Flight, tid: u32) {
         count!(freed, stale.frees_own.into());
     }
     warn!(&(), "the last flight of task {} never ended", tid);
-    if let Some(slot) = Filter::at(stale.slot) {
+    if let Some(slot) = Filter::at(stale.slot()) {
         slot.close();
-        filter::calm(stale.slot);
+        filter::calm(stale.slot());
     }
 }
 
@@ -123,11 +114,11 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
     let cached = flags & globals::PG_SWAPCACHE.load() != 0;
-    // Who reads past the swap cache is in a flight, whose end will tell.
-    let told = !cached && globals::DIRECT_BY_END.load() != 0;
-    if told && filter::undisturbed() {
+    if !cached && globals::DIRECT_BY_END.load() != 0 && filter::undisturbed() {
         return;
     }
+    // Who reads past the swap cache is in a flight, whose end will tell.
+    let told = !cached && globals::DIRECT_BY_END.load() != 0;
     let nr = pages(page, flags);
     let (tid, tgid) = task::ids();
     let flight = flight_of(tid);
@@ -153,11 +144,13 @@ pub(crate) fn read_begin<M: Memory>(page: *const u8) {
     flight.flags |= if cached { F_CACHED | F_READ } else { F_DIRECT | F_READ };
     if nr > 1 {
         // SAFETY: as above; `private` holds the first entry of the range.
-        flight.base = unsafe { M::read(page, globals::PAGE_PRIVATE.load()) };
-        flight.nr = nr;
-        flight.flags |= F_RANGE;
+        let base = unsafe { M::read(page, globals::PAGE_PRIVATE.load()) };
+        if pin::covers(base, nr, flight.entry) {
+            flight.set_range(base, nr);
+            flight.flags |= F_RANGE;
+        }
     }
-    let Some(slot) = Filter::at(flight.slot) else { return };
+    let Some(slot) = Filter::at(flight.slot()) else { return };
     flight.at_read = slot.changes();
     // Which read began before which change the numbers tell; when, is evidence, and a clock costs what three look-ups do.
     flight.read_begin = if cached || globals::READS_TIMED.load() != 0 { task::now() } else { flight.begin };
@@ -179,11 +172,9 @@ pub(crate) fn reads_into_cache<M: Memory>(page: *const u8, entry: u64) {
     // As above.
     if wanted::sampled(entry) {
         count!(read_cached, nr);
-        if path::current() == path::SHMEM {
-            count!(shmem_cached, nr);
-        }
         if flight.is_none() {
             count!(read_outside, nr);
+            count!(outside_cached, nr);
         }
     }
     let Some(flight) = flight else { return };
@@ -224,130 +215,5 @@ pub(crate) fn read_end() {
     {
         flight.read_end = task::now();
         flight.flags |= F_READ_ENDED;
-    }
-}
-
-/// `do_swap_page` returns. `vmf` is its argument where the backend still has it.
-#[inline(always)]
-pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
-    let (tid, _) = task::ids();
-    let Some(Held { flight, seat }) = flights::held_by(tid) else {
-        if let Some(vmf) = vmf {
-            count_unknown_end::<M>(vmf);
-        }
-        return;
-    };
-    let vmf = vmf.unwrap_or(flight.vmf as *const u8);
-    // SAFETY: the `struct vm_fault` lives in the caller's frame until after this hook.
-    let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
-    let mut flags = flight.flags;
-    if task::pte_present(pte) {
-        flags |= F_INSTALLED;
-    }
-    let by_end = globals::DIRECT_BY_END.load() != 0;
-    if by_end && flags & (F_THROUGH_CACHE | F_CACHED) == 0 && fault_ret & MAJOR != 0 {
-        flags |= F_DIRECT;
-    }
-    let now = task::now();
-    if let Some(slot) = Filter::at(flight.slot) {
-        let changes = slot.changes();
-        // Closed before `opens` is read: a flight that began earlier shows there, one that begins later sees this one
-        // closed.
-        slot.close();
-        let alone = slot.opens() == flight.opens_begin && changes == flight.known && flags & CONTENDED == 0;
-        if !alone {
-            // SAFETY: `address` of a `struct vm_fault`.
-            let address = unsafe { M::read(vmf, globals::VMF_ADDRESS.load()) };
-            flight.flags = flags;
-            if flags & F_LOCKED_OUT == 0 {
-                flight.mm = space::<M>(vmf);
-            }
-            note_untold_pin(flight);
-            note_undisturbed(flight);
-            count!(streamed);
-            emit::flight(flight, Moment { kind: FLIGHT_CLOSED, ts: now, address, fault_ret }, slot, changes);
-            filter::calm(flight.slot);
-        }
-    }
-    tally(flags, flight, by_end, now.wrapping_sub(flight.begin));
-    flights::leave(seat, tid);
-}
-
-/// Flags of a flight that was not alone, or about whose range others may ask.
-const CONTENDED: u32 = F_STREAMED | F_PIN_TRIED | F_LOCKED_OUT | F_RANGE;
-
-/// Where no hook tells of pins and the kernel takes one for every direct read: notes it, as taken at the begin.
-#[inline(always)]
-fn note_untold_pin(flight: &mut Flight) {
-    if globals::PINS_UNTOLD.load() != 0 && flight.flags & F_DIRECT != 0 {
-        // A sleep of such a flight was for something else.
-        flight.flags = flight.flags & !(F_PIN_LOST | F_PIN_TRIED) | F_PINNED;
-        flight.pin_try = flight.begin;
-    }
-}
-
-/// What its hooks did not note of a flight, because nothing had changed by then: its read began, and its own release ended
-/// its span, when the slot's numbers were those of its begin.
-#[inline(always)]
-fn note_undisturbed(flight: &mut Flight) {
-    let begin = flight.known_at_begin();
-    if globals::RELEASES_SPARED.load() != 0 && flight.flags & (F_INSTALLED | F_SPAN_ENDED) == F_INSTALLED {
-        flight.at_end = begin;
-        flight.flags |= F_SPAN_ENDED;
-    }
-    if globals::READS_HOOKED.load() != 0 && flight.flags & (F_DIRECT | F_READ) == F_DIRECT {
-        flight.at_read = begin;
-        flight.read_begin = flight.begin;
-        flight.flags |= F_READ;
-    }
-}
-
-/// Counts and times an ended flight by its path. One look-up for all counters: on kernels before 6.10 each is a call.
-#[inline(always)]
-fn tally(flags: u32, flight: &Flight, by_end: bool, ns: u64) {
-    let Some(counters) = count::here() else { return };
-    if flags & F_INSTALLED != 0 {
-        count!(counters, installed, 1);
-        if globals::RELEASES_SPARED.load() != 0 && flags & F_SPAN_ENDED == 0 {
-            count!(counters, freed, 1);
-        }
-    }
-    if flags & F_PINNED != 0 {
-        count!(counters, pins, 1);
-    }
-    if flags & F_FREED_OWN != 0 {
-        count!(counters, freed, flight.frees_own.into());
-    }
-    let path = if flags & F_DIRECT != 0 {
-        if by_end {
-            count!(counters, read_direct, 1);
-            if flags & F_RANGE != 0 {
-                count!(counters, read_direct, u64::from(flight.nr) - 1);
-            }
-        }
-        0
-    } else if flags & (F_CACHED | F_INSTALLED) != 0 {
-        1
-    } else {
-        2
-    };
-    count::flight_time(counters, path, ns);
-}
-
-/// An end without a begin: nothing is lost if the flight was none of ours.
-#[inline(always)]
-fn count_unknown_end<M: Memory>(vmf: *const u8) {
-    // SAFETY: the hook's argument is a `struct vm_fault`.
-    let pte: u64 = unsafe { M::read(vmf, globals::VMF_ORIG_PTE.load()) };
-    let (tid, tgid) = task::ids();
-    // A PTE that maps a page by now tells no more which entry it was: where not all are wanted, nothing is known of it.
-    let unwanted = if task::pte_present(pte) {
-        wanted::filters_entries()
-    } else {
-        let entry = task::entry_of_pte(pte);
-        !task::real(entry) || !wanted::this_entry(entry)
-    };
-    if !unwanted && wanted::this_task(tid, tgid) {
-        count!(unknown_end);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A hash map would cost 120 to 190 instructions a look-up, and 630 to 750 for an insert and a delete (measured on 5.10 and
 //! 6.12). So a flight has a seat in an array, at the low bits of its task's number. Tasks whose numbers end alike want the
-//! same seat: whoever finds it taken goes to a small hash map, which is looked at only while somebody is there.
+//! same seat: whoever finds it claimed goes to a small hash map, and keeps a claim on the seat while it is there.
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
@@ -15,19 +15,16 @@ use observer_ebpf::{
 };
 
 use crate::{
-    count::{Word, add_u32, add_u64, count, read_u32, sub_u32, write_u32},
+    count::{add_u32, add_u64, count, read_u32, read_u64, write_u32},
     globals,
 };
 
 #[map]
 static FLIGHTS: Array<Seat> = Array::with_max_entries(config::FLIGHT_SEATS, 0);
 
-/// Flights that found their seat taken.
+/// Flights that found their seat claimed.
 #[map]
 static SPILLED: HashMap<u32, Seat> = HashMap::with_max_entries(4_096, 0);
-
-/// How many there are.
-static SPILLS: Word = Word::new();
 
 /// What a task that begins a flight gets.
 pub(crate) enum Seated {
@@ -40,67 +37,90 @@ pub(crate) enum Seated {
 }
 
 /// An open flight and where it is kept.
-pub(crate) struct Held {
-    pub(crate) flight: &'static mut Flight,
-    /// Its seat; `None`: it found that taken.
-    pub(crate) seat: Option<*mut Seat>,
+#[derive(Clone, Copy)]
+pub(crate) struct Held(*mut Seat);
+
+impl Held {
+    #[inline(always)]
+    pub(crate) fn flight(self) -> &'static mut Flight {
+        // SAFETY: a live map value, and only the task itself touches its own flight: no two references at once.
+        unsafe { &mut (*self.0).flight }
+    }
+}
+
+/// Whether a task is alone in its seat, with a flight on this entry. The quick question, for who is on every swap-in's way.
+#[inline(always)]
+pub(crate) fn is_alone_on(tid: u32, entry: u64) -> bool {
+    seat_of(tid).is_some_and(|seat| word(seat) == alone_in(tid) && read_u64(seat.cast(), ENTRY) == entry)
 }
 
 /// The open flight of a task.
 #[inline(always)]
 pub(crate) fn flight_of(tid: u32) -> Option<&'static mut Flight> {
-    held_by(tid).map(|held| held.flight)
+    held_by(tid).map(Held::flight)
 }
 
 /// The same, to be taken out of the table.
 #[inline(always)]
 pub(crate) fn held_by(tid: u32) -> Option<Held> {
-    held(seat_of(tid)?, tid)
-}
-
-#[inline(always)]
-fn held(seat: *mut Seat, tid: u32) -> Option<Held> {
-    if owner(seat) == mark(tid) {
-        return Some(Held { flight: flight(seat), seat: Some(seat) });
+    let seat = seat_of(tid)?;
+    let word = word(seat);
+    if word == alone_in(tid) {
+        return Some(Held(seat));
     }
-    if spills() == 0 {
+    // Nobody, or somebody else alone.
+    if word as u32 <= u32::from(word >> 32 != 0) {
         return None;
     }
-    SPILLED.get_ptr_mut(tid).map(|spilled| Held { flight: flight(spilled), seat: None })
+    contested(seat, tid)
+}
+
+/// Where a task's flight is when others lay claim to its seat, or it does so to that of another.
+#[inline(always)]
+fn contested(seat: *mut Seat, tid: u32) -> Option<Held> {
+    if word(seat) >> 32 == alone_in(tid) >> 32 {
+        return Some(Held(seat));
+    }
+    SPILLED.get_ptr_mut(tid).map(Held)
 }
 
 /// Gives a task that begins a flight a seat.
 #[inline(always)]
 pub(crate) fn take_seat(tid: u32) -> Seated {
     let Some(seat) = seat_of(tid) else { return Seated::Nowhere };
-    // Most seats are empty.
-    if (owner(seat) != 0 || spills() != 0)
-        && let Some(stale) = held(seat, tid)
-    {
-        return Seated::Stale(stale.flight);
+    // No compare-and-swap before 5.12: add first, then look. Of two that add, at least the later one sees both; it may be
+    // that both do.
+    add_u32(seat.cast(), CLAIMS, 1);
+    if word(seat) == 1 {
+        write_u32(seat.cast(), OWNER, (i64::from(tid) | i64::from(i32::MIN)).cast_unsigned() as u32);
+        return Seated::Fresh(Held(seat).flight());
     }
-    // No compare-and-swap before 5.12: add first, then look. Of two that add, at least the later one sees both and backs
-    // off; it may be that both do.
-    let claims = core::mem::offset_of!(Seat, claims);
-    add_u32(seat.cast(), claims, 1);
-    if read_u32(seat.cast(), claims) == 1 {
-        write_u32(seat.cast(), core::mem::offset_of!(Seat, owner), mark(tid));
-        return Seated::Fresh(flight(seat));
+    if let Some(stale) = contested(seat, tid) {
+        add_u32(seat.cast(), CLAIMS, 1u32.wrapping_neg());
+        return Seated::Stale(stale.flight());
     }
-    sub_u32(seat.cast(), claims, 1);
+    // The claim stays: it says that somebody is to be looked for elsewhere.
     let spilled = if spill(tid) { SPILLED.get_ptr_mut(tid) } else { None };
-    spilled.map_or(Seated::Nowhere, |spilled| Seated::Fresh(flight(spilled)))
+    spilled.map_or_else(
+        || {
+            add_u32(seat.cast(), CLAIMS, 1u32.wrapping_neg());
+            Seated::Nowhere
+        },
+        |spilled| Seated::Fresh(Held(spilled).flight()),
+    )
 }
 
 /// Takes a task's flight out of the table.
 #[inline(always)]
-pub(crate) fn leave(seat: Option<*mut Seat>, tid: u32) {
-    if let Some(seat) = seat {
+pub(crate) fn leave(held: Held, tid: u32) {
+    // The copy in the hash has no claims of its own.
+    if read_u32(held.0.cast(), CLAIMS) != 0 {
         // Both words in one step: an owner taken out a little later could be the next one (arm64 keeps no such order).
-        let claim_and_owner = u64::from(mark(tid)) << 32 | 1;
-        add_u64(seat.cast(), core::mem::offset_of!(Seat, claims), claim_and_owner.wrapping_neg());
-    } else if SPILLED.remove(tid).is_ok() {
-        sub_u32(SPILLS.at(), 0, 1);
+        add_u64(held.0.cast(), CLAIMS, alone_in(tid).wrapping_neg());
+    } else if SPILLED.remove(tid).is_ok()
+        && let Some(seat) = seat_of(tid)
+    {
+        add_u32(seat.cast(), CLAIMS, 1u32.wrapping_neg());
     }
 }
 
@@ -109,11 +129,8 @@ pub(crate) fn leave(seat: Option<*mut Seat>, tid: u32) {
 fn spill(tid: u32) -> bool {
     // SAFETY: integers only, for which zeroes are valid.
     let empty: Seat = unsafe { core::mem::zeroed() };
-    // Raised first: whoever sees the flight there must look there.
-    add_u32(SPILLS.at(), 0, 1);
     let made = SPILLED.insert(tid, empty, u64::from(BPF_NOEXIST)).is_ok();
     if !made {
-        sub_u32(SPILLS.at(), 0, 1);
         count!(lost_table_full);
     }
     made
@@ -124,24 +141,20 @@ fn seat_of(tid: u32) -> Option<*mut Seat> {
     FLIGHTS.get_ptr_mut(tid & globals::FLIGHT_SEAT_MASK.load())
 }
 
-/// How a seat names its owner: never 0, not even for the idle task, in whose name interrupts run.
+const CLAIMS: usize = core::mem::offset_of!(Seat, claims);
+const OWNER: usize = core::mem::offset_of!(Seat, owner);
+const ENTRY: usize = core::mem::offset_of!(Seat, flight) + core::mem::offset_of!(Flight, entry);
+
+/// What a seat's two words hold while a task is in it and nobody else wants it: one claim, and above it the owner. No owner
+/// is 0, not even the idle task, in whose name interrupts run.
 #[inline(always)]
-const fn mark(tid: u32) -> u32 {
-    tid | 1 << 31
+const fn alone_in(tid: u32) -> u64 {
+    (tid as u64) << 32 | 1 << 63 | 1
 }
 
 #[inline(always)]
-fn owner(seat: *const Seat) -> u32 {
-    read_u32(seat.cast(), core::mem::offset_of!(Seat, owner))
+fn word(seat: *const Seat) -> u64 {
+    read_u64(seat.cast(), CLAIMS)
 }
 
-#[inline(always)]
-fn spills() -> u32 {
-    read_u32(SPILLS.at(), 0)
-}
-
-#[inline(always)]
-fn flight(seat: *mut Seat) -> &'static mut Flight {
-    // SAFETY: a live map value, and only the task itself touches its own flight: no two references at once.
-    unsafe { &mut (*seat).flight }
-}
+const _: () = assert!(CLAIMS.is_multiple_of(8) && OWNER == CLAIMS + 4);

@@ -37,6 +37,7 @@ globals! {
     WRITE_ENDS: u32 = 0;
     READS_HOOKED: u32 = 1;
     READS_TIMED: u32 = 1;
+    TIMED_MASK: u64 = 0;
     DIRECT_BY_END: u32 = 0;
     RELEASES_SPARED: u32 = 0;
     PINS_UNTOLD: u32 = 0;

@@ -14,31 +14,21 @@ pub const PATHS: u32 = 3;
 
 /// Bucket of a duration in nanoseconds, in `0..BUCKETS`. By shifts and comparisons only, and of 64
 /// bits only, which cost no cutting off: it runs on the hot path.
+///
+/// The highest bit is found by comparisons, four octaves at a time: the target has no instruction for it. Swap-ins take 4 us to
+/// 1 ms, so these octaves come first; who is found last has taken a second, and can wait. (By halving it is 40 instructions
+/// more: what is left of the number must be moved at each step, on either branch.)
 #[inline(always)]
 pub fn bucket(ns: u64) -> u64 {
-    if ns < (1 << GROUPING) {
-        return ns;
-    }
-    if ns >> MAX_POWER != 0 {
-        return LAST;
-    }
-    let shift = log2(ns) - u64::from(GROUPING);
-    // The leading one stays in and counts as the octave's base.
-    (shift << GROUPING) + (ns >> shift)
-}
-
-/// Position of the highest bit of a number from 32 to below 2^40, by comparisons, four octaves at a time: the target has no
-/// instruction for it. Swap-ins take 4 us to 1 ms, so these octaves come first; who is found last has taken a second, and can
-/// wait. (By halving it is 40 instructions more: what is left of the number must be moved at each step, on either branch.)
-#[inline(always)]
-const fn log2(ns: u64) -> u64 {
-    if ns >> 16 == 0 {
+    let shift = if ns >> 16 == 0 {
         if ns >> 12 != 0 {
             four::<12>(ns)
         } else if ns >> 8 != 0 {
             four::<8>(ns)
-        } else {
+        } else if ns >> GROUPING != 0 {
             four::<4>(ns)
+        } else {
+            return ns;
         }
     } else if ns >> 20 == 0 {
         four::<16>(ns)
@@ -50,20 +40,26 @@ const fn log2(ns: u64) -> u64 {
         four::<28>(ns)
     } else if ns >> 36 == 0 {
         four::<32>(ns)
-    } else {
+    } else if ns >> MAX_POWER == 0 {
         four::<36>(ns)
-    }
+    } else {
+        return LAST;
+    };
+    // The leading one stays in and counts as the octave's base. The mask is for who compiles: no shift is that long.
+    (shift << GROUPING) + (ns >> (shift & 63))
 }
 
-/// The same of a number whose highest bit is one of four from `LOW` on.
+/// By how much a number must be shifted so that what is left has [`GROUPING`] bits behind its highest; that is one of the four
+/// from `LOW` on.
 #[inline(always)]
 const fn four<const LOW: u64>(ns: u64) -> u64 {
+    let low = LOW.wrapping_sub(GROUPING as u64);
     if ns < 1 << (LOW + 2) {
-        if ns < 1 << (LOW + 1) { LOW } else { LOW + 1 }
+        if ns < 1 << (LOW + 1) { low } else { low.wrapping_add(1) }
     } else if ns < 1 << (LOW + 3) {
-        LOW + 2
+        low.wrapping_add(2)
     } else {
-        LOW + 3
+        low.wrapping_add(3)
     }
 }
 

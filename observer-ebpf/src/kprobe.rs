@@ -7,7 +7,7 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::{count::count, entry, flight, lock, memory::Copied, pin};
+use crate::{count::count, end, entry, flight, lock, memory::Copied, pin};
 
 /// Argument `n`; every architecture we build for passes these in registers.
 #[inline(always)]
@@ -28,7 +28,7 @@ pub(crate) fn flight_begin_kprobe(ctx: ProbeContext) -> u32 {
 /// `do_swap_page` returns.
 #[kretprobe]
 pub(crate) fn flight_end_kretprobe(ctx: RetProbeContext) -> u32 {
-    flight::end::<Copied>(None, ctx.ret::<u64>() as u32);
+    end::end::<Copied>(None, ctx.ret::<u64>() as u32);
     0
 }
 
@@ -81,17 +81,31 @@ pub(crate) fn pin_try_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// `swapcache_clear(si, entry, ..)`.
+/// `swapcache_clear(si, entry)`.
 #[kprobe]
-pub(crate) fn pin_drop_kprobe(ctx: ProbeContext) -> u32 {
-    pin::dropped(arg(&ctx, 1));
+pub(crate) fn pin_drop_kprobe_si_entry(ctx: ProbeContext) -> u32 {
+    pin::dropped(arg(&ctx, 1), 1);
     0
 }
 
-/// `__folio_lock_or_retry(folio, ..)`, `__lock_page_or_retry(page, ..)`.
+/// `swapcache_clear(si, entry, nr)`.
 #[kprobe]
-pub(crate) fn lock_try_kprobe(ctx: ProbeContext) -> u32 {
-    lock::failed::<Copied>(arg(&ctx, 0) as *const u8);
+pub(crate) fn pin_drop_kprobe_si_entry_nr(ctx: ProbeContext) -> u32 {
+    pin::dropped(arg(&ctx, 1), arg(&ctx, 2) as u32);
+    0
+}
+
+/// `__folio_lock_or_retry(folio, vmf)`.
+#[kprobe]
+pub(crate) fn lock_try_kprobe_page_fault(ctx: ProbeContext) -> u32 {
+    lock::failed::<Copied>(arg(&ctx, 0) as *const u8, || flight::space::<Copied>(arg(&ctx, 1) as *const u8));
+    0
+}
+
+/// `__folio_lock_or_retry(folio, mm, flags)`, `__lock_page_or_retry(page, mm, flags)`.
+#[kprobe]
+pub(crate) fn lock_try_kprobe_page_mm(ctx: ProbeContext) -> u32 {
+    lock::failed::<Copied>(arg(&ctx, 0) as *const u8, || arg(&ctx, 1));
     0
 }
 

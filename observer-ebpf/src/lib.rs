@@ -19,7 +19,7 @@ pub const MAP_EVENTS: &str = "EVENTS";
 pub const MAP_TOTALS: &str = "TOTALS";
 /// Name of the array of [`seat::Seat`]s.
 pub const MAP_FLIGHTS: &str = "FLIGHTS";
-/// Name of the hash of flights that found their seat taken: thread id to a seat.
+/// Name of the hash of flights that found their seat claimed: thread id to a seat.
 pub const MAP_SPILLED: &str = "SPILLED";
 /// Name of the array of [`slot::Slot`]s.
 pub const MAP_SLOTS: &str = "SLOTS";

@@ -5,18 +5,12 @@
 
 use observer_ebpf::record::{F_LOCK_ENDED, F_LOCKED_OUT, F_READ};
 
-use crate::{
-    count::count,
-    flight,
-    flights::flight_of,
-    globals,
-    memory::{Copied, Memory},
-    task,
-};
+use crate::{count::count, flights::flight_of, globals, memory::Memory, task};
 
-/// The running task has found a page locked and is about to wait. Only within a flight: other faults come here as well.
+/// The running task has found a page locked and is about to wait; `space`: the `mm_struct` of its fault. Only within a flight:
+/// other faults come here as well.
 #[inline(always)]
-pub(crate) fn failed<M: Memory>(page: *const u8) {
+pub(crate) fn failed<M: Memory>(page: *const u8, space: impl FnOnce() -> u64) {
     let Some(flight) = flight_of(task::ids().0) else { return };
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
@@ -28,10 +22,7 @@ pub(crate) fn failed<M: Memory>(page: *const u8) {
         return;
     }
     count!(lock_failed);
-    // Copied on both backends: what was kept is a number to the verifier.
-    if globals::CAN_COPY.load() != 0 {
-        flight.mm = flight::space::<Copied>(flight.vmf as *const u8);
-    }
+    flight.mm = space();
     flight.lock_try = task::now();
     flight.flags |= F_LOCKED_OUT;
 }

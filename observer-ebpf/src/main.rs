@@ -1,4 +1,4 @@
-//! observer's eBPF programs. Thin per hook; the logic is in [`flight`], [`entry`], [`pin`] and [`lock`], the same for both
+//! observer's eBPF programs. Thin per hook; the logic is in [`flight`], [`end`], [`entry`], [`pin`] and [`lock`], the same for both
 //! backends. Which kernel this is, no program knows: offsets and switches are globals set at load ([`globals`]).
 #![no_std]
 #![no_main]
@@ -11,6 +11,7 @@
 
 mod count;
 mod emit;
+mod end;
 mod entry;
 mod fentry;
 mod filter;

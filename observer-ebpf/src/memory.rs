@@ -6,6 +6,9 @@ use crate::{count::count, globals};
 
 /// Reads a word of kernel memory at `base + offset`; 0 where that faults.
 pub(crate) trait Memory {
+    /// Whether a hook on a function's return does not get the arguments any more.
+    const AT_RETURN_GONE: bool;
+
     /// # Safety
     /// `base` points to a kernel object that has `T` at `offset`.
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T;
@@ -18,6 +21,8 @@ pub(crate) struct Direct;
 pub(crate) struct Copied;
 
 impl Memory for Direct {
+    const AT_RETURN_GONE: bool = false;
+
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
         // SAFETY: by the caller's promise; the kernel turns a fault into 0.
@@ -26,6 +31,8 @@ impl Memory for Direct {
 }
 
 impl Memory for Copied {
+    const AT_RETURN_GONE: bool = true;
+
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
         if globals::CAN_COPY.load() == 0 {

@@ -5,7 +5,14 @@ use observer_ebpf::{
     seat::Flight,
 };
 
-use crate::{count::count, filter::Filter, flights::flight_of, globals, path, task, wanted};
+use crate::{
+    count::count,
+    filter::{self, Filter},
+    flights::flight_of,
+    globals,
+    path::{self, Tried},
+    task, wanted,
+};
 
 /// `-EEXIST`: somebody holds the pin.
 const EEXIST: i32 = -17;
@@ -24,16 +31,23 @@ pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
     }
 }
 
-/// A pin was taken outside any flight. Shmem's swap-in may read past the swap cache with it (6.14 on).
+/// A pin was taken outside any flight. Shmem's swap-in may read past the swap cache with it (6.14 on); all others add a page
+/// to the swap cache next, and that is counted as well.
 #[inline(always)]
 fn taken_outside(entry: u64, nr: u32) {
-    if globals::READS_HOOKED.load() != 0 || path::current() != path::SHMEM {
-        return;
+    if counts_outside(entry) {
+        count!(outside_pinned, u64::from(nr));
+    }
+}
+
+/// Whether a pin that is taken outside any flight is to be counted. What zswap pins and adds, nobody reads.
+#[inline(always)]
+fn counts_outside(entry: u64) -> bool {
+    if globals::READS_HOOKED.load() != 0 || path::current() == path::ZSWAP {
+        return false;
     }
     let (tid, tgid) = task::ids();
-    if wanted::this_task(tid, tgid) && wanted::this_entry(entry) {
-        count!(shmem_pinned, u64::from(nr));
-    }
+    wanted::this_task(tid, tgid) && wanted::this_entry(entry)
 }
 
 /// A pin try has failed that is no flight's own; `in_flight`: of a task that is in one, which reads neighbours ahead then.
@@ -55,8 +69,7 @@ fn failed_outside(in_flight: bool) {
 fn of_flight(flight: &mut Flight, entry: u64, nr: u32, rc: i32) {
     flight.pin_try = task::now();
     if nr > 1 {
-        flight.base = entry;
-        flight.nr = nr;
+        flight.set_range(entry, nr);
         flight.flags |= F_RANGE;
     }
     if rc == 0 {
@@ -74,8 +87,8 @@ fn of_flight(flight: &mut Flight, entry: u64, nr: u32, rc: i32) {
 #[inline(always)]
 fn failed(flight: &mut Flight, rc: i32) {
     let fails = if flight.flags & F_PIN_TRIED != 0 { flight.pin_fails } else { 0 };
-    flight.pin_fails = fails.wrapping_add(1);
-    flight.pin_rc = rc;
+    flight.pin_fails = fails.saturating_add(1);
+    flight.pin_rc = rc as i8;
     flight.flags = flight.flags & !F_PINNED | F_PIN_TRIED;
 }
 
@@ -89,45 +102,56 @@ pub(crate) fn slept() {
     count!(pin_lost);
 }
 
-/// Kprobe backend: a pin try begins; its return probe gets no arguments, so they wait in the flight.
+/// Kprobe backend: a pin try begins; its return probe gets no arguments, so they wait in the flight, or in a word of the task's.
 #[inline(always)]
 pub(crate) fn pending(entry: u64, nr: u32) {
-    let Some(flight) = flight_of(task::ids().0) else { return };
-    if !covers(entry, nr, flight.entry) {
-        return;
+    let (tid, _) = task::ids();
+    match flight_of(tid) {
+        Some(flight) if covers(entry, nr, flight.entry) => {
+            if flight.flags & F_PIN_PENDING != 0 {
+                count!(lost_pin_return);
+            }
+            flight.set_range(entry, nr);
+            flight.flags |= F_PIN_PENDING;
+        }
+        _ if !wanted::sampled(entry) => {}
+        Some(_) => path::pin_tried(tid, Tried { nr, counts: false }),
+        None => path::pin_tried(tid, Tried { nr, counts: counts_outside(entry) }),
     }
-    if flight.flags & F_PIN_PENDING != 0 {
-        count!(lost_pin_return);
-    }
-    if nr > 1 {
-        flight.base = entry;
-    }
-    flight.pin_pending = nr;
-    flight.flags |= F_PIN_PENDING;
 }
 
 /// Kprobe backend: a pin try returns.
 #[inline(always)]
 pub(crate) fn returned(rc: i32) {
-    match flight_of(task::ids().0) {
-        Some(flight) if flight.flags & F_PIN_PENDING != 0 => {
-            let nr = flight.pin_pending;
-            flight.flags &= !F_PIN_PENDING;
-            of_flight(flight, flight.base, nr, rc);
-        }
-        // A return without its arguments: which entry it was about is not known, so no sample can be taken.
-        other if rc != 0 && !wanted::samples() => failed_outside(other.is_some()),
-        _ => {}
+    let (tid, _) = task::ids();
+    let flight = flight_of(tid);
+    let in_flight = flight.is_some();
+    if let Some(flight) = flight
+        && flight.flags & F_PIN_PENDING != 0
+    {
+        flight.flags &= !F_PIN_PENDING;
+        let (base, nr) = flight.range();
+        return of_flight(flight, base, nr, rc);
+    }
+    let Some(Tried { nr, counts }) = path::pin_returned(tid) else { return };
+    if rc != 0 {
+        failed_outside(in_flight);
+    } else if counts {
+        count!(outside_pinned, u64::from(nr));
     }
 }
 
-/// The pin on a range is being dropped.
+/// The pin on a range is being dropped. While no two flights meet anywhere, nobody waits for it; of a range others may, who
+/// do not meet it in its own slot.
 #[inline(always)]
-pub(crate) fn dropped(entry: u64) {
+pub(crate) fn dropped(entry: u64, nr: u32) {
+    if nr == 1 && !filter::disturbed() {
+        return;
+    }
     let Some(flight) = flight_of(task::ids().0) else { return };
-    let base = if flight.flags & F_RANGE != 0 { flight.base } else { flight.entry };
+    let base = if flight.flags & F_RANGE != 0 { flight.range().0 } else { flight.entry };
     if base == entry && may_be_awaited(flight) {
-        flight.pin_drop = task::now();
+        flight.let_go = task::now();
         flight.flags |= F_PIN_DROPPED;
     }
 }
@@ -137,7 +161,7 @@ pub(crate) fn dropped(entry: u64) {
 #[inline(always)]
 fn may_be_awaited(flight: &Flight) -> bool {
     flight.flags & (F_RANGE | F_STREAMED) != 0
-        || Filter::at(flight.slot).is_none_or(|slot| slot.opens() != flight.opens_begin)
+        || Filter::at(flight.slot()).is_none_or(|slot| slot.opens() != flight.opens_begin)
 }
 
 /// Whether the range of `nr` entries from `base` holds `entry`.

@@ -5,12 +5,12 @@
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Seat {
+    /// The flight, while there is an owner. First, so that one register holds where both are.
+    pub flight: Flight,
     /// How many lay claim to it: whoever finds 1 after adding their own has it.
     pub claims: u32,
     /// Whose flight it is: the thread id with the top bit set; 0: nobody's.
     pub owner: u32,
-    /// The flight, while there is an owner.
-    pub flight: Flight,
 }
 
 /// An open flight. A begin writes no more than it must: the first part always holds, each field of the second only where
@@ -22,16 +22,12 @@ pub struct Flight {
     pub begin: u64,
     /// The entry of the faulting PTE.
     pub entry: u64,
-    /// `struct vm_fault *` of the fault.
+    /// `struct vm_fault *` of the fault; kprobe backend only.
     pub vmf: u64,
     /// `F_*` of [`crate::record`].
     pub flags: u32,
-    /// Index of its slot.
-    pub slot: u32,
     /// The slot's `opens` right after this flight was counted in.
     pub opens_begin: u32,
-    /// Failed pin tries; with `F_PIN_TRIED`.
-    pub pin_fails: u32,
     /// The slot's changes that the flight knows of: those at its begin, and its own.
     pub known: Changes,
 
@@ -43,36 +39,53 @@ pub struct Flight {
     pub read_end: u64,
     /// With `F_PIN_TRIED`: when the last try returned.
     pub pin_try: u64,
-    /// With `F_PIN_DROPPED`: when the pin was dropped.
-    pub pin_drop: u64,
-    /// With `F_FREED_SEEN`: when the flight freed the entry itself.
-    pub freed_own: u64,
+    /// With `F_PIN_DROPPED`: when the pin was dropped; with `F_FREED_SEEN`: when the flight freed the entry itself. Both are
+    /// not hooked on one kernel: where readers pin, nothing follows from a release.
+    pub let_go: u64,
     /// With `F_LOCKED_OUT`: when the page's lock was found taken.
     pub lock_try: u64,
     /// With `F_LOCK_ENDED`: when that wait was over.
     pub lock_end: u64,
-    /// With `F_RANGE`: first entry of the range that is read or pinned.
-    pub base: u64,
-    /// With `F_RANGE`: its length.
-    pub nr: u32,
-    /// With `F_PIN_TRIED`: result of the last try.
-    pub pin_rc: i32,
+    /// With `F_RANGE`, and with `F_PIN_PENDING`: how many entries of the range that is read or pinned come before this one.
+    pub before: u16,
+    /// Likewise: its length.
+    pub nr: u16,
+    /// With `F_PIN_TRIED`: failed tries; no more than it can hold.
+    pub pin_fails: u16,
+    /// With `F_PIN_TRIED`: result of the last try, an error number.
+    pub pin_rc: i8,
+    /// With `F_FREED_OWN`: own frees of the slot.
+    pub frees_own: u8,
     /// With `F_READ`: the slot's changes when the read began.
     pub at_read: Changes,
     /// With `F_SPAN_ENDED`: those up to which changes are under the read.
     pub at_end: Changes,
-    /// With `F_FREED_OWN`: own frees of the slot.
-    pub frees_own: u32,
-    /// Kprobe backend, with `F_PIN_PENDING`: entries of a pin try whose return is still to come.
-    pub pin_pending: u32,
 }
 
 impl Flight {
+    /// Index of its slot. Not kept: it is four instructions from the entry.
+    #[must_use]
+    pub const fn slot(&self) -> u32 {
+        crate::slot::index(self.entry)
+    }
+
+    /// Notes a range that holds the flight's entry: its first entry and its length, at most [`crate::config::LONGEST_RANGE`].
+    pub const fn set_range(&mut self, base: u64, nr: u32) {
+        self.before = self.entry.wrapping_sub(base) as u16;
+        self.nr = nr as u16;
+    }
+
+    /// The range that was noted last: its first entry and its length.
+    #[must_use]
+    pub const fn range(&self) -> (u64, u32) {
+        (self.entry.wrapping_sub(self.before as u64), self.nr as u32)
+    }
+
     /// The slot's changes when it began.
     #[must_use]
     pub const fn known_at_begin(&self) -> Changes {
         let own = if self.flags & crate::record::F_FREED_OWN != 0 { self.frees_own } else { 0 };
-        self.known.with_frees(own.wrapping_neg())
+        self.known.with_frees((own as u32).wrapping_neg())
     }
 }
 
@@ -101,11 +114,23 @@ impl Changes {
     }
 }
 
-const _: () = assert!(size_of::<Seat>() == 160);
+// A power of two: on kernels before 6.2 a look-up multiplies by any other size, which costs eight instructions.
+const _: () = assert!(size_of::<Seat>() == 128);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_kept_by_what_lies_before_its_entry() {
+        // SAFETY: integers only, for which zeroes are valid.
+        let mut flight: Flight = unsafe { core::mem::zeroed() };
+        flight.entry = (3 << 58) + 1_000;
+        for (base, nr) in [(flight.entry, 1), (flight.entry - 511, 512), (flight.entry - 3, 16)] {
+            flight.set_range(base, nr);
+            assert_eq!(flight.range(), (base, nr));
+        }
+    }
 
     #[test]
     fn frees_wrap_and_leave_the_content_alone() {

@@ -11,18 +11,27 @@ pub const SLOT_BITS: u32 = 16;
 /// Number of slots.
 pub const SLOTS: u32 = 1 << SLOT_BITS;
 
-/// One slot. All four only ever grow (and wrap); differences are what counts, so no clearing can race with anything.
+/// One slot. All but the first only ever grow (and wrap); differences are what counts, so no clearing can race with anything.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
+    /// Flights open now. In the low half of the word that it shares with the next, so that one addition counts a flight in both:
+    /// it never overflows.
+    pub inside: u32,
     /// Flights ever opened.
     pub opens: u32,
-    /// Flights ever closed. Open now: `opens - closes`.
-    pub closes: u32,
     /// Entries ever freed.
     pub frees: u32,
     /// Content changes: entries handed out, and begins and ends of writes to their device.
     pub changes: u32,
+}
+
+impl Slot {
+    /// Flights ever closed.
+    #[must_use]
+    pub const fn closes(&self) -> u32 {
+        self.opens.wrapping_sub(self.inside)
+    }
 }
 
 // SAFETY: as bytemuck's, derived above: four words, any bit pattern is valid.
@@ -30,13 +39,13 @@ pub struct Slot {
 unsafe impl aya::Pod for Slot {}
 
 const _: () = assert!(size_of::<Slot>() == 16);
+const _: () = assert!(core::mem::offset_of!(Slot, inside) == 0 && core::mem::offset_of!(Slot, opens) == 4);
 
-/// Slot of an entry. Neighbours get neighbouring slots; the type is folded in so that two areas differ.
+/// Slot of an entry. Neighbours get neighbouring slots; the type is folded in, at the top, so that two areas differ.
 #[inline(always)]
 pub const fn index(entry: u64) -> u32 {
-    let kind = (entry >> crate::config::ENTRY_TYPE_SHIFT) as u32;
-    let offset = entry as u32;
-    (offset ^ (kind << (SLOT_BITS - 5))) & (SLOTS - 1)
+    let kind = entry >> (crate::config::ENTRY_TYPE_SHIFT + 5 - SLOT_BITS);
+    (entry ^ kind) as u32 & (SLOTS - 1)
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use observer_ebpf::config::ENTRY_TYPE_SHIFT;
 
-use crate::{count::read_u32, globals, maps::REAL_TYPES};
+#[cfg(not(bpf_target_arch = "x86_64"))]
+use crate::globals;
+use crate::{count::read_u32, maps::REAL_TYPES};
 
 /// Thread id and process id of the running task.
 #[inline(always)]
@@ -60,7 +62,16 @@ pub(crate) fn entry_of_pte(pte: u64) -> u64 {
     (kind << ENTRY_TYPE_SHIFT) | offset
 }
 
-/// Whether a PTE maps a page: it is present, or so to the kernel although the CPU may not use it (`PROT_NONE`).
+/// Whether a PTE maps a page: it is present, or so to the kernel although the CPU may not use it (`PROT_NONE`). On x86-64 these
+/// are the same two bits on every kernel.
+#[cfg(bpf_target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn pte_present(pte: u64) -> bool {
+    pte & (1 | 1 << 8) != 0
+}
+
+/// Whether a PTE maps a page, likewise.
+#[cfg(not(bpf_target_arch = "x86_64"))]
 #[inline(always)]
 pub(crate) fn pte_present(pte: u64) -> bool {
     pte & globals::PTE_PRESENT.load() != 0

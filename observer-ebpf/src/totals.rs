@@ -18,15 +18,47 @@ pub struct Totals {
     pub flight_times: [u64; BUCKETS],
 }
 
+/// What the programs leave to the histograms of ended flights, on this kernel and with these hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// Reads past the swap cache: flights of the path `direct` ([`crate::config::DIRECT_BY_END`]).
+    pub reads: bool,
+    /// Releases by flights that have installed their page, unless they noted it ([`crate::config::RELEASES_SPARED`]).
+    pub releases: bool,
+}
+
 impl Totals {
-    /// The counters, with those of ended flights that the histograms hold.
+    /// The counters of one CPU, with the ended flights by path.
     #[must_use]
     pub fn counted(&self) -> Counters {
         let of_path = |path: usize| {
             let buckets = self.flight_times.iter().skip(path * histogram::BUCKETS as usize);
-            buckets.take(histogram::BUCKETS as usize).sum()
+            buckets.take(histogram::BUCKETS as usize).sum::<u64>()
         };
-        Counters { direct: of_path(0), cached: of_path(1), none: of_path(2), ..self.counters }
+        let Counters { direct, cached, none, .. } = self.counters;
+        Counters { direct: direct + of_path(0), cached: cached + of_path(1), none: none + of_path(2), ..self.counters }
+    }
+}
+
+impl Counters {
+    /// Of all CPUs together: with what follows from the ended flights by path.
+    #[must_use]
+    pub const fn with_derived(self, untold: Untold) -> Self {
+        // What is taken away from another was not read in the same moment.
+        let ended = self.direct + self.cached + self.none;
+        let installed = (self.direct + self.cached).saturating_sub(self.uninstalled);
+        let past_cache = self.outside_pinned.saturating_sub(self.outside_cached);
+        let by_flights = if untold.reads { self.direct } else { 0 };
+        let released = if untold.releases { installed.saturating_sub(self.spans_noted) } else { 0 };
+        Self {
+            begun: ended + self.lost_flight_end,
+            ended,
+            installed,
+            read_direct: self.read_direct + by_flights + past_cache,
+            read_outside: self.read_outside + past_cache,
+            freed: self.freed + released,
+            ..self
+        }
     }
 }
 
@@ -37,3 +69,53 @@ unsafe impl aya::Pod for Totals {}
 // The kernel's per-CPU allocator gives no more than this at a time (`PCPU_MIN_UNIT_SIZE`).
 const _: () = assert!(size_of::<Totals>() <= 32 << 10);
 const _: () = assert!(core::mem::offset_of!(Totals, counters) == 0);
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::boxed::Box;
+
+    use super::*;
+
+    const ALL: Untold = Untold { reads: true, releases: true };
+    const NONE: Untold = Untold { reads: false, releases: false };
+
+    /// Seven flights past the swap cache, four through it, two that returned early.
+    fn totals(counters: &Counters) -> Box<Totals> {
+        let mut totals: Box<Totals> = Box::new(Zeroable::zeroed());
+        totals.counters = *counters;
+        let of_path = histogram::BUCKETS as usize;
+        (totals.flight_times[3], totals.flight_times[of_path - 1]) = (5, 2);
+        (totals.flight_times[of_path], totals.flight_times[2 * of_path]) = (4, 2);
+        totals
+    }
+
+    #[test]
+    fn what_flights_nearly_always_do_follows_from_their_number() {
+        let counted = totals(&Counters { lost_flight_end: 1, ..Counters::default() }).counted();
+        assert_eq!((counted.direct, counted.cached, counted.none), (7, 4, 2));
+        let told = counted.with_derived(NONE);
+        assert_eq!((told.ended, told.begun, told.installed), (13, 14, 11));
+        assert_eq!((told.read_direct, told.freed), (0, 0), "hooks tell of these");
+        let told = counted.with_derived(ALL);
+        assert_eq!((told.read_direct, told.freed), (7, 11));
+    }
+
+    #[test]
+    fn exceptions_are_taken_away() {
+        let exceptions = Counters { uninstalled: 2, spans_noted: 3, freed: 3, read_direct: 15, ..Counters::default() };
+        let told = totals(&exceptions).counted().with_derived(ALL);
+        assert_eq!(told.installed, 9);
+        assert_eq!(told.freed, 9, "three of the nine have noted it, and counted their release");
+        assert_eq!(told.read_direct, 22, "one flight of sixteen pages");
+        let early = totals(&Counters { uninstalled: 20, ..Counters::default() }).counted().with_derived(ALL);
+        assert_eq!((early.installed, early.freed), (0, 0), "read in the middle of a flight's end");
+    }
+
+    #[test]
+    fn pins_outside_flights_without_a_page_added_are_reads_past_the_swap_cache() {
+        let outside = Counters { outside_pinned: 10, outside_cached: 6, read_outside: 6, ..Counters::default() };
+        let told = totals(&outside).counted().with_derived(NONE);
+        assert_eq!((told.read_direct, told.read_outside), (4, 10));
+    }
+}

@@ -59,6 +59,8 @@ pub struct Kernel {
     pub state: String,
     /// Which hooks: `full` or `lean`; empty: a recording of before there was a choice, full.
     pub hooks: String,
+    /// Of flights one in so many was timed, chosen at random; 0 (older recordings) and 1: every one.
+    pub timed_one_in: u32,
     /// By meaning: backend and function.
     pub backend: BTreeMap<String, String>,
     /// Why each hook is where it is.
@@ -186,6 +188,14 @@ impl Kernel {
         self.hooks == HookSet::Lean.name()
     }
 
+    /// What must be said of durations where not every flight was timed.
+    pub fn timed_in_part(&self) -> Option<String> {
+        let one_in = self.timed_one_in;
+        let words =
+            format!("how long swap-ins took is told of one in {one_in}, chosen at random; all of them are counted");
+        (one_in > 1).then_some(words)
+    }
+
     /// From a release and a plan.
     pub fn new(release: &str, arch: &str, tick_ns: Option<u64>, plan: &Plan) -> Self {
         Self {
@@ -193,6 +203,7 @@ impl Kernel {
             arch: arch.to_owned(),
             state: plan.state.words().to_owned(),
             hooks: plan.set.name().to_owned(),
+            timed_one_in: plan.set.timed_one_in(),
             backend: plan.backends().into_iter().map(|(meaning, how)| (meaning.to_owned(), how)).collect(),
             reasons: plan
                 .hooks

@@ -62,6 +62,13 @@ fn kernel(page: &mut Page, summary: &Summary) {
     }
     page.family("observer_sample_one_in", Kind::Gauge, "", "Of all entries one in so many is observed; counts of swap-ins, flights, pins, locks and verdicts are multiplied by it, histograms and times are not.")
         .count(&[], u64::from(summary.sample.as_ref().map_or(1, |sample| sample.one_in)));
+    page.family(
+        "observer_timed_one_in",
+        Kind::Gauge,
+        "",
+        "Of the flights one in so many is in the histograms of swap-in durations, chosen at random; all are counted.",
+    )
+    .count(&[], summary.kernel.timed_one_in.max(1).into());
     let degraded =
         page.family("observer_degraded", Kind::Gauge, "", "1 for each hook that this kernel does not allow.");
     for gap in &summary.kernel.degraded {

@@ -84,7 +84,7 @@ pub struct Flights {
 /// Pins of flights.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Pins {
-    /// Taken; `None`, here and below: not seen with lean hooks; those outside flights: nor by a return probe and a sample.
+    /// Taken; `None`, here and below: not seen with lean hooks.
     pub taken: Option<u64>,
     /// Tries that failed, with whatever error.
     pub failed: u64,
@@ -300,7 +300,7 @@ impl Summary {
             }),
             command: None,
             damage: known.damage.to_vec(),
-            notes: known.notes.to_vec(),
+            notes: known.notes.iter().cloned().chain(known.context.kernel.timed_in_part()).collect(),
         };
         summary.remark(&histograms);
         if let Some(sample) = &summary.sample {
@@ -361,17 +361,13 @@ fn pins(known: &Known<'_>) -> Pins {
     let counters = &known.sample.snapshot.counters;
     let seen = !known.context.kernel.pins_unseen();
     let told = |count: u64| seen.then_some(count);
-    // A try that is told by its return alone does not say which entry it was about.
-    let by_return =
-        known.context.kernel.backend.get(Meaning::PinTry.name()).is_some_and(|how| how.contains("kretprobe"));
-    let outside = seen && !(by_return && known.context.sample_one_in > 1);
     Pins {
         taken: told(counters.pins),
         failed: counters.pin_eexist + counters.pin_enoent + counters.pin_lost,
         eexist: told(counters.pin_eexist),
         enoent: told(counters.pin_enoent),
-        outside_failed: outside.then_some(counters.pin_outside),
-        outside: outside.then(|| OutsidePins::of(counters)),
+        outside_failed: told(counters.pin_outside),
+        outside: seen.then(|| OutsidePins::of(counters)),
         retries: known.report.retries,
     }
 }

@@ -86,6 +86,14 @@ impl HookSet {
             Self::Lean => "lean",
         }
     }
+
+    /// Of flights, one in so many is timed; a power of two.
+    pub const fn timed_one_in(self) -> u32 {
+        match self {
+            Self::Full => 1,
+            Self::Lean => observer_ebpf::config::LEAN_TIMED_ONE_IN,
+        }
+    }
 }
 
 /// One program on one function.

@@ -1,11 +1,15 @@
-//! The per-CPU counters and histograms, added up.
+//! The counters and histograms of all CPUs, added up.
 
 use aya::{
     Pod,
     maps::{MapData, MapError, PerCpuArray},
 };
 use hdrhistogram::Histogram;
-use observer_ebpf::{counter::Counters, histogram, totals::Totals};
+use observer_ebpf::{
+    counter::Counters,
+    histogram,
+    totals::{Totals, Untold},
+};
 
 /// Counters of all CPUs together, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +45,11 @@ impl Default for FlightTimes {
     }
 }
 
+/// What each CPU has added up.
+pub(super) type OfCpus = PerCpuArray<MapData, Totals>;
+
 /// Adds up the counters.
-pub(super) fn sum(map: &PerCpuArray<MapData, Totals>) -> Result<Counters, MapError> {
+pub(super) fn sum(map: &OfCpus, untold: Untold) -> Result<Counters, MapError> {
     let values = map.get(&0, 0)?;
     let mut words = [0u64; size_of::<Counters>() / 8];
     for cpu in values.iter() {
@@ -51,11 +58,11 @@ pub(super) fn sum(map: &PerCpuArray<MapData, Totals>) -> Result<Counters, MapErr
             *sum += value;
         }
     }
-    Ok(bytemuck::cast::<_, Counters>(words).with_derived())
+    Ok(bytemuck::cast::<_, Counters>(words).with_derived(untold))
 }
 
 /// Adds up the histograms.
-pub(super) fn flight_times(map: &PerCpuArray<MapData, Totals>) -> Result<FlightTimes, MapError> {
+pub(super) fn flight_times(map: &OfCpus) -> Result<FlightTimes, MapError> {
     let values = map.get(&0, 0)?;
     let FlightTimes { mut by_path } = FlightTimes::default();
     let mut places = 0..observer_ebpf::totals::BUCKETS;

@@ -22,24 +22,46 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Flights whose end was missed and whose task has not come back with another one since, which would have told.
+    /// The flights that are open now.
+    pub(super) fn open(&self) -> Result<Vec<Place>, MapError> {
+        let mut open = Vec::new();
+        for index in 0..self.seats.len() {
+            open.extend(owner(&self.seats.get(&index, 0)?).map(|tid| Place { tid, seat: Some(index) }));
+        }
+        for tid in self.spilled.keys().take(MOST) {
+            open.push(Place { tid: tid?, seat: None });
+        }
+        Ok(open)
+    }
+
+    /// Whether a task's flight is still where it was, or another of the same task.
+    pub(super) fn is_open(&self, place: Place) -> bool {
+        self.seat(place).is_some()
+    }
+
+    fn seat(&self, Place { tid, seat }: Place) -> Option<Seat> {
+        match seat {
+            Some(index) => self.seats.get(&index, 0).ok().filter(|seat| owner(seat) == Some(tid)),
+            None => self.spilled.get(&tid, 0).ok(),
+        }
+    }
+
+    /// Of these flights, how many have ended without that being seen, and whose task has not come back with another one since,
+    /// which would have told.
     ///
     /// A return probe on `do_swap_page` runs out of instances without a word, and a program may be skipped. Ask while the
     /// hooks are attached: what ends meanwhile leaves the table.
-    pub(super) fn ends_missed(&self) -> Result<u64, MapError> {
-        let mut missed = 0;
-        for index in 0..self.seats.len() {
-            let seat = || self.seats.get(&index, 0).ok();
-            if let Some(tid) = seat().as_ref().and_then(owner) {
-                missed += u64::from(is_missed(tid, || seat().filter(|seat| owner(seat) == Some(tid))));
-            }
-        }
-        for tid in self.spilled.keys().take(MOST) {
-            let tid = tid?;
-            missed += u64::from(is_missed(tid, || self.spilled.get(&tid, 0).ok()));
-        }
-        Ok(missed)
+    pub(super) fn ends_missed(&self, open: &[Place]) -> u64 {
+        open.iter().map(|place| u64::from(is_missed(place.tid, || self.seat(*place)))).sum()
     }
+}
+
+/// Where an open flight is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    tid: u32,
+    /// `None`: it had found its seat claimed.
+    seat: Option<u32>,
 }
 
 /// Whose flight is in a seat.

@@ -64,7 +64,8 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
     let [only_comm_low, only_comm_high]: [u64; 2] = bytemuck::cast(options.only.comm);
     let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
-    let long_words: [(&str, u64); 14] = [
+    let long_words: [(&str, u64); 15] = [
+        (config::TIMED_MASK, u64::from(plan.set.timed_one_in()) - 1),
         (config::PG_SWAPCACHE, 1 << (offsets.pg_swapcache & 63)),
         (config::PG_HEAD, 1 << (offsets.pg_head & 63)),
         (config::PG_UPTODATE, 1 << (offsets.pg_uptodate & 63)),

@@ -9,12 +9,12 @@ use std::{
 
 use aya::{
     Ebpf,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, MapError, RingBuf},
 };
 use observer_ebpf::{
     self as abi, config,
     slot::{self, Slot},
-    totals::Totals,
+    totals::Untold,
 };
 
 use super::{
@@ -60,7 +60,8 @@ pub struct Probes {
     /// None: the kernel does not let the ring be looked at.
     gauge: Option<Gauge>,
     statistics: Statistics,
-    totals: PerCpuArray<MapData, Totals>,
+    totals: counters::OfCpus,
+    untold: Untold,
     watched: HashMap<MapData, u32, u32>,
     flights: left::Table,
     slots: Array<MapData, Slot>,
@@ -86,12 +87,17 @@ impl Probes {
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         let widener = options.widen.map(|_| widener::Switch::take(&mut ebpf)).transpose();
         let widener = widener.map_err(|error| attach::widener_failed(&error))?;
-        let probes = Self::with(ebpf, logger)?;
+        let untold = Untold { reads: plan.direct_by_end(), releases: plan.tells_every_reference() };
+        let probes = Self::with(ebpf, untold, logger)?;
         let gauge = Gauge::new(&probes.ring, options.ring_bytes.into());
         Ok(Self { gauge, statistics, widener, ..probes })
     }
 
-    fn with(mut ebpf: Ebpf, logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>) -> Result<Self, LoadError> {
+    fn with(
+        mut ebpf: Ebpf,
+        untold: Untold,
+        logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    ) -> Result<Self, LoadError> {
         let hooked = ebpf.programs().any(|(name, program)| name.starts_with("read_begin") && program.fd().is_ok());
         let counts_reads = if hooked { &["read_begin"][..] } else { &READS_TOLD_BY[..] };
         let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
@@ -110,6 +116,7 @@ impl Probes {
         Ok(Self {
             ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
             totals: map(&mut ebpf, abi::MAP_TOTALS)?.try_into().map_err(failed(abi::MAP_TOTALS))?,
+            untold,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
             flights: left::Table {
@@ -192,24 +199,16 @@ impl Probes {
         // Begins first: of a flight that began without a program at its end the end would be missed.
         self.ebpf.as_mut().map_or(Ok(()), attach::stop_begins)?;
         let patience = Instant::now() + PATIENCE;
-        while self.flights_open()? && Instant::now() < patience {
-            thread::sleep(PATIENCE / 50);
-        }
         let name = abi::MAP_FLIGHTS;
-        let ends_missed = if self.flights_open()? {
-            self.flights.ends_missed().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?
-        } else {
-            0
-        };
+        let mut open = self.flights.open().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        while !open.is_empty() && Instant::now() < patience {
+            thread::sleep(PATIENCE / 50);
+            open.retain(|place| self.flights.is_open(*place));
+        }
+        let ends_missed = self.flights.ends_missed(&open);
         self.ebpf = None;
         let Snapshot { counters: after, .. } = self.snapshot()?;
         Ok(Snapshot { counters: after.with_witnessed_of(&before.counters), skipped: before.skipped, ends_missed })
-    }
-
-    /// Whether there are flights that have begun and not ended.
-    fn flights_open(&self) -> Result<bool, LoadError> {
-        let Snapshot { counters, .. } = self.snapshot()?;
-        Ok(counters.begun != counters.ended + counters.lost_flight_end)
     }
 
     /// The counters now.
@@ -218,8 +217,8 @@ impl Probes {
     /// When the kernel refuses to read the map.
     pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
         let name = abi::MAP_TOTALS;
-        let counters =
-            counters::sum(&self.totals).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        let counters = counters::sum(&self.totals, self.untold)
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
         Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
     }
 

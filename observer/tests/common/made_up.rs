@@ -29,6 +29,7 @@ pub(super) fn context() -> Context {
             arch: "x86_64".to_owned(),
             state: "pinned, wait queue".to_owned(),
             hooks: "full".to_owned(),
+            timed_one_in: 1,
             backend: [how("flight begin", "do_swap_page"), how("pin try", "swapcache_prepare")].into(),
             reasons: vec![Reason {
                 hook: "flight begin".to_owned(),

@@ -30,6 +30,7 @@ pub(super) fn context() -> Context {
             arch: "x86_64".to_owned(),
             state: "unfixed: ABA possible".to_owned(),
             hooks: "full".to_owned(),
+            timed_one_in: 1,
             backend: [
                 how("flight begin", "fentry do_swap_page"),
                 how("flight end", "fexit do_swap_page"),

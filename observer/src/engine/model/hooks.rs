@@ -116,6 +116,7 @@ impl Hooks {
         filter.opens += 1;
         let (frees_begin, changes_begin) = (filter.frees, filter.changes);
         let opens_begin = filter.opens;
+        filter.disturbed |= filter.open_now() > 1;
         let mut flight =
             Flight { entry, base: entry, nr: 1, address, mm, task: task(tid), begin: now, ..Flight::default() };
         flight.frees.at_read = frees_begin;
@@ -210,7 +211,7 @@ impl Hooks {
         }
     }
 
-    /// Whether nothing has changed under a flight that may still be open.
+    /// Whether nothing has changed under a flight that may still be open, and no two are open on a slot.
     fn undisturbed(&self) -> bool {
         self.filter.iter().all(|filter| !filter.disturbed)
     }
@@ -261,12 +262,12 @@ impl Hooks {
             return;
         }
         let (entry, filter) = (self.entry(slot), self.filter[self.filter_of(slot)]);
-        let alone = filter.open_now() == 1 && self.undisturbed();
+        let undisturbed = self.undisturbed();
         if let Some(open) = &mut self.flights[usize::from(tid)]
             && open.flight.entry == entry
             && !open.is_over()
         {
-            if released && alone {
+            if released && undisturbed {
                 open.spared_release = true;
                 return;
             }
@@ -336,8 +337,8 @@ impl Hooks {
         let contended = state.streamed || Self::contended(filter, &state);
         if contended {
             log.events.push(Event::Closed(state.flight.clone()));
-            filter.disturbed &= filter.open_now() != 0;
         }
+        filter.disturbed &= filter.open_now() != 0;
         state.flight
     }
 

@@ -79,7 +79,7 @@ fn a_self_test_is_told_in_the_page_and_by_the_exit_code() {
     use crate::selftest::{Check, Outcome, SelfTest};
     let survey = survey("6.12.117", &Ok(()), true);
     let with = |seen| {
-        let checks = vec![Check { what: "flights begun", wanted: 32, seen }];
+        let checks = vec![Check { what: "flights ended", wanted: 32, seen }];
         let test = SelfTest { passed: seen == 32, pages: 32, checks };
         Doctor::new(&survey).with_self_test(Some(Outcome::Made(test)))
     };
@@ -88,7 +88,7 @@ fn a_self_test_is_told_in_the_page_and_by_the_exit_code() {
     assert!(page(&passed).contains("self-test         passed: 32 own pages"), "{}", page(&passed));
     let failed = with(31);
     assert_eq!(failed.exit(), Exit::Inconclusive);
-    assert!(page(&failed).contains("31 of 32 flights begun WRONG"), "{}", page(&failed));
+    assert!(page(&failed).contains("31 of 32 flights ended WRONG"), "{}", page(&failed));
     assert_eq!(serde_json::to_value(&failed).unwrap()["self_test"]["passed"], false);
     let outcome = Outcome::NotMade { not_made: "no zram; build it".into(), refused: true };
     let refused = Doctor::new(&survey).with_self_test(Some(outcome));

@@ -149,7 +149,20 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "pin_sleep_fentry"),
         &[(Kprobe, "pin_sleep_kprobe")],
     ),
-    candidate(Meaning::PinDrop, "swapcache_clear", "PE*", (Fentry, "pin_drop_fentry"), &[(Kprobe, "pin_drop_kprobe")]),
+    candidate(
+        Meaning::PinDrop,
+        "swapcache_clear",
+        "PEI",
+        (Fentry, "pin_drop_fentry_si_entry_nr"),
+        &[(Kprobe, "pin_drop_kprobe_si_entry_nr")],
+    ),
+    candidate(
+        Meaning::PinDrop,
+        "swapcache_clear",
+        "PE",
+        (Fentry, "pin_drop_fentry_si_entry"),
+        &[(Kprobe, "pin_drop_kprobe_si_entry")],
+    ),
     // Which path pins outside a flight. Return probes would miss returns of a function that sleeps, and a task would be
     // taken to be there for ever.
     Candidate {
@@ -173,20 +186,28 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         goes_with: "shmem_swapin_folio",
         ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fexit, "pin_path_zswap_fexit"), &[])
     },
-    // The slow half of taking a page's lock, called only when the first try has failed. It sleeps, so no return probe.
+    // The slow half of taking a page's lock, called only when the first try has failed. It sleeps, so no return probe. Whose
+    // fault it is, is told by an address space, and from 6.4 on by the fault itself.
     candidate(
         Meaning::LockTry,
         "__folio_lock_or_retry",
-        "G*",
-        (Fentry, "lock_try_fentry"),
-        &[(Kprobe, "lock_try_kprobe")],
+        "GP",
+        (Fentry, "lock_try_fentry_page_fault"),
+        &[(Kprobe, "lock_try_kprobe_page_fault")],
+    ),
+    candidate(
+        Meaning::LockTry,
+        "__folio_lock_or_retry",
+        "GPI",
+        (Fentry, "lock_try_fentry_page_mm"),
+        &[(Kprobe, "lock_try_kprobe_page_mm")],
     ),
     candidate(
         Meaning::LockTry,
         "__lock_page_or_retry",
-        "G*",
-        (Fentry, "lock_try_fentry"),
-        &[(Kprobe, "lock_try_kprobe")],
+        "GPI",
+        (Fentry, "lock_try_fentry_page_mm"),
+        &[(Kprobe, "lock_try_kprobe_page_mm")],
     ),
     candidate(Meaning::LockEnd, "__folio_lock_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),
     candidate(Meaning::LockEnd, "__lock_page_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Backend, Evidence, Hook, HookSet, Meaning, Missing, State, lean};
+use super::{Evidence, Hook, HookSet, Meaning, Missing, State, lean};
 
 /// Functions of zswap, one of which every kernel that has it shows.
 pub(super) const OF_ZSWAP: [&str; 4] = ["zswap_store", "zswap_load", "zswap_frontswap_store", "zswap_frontswap_load"];
@@ -83,16 +83,12 @@ pub(super) const TELLS_BOTH: &str = "freed_fexit_si_offset_usage";
 fn reads_told(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
     let symbols = evidence.symbols;
     let has_zswap = OF_ZSWAP.iter().any(|name| symbols.has(name) || !symbols.copies(name).is_empty());
-    let lean = evidence.set == HookSet::Lean;
     let hooked = |meaning, symbols: &[&str]| {
-        let by = |hook: &Hook| hook.meaning == meaning && symbols.contains(&hook.symbol.as_str());
-        hooks.iter().any(|hook| by(hook) && (lean || hook.backend <= Backend::Fexit))
+        hooks.iter().any(|hook| hook.meaning == meaning && symbols.contains(&hook.symbol.as_str()))
     };
-    let shmem_told =
-        lean || hooked(Meaning::PinTry, &["swapcache_prepare"]) && hooked(Meaning::PinPath, &[lean::SHMEM]);
     state.has(Meaning::PinDrop)
         && hooked(Meaning::CacheRead, &["swapin_readahead"])
         && hooked(Meaning::HandedOut, &["add_to_swap_cache", "swap_cache_add_folio"])
-        && shmem_told
+        && (evidence.set == HookSet::Lean || hooked(Meaning::PinTry, &["swapcache_prepare"]))
         && (!has_zswap || hooked(Meaning::PinPath, &["shrink_memcg_cb"]))
 }

@@ -50,12 +50,16 @@ fn backend(context: &Context) -> (String, String) {
     for hook in hooks {
         if hook.starts_with('k') { probes += 1 } else { trampolines += 1 }
     }
-    let lean = if context.kernel.is_lean() { ", lean" } else { "" };
+    let lean = match context.kernel.timed_one_in {
+        0 | 1 if context.kernel.is_lean() => ", lean".to_owned(),
+        0 | 1 => String::new(),
+        one_in => format!(", lean (1 in {one_in} timed)"),
+    };
     let used = match (trampolines, probes) {
         (_, 0) => format!("fentry ({})", hooks_of(trampolines)),
         (0, _) => format!("kprobes ({})", hooks_of(probes)),
         _ => format!("fentry ({}), kprobes ({probes})", hooks_of(trampolines)),
-    } + lean;
+    } + &lean;
     let refused = context.kernel.reasons.iter().find(|reason| reason.reason.contains("refuses"));
     let degraded = context.kernel.degraded.first();
     let why = match (refused.filter(|_| probes > 0), degraded) {
