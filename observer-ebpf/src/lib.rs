@@ -17,6 +17,8 @@ pub mod totals;
 pub const MAP_EVENTS: &str = "EVENTS";
 /// Name of the per-CPU array of the one [`totals::Totals`].
 pub const MAP_TOTALS: &str = "TOTALS";
+/// Name of the array of the one value that holds what programs keep in globals: [`config::DISTURBED`] alone.
+pub const MAP_GLOBALS: &str = ".bss";
 /// Name of the array of [`seat::Seat`]s.
 pub const MAP_FLIGHTS: &str = "FLIGHTS";
 /// Name of the hash of flights that found their seat claimed: thread id to a seat.

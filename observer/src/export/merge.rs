@@ -236,6 +236,7 @@ fn add_cost(all: &mut SelfCost, one: &SelfCost) {
         ring,
         programs,
         records,
+        disturbed,
         program_stats,
     } = one;
     *all = SelfCost {
@@ -248,6 +249,7 @@ fn add_cost(all: &mut SelfCost, one: &SelfCost) {
         ring: all.ring.zip(*ring).map(fuller),
         programs: all.programs + programs,
         records: all.records + records,
+        disturbed: all.disturbed.zip(*disturbed).map(|(a, b)| a.saturating_add(b)),
         program_stats: both_stats(all.program_stats.take(), program_stats.clone()),
     };
 }

@@ -51,6 +51,9 @@ pub struct SelfCost {
     pub programs: u32,
     /// Records that came through the ring buffer.
     pub records: u64,
+    /// Disturbances that have not been taken back: while there are any, the programs note what they otherwise leave out, and are
+    /// dearer. 0 in the end, unless flights were under way or their ends were missed; `None`: not told (earlier versions).
+    pub disturbed: Option<u32>,
     /// Run times of the programs; `None`: nobody asked for them.
     pub program_stats: Option<ProgramStats>,
 }

@@ -62,6 +62,7 @@ pub struct Probes {
     statistics: Statistics,
     totals: counters::OfCpus,
     untold: Untold,
+    disturbed: Array<MapData, u32>,
     watched: HashMap<MapData, u32, u32>,
     flights: left::Table,
     slots: Array<MapData, Slot>,
@@ -117,6 +118,7 @@ impl Probes {
             ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
             totals: map(&mut ebpf, abi::MAP_TOTALS)?.try_into().map_err(failed(abi::MAP_TOTALS))?,
             untold,
+            disturbed: map(&mut ebpf, abi::MAP_GLOBALS)?.try_into().map_err(failed(abi::MAP_GLOBALS))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
             flights: left::Table {
@@ -273,6 +275,7 @@ impl Probes {
             ring: self.gauge.as_ref().map(Gauge::seen),
             programs: u32::try_from(self.programs.len()).unwrap_or(u32::MAX),
             records: self.records,
+            disturbed: self.disturbed.get(&0, 0).ok(),
             program_stats: self.statistics.of(&self.programs),
         }
     }

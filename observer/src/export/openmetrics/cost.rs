@@ -36,6 +36,10 @@ fn memory(page: &mut Page, cost: &SelfCost) {
     }
     page.family("observer_self_kernel_bytes", Kind::Gauge, "bytes", "Kernel memory of the observer's maps.")
         .count(&[], cost.kernel_bytes);
+    if let Some(disturbed) = cost.disturbed {
+        page.family("observer_disturbed", Kind::Gauge, "", "Not 0: flights meet, or an entry was freed or has changed under one, so the programs note everything and are dearer.")
+            .count(&[], disturbed.into());
+    }
     if let Some(ring) = cost.ring {
         page.family("observer_ring_size_bytes", Kind::Gauge, "bytes", "Size of the ring buffer.")
             .count(&[], ring.size_bytes);
