@@ -9,8 +9,9 @@ use bytemuck::{Pod, Zeroable};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Counters {
-    /// Flights on real swap entries: those that have ended, and those whose end is known to be missed. The programs leave
-    /// alone this and the next five, which the histograms of ended flights tell: see [`crate::totals::Totals::counted`].
+    /// Flights on real swap entries: those that have ended, those whose end is known to be missed, and, once the hooks are gone,
+    /// those that were under way then. The programs leave alone this and the next five, which the histograms of ended
+    /// flights tell: see [`crate::totals::Totals::counted`].
     pub begun: u64,
     /// Flights ended, on all paths.
     pub ended: u64,

@@ -210,7 +210,9 @@ impl Probes {
         let ends_missed = self.flights.ends_missed(&open);
         self.ebpf = None;
         let Snapshot { counters: after, .. } = self.snapshot()?;
-        Ok(Snapshot { counters: after.with_witnessed_of(&before.counters), skipped: before.skipped, ends_missed })
+        let mut counters = after.with_witnessed_of(&before.counters);
+        counters.begun += open.len() as u64;
+        Ok(Snapshot { counters, skipped: before.skipped, ends_missed })
     }
 
     /// The counters now.
