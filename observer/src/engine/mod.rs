@@ -7,6 +7,7 @@ pub mod comm;
 mod doubt;
 pub mod event;
 mod hash;
+mod listed;
 pub mod overlap;
 pub mod price;
 mod report;
@@ -23,6 +24,7 @@ use std::{collections::VecDeque, sync::Arc};
 use doubt::Doubts;
 use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
 use hash::NumberMap;
+use listed::Listed;
 use overlap::Overlaps;
 use sorter::Sorter;
 use tally::Tally;
@@ -68,6 +70,7 @@ pub struct Engine {
     ended: Overlaps,
     waits: Waits,
     report: Report,
+    listed: Listed,
     tally: Option<Box<Tally>>,
 }
 
@@ -335,7 +338,9 @@ impl Engine {
         }
         self.report.verdicts.add(finding.verdict);
         self.report.entries.verdict(finding.entry, finding.verdict);
-        if !keep(&mut self.report.findings, finding) {
+        if self.listed.take(finding.verdict) {
+            self.report.findings.push(finding);
+        } else {
             self.report.losses.findings_not_listed += 1;
         }
     }
@@ -349,12 +354,10 @@ impl Engine {
 }
 
 /// Keeps an item if there is room.
-fn keep<T>(list: &mut Vec<T>, item: T) -> bool {
-    let room = list.len() < KEPT;
-    if room {
+fn keep<T>(list: &mut Vec<T>, item: T) {
+    if list.len() < KEPT {
         list.push(item);
     }
-    room
 }
 
 /// The filter slot of an entry, as the programs compute it.

@@ -33,7 +33,7 @@ pub struct StormFlag {
 pub struct StormTotals {
     /// Passes played.
     pub rounds: u64,
-    /// Pages that came up short: the truth.
+    /// Pages that came up short, or that hold what was never theirs and are flagged: the truth.
     pub lost: u64,
     /// Updates that they are short of.
     pub lost_updates: u64,
@@ -48,7 +48,8 @@ pub struct StormTotals {
     /// Flagged, nothing lost, and no explanation; plus flags that belong to no pass.
     #[serde(rename = "false")]
     pub false_flags: u64,
-    /// Pages that held more than was ever added. Nothing explains that.
+    /// Pages that held more than was ever added, without a flag: nothing explains that. With one, a stale page was installed that
+    /// was another's: who reads between the hand-out of an entry and the write to it gets what the slot held before.
     pub corrupt: u64,
 }
 
@@ -147,15 +148,16 @@ impl Ledger {
 
     /// A page that came up short, with its flags.
     fn short(&mut self, pass: u64, page: ShortPage, flags: &[StormFlag]) {
-        if page.missing < 0 {
-            self.totals.corrupt += 1;
-        }
         self.totals.lost_updates += u64::try_from(page.missing).unwrap_or(0);
-        if flags.is_empty() {
-            self.totals.missed += u64::from(page.missing > 0);
-        } else {
-            self.totals.flagged += 1;
-            self.totals.matched += u64::from(page.missing > 0);
+        let anothers = page.missing < 0;
+        match (anothers, flags.is_empty()) {
+            (true, true) => self.totals.corrupt += 1,
+            (false, true) => self.totals.missed += 1,
+            (_, false) => {
+                self.totals.lost += u64::from(anothers);
+                self.totals.flagged += 1;
+                self.totals.matched += 1;
+            }
         }
         list(&mut self.lost, LostPage { pass, page, flags_ns: flags.iter().map(|flag| flag.at_ns).collect() });
     }
@@ -296,5 +298,12 @@ mod tests {
     fn more_than_was_added_is_no_loss_but_corrupt() {
         let totals = ledger(vec![pass(1, &[(PAGE, -1)])], &[]).totals();
         assert_eq!((totals.lost, totals.corrupt, totals.missed), (0, 1, 0));
+    }
+
+    #[test]
+    fn another_page_s_content_is_a_loss_if_a_stale_install_is_flagged() {
+        let totals = ledger(vec![pass(1, &[(PAGE, -40_068)])], &[flag(110, 150)]).totals();
+        assert_eq!((totals.lost, totals.matched, totals.flagged), (1, 1, 1));
+        assert_eq!((totals.corrupt, totals.missed, totals.lost_updates), (0, 0, 0));
     }
 }
