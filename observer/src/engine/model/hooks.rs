@@ -63,6 +63,11 @@ impl Open {
     fn has_read(&self) -> bool {
         self.flight.read_begin.is_some() || self.spared_read
     }
+
+    /// Whether it is streamed for what it did itself, whoever else was there.
+    fn asked_about(&self) -> bool {
+        self.flight.pin.is_some_and(|pin| pin.fails != 0) || self.flight.lock.is_some() || self.flight.nr > 1
+    }
 }
 
 /// The programs' maps.
@@ -312,6 +317,7 @@ impl Hooks {
     /// The flight as it ended, and whether it was streamed.
     pub(super) fn end(&mut self, tid: Tid, installed: bool, log: &mut Log) -> Flight {
         let mut state = self.flights[usize::from(tid)].take().unwrap();
+        let undisturbed = self.undisturbed();
         let filter = self.filter_of(self.slot_of(state.flight.entry));
         let filter = &mut self.filter[filter];
         let over = state.frees_own != 0 || state.dropped_count;
@@ -335,6 +341,8 @@ impl Hooks {
         filter.closes += 1;
         flight.slot = filter.count();
         let contended = state.streamed || Self::contended(filter, &state);
+        // What the programs rest on: they do not compare numbers while nothing is disturbed.
+        assert!(!undisturbed || !contended || state.asked_about(), "nothing is disturbed, and a flight was not alone");
         if contended {
             log.events.push(Event::Closed(state.flight.clone()));
         }
@@ -346,9 +354,7 @@ impl Hooks {
         filter.opens != open.opens_begin
             || filter.changes != open.changes_begin
             || filter.frees - open.frees_begin != open.frees_own
-            || open.flight.pin.is_some_and(|pin| pin.fails != 0)
-            || open.flight.lock.is_some()
-            || open.flight.nr > 1
+            || open.asked_about()
     }
 
     /// What of a flight decides whether and how it will be told: for merging states. All of it only ever turns true.
