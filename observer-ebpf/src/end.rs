@@ -57,13 +57,7 @@ pub(crate) fn end<M: Memory>(vmf: Option<*const u8>, fault_ret: u32) {
     if !filter::undisturbed() {
         return turned_loud::<M>(held, vmf, &Ending { now, changes, tid, flags, fault_ret });
     }
-    let Some(counters) = count::here() else { return };
-    tally(counters, flags, flight);
-    if now == 0 {
-        count::untimed(counters, path_of(flags));
-    } else {
-        count::flight_time(counters, path_of(flags), now.wrapping_sub(flight.begin));
-    }
+    tally(flags, flight, now, now != 0);
     flights::leave(held, tid);
 }
 
@@ -123,13 +117,7 @@ fn conclude<M: Memory>(held: Held, vmf: *const u8, ending: &Ending) {
     if filter::disturbed() {
         filter::calm(flight.slot());
     }
-    let Some(counters) = count::here() else { return };
-    tally(counters, flags, flight);
-    if is_timed(flight) {
-        count::flight_time(counters, path_of(flags), now.wrapping_sub(flight.begin));
-    } else {
-        count::untimed(counters, path_of(flags));
-    }
+    tally(flags, flight, now, is_timed(flight));
     flights::leave(held, tid);
 }
 
@@ -182,11 +170,18 @@ fn path_of(flags: u32) -> usize {
     }
 }
 
-/// Counts what an ended flight was beside its path. What nearly every one is, is not counted: it follows from their number.
+/// Counts an ended flight by its path, `timed` or not, and what it was beside that. What nearly every one is, is not counted: it
+/// follows from their number.
 #[inline(always)]
-fn tally(counters: *mut u8, flags: u32, flight: &Flight) {
+fn tally(flags: u32, flight: &Flight, now: u64, timed: bool) {
+    let Some(counters) = count::here() else { return };
     if flags & (F_INSTALLED | ODD) != F_INSTALLED {
         tally_odd(counters, flags, flight);
+    }
+    if timed {
+        count::flight_time(counters, path_of(flags), now.wrapping_sub(flight.begin));
+    } else {
+        count::untimed(counters, path_of(flags));
     }
 }
 

@@ -3,12 +3,12 @@
 //! what it tries to pin, until the return probe tells with which result.
 
 use aya_ebpf::{macros::map, maps::Array};
+use observer_ebpf::config::LONGEST_RANGE;
 
 use crate::{
     count::{count, read_u32, write_u32},
     task,
 };
-use observer_ebpf::config::LONGEST_RANGE;
 
 /// Words, by the low bits of the thread id: a power of two.
 const WORDS: u32 = 16_384;
