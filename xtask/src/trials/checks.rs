@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 
 pub use self::{
-    count::{btf_file, counts, counts_of, crowd, shmem, zswap_counts},
+    count::{btf_file, counts, counts_of, crowd, lean_counts, shmem, zswap_counts},
     host::{
         attaches, attaches_kprobes, cut_short, disk_swap, doctor, failing_command, no_btf, no_ftrace, no_kprobes,
         not_root, nothing_left, other_swap, refuses_kprobes, self_test, self_test_without_addresses, terminated, zswap,
