@@ -1,5 +1,5 @@
 //! Many tasks inside a swap-in at the same moment: each sleeps in the read of a page of its own, because the swap device
-//! lets nobody in a control group read from it.
+//! lets nobody in a control group read from it. Or all want the same page: one sleeps in its read, the others wait for it.
 
 use std::{
     fs,
@@ -31,14 +31,28 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const GROUP: &str = "/sys/fs/cgroup/crowd";
 /// How long to wait for all tasks to sleep.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How long all of them want one page in each round: waiting for a pin is a tick at a time, and a flight each time.
+const TOGETHER: Duration = Duration::from_millis(500);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) struct Options {
     pub(crate) tasks: usize,
     pub(crate) rounds: u64,
+    /// All want the same page.
+    pub(crate) same_page: bool,
     /// Made when all tasks sleep in the last round, which goes on when somebody has removed it.
     pub(crate) tell: Option<PathBuf>,
+}
+
+impl Options {
+    const fn pages(&self) -> usize {
+        if self.same_page { 1 } else { self.tasks }
+    }
+
+    const fn page_of(&self, task: usize) -> usize {
+        if self.same_page { 0 } else { task }
+    }
 }
 
 /// A gate before the swap device for all that is in the control group with this process.
@@ -97,7 +111,7 @@ impl Drop for Gate {
 /// What all tasks share.
 struct Shared<'a> {
     area: &'a Area,
-    rounds: u64,
+    options: &'a Options,
     /// Whether to begin, once that is known: only when all tasks are there are the barriers complete.
     begin: (Mutex<Option<bool>>, Condvar),
     /// Tasks and whoever directs them.
@@ -113,15 +127,15 @@ struct Shared<'a> {
 pub(crate) fn run(options: &Options) -> Result<Value> {
     let swap = Swap::on(options.tasks * 2 + 1_024)?;
     let gate = Gate::make(&swap)?;
-    let area = Area::new(options.tasks)?;
+    let area = Area::new(options.pages())?;
     let map = Pagemap::open()?;
     let before = vmstat_needed("pswpin")?;
-    for page in 0..options.tasks {
+    for page in 0..options.pages() {
         fill(area.page(page), page as u64);
     }
     let shared = Shared {
         area: &area,
-        rounds: options.rounds,
+        options,
         begin: (Mutex::new(None), Condvar::new()),
         all: Barrier::new(options.tasks + 1),
         done: AtomicUsize::new(0),
@@ -140,7 +154,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
             }
         }
         shared.decide(true);
-        direct(options, &shared, &gate, &map)
+        direct(&shared, &gate, &map)
     });
     if let Some(failure) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(failure);
@@ -159,12 +173,13 @@ fn member(shared: &Shared<'_>, task: usize) {
     if !shared.begins() {
         return;
     }
-    for _ in 0..shared.rounds {
+    let page = shared.options.page_of(task);
+    for _ in 0..shared.options.rounds {
         shared.all.wait();
         if shared.halt.load(Ordering::SeqCst) != 0 {
             return;
         }
-        let right = holds(shared.area.page(task), task as u64);
+        let right = holds(shared.area.page(page), page as u64);
         shared.corrupt.fetch_add(usize::from(!right), Ordering::Relaxed);
         shared.done.fetch_add(1, Ordering::SeqCst);
         shared.all.wait();
@@ -172,9 +187,10 @@ fn member(shared: &Shared<'_>, task: usize) {
 }
 
 /// Pushes all pages out, closes the gate, lets all tasks touch them, and opens it. The fewest that were inside at once.
-fn direct(options: &Options, shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -> usize {
+fn direct(shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -> usize {
+    let options = shared.options;
     let mut fewest = options.tasks;
-    for round in 1..=shared.rounds {
+    for round in 1..=options.rounds {
         let prepared = prepare(options, shared, gate, map);
         if keep(shared, prepared).is_none() || stopped() {
             shared.halt.store(1, Ordering::SeqCst);
@@ -184,7 +200,10 @@ fn direct(options: &Options, shared: &Shared<'_>, gate: &Gate, map: &Pagemap) ->
         shared.all.wait();
         let inside = sleeping_when_settled(shared);
         fewest = fewest.min(inside);
-        if let Some(tell) = options.tell.as_deref().filter(|_| round == shared.rounds) {
+        if options.same_page {
+            thread::sleep(TOGETHER);
+        }
+        if let Some(tell) = options.tell.as_deref().filter(|_| round == options.rounds) {
             keep(shared, hold(tell, inside));
         }
         // Whatever has gone wrong: without this nobody gets on.
@@ -202,9 +221,9 @@ fn keep<T>(shared: &Shared<'_>, result: Result<T>) -> Option<T> {
 }
 
 fn prepare(options: &Options, shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -> Result<()> {
-    let out = shared.area.page_out_all(map, 0, options.tasks)?;
-    if out < options.tasks && !stopped() {
-        let why = format!("{out} of {} went", options.tasks);
+    let out = shared.area.page_out_all(map, 0, options.pages())?;
+    if out < options.pages() && !stopped() {
+        let why = format!("{out} of {} went", options.pages());
         return Err(Failure::new("paging out", why, "run it alone on the machine; try again"));
     }
     shared.done.store(0, Ordering::SeqCst);
@@ -217,7 +236,7 @@ fn sleeping_when_settled(shared: &Shared<'_>) -> usize {
     loop {
         let sleeping = sleeping();
         let done = shared.done.load(Ordering::SeqCst);
-        if sleeping + done >= shared.all_tasks() || begun.elapsed() > PATIENCE || stopped() {
+        if sleeping + done >= shared.options.tasks || begun.elapsed() > PATIENCE || stopped() {
             return sleeping;
         }
         thread::sleep(LOOK);
@@ -225,10 +244,6 @@ fn sleeping_when_settled(shared: &Shared<'_>) -> usize {
 }
 
 impl Shared<'_> {
-    fn all_tasks(&self) -> usize {
-        self.area.pages()
-    }
-
     /// Tells the tasks whether to begin.
     fn decide(&self, begin: bool) {
         *self.begin.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(begin);

@@ -5,7 +5,7 @@
 //! cargo build -p observer --example witness --release --target x86_64-unknown-linux-musl
 //! witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]    many swap-ins, counted and checked
 //! witness aba --rounds N [--fork]                              the race on purpose; widen `victim` from outside
-//! witness crowd --threads T --rounds R [--tell FILE]           T threads inside a swap-in at the same moment
+//! witness crowd --threads T --rounds R [--same-page] [--tell FILE]    T threads inside a swap-in at the same moment
 //! witness far --pages N --groups G [--tell FILE]               swap entries far apart, on the swap that is there
 //! witness hold --rounds N --threads T                          T threads wait for a page that `victim` holds up
 //! witness service CMD ARGS..                                   becomes CMD as the systemd unit would run it
@@ -38,7 +38,7 @@ use std::{
 use memory::Kind;
 use serde_json::Value;
 
-const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]\n       witness aba --rounds N [--fork]\n       witness crowd --threads T --rounds R [--tell FILE]\n       witness far --pages N --groups G [--tell FILE]\n       witness hold --rounds N --threads T";
+const USAGE: &str = "usage: witness churn --pages N --threads T --rounds R [--shared] [--shmem|--folios] [--here]\n       witness aba --rounds N [--fork]\n       witness crowd --threads T --rounds R [--same-page] [--tell FILE]\n       witness far --pages N --groups G [--tell FILE]\n       witness hold --rounds N --threads T";
 
 /// Why it could not run: what failed, why, and what to do about it.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
     }
     let (mut pages, mut threads, mut rounds, mut groups) = (None, None, None, None);
     let (mut shared, mut kind, mut here, mut fork) = (false, Kind::Small, false, false);
-    let mut tell = None;
+    let (mut same_page, mut tell) = (false, None);
     while let Some(arg) = args.next() {
         let slot = match arg.to_str().unwrap_or_default() {
             "--pages" => &mut pages,
@@ -132,6 +132,10 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
             "--groups" if mode == "far" => &mut groups,
             "--shared" if mode == "churn" => {
                 shared = true;
+                continue;
+            }
+            "--same-page" if mode == "crowd" => {
+                same_page = true;
                 continue;
             }
             "--here" if mode == "churn" => {
@@ -178,7 +182,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> std::result::Result<Mode, 
     } else if mode == "crowd" && pages.is_none() {
         let tasks = threads.filter(|threads| *threads <= crowd::MOST_TASKS);
         let tasks = tasks.ok_or_else(|| format!("--threads: from 1 to {}", crowd::MOST_TASKS))? as usize;
-        Ok(Mode::Crowd(crowd::Options { tasks, rounds, tell }))
+        Ok(Mode::Crowd(crowd::Options { tasks, rounds, same_page, tell }))
     } else if mode == "aba" && pages.is_none() && threads.is_none() {
         Ok(Mode::Aba { rounds, fork })
     } else if mode == "hold" && pages.is_none() {

@@ -74,11 +74,6 @@ impl Area {
         Ok(area)
     }
 
-    /// How many pages it has.
-    pub(crate) const fn pages(&self) -> usize {
-        self.pages
-    }
-
     /// Address of a page.
     pub(crate) fn address(&self, page: usize) -> usize {
         self.start.as_ptr().addr() + page * self.page_size

@@ -18,6 +18,8 @@ const ALONE: [u32; 2] = [16, 256];
 const INSIDE: [(u32, u32); 4] = [(1, 256), (100, 20), (1_000, 2), (10_000, 1)];
 /// Tasks that swap in the same pages.
 const SHARED: [u32; 6] = [2, 4, 8, 16, 32, 64];
+/// Tasks that want one page, at the same moment; and rounds of that, so that all rows have many records.
+const TOGETHER: [(u32, u32); 6] = [(2, 32), (4, 16), (8, 8), (16, 4), (32, 2), (64, 1)];
 /// Sizes of the swap device.
 const SIZES: [&str; 4] = ["64M", "1G", "16G", "256G"];
 
@@ -104,6 +106,9 @@ fn rows(told: Vec<Value>, parts: &[Part]) -> Result<Vec<Row>> {
                 for tasks in SHARED {
                     rows.push(row(format!("{tasks} tasks, same pages"), &next()?)?);
                 }
+                for (tasks, _) in TOGETHER {
+                    rows.push(row(format!("{tasks} tasks together on one page"), &next()?)?);
+                }
             }
             Part::Devices => {
                 for size in SIZES {
@@ -143,7 +148,10 @@ fn script(parts: &[Part]) -> String {
                 let workload = format!("{OBSERVED} /witness crowd --threads {tasks} --rounds {rounds}\n");
                 script += &(workload + &stopped(tasks));
             }),
-            Part::Contended => SHARED.into_iter().for_each(|tasks| script += &contended(tasks)),
+            Part::Contended => {
+                script.extend(SHARED.map(contended));
+                script.extend(TOGETHER.map(together));
+            }
             Part::Devices => {
                 let churn = "/witness churn --here --pages 2048 --threads 1 --rounds 2";
                 script.extend(SIZES.map(|size| on_device(size, churn)));
@@ -161,6 +169,10 @@ fn churn(tasks: u32) -> String {
 
 fn contended(tasks: u32) -> String {
     format!("{OBSERVED} /witness churn --pages 512 --threads {tasks} --rounds 2 --shared\n")
+}
+
+fn together((tasks, rounds): (u32, u32)) -> String {
+    format!("{OBSERVED} /witness crowd --threads {tasks} --rounds {rounds} --same-page\n")
 }
 
 /// A workload on a swap device made for it.
@@ -261,7 +273,7 @@ mod tests {
         for _ in INSIDE {
             figures.extend([told(), json!(8), told()]);
         }
-        figures.extend(vec![told(); SHARED.len() + SIZES.len() + 1]);
+        figures.extend(vec![told(); SHARED.len() + TOGETHER.len() + SIZES.len() + 1]);
         figures.push(json!({"lowest": 10, "highest": 910, "area": 1_000}));
         let all = rows(figures.clone(), &Part::ALL).unwrap();
         assert_eq!(
@@ -279,7 +291,7 @@ mod tests {
 
     #[test]
     fn every_row_has_its_command() {
-        let runs = 1 + ALONE.len() + INSIDE.len() + SHARED.len() + SIZES.len() + 1;
+        let runs = 1 + ALONE.len() + INSIDE.len() + SHARED.len() + TOGETHER.len() + SIZES.len() + 1;
         let script = script(&Part::ALL);
         assert_eq!(script.matches(OBSERVED).count(), runs);
         assert!(script.contains("echo ${z#zram} >"), "braces are the shell's");
