@@ -30,6 +30,60 @@ pub enum Way {
     Cached,
 }
 
+/// What the pages hold, which decides what a swap-in takes without anything attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Words that all differ, by the kernel's own compressor: dear to decompress.
+    Dear,
+    /// One word in four differs from 0, by lz4 where the kernel has it: all else shows the more.
+    Cheap,
+    /// Pages of this program's own file, by lz4 where the kernel has it: code and tables, as processes have them.
+    Program,
+}
+
+impl Contents {
+    /// The compressor to ask for; `None`: the kernel's own.
+    const fn compressor(self) -> Option<&'static str> {
+        match self {
+            Self::Dear => None,
+            Self::Cheap | Self::Program => Some("lz4"),
+        }
+    }
+
+    fn fill(self, memory: &Mapping, pages: usize) -> Result<()> {
+        match self {
+            Self::Dear => (0..pages).for_each(|page| memory.fill(page, memory.address(page))),
+            Self::Cheap => (0..pages).for_each(|page| memory.fill_with(page, one_in_four(memory.address(page)))),
+            Self::Program => {
+                let file = std::fs::read(OWN_FILE).map_err(|e| StressError::io(format!("read {OWN_FILE}"), e))?;
+                let chunks = worth_compressing(&file, rustix::param::page_size());
+                for (page, chunk) in (0..pages).zip(chunks.iter().cycle()) {
+                    memory.fill_with(page, words(chunk));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The running program's file.
+const OWN_FILE: &str = "/proc/self/exe";
+
+/// Words of which one in four is not 0; those differ.
+fn one_in_four(seed: u64) -> impl Iterator<Item = u64> {
+    (seed..).map(move |value| if value.wrapping_sub(seed).is_multiple_of(4) { value } else { 0 })
+}
+
+/// The whole pages of a file that do not repeat one word: such are kept without being compressed, or not written at all.
+fn worth_compressing(file: &[u8], page_size: usize) -> Vec<&[u8]> {
+    let repeats = |chunk: &[u8]| words(chunk).all(|word| Some(word) == words(chunk).next());
+    file.chunks_exact(page_size).filter(|chunk| !repeats(chunk)).collect()
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word))
+}
+
 /// The memory that goes out and comes back, and the device that it goes to. Both are gone when this value is.
 #[derive(Debug)]
 pub struct Bench {
@@ -40,28 +94,19 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Sets up the device and fills the memory. `cheap`: with what costs little to decompress, by lz4 where the kernel has
-    /// it, so that all else shows the more.
+    /// Sets up the device and fills the memory.
     ///
     /// # Errors
     /// When the host does not allow it; nothing is left then.
-    pub fn set_up(bytes: u64, allow_other_swap: bool, cheap: bool) -> Result<Self> {
+    pub fn set_up(bytes: u64, allow_other_swap: bool, contents: Contents) -> Result<Self> {
         let pages = usize::try_from(bytes / rustix::param::page_size() as u64).unwrap_or(usize::MAX);
         // A few slots more: other pages of the host may go there too.
         let slots = u32::try_from(pages + pages / 16 + 64).unwrap_or(u32::MAX);
-        let device = SwapDevice::set_up(
-            SwapOptions { slots, allow_other_swap, compressor: cheap.then_some("lz4") },
-            |_| Ok(()),
-        )?;
+        let device =
+            SwapDevice::set_up(SwapOptions { slots, allow_other_swap, compressor: contents.compressor() }, |_| Ok(()))?;
         pin_process()?;
         let memory = Mapping::new(pages + 1)?;
-        for page in 0..pages {
-            if cheap {
-                memory.fill_cheaply(page, memory.address(page));
-            } else {
-                memory.fill(page, memory.address(page));
-            }
-        }
+        contents.fill(&memory, pages)?;
         Ok(Self { memory, pages, device })
     }
 
@@ -141,4 +186,31 @@ impl Bench {
 /// Pages that the kernel has read from swap since boot.
 fn swapped_in() -> Result<u64> {
     Vmstat::now().map(|vmstat| vmstat.pswpin).map_err(|error| StressError::format("/proc/vmstat", &error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_of_four_words_are_zero() {
+        assert_eq!(one_in_four(100).take(9).collect::<Vec<_>>(), [100, 0, 0, 0, 104, 0, 0, 0, 108]);
+    }
+
+    #[test]
+    fn pages_of_one_word_and_the_rest_of_a_file_are_left_out() {
+        let (same, other) = ([7_u8; 16], *b"0123456789abcdef");
+        let file = [&same[..], &other, &[0; 16], &other, b"rest"].concat();
+        assert_eq!(worth_compressing(&file, 16), [&other, &other]);
+        assert!(worth_compressing(b"", 16).is_empty());
+    }
+
+    #[test]
+    fn this_program_has_pages_of_its_own() {
+        let memory = Mapping::new(8).unwrap();
+        Contents::Program.fill(&memory, 8).unwrap();
+        let pages: Vec<u64> = (0..8).map(|page| memory.load(page)).collect();
+        assert_eq!(pages[0].to_ne_bytes()[..4], *b"\x7fELF");
+        assert!(pages.iter().any(|word| *word != pages[0]));
+    }
 }

@@ -120,6 +120,8 @@ pub enum BenchPages {
     Dear,
     /// Mostly zeroes, by lz4 where the kernel has it: what observing adds shows most over these
     Cheap,
+    /// Pages of this program's own file, by lz4 where the kernel has it: code and tables, as processes have them
+    Program,
 }
 
 /// Rows of `bench swapin`.

@@ -84,17 +84,14 @@ impl Mapping {
     /// Fills a page with words that all differ: zram keeps a page of one repeated word without compressing it, and
     /// some kernels do not even write it out.
     pub(crate) fn fill(&self, page: usize, seed: u64) {
-        let words = self.page_size / size_of::<AtomicU64>();
-        for (word, value) in self.words().iter().skip(page * words).take(words).zip(seed..) {
-            word.store(value, Ordering::Relaxed);
-        }
+        self.fill_with(page, seed..);
     }
 
-    /// Fills a page that is cheap to compress: one word in four as [`Self::fill`] does it, the others 0.
-    pub(crate) fn fill_cheaply(&self, page: usize, seed: u64) {
+    /// Fills a page with these words, of which there are enough for one.
+    pub(crate) fn fill_with(&self, page: usize, values: impl IntoIterator<Item = u64>) {
         let words = self.page_size / size_of::<AtomicU64>();
-        for (word, value) in self.words().iter().skip(page * words).take(words).zip(seed..) {
-            word.store(if value.wrapping_sub(seed) % 4 == 0 { value } else { 0 }, Ordering::Relaxed);
+        for (word, value) in self.words().iter().skip(page * words).take(words).zip(values) {
+            word.store(value, Ordering::Relaxed);
         }
     }
 

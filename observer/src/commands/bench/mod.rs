@@ -16,7 +16,7 @@ use self::{
 };
 use super::printed;
 use crate::{
-    bench::swapin::Bench,
+    bench::swapin::{Bench, Contents},
     cli::{self, BenchArgs, BenchPages, BenchRows, SwapinArgs},
     exit::Exit,
     export::{json, summary::SCHEMA},
@@ -70,7 +70,7 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
     let mut notes = Vec::new();
     let asked = Asked::new(args, &mut notes)?;
     signals::watch()?;
-    let bench = Bench::set_up(args.size, args.allow_other_swap, args.pages == BenchPages::Cheap).map_err(refused)?;
+    let bench = Bench::set_up(args.size, args.allow_other_swap, contents(args.pages)).map_err(refused)?;
     let mut measured = || {
         let rows = rows::all(&asked, &bench, ready.as_ref(), &mut notes)?;
         let of_hooks = ready.as_ref().filter(|_| args.rows.contains(&BenchRows::Hooks));
@@ -97,6 +97,14 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
         std::io::stdout().lock().write_all(print::text(&outcome).as_bytes())
     };
     printed(result, Exit::Clean)
+}
+
+const fn contents(pages: BenchPages) -> Contents {
+    match pages {
+        BenchPages::Dear => Contents::Dear,
+        BenchPages::Cheap => Contents::Cheap,
+        BenchPages::Program => Contents::Program,
+    }
 }
 
 fn page_cluster() -> Option<u32> {
