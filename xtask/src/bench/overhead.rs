@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bpftrace::{self, Beside},
     counted::Counted,
     hooks::{self, Hooks},
+    pages::{self, OfPages},
+    peers::{self, Beside},
     screen::{self, Share},
     sets::{self, Row},
 };
@@ -23,17 +24,19 @@ pub const KEPT: &str = "docs/bench/overhead.json";
 pub enum Part {
     /// Each set of hooks
     Sets,
+    /// Both sets over pages that hold other things
+    Pages,
     /// Each hook of the full set, empty and with its own program
     Hooks,
     /// The dashboard on a terminal, and a recording without one
     Screen,
-    /// A bpftrace script that is the nearest equivalent
-    Bpftrace,
+    /// What people use today: bpftrace's nearest equivalent, and funclatency
+    Peers,
 }
 
 impl Part {
     /// All, in the order of the tables.
-    pub const ALL: [Self; 4] = [Self::Sets, Self::Hooks, Self::Screen, Self::Bpftrace];
+    pub const ALL: [Self; 5] = [Self::Sets, Self::Pages, Self::Hooks, Self::Screen, Self::Peers];
 }
 
 /// The figures of one kernel.
@@ -46,15 +49,18 @@ pub struct Overhead {
     pub compressor: String,
     /// One for each set of hooks.
     pub rows: Vec<Row>,
+    /// Both sets over pages that hold other things.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<OfPages>,
     /// Each hook of the full set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Hooks>,
     /// What runs in user space beside the hooks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub screen: Vec<Share>,
-    /// bpftrace's equivalent, and the sets of hooks in the same guest.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub bpftrace: Vec<Beside>,
+    /// What people use today, and the sets of hooks in the same guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "bpftrace")]
+    pub peers: Vec<Beside>,
 }
 
 /// The programs that guests run.
@@ -77,12 +83,13 @@ pub fn measure(kernel: &Kernel, programs: Programs<'_>, parts: &[Part]) -> Resul
         let guest = Counted::new(kernel, programs.observer);
         match part {
             Part::Sets => (figures.compressor, figures.rows) = sets::measure(&guest)?,
+            Part::Pages => figures.pages = pages::measure(&guest)?,
             Part::Hooks => figures.hooks = Some(hooks::measure(&guest)?),
             Part::Screen => {
                 let spectator = programs.spectator.context("the spectator was not built")?;
                 figures.screen = screen::measure(&guest, spectator)?;
             }
-            Part::Bpftrace => figures.bpftrace = bpftrace::measure(&guest)?,
+            Part::Peers => figures.peers = peers::measure(&guest)?,
         }
     }
     Ok(figures)
@@ -101,7 +108,7 @@ pub fn kept_with(mut kept: Vec<Overhead>, measured: &[Overhead]) -> Vec<Overhead
 
 /// All kernels' figures as the pages under docs/ have them: a table for each part that was measured.
 pub fn tables(all: &[Overhead]) -> String {
-    let tables = [sets::tables(all), hooks::tables(all), screen::tables(all), bpftrace::tables(all)];
+    let tables = [sets::tables(all), pages::tables(all), hooks::tables(all), screen::tables(all), peers::tables(all)];
     tables.into_iter().filter(|table| !table.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -113,7 +120,7 @@ mod tests {
     fn what_was_kept_by_an_earlier_release_can_be_read() {
         let kept = r#"[{"kernel":"6.12.117","rows":[{"name":"full","untraced":1.0,"observed":2.0,"spread":0.1}]}]"#;
         let kept: Vec<Overhead> = serde_json::from_str(kept).unwrap();
-        assert!(kept.len() == 1 && kept[0].hooks.is_none() && kept[0].bpftrace.is_empty());
+        assert!(kept.len() == 1 && kept[0].hooks.is_none() && kept[0].peers.is_empty());
     }
 
     #[test]

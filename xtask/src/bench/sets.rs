@@ -26,7 +26,7 @@ const SETS: [(&str, &str, [&str; 2]); 4] = [
 /// The workload of the reference's `peers.md`: 16 MB, cheap to decompress, by lz4.
 pub(super) const WORKLOAD: &str = "observer bench swapin --size 16M --pages cheap --json --rounds 5";
 
-/// What an untraced swap-in cost in `peers.md`, whose pages were cheaper still: what is wanted is meant over that.
+/// What an untraced swap-in cost in `peers.md`, whose pages were cheaper still.
 const BASES_OF_PEERS: [(&str, f64); 2] = [("5.10.223", 12_433.0), ("6.12.117", 14_913.0)];
 
 /// What one set of hooks costs, in instructions per page swapped in.

@@ -1,12 +1,12 @@
 //! Guest kernels: which there are, and how to get one. A folder of local kernels comes first, then the cache, then apt.
 
 mod apt;
-pub mod bpftrace;
 pub mod busybox;
 mod extract;
 mod mirror;
 mod select;
 pub mod table;
+pub mod tools;
 pub mod version;
 
 use std::{

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Instructions per page swapped in, in guests that count them: untraced, with each set of hooks, with each hook, beside
-/// the dashboard, and with bpftrace.
+/// the dashboard, and with what people use today.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A full release, or its beginning; may be given several times
