@@ -103,11 +103,47 @@ fn price(model: &Model) -> (String, Tone) {
     // Of a wait whose holder was not seen it is not known.
     let free = if of("oversleep").or(of("lock oversleep")).is_some() {
         let share = model.overslept_ns.saturating_mul(100) / model.waited_ns.max(1);
-        format!("{share}% of it after the {free} was free")
+        format!("{share}% after the {free} was free")
     } else {
-        format!("not seen how long the {free} was free")
+        format!("not seen when the {free} got free")
     };
     let (waited, p99) = (duration(model.waited_ns), duration(wait.summary.p99_ns));
     let text = format!("{waited} waited, {free}; p99 {p99}");
     (text, Tone::Caution)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::totals::DurationSummary, tui::model::Distribution};
+
+    /// What 80 columns leave behind the question.
+    const ROOM: usize = 80 - "happening  ".len();
+
+    fn of(names: &[&'static str]) -> Model {
+        let summary = DurationSummary { count: 7, p99_ns: 3_980_000, ..DurationSummary::default() };
+        let distributions =
+            names.iter().map(|name| Distribution { name, summary, bins: Vec::new() }).collect::<Vec<_>>().into();
+        // A day's waits, all in vain.
+        let waited_ns = 98_765_000_000_000;
+        Model { distributions, waited_ns, overslept_ns: waited_ns, ..Model::default() }
+    }
+
+    #[test]
+    fn what_was_waited_for_fits_a_small_terminal() {
+        let waits = ["pin wait", "lock wait"];
+        for (names, wanted) in [
+            (&waits[..], "98765 s waited, not seen when the pin or page got free; p99 3.98 ms"),
+            (
+                &["pin wait", "lock wait", "oversleep"],
+                "98765 s waited, 100% after the pin or page was free; p99 3.98 ms",
+            ),
+            (&["pin wait", "oversleep"], "98765 s waited, 100% after the pin was free; p99 3.98 ms"),
+            (&waits[1..], "98765 s waited, not seen when the page got free; p99 3.98 ms"),
+        ] {
+            assert_eq!(price(&of(names)).0, wanted);
+            assert!(wanted.len() <= ROOM, "{wanted}");
+        }
+        assert_eq!(price(&of(&[])).0, "none: nobody waited for a page");
+    }
 }
