@@ -24,8 +24,8 @@ pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     }
     for hook in in_order(plan) {
         match attach(ebpf, btf, hook.program, hook.backend, &hook.symbol) {
-            // Evidence only: what it would tell is counted with what cannot be told.
-            Err(error) if hook.meaning == Meaning::PinPath => log::warn!("{error}"),
+            // What it would tell is counted with what cannot be told.
+            Err(error) if !plan.rests_on(hook) => log::warn!("{error}"),
             attached => attached?,
         }
     }

@@ -10,7 +10,7 @@ use aya::{
 };
 
 use super::{LoadError, Options, attach, cost::fdinfo, object, trial};
-use crate::kernel::plan::{Backend, Hook, Meaning, Plan};
+use crate::kernel::plan::{Backend, Hook, Plan};
 
 static EMPTY: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/empty"));
 
@@ -64,7 +64,7 @@ impl Part {
         for hook in plan.hooks.iter().filter(|hook| wanted(hook)) {
             match empty_at(hook, btf.as_ref()) {
                 // As with the real ones.
-                Err(error) if hook.meaning == Meaning::PinPath => log::warn!("{error}"),
+                Err(error) if !plan.rests_on(hook) => log::warn!("{error}"),
                 attached => {
                     objects.push(attached?);
                     hooks.push(hook.clone());

@@ -74,6 +74,9 @@ fn parts_reads(state: State, evidence: &Evidence<'_>) -> bool {
     state == State::Unfixed && evidence.set == HookSet::Lean
 }
 
+/// What adds pages on their way out of zswap.
+pub(super) const ZSWAP_PATH: &str = "shrink_memcg_cb";
+
 /// A program that tells of references and releases alike.
 pub(super) const TELLS_BOTH: &str = "freed_fexit_si_offset_usage";
 
@@ -90,5 +93,5 @@ fn reads_told(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
         && hooked(Meaning::CacheRead, &["swapin_readahead"])
         && hooked(Meaning::HandedOut, &["add_to_swap_cache", "swap_cache_add_folio"])
         && (evidence.set == HookSet::Lean || hooked(Meaning::PinTry, &["swapcache_prepare"]))
-        && (!has_zswap || hooked(Meaning::PinPath, &["shrink_memcg_cb"]))
+        && (!has_zswap || hooked(Meaning::PinPath, &[ZSWAP_PATH]))
 }

@@ -240,6 +240,9 @@ fn paths_that_pin_are_told_apart_where_trampolines_take_enough_arguments() {
     let both = [(Backend::Fentry, "shmem_swapin_folio"), (Backend::Fexit, "shmem_swapin_folio")];
     assert_eq!(backends(&plan, Meaning::PinPath), both);
     assert!(missing(&plan, Meaning::PinPath).is_none(), "without zswap nothing is missing");
+    let shmem = plan.of(Meaning::PinPath).next().unwrap();
+    let zswap = Hook { symbol: "shrink_memcg_cb".to_owned(), ..shmem.clone() };
+    assert!(!plan.rests_on(shmem) && plan.rests_on(&zswap), "what zswap adds would count as reads");
     let newest = Kernel::new("7.3.4").plan().unwrap();
     assert!(backends(&newest, Meaning::PinPath).is_empty(), "nothing pins there");
 }

@@ -1,6 +1,6 @@
 //! What follows from a plan for the programs: how they are told what is hooked, and what is not.
 
-use super::{HookSet, Meaning, Plan, State, spare};
+use super::{Hook, HookSet, Meaning, Plan, State, spare};
 
 impl Plan {
     /// Whether flights may be about several entries at once: large folios are pinned, or shared in the swap cache. Where
@@ -34,5 +34,11 @@ impl Plan {
     /// Whether one hook tells of every reference to an entry that goes, released with it or not.
     pub fn tells_every_reference(&self) -> bool {
         self.hooks.iter().any(|hook| hook.program == spare::TELLS_BOTH)
+    }
+
+    /// Whether what other hooks tell would be wrong without this one. By which path somebody pins is evidence only, but for
+    /// zswap's where reads are not hooked: it adds pages that nobody reads, which would count as reads.
+    pub fn rests_on(&self, hook: &Hook) -> bool {
+        hook.meaning != Meaning::PinPath || !self.hooks_reads() && hook.symbol == spare::ZSWAP_PATH
     }
 }
