@@ -6,6 +6,7 @@
 pub mod config;
 pub mod counter;
 pub mod histogram;
+mod object;
 pub mod pin_price;
 pub mod record;
 pub mod sample;

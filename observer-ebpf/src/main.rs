@@ -30,13 +30,4 @@ mod wanted;
 mod watch;
 mod widen;
 
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // The verifier rejects any program that can reach this.
-    loop {}
-}
-
-/// Helpers that read kernel memory are GPL-only.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+observer_ebpf::object!();

@@ -31,13 +31,4 @@ pub(crate) fn empty_kretprobe(_ctx: RetProbeContext) -> u32 {
     0
 }
 
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // The verifier rejects any program that can reach this.
-    loop {}
-}
-
-/// As in the other objects.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+observer_ebpf::object!();

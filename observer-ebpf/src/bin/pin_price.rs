@@ -83,13 +83,4 @@ fn end(pair: u32) {
     pair.task = 0;
 }
 
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // The verifier rejects any program that can reach this.
-    loop {}
-}
-
-/// As in the other object.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+observer_ebpf::object!();
