@@ -63,6 +63,10 @@ const APART_NS: u64 = 100_000_000;
 /// reader's begin by the first observer's clock, and before it for the second.
 const UNSETTLED_NS: u64 = 200_000;
 
+/// Of a hundred findings the host may bring one into doubt all the same, by stopping a vCPU between two observers' programs at
+/// the same hook for longer than that. (None of some 900 was, on an idle machine and on a loaded one.)
+const ONE_IN_DOUBT: usize = 100;
+
 /// What tells one finding from another, for two observers.
 #[derive(Clone, Debug, PartialEq)]
 struct Found {
@@ -156,28 +160,34 @@ fn findings(_era: Era, finished: &Finished) -> Checked {
         format!("{} findings on sampled entries and {left_out} on others: nothing to tell apart", wanted.len())
     })?;
     let missed = wanted.iter().filter(|found| !part.iter().any(|other| other.is(found))).count();
-    ensure(missed == 0, || format!("{missed} of {} findings on sampled entries were missed", wanted.len()))?;
-    let only_there = |found: &Found| found.settled && !all.iter().any(|other| other.is(found));
-    let stray = part.iter().filter(|found| !found.is_sampled() || only_there(found)).count();
-    ensure(stray == 0, || format!("{stray} of {} findings are on other entries, or only there", part.len()))?;
-    Ok(format!("{} findings on sampled entries, all found; {left_out} on others, none", wanted.len()))
+    ensure(missed <= wanted.len() / ONE_IN_DOUBT, || {
+        format!("{missed} of {} findings on sampled entries were missed", wanted.len())
+    })?;
+    let stray = part.iter().filter(|found| !found.is_sampled()).count();
+    ensure(stray == 0, || format!("{stray} of {} findings are on other entries", part.len()))?;
+    let only_there = part.iter().filter(|found| found.settled && !all.iter().any(|other| other.is(found))).count();
+    ensure(only_there <= part.len() / ONE_IN_DOUBT, || {
+        format!("{only_there} of {} findings are only there", part.len())
+    })?;
+    let found = wanted.len() - missed;
+    Ok(format!("{found} of {} findings on sampled entries; {left_out} on others, none of them", wanted.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::checks::finished, *};
 
-    const SECOND: u64 = 1_000_000_000;
+    const MS: u64 = 1_000_000;
 
     fn object(findings: &[(u64, u64)], freed: u64) -> Value {
         let findings: Vec<_> = findings
             .iter()
             .map(|(offset, at)| {
                 serde_json::json!({"entry": format!("0:{offset}"), "reader": {"tid": 7}, "address": 4096,
-                    "read_begin_ns": at * SECOND, "end_ns": at * SECOND + 1_000_000, "freed": {"at_ns": at * SECOND + freed}})
+                    "read_begin_ns": at * MS, "end_ns": (at + 1) * MS, "freed": {"at_ns": at * MS + freed}})
             })
             .collect();
-        let source = serde_json::json!({"clocks": {"monotonic_ns": 9 * SECOND}, "elapsed_ns": 21 * SECOND});
+        let source = serde_json::json!({"clocks": {"monotonic_ns": 9_000 * MS}, "elapsed_ns": 21_000 * MS});
         serde_json::json!({"findings": findings, "losses": {}, "sources": [source]})
     }
 
@@ -193,21 +203,35 @@ mod tests {
     fn exactly_the_findings_on_sampled_entries_are_wanted() {
         let sampled = |offset: u64| u64::from(place(offset, 0)) < below(ONE_IN);
         let (mine, other) = ((1..1_000).find(|n| sampled(*n)).unwrap(), (1..1_000).find(|n| !sampled(*n)).unwrap());
-        let all = [(mine, 1), (mine, 10), (mine, 15), (other, 16), (mine, 20), (mine, 35)];
-        let right = [(mine, 10), (mine, 15), (mine, 20)];
+        let all = [(mine, 1_000), (mine, 10_000), (mine, 15_000), (other, 16_000), (mine, 20_000), (mine, 35_000)];
+        let right = [(mine, 10_000), (mine, 15_000), (mine, 20_000)];
         assert!(judged(&all, &right).is_ok(), "{:?}", judged(&all, &right));
         assert!(judged(&all, &[]).unwrap_err().contains("found nothing"));
-        assert!(judged(&all, &[(mine, 10), (mine, 20)]).unwrap_err().contains("missed"));
+        assert!(judged(&all, &[(mine, 10_000), (mine, 20_000)]).unwrap_err().contains("missed"));
         assert!(
-            judged(&all, &[(mine, 10), (mine, 15), (other, 16), (mine, 20)]).unwrap_err().contains("on other entries")
+            judged(&all, &[(mine, 10_000), (mine, 15_000), (other, 16_000), (mine, 20_000)])
+                .unwrap_err()
+                .contains("on other entries")
         );
-        assert!(judged(&all, &[(mine, 10), (mine, 12), (mine, 15), (mine, 20)]).unwrap_err().contains("only there"));
-        let near = judged_when_freed(2_000, &all, &[(mine, 10), (mine, 20)]);
+        assert!(
+            judged(&all, &[(mine, 10_000), (mine, 12_000), (mine, 15_000), (mine, 20_000)])
+                .unwrap_err()
+                .contains("only there")
+        );
+        let near = judged_when_freed(2_000, &all, &[(mine, 10_000), (mine, 20_000)]);
         assert!(near.unwrap_err().contains("0 findings on sampled"), "none of these need be found by both");
-        let mut without = vec![(mine, 1), (mine, 10), (mine, 15), (mine, 20), (other, 31)];
+        let mut without = vec![(mine, 1_000), (mine, 10_000), (mine, 15_000), (mine, 20_000), (other, 31_000)];
         assert!(judged(&without, &right).unwrap_err().contains("nothing to tell apart"), "after the second's end");
-        without.push((other, 25));
+        without.push((other, 25_000));
         assert!(judged(&without, &right).unwrap().contains("1 on others"));
+        let but = |n: u64, of: u64| {
+            let found: Vec<_> = (0..of).map(|nth| (mine, 10_000 + 150 * nth)).collect();
+            let left: Vec<_> =
+                found.iter().filter(|(_, at)| !(10_750..10_750 + 150 * n).contains(at)).copied().collect();
+            judged(&[&[(other, 16_000)], &found[..]].concat(), &left)
+        };
+        assert!(but(1, 90).unwrap_err().contains("missed"), "of fewer than a hundred none is in doubt");
+        assert!(but(1, 110).is_ok() && but(2, 110).unwrap_err().contains("2 of 10"), "{:?}", but(1, 110));
         let lost = |cause: &str, n: u64| nothing_lost_but_ends(&serde_json::json!({"losses": {cause: n}}), 1);
         assert!(lost("flight_end_missed", 4).is_ok() && lost("flight_end_missed", 5).is_err());
         assert!(lost("ring_full_flight", 1).is_err());
