@@ -170,7 +170,9 @@ impl<O: Onlooker> Live<'_, O> {
         while self.drain() {}
         let flight_times = self.probes.flight_times()?;
         self.sampled(Sample { vmstat, ..self.sample_of(&snapshot, Some(flight_times)) });
-        self.ending.cost = SelfCost { records: self.ending.cost.records, ..cost };
+        // Of the end: until flights had been given to theirs, some were disturbed.
+        let disturbed = self.probes.disturbed();
+        self.ending.cost = SelfCost { records: self.ending.cost.records, disturbed, ..cost };
         self.engine.finish();
         Ok(())
     }

@@ -263,6 +263,11 @@ impl Probes {
         self.undecodable
     }
 
+    /// How many disturbances have not been taken back; `None`: the kernel does not let them be read.
+    pub fn disturbed(&self) -> Option<u32> {
+        self.disturbed.get(&0, 0).ok()
+    }
+
     /// The tool's own cost since `since`.
     pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> SelfCost {
         let now = UserTime::now();
@@ -277,7 +282,7 @@ impl Probes {
             ring: self.gauge.as_ref().map(Gauge::seen),
             programs: u32::try_from(self.programs.len()).unwrap_or(u32::MAX),
             records: self.records,
-            disturbed: self.disturbed.get(&0, 0).ok(),
+            disturbed: self.disturbed(),
             program_stats: self.statistics.of(&self.programs),
         }
     }
