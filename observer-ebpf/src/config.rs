@@ -52,65 +52,65 @@ pub const CAN_COPY: &str = "CAN_COPY";
 pub const WRITE_ENDS: &str = "WRITE_ENDS";
 /// `u32`: 1: a hook tells of reads from swap devices; 0: the pin and what is added to the swap cache tell of them.
 pub const READS_HOOKED: &str = "READS_HOOKED";
-/// `u32`: 1: the begin of a read past the swap cache is timed; 0: the begin of its flight stands for it.
+/// `u32`: 1: the start of a read past the swap cache is timed; 0: the start of its fault stands for it.
 pub const READS_TIMED: &str = "READS_TIMED";
-/// `u64`: of the flights one in so many is entered into the histograms of durations, chosen at random, less one; all are counted.
+/// `u64`: of the faults one in so many is entered into the histograms of durations, chosen at random, less one; all are counted.
 pub const TIMED_MASK: &str = "TIMED_MASK";
-/// `u32`: 1: who has read past the swap cache shows at the end of its flight, by what it returns and by the hook on the way
+/// `u32`: 1: who has read past the swap cache shows at the end of its fault, by what it returns and by the hook on the way
 /// through the cache; a hook on reads counts those into the cache only.
 pub const DIRECT_BY_END: &str = "DIRECT_BY_END";
-/// `u32`: 1: one hook tells of every reference that goes, and leaves it to a flight's end where nobody else was concerned.
+/// `u32`: 1: one hook tells of every reference that goes, and leaves it to a fault's end where nobody else was concerned.
 pub const RELEASES_SPARED: &str = "RELEASES_SPARED";
 /// `u32`: 1: no hook tells of pins, and this kernel takes one for every read past the swap cache.
 pub const PINS_UNTOLD: &str = "PINS_UNTOLD";
 /// `u32`: 1: at least one of those that follow leaves something out.
 pub const FILTERED: &str = "FILTERED";
-/// `u32`: 1: only flights of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
+/// `u32`: 1: only faults of tasks in the map [`MAP_WATCHED`](crate::MAP_WATCHED) are observed.
 pub const WATCH: &str = "WATCH";
-/// `u32`: one bit for each swap type whose flights are observed; all ones: every type, doubtful ones included.
+/// `u32`: one bit for each swap type whose faults are observed; all ones: every type, doubtful ones included.
 pub const ONLY_TYPES: &str = "ONLY_TYPES";
-/// `u32`: only flights of tasks of this process (thread group) are observed; 0: of all.
+/// `u32`: only faults of tasks of this process (thread group) are observed; 0: of all.
 pub const ONLY_PID: &str = "ONLY_PID";
-/// `u64`: first 8 bytes, little-endian, of the command whose tasks' flights are observed; both halves 0: of any command.
+/// `u64`: first 8 bytes, little-endian, of the command whose tasks' faults are observed; both halves 0: of any command.
 pub const ONLY_COMM_LOW: &str = "ONLY_COMM_LOW";
 /// `u64`: the other 8 bytes.
 pub const ONLY_COMM_HIGH: &str = "ONLY_COMM_HIGH";
-/// `u32`: 1: only flights of tasks in, or below, the control group in the map [`MAP_CGROUPS`](crate::MAP_CGROUPS) are
+/// `u32`: 1: only faults of tasks in, or below, the control group in the map [`MAP_CGROUPS`](crate::MAP_CGROUPS) are
 /// observed.
 pub const ONLY_CGROUP: &str = "ONLY_CGROUP";
 /// `u64`: entries whose [`crate::sample::place`] lies below it are observed; [`crate::sample::ALL`]: every one.
 pub const SAMPLE_BELOW: &str = "SAMPLE_BELOW";
 /// `u32`: entries in a block that is observed as a whole or not at all, as a power of two.
 pub const SAMPLE_SHIFT: &str = "SAMPLE_SHIFT";
-/// `u32`: seats for open flights less one, see [`FLIGHT_SEATS`].
-pub const FLIGHT_SEAT_MASK: &str = "FLIGHT_SEAT_MASK";
+/// `u32`: seats for faults in progress less one, see [`FAULT_SEATS`].
+pub const FAULT_SEAT_MASK: &str = "FAULT_SEAT_MASK";
 /// `u64`: bytes waiting in the ring buffer from which on every record wakes user space; below, none does.
 pub const WAKEUP_BYTES: &str = "WAKEUP_BYTES";
-/// `u64`: nanoseconds by which the widener delays a watched task after its read; 0: never.
+/// `u64`: nanoseconds by which delay injection delays a watched task after its read; 0: never.
 pub const WIDEN_NS: &str = "WIDEN_NS";
-/// `u32`: of the widener's opportunities one in so many is taken, at random; 0 and 1: every one.
+/// `u32`: of delay injection's opportunities one in so many is taken, at random; 0 and 1: every one.
 pub const WIDEN_ONE_IN: &str = "WIDEN_ONE_IN";
-/// `u64`: first 8 bytes, little-endian, of the command whose tasks the widener delays; both halves 0: any watched task.
+/// `u64`: first 8 bytes, little-endian, of the command whose tasks delay injection delays; both halves 0: any watched task.
 /// (One global of 16 bytes would be copied by a call to `memcpy`, which 5.10 does not load.)
 pub const WIDEN_COMM_LOW: &str = "WIDEN_COMM_LOW";
 /// `u64`: the other 8 bytes.
 pub const WIDEN_COMM_HIGH: &str = "WIDEN_COMM_HIGH";
 
-/// `u32`, which the programs add to and take from: not 0 from the beginning, and they note everything of every flight, as if
+/// `u32`, which the programs add to and take from: not 0 from the start, and they note everything of every fault, as if
 /// something were always happening (docs/decisions/disturbed.md).
 pub const DISTURBED: &str = "DISTURBED";
 
-/// With lean hooks one flight in so many is timed, a power of two: the clock and the bucket are a tenth of what they cost.
+/// With lean hooks one fault in so many is timed, a power of two: the clock and the bucket are a tenth of what they cost.
 pub const LEAN_TIMED_ONE_IN: u32 = 8;
 
-/// Seats for open flights at most, a power of two: tasks whose numbers are closer than that never share one.
-pub const FLIGHT_SEATS: u32 = 16_384;
+/// Seats for faults in progress at most, a power of two: tasks whose numbers are closer than that never share one.
+pub const FAULT_SEATS: u32 = 16_384;
 
 /// Entries in one range at most: a PMD's worth of 4 KiB pages (`SWAPFILE_CLUSTER`).
 pub const LONGEST_RANGE: u32 = 512;
 
 /// Swap types from here on may be migration, device-private, hwpoison or marker entries: `MAX_SWAPFILES` is 24 where all
-/// of those are configured, up to 30 where none is. Real areas beyond 24 are learnt from the entries handed out.
+/// of those are configured, up to 30 where none is. Real areas beyond 24 are learnt from the entries allocated.
 pub const FIRST_DOUBTFUL_TYPE: u32 = 24;
 /// Number of values that the type field of an entry can take.
 pub const TYPES: u32 = 32;

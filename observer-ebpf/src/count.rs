@@ -104,7 +104,7 @@ pub(crate) fn add(offset: usize, n: u64) {
     }
 }
 
-/// Counts a flight of a path (as below) whose duration is not entered.
+/// Counts a fault of a path (as below) whose duration is not entered.
 #[inline(always)]
 pub(crate) fn untimed(here: *mut u8, path: usize) {
     add_u64(here, core::mem::offset_of!(Counters, direct) + path * size_of::<u64>(), 1);
@@ -113,12 +113,12 @@ pub(crate) fn untimed(here: *mut u8, path: usize) {
 const _: () = assert!(core::mem::offset_of!(Counters, cached) == core::mem::offset_of!(Counters, direct) + 8);
 const _: () = assert!(core::mem::offset_of!(Counters, none) == core::mem::offset_of!(Counters, direct) + 16);
 
-/// Enters a flight's duration into the histogram of its path (0 `direct`, 1 `cached`, 2 `none`), `here`.
+/// Enters a fault's duration into the histogram of its path (0 `direct`, 1 `cached`, 2 `none`), `here`.
 #[inline(always)]
-pub(crate) fn flight_time(here: *mut u8, path: usize, ns: u64) {
+pub(crate) fn fault_time(here: *mut u8, path: usize, ns: u64) {
     let bucket = path * histogram::BUCKETS as usize + histogram::bucket(ns) as usize;
     // Always so; the verifier does not follow a shift by a variable.
     if bucket < BUCKETS {
-        add_u64(here, core::mem::offset_of!(Totals, flight_times) + bucket * size_of::<u64>(), 1);
+        add_u64(here, core::mem::offset_of!(Totals, fault_times) + bucket * size_of::<u64>(), 1);
     }
 }

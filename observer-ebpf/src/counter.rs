@@ -9,88 +9,88 @@ use bytemuck::{Pod, Zeroable};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Counters {
-    /// Flights on real swap entries: those that have ended, those whose end is known to be missed, and, once the hooks are gone,
-    /// those that were under way then. The programs leave alone this and the next five, which the histograms of ended
-    /// flights tell: see [`crate::totals::Totals::counted`].
-    pub begun: u64,
-    /// Flights ended, on all paths.
+    /// Faults on real swap entries: those that have ended, those whose end is known to be missed, and, once the hooks are gone,
+    /// those that were in progress then. The programs leave alone this and the next five, which the histograms of ended
+    /// faults tell: see [`crate::totals::Totals::counted`].
+    pub started: u64,
+    /// Faults ended, on all paths.
     pub ended: u64,
-    /// Ended flights that installed their page: all of the first two paths but [`Self::uninstalled`].
+    /// Ended faults that installed their page: all of the first two paths but [`Self::uninstalled`].
     pub installed: u64,
-    /// Ended flights, path `direct`.
+    /// Ended faults, path `direct`.
     pub direct: u64,
-    /// Ended flights, path `cached`.
+    /// Ended faults, path `cached`.
     pub cached: u64,
-    /// Ended flights, path `none`.
+    /// Ended faults, path `none`.
     pub none: u64,
-    /// Ended flights of the paths `direct` and `cached` that installed no page.
+    /// Ended faults of the paths `direct` and `cached` that installed no page.
     pub uninstalled: u64,
-    /// Ended flights that installed their page and that noted when their span ended.
+    /// Ended faults that installed their page and that noted when their span ended.
     pub spans_noted: u64,
-    /// Ended flights that were streamed.
+    /// Ended faults that were streamed.
     pub streamed: u64,
     /// Calls of `do_swap_page` on entries that are no swap: migration, device-private, hwpoison, markers.
     pub special: u64,
-    /// Pages read from a swap device past the swap cache. Where the ends of flights tell of these reads, the programs count
+    /// Pages read from a swap device past the swap cache. Where the ends of faults tell of these reads, the programs count
     /// of a range what it has beyond one.
     pub read_direct: u64,
     /// Pages read from a swap device into the swap cache.
     pub read_cached: u64,
-    /// Of both: pages read outside any flight (read-ahead of shmem, swapoff, madvise).
+    /// Of both: pages read outside any fault (read-ahead of shmem, swapoff, madvise).
     pub read_outside: u64,
-    /// Flights that took the pin and have ended.
+    /// Faults that took the pin and have ended.
     pub pins: u64,
-    /// Lean hooks: pin tries of a flight that failed, with which error was not seen.
-    pub pin_lost: u64,
-    /// Pin tries of a flight that met a live holder (`-EEXIST`).
+    /// Lean hooks: pin tries of a fault that failed, with which error was not seen.
+    pub pin_contended: u64,
+    /// Pin tries of a fault that met a live holder (`-EEXIST`).
     pub pin_eexist: u64,
-    /// Pin tries of a flight that found the entry gone (`-ENOENT`).
+    /// Pin tries of a fault that found the entry gone (`-ENOENT`).
     pub pin_enoent: u64,
-    /// Failed pin tries that are no flight's own, all of them.
+    /// Failed pin tries that are no fault's own, all of them.
     pub pin_outside: u64,
-    /// Of these: a flight's read-ahead of neighbours.
+    /// Of these: a fault's read-ahead of neighbours.
     pub pin_readahead: u64,
     /// Of these: shmem's swap-in.
     pub pin_shmem: u64,
     /// Of these: zswap's write-back. What is left over is swapoff's, `madvise`'s, or of a path that no hook tells.
     pub pin_zswap: u64,
-    /// Flights that found their page locked by somebody else.
+    /// Faults that found their page locked by somebody else.
     pub lock_failed: u64,
-    /// Flights that found their page locked because their own read was still under way.
+    /// Faults that found their page locked because their own read was still in progress.
     pub lock_own_read: u64,
-    /// Entries freed, in entries; what a flight frees itself, once that flight has ended. Not what flights have freed while
-    /// nothing was noted of it, see [`crate::totals::Untold`].
+    /// Entries freed, in entries; what a fault frees itself, once that fault has ended. Not what faults have freed while
+    /// nothing was noted of it, see [`crate::totals::DerivedCounters`].
     pub freed: u64,
-    /// Entries handed out, in entries.
-    pub handed_out: u64,
+    /// Entries allocated, in entries.
+    pub allocated: u64,
     /// Entries written to their device, in entries.
     pub written: u64,
-    /// Loss: a flight found no room in the table of open flights.
-    pub lost_table_full: u64,
-    /// Loss: a flight's end was never seen (its task came back with a new one).
-    pub lost_flight_end: u64,
-    /// Flights that ended and whose begin was not seen: they were under way when the probes were attached, or found the
+    /// Loss: a fault found no room in the table of faults in progress.
+    pub dropped_table_full: u64,
+    /// Loss: a fault's end was never seen (its task came back with a new one).
+    pub dropped_fault_end: u64,
+    /// Faults that ended and whose start was not seen: they were in progress when the probes were attached, or found the
     /// table full, which has been counted. Where entries are filtered: of those on wanted entries, the ones that installed
     /// no page, for which entry the others were is not known any more.
     pub unknown_end: u64,
-    /// Loss: no room in the ring buffer for a flight record.
-    pub lost_ring_flight: u64,
+    /// Loss: no room in the ring buffer for a fault record.
+    pub dropped_ring_fault: u64,
     /// Loss: no room in the ring buffer for an entry record.
-    pub lost_ring_entry: u64,
+    pub dropped_ring_entry: u64,
     /// Loss: a pin try whose return was not seen.
-    pub lost_pin_return: u64,
+    pub dropped_pin_return: u64,
     /// Loss: the end of a write that will not be seen, because the table of writes was full.
-    pub lost_write_end: u64,
+    pub dropped_write_end: u64,
     /// Loss: a task of the watched command found no room in the table of watched tasks.
-    pub lost_watch_full: u64,
+    pub dropped_watch_full: u64,
     /// Loss: kernel memory that should be readable could not be read.
-    pub lost_copy: u64,
-    /// Pages pinned outside any flight, where no hook tells of reads: those of [`Self::outside_cached`] are read into the swap
+    pub dropped_copy: u64,
+    /// Pages pinned outside any fault, where no hook tells of reads: those of [`Self::outside_cached`] are read into the swap
     /// cache, the others past it (by shmem, 6.14 to 6.19).
     pub outside_pinned: u64,
-    /// Pages added to the swap cache outside any flight to be read into, likewise.
+    /// Pages added to the swap cache outside any fault to be read into, likewise.
     pub outside_cached: u64,
-    /// Delays made by the widener.
+    /// Delays made by delay injection.
     pub widened: u64,
     /// Delays that ended before the time asked for, because the loop's bound was reached.
     pub widened_short: u64,
@@ -104,7 +104,7 @@ impl Counters {
             read_direct: other.read_direct,
             read_cached: other.read_cached,
             read_outside: other.read_outside,
-            handed_out: other.handed_out,
+            allocated: other.allocated,
             written: other.written,
             ..self
         }

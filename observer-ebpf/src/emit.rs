@@ -4,53 +4,53 @@ use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEU
 use observer_ebpf::{
     record::{
         EntryRecord, F_FREED_SEEN, F_LOCK_ENDED, F_LOCKED_OUT, F_PIN_DROPPED, F_PIN_TRIED, F_PINNED, F_RANGE, F_READ,
-        F_READ_ENDED, F_SPAN_ENDED, F_STREAMED, FlightRecord,
+        F_READ_ENDED, F_SPAN_ENDED, F_STREAMED, FaultRecord,
     },
-    seat::{Changes, Flight},
+    seat::{Changes, Fault},
 };
 
 use crate::{count::count, filter::Filter, globals, maps::EVENTS, task};
 
-/// Streams a flight as far as it is known; `changes`: the slot's, of now. A function of its own, so that the registers of
+/// Streams a fault as far as it is known; `changes`: the slot's, of now. A function of its own, so that the registers of
 /// its callers are theirs while nothing is streamed.
 #[inline(never)]
-pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Changes) {
-    flight.flags |= F_STREAMED;
-    let flags = flight.flags;
-    let Some(mut room) = EVENTS.reserve::<FlightRecord>(0) else {
-        count!(lost_ring_flight);
+pub(crate) fn fault(fault: &mut Fault, of: Moment, slot: Filter, changes: Changes) {
+    fault.flags |= F_STREAMED;
+    let flags = fault.flags;
+    let Some(mut room) = EVENTS.reserve::<FaultRecord>(0) else {
+        count!(dropped_ring_fault);
         return;
     };
     let (tid, tgid) = task::ids();
-    let (opens, closes) = slot.flights();
+    let (opens, closes) = slot.faults();
     let known = |flag: u32, value: u64| if flags & flag != 0 { value } else { 0 };
-    // A flight that never reads still tells whether its entry is the one of before.
-    let at_read = if flags & F_READ != 0 { flight.at_read } else { flight.known_at_begin() };
-    let at_end = if flags & F_SPAN_ENDED != 0 { flight.at_end } else { changes };
-    let (base, nr) = if flags & F_RANGE != 0 { flight.range() } else { (flight.entry, 1) };
-    room.write(FlightRecord {
+    // A fault that never reads still tells whether its entry is the one of before.
+    let at_read = if flags & F_READ != 0 { fault.at_read } else { fault.known_at_start() };
+    let at_end = if flags & F_SPAN_ENDED != 0 { fault.at_end } else { changes };
+    let (base, nr) = if flags & F_RANGE != 0 { fault.range() } else { (fault.entry, 1) };
+    room.write(FaultRecord {
         kind: of.kind,
         flags: if flags & F_PINNED != 0 { flags | F_PIN_TRIED } else { flags },
         ts: of.ts,
-        entry: flight.entry,
+        entry: fault.entry,
         base,
         address: of.address,
-        mm: flight.mm,
-        begin: flight.begin,
-        read_begin: known(F_READ, flight.read_begin),
-        read_end: known(F_READ_ENDED, flight.read_end),
-        pin_try: known(F_PIN_TRIED | F_PINNED, flight.pin_try),
-        pin_drop: known(F_PIN_DROPPED, flight.let_go),
-        freed_own: known(F_FREED_SEEN, flight.let_go),
-        lock_try: known(F_LOCKED_OUT, flight.lock_try),
-        lock_end: known(F_LOCK_ENDED, flight.lock_end),
+        mm: fault.mm,
+        start: fault.start,
+        read_start: known(F_READ, fault.read_start),
+        read_end: known(F_READ_ENDED, fault.read_end),
+        pin_try: known(F_PIN_TRIED | F_PINNED, fault.pin_try),
+        pin_drop: known(F_PIN_DROPPED, fault.let_go),
+        freed_own: known(F_FREED_SEEN, fault.let_go),
+        lock_try: known(F_LOCKED_OUT, fault.lock_try),
+        lock_end: known(F_LOCK_ENDED, fault.lock_end),
         cgroup: task::cgroup(),
         tid,
         tgid,
         nr,
         fault_ret: of.fault_ret,
-        pin_rc: if flags & (F_PINNED | F_PIN_TRIED) == F_PIN_TRIED { flight.pin_rc.into() } else { 0 },
-        pin_fails: known(F_PIN_TRIED, flight.pin_fails.into()) as u32,
+        pin_rc: if flags & (F_PINNED | F_PIN_TRIED) == F_PIN_TRIED { fault.pin_rc.into() } else { 0 },
+        pin_fails: known(F_PIN_TRIED, fault.pin_fails.into()) as u32,
         opens,
         closes,
         frees_read: at_read.frees(),
@@ -64,7 +64,7 @@ pub(crate) fn flight(flight: &mut Flight, of: Moment, slot: Filter, changes: Cha
 
 /// What a record tells of the moment in which it is made.
 pub(crate) struct Moment {
-    /// `FLIGHT_*`.
+    /// `FAULT_*`.
     pub(crate) kind: u32,
     /// When.
     pub(crate) ts: u64,
@@ -79,11 +79,11 @@ pub(crate) struct Moment {
 pub(crate) fn entry(kind: u32, entry: u64, seq: u32, slot: Filter) {
     let ts = task::now();
     let Some(mut room) = EVENTS.reserve::<EntryRecord>(0) else {
-        count!(lost_ring_entry);
+        count!(dropped_ring_entry);
         return;
     };
     let (tid, tgid) = task::ids();
-    let (opens, closes) = slot.flights();
+    let (opens, closes) = slot.faults();
     room.write(EntryRecord { kind, seq, ts, entry, tid, tgid, opens, closes, comm: task::comm() });
     room.submit(wakeup());
 }

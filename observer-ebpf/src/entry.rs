@@ -1,21 +1,21 @@
-//! An entry's life as seen from outside: freed, handed out again, written.
+//! An entry's life as seen from outside: freed, reallocated, written.
 
 use observer_ebpf::{
     config::{ENTRY_TYPE_SHIFT, FIRST_DOUBTFUL_TYPE, LONGEST_RANGE},
     record::{
-        ENTRY_FREED, ENTRY_HANDED_OUT, ENTRY_WRITE_BEGUN, ENTRY_WRITTEN, F_COUNT_DROPPED, F_FREED_OWN, F_FREED_SEEN,
+        ENTRY_ALLOCATED, ENTRY_FREED, ENTRY_WRITE_STARTED, ENTRY_WRITTEN, F_COUNT_DROPPED, F_FREED_OWN, F_FREED_SEEN,
         F_RANGE, F_SPAN_ENDED,
     },
-    seat::Flight,
+    seat::Fault,
     slot,
 };
 
 use crate::{
     count::{add_u32, count},
     emit,
+    fault::pages,
+    faults::{self, fault_of},
     filter::{self, Filter},
-    flight::pages,
-    flights::{self, flight_of},
     globals,
     maps::{REAL_TYPES, WRITES, Write},
     memory::Memory,
@@ -71,22 +71,22 @@ pub(crate) fn lost_hold<M: Memory>(si: *const u8, offset: u64, which: u8, left: 
         return;
     }
     // On the way of every swap-in. While nothing is happening nobody asks for the moment, and the slot's numbers are still
-    // those of the flight's begin: its end can tell the rest.
+    // those of the fault's start: its end can tell the rest.
     let (tid, _) = task::ids();
-    if left == 0 && filter::undisturbed() && flights::is_alone_on(tid, entry) {
+    if left == 0 && filter::undisturbed() && faults::is_alone_on(tid, entry) {
         return;
     }
-    let mut flight = flight_of(tid);
+    let mut fault = fault_of(tid);
     // One look-up of the slot for what both notes want.
     let Some(slot) = Filter::of(entry) else { return };
-    if let Some(flight) = flight.as_deref_mut()
-        && flight.entry == entry
+    if let Some(fault) = fault.as_deref_mut()
+        && fault.entry == entry
     {
-        end_span(flight, slot);
-        flight.flags |= F_COUNT_DROPPED;
+        end_span(fault, slot);
+        fault.flags |= F_COUNT_DROPPED;
     }
     if left == 0 {
-        freed_by(flight, entry, slot);
+        freed_by(fault, entry, slot);
     }
 }
 
@@ -102,19 +102,19 @@ extern "C" fn range_entry_freed(entry: u64) -> i32 {
 #[inline(always)]
 fn freed_one(entry: u64) {
     let Some(slot) = Filter::of(entry) else { return };
-    let flight = if slot.open_now() != 0 { flight_of(task::ids().0) } else { None };
-    freed_by(flight, entry, slot);
+    let fault = if slot.open_now() != 0 { fault_of(task::ids().0) } else { None };
+    freed_by(fault, entry, slot);
 }
 
-/// An entry is released by a task that has this flight open. What a flight frees itself is counted at its end.
+/// An entry is released by a task that has this fault open. What a fault frees itself is counted at its end.
 #[inline(always)]
-fn freed_by(flight: Option<&mut Flight>, entry: u64, slot: Filter) {
-    let whose = flight.map_or(Whose::Others, |flight| freed_own(flight, entry, slot));
+fn freed_by(fault: Option<&mut Fault>, entry: u64, slot: Filter) {
+    let whose = fault.map_or(Whose::Others, |fault| freed_own(fault, entry, slot));
     slot.freed();
-    if !matches!(whose, Whose::Flights) {
+    if !matches!(whose, Whose::Faults) {
         count!(freed);
     }
-    // Looked at after the number was raised: who begins in between sees it raised.
+    // Looked at after the number was raised: who starts in between sees it raised.
     if slot.open_now() > u32::from(!matches!(whose, Whose::Others)) {
         filter::disturb(slot::index(entry));
         emit::entry(ENTRY_FREED, entry, slot.changes().frees(), slot);
@@ -124,78 +124,78 @@ fn freed_by(flight: Option<&mut Flight>, entry: u64, slot: Filter) {
 /// Whose an entry is that a task frees.
 #[derive(Clone, Copy)]
 enum Whose {
-    /// That of the flight which the task has open.
-    Flights,
-    /// Another one of the range which that flight reads.
+    /// That of the fault which the task has open.
+    Faults,
+    /// Another one of the range which that fault reads.
     Ranges,
     /// Neither.
     Others,
 }
 
-/// If the running task frees the entry of its own flight: notes the slot's numbers of this moment. From here on the
-/// entry may be handed out to anybody, before the flight even returns, and that is no reuse under this reader.
+/// If the running task frees the entry of its own fault: notes the slot's numbers of this moment. From here on the
+/// entry may be allocated to anybody, before the fault even returns, and that is no reuse under this reader.
 #[inline(always)]
-fn freed_own(flight: &mut Flight, entry: u64, slot: Filter) -> Whose {
-    if flight.entry != entry {
-        let (base, nr) = flight.range();
-        let in_range = flight.flags & F_RANGE != 0 && pin::covers(base, nr, entry);
+fn freed_own(fault: &mut Fault, entry: u64, slot: Filter) -> Whose {
+    if fault.entry != entry {
+        let (base, nr) = fault.range();
+        let in_range = fault.flags & F_RANGE != 0 && pin::covers(base, nr, entry);
         return if in_range { Whose::Ranges } else { Whose::Others };
     }
-    end_span(flight, slot);
-    if flight.flags & F_FREED_OWN != 0 {
-        flight.frees_own = flight.frees_own.wrapping_add(1);
+    end_span(fault, slot);
+    if fault.flags & F_FREED_OWN != 0 {
+        fault.frees_own = fault.frees_own.wrapping_add(1);
     } else {
-        flight.frees_own = 1;
+        fault.frees_own = 1;
         if slot.open_now() > 1 {
-            flight.let_go = task::now();
-            flight.flags |= F_FREED_SEEN;
+            fault.let_go = task::now();
+            fault.flags |= F_FREED_SEEN;
         }
     }
-    flight.flags |= F_FREED_OWN;
+    fault.flags |= F_FREED_OWN;
     // An own free says nothing of others.
-    flight.known = flight.known.with_frees(1);
-    Whose::Flights
+    fault.known = fault.known.with_frees(1);
+    Whose::Faults
 }
 
-/// `nr` entries lose a reference. If it is the running task's flight that gives its own up, its page is installed: what
+/// `nr` entries lose a reference. If it is the running task's fault that gives its own up, its page is installed: what
 /// happens from here on, while others may still hold the entry, is not under this reader.
 #[inline(always)]
 pub(crate) fn count_dropped(entry: u64, nr: u32) {
-    let Some(flight) = flight_of(task::ids().0) else { return };
-    if !pin::covers(entry, nr, flight.entry) {
+    let Some(fault) = fault_of(task::ids().0) else { return };
+    if !pin::covers(entry, nr, fault.entry) {
         return;
     }
-    let Some(slot) = Filter::at(flight.slot()) else { return };
-    end_span(flight, slot);
-    flight.flags |= F_COUNT_DROPPED;
+    let Some(slot) = Filter::at(fault.slot()) else { return };
+    end_span(fault, slot);
+    fault.flags |= F_COUNT_DROPPED;
 }
 
-/// Notes the slot's numbers as those up to which changes are under the flight's read; the first time counts.
+/// Notes the slot's numbers as those up to which changes are under the fault's read; the first time counts.
 #[inline(always)]
-fn end_span(flight: &mut Flight, slot: Filter) {
-    if flight.flags & F_SPAN_ENDED == 0 {
-        flight.at_end = slot.changes();
-        flight.flags |= F_SPAN_ENDED;
+fn end_span(fault: &mut Fault, slot: Filter) {
+    if fault.flags & F_SPAN_ENDED == 0 {
+        fault.at_end = slot.changes();
+        fault.flags |= F_SPAN_ENDED;
     }
 }
 
 /// `nr` entries are given to a page that is to be swapped out.
 #[inline(always)]
-pub(crate) fn handed_out(entry: u64, nr: u32) {
-    count!(handed_out, u64::from(nr));
+pub(crate) fn allocated(entry: u64, nr: u32) {
+    count!(allocated, u64::from(nr));
     let kind = (entry >> ENTRY_TYPE_SHIFT) as u32;
     if kind >= FIRST_DOUBTFUL_TYPE
         && let Some(seen) = REAL_TYPES.get_ptr_mut(kind)
     {
         add_u32(seen.cast(), 0, 1);
     }
-    changed(ENTRY_HANDED_OUT, entry, nr);
+    changed(ENTRY_ALLOCATED, entry, nr);
 }
 
-/// A page or folio is about to be written to its entries. A reader that began after the hand-out but before the write
+/// A page or folio is about to be written to its entries. A reader that started after the allocation but before the write
 /// still reads what was there before, so the write counts as a change of its own.
 #[inline(always)]
-pub(crate) fn write_begun<Flags: Memory, Private: Memory>(page: *const u8) {
+pub(crate) fn write_started<Flags: Memory, Private: Memory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { Flags::read(page, globals::PAGE_FLAGS.load()) };
     // SAFETY: likewise; it is in the swap cache, so its entry is in `private`.
@@ -203,12 +203,12 @@ pub(crate) fn write_begun<Flags: Memory, Private: Memory>(page: *const u8) {
     let nr = pages(page, flags);
     count!(written, u64::from(nr));
     let kind =
-        if globals::WRITE_ENDS.load() != 0 && end_awaited(entry, nr) { ENTRY_WRITE_BEGUN } else { ENTRY_WRITTEN };
+        if globals::WRITE_ENDS.load() != 0 && end_awaited(entry, nr) { ENTRY_WRITE_STARTED } else { ENTRY_WRITTEN };
     changed(kind, entry, nr);
 }
 
 /// Notes a write whose end matters: a reader that missed the page in the swap cache may read while it is being written,
-/// and get what was there before. Such a reader was in flight before the hand-out, so it is in flight now.
+/// and get what was there before. Such a reader was in progress before the allocation, so it is in progress now.
 #[inline(always)]
 fn end_awaited(entry: u64, nr: u32) -> bool {
     if nr == 1 && Filter::of(entry).is_none_or(|slot| slot.open_now() == 0) {
@@ -217,13 +217,13 @@ fn end_awaited(entry: u64, nr: u32) -> bool {
     let write = Write { entry, nr: nr.into() };
     let noted = WRITES.insert(task::ids().0, write, 0).is_ok();
     if !noted {
-        count!(lost_write_end);
+        count!(dropped_write_end);
     }
     noted
 }
 
 /// The write of this task has come back: what the device holds is new. By now the page may be out of the swap cache and
-/// have lost its entry, so that was noted when the write began.
+/// have lost its entry, so that was noted when the write started.
 #[inline(always)]
 pub(crate) fn write_ended() {
     let (tid, _) = task::ids();
@@ -271,7 +271,7 @@ fn changed_one(kind: u32, entry: u64) {
 pub(crate) fn added_to_cache<M: Memory>(page: *const u8, entry: u64) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
-    handed_out(entry, pages(page, flags));
+    allocated(entry, pages(page, flags));
 }
 
 /// The same where swap-in passes here as well (7.0, 7.1): only a page that is on its way out holds something already.
@@ -280,6 +280,6 @@ pub(crate) fn added_to_cache_if_full<M: Memory>(page: *const u8, entry: u64) {
     // SAFETY: as above.
     let flags: u64 = unsafe { M::read(page, globals::PAGE_FLAGS.load()) };
     if flags & globals::PG_UPTODATE.load() != 0 {
-        handed_out(entry, pages(page, flags));
+        allocated(entry, pages(page, flags));
     }
 }

@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 
 use crate::{
-    end, entry, flight, lock,
+    end, entry, fault, lock,
     memory::{Copied, Direct},
     path, pin,
 };
@@ -24,43 +24,43 @@ pub(crate) fn trial_fentry(_ctx: FEntryContext) -> i32 {
 
 /// `do_swap_page(vmf)`.
 #[fentry]
-pub(crate) fn flight_begin_fentry(ctx: FEntryContext) -> i32 {
-    flight::begin::<Direct>(ctx.arg(0));
+pub(crate) fn fault_start_fentry(ctx: FEntryContext) -> i32 {
+    fault::start::<Direct>(ctx.arg(0));
     0
 }
 
 /// `do_swap_page(vmf)` returns.
 #[fexit]
-pub(crate) fn flight_end_fexit(ctx: FExitContext) -> i32 {
+pub(crate) fn fault_end_fexit(ctx: FExitContext) -> i32 {
     end::end::<Direct>(Some(ctx.arg(0)), ctx.arg(1));
     0
 }
 
 /// `swap_readpage(page, ..)`, `swap_read_folio(folio, ..)`.
 #[fentry]
-pub(crate) fn read_begin_fentry(ctx: FEntryContext) -> i32 {
-    flight::read_begin::<Direct>(ctx.arg(0));
+pub(crate) fn read_start_fentry(ctx: FEntryContext) -> i32 {
+    fault::read_start::<Direct>(ctx.arg(0));
     0
 }
 
 /// `swap_read_folio(ctx, folio)`.
 #[fentry]
-pub(crate) fn read_begin_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
-    flight::read_begin::<Direct>(ctx.arg(1));
+pub(crate) fn read_start_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
+    fault::read_start::<Direct>(ctx.arg(1));
     0
 }
 
 /// The return of either.
 #[fexit]
 pub(crate) fn read_end_fexit(_ctx: FExitContext) -> i32 {
-    flight::read_end();
+    fault::read_end();
     0
 }
 
 /// `swapin_readahead(entry, ..)`.
 #[fentry]
 pub(crate) fn cache_read_fentry(_ctx: FEntryContext) -> i32 {
-    flight::through_cache();
+    fault::through_cache();
     0
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn pin_path_zswap_fexit(_ctx: FExitContext) -> i32 {
 /// `__folio_lock_or_retry(folio, vmf)`.
 #[fentry]
 pub(crate) fn lock_try_fentry_page_fault(ctx: FEntryContext) -> i32 {
-    lock::failed::<Direct>(ctx.arg(0), || flight::space::<Direct>(ctx.arg(1)));
+    lock::failed::<Direct>(ctx.arg(0), || fault::space::<Direct>(ctx.arg(1)));
     0
 }
 
@@ -208,29 +208,29 @@ pub(crate) fn freed_fentry_si_ci_start_nr(ctx: FEntryContext) -> i32 {
 
 /// `__swap_cache_add_folio(ci, folio, entry)`.
 #[fentry]
-pub(crate) fn handed_out_fentry_ci_folio_entry(ctx: FEntryContext) -> i32 {
+pub(crate) fn allocated_fentry_ci_folio_entry(ctx: FEntryContext) -> i32 {
     entry::added_to_cache_if_full::<Direct>(ctx.arg(1), ctx.arg(2));
     0
 }
 
 /// `add_to_swap_cache(folio, entry, gfp, shadowp)`.
 #[fentry]
-pub(crate) fn handed_out_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
+pub(crate) fn allocated_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
     if gives_no_shadow(&ctx, 3) {
         entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
     } else {
-        flight::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+        fault::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
     }
     0
 }
 
 /// `swap_cache_add_folio(folio, entry, shadowp)`.
 #[fentry]
-pub(crate) fn handed_out_fentry_entry(ctx: FEntryContext) -> i32 {
+pub(crate) fn allocated_fentry_entry(ctx: FEntryContext) -> i32 {
     if gives_no_shadow(&ctx, 2) {
         entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
     } else {
-        flight::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+        fault::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
     }
     0
 }
@@ -247,16 +247,16 @@ fn gives_no_shadow(ctx: &FEntryContext, n: u32) -> bool {
 
 /// `swap_writepage(page, ..)`.
 #[fentry]
-pub(crate) fn write_begin_fentry_page(ctx: FEntryContext) -> i32 {
-    entry::write_begun::<Direct, Direct>(ctx.arg(0));
+pub(crate) fn write_start_fentry_page(ctx: FEntryContext) -> i32 {
+    entry::write_started::<Direct, Direct>(ctx.arg(0));
     0
 }
 
 /// `swap_writeout(folio, ..)`: what a folio holds as `private` is a pointer to the verifier, and no number can be made
 /// of it, so it is copied.
 #[fentry]
-pub(crate) fn write_begin_fentry_folio(ctx: FEntryContext) -> i32 {
-    entry::write_begun::<Direct, Copied>(ctx.arg(0));
+pub(crate) fn write_start_fentry_folio(ctx: FEntryContext) -> i32 {
+    entry::write_started::<Direct, Copied>(ctx.arg(0));
     0
 }
 
@@ -269,7 +269,7 @@ pub(crate) fn write_end_fexit(_ctx: FExitContext) -> i32 {
 
 /// `swap_writeout(ctx, folio)`.
 #[fentry]
-pub(crate) fn write_begin_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
-    entry::write_begun::<Direct, Copied>(ctx.arg(1));
+pub(crate) fn write_start_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
+    entry::write_started::<Direct, Copied>(ctx.arg(1));
     0
 }

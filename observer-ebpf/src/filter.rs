@@ -26,15 +26,15 @@ impl Filter {
         SLOTS.get_ptr_mut(index).map(Self)
     }
 
-    /// Flights ever opened and ever closed, of one moment.
+    /// Faults ever opened and ever closed, of one moment.
     #[inline(always)]
-    pub(crate) fn flights(self) -> (u32, u32) {
+    pub(crate) fn faults(self) -> (u32, u32) {
         let both = read_u64(self.0.cast(), core::mem::offset_of!(Slot, inside));
         let (inside, opens) = (both as u32, (both >> 32) as u32);
         (opens, opens.wrapping_sub(inside))
     }
 
-    /// Flights ever opened.
+    /// Faults ever opened.
     #[inline(always)]
     pub(crate) fn opens(self) -> u32 {
         read_u32(self.0.cast(), core::mem::offset_of!(Slot, opens))
@@ -46,7 +46,7 @@ impl Filter {
         Changes(read_u64(self.0.cast(), core::mem::offset_of!(Slot, frees)))
     }
 
-    /// Flights open now.
+    /// Faults open now.
     #[inline(always)]
     pub(crate) fn open_now(self) -> u32 {
         read_u32(self.0.cast(), core::mem::offset_of!(Slot, inside))
@@ -73,8 +73,8 @@ impl Filter {
     }
 }
 
-/// An entry was freed, or its content has changed, while a flight was open on its slot that is not the one who did it; or two
-/// flights have met there. The sum first: it is never less than all slots together. Out of line, as what is rare.
+/// An entry was freed, or its content has changed, while a fault was open on its slot that is not the one who did it; or two
+/// faults have met there. The sum first: it is never less than all slots together. Out of line, as what is rare.
 #[inline(never)]
 pub(crate) fn disturb(index: u32) {
     add_u32(DISTURBED.at(), 0, 1);
@@ -85,7 +85,7 @@ pub(crate) fn disturb(index: u32) {
 
 /// Takes the slot's part of the sum back if nobody is inside any more. Called by who has closed there.
 ///
-/// The number is read before the flights: whoever it tells of had begun by then, and is gone if nobody is inside now.
+/// The number is read before the faults: whoever it tells of had started by then, and is gone if nobody is inside now.
 /// Two at it at once would take it back twice, so whoever finds another one at it leaves it to that one, who looks again.
 #[inline(never)]
 pub(crate) fn calm(index: u32) {
@@ -112,13 +112,13 @@ pub(crate) fn calm(index: u32) {
 /// How often somebody looks again whether others have left something to it.
 const CALM_TURNS: u32 = 4;
 
-/// Whether something has changed under a flight that may still be open, anywhere, or two may be open on a slot.
+/// Whether something has changed under a fault that may still be open, anywhere, or two may be open on a slot.
 #[inline(always)]
 pub(crate) fn disturbed() -> bool {
     read_u32(DISTURBED.at(), 0) != 0
 }
 
-/// Whether nothing has. Then the numbers of a flight that is open are those of its begin, and need not be looked up: three
+/// Whether nothing has. Then the numbers of a fault that is open are those of its start, and need not be looked up: three
 /// instructions instead of a hundred.
 ///
 /// Rests on loads and atomic additions keeping their order, which they do on x86 only.
@@ -131,7 +131,7 @@ pub(crate) fn undisturbed() -> bool {
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Disturbance {
-    /// How often it was disturbed, and has not been taken back. Not 0 while a flight may be open that was.
+    /// How often it was disturbed, and has not been taken back. Not 0 while a fault may be open that was.
     times: u32,
     /// How many are about to take it back.
     calming: u32,

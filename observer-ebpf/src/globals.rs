@@ -50,7 +50,7 @@ globals! {
     ONLY_CGROUP: u32 = 0;
     SAMPLE_BELOW: u64 = observer_ebpf::sample::ALL;
     SAMPLE_SHIFT: u32 = 0;
-    FLIGHT_SEAT_MASK: u32 = observer_ebpf::config::FLIGHT_SEATS - 1;
+    FAULT_SEAT_MASK: u32 = observer_ebpf::config::FAULT_SEATS - 1;
     WAKEUP_BYTES: u64 = 0;
     WIDEN_NS: u64 = 0;
     WIDEN_ONE_IN: u32 = 0;

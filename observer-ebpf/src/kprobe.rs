@@ -7,49 +7,49 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::{count::count, end, entry, flight, lock, memory::Copied, pin};
+use crate::{count::count, end, entry, fault, lock, memory::Copied, pin};
 
 /// Argument `n`; every architecture we build for passes these in registers.
 #[inline(always)]
 fn arg(ctx: &ProbeContext, n: usize) -> u64 {
     ctx.arg(n).unwrap_or_else(|| {
-        count!(lost_copy);
+        count!(dropped_copy);
         0
     })
 }
 
 /// `do_swap_page(vmf)`.
 #[kprobe]
-pub(crate) fn flight_begin_kprobe(ctx: ProbeContext) -> u32 {
-    flight::begin::<Copied>(arg(&ctx, 0) as *const u8);
+pub(crate) fn fault_start_kprobe(ctx: ProbeContext) -> u32 {
+    fault::start::<Copied>(arg(&ctx, 0) as *const u8);
     0
 }
 
 /// `do_swap_page` returns.
 #[kretprobe]
-pub(crate) fn flight_end_kretprobe(ctx: RetProbeContext) -> u32 {
+pub(crate) fn fault_end_kretprobe(ctx: RetProbeContext) -> u32 {
     end::end::<Copied>(None, ctx.ret::<u64>() as u32);
     0
 }
 
 /// `swap_readpage(page, ..)`, `swap_read_folio(folio, ..)`.
 #[kprobe]
-pub(crate) fn read_begin_kprobe(ctx: ProbeContext) -> u32 {
-    flight::read_begin::<Copied>(arg(&ctx, 0) as *const u8);
+pub(crate) fn read_start_kprobe(ctx: ProbeContext) -> u32 {
+    fault::read_start::<Copied>(arg(&ctx, 0) as *const u8);
     0
 }
 
 /// `swap_read_folio(ctx, folio)`.
 #[kprobe]
-pub(crate) fn read_begin_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
-    flight::read_begin::<Copied>(arg(&ctx, 1) as *const u8);
+pub(crate) fn read_start_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
+    fault::read_start::<Copied>(arg(&ctx, 1) as *const u8);
     0
 }
 
 /// `swapin_readahead(entry, ..)`.
 #[kprobe]
 pub(crate) fn cache_read_kprobe(_ctx: ProbeContext) -> u32 {
-    flight::through_cache();
+    fault::through_cache();
     0
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn pin_drop_kprobe_si_entry_nr(ctx: ProbeContext) -> u32 {
 /// `__folio_lock_or_retry(folio, vmf)`.
 #[kprobe]
 pub(crate) fn lock_try_kprobe_page_fault(ctx: ProbeContext) -> u32 {
-    lock::failed::<Copied>(arg(&ctx, 0) as *const u8, || flight::space::<Copied>(arg(&ctx, 1) as *const u8));
+    lock::failed::<Copied>(arg(&ctx, 0) as *const u8, || fault::space::<Copied>(arg(&ctx, 1) as *const u8));
     0
 }
 
@@ -161,43 +161,43 @@ pub(crate) fn freed_kprobe_si_ci_start_nr(ctx: ProbeContext) -> u32 {
 
 /// `__swap_cache_add_folio(ci, folio, entry)`.
 #[kprobe]
-pub(crate) fn handed_out_kprobe_ci_folio_entry(ctx: ProbeContext) -> u32 {
+pub(crate) fn allocated_kprobe_ci_folio_entry(ctx: ProbeContext) -> u32 {
     entry::added_to_cache_if_full::<Copied>(arg(&ctx, 1) as *const u8, arg(&ctx, 2));
     0
 }
 
 /// `add_to_swap_cache(page, entry, gfp, shadowp)`: swap-out passes no `shadowp`, swap-in does.
 #[kprobe]
-pub(crate) fn handed_out_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
+pub(crate) fn allocated_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
     if arg(&ctx, 3) == 0 {
         entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     } else {
-        flight::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+        fault::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
     0
 }
 
 /// `swap_cache_add_folio(folio, entry, shadowp)`.
 #[kprobe]
-pub(crate) fn handed_out_kprobe_entry(ctx: ProbeContext) -> u32 {
+pub(crate) fn allocated_kprobe_entry(ctx: ProbeContext) -> u32 {
     if arg(&ctx, 2) == 0 {
         entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     } else {
-        flight::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+        fault::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
     0
 }
 
 /// `swap_writepage(page, ..)`, `swap_writeout(folio, ..)`.
 #[kprobe]
-pub(crate) fn write_begin_kprobe(ctx: ProbeContext) -> u32 {
-    entry::write_begun::<Copied, Copied>(arg(&ctx, 0) as *const u8);
+pub(crate) fn write_start_kprobe(ctx: ProbeContext) -> u32 {
+    entry::write_started::<Copied, Copied>(arg(&ctx, 0) as *const u8);
     0
 }
 
 /// `swap_writeout(ctx, folio)`.
 #[kprobe]
-pub(crate) fn write_begin_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
-    entry::write_begun::<Copied, Copied>(arg(&ctx, 1) as *const u8);
+pub(crate) fn write_start_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
+    entry::write_started::<Copied, Copied>(arg(&ctx, 1) as *const u8);
     0
 }

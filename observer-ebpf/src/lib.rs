@@ -21,16 +21,16 @@ pub const MAP_TOTALS: &str = "TOTALS";
 /// Name of the array of the one value that holds what programs keep in globals: [`config::DISTURBED`] alone.
 pub const MAP_GLOBALS: &str = ".bss";
 /// Name of the array of [`seat::Seat`]s.
-pub const MAP_FLIGHTS: &str = "FLIGHTS";
-/// Name of the hash of flights that found their seat claimed: thread id to a seat.
+pub const MAP_FAULTS: &str = "FAULTS";
+/// Name of the hash of faults that found their seat claimed: thread id to a seat.
 pub const MAP_SPILLED: &str = "SPILLED";
 /// Name of the array of [`slot::Slot`]s.
 pub const MAP_SLOTS: &str = "SLOTS";
 /// Name of the array of the one control group that [`config::ONLY_CGROUP`] speaks of.
 pub const MAP_CGROUPS: &str = "CGROUPS";
 /// Name of the array of types of the swap areas that one reading of `/proc/swaps` has shown, in its order.
-pub const MAP_SHOWN: &str = "SHOWN";
+pub const MAP_SWAP_TYPES: &str = "SWAP_TYPES";
 /// Name of the hash of tasks that are watched when [`config::WATCH`] says so: thread id to a generation of no meaning.
 pub const MAP_WATCHED: &str = "WATCHED";
-/// Name of the array of one word that keeps the widener idle while it is not 0.
+/// Name of the array of one word that keeps delay injection idle while it is not 0.
 pub const MAP_WIDEN_OFF: &str = "WIDEN_OFF";

@@ -1,4 +1,4 @@
-//! observer's eBPF programs. Thin per hook; the logic is in [`flight`], [`end`], [`entry`], [`pin`] and [`lock`], the same for both
+//! observer's eBPF programs. Thin per hook; the logic is in [`fault`], [`end`], [`entry`], [`pin`] and [`lock`], the same for both
 //! backends. Which kernel this is, no program knows: offsets and switches are globals set at load ([`globals`]).
 #![no_std]
 #![no_main]
@@ -13,10 +13,10 @@ mod count;
 mod emit;
 mod end;
 mod entry;
+mod fault;
+mod faults;
 mod fentry;
 mod filter;
-mod flight;
-mod flights;
 mod globals;
 mod kprobe;
 mod lock;
@@ -24,7 +24,7 @@ mod maps;
 mod memory;
 mod path;
 mod pin;
-mod shown;
+mod swap_types;
 mod task;
 mod wanted;
 mod watch;

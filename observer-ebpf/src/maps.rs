@@ -10,7 +10,7 @@ use observer_ebpf::{config, slot, totals::Totals};
 #[map]
 pub(crate) static SLOTS: Array<slot::Slot> = Array::with_max_entries(slot::SLOTS, 0);
 
-/// Swap types seen in entries handed out: what [`config::FIRST_DOUBTFUL_TYPE`] leaves open.
+/// Swap types seen in entries allocated: what [`config::FIRST_DOUBTFUL_TYPE`] leaves open.
 #[map]
 pub(crate) static REAL_TYPES: Array<u32> = Array::with_max_entries(config::TYPES, 0);
 
@@ -27,11 +27,11 @@ pub(crate) static TOTALS: PerCpuArray<Totals> = PerCpuArray::with_max_entries(1,
 #[map]
 pub(crate) static WATCHED: HashMap<u32, u32> = HashMap::with_max_entries(65_536, 0);
 
-/// Writes to a device under way while flights are open on their entries, by the thread that writes.
+/// Writes to a device in progress while faults are open on their entries, by the thread that writes.
 #[map]
 pub(crate) static WRITES: HashMap<u32, Write> = HashMap::with_max_entries(4_096, 0);
 
-/// A write under way.
+/// A write in progress.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Write {

@@ -7,7 +7,7 @@ use crate::{count::count, globals};
 /// Reads a word of kernel memory at `base + offset`; 0 where that faults.
 pub(crate) trait Memory {
     /// Whether a hook on a function's return does not get the arguments any more.
-    const AT_RETURN_GONE: bool;
+    const LOSES_ARGS_AT_RETURN: bool;
 
     /// # Safety
     /// `base` points to a kernel object that has `T` at `offset`.
@@ -21,7 +21,7 @@ pub(crate) struct Direct;
 pub(crate) struct Copied;
 
 impl Memory for Direct {
-    const AT_RETURN_GONE: bool = false;
+    const LOSES_ARGS_AT_RETURN: bool = false;
 
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
@@ -31,7 +31,7 @@ impl Memory for Direct {
 }
 
 impl Memory for Copied {
-    const AT_RETURN_GONE: bool = true;
+    const LOSES_ARGS_AT_RETURN: bool = true;
 
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
@@ -41,7 +41,7 @@ impl Memory for Copied {
         // SAFETY: the helper checks the address itself.
         let copied = unsafe { bpf_probe_read_kernel(base.wrapping_add(offset as usize).cast()) };
         copied.unwrap_or_else(|_| {
-            count!(lost_copy);
+            count!(dropped_copy);
             T::default()
         })
     }

@@ -1,4 +1,4 @@
-//! What a task is doing when it pins an entry outside any flight: noted while it is inside shmem's swap-in or zswap's
+//! What a task is doing when it pins an entry outside any fault: noted while it is inside shmem's swap-in or zswap's
 //! write-back, so that a pin try that fails there can be charged to it. Looked at only when one has failed. And, on kprobes,
 //! what it tries to pin, until the return probe tells with which result.
 
@@ -24,7 +24,7 @@ static PATHS: Array<Words> = Array::with_max_entries(WORDS, 0);
 struct Words {
     /// Which task is on which path, see [`mark`].
     path: u32,
-    /// Which task is trying to pin what, see [`Tried::mark`].
+    /// Which task is trying to pin what, see [`ProbeResults::mark`].
     tried: u32,
 }
 
@@ -70,7 +70,7 @@ const fn mark(tid: u32, path: u32) -> u32 {
 }
 
 /// A pin try whose return is still to come.
-pub(crate) struct Tried {
+pub(crate) struct ProbeResults {
     /// Entries of it, at most [`LONGEST_RANGE`].
     pub(crate) nr: u32,
     /// Whether they are to be counted if the pin is taken.
@@ -80,7 +80,7 @@ pub(crate) struct Tried {
 /// Bits of a thread id, and above them those of a length less one.
 const TID_BITS: u32 = 22;
 
-impl Tried {
+impl ProbeResults {
     #[inline(always)]
     fn mark(self, tid: u32) -> u32 {
         u32::from(self.counts) << 31 | (self.nr.wrapping_sub(1) & (LONGEST_RANGE - 1)) << TID_BITS | tid
@@ -92,25 +92,25 @@ impl Tried {
     }
 }
 
-/// The running task tries to pin something that is not its flight's own entry.
+/// The running task tries to pin something that is not its fault's own entry.
 #[inline(always)]
-pub(crate) fn pin_tried(tid: u32, tried: Tried) {
+pub(crate) fn pin_tried(tid: u32, tried: ProbeResults) {
     if let Some(words) = words_of(tid) {
         write_u32(words, TRIED_AT, tried.mark(tid));
     }
 }
 
-/// That try returns. `None`: it began before the hook on it was attached, or it is one that is not looked at.
+/// That try returns. `None`: it started before the hook on it was attached, or it is one that is not looked at.
 #[inline(always)]
-pub(crate) fn pin_returned(tid: u32) -> Option<Tried> {
+pub(crate) fn pin_returned(tid: u32) -> Option<ProbeResults> {
     let words = words_of(tid)?;
     let mark = read_u32(words, TRIED_AT);
     if mark & ((1 << TID_BITS) - 1) == tid {
         write_u32(words, TRIED_AT, 0);
-        return Some(Tried::of(mark));
+        return Some(ProbeResults::of(mark));
     }
     if mark != 0 {
-        count!(lost_pin_return);
+        count!(dropped_pin_return);
     }
     None
 }

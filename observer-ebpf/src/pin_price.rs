@@ -13,19 +13,19 @@ pub const EMPTY: u32 = 2;
 /// Pairs kept.
 pub const PAIRS: u32 = 3;
 
-/// A timed function on one CPU: a program at its begin and one at its end.
+/// A timed function on one CPU: a program at its start and one at its end.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Pair {
     /// Who is in it (process and thread id); 0: nobody.
     pub task: u64,
     /// Since when, nanoseconds.
-    pub begin: u64,
+    pub start: u64,
     /// Calls that were timed.
     pub calls: u64,
     /// All of them together, nanoseconds.
     pub ns: u64,
-    /// Calls whose end came to another CPU, or after another task had begun here: not timed.
+    /// Calls whose end came to another CPU, or after another task had started here: not timed.
     pub cut: u64,
 }
 

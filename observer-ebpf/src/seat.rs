@@ -1,45 +1,45 @@
-//! Seats for open flights: what the programs keep of a flight while it is open, and user space looks at in the end.
+//! Seats for faults in progress: what the programs keep of a fault while it is open, and user space looks at in the end.
 #![expect(clippy::cast_possible_truncation, reason = "halves of a word are meant")]
 
-/// A place for one open flight.
+/// A place for one fault in progress.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Seat {
-    /// The flight, while there is an owner. First, so that one register holds where both are.
-    pub flight: Flight,
+    /// The fault, while there is an owner. First, so that one register holds where both are.
+    pub fault: Fault,
     /// How many lay claim to it: whoever finds 1 after adding their own has it.
     pub claims: u32,
-    /// Whose flight it is: the thread id with the top bit set; 0: nobody's.
+    /// Whose fault it is: the thread id with the top bit set; 0: nobody's.
     pub owner: u32,
 }
 
-/// An open flight. A begin writes no more than it must: the first part always holds, each field of the second only where
+/// An fault in progress. A start writes no more than it must: the first part always holds, each field of the second only where
 /// the flag named there is set, and means nothing else.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Flight {
+pub struct Fault {
     /// When `do_swap_page` was entered, `CLOCK_MONOTONIC` nanoseconds.
-    pub begin: u64,
+    pub start: u64,
     /// The entry of the faulting PTE.
     pub entry: u64,
     /// `struct vm_fault *` of the fault; kprobe backend only.
     pub vmf: u64,
     /// `F_*` of [`crate::record`].
     pub flags: u32,
-    /// The slot's `opens` right after this flight was counted in.
-    pub opens_begin: u32,
-    /// The slot's changes that the flight knows of: those at its begin, and its own.
+    /// The slot's `opens` right after this fault was counted in.
+    pub opens_start: u32,
+    /// The slot's changes that the fault knows of: those at its start, and its own.
     pub known: Changes,
 
     /// With `F_STREAMED` or `F_LOCKED_OUT`: the `mm_struct` of the fault.
     pub mm: u64,
     /// With `F_READ`: when the first read was started.
-    pub read_begin: u64,
+    pub read_start: u64,
     /// With `F_READ_ENDED`: when it came back.
     pub read_end: u64,
     /// With `F_PIN_TRIED`: when the last try returned.
     pub pin_try: u64,
-    /// With `F_PIN_DROPPED`: when the pin was dropped; with `F_FREED_SEEN`: when the flight freed the entry itself. Both are
+    /// With `F_PIN_DROPPED`: when the pin was dropped; with `F_FREED_SEEN`: when the fault freed the entry itself. Both are
     /// not hooked on one kernel: where readers pin, nothing follows from a release.
     pub let_go: u64,
     /// With `F_LOCKED_OUT`: when the page's lock was found taken.
@@ -56,20 +56,20 @@ pub struct Flight {
     pub pin_rc: i8,
     /// With `F_FREED_OWN`: own frees of the slot.
     pub frees_own: u8,
-    /// With `F_READ`: the slot's changes when the read began.
+    /// With `F_READ`: the slot's changes when the read started.
     pub at_read: Changes,
     /// With `F_SPAN_ENDED`: those up to which changes are under the read.
     pub at_end: Changes,
 }
 
-impl Flight {
+impl Fault {
     /// Index of its slot. Not kept: it is four instructions from the entry.
     #[must_use]
     pub const fn slot(&self) -> u32 {
         crate::slot::index(self.entry)
     }
 
-    /// Notes a range that holds the flight's entry: its first entry and its length, at most [`crate::config::LONGEST_RANGE`].
+    /// Notes a range that holds the fault's entry: its first entry and its length, at most [`crate::config::LONGEST_RANGE`].
     pub const fn set_range(&mut self, base: u64, nr: u32) {
         self.before = self.entry.wrapping_sub(base) as u16;
         self.nr = nr as u16;
@@ -81,9 +81,9 @@ impl Flight {
         (self.entry.wrapping_sub(self.before as u64), self.nr as u32)
     }
 
-    /// The slot's changes when it began.
+    /// The slot's changes when it started.
     #[must_use]
-    pub const fn known_at_begin(&self) -> Changes {
+    pub const fn known_at_start(&self) -> Changes {
         let own = if self.flags & crate::record::F_FREED_OWN != 0 { self.frees_own } else { 0 };
         self.known.with_frees((own as u32).wrapping_neg())
     }
@@ -124,11 +124,11 @@ mod tests {
     #[test]
     fn a_range_is_kept_by_what_lies_before_its_entry() {
         // SAFETY: integers only, for which zeroes are valid.
-        let mut flight: Flight = unsafe { core::mem::zeroed() };
-        flight.entry = (3 << 58) + 1_000;
-        for (base, nr) in [(flight.entry, 1), (flight.entry - 511, 512), (flight.entry - 3, 16)] {
-            flight.set_range(base, nr);
-            assert_eq!(flight.range(), (base, nr));
+        let mut fault: Fault = unsafe { core::mem::zeroed() };
+        fault.entry = (3 << 58) + 1_000;
+        for (base, nr) in [(fault.entry, 1), (fault.entry - 511, 512), (fault.entry - 3, 16)] {
+            fault.set_range(base, nr);
+            assert_eq!(fault.range(), (base, nr));
         }
     }
 

@@ -1,5 +1,5 @@
-//! The filter: a direct-mapped table that tells, without any search, whether more than one flight may be open on an
-//! entry. Two entries can share a slot; then an uncontended flight may be streamed for nothing, and the engine, which
+//! The filter: a direct-mapped table that tells, without any search, whether more than one fault may be open on an
+//! entry. Two entries can share a slot; then an uncontended fault may be streamed for nothing, and the engine, which
 //! sees exact entries, drops it. Nothing contended is ever missed.
 #![expect(clippy::cast_possible_truncation, reason = "only low bits are wanted")]
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
@@ -15,19 +15,19 @@ pub const SLOTS: u32 = 1 << SLOT_BITS;
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
-    /// Flights open now. In the low half of the word that it shares with the next, so that one addition counts a flight in both:
+    /// Faults open now. In the low half of the word that it shares with the next, so that one addition counts a fault in both:
     /// it never overflows.
     pub inside: u32,
-    /// Flights ever opened.
+    /// Faults ever opened.
     pub opens: u32,
     /// Entries ever freed.
     pub frees: u32,
-    /// Content changes: entries handed out, and begins and ends of writes to their device.
+    /// Content changes: entries allocated, and starts and ends of writes to their device.
     pub changes: u32,
 }
 
 impl Slot {
-    /// Flights ever closed.
+    /// Faults ever closed.
     #[must_use]
     pub const fn closes(&self) -> u32 {
         self.opens.wrapping_sub(self.inside)

@@ -1,4 +1,4 @@
-//! What one CPU adds up: counters and histograms in one value, so that the end of a flight looks up once for both. On kernels
+//! What one CPU adds up: counters and histograms in one value, so that the end of a fault looks up once for both. On kernels
 //! before 6.10 each look-up in a per-CPU map is a call.
 
 use bytemuck::{Pod, Zeroable};
@@ -14,25 +14,25 @@ pub const BUCKETS: usize = (histogram::PATHS * histogram::BUCKETS) as usize;
 pub struct Totals {
     /// The counters. First, so that an offset in [`Counters`] is one in here.
     pub counters: Counters,
-    /// Durations of all flights: the buckets of one path after those of another, see [`histogram`].
-    pub flight_times: [u64; BUCKETS],
+    /// Durations of all faults: the buckets of one path after those of another, see [`histogram`].
+    pub fault_times: [u64; BUCKETS],
 }
 
-/// What the programs leave to the histograms of ended flights, on this kernel and with these hooks.
+/// What the programs leave to the histograms of ended faults, on this kernel and with these hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Untold {
-    /// Reads past the swap cache: flights of the path `direct` ([`crate::config::DIRECT_BY_END`]).
+pub struct DerivedCounters {
+    /// Reads past the swap cache: faults of the path `direct` ([`crate::config::DIRECT_BY_END`]).
     pub reads: bool,
-    /// Releases by flights that have installed their page, unless they noted it ([`crate::config::RELEASES_SPARED`]).
+    /// Releases by faults that have installed their page, unless they noted it ([`crate::config::RELEASES_SPARED`]).
     pub releases: bool,
 }
 
 impl Totals {
-    /// The counters of one CPU, with the ended flights by path.
+    /// The counters of one CPU, with the ended faults by path.
     #[must_use]
     pub fn counted(&self) -> Counters {
         let of_path = |path: usize| {
-            let buckets = self.flight_times.iter().skip(path * histogram::BUCKETS as usize);
+            let buckets = self.fault_times.iter().skip(path * histogram::BUCKETS as usize);
             buckets.take(histogram::BUCKETS as usize).sum::<u64>()
         };
         let Counters { direct, cached, none, .. } = self.counters;
@@ -41,20 +41,20 @@ impl Totals {
 }
 
 impl Counters {
-    /// Of all CPUs together: with what follows from the ended flights by path.
+    /// Of all CPUs together: with what follows from the ended faults by path.
     #[must_use]
-    pub const fn with_derived(self, untold: Untold) -> Self {
+    pub const fn with_derived(self, derived: DerivedCounters) -> Self {
         // What is taken away from another was not read in the same moment.
         let ended = self.direct + self.cached + self.none;
         let installed = (self.direct + self.cached).saturating_sub(self.uninstalled);
         let past_cache = self.outside_pinned.saturating_sub(self.outside_cached);
-        let by_flights = if untold.reads { self.direct } else { 0 };
-        let released = if untold.releases { installed.saturating_sub(self.spans_noted) } else { 0 };
+        let by_faults = if derived.reads { self.direct } else { 0 };
+        let released = if derived.releases { installed.saturating_sub(self.spans_noted) } else { 0 };
         Self {
-            begun: ended + self.lost_flight_end,
+            started: ended + self.dropped_fault_end,
             ended,
             installed,
-            read_direct: self.read_direct + by_flights + past_cache,
+            read_direct: self.read_direct + by_faults + past_cache,
             read_outside: self.read_outside + past_cache,
             freed: self.freed + released,
             ..self
@@ -77,25 +77,25 @@ mod tests {
 
     use super::*;
 
-    const ALL: Untold = Untold { reads: true, releases: true };
-    const NONE: Untold = Untold { reads: false, releases: false };
+    const ALL: DerivedCounters = DerivedCounters { reads: true, releases: true };
+    const NONE: DerivedCounters = DerivedCounters { reads: false, releases: false };
 
-    /// Seven flights past the swap cache, four through it, two that returned early.
+    /// Seven faults past the swap cache, four through it, two that returned early.
     fn totals(counters: &Counters) -> Box<Totals> {
         let mut totals: Box<Totals> = Box::new(Zeroable::zeroed());
         totals.counters = *counters;
         let of_path = histogram::BUCKETS as usize;
-        (totals.flight_times[3], totals.flight_times[of_path - 1]) = (5, 2);
-        (totals.flight_times[of_path], totals.flight_times[2 * of_path]) = (4, 2);
+        (totals.fault_times[3], totals.fault_times[of_path - 1]) = (5, 2);
+        (totals.fault_times[of_path], totals.fault_times[2 * of_path]) = (4, 2);
         totals
     }
 
     #[test]
-    fn what_flights_nearly_always_do_follows_from_their_number() {
-        let counted = totals(&Counters { lost_flight_end: 1, ..Counters::default() }).counted();
+    fn what_faults_nearly_always_do_follows_from_their_number() {
+        let counted = totals(&Counters { dropped_fault_end: 1, ..Counters::default() }).counted();
         assert_eq!((counted.direct, counted.cached, counted.none), (7, 4, 2));
         let told = counted.with_derived(NONE);
-        assert_eq!((told.ended, told.begun, told.installed), (13, 14, 11));
+        assert_eq!((told.ended, told.started, told.installed), (13, 14, 11));
         assert_eq!((told.read_direct, told.freed), (0, 0), "hooks tell of these");
         let told = counted.with_derived(ALL);
         assert_eq!((told.read_direct, told.freed), (7, 11));
@@ -107,13 +107,13 @@ mod tests {
         let told = totals(&exceptions).counted().with_derived(ALL);
         assert_eq!(told.installed, 9);
         assert_eq!(told.freed, 9, "three of the nine have noted it, and counted their release");
-        assert_eq!(told.read_direct, 22, "one flight of sixteen pages");
+        assert_eq!(told.read_direct, 22, "one fault of sixteen pages");
         let early = totals(&Counters { uninstalled: 20, ..Counters::default() }).counted().with_derived(ALL);
-        assert_eq!((early.installed, early.freed), (0, 0), "read in the middle of a flight's end");
+        assert_eq!((early.installed, early.freed), (0, 0), "read in the middle of a fault's end");
     }
 
     #[test]
-    fn pins_outside_flights_without_a_page_added_are_reads_past_the_swap_cache() {
+    fn pins_outside_faults_without_a_page_added_are_reads_past_the_swap_cache() {
         let outside = Counters { outside_pinned: 10, outside_cached: 6, read_outside: 6, ..Counters::default() };
         let told = totals(&outside).counted().with_derived(NONE);
         assert_eq!((told.read_direct, told.read_outside), (4, 10));

@@ -1,7 +1,7 @@
 //! What is to be observed: the watched command's tasks, and what the filters leave. A switched-off filter is a branch that
 //! the verifier removes.
 //!
-//! Filters choose flights, by the task that runs and by the entry's type. What happens to the entry of such a flight is
+//! Filters choose faults, by the task that runs and by the entry's type. What happens to the entry of such a fault is
 //! seen whoever does it: the other side of a race need not pass the filter.
 
 use aya_ebpf::{macros::map, maps::CgroupArray};
@@ -19,7 +19,7 @@ pub(crate) fn filtered() -> bool {
     globals::FILTERED.load() != 0
 }
 
-/// Whether flights of the running task are to be observed.
+/// Whether faults of the running task are to be observed.
 #[inline(always)]
 pub(crate) fn this_task(tid: u32, tgid: u32) -> bool {
     let only_pid = globals::ONLY_PID.load();
@@ -29,7 +29,7 @@ pub(crate) fn this_task(tid: u32, tgid: u32) -> bool {
         && (globals::ONLY_CGROUP.load() == 0 || CGROUPS.current_task_under_cgroup(0) == Ok(true))
 }
 
-/// Whether flights on this entry are to be observed.
+/// Whether faults on this entry are to be observed.
 #[inline(always)]
 pub(crate) fn this_entry(entry: u64) -> bool {
     let only = globals::ONLY_TYPES.load();

@@ -42,7 +42,7 @@ fn parent_is_watched() -> bool {
 #[inline(always)]
 fn watch(child: u32) {
     if WATCHED.insert(child, 1, 0).is_err() {
-        count!(lost_watch_full);
+        count!(dropped_watch_full);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The widener: keeps a task busy right after its read, so that the race has time to happen. For workloads and tests
+//! Delay injection: keeps a task busy right after its read, so that the race has time to happen. For workloads and tests
 //! only; never loaded unless asked for, and then only for tasks of the watched command.
 
 use aya_ebpf::{
@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 
-use crate::{count::count, flights::flight_of, globals, maps::WATCHED, task};
+use crate::{count::count, faults::fault_of, globals, maps::WATCHED, task};
 
 /// Turns of the loop at most. Kernels of 5.10 have no way to loop without a bound that the verifier can walk through, and
 /// it keeps at most 8192 open branches, one a turn. So each turn must take its time: it copies [`CHUNK`] bytes, at least
@@ -26,7 +26,7 @@ static WIDEN_SCRATCH: Array<[u8; CHUNK as usize]> = Array::with_max_entries(2, 0
 #[map]
 static WIDEN_OFF: Array<u32> = Array::with_max_entries(1, 0);
 
-/// The read of a flight has come back.
+/// The read of a fault has come back.
 #[fexit]
 pub(crate) fn widen_fexit(_ctx: FExitContext) -> i32 {
     widen();
@@ -40,7 +40,7 @@ pub(crate) fn widen_kretprobe(_ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// The read of a flight is about to start, its page locked. For kernels that read into the swap cache always: once the
+/// The read of a fault is about to start, its page locked. For kernels that read into the swap cache always: once the
 /// read is done the page is unlocked, and nobody would have to wait for whoever is delayed after it.
 #[fentry]
 pub(crate) fn widen_fentry(_ctx: FEntryContext) -> i32 {
@@ -61,8 +61,8 @@ fn widen() {
         return;
     }
     let (tid, _) = task::ids();
-    // In a flight, by a watched task, of the right command; else nobody is delayed.
-    if flight_of(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() || !chosen() {
+    // In a fault, by a watched task, of the right command; else nobody is delayed.
+    if fault_of(tid).is_none() || WATCHED.get_ptr(tid).is_none() || !command_matches() || !chosen() {
         return;
     }
     let (Some(to), Some(from)) = (WIDEN_SCRATCH.get_ptr_mut(0), WIDEN_SCRATCH.get_ptr(1)) else { return };

@@ -7,14 +7,14 @@ use std::{error::Error, fs, time::Duration};
 use observer::{
     engine::{
         Engine,
-        event::{Change, ChangeKind, Event, Flight, Path, PinResult, Task},
+        event::{Change, ChangeKind, Event, Fault, Path, PinResult, Task},
     },
-    outcome::{Context, Ended, Ending},
+    outcome::{Context, EndReason, FinalState},
     probe::decode,
     record::{Creation, Recorder, Rotation, Target},
     source::Input,
 };
-use observer_ebpf::record::{self as abi, EntryRecord, FlightRecord};
+use observer_ebpf::record::{self as abi, EntryRecord, FaultRecord};
 
 #[path = "engine/stream.rs"]
 mod stream;
@@ -38,12 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         // What is made beforehand is what the kernel would have made.
         let records: Vec<Record> =
             stream.by_ref().take(BATCH.min(events - done)).map(|event| Record::of(&event)).collect();
-        let begin = cpu_time();
+        let start = cpu_time();
         for record in &records {
             std::hint::black_box(decode(record.bytes())?);
         }
-        decoding += cpu_time().saturating_sub(begin);
-        let (begin, mut now) = (cpu_time(), 0);
+        decoding += cpu_time().saturating_sub(start);
+        let (start, mut now) = (cpu_time(), 0);
         for record in &records {
             let event = decode(record.bytes())?;
             now = event.at();
@@ -55,13 +55,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         recorder.input(&Input::Advance(now + STEP));
         engine.advance(now + STEP);
-        spent += cpu_time().saturating_sub(begin);
+        spent += cpu_time().saturating_sub(start);
         done += records.len();
     }
-    let begin = cpu_time();
+    let start = cpu_time();
     engine.finish();
-    let written = recorder.finish(&Ending::unknown(Ended::Duration))?;
-    spent += cpu_time().saturating_sub(begin);
+    let written = recorder.finish(&FinalState::unknown(EndReason::Duration))?;
+    spent += cpu_time().saturating_sub(start);
     fs::remove_file(&path)?;
     let rate = done as f64 / spent.as_secs_f64();
     println!("{done} events, {:.2} million a CPU second, {:.2} times what is wanted", rate / 1e6, rate / WANTED);
@@ -75,14 +75,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// One record as the ring holds it.
 enum Record {
-    Flight(Box<FlightRecord>),
+    Fault(Box<FaultRecord>),
     Entry(EntryRecord),
 }
 
 impl Record {
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Flight(record) => bytemuck::bytes_of(record.as_ref()),
+            Self::Fault(record) => bytemuck::bytes_of(record.as_ref()),
             Self::Entry(record) => bytemuck::bytes_of(record),
         }
     }
@@ -90,66 +90,66 @@ impl Record {
     /// The way back from what `decode` gives.
     fn of(event: &Event) -> Self {
         match event {
-            Event::Opened(flight) => Self::Flight(Box::new(flight_record(abi::FLIGHT_OPENED, flight))),
-            Event::Closed(flight) => Self::Flight(Box::new(flight_record(abi::FLIGHT_CLOSED, flight))),
+            Event::Started(fault) => Self::Fault(Box::new(fault_record(abi::FAULT_STARTED, fault))),
+            Event::Ended(fault) => Self::Fault(Box::new(fault_record(abi::FAULT_ENDED, fault))),
             Event::Changed(change) => Self::Entry(entry_record(change)),
         }
     }
 }
 
-fn flight_record(kind: u32, flight: &Flight) -> FlightRecord {
-    let path = match flight.path {
+fn fault_record(kind: u32, fault: &Fault) -> FaultRecord {
+    let path = match fault.path {
         Path::Direct => abi::F_DIRECT,
         Path::Cached => abi::F_CACHED,
         Path::None => 0,
     };
     let flag = |on: bool, flag: u32| if on { flag } else { 0 };
-    let pin_rc = match flight.pin.map(|pin| pin.result) {
-        None | Some(PinResult::Taken | PinResult::Lost) => 0,
+    let pin_rc = match fault.pin.map(|pin| pin.result) {
+        None | Some(PinResult::Taken | PinResult::Contended) => 0,
         Some(PinResult::Held) => -libc::EEXIST,
         Some(PinResult::Gone) => -libc::ENOENT,
     };
-    let lost = flight.pin.is_some_and(|pin| pin.result == PinResult::Lost);
-    FlightRecord {
+    let lost = fault.pin.is_some_and(|pin| pin.result == PinResult::Contended);
+    FaultRecord {
         kind,
         flags: path
-            | flag(flight.installed, abi::F_INSTALLED)
-            | flag(flight.pin.is_some(), abi::F_PIN_TRIED)
-            | flag(lost, abi::F_PIN_LOST),
-        ts: flight.end,
-        entry: flight.entry.0,
-        base: flight.base.0,
-        address: flight.address,
-        mm: flight.mm,
-        begin: flight.begin,
-        read_begin: flight.read_begin.unwrap_or(0),
-        read_end: flight.read_end.unwrap_or(0),
-        pin_try: flight.pin.map_or(0, |pin| pin.tried),
-        pin_drop: flight.pin.and_then(|pin| pin.dropped).unwrap_or(0),
-        freed_own: flight.freed.unwrap_or(0),
-        cgroup: flight.cgroup,
-        tid: flight.task.tid,
-        tgid: flight.task.pid,
-        nr: flight.nr,
-        fault_ret: flight.fault_ret,
+            | flag(fault.installed, abi::F_INSTALLED)
+            | flag(fault.pin.is_some(), abi::F_PIN_TRIED)
+            | flag(lost, abi::F_PIN_CONTENDED),
+        ts: fault.end,
+        entry: fault.entry.0,
+        base: fault.base.0,
+        address: fault.address,
+        mm: fault.mm,
+        start: fault.start,
+        read_start: fault.read_start.unwrap_or(0),
+        read_end: fault.read_end.unwrap_or(0),
+        pin_try: fault.pin.map_or(0, |pin| pin.tried),
+        pin_drop: fault.pin.and_then(|pin| pin.dropped).unwrap_or(0),
+        freed_own: fault.freed.unwrap_or(0),
+        cgroup: fault.cgroup,
+        tid: fault.task.tid,
+        tgid: fault.task.pid,
+        nr: fault.nr,
+        fault_ret: fault.fault_ret,
         pin_rc,
-        pin_fails: flight.pin.map_or(0, |pin| pin.fails),
-        opens: flight.slot.opens,
-        closes: flight.slot.closes,
-        frees_read: flight.frees.at_read,
-        frees_end: flight.frees.at_end,
-        changes_read: flight.changes.at_read,
-        changes_end: flight.changes.at_end,
-        comm: comm(&flight.task),
-        ..FlightRecord::default()
+        pin_fails: fault.pin.map_or(0, |pin| pin.fails),
+        opens: fault.slot.opens,
+        closes: fault.slot.closes,
+        frees_read: fault.frees.at_read,
+        frees_end: fault.frees.at_end,
+        changes_read: fault.changes.at_read,
+        changes_end: fault.changes.at_end,
+        comm: comm(&fault.task),
+        ..FaultRecord::default()
     }
 }
 
 fn entry_record(change: &Change) -> EntryRecord {
     let kind = match change.kind {
         ChangeKind::Freed => abi::ENTRY_FREED,
-        ChangeKind::HandedOut => abi::ENTRY_HANDED_OUT,
-        ChangeKind::WriteBegun => abi::ENTRY_WRITE_BEGUN,
+        ChangeKind::Allocated => abi::ENTRY_ALLOCATED,
+        ChangeKind::WriteStarted => abi::ENTRY_WRITE_STARTED,
         ChangeKind::Written => abi::ENTRY_WRITTEN,
     };
     EntryRecord {

@@ -36,14 +36,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut recorder = Recorder::create(target, &Context::default())?;
     let mut source = Synthetic::new(3, RATE, 200_000);
     let (mut written, mut spent, mut longest) = (0, Duration::ZERO, Duration::ZERO);
-    let begin = Instant::now();
+    let start = Instant::now();
     let mut batches = 0;
     while written < events {
         let batch: Vec<Input> = source.by_ref().take(BATCH).collect();
         if paced {
             batches += 1;
             let due = Duration::from_millis(100) * batches;
-            thread::sleep(due.saturating_sub(begin.elapsed()));
+            thread::sleep(due.saturating_sub(start.elapsed()));
         }
         let (start, cpu) = (Instant::now(), cpu_time());
         for input in &batch {
@@ -52,8 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         (spent, longest) = (spent + cpu_time().saturating_sub(cpu), longest.max(start.elapsed()));
         written += batch.iter().filter(|input| matches!(input, Input::Event(_))).count() as u64;
     }
-    let elapsed = begin.elapsed();
-    let done = recorder.finish(&observer::outcome::Ending::unknown(observer::outcome::Ended::Duration))?;
+    let elapsed = start.elapsed();
+    let done = recorder.finish(&observer::outcome::FinalState::unknown(observer::outcome::EndReason::Duration))?;
     let bytes = done.bytes as f64 / done.events as f64;
     line("events recorded", &done.events.to_string());
     line("elapsed", &format!("{elapsed:.1?}{}", if paced { ", paced" } else { "" }));
@@ -70,9 +70,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let decoding = cpu_time().saturating_sub(start);
     line("read", &rate(read, decoding));
-    let (start, begin) = (cpu_time(), Instant::now());
+    let (cpu, wall) = (cpu_time(), Instant::now());
     let outcome = replay(&path)?;
-    let (replaying, wall) = (cpu_time().saturating_sub(start), begin.elapsed());
+    let (replaying, wall) = (cpu_time().saturating_sub(cpu), wall.elapsed());
     line("replayed through the engine", &format!("{}, wanted: {REPLAYED_A_SECOND} a second", rate(read, replaying)));
     line(
         "the engine's share of that",

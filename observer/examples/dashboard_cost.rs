@@ -5,9 +5,9 @@ use std::{error::Error, time::Duration};
 
 use observer::{
     engine::Engine,
-    outcome::{Ended, Ending, Sample},
+    outcome::{EndReason, FinalState, Sample},
     probe::UserTime,
-    session::{Onlooker, View},
+    session::{SessionObserver, View},
     source::Input,
     tui::run::Live,
 };
@@ -39,19 +39,19 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Feeds events as they are due. Gives the share of a CPU that it took, in percent.
-async fn run(onlooker: &mut impl Onlooker, seconds: u64, rate: u64) -> f64 {
-    let (context, ending) = (unfixed::context(), Ending::unknown(Ended::Running));
-    let (mut engine, mut sample, mut now) = (Engine::default(), Sample::default(), synthetic::BEGIN);
+async fn run(session_observer: &mut impl SessionObserver, seconds: u64, rate: u64) -> f64 {
+    let (context, ending) = (unfixed::context(), FinalState::unknown(EndReason::Running));
+    let (mut engine, mut sample, mut now) = (Engine::default(), Sample::default(), synthetic::START);
     let mut source = synthetic::Synthetic::new(7, rate, 5_000);
     let mut ticks = interval(TICK);
-    let (begin, before) = (Instant::now(), cpu());
-    while begin.elapsed() < Duration::from_secs(seconds) {
+    let (start, before) = (Instant::now(), cpu());
+    while start.elapsed() < Duration::from_secs(seconds) {
         tokio::select! {
             biased;
             _ = ticks.tick() => {}
-            () = onlooker.asked() => break,
+            () = session_observer.asked() => break,
         }
-        onlooker.prepare(&mut engine);
+        session_observer.prepare(&mut engine);
         for input in source.by_ref() {
             match input {
                 Input::Event(event) => {
@@ -70,11 +70,11 @@ async fn run(onlooker: &mut impl Onlooker, seconds: u64, rate: u64) -> f64 {
             sample.at = now;
         }
         let view = View { context: &context, engine: &engine, sample: &sample, now, ending: &ending, widening: None };
-        if onlooker.tick(&view).is_break() {
+        if session_observer.tick(&view).is_break() {
             break;
         }
     }
-    100.0 * (cpu() - before) / begin.elapsed().as_secs_f64()
+    100.0 * (cpu() - before) / start.elapsed().as_secs_f64()
 }
 
 /// CPU time of this process so far, seconds.

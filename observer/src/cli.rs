@@ -4,12 +4,12 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use self::values::{comm, file_size, flight_seats, ring_size, rotation_time, sample, widening};
+use self::values::{comm, fault_seats, file_size, ring_size, rotation_time, sample, widening};
 use crate::{
     export::format::Format,
     kernel::plan::{Backends, HookSet},
     probe::WATCHED_TASKS,
-    setup::Wishes,
+    setup::SetupOptions,
 };
 
 mod values;
@@ -31,7 +31,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this host does not allow it; 4 I/O or data error;\n\
-                          10 a stale-install was seen; 11 a wait took longer than --budget; 20 losses make the result inconclusive;\n\
+                          10 a stale-install was seen; 11 a wait took longer than --budget; 20 dropped make the result inconclusive;\n\
                           30 the command failed";
 
 /// Subcommands.
@@ -70,20 +70,20 @@ pub enum Command {
 /// Where the help lists filters.
 const FILTERS: &str = "Filters (applied in the kernel)";
 
-/// What to look at only, decided in the kernel. What happens to an entry in a flight that is looked at is seen whoever
+/// What to look at only, decided in the kernel. What happens to an entry in a fault that is looked at is seen whoever
 /// does it.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FilterArgs {
     /// Only entries of this swap device, by name or path as in /proc/swaps; may be given several times
     #[arg(long, help_heading = FILTERS, value_name = "NAME")]
     pub device: Vec<String>,
-    /// Only flights of this process, all threads of it
+    /// Only faults of this process, all threads of it
     #[arg(long, help_heading = FILTERS, value_name = "P", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "cmd")]
     pub pid: Option<u32>,
-    /// Only flights of tasks of this name
+    /// Only faults of tasks of this name
     #[arg(long, help_heading = FILTERS, value_name = "C", value_parser = comm)]
     pub comm: Option<String>,
-    /// Only flights of tasks in this control group or below, as in /proc/PID/cgroup or as a path
+    /// Only faults of tasks in this control group or below, as in /proc/PID/cgroup or as a path
     #[arg(long, help_heading = FILTERS, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 }
@@ -120,10 +120,10 @@ pub struct ObserveArgs {
     /// two more readings of a clock
     #[arg(long)]
     pub program_stats: bool,
-    /// Seats for open flights, a power of two; each takes 224 bytes in the kernel. More flights than these at once cost time,
+    /// Seats for faults in progress, a power of two; each takes 224 bytes in the kernel. More faults than these at once cost time,
     /// and beyond 4096 more are lost, which is told
-    #[arg(long, value_name = "N", default_value = "16384", value_parser = flight_seats)]
-    pub flight_seats: u32,
+    #[arg(long, value_name = "N", default_value = "16384", value_parser = fault_seats)]
+    pub fault_seats: u32,
     /// Tasks of the command that can be watched at once; each takes 84 bytes in the kernel, and those beyond are lost, which
     /// is told
     #[arg(long, value_name = "N", default_value_t = WATCHED_TASKS, value_parser = clap::value_parser!(u32).range(1..=4_194_304), requires = "cmd")]
@@ -144,8 +144,8 @@ pub struct ObserveArgs {
 
 impl ObserveArgs {
     /// What they say of the set-up.
-    pub fn wishes(&self) -> Wishes {
-        Wishes { backends: self.backend, set: self.hooks, btf: self.btf.clone() }
+    pub fn options(&self) -> SetupOptions {
+        SetupOptions { backends: self.backend, set: self.hooks, btf: self.btf.clone() }
     }
 }
 
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(parse(&["record", "--force"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "-o", "x", "--keep", "2"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "-o", "x", "--rotate-size", "1K"]).unwrap_err(), ErrorKind::ValueValidation);
-        for wrong in [["--flight-seats", "3"], ["--flight-seats", "32768"], ["--sample", "2/4"], ["--ring-size", "0"]] {
+        for wrong in [["--fault-seats", "3"], ["--fault-seats", "32768"], ["--sample", "2/4"], ["--ring-size", "0"]] {
             assert_eq!(parse(&["record", wrong[0], wrong[1]]).unwrap_err(), ErrorKind::ValueValidation, "{wrong:?}");
         }
         let none = ["record", "--watched-tasks", "0", "--", "x"];

@@ -65,7 +65,7 @@ impl Launch {
         if let Some(fd) = inherit {
             fcntl_setfd(fd, FdFlags::CLOEXEC)?;
         }
-        let tid = child.id().ok_or_else(|| io::Error::other("the command ended before it began"))?;
+        let tid = child.id().ok_or_else(|| io::Error::other("the command ended before it started"))?;
         Ok(Launched { child, tid, gate })
     }
 }

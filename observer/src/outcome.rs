@@ -13,7 +13,7 @@ use crate::{
         vmstat::Vmstat,
     },
     launch,
-    probe::{FlightTimes, SelfCost, Snapshot},
+    probe::{FaultTimes, Overhead, Snapshot},
 };
 
 mod kernel;
@@ -35,7 +35,7 @@ pub struct Context {
     pub filters: BTreeMap<String, String>,
     /// The command given with `--`, as typed; only its tasks were observed. Empty: none.
     pub command: String,
-    /// Delay that the widener was asked for, nanoseconds; `None`: there was no widener.
+    /// Delay that delay injection was asked for, nanoseconds; `None`: there was no delay_injection.
     pub widen_ns: Option<u64>,
     /// Of the reads that qualify it delayed one in so many.
     pub widen_one_in: Option<u32>,
@@ -135,15 +135,15 @@ pub struct Sample {
     pub undecodable: u64,
     /// The kernel's own counters; `None`: they could not be read.
     pub vmstat: Option<Vmstat>,
-    /// Durations of all flights by path; `None`: not read this time.
-    pub flight_times: Option<FlightTimes>,
+    /// Durations of all faults by path; `None`: not read this time.
+    pub fault_times: Option<FaultTimes>,
 }
 
 impl Sample {
     /// Takes in a later sample, which may lack what is read less often.
     pub fn update(&mut self, later: Self) {
-        let flight_times = later.flight_times.or_else(|| self.flight_times.take());
-        *self = Self { flight_times, ..later };
+        let fault_times = later.fault_times.or_else(|| self.fault_times.take());
+        *self = Self { fault_times, ..later };
     }
 
     /// What was counted since `before`.
@@ -160,7 +160,7 @@ impl Sample {
             skipped.reads = skipped.reads.saturating_sub(base.reads);
         }
         self.undecodable = self.undecodable.saturating_sub(before.undecodable);
-        if let (Some(times), Some(base)) = (&mut self.flight_times, &before.flight_times) {
+        if let (Some(times), Some(base)) = (&mut self.fault_times, &before.fault_times) {
             for (histogram, base) in times.by_path.iter_mut().zip(&base.by_path) {
                 // Fails only where the base has more: then it is no base, and nothing is taken away.
                 let _ = histogram.subtract(base);
@@ -173,7 +173,7 @@ impl Sample {
 /// Why an observation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub enum EndReason {
     /// Its time was over.
     Duration,
     /// The command had ended.
@@ -181,7 +181,7 @@ pub enum Ended {
     /// A signal.
     Signal,
     /// Who looked on wanted no more: a key was pressed, or the recording could not go on.
-    Onlooker,
+    SessionObserver,
     /// The recording stops before its end: the recorder was killed, or the file is damaged.
     Cut,
     /// The observation goes on in a file that was not given.
@@ -192,21 +192,21 @@ pub enum Ended {
 
 /// What is known at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ending {
-    /// The kernel's own counters at begin and end.
+pub struct FinalState {
+    /// The kernel's own counters at start and end.
     pub vmstat: Option<(Vmstat, Vmstat)>,
-    /// Own cost.
-    pub cost: SelfCost,
+    /// overhead.
+    pub cost: Overhead,
     /// Exit code of the command, as a shell would number it.
     pub command: Option<i32>,
     /// Why it ended.
-    pub ended: Ended,
+    pub ended: EndReason,
 }
 
-impl Ending {
+impl FinalState {
     /// Of a recording that has none.
-    pub fn unknown(ended: Ended) -> Self {
-        Self { vmstat: None, cost: SelfCost::default(), command: None, ended }
+    pub fn unknown(ended: EndReason) -> Self {
+        Self { vmstat: None, cost: Overhead::default(), command: None, ended }
     }
 }
 
@@ -220,8 +220,8 @@ pub struct Outcome {
     /// Counters and distributions at the end.
     pub sample: Sample,
     /// What is known at the end.
-    pub ending: Ending,
-    /// What is missing of the recording, in words: losses. Live: nothing.
+    pub ending: FinalState,
+    /// What is missing of the recording, in words: dropped. Live: nothing.
     pub damage: Vec<String>,
     /// What else is to be known about the recording, in words.
     pub notes: Vec<String>,
@@ -237,7 +237,7 @@ pub struct Known<'a> {
     /// The latest counters and distributions.
     pub sample: &'a Sample,
     /// The end, or what would be if it were now.
-    pub ending: &'a Ending,
+    pub ending: &'a FinalState,
     /// What is missing of the recording.
     pub damage: &'a [String],
     /// What else is to be known about it.
@@ -273,7 +273,7 @@ mod tests {
             context: Context { kernel, ..Context::default() },
             engine: Engine::default(),
             sample: Sample::default(),
-            ending: Ending::unknown(Ended::Duration),
+            ending: FinalState::unknown(EndReason::Duration),
             damage: Vec::new(),
             notes: Vec::new(),
         })

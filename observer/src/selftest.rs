@@ -187,16 +187,16 @@ fn checks(plan: &Plan, alone: bool, before: &Moment, after: &Moment) -> Vec<Chec
     let has = |meaning| plan.of(meaning).next().is_some();
     let mut checks = Vec::new();
     let mut expect = |what, seen: u64| checks.push(Check { what, wanted: PAGES as u64, seen });
-    expect("flights ended", after.ended - before.ended);
+    expect("faults ended", after.ended - before.ended);
     expect("pages installed", after.installed - before.installed);
     // Each at its own entry, as the pagemap names it: what was read from the PTE is right.
     let pairs = || before.slots.iter().zip(&after.slots);
-    let opened = |(before, after): &(&_, &_)| is_one_flight(before, after);
+    let opened = |(before, after): &(&_, &_)| is_one_fault(before, after);
     expect("entries as the pagemap names them", pairs().filter(opened).count() as u64);
-    if has(Meaning::HandedOut) || has(Meaning::WriteBegin) {
+    if has(Meaning::Allocated) || has(Meaning::WriteStart) {
         // All maps were empty when the programs were attached.
         expect(
-            "entries handed out or written before",
+            "entries allocated or written before",
             before.slots.iter().filter(|slot| slot.changes > 0).count() as u64,
         );
     }
@@ -217,8 +217,8 @@ fn checks(plan: &Plan, alone: bool, before: &Moment, after: &Moment) -> Vec<Chec
     checks
 }
 
-/// Whether one flight was opened and closed on a slot, and no more.
-fn is_one_flight(before: &observer_ebpf::slot::Slot, after: &observer_ebpf::slot::Slot) -> bool {
+/// Whether one fault was opened and closed on a slot, and no more.
+fn is_one_fault(before: &observer_ebpf::slot::Slot, after: &observer_ebpf::slot::Slot) -> bool {
     after.opens.wrapping_sub(before.opens) == 1 && after.closes().wrapping_sub(before.closes()) == 1
 }
 
@@ -259,7 +259,7 @@ mod tests {
         let mut elsewhere = after.clone();
         elsewhere.slots[3] = before.slots[3];
         let failed = test(&elsewhere);
-        assert!(!failed.passed, "a flight on an entry that the pagemap does not name");
+        assert!(!failed.passed, "a fault on an entry that the pagemap does not name");
         let wrong: Vec<_> = failed.checks.iter().filter(|check| check.seen != check.wanted).collect();
         assert_eq!((wrong[0].what, wrong[0].seen), ("entries as the pagemap names them", PAGES as u64 - 1));
     }

@@ -1,6 +1,6 @@
 //! One observation, from the attached probes to the outcome: feeds the engine, and stops when told.
 
-mod onlooker;
+mod session_observer;
 
 use std::{io, ops::ControlFlow, process::ExitStatus, time::Duration};
 
@@ -11,12 +11,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-pub use self::onlooker::{Onlooker, View};
+pub use self::session_observer::{SessionObserver, View};
 use crate::{
     engine::{Engine, event::Nanos},
     kernel::vmstat::Vmstat,
-    outcome::{self, Context, Ended, Ending, Outcome, Sample},
-    probe::{FlightTimes, LoadError, Probes, SelfCost, Snapshot, UserTime},
+    outcome::{self, Context, EndReason, FinalState, Outcome, Sample},
+    probe::{FaultTimes, LoadError, Overhead, Probes, Snapshot, UserTime},
     source::Input,
 };
 
@@ -68,27 +68,27 @@ impl Stops {
     }
 }
 
-/// An observation under way.
+/// An observation in progress.
 struct Live<'a, O> {
     probes: Probes,
     context: &'a Context,
     engine: Engine,
     sample: Sample,
     now: Nanos,
-    ending: Ending,
-    /// The CPU time used before, and when it began.
-    begin: (UserTime, Nanos),
+    ending: FinalState,
+    /// The CPU time used before, and when it started.
+    start: (UserTime, Nanos),
     ticks: u32,
-    onlooker: &'a mut O,
+    session_observer: &'a mut O,
 }
 
-impl<O: Onlooker> Live<'_, O> {
+impl<O: SessionObserver> Live<'_, O> {
     /// Takes in what has arrived, at most a batch. True: there may be more.
     fn drain(&mut self) -> bool {
-        let Self { probes, onlooker, engine, .. } = self;
+        let Self { probes, session_observer, engine, .. } = self;
         probes.drain(BATCH, |event| {
             let input = Input::Event(event);
-            onlooker.input(&input);
+            session_observer.input(&input);
             if let Input::Event(event) = input {
                 engine.feed(event);
             }
@@ -101,7 +101,7 @@ impl<O: Onlooker> Live<'_, O> {
         for _ in 0..BATCHES_A_TICK {
             if !self.drain() {
                 self.now = until;
-                self.onlooker.input(&Input::Advance(until));
+                self.session_observer.input(&Input::Advance(until));
                 self.engine.advance(until);
                 return;
             }
@@ -110,75 +110,75 @@ impl<O: Onlooker> Live<'_, O> {
     }
 
     fn tick(&mut self) -> ControlFlow<()> {
-        self.onlooker.prepare(&mut self.engine);
+        self.session_observer.prepare(&mut self.engine);
         self.turn_widener();
         self.settle();
-        if self.ticks.is_multiple_of(self.onlooker.sample_ticks().max(1))
+        if self.ticks.is_multiple_of(self.session_observer.sample_ticks().max(1))
             && let Ok(snapshot) = self.probes.snapshot()
         {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
-            let flight_times = if read_times { self.probes.flight_times().ok() } else { None };
-            self.sampled(self.sample_of(&snapshot, flight_times));
+            let fault_times = if read_times { self.probes.fault_times().ok() } else { None };
+            self.sampled(self.sample_of(&snapshot, fault_times));
         }
         self.ticks = self.ticks.wrapping_add(1);
         let widening = self.probes.widening();
         let Self { context, engine, sample, now, ending, .. } = self;
-        self.onlooker.tick(&View { context, engine, sample, now: *now, ending, widening })
+        self.session_observer.tick(&View { context, engine, sample, now: *now, ending, widening })
     }
 
-    /// As the onlooker wishes. Where the kernel refuses, it stays as it is, and the next view says so.
+    /// As the session_observer options. Where the kernel refuses, it stays as it is, and the next view says so.
     fn turn_widener(&mut self) {
-        if let Some(on) = self.onlooker.widening()
+        if let Some(on) = self.session_observer.widening()
             && let Err(error) = self.probes.set_widening(on)
         {
-            log::warn!("the widener cannot be switched: {error}");
+            log::warn!("delay injection cannot be switched: {error}");
         }
     }
 
-    fn sample_of(&self, snapshot: &Snapshot, flight_times: Option<FlightTimes>) -> Sample {
+    fn sample_of(&self, snapshot: &Snapshot, fault_times: Option<FaultTimes>) -> Sample {
         let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
-        Sample { at: now(), snapshot: *snapshot, undecodable, vmstat, flight_times }
+        Sample { at: now(), snapshot: *snapshot, undecodable, vmstat, fault_times }
     }
 
     fn sampled(&mut self, sample: Sample) {
         let input = Input::Sample(Box::new(sample));
-        self.onlooker.input(&input);
+        self.session_observer.input(&input);
         if let Input::Sample(sample) = input {
             let before = self.ending.vmstat.map(|(before, _)| before).or(sample.vmstat);
             self.ending.vmstat = before.zip(sample.vmstat);
             self.sample.update(*sample);
         }
-        let (cpu, begin) = self.begin;
-        self.ending.cost = self.probes.cost(cpu, now().saturating_sub(begin));
+        let (cpu, start) = self.start;
+        self.ending.cost = self.probes.cost(cpu, now().saturating_sub(start));
     }
 
     /// Reads the counters for the first time: what the kernel counts from here on is seen.
-    fn begin(&mut self) -> Result<(), LoadError> {
-        let (snapshot, flight_times) = (self.probes.snapshot()?, self.probes.flight_times()?);
-        self.sampled(self.sample_of(&snapshot, Some(flight_times)));
+    fn start(&mut self) -> Result<(), LoadError> {
+        let (snapshot, fault_times) = (self.probes.snapshot()?, self.probes.fault_times()?);
+        self.sampled(self.sample_of(&snapshot, Some(fault_times)));
         Ok(())
     }
 
     /// Detaches, and takes in what is left.
     fn detach(&mut self) -> Result<(), LoadError> {
-        // The own cost first, and the kernel's counters right before ours: on a host that goes on swapping, what happens
+        // The overhead first, and the kernel's counters right before ours: on a host that goes on swapping, what happens
         // in between is the difference.
-        let (cpu, begin) = self.begin;
-        let cost = self.probes.cost(cpu, now().saturating_sub(begin));
+        let (cpu, start) = self.start;
+        let cost = self.probes.cost(cpu, now().saturating_sub(start));
         let vmstat = Vmstat::now().ok();
         let snapshot = self.probes.detach()?;
         while self.drain() {}
-        let flight_times = self.probes.flight_times()?;
-        self.sampled(Sample { vmstat, ..self.sample_of(&snapshot, Some(flight_times)) });
-        // Of the end: until flights had been given to theirs, some were disturbed.
+        let fault_times = self.probes.fault_times()?;
+        self.sampled(Sample { vmstat, ..self.sample_of(&snapshot, Some(fault_times)) });
+        // Of the end: until faults had been given to theirs, some were disturbed.
         let disturbed = self.probes.disturbed();
-        self.ending.cost = SelfCost { records: self.ending.cost.records, disturbed, ..cost };
+        self.ending.cost = Overhead { records: self.ending.cost.records, disturbed, ..cost };
         self.engine.finish();
         Ok(())
     }
 }
 
-/// Observes until the command has ended, the duration is over, a signal comes or the onlooker wants no more. `start` opens
+/// Observes until the command has ended, the duration is over, a signal comes or the session_observer wants no more. `start` opens
 /// the command's gate, once everything is attached and the first counters are read.
 ///
 /// # Errors
@@ -188,7 +188,7 @@ pub async fn observe(
     context: &Context,
     duration: Option<Duration>,
     start: impl FnOnce() -> io::Result<Option<Child>>,
-    onlooker: &mut impl Onlooker,
+    session_observer: &mut impl SessionObserver,
 ) -> Result<Outcome, SessionError> {
     let mut stops = Stops::new()?;
     // SAFETY: an owned descriptor is open, and the same, until the AsyncFd that owns it is dropped.
@@ -202,34 +202,34 @@ pub async fn observe(
         engine: Engine::default(),
         sample: Sample::default(),
         now: 0,
-        ending: Ending::unknown(Ended::Running),
-        begin: (UserTime::now(), now()),
+        ending: FinalState::unknown(EndReason::Running),
+        start: (UserTime::now(), now()),
         ticks: 1,
-        onlooker,
+        session_observer,
     };
-    live.begin()?;
+    live.start()?;
     let mut child = start()?;
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut command = None;
     let ended = loop {
         tokio::select! {
             biased;
-            () = stops.any() => break Ended::Signal,
-            () = until(deadline) => break Ended::Duration,
+            () = stops.any() => break EndReason::Signal,
+            () = until(deadline) => break EndReason::Duration,
             status = ended(&mut child) => {
                 let status = status?;
                 command = Some(status);
                 child = None;
-                if live.onlooker.command_ended(status).is_break() {
-                    break Ended::Command;
+                if live.session_observer.command_ended(status).is_break() {
+                    break EndReason::Command;
                 }
             }
             _ = ticks.tick() => {
                 if live.tick().is_break() {
-                    break Ended::Onlooker;
+                    break EndReason::SessionObserver;
                 }
             }
-            () = live.onlooker.asked() => break Ended::Onlooker,
+            () = live.session_observer.asked() => break EndReason::SessionObserver,
             ready = ring.readable() => {
                 if !live.drain() {
                     ready?.clear_ready();
@@ -238,14 +238,14 @@ pub async fn observe(
         }
     };
     // Somebody may have looked on for longer than the command took.
-    let ended = if command.is_some() { Ended::Command } else { ended };
+    let ended = if command.is_some() { EndReason::Command } else { ended };
     if let Some(child) = &mut child {
         command = end(child).await?;
     }
     drop(ring);
     live.detach()?;
     let Live { engine, sample, ending, .. } = live;
-    let ending = Ending { command: command.map(outcome::code), ended, ..ending };
+    let ending = FinalState { command: command.map(outcome::code), ended, ..ending };
     Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
 }
 

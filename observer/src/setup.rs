@@ -36,7 +36,7 @@ pub struct Ready {
 
 /// What the kernel said to programs that were loaded for trial, and attached nowhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Tried {
+pub struct ProbeResults {
     /// By function: whether it takes fentry programs. In JSON: `null`, or why not.
     #[serde(serialize_with = "refusals")]
     pub fentry: Trials,
@@ -54,14 +54,14 @@ pub struct Survey {
     /// What it is.
     pub facts: Facts,
     /// What it said to trial loads, if it came to that.
-    pub tried: Option<Tried>,
+    pub tried: Option<ProbeResults>,
     /// What can be hooked, or why nothing can.
     pub plan: Result<Plan, Box<Refusal>>,
 }
 
 /// What the user wants of the set-up.
 #[derive(Clone, Debug, Default)]
-pub struct Wishes {
+pub struct SetupOptions {
     /// Which way programs are attached.
     pub backends: Backends,
     /// Which hooks.
@@ -74,19 +74,19 @@ pub struct Wishes {
 ///
 /// # Errors
 /// When this host does not allow observing.
-pub fn prepare(wishes: &Wishes) -> Result<Ready, Box<Refusal>> {
-    let Survey { facts, tried, plan } = survey(wishes);
+pub fn prepare(options: &SetupOptions) -> Result<Ready, Box<Refusal>> {
+    let Survey { facts, tried, plan } = survey(options);
     Ok(Ready { plan: plan?, host: facts.host, trials: tried.unwrap_or_default().fentry })
 }
 
 /// As [`prepare`], but keeps everything that was found out on the way, whatever comes of it.
-pub fn survey(wishes: &Wishes) -> Survey {
-    let facts = Facts::gather(&plan::symbols_of_interest(), wishes.btf.as_deref());
+pub fn survey(options: &SetupOptions) -> Survey {
+    let facts = Facts::gather(&plan::symbols_of_interest(), options.btf.as_deref());
     let (tried, plan) = match refusal::before_trial(&facts) {
         Some(refusal) => (None, Err(Box::new(refusal))),
         None => match try_out(&facts) {
             Ok(tried) => {
-                let plan = decide(&facts, &tried, wishes.backends, wishes.set);
+                let plan = decide(&facts, &tried, options.backends, options.set);
                 (Some(tried), plan.map_err(Box::new))
             }
             Err(error) => (None, Err(Box::new(refusal::cannot_load(&facts, &error)))),
@@ -95,16 +95,16 @@ pub fn survey(wishes: &Wishes) -> Survey {
     Survey { facts, tried, plan }
 }
 
-fn try_out(facts: &Facts) -> Result<Tried, probe::TrialError> {
+fn try_out(facts: &Facts) -> Result<ProbeResults, probe::TrialError> {
     let functions = facts.symbols.as_ref().map(plan::functions_to_try).unwrap_or_default();
     let fentry = probe::try_functions(&functions)?;
     let copy = is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_read_kernel)
         .unwrap_or(facts.host.lockdown != Lockdown::Confidentiality);
-    Ok(Tried { fentry, copy })
+    Ok(ProbeResults { fentry, copy })
 }
 
 /// The plan, or the refusal. Pure.
-fn decide(facts: &Facts, tried: &Tried, backends: Backends, set: HookSet) -> Result<Plan, Refusal> {
+fn decide(facts: &Facts, tried: &ProbeResults, backends: Backends, set: HookSet) -> Result<Plan, Refusal> {
     let (Some(symbols), Some(btf)) = (&facts.symbols, &facts.btf) else { return Err(refusal::unseen(facts)) };
     let no_kprobes = no_kprobes(&facts.host);
     let host = &facts.host;

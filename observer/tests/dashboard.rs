@@ -104,7 +104,7 @@ fn signals_end_it_and_restore_the_terminal() {
 fn control_c_ends_it() {
     let folder = Folder::new("ctrl-c");
     let mut terminal = terminal(&folder, (120, 40));
-    terminal.shows("own cost");
+    terminal.shows("overhead");
     terminal.keys("\x03");
     terminal.end();
     terminal.is_restored();
@@ -145,9 +145,9 @@ fn the_window_is_followed() {
     let folder = Folder::new("window");
     let mut terminal = terminal(&folder, (80, 24));
     terminal.shows("stale installs");
-    assert!(!terminal.text().contains("own cost"));
+    assert!(!terminal.text().contains("overhead"));
     terminal.resize(120, 40);
-    terminal.shows("own cost");
+    terminal.shows("overhead");
     terminal.resize(30, 8);
     terminal.shows("observer needs at least");
     terminal.keys("q");

@@ -6,15 +6,15 @@ use std::collections::HashMap;
 
 use observer::engine::{
     Engine, HOLD_BACK,
-    event::{Change, ChangeKind, Entry, Event, Flight, Nanos, Path, Pin, PinResult, Seen, SlotCount, Task},
+    event::{Change, ChangeKind, Entry, Event, Fault, Nanos, Path, Pin, PinResult, Seen, SlotCount, Task},
     verdict::Verdict,
 };
 use proptest::prelude::*;
 
 /// A short history of a few entries, told as the programs would: at each step one of these happens.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
-    Begin { tid: u8, entry: u8 },
+enum Action {
+    Start { tid: u8, entry: u8 },
     Read { tid: u8, pinned: bool },
     Lose { tid: u8 },
     Free { by: u8, entry: u8 },
@@ -26,16 +26,16 @@ enum Deed {
 const TASKS: u8 = 5;
 const ENTRIES: u8 = 3;
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn action() -> impl Strategy<Value = Action> {
     let (tid, entry) = (0..TASKS, 0..ENTRIES);
     prop_oneof![
-        3 => (tid.clone(), entry.clone()).prop_map(|(tid, entry)| Deed::Begin { tid, entry }),
-        3 => (tid.clone(), prop::bool::weighted(0.2)).prop_map(|(tid, pinned)| Deed::Read { tid, pinned }),
-        1 => tid.clone().prop_map(|tid| Deed::Lose { tid }),
-        2 => (tid.clone(), entry.clone()).prop_map(|(by, entry)| Deed::Free { by, entry }),
-        2 => entry.clone().prop_map(|entry| Deed::HandOut { entry }),
-        1 => entry.prop_map(|entry| Deed::Write { entry }),
-        3 => (tid, any::<bool>()).prop_map(|(tid, installed)| Deed::End { tid, installed }),
+        3 => (tid.clone(), entry.clone()).prop_map(|(tid, entry)| Action::Start { tid, entry }),
+        3 => (tid.clone(), prop::bool::weighted(0.2)).prop_map(|(tid, pinned)| Action::Read { tid, pinned }),
+        1 => tid.clone().prop_map(|tid| Action::Lose { tid }),
+        2 => (tid.clone(), entry.clone()).prop_map(|(by, entry)| Action::Free { by, entry }),
+        2 => entry.clone().prop_map(|entry| Action::HandOut { entry }),
+        1 => entry.prop_map(|entry| Action::Write { entry }),
+        3 => (tid, any::<bool>()).prop_map(|(tid, installed)| Action::End { tid, installed }),
     ]
 }
 
@@ -47,71 +47,71 @@ struct Numbers {
     changes: u32,
 }
 
-/// The events of a history, in order. Every flight in the air at the end ends there.
-fn events(deeds: &[Deed], step: Nanos) -> Vec<Event> {
+/// The events of a history, in order. Every faults in progress at the end ends there.
+fn events(actions: &[Action], step: Nanos) -> Vec<Event> {
     let mut slots = [Numbers::default(); ENTRIES as usize];
-    let mut air: HashMap<u8, (Flight, bool)> = HashMap::new();
+    let mut air: HashMap<u8, (Fault, bool)> = HashMap::new();
     let mut events = Vec::new();
-    let ends: Vec<Deed> = (0..TASKS).map(|tid| Deed::End { tid, installed: false }).collect();
-    for (number, deed) in deeds.iter().chain(&ends).enumerate() {
+    let ends: Vec<Action> = (0..TASKS).map(|tid| Action::End { tid, installed: false }).collect();
+    for (number, action) in actions.iter().chain(&ends).enumerate() {
         let at = (number as Nanos + 1) * step;
-        match *deed {
-            Deed::Begin { tid, entry } if !air.contains_key(&tid) => {
+        match *action {
+            Action::Start { tid, entry } if !air.contains_key(&tid) => {
                 let slot = &mut slots[usize::from(entry)];
                 slot.opens += 1;
                 let entry = Entry::new(0, entry.into());
                 let task = Task { tid: u32::from(tid) + 1, pid: 1, comm: "t".into() };
-                let mut flight = Flight { entry, base: entry, nr: 1, task, begin: at, end: at, ..Flight::default() };
-                flight.slot = SlotCount { opens: slot.opens, closes: slot.closes };
-                (flight.frees.at_read, flight.changes.at_read) = (slot.frees, slot.changes);
-                events.push(Event::Opened(flight.clone()));
-                air.insert(tid, (flight, false));
+                let mut fault = Fault { entry, base: entry, nr: 1, task, start: at, end: at, ..Fault::default() };
+                fault.slot = SlotCount { opens: slot.opens, closes: slot.closes };
+                (fault.frees.at_read, fault.changes.at_read) = (slot.frees, slot.changes);
+                events.push(Event::Started(fault.clone()));
+                air.insert(tid, (fault, false));
             }
-            Deed::Read { tid, pinned } => {
-                let Some((flight, over)) = air.get_mut(&tid) else { continue };
-                if flight.read_begin.is_some() || *over {
+            Action::Read { tid, pinned } => {
+                let Some((fault, over)) = air.get_mut(&tid) else { continue };
+                if fault.read_start.is_some() || *over {
                     continue;
                 }
-                let slot = slots[flight.entry.offset() as usize];
-                (flight.read_begin, flight.path) = (Some(at), Path::Direct);
-                (flight.frees.at_read, flight.changes.at_read) = (slot.frees, slot.changes);
+                let slot = slots[fault.entry.offset() as usize];
+                (fault.read_start, fault.path) = (Some(at), Path::Direct);
+                (fault.frees.at_read, fault.changes.at_read) = (slot.frees, slot.changes);
                 if pinned {
-                    flight.pin = Some(Pin { tried: at, result: PinResult::Taken, fails: 0, dropped: Some(at + 1) });
+                    fault.pin = Some(Pin { tried: at, result: PinResult::Taken, fails: 0, dropped: Some(at + 1) });
                 }
             }
-            Deed::Lose { tid } => {
-                let Some((flight, _)) = air.get_mut(&tid) else { continue };
-                flight.pin = Some(Pin { tried: at, result: PinResult::Held, fails: 1, dropped: None });
+            Action::Lose { tid } => {
+                let Some((fault, _)) = air.get_mut(&tid) else { continue };
+                fault.pin = Some(Pin { tried: at, result: PinResult::Held, fails: 1, dropped: None });
             }
-            Deed::Free { by, entry } => {
+            Action::Free { by, entry } => {
                 let slot = &mut slots[usize::from(entry)];
-                let own = air.get_mut(&by).filter(|(flight, _)| flight.entry.offset() == u64::from(entry));
-                if let Some((flight, over)) = own.filter(|(_, over)| !over) {
-                    (flight.frees.at_end, flight.changes.at_end) = (slot.frees, slot.changes);
+                let own = air.get_mut(&by).filter(|(fault, _)| fault.entry.offset() == u64::from(entry));
+                if let Some((fault, over)) = own.filter(|(_, over)| !over) {
+                    (fault.frees.at_end, fault.changes.at_end) = (slot.frees, slot.changes);
                     *over = true;
                 }
                 slot.frees += 1;
                 events.push(change(ChangeKind::Freed, at, entry, by, slot.frees, *slot));
             }
-            Deed::HandOut { entry } | Deed::Write { entry } => {
+            Action::HandOut { entry } | Action::Write { entry } => {
                 let kind =
-                    if matches!(deed, Deed::HandOut { .. }) { ChangeKind::HandedOut } else { ChangeKind::Written };
+                    if matches!(action, Action::HandOut { .. }) { ChangeKind::Allocated } else { ChangeKind::Written };
                 let slot = &mut slots[usize::from(entry)];
                 slot.changes += 1;
                 events.push(change(kind, at, entry, 99, slot.changes, *slot));
             }
-            Deed::End { tid, installed } => {
-                let Some((mut flight, over)) = air.remove(&tid) else { continue };
-                let slot = &mut slots[flight.entry.offset() as usize];
+            Action::End { tid, installed } => {
+                let Some((mut fault, over)) = air.remove(&tid) else { continue };
+                let slot = &mut slots[fault.entry.offset() as usize];
                 slot.closes += 1;
                 if !over {
-                    (flight.frees.at_end, flight.changes.at_end) = (slot.frees, slot.changes);
+                    (fault.frees.at_end, fault.changes.at_end) = (slot.frees, slot.changes);
                 }
-                (flight.end, flight.installed) = (at, installed);
-                flight.slot = SlotCount { opens: slot.opens, closes: slot.closes };
-                events.push(Event::Closed(flight));
+                (fault.end, fault.installed) = (at, installed);
+                fault.slot = SlotCount { opens: slot.opens, closes: slot.closes };
+                events.push(Event::Ended(fault));
             }
-            Deed::Begin { .. } => {}
+            Action::Start { .. } => {}
         }
     }
     events
@@ -143,7 +143,7 @@ fn fate() -> impl Strategy<Value = Fate> {
     ]
 }
 
-/// The events as they arrive, and how many were lost: flights' ends, changes.
+/// The events as they arrive, and how many were lost: faults' ends, changes.
 fn arrive(events: &[Event], fates: &[Fate]) -> (Vec<Event>, usize, usize) {
     let mut arriving: Vec<(usize, Event)> = Vec::new();
     let (mut ends, mut changes) = (0, 0);
@@ -153,9 +153,9 @@ fn arrive(events: &[Event], fates: &[Fate]) -> (Vec<Event>, usize, usize) {
             Fate::Delayed(places) => arriving.push((place + usize::from(*places), event.clone())),
             Fate::Twice => arriving.extend([(place, event.clone()), (place + 1, event.clone())]),
             Fate::Lost => match event {
-                Event::Closed(_) => ends += 1,
+                Event::Ended(_) => ends += 1,
                 Event::Changed(_) => changes += 1,
-                Event::Opened(_) => {}
+                Event::Started(_) => {}
             },
         }
     }
@@ -178,7 +178,7 @@ fn run(events: &[Event], live: bool) -> (Verdicts, Engine) {
     }
     engine.finish();
     let findings = engine.report().findings.iter();
-    (findings.map(|finding| ((finding.reader.tid, finding.begin_ns), finding.verdict)).collect(), engine)
+    (findings.map(|finding| ((finding.reader.tid, finding.start_ns), finding.verdict)).collect(), engine)
 }
 
 /// Times a step may take: from nothing to where the engine has forgotten all before the next.
@@ -191,15 +191,15 @@ proptest! {
 
     /// Order of arrival is nothing, as long as it is not later than events are held back.
     #[test]
-    fn reordering_changes_nothing(deeds in prop::collection::vec(deed(), 1..60), places in prop::collection::vec(1..20u8, 1..40)) {
-        let events = events(&deeds, 1_000_000);
+    fn reordering_changes_nothing(actions in prop::collection::vec(action(), 1..60), places in prop::collection::vec(1..20u8, 1..40)) {
+        let events = events(&actions, 1_000_000);
         let fates: Vec<Fate> = places.into_iter().map(Fate::Delayed).collect();
         let (arriving, ..) = arrive(&events, &fates);
         let (whole, pristine) = run(&events, true);
         let (verdicts, engine) = run(&arriving, true);
         prop_assert!(20 * 1_000_000 < HOLD_BACK);
         prop_assert_eq!(verdicts, whole);
-        prop_assert_eq!(engine.report().losses.total(), pristine.report().losses.total());
+        prop_assert_eq!(engine.report().dropped.total(), pristine.report().dropped.total());
         prop_assert_eq!(&engine.report().overlaps, &pristine.report().overlaps);
         prop_assert_eq!(&engine.report().waits, &pristine.report().waits);
     }
@@ -207,32 +207,32 @@ proptest! {
     /// A verdict may go down, never up; each that went down or away is accounted for.
     #[test]
     fn loss_lowers_and_is_told(
-        deeds in prop::collection::vec(deed(), 1..60),
+        actions in prop::collection::vec(action(), 1..60),
         fates in prop::collection::vec(fate(), 1..40),
         step in step(),
         live in any::<bool>(),
     ) {
-        let events = events(&deeds, step);
+        let events = events(&actions, step);
         let (arriving, ends, changes) = arrive(&events, &fates);
         let (whole, _) = run(&events, live);
         let (verdicts, engine) = run(&arriving, live);
         let report = engine.report();
-        for (flight, verdict) in &verdicts {
-            prop_assert!(Some(verdict) <= whole.get(flight), "{flight:?} went up to {verdict:?} from {:?}", whole.get(flight));
+        for (fault, verdict) in &verdicts {
+            prop_assert!(Some(verdict) <= whole.get(fault), "{fault:?} went up to {verdict:?} from {:?}", whole.get(fault));
         }
-        let lowered = whole.iter().filter(|(flight, verdict)| verdicts.get(flight) < Some(verdict)).count();
-        let told = report.losses.incomplete_readers as usize + report.losses.late_events as usize;
+        let lowered = whole.iter().filter(|(fault, verdict)| verdicts.get(fault) < Some(verdict)).count();
+        let told = report.dropped.incomplete_readers as usize + report.dropped.late_events as usize;
         // A lost end is a reader less. A reader in transit hangs on a change from before its read, which its numbers do
         // not cover: the one loss that lowers without being told by the engine (the ring buffer's own counter tells it).
         prop_assert!(lowered <= told + ends || changes > 0, "{lowered} lowered; {told} told, {ends} ends lost");
-        if ends + changes == 0 && report.losses.late_events == 0 {
+        if ends + changes == 0 && report.dropped.late_events == 0 {
             prop_assert_eq!(&verdicts, &whole);
         }
-        if report.losses.late_events == 0 {
+        if report.dropped.late_events == 0 {
             prop_assert_eq!(report.findings.len(), verdicts.len(), "told twice, counted twice");
         }
-        // A flight whose end was lost is never timed: it is an open flight given up, or was never known.
-        prop_assert!(report.losses.flights_without_end as usize <= ends + report.losses.late_events as usize);
+        // A fault whose end was lost is never timed: it is an fault in progress given up, or was never known.
+        prop_assert!(report.dropped.faults_without_end as usize <= ends + report.dropped.late_events as usize);
         prop_assert_eq!(report.events as usize, arriving.len());
         prop_assert_eq!(engine.held(), observer::engine::Held::default());
     }
@@ -254,31 +254,31 @@ proptest! {
 }
 
 fn nonsense(wide: [u64; 8], narrow: [u32; 8], kind: u8) -> Event {
-    let [at, entry, base, begin, read, dropped, tried, address] = wide;
+    let [at, entry, base, start, read, dropped, tried, address] = wide;
     let [tid, nr, a, b, c, d, opens, closes] = narrow;
     let by = Task { tid: tid % 4, pid: 1, comm: "t".into() };
     let slot = SlotCount { opens, closes };
     if kind < 3 {
-        let kind = [ChangeKind::Freed, ChangeKind::HandedOut, ChangeKind::Written][usize::from(kind)];
+        let kind = [ChangeKind::Freed, ChangeKind::Allocated, ChangeKind::Written][usize::from(kind)];
         return Event::Changed(Change { kind, entry: Entry(entry), at, seq: a, by, slot });
     }
     let result = [PinResult::Taken, PinResult::Held, PinResult::Gone][usize::from(kind - 3)];
-    let flight = Flight {
+    let fault = Fault {
         entry: Entry(entry),
         base: Entry(base),
         nr,
         address,
         task: by,
-        begin,
+        start,
         end: at,
-        read_begin: Some(read),
+        read_start: Some(read),
         path: Path::Direct,
         pin: (d % 2 == 0).then_some(Pin { tried, result, fails: a, dropped: Some(dropped) }),
         frees: Seen { at_read: a, at_end: b },
         changes: Seen { at_read: c, at_end: d },
         slot,
         installed: true,
-        ..Flight::default()
+        ..Fault::default()
     };
-    if kind == 5 { Event::Opened(flight) } else { Event::Closed(flight) }
+    if kind == 5 { Event::Started(fault) } else { Event::Ended(fault) }
 }

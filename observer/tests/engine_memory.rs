@@ -1,4 +1,4 @@
-//! The engine's memory depends on what is in the air, not on the length of the run.
+//! The engine's memory depends on what is in progress, not on the length of the run.
 
 #[path = "../benches/engine/stream.rs"]
 mod stream;
@@ -19,7 +19,7 @@ fn most_held(events: impl Iterator<Item = Event>) -> (Held, Engine) {
             let held = engine.held();
             most = Held {
                 events: most.events.max(held.events),
-                flights: most.flights.max(held.flights),
+                faults: most.faults.max(held.faults),
                 changes: most.changes.max(held.changes),
                 drains: most.drains.max(held.drains),
                 waits: most.waits.max(held.waits),
@@ -35,7 +35,7 @@ fn assert_small(held: Held) {
     let per_ms = usize::try_from(1_000_000 / STEP).unwrap_or(usize::MAX);
     let hold_back = usize::try_from(HOLD_BACK / 1_000_000).unwrap_or(usize::MAX);
     assert!(held.events <= per_ms * (hold_back + 10), "{held:?}");
-    for count in [held.flights, held.changes, held.drains, held.waits] {
+    for count in [held.faults, held.changes, held.drains, held.waits] {
         assert!(count <= per_ms * 60, "{held:?}");
     }
 }
@@ -51,14 +51,14 @@ fn a_million_events_leave_nothing_behind() {
     assert!(report.findings.len() + report.overlaps.len() + report.waits.len() <= 30_000);
 }
 
-/// Every second or so a flight's end is lost, and with it the record that would say "none open".
+/// Every second or so a fault's end is lost, and with it the record that would say "none open".
 #[test]
 fn lost_ends_do_not_pile_up() {
     let lossy =
-        Stream::default().enumerate().filter(|(number, event)| !(matches!(event, Event::Closed(_)) && number % 7 < 4));
+        Stream::default().enumerate().filter(|(number, event)| !(matches!(event, Event::Ended(_)) && number % 7 < 4));
     let (most, engine) = most_held(lossy.map(|(_, event)| event).take(1_000_000));
-    assert!(most.changes <= 262_144 && most.flights <= 65_536 + 2_000, "{most:?}");
+    assert!(most.changes <= 262_144 && most.faults <= 65_536 + 2_000, "{most:?}");
     assert_eq!(engine.held(), Held::default());
-    let losses = engine.report().losses;
-    assert!(losses.flights_without_end > 0 && losses.total() > 0, "{losses:?}");
+    let dropped = engine.report().dropped;
+    assert!(dropped.faults_without_end > 0 && dropped.total() > 0, "{dropped:?}");
 }

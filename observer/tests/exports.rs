@@ -41,7 +41,7 @@ fn the_json_object_keeps_the_names_of_the_contract() {
         "/schema",
         "/kernel/release",
         "/kernel/state",
-        "/kernel/backend/flight begin",
+        "/kernel/backend/fault start",
         "/swapins/seen",
         "/swapins/direct",
         "/swapins/cached",
@@ -54,7 +54,7 @@ fn the_json_object_keeps_the_names_of_the_contract() {
         "/verdicts/reuse",
         "/verdicts/stale_install",
         "/findings/0/verdict",
-        "/losses/ring_full_flight",
+        "/dropped/ring_full_fault",
         "/self_cost/user_ns",
         "/filters",
         "/price/pin/waits",
@@ -75,14 +75,14 @@ fn counts_and_distributions_of_several_add_up() {
     for pointer in [
         "/swapins/seen",
         "/swapins/kernel",
-        "/flights/begun",
+        "/faults/started",
         "/pins/taken",
         "/price/pin/waits",
         "/price/folio_lock/waited_ns",
         "/verdicts/overlap",
         "/verdicts/stale_install",
         "/distributions/overlap/count",
-        "/distributions/flight_direct/count",
+        "/distributions/fault_direct/count",
         "/distributions/window/count",
         "/self_cost/records",
     ] {
@@ -131,10 +131,10 @@ fn a_cut_recording_says_so_in_every_format_that_has_words() {
     let outcome = replay(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     let observed = Observed::new(&outcome);
-    assert_eq!(observed.summary.losses.get("recording_incomplete"), Some(&1));
+    assert_eq!(observed.summary.dropped.get("recording_incomplete"), Some(&1));
     assert!(observed.summary.verdicts.overlap > 0);
     let text = written(Format::Text, vec![observed.clone()]);
-    assert!(text.contains("the file was cut") && text.contains("own cost   not known"), "{text}");
+    assert!(text.contains("the file was cut") && text.contains("overhead   not known"), "{text}");
     assert!(written(Format::Html, vec![observed.clone()]).contains("the file was cut"));
     assert!(written(Format::Openmetrics, vec![observed]).contains("recording_incomplete\"} 1"));
 }

@@ -9,7 +9,7 @@ use observer::{
         openmetrics::{Dialect, Own, page},
         remarks::Budget,
     },
-    probe::{ProgramRun, ProgramStats, RingUse, SelfCost},
+    probe::{Overhead, ProgramRun, ProgramStats, RingUse},
     record::replay,
 };
 
@@ -18,12 +18,12 @@ fn root(path: &str) -> PathBuf {
 }
 
 /// The names of all samples of the fixture's page, which has every family once there is a budget and what an older
-/// recording lacks of the own cost.
+/// recording lacks of the overhead.
 fn exported() -> BTreeSet<String> {
     let outcome = replay(&root("observer/tests/fixtures/recordings/v1.obs")).unwrap();
     let mut observed = Observed::new(&outcome);
     observed.summary.budget = Some(Budget { ns: 1_000_000, over: 0 });
-    observed.summary.self_cost = SelfCost {
+    observed.summary.self_cost = Overhead {
         resident_bytes: Some(9 << 20),
         ring: Some(RingUse::default()),
         program_stats: Some(ProgramStats::Counted(vec![ProgramRun::default()])),

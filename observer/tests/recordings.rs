@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use observer::{
     export::merge::Observed,
-    outcome::Ended,
+    outcome::EndReason,
     record::{Reader, replay},
     source::Input,
 };
@@ -16,7 +16,7 @@ fn fixture(name: &str) -> PathBuf {
 #[test]
 fn version_1_0_stays_readable() {
     let outcome = replay(&fixture("v1.obs")).unwrap();
-    assert_eq!((outcome.damage.as_slice(), outcome.ending.ended), ([].as_slice(), Ended::Duration));
+    assert_eq!((outcome.damage.as_slice(), outcome.ending.ended), ([].as_slice(), EndReason::Duration));
     assert_eq!(outcome.context.kernel.state, "pinned, wait queue");
     assert_eq!(outcome.context.clocks.realtime_ns, 1_767_225_600_000_000_000);
     let observed = Observed::new(&outcome);
@@ -26,14 +26,14 @@ fn version_1_0_stays_readable() {
         [verdicts.overlap, verdicts.pin_wait, verdicts.window, verdicts.reuse, verdicts.stale_install],
         [746, 359, 4, 3, 6]
     );
-    assert_eq!([summary.swapins.direct, summary.swapins.cached, summary.flights.begun], [8_085, 19_467, 35_091]);
+    assert_eq!([summary.swapins.direct, summary.swapins.cached, summary.faults.started], [8_085, 19_467, 35_091]);
     assert_eq!(summary.swapins.kernel, Some(summary.swapins.seen));
-    assert_eq!(summary.losses.values().sum::<u64>(), 0);
+    assert_eq!(summary.dropped.values().sum::<u64>(), 0);
     let counts: Vec<u64> = observed.histograms.iter().map(|(_, histogram)| histogram.len()).collect();
     assert_eq!(counts, [8_085, 19_467, 7_539, 746, 359, 359, 359, 0, 0, 13]);
 }
 
-/// What was said live is in this test: nothing of a flight's wait for the lock is lost on the way.
+/// What was said live is in this test: nothing of a fault's wait for the lock is lost on the way.
 #[test]
 fn waits_on_the_lock_of_version_1_1_stay_readable() {
     let outcome = replay(&fixture("v1.1-locks-7.3.obs")).unwrap();
@@ -46,7 +46,7 @@ fn waits_on_the_lock_of_version_1_1_stay_readable() {
     let (waits, oversleep) = (summary.distributions.lock_wait, summary.distributions.lock_oversleep);
     assert_eq!((waits.count, waits.max_ns, oversleep.count), (14, 33_079_295, 1));
     let held = summary.waits.iter().filter(|wait| wait.holder.is_some()).count();
-    assert_eq!(held, 1, "the one that began under another's read");
+    assert_eq!(held, 1, "the one that started under another's read");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn holds(now: &serde_json::Value, before: &serde_json::Value) -> bool {
 }
 
 /// Recorded in a guest with an unfixed 5.10 under `stress storm`; beside it what is found in it. (When it was recorded,
-/// `record --json` said the same but for one reader: that a read between hand-out and write is overtaken was learnt later,
+/// `record --json` said the same but for one reader: that a read between allocation and write is overtaken was learnt later,
 /// from the model. That live and replay agree is shown in guests, by the step `recorded`.)
 #[test]
 fn what_is_found_in_a_real_storm_stays_found() {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::{
     paths,
     process::{self, Purpose},
-    setup::{EXPORTS, Voice, ensure},
+    setup::{EXPORTS, Verbosity, ensure},
 };
 
 /// Recordings that the formats are made from, in the folder of fixtures.
@@ -19,7 +19,7 @@ const RECORDINGS: &[&str] = &["v1.obs", "v1-storm-5.10.obs", "v1.1-locks-7.3.obs
 /// # Errors
 /// When a check fails, or what reads the formats cannot be had.
 pub fn check(observer: &Path) -> Result<()> {
-    ensure(EXPORTS, Voice::Changes)?;
+    ensure(EXPORTS, Verbosity::Changes)?;
     let python = environment()?;
     let tools = paths::workspace().join("observer/tests");
     for recording in RECORDINGS {

@@ -17,10 +17,10 @@ pub fn guests_at_once() -> usize {
 }
 
 /// Works through `jobs`, `at_once` at a time and in their order, and hands each result over as it comes, with the job's
-/// place. An error of `taken` keeps those that have not begun from beginning.
+/// place. An error of `taken` keeps those that have not started from start.
 ///
 /// # Errors
-/// The first error of `taken`, after those under way have ended.
+/// The first error of `taken`, after those in progress have ended.
 pub fn run<J: Send, T: Send>(
     jobs: Vec<J>,
     at_once: usize,
@@ -77,14 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_keeps_the_rest_from_beginning() {
-        let begun = AtomicUsize::new(0);
+    fn an_error_keeps_the_rest_from_start() {
+        let started = AtomicUsize::new(0);
         let work = |n: usize| {
-            begun.fetch_add(1, Ordering::Relaxed);
+            started.fetch_add(1, Ordering::Relaxed);
             n
         };
         let stopped = run((0..1_000_000).collect(), 1, work, |_, _| bail!("stop"));
         assert_eq!(stopped.unwrap_err().to_string(), "stop");
-        assert!(begun.load(Ordering::Relaxed) < 1_000_000);
+        assert!(started.load(Ordering::Relaxed) < 1_000_000);
     }
 }

@@ -16,8 +16,8 @@ static PAIRS: PerCpuArray<Pair> = PerCpuArray::with_max_entries(observer_ebpf::p
 
 /// The pin is about to be taken.
 #[fentry]
-pub(crate) fn take_begin(_ctx: FEntryContext) -> i32 {
-    begin(TAKE);
+pub(crate) fn take_start(_ctx: FEntryContext) -> i32 {
+    start(TAKE);
     0
 }
 
@@ -30,8 +30,8 @@ pub(crate) fn take_end(_ctx: FExitContext) -> i32 {
 
 /// The pin is about to be dropped.
 #[fentry]
-pub(crate) fn drop_begin(_ctx: FEntryContext) -> i32 {
-    begin(DROP);
+pub(crate) fn drop_start(_ctx: FEntryContext) -> i32 {
+    start(DROP);
     0
 }
 
@@ -44,8 +44,8 @@ pub(crate) fn drop_end(_ctx: FExitContext) -> i32 {
 
 /// A function that does nothing is about to do it.
 #[fentry]
-pub(crate) fn empty_begin(_ctx: FEntryContext) -> i32 {
-    begin(EMPTY);
+pub(crate) fn empty_start(_ctx: FEntryContext) -> i32 {
+    start(EMPTY);
     0
 }
 
@@ -58,13 +58,13 @@ pub(crate) fn empty_end(_ctx: FExitContext) -> i32 {
 
 /// The clock is read last, and first in [`end`]: as little as can be of the programs is between.
 #[inline(always)]
-fn begin(pair: u32) {
+fn start(pair: u32) {
     let Some(pair) = PAIRS.get_ptr_mut(pair) else { return };
     // SAFETY: a live map value of this type; it is this CPU's, and a pair whose task was changed meanwhile is not timed.
     let pair = unsafe { &mut *pair };
     pair.task = bpf_get_current_pid_tgid();
     // SAFETY: the helper has no arguments and cannot fail.
-    pair.begin = unsafe { bpf_ktime_get_ns() };
+    pair.start = unsafe { bpf_ktime_get_ns() };
 }
 
 #[inline(always)]
@@ -76,7 +76,7 @@ fn end(pair: u32) {
     let pair = unsafe { &mut *pair };
     if pair.task == bpf_get_current_pid_tgid() {
         pair.calls += 1;
-        pair.ns += now.wrapping_sub(pair.begin);
+        pair.ns += now.wrapping_sub(pair.start);
     } else {
         pair.cut += 1;
     }

@@ -49,12 +49,12 @@ fn in_cpu_time(samples: u32) {
         for batch in 1..=1_000_000 / MADE {
             made.extend(stream.by_ref().take(MADE));
             let now = made.last().map_or(0, Event::at);
-            let begun = cpu_seconds();
+            let started = cpu_seconds();
             made.drain(..).for_each(|event| engine.feed(event));
             if batch.is_multiple_of(BATCH / MADE) {
                 engine.advance(now);
             }
-            took += cpu_seconds() - begun;
+            took += cpu_seconds() - started;
         }
         println!("{sample}: {:.2} M events per second of CPU time", 1.0 / took);
     }
@@ -77,11 +77,11 @@ fn endless(events: u64) {
     const ROWS: u64 = 10;
     let mut engine = Engine::default();
     let mut stream = Stream::default();
-    let begun = cpu_seconds();
+    let started = cpu_seconds();
     for row in 1..=ROWS {
         let share = usize::try_from(events / ROWS).unwrap_or(usize::MAX);
         feed(&mut engine, stream.by_ref().take(share));
-        let rate = engine.report().events as f64 / (cpu_seconds() - begun) / 1e6;
+        let rate = engine.report().events as f64 / (cpu_seconds() - started) / 1e6;
         let held = engine.held();
         println!(
             "{row}: {} events, {rate:.2} M events per second of CPU time, making them included, {held:?}, RSS {}",
@@ -90,7 +90,7 @@ fn endless(events: u64) {
         );
     }
     engine.finish();
-    println!("{:?} {:?}", engine.report().verdicts, engine.report().losses);
+    println!("{:?} {:?}", engine.report().verdicts, engine.report().dropped);
 }
 
 /// Time that this process has had on a CPU: right on a busy machine too.

@@ -24,9 +24,9 @@ pub(crate) fn all(arguments: &[&str], command: &[&str]) {
     let mut terminal = observer(arguments);
     wait_until_attached(&terminal);
     let (own, observer) = (cpu_ns("self"), cpu_ns(&terminal.pid().to_string()));
-    let begin = Instant::now();
+    let start = Instant::now();
     let status = Command::new(command[0]).args(&command[1..]).stdin(Stdio::null()).status().unwrap();
-    let elapsed = begin.elapsed();
+    let elapsed = start.elapsed();
     let (own, observer) = (cpu_ns("self") - own, cpu_ns(&terminal.pid().to_string()) - observer);
     assert!(status.success(), "{command:?}: {status}");
     println!(r#"{{"elapsed_ns":{},"observer_ns":{observer},"own_ns":{own}}}"#, elapsed.as_nanos());

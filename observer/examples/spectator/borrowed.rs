@@ -23,9 +23,9 @@ fn quit(words: &str, command: &[&str]) {
     terminal.shows("deepest");
     terminal.shows("walker");
     terminal.resize(120, 40);
-    terminal.becomes("a larger dashboard", |text| text.lines().any(|line| line.starts_with("own cost")));
+    terminal.becomes("a larger dashboard", |text| text.lines().any(|line| line.starts_with("overhead")));
     terminal.resize(SIZE.0, SIZE.1);
-    terminal.becomes("a smaller one", |text| !text.lines().any(|line| line.starts_with("own cost")));
+    terminal.becomes("a smaller one", |text| !text.lines().any(|line| line.starts_with("overhead")));
     terminal.keys("q");
     let status = terminal.end();
     assert!(matches!(status.code(), Some(0 | 10 | 20)), "{status}\n{}", terminal.text());

@@ -17,7 +17,7 @@ pub(crate) fn all(words: &str, loss: bool) {
     if loss {
         finding(terminal, &folder);
     }
-    widener(terminal);
+    delay_injection(terminal);
     window(terminal, words);
     terminal.keys("q");
     let code = terminal.end().code();
@@ -153,15 +153,16 @@ fn finding(terminal: &mut Terminal, folder: &Path) {
 
 /// What the header says of delays.
 fn delays(text: &str) -> Option<String> {
-    let line = text.lines().find(|line| line.contains("widener"))?;
-    line.split_once("widener").map(|(_, rest)| rest.split_whitespace().rev().nth(1).unwrap_or_default().to_owned())
+    let line = text.lines().find(|line| line.contains("delay_injection"))?;
+    line.split_once("delay_injection")
+        .map(|(_, rest)| rest.split_whitespace().rev().nth(1).unwrap_or_default().to_owned())
 }
 
-fn widener(terminal: &mut Terminal) {
+fn delay_injection(terminal: &mut Terminal) {
     terminal.keys("1");
-    terminal.shows("widener 5.00 ms");
+    terminal.shows("delay_injection 5.00 ms");
     terminal.keys("w");
-    terminal.shows("widener off");
+    terminal.shows("delay_injection off");
     // What was counted before has arrived when the counters have moved.
     moves(terminal);
     moves(terminal);
@@ -171,9 +172,9 @@ fn widener(terminal: &mut Terminal) {
     }
     assert_eq!(delays(&terminal.text()), before, "switched off, and it delays");
     terminal.keys("w");
-    terminal.shows("widener 5.00 ms");
+    terminal.shows("delay_injection 5.00 ms");
     terminal.becomes("more delays", |text| delays(text).is_some_and(|now| Some(now) != before));
-    seen("the widener, off and on again");
+    seen("delay injection, off and on again");
 }
 
 fn window(terminal: &mut Terminal, words: &str) {

@@ -161,9 +161,9 @@ fn play(rounds: u64, steps: &Steps, area: &Area, map: &Pagemap, gone: impl Fn() 
         let touched = Instant::now();
         fill(area.page(page), new);
         outcome.touch_us += touched.elapsed().as_micros();
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut same = false;
-        while steps.done.load(Ordering::SeqCst) != round && begun.elapsed() < PATIENCE {
+        while steps.done.load(Ordering::SeqCst) != round && started.elapsed() < PATIENCE {
             area.page_out(page, 1)?;
             let now = map.entry(address)?;
             if now.is_some() {

@@ -31,7 +31,7 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const GROUP: &str = "/sys/fs/cgroup/crowd";
 /// How long to wait for all tasks to sleep.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// How long all of them want one page in each round: waiting for a pin is a tick at a time, and a flight each time.
+/// How long all of them want one page in each round: waiting for a pin is a tick at a time, and a fault each time.
 const TOGETHER: Duration = Duration::from_millis(500);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -112,8 +112,8 @@ impl Drop for Gate {
 struct Shared<'a> {
     area: &'a Area,
     options: &'a Options,
-    /// Whether to begin, once that is known: only when all tasks are there are the barriers complete.
-    begin: (Mutex<Option<bool>>, Condvar),
+    /// Whether to start, once that is known: only when all tasks are there are the barriers complete.
+    start: (Mutex<Option<bool>>, Condvar),
     /// Tasks and whoever directs them.
     all: Barrier,
     /// Touches of this round that are over.
@@ -136,7 +136,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
     let shared = Shared {
         area: &area,
         options,
-        begin: (Mutex::new(None), Condvar::new()),
+        start: (Mutex::new(None), Condvar::new()),
         all: Barrier::new(options.tasks + 1),
         done: AtomicUsize::new(0),
         corrupt: AtomicUsize::new(0),
@@ -170,7 +170,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
 
 /// One task: touches its page once in each round.
 fn member(shared: &Shared<'_>, task: usize) {
-    if !shared.begins() {
+    if !shared.starts() {
         return;
     }
     let page = shared.options.page_of(task);
@@ -232,11 +232,11 @@ fn prepare(options: &Options, shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -
 
 /// How many tasks of this process sleep for a disk, once all do that are not done, or patience ends.
 fn sleeping_when_settled(shared: &Shared<'_>) -> usize {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let sleeping = sleeping();
         let done = shared.done.load(Ordering::SeqCst);
-        if sleeping + done >= shared.options.tasks || begun.elapsed() > PATIENCE || stopped() {
+        if sleeping + done >= shared.options.tasks || started.elapsed() > PATIENCE || stopped() {
             return sleeping;
         }
         thread::sleep(LOOK);
@@ -244,17 +244,17 @@ fn sleeping_when_settled(shared: &Shared<'_>) -> usize {
 }
 
 impl Shared<'_> {
-    /// Tells the tasks whether to begin.
-    fn decide(&self, begin: bool) {
-        *self.begin.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(begin);
-        self.begin.1.notify_all();
+    /// Tells the tasks whether to start.
+    fn decide(&self, start: bool) {
+        *self.start.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(start);
+        self.start.1.notify_all();
     }
 
     /// Waits until that is decided.
-    fn begins(&self) -> bool {
-        let decided = self.begin.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn starts(&self) -> bool {
+        let decided = self.start.0.lock().unwrap_or_else(PoisonError::into_inner);
         let undecided = |decided: &mut Option<bool>| decided.is_none();
-        let decided = self.begin.1.wait_while(decided, undecided).unwrap_or_else(PoisonError::into_inner);
+        let decided = self.start.1.wait_while(decided, undecided).unwrap_or_else(PoisonError::into_inner);
         decided.unwrap_or(false)
     }
 }

@@ -1,5 +1,5 @@
 //! Pages whose swap entries lie far apart: between one group and the next, whatever the kernel would have given out first
-//! is taken by way of `/dev/snapshot`, which hands out swap slots to who wants to write a hibernation image.
+//! is taken by way of `/dev/snapshot`, which allocates swap slots to who wants to write a hibernation image.
 
 use std::{
     fs::{self, File},

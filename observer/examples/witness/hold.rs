@@ -135,13 +135,13 @@ fn toucher(steps: &Steps, area: &Area, holds: bool) -> Result<()> {
         } else {
             thread::sleep(HEAD_START);
         }
-        let (faults, begin) = (faults()?, now_ns()?);
+        let (faults, start) = (faults()?, now_ns()?);
         if let Some(word) = area.page(0).first() {
             std::hint::black_box(word.load(Ordering::SeqCst));
         }
         let (end, faults) = (now_ns()?, self::faults()? - faults);
         let touch =
-            json!({ "round": round, "tid": tid, "holds": holds, "begin_ns": begin, "end_ns": end, "faults": faults });
+            json!({ "round": round, "tid": tid, "holds": holds, "start_ns": start, "end_ns": end, "faults": faults });
         steps.touches.lock().unwrap_or_else(PoisonError::into_inner).push(touch);
         // Else the page sits in this CPU's batch, out of the others' reach.
         empty.page_out(0, 1)?;

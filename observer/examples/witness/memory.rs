@@ -207,7 +207,7 @@ pub(crate) fn holds(words: &[AtomicU64], tag: u64) -> bool {
     holds_from(words, 0, tag)
 }
 
-/// Whether every word is that of the pattern of `tag`, which began `skip` words before.
+/// Whether every word is that of the pattern of `tag`, which started `skip` words before.
 pub(crate) fn holds_from(words: &[AtomicU64], skip: usize, tag: u64) -> bool {
     words.iter().zip(pattern(tag).skip(skip)).all(|(word, value)| word.load(Ordering::Relaxed) == value)
 }

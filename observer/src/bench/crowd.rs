@@ -99,7 +99,7 @@ fn run(
         stay_on(cpu)?;
     }
     let mut touches = Vec::with_capacity(pages);
-    // All begin together, and come together again at each page that is for all of them.
+    // All start together, and come together again at each page that is for all of them.
     let mut meetings = 0;
     meet(arrived, &mut meetings, crowd.threads);
     for (page, contended) in crowd.walk(pages, thread) {
@@ -109,10 +109,10 @@ fn run(
         if contended {
             meet(arrived, &mut meetings, crowd.threads);
         }
-        let begin = now_ns();
+        let start = now_ns();
         std::hint::black_box(memory.load(page));
         let end = now_ns();
-        touches.push((end, end.saturating_sub(begin)));
+        touches.push((end, end.saturating_sub(start)));
     }
     // From 6.1 on a page in this CPU's batch cannot be paged out by a thread elsewhere. Any such request drains the batch.
     memory.page_out(pages, 1)?;

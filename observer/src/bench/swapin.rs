@@ -3,7 +3,7 @@
 
 use super::{
     crowd::{self, Crowd, Race},
-    second::SecondReference,
+    extra_reference::SecondReference,
 };
 use crate::{
     kernel::vmstat::Vmstat,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longest delay: the widener runs with preemption off.
+/// Longest delay: delay injection runs with preemption off.
 const LONGEST_WIDENING: Duration = Duration::from_millis(100);
 
 pub(super) fn widening(text: &str) -> Result<Duration, String> {
@@ -70,9 +70,9 @@ pub(super) fn sample(text: &str) -> Result<u32, String> {
     if one.trim() == "1" && (1..=65_536).contains(&of) { Ok(of) } else { Err(wrong()) }
 }
 
-pub(super) fn flight_seats(text: &str) -> Result<u32, String> {
+pub(super) fn fault_seats(text: &str) -> Result<u32, String> {
     let seats: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    let right = seats.is_power_of_two() && seats <= observer_ebpf::config::FLIGHT_SEATS;
+    let right = seats.is_power_of_two() && seats <= observer_ebpf::config::FAULT_SEATS;
     if right { Ok(seats) } else { Err("a power of two up to 16384".to_owned()) }
 }
 

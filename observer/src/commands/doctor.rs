@@ -11,7 +11,7 @@ use crate::{
         json,
     },
     selftest,
-    setup::{self, Survey, Wishes},
+    setup::{self, SetupOptions, Survey},
 };
 
 /// Looks, and prints the page or the object. A host that refuses is told there too, and by the exit code.
@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 /// When standard output cannot be written.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    let survey = setup::survey(&Wishes { backends: args.backend, set: args.hooks, btf: args.btf.clone() });
+    let survey = setup::survey(&SetupOptions { backends: args.backend, set: args.hooks, btf: args.btf.clone() });
     let doctor = Doctor::new(&survey).with_self_test(args.self_test.then(|| self_test(&survey)).flatten());
     let result =
         if args.json { json::print(&doctor) } else { io::stdout().lock().write_all(doctor::page(&doctor).as_bytes()) };

@@ -13,9 +13,9 @@ use super::{Planned, printed};
 use crate::{
     cli::LiveArgs,
     exit::Exit,
-    export::{losses, summary::Summary, text},
+    export::{dropped, summary::Summary, text},
     outcome::Outcome,
-    session::{Onlooker, View},
+    session::{SessionObserver, View},
     setup, tui,
 };
 
@@ -24,7 +24,7 @@ use crate::{
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare(&args.observe.wishes())?, &args.observe, false)?;
+    let planned = Planned::new(setup::prepare(&args.observe.options())?, &args.observe, false)?;
     let outcome = if tui::terminal::is_there() {
         with_dashboard(planned, None, args.ascii, &mut ())?
     } else {
@@ -48,7 +48,7 @@ pub(crate) fn with_dashboard(
     mut planned: Planned,
     inherit: Option<&OwnedFd>,
     ascii: bool,
-    beside: &mut impl Onlooker,
+    beside: &mut impl SessionObserver,
 ) -> anyhow::Result<Outcome> {
     let context = planned.context();
     if let Some(launch) = &mut planned.launch {
@@ -81,7 +81,7 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-impl Onlooker for Ticker {
+impl SessionObserver for Ticker {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
         let report = view.engine.report();
         for finding in report.findings.iter().skip(self.shown).filter(|_| self.findings) {
@@ -94,7 +94,7 @@ impl Onlooker for Ticker {
         }
         let counters = &view.sample.snapshot.counters;
         let swap_ins = counters.read_direct + counters.read_cached;
-        let lost = losses::total(&losses::collect(view.sample, &report.losses));
+        let lost = dropped::total(&dropped::collect(view.sample, &report.dropped));
         let verdicts = &report.verdicts;
         // A kernel that does not pin has waits of the other kind only.
         let waits = match verdicts.lock_wait {

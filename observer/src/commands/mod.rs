@@ -24,11 +24,11 @@ use crate::{
     launch::{Launch, Launched},
     outcome::{self, Clocks, Context, Kernel, Outcome, Swap},
     probe::{self, Notes, Options, Probes, Widen},
-    session::{self, Onlooker},
+    session::{self, SessionObserver},
     setup::{Ready, at_attach},
 };
 
-/// An observation that is ready to begin.
+/// An observation that is ready to start.
 pub(crate) struct Planned {
     /// The host and its plan.
     pub(crate) ready: Ready,
@@ -61,7 +61,7 @@ impl Planned {
             watched_tasks: args.watched_tasks,
             only: filters::resolve(&args.filters, &swaps, &Tree::system())?,
             sample_one_in: args.sample,
-            flight_seats: args.flight_seats,
+            fault_seats: args.fault_seats,
             widen: args
                 .widen
                 .filter(|delay| !delay.is_zero())
@@ -99,9 +99,9 @@ impl Planned {
         &self,
         context: &Context,
         inherit: Option<&std::os::fd::OwnedFd>,
-        onlooker: &mut impl Onlooker,
+        session_observer: &mut impl SessionObserver,
     ) -> anyhow::Result<Outcome> {
-        runtime()?.block_on(self.observe(context, inherit, onlooker))
+        runtime()?.block_on(self.observe(context, inherit, session_observer))
     }
 
     /// The same, inside a runtime.
@@ -109,12 +109,12 @@ impl Planned {
         &self,
         context: &Context,
         inherit: Option<&std::os::fd::OwnedFd>,
-        onlooker: &mut impl Onlooker,
+        session_observer: &mut impl SessionObserver,
     ) -> anyhow::Result<Outcome> {
         let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
         let launched = self.launch(&mut probes, inherit)?;
         let start = || launched.map(Launched::go).transpose();
-        Ok(session::observe(probes, context, self.duration, start, onlooker).await?)
+        Ok(session::observe(probes, context, self.duration, start, session_observer).await?)
     }
 
     fn launch(&self, probes: &mut Probes, inherit: Option<&std::os::fd::OwnedFd>) -> anyhow::Result<Option<Launched>> {
@@ -141,7 +141,7 @@ pub(crate) fn swaps_in_use(ready: &Ready) -> Vec<Swap> {
     Swap::all(&areas, types.ok().as_deref())
 }
 
-/// The widener's settings.
+/// Delay injection's settings.
 pub(crate) fn widen(delay: Duration, comm: Option<&str>, one_in: u32) -> Widen {
     Widen { ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), comm: comm_bytes(comm), one_in }
 }

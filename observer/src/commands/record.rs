@@ -10,9 +10,9 @@ use crate::{
     cli::RecordArgs,
     exit::Exit,
     export::{json, summary::Summary, text},
-    outcome::{Ending, Outcome},
+    outcome::{FinalState, Outcome},
     record::{Creation, Recorder, Rotation, Target},
-    session::{Onlooker, View},
+    session::{SessionObserver, View},
     setup,
     source::Input,
 };
@@ -22,12 +22,12 @@ use crate::{
 /// # Errors
 /// [`setup::Refusal`] when this host does not allow it; else I/O errors.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare(&args.observe.wishes())?, &args.observe, args.json)?;
+    let planned = Planned::new(setup::prepare(&args.observe.options())?, &args.observe, args.json)?;
     let context = planned.context();
     let recorder = target(args).map(|target| Recorder::create(target, &context)).transpose()?;
-    let mut scribe = Scribe { recorder, has_command: !context.command.is_empty(), told: false };
-    let outcome = planned.run(&context, None, &mut scribe)?;
-    let recorded = scribe.finish(&outcome.ending);
+    let mut sink = RecordingSink { recorder, has_command: !context.command.is_empty(), told: false };
+    let outcome = planned.run(&context, None, &mut sink)?;
+    let recorded = sink.finish(&outcome.ending);
     let exit = report(&outcome, args.json)?;
     Ok(if recorded { exit } else { Exit::Failed })
 }
@@ -49,13 +49,13 @@ fn report(outcome: &Outcome, as_json: bool) -> anyhow::Result<Exit> {
 }
 
 /// Writes down what the engine is fed with.
-struct Scribe {
+struct RecordingSink {
     recorder: Option<Recorder>,
     has_command: bool,
     told: bool,
 }
 
-impl Onlooker for Scribe {
+impl SessionObserver for RecordingSink {
     fn input(&mut self, input: &Input) {
         if let Some(recorder) = &mut self.recorder {
             recorder.input(input);
@@ -72,9 +72,9 @@ impl Onlooker for Scribe {
     }
 }
 
-impl Scribe {
+impl RecordingSink {
     /// Ends the recording, if there is one, and says where it is. False: it is not whole.
-    fn finish(self, ending: &Ending) -> bool {
+    fn finish(self, ending: &FinalState) -> bool {
         let Some(recorder) = self.recorder else { return true };
         let partial = recorder.partial().display().to_string();
         match recorder.finish(ending) {

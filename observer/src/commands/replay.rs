@@ -7,7 +7,7 @@ use crate::{
     engine::Report,
     exit::Exit,
     export::summary::Summary,
-    outcome::{Context, Ended, Ending, Known, Sample},
+    outcome::{Context, EndReason, FinalState, Known, Sample},
     tui::{player::Player, run, terminal},
 };
 
@@ -27,7 +27,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
 
 /// Of what has been played.
 fn exit(context: &Context, report: &Report, sample: &Sample) -> Exit {
-    let ending = Ending::unknown(Ended::Onlooker);
+    let ending = FinalState::unknown(EndReason::SessionObserver);
     Summary::without_command(Known { context, report, sample, ending: &ending, damage: &[], notes: &[] }).exit()
 }
 

@@ -24,7 +24,7 @@ use crate::{
     },
     outcome::Known,
     serve::{Ask, Asks, Server},
-    session::{Onlooker, View, now},
+    session::{SessionObserver, View, now},
     setup,
 };
 
@@ -37,7 +37,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         let observed = observed(path)?;
         return runtime()?.block_on(serve_recording(args, &observed));
     }
-    let planned = Planned::new(setup::prepare(&args.observe.wishes())?, &args.observe, false)?;
+    let planned = Planned::new(setup::prepare(&args.observe.options())?, &args.observe, false)?;
     let context = planned.context();
     let outcome = runtime()?.block_on(async {
         let (server, asks) = bind(args).await?;
@@ -84,14 +84,14 @@ struct Clerk {
 
 impl Clerk {
     fn answer(&mut self, ask: Ask, observed: &mut dyn FnMut() -> Observed) {
-        let begin = now();
+        let start = now();
         let page = match ask.dialect {
             None => String::new(),
             Some(dialect) => {
                 self.own.scrapes += 1;
                 self.own.refused = self.refused.load(Ordering::Relaxed);
                 let page = openmetrics::page(&observed(), &self.own, dialect);
-                self.own.scrape_ns += now().saturating_sub(begin);
+                self.own.scrape_ns += now().saturating_sub(start);
                 page
             }
         };
@@ -100,7 +100,7 @@ impl Clerk {
     }
 }
 
-impl Onlooker for Clerk {
+impl SessionObserver for Clerk {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
         while let Ok(ask) = self.asks.try_recv() {
             self.answer(ask, &mut || Observed::new(Known::from(view)));

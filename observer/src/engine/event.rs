@@ -1,4 +1,4 @@
-//! What the engine is fed with: flights and what happens to entries, in order of time.
+//! What the engine is fed with: faults and what happens to entries, in order of time.
 
 use std::fmt;
 
@@ -70,7 +70,7 @@ impl fmt::Display for Task {
     }
 }
 
-/// How a flight got its page.
+/// How a fault got its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Path {
@@ -83,49 +83,49 @@ pub enum Path {
     None,
 }
 
-/// Outcome of a flight's last pin try.
+/// Outcome of a fault's last pin try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PinResult {
-    /// The flight held the pin.
+    /// The fault held the pin.
     Taken,
     /// `-EEXIST`: somebody else held it.
     Held,
     /// `-ENOENT`: the entry was already gone, the other task had finished.
     Gone,
-    /// One of the two; which, no hook told.
-    Lost,
+    /// One of the two; no hook reported which.
+    Contended,
 }
 
-/// A pin try of a flight.
+/// A pin try of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pin {
     /// When the try returned.
     pub tried: Nanos,
     /// What it returned.
     pub result: PinResult,
-    /// Failed tries of this flight, this one included.
+    /// Failed tries of this fault, this one included.
     pub fails: u32,
-    /// When the flight dropped the pin.
+    /// When the fault dropped the pin.
     pub dropped: Option<Nanos>,
 }
 
-/// A page found locked by somebody else in a flight.
+/// A page found locked by somebody else in a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// When.
     pub tried: Nanos,
-    /// When the flight need not wait any longer; `None` where no hook tells.
+    /// When the fault need not wait any longer; `None` where no hook tells.
     pub ended: Option<Nanos>,
 }
 
-/// Sequence numbers of a filter slot that a flight saw: what changed between the two happened under its read. They order
+/// Sequence numbers of a filter slot that a fault saw: what changed between the two happened under its read. They order
 /// events on one slot exactly, whatever the clocks and the ring buffer do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// When the read began; of a flight without a read: when the flight began.
+    /// When the read started; of a fault without a read: when the fault started.
     pub at_read: u32,
-    /// When the flight freed the entry itself, else when it ended. Later changes are not under this reader.
+    /// When the fault freed the entry itself, else when it ended. Later changes are not under this reader.
     pub at_end: u32,
 }
 
@@ -147,7 +147,7 @@ impl Seen {
     }
 }
 
-/// Flights ever opened and closed on a filter slot.
+/// Faults ever opened and closed on a filter slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlotCount {
     /// Ever opened.
@@ -157,7 +157,7 @@ pub struct SlotCount {
 }
 
 impl SlotCount {
-    /// Whether no flight is open on the slot.
+    /// Whether no fault is open on the slot.
     pub const fn is_drained(self) -> bool {
         self.opens == self.closes
     }
@@ -168,7 +168,7 @@ pub const VM_FAULT_RETRY: u32 = 0x400;
 
 /// One call of `do_swap_page` by one task on a real swap entry.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Flight {
+pub struct Fault {
     /// The faulting PTE's entry.
     pub entry: Entry,
     /// First entry of the range read or pinned.
@@ -184,14 +184,14 @@ pub struct Flight {
     /// Control group id (v2).
     pub cgroup: u64,
     /// Entry into `do_swap_page`.
-    pub begin: Nanos,
-    /// Return from it; of a flight still open: when this was known.
+    pub start: Nanos,
+    /// Return from it; of a fault still open: when this was known.
     pub end: Nanos,
     /// Start of the first read.
-    pub read_begin: Option<Nanos>,
+    pub read_start: Option<Nanos>,
     /// End of that read.
     pub read_end: Option<Nanos>,
-    /// When the flight freed the entry itself, if others were in flight then.
+    /// When the fault freed the entry itself, if others were in progress then.
     pub freed: Option<Nanos>,
     /// How it got its page.
     pub path: Path,
@@ -211,26 +211,26 @@ pub struct Flight {
     pub slot: SlotCount,
 }
 
-impl Flight {
-    /// Whether the flight held the pin: then nobody else could start a direct read of the range.
+impl Fault {
+    /// Whether the fault held the pin: then nobody else could start a direct read of the range.
     pub fn pinned(&self) -> bool {
         matches!(self.pin, Some(Pin { result: PinResult::Taken, .. }))
     }
 
-    /// Whether something may have happened to the entry under the flight's read: only a direct read without the pin can be
+    /// Whether something may have happened to the entry under the fault's read: only a direct read without the pin can be
     /// overtaken. In the swap cache a reader finds the page itself, and the pin keeps the entry from being freed until
     /// after the install.
     pub fn may_be_overtaken(&self) -> bool {
-        self.path == Path::Direct && self.read_begin.is_some() && !self.pinned()
+        self.path == Path::Direct && self.read_start.is_some() && !self.pinned()
     }
 
-    /// Whether the flight gave up the page's lock to wait without it (`VM_FAULT_RETRY`) and its task faults again. Of a
-    /// flight that found the lock taken only.
+    /// Whether the fault gave up the page's lock to wait without it (`VM_FAULT_RETRY`) and its task faults again. Of a
+    /// fault that found the lock taken only.
     pub fn faults_again(&self) -> bool {
         self.fault_ret & VM_FAULT_RETRY != 0
     }
 
-    /// Whether two flights' ranges intersect.
+    /// Whether two faults' ranges intersect.
     pub fn conflicts(&self, other: &Self) -> bool {
         self.base.0 < other.base.0 + u64::from(other.nr) && other.base.0 < self.base.0 + u64::from(self.nr)
     }
@@ -243,14 +243,14 @@ pub enum ChangeKind {
     /// Its last reference went.
     Freed,
     /// It was given to a page on its way out.
-    HandedOut,
+    Allocated,
     /// A page is about to be written to it; `Written` will follow.
-    WriteBegun,
+    WriteStarted,
     /// A page was written to it; where the end of a write is not told: is about to be.
     Written,
 }
 
-/// Something that happened to one entry while flights were open on its slot.
+/// Something that happened to one entry while faults were open on its slot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// What.
@@ -270,11 +270,11 @@ pub struct Change {
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A contended flight was noticed while open; more will follow.
-    Opened(Flight),
-    /// A contended flight ended.
-    Closed(Flight),
-    /// An entry changed under a flight.
+    /// A contended fault was noticed while open; more will follow.
+    Started(Fault),
+    /// A contended fault ended.
+    Ended(Fault),
+    /// An entry changed under a fault.
     Changed(Change),
 }
 
@@ -282,7 +282,7 @@ impl Event {
     /// When it happened.
     pub fn at(&self) -> Nanos {
         match self {
-            Self::Opened(flight) | Self::Closed(flight) => flight.end,
+            Self::Started(fault) | Self::Ended(fault) => fault.end,
             Self::Changed(change) => change.at,
         }
     }

@@ -1,15 +1,15 @@
 //! Pure: ordered events in; verdicts, waits, overlaps, distributions and totals out. No clock, no I/O, no async: time is
 //! what the events say and what [`Engine::advance`] is told.
 //!
-//! Memory depends on the flights in the air, the contended entries and the findings kept, not on the length of the run.
+//! Memory depends on the faults in progress, the contended entries and the findings kept, not on the length of the run.
 
 pub mod comm;
-mod doubt;
 pub mod event;
 mod hash;
-mod listed;
 pub mod overlap;
+mod pending;
 pub mod price;
+mod quota;
 mod report;
 pub mod sorter;
 pub mod tally;
@@ -21,14 +21,14 @@ pub use report::{Held, Report};
 
 use std::{collections::VecDeque, sync::Arc};
 
-use doubt::Doubts;
-use event::{Change, Entry, Event, Flight, Nanos, SlotCount};
+use event::{Change, Entry, Event, Fault, Nanos, SlotCount};
 use hash::NumberMap;
-use listed::Listed;
 use overlap::Overlaps;
+use pending::PendingReaders;
+use quota::Quota;
 use sorter::Sorter;
 use tally::Tally;
-use verdict::{Finding, Judgement, OTHERS_LISTED, OtherFlight, Verdict, judge};
+use verdict::{Finding, Judgement, OTHERS_LISTED, OtherFault, Verdict, judge};
 use wait::{Wait, WaitKind, Waits};
 
 /// Events are held back this long, so that records of different CPUs come into order: far longer than a program can
@@ -36,23 +36,23 @@ use wait::{Wait, WaitKind, Waits};
 pub const HOLD_BACK: Nanos = 100_000_000;
 
 /// Programs raise a slot's numbers a little before or after they read the clock, and can be preempted in between. So a
-/// flight is judged this long after its end, when whatever its numbers speak of has surely taken effect. Nanoseconds.
+/// fault is judged this long after its end, when whatever its numbers speak of has surely taken effect. Nanoseconds.
 const BEFORE_JUDGING: Nanos = 10_000_000;
 
-/// Once no flight is open on a slot, what is known of it is kept this long: two flights that close together both read
+/// Once no fault is open on a slot, what is known of it is kept this long: two faults that close together both read
 /// "none open", and the second one is still to be judged. Nanoseconds.
 const AFTER_DRAIN: Nanos = 2 * BEFORE_JUDGING;
 
-/// A flight whose end has not come after this time is given up. Nanoseconds.
-const FLIGHT_TOO_OLD: Nanos = 60_000_000_000;
+/// A fault whose end has not come after this time is given up. Nanoseconds.
+const FAULT_TOO_OLD: Nanos = 60_000_000_000;
 
 /// Findings, overlaps and waits kept for the report, at most, of each; all are counted.
 const KEPT: usize = 10_000;
 
-/// Ended flights that wait for their entry to come to rest, at most.
-const FLIGHTS_HELD: usize = 65_536;
+/// Ended faults that wait for their entry to come to rest, at most.
+const FAULTS_HELD: usize = 65_536;
 
-/// Changes kept for one slot, at most; and for all together. A slot is forgotten when its last flight ends, unless just
+/// Changes kept for one slot, at most; and for all together. A slot is forgotten when its last fault ends, unless just
 /// that record is lost.
 const CHANGES_HELD: usize = 4_096;
 const ALL_CHANGES_HELD: usize = 262_144;
@@ -64,17 +64,17 @@ pub struct Engine {
     slots: NumberMap<u32, SlotState>,
     changes: usize,
     drained: VecDeque<(Nanos, Entry)>,
-    unjudged: VecDeque<Arc<Flight>>,
-    doubts: Doubts,
-    open: NumberMap<u32, Flight>,
+    unjudged: VecDeque<Arc<Fault>>,
+    pending: PendingReaders,
+    open: NumberMap<u32, Fault>,
     ended: Overlaps,
     waits: Waits,
     report: Report,
-    listed: Listed,
+    quota: Quota,
     tally: Option<Box<Tally>>,
 }
 
-/// What happened on one slot while flights were open on it.
+/// What happened on one slot while faults were open on it.
 #[derive(Debug, Default)]
 struct SlotState {
     changes: VecDeque<Change>,
@@ -91,7 +91,7 @@ impl Engine {
         self.tally.as_deref()
     }
 
-    /// Starts the tally anew; what was found so far stays in the report.
+    /// Starts the tally again; what was found so far stays in the report.
     pub fn clear_tally(&mut self) {
         if let Some(tally) = &mut self.tally {
             tally.clear();
@@ -102,33 +102,33 @@ impl Engine {
     pub fn feed(&mut self, event: Event) {
         self.report.events += 1;
         self.sorter.push(event);
-        self.report.losses.late_events = self.sorter.late();
+        self.report.dropped.late_events = self.sorter.late();
     }
 
     /// All events up to `now` have been fed: those that can no longer be overtaken take effect.
     pub fn advance(&mut self, now: Nanos) {
         let until = now.saturating_sub(HOLD_BACK);
         self.settle(until);
-        self.settle_doubts(until);
+        self.settle_pending(until);
         for wait in self.waits.advance(until) {
             self.waited(wait);
         }
-        self.forget_old_flights(until);
+        self.forget_old_faults(until);
     }
 
     /// No more events will come.
     pub fn finish(&mut self) {
         self.settle(Nanos::MAX);
         self.judge_until(Nanos::MAX);
-        self.settle_doubts(Nanos::MAX);
-        // Waits come last: a holder may be among the flights that no drain has told yet.
+        self.settle_pending(Nanos::MAX);
+        // Waits come last: a holder may be among the faults that no drain has told yet.
         for group in self.ended.take_all() {
             self.tell(&group);
         }
         for wait in self.waits.advance(Nanos::MAX) {
             self.waited(wait);
         }
-        self.report.losses.flights_without_end += self.open.len() as u64;
+        self.report.dropped.faults_without_end += self.open.len() as u64;
         self.open.clear();
         self.slots.clear();
         self.changes = 0;
@@ -139,7 +139,7 @@ impl Engine {
     pub fn held(&self) -> Held {
         Held {
             events: self.sorter.len(),
-            flights: self.open.len() + self.ended.len() + self.unjudged.len() + self.doubts.len(),
+            faults: self.open.len() + self.ended.len() + self.unjudged.len() + self.pending.len(),
             changes: self.changes,
             drains: self.drained.len(),
             waits: self.waits.len(),
@@ -151,8 +151,8 @@ impl Engine {
         &self.report
     }
 
-    /// Flights known to be open now, in no order.
-    pub fn open_flights(&self) -> impl Iterator<Item = &Flight> {
+    /// Faults known to be open now, in no order.
+    pub fn faults_in_progress(&self) -> impl Iterator<Item = &Fault> {
         self.open.values()
     }
 
@@ -166,11 +166,11 @@ impl Engine {
 
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Opened(flight) => {
-                self.open.insert(flight.task.tid, flight);
+            Event::Started(fault) => {
+                self.open.insert(fault.task.tid, fault);
             }
             Event::Changed(change) => self.changed(change),
-            Event::Closed(flight) => self.closed(flight),
+            Event::Ended(fault) => self.closed(fault),
         }
     }
 
@@ -181,7 +181,7 @@ impl Engine {
             self.slots.clear();
             self.changes = 0;
         }
-        self.doubts.changed(slot_of(entry), &change);
+        self.pending.changed(slot_of(entry), &change);
         let state = self.slots.entry(slot_of(entry)).or_default();
         // Told twice: its number must not stand in for one that is missing.
         if state.changes.iter().rev().take_while(|known| known.at >= at).any(|known| *known == change) {
@@ -195,57 +195,57 @@ impl Engine {
         self.note_drain(at, entry, slot);
     }
 
-    fn closed(&mut self, flight: Flight) {
-        if self.ended.contains(&flight) {
+    fn closed(&mut self, fault: Fault) {
+        if self.ended.contains(&fault) {
             return;
         }
-        self.open.remove(&flight.task.tid);
-        if self.waits.concerns(&flight) {
-            let around = wait::Around::of(&flight, self.slots.get(&slot_of(flight.entry)).map(|state| &state.changes));
-            self.waits.flight(&flight, around);
+        self.open.remove(&fault.task.tid);
+        if self.waits.concerns(&fault) {
+            let around = wait::Around::of(&fault, self.slots.get(&slot_of(fault.entry)).map(|state| &state.changes));
+            self.waits.fault(&fault, around);
         }
-        // Told now: on an entry that never comes to rest, waits are given out before its flights are.
-        self.waits.holders(std::slice::from_ref(&flight));
-        self.note_drain(flight.end, flight.entry, flight.slot);
-        if self.ended.len() >= FLIGHTS_HELD {
-            self.report.losses.overlaps_cut += self.ended.len() as u64;
+        // Told now: on an entry that never comes to rest, waits are given out before its faults are.
+        self.waits.holders(std::slice::from_ref(&fault));
+        self.note_drain(fault.end, fault.entry, fault.slot);
+        if self.ended.len() >= FAULTS_HELD {
+            self.report.dropped.overlaps_cut += self.ended.len() as u64;
             for group in self.ended.take_all() {
                 self.tell(&group);
             }
         }
-        let flight = Arc::new(flight);
-        if flight.may_be_overtaken() {
-            self.unjudged.push_back(Arc::clone(&flight));
+        let fault = Arc::new(fault);
+        if fault.may_be_overtaken() {
+            self.unjudged.push_back(Arc::clone(&fault));
         }
-        self.ended.insert(flight);
+        self.ended.insert(fault);
     }
 
-    /// Judges the flights that ended by `end`.
+    /// Judges the faults that ended by `end`.
     fn judge_until(&mut self, end: Nanos) {
-        while let Some(flight) = self.unjudged.pop_front_if(|flight| flight.end <= end) {
-            let slot = slot_of(flight.entry);
+        while let Some(fault) = self.unjudged.pop_front_if(|fault| fault.end <= end) {
+            let slot = slot_of(fault.entry);
             let changes = self.slots.get(&slot).map(|state| &state.changes).into_iter().flatten();
-            let (finding, whole) = match judge(&flight, &changes) {
+            let (finding, whole) = match judge(&fault, &changes) {
                 Judgement::Clear => continue,
                 Judgement::Found(finding) => (Some(finding), true),
                 Judgement::Incomplete(finding) => (finding, false),
             };
-            let others = self.others(&flight);
-            if whole || !self.doubts.add(flight, slot, changes, &others) {
+            let others = self.others(&fault);
+            if whole || !self.pending.add(fault, slot, changes, &others) {
                 self.judged(finding.map(|finding| Finding { others, ..*finding }), whole);
             }
         }
     }
 
-    fn settle_doubts(&mut self, now: Nanos) {
-        for (finding, whole) in self.doubts.settled(now) {
+    fn settle_pending(&mut self, now: Nanos) {
+        for (finding, whole) in self.pending.settled(now) {
             self.judged(finding, whole);
         }
     }
 
     /// Of a reader: the finding, if it is one, and whether all that happened under it is known.
     fn judged(&mut self, finding: Option<Finding>, whole: bool) {
-        self.report.losses.incomplete_readers += u64::from(!whole);
+        self.report.dropped.incomplete_readers += u64::from(!whole);
         if let Some(finding) = finding {
             self.found(finding);
         }
@@ -257,7 +257,7 @@ impl Engine {
         }
     }
 
-    /// Entries on which no flight has been open for long enough at `now`: what is known of them is told and forgotten.
+    /// Entries on which no fault has been open for long enough at `now`: what is known of them is told and forgotten.
     fn rest(&mut self, now: Nanos) {
         self.judge_until(now.saturating_sub(BEFORE_JUDGING));
         while let Some((at, entry)) = self.drained.front().copied() {
@@ -273,7 +273,7 @@ impl Engine {
                     self.slots.remove(&slot_of(entry));
                 }
             }
-            // Flights that began after the drain belong to the next story, which may not be over.
+            // Faults that started after the drain belong to the next story, which may not be over.
             let group = self.ended.take(entry, at);
             if !group.is_empty() {
                 self.tell(&group);
@@ -281,10 +281,10 @@ impl Engine {
         }
     }
 
-    /// Flights that hang together have all ended.
-    fn tell(&mut self, group: &[Arc<Flight>]) {
+    /// Faults that hang together have all ended.
+    fn tell(&mut self, group: &[Arc<Fault>]) {
         self.waits.holders(group);
-        for hold in group.iter().filter_map(|flight| wait::hold(flight, WaitKind::Pin)) {
+        for hold in group.iter().filter_map(|fault| wait::hold(fault, WaitKind::Pin)) {
             self.report.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
             if let Some(tally) = &mut self.tally {
                 tally.hold(&hold);
@@ -299,7 +299,7 @@ impl Engine {
             self.report.entries.overlap(&overlap);
             keep(&mut self.report.overlaps, overlap);
         }
-        self.report.losses.entries_not_listed = self.report.entries.not_listed();
+        self.report.dropped.entries_not_listed = self.report.entries.not_listed();
     }
 
     fn waited(&mut self, wait: Wait) {
@@ -325,9 +325,9 @@ impl Engine {
     }
 
     /// What other tasks did on the entry of a finding's reader meanwhile, as far as it is held.
-    fn others(&self, reader: &Flight) -> Vec<OtherFlight> {
-        let mut others: Vec<OtherFlight> = self.ended.beside(reader).map(OtherFlight::from).collect();
-        others.sort_by_key(|other| (other.begin_ns, other.task.tid));
+    fn others(&self, reader: &Fault) -> Vec<OtherFault> {
+        let mut others: Vec<OtherFault> = self.ended.beside(reader).map(OtherFault::from).collect();
+        others.sort_by_key(|other| (other.start_ns, other.task.tid));
         others.truncate(OTHERS_LISTED);
         others
     }
@@ -338,18 +338,18 @@ impl Engine {
         }
         self.report.verdicts.add(finding.verdict);
         self.report.entries.verdict(finding.entry, finding.verdict);
-        if self.listed.take(finding.verdict) {
+        if self.quota.take(finding.verdict) {
             self.report.findings.push(finding);
         } else {
-            self.report.losses.findings_not_listed += 1;
+            self.report.dropped.findings_not_listed += 1;
         }
     }
 
-    fn forget_old_flights(&mut self, now: Nanos) {
-        let oldest = now.saturating_sub(FLIGHT_TOO_OLD);
+    fn forget_old_faults(&mut self, now: Nanos) {
+        let oldest = now.saturating_sub(FAULT_TOO_OLD);
         let before = self.open.len();
-        self.open.retain(|_, flight| flight.begin >= oldest);
-        self.report.losses.flights_without_end += (before - self.open.len()) as u64;
+        self.open.retain(|_, fault| fault.start >= oldest);
+        self.report.dropped.faults_without_end += (before - self.open.len()) as u64;
     }
 }
 

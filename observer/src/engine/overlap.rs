@@ -1,10 +1,10 @@
-//! Overlaps: spans of time in which two or more flights on intersecting ranges are open.
+//! Overlaps: spans of time in which two or more faults on intersecting ranges are open.
 
 use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
-use super::event::{Entry, Flight, Nanos, Task};
+use super::event::{Entry, Fault, Nanos, Task};
 
 /// One overlap.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -13,13 +13,13 @@ pub struct Overlap {
     pub entry: Entry,
     /// Number of entries concerned.
     pub nr: u32,
-    /// When the second flight began.
+    /// When the second fault started.
     pub from_ns: Nanos,
     /// When all but one had ended.
     pub to_ns: Nanos,
-    /// Most flights open at once.
+    /// Most faults open at once.
     pub depth: u32,
-    /// The tasks, at most [`TASKS_LISTED`], in order of their begin.
+    /// The tasks, at most [`TASKS_LISTED`], in order of their start.
     pub tasks: Vec<Task>,
     /// Address spaces concerned.
     pub spaces: u32,
@@ -35,56 +35,56 @@ impl Overlap {
 /// Tasks listed with an overlap at most.
 pub const TASKS_LISTED: usize = 16;
 
-/// Longest range: an entry's range can begin at most this far before it.
+/// Longest range: an entry's range can start at most this far before it.
 const LONGEST_RANGE: u64 = 512;
 
-/// Ended flights whose overlaps are still to be told, ordered by range.
+/// Ended faults whose overlaps are still to be told, ordered by range.
 #[derive(Debug, Default)]
 pub struct Overlaps {
-    flights: BTreeMap<(u64, Nanos, u32), Arc<Flight>>,
+    faults: BTreeMap<(u64, Nanos, u32), Arc<Fault>>,
     /// How many of them are on more than one entry.
     wide: usize,
 }
 
 impl Overlaps {
-    /// Flights held.
+    /// Faults held.
     pub fn len(&self) -> usize {
-        self.flights.len()
+        self.faults.len()
     }
 
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
-        self.flights.is_empty()
+        self.faults.is_empty()
     }
 
-    /// Whether this flight is held already.
-    pub fn contains(&self, flight: &Flight) -> bool {
-        self.flights.contains_key(&(flight.base.0, flight.begin, flight.task.tid))
+    /// Whether this fault is held already.
+    pub fn contains(&self, fault: &Fault) -> bool {
+        self.faults.contains_key(&(fault.base.0, fault.start, fault.task.tid))
     }
 
-    /// Keeps a flight that has ended.
-    pub fn insert(&mut self, flight: Arc<Flight>) {
-        self.wide += usize::from(flight.nr > 1);
-        let replaced = self.flights.insert((flight.base.0, flight.begin, flight.task.tid), flight);
-        self.wide -= usize::from(replaced.is_some_and(|flight| flight.nr > 1));
+    /// Keeps a fault that has ended.
+    pub fn insert(&mut self, fault: Arc<Fault>) {
+        self.wide += usize::from(fault.nr > 1);
+        let replaced = self.faults.insert((fault.base.0, fault.start, fault.task.tid), fault);
+        self.wide -= usize::from(replaced.is_some_and(|fault| fault.nr > 1));
     }
 
-    /// How far below an entry a flight may begin that holds it. On a busy device there are hundreds of flights that near,
+    /// How far below an entry a fault may start that holds it. On a busy device there are hundreds of faults that near,
     /// nearly always of one entry each: they are looked through only where one of them may reach.
     const fn reach(&self) -> u64 {
         if self.wide == 0 { 0 } else { LONGEST_RANGE }
     }
 
-    /// Takes out the flights that had begun by `begun_by` and hang together with `entry` by intersecting ranges.
-    pub fn take(&mut self, entry: Entry, begun_by: Nanos) -> Vec<Arc<Flight>> {
+    /// Takes out the faults that had started by `started_by` and hang together with `entry` by intersecting ranges.
+    pub fn take(&mut self, entry: Entry, started_by: Nanos) -> Vec<Arc<Fault>> {
         let mut low = entry.0;
         let mut high = entry.0 + 1;
         // Grow the range to a fixed point: a large folio's range can tie neighbours in.
         loop {
-            let hanging = self.flights.range((low.saturating_sub(self.reach()), 0, 0)..(high, 0, 0));
+            let hanging = self.faults.range((low.saturating_sub(self.reach()), 0, 0)..(high, 0, 0));
             let (mut new_low, mut new_high) = (low, high);
-            for ((base, ..), flight) in hanging.filter(|((_, begin, _), _)| *begin <= begun_by) {
-                let end = base + u64::from(flight.nr);
+            for ((base, ..), fault) in hanging.filter(|((_, start, _), _)| *start <= started_by) {
+                let end = base + u64::from(fault.nr);
                 if end > low {
                     new_low = new_low.min(*base);
                     new_high = new_high.max(end);
@@ -96,58 +96,58 @@ impl Overlaps {
             (low, high) = (new_low, new_high);
         }
         let hanging = (low, 0, 0)..(high, 0, 0);
-        let taken: Vec<Arc<Flight>> =
-            self.flights.extract_if(hanging, |(_, begin, _), _| *begin <= begun_by).map(|(_, flight)| flight).collect();
-        self.wide -= taken.iter().filter(|flight| flight.nr > 1).count();
+        let taken: Vec<Arc<Fault>> =
+            self.faults.extract_if(hanging, |(_, start, _), _| *start <= started_by).map(|(_, fault)| fault).collect();
+        self.wide -= taken.iter().filter(|fault| fault.nr > 1).count();
         taken
     }
 
-    /// The flights held that conflict with this one and were under way at the same time, itself left out.
-    pub fn beside<'a>(&'a self, flight: &'a Flight) -> impl Iterator<Item = &'a Flight> {
-        let low = flight.base.0.saturating_sub(self.reach());
-        let high = flight.base.0 + u64::from(flight.nr);
-        let near = self.flights.range((low, 0, 0)..(high, 0, 0)).map(|(_, other)| &**other);
-        near.filter(|other| other.conflicts(flight) && other.begin < flight.end && flight.begin < other.end)
-            .filter(|other| (other.task.tid, other.begin) != (flight.task.tid, flight.begin))
+    /// The faults held that conflict with this one and were in progress at the same time, itself left out.
+    pub fn beside<'a>(&'a self, fault: &'a Fault) -> impl Iterator<Item = &'a Fault> {
+        let low = fault.base.0.saturating_sub(self.reach());
+        let high = fault.base.0 + u64::from(fault.nr);
+        let near = self.faults.range((low, 0, 0)..(high, 0, 0)).map(|(_, other)| &**other);
+        near.filter(|other| other.conflicts(fault) && other.start < fault.end && fault.start < other.end)
+            .filter(|other| (other.task.tid, other.start) != (fault.task.tid, fault.start))
     }
 
-    /// Takes out all flights, in groups that hang together.
-    pub fn take_all(&mut self) -> Vec<Vec<Arc<Flight>>> {
+    /// Takes out all faults, in groups that hang together.
+    pub fn take_all(&mut self) -> Vec<Vec<Arc<Fault>>> {
         let mut groups = Vec::new();
-        while let Some(flight) = self.flights.values().next() {
-            let base = flight.base;
+        while let Some(fault) = self.faults.values().next() {
+            let base = fault.base;
             groups.push(self.take(base, Nanos::MAX));
         }
         groups
     }
 }
 
-/// The overlaps among flights that hang together. Pure.
-pub fn overlaps(flights: &[impl Borrow<Flight>]) -> Vec<Overlap> {
-    let mut order: Vec<&Flight> = flights.iter().map(Borrow::borrow).collect();
-    order.sort_by_key(|flight| (flight.begin, flight.task.tid));
+/// The overlaps among faults that hang together. Pure.
+pub fn overlaps(faults: &[impl Borrow<Fault>]) -> Vec<Overlap> {
+    let mut order: Vec<&Fault> = faults.iter().map(Borrow::borrow).collect();
+    order.sort_by_key(|fault| (fault.start, fault.task.tid));
     let mut spans = Vec::new();
-    let mut open: Vec<&Flight> = Vec::new();
+    let mut open: Vec<&Fault> = Vec::new();
     let mut span: Option<Span<'_>> = None;
-    for flight in order {
-        close_until(flight.begin, &mut open, &mut span, &mut spans);
-        open.push(flight);
-        let depth = open.iter().filter(|other| other.conflicts(flight)).count();
+    for fault in order {
+        close_until(fault.start, &mut open, &mut span, &mut spans);
+        open.push(fault);
+        let depth = open.iter().filter(|other| other.conflicts(fault)).count();
         if depth > 1 {
-            span.get_or_insert_with(|| Span::new(flight.begin)).join(&open, flight, depth);
+            span.get_or_insert_with(|| Span::new(fault.start)).join(&open, fault, depth);
         }
     }
     close_until(Nanos::MAX, &mut open, &mut span, &mut spans);
     spans
 }
 
-/// Ends, in order of time, the open flights that end by `now`, and the span with the last pair of them.
-fn close_until<'a>(now: Nanos, open: &mut Vec<&'a Flight>, span: &mut Option<Span<'a>>, spans: &mut Vec<Overlap>) {
+/// Ends, in order of time, the faults in progress that end by `now`, and the span with the last pair of them.
+fn close_until<'a>(now: Nanos, open: &mut Vec<&'a Fault>, span: &mut Option<Span<'a>>, spans: &mut Vec<Overlap>) {
     loop {
-        let Some(next) = open.iter().enumerate().min_by_key(|(_, flight)| flight.end).map(|(index, _)| index) else {
+        let Some(next) = open.iter().enumerate().min_by_key(|(_, fault)| fault.end).map(|(index, _)| index) else {
             return;
         };
-        if open.get(next).is_none_or(|flight| flight.end > now) {
+        if open.get(next).is_none_or(|fault| fault.end > now) {
             return;
         }
         let ended = open.swap_remove(next);
@@ -157,8 +157,8 @@ fn close_until<'a>(now: Nanos, open: &mut Vec<&'a Flight>, span: &mut Option<Spa
     }
 }
 
-/// Whether any two of the flights conflict.
-fn any_conflict(open: &[&Flight]) -> bool {
+/// Whether any two of the faults conflict.
+fn any_conflict(open: &[&Fault]) -> bool {
     match open {
         [] | [_] => false,
         // The common case first: all on one range.
@@ -175,7 +175,7 @@ struct Span<'a> {
     depth: usize,
     low: u64,
     high: u64,
-    members: Vec<&'a Flight>,
+    members: Vec<&'a Fault>,
 }
 
 impl<'a> Span<'a> {
@@ -183,10 +183,10 @@ impl<'a> Span<'a> {
         Self { from, depth: 0, low: u64::MAX, high: 0, members: Vec::new() }
     }
 
-    /// A flight begins that conflicts with some of the open ones.
-    fn join(&mut self, open: &[&'a Flight], flight: &'a Flight, depth: usize) {
+    /// A fault starts that conflicts with some of the open ones.
+    fn join(&mut self, open: &[&'a Fault], fault: &'a Fault, depth: usize) {
         self.depth = self.depth.max(depth);
-        for member in open.iter().filter(|other| other.conflicts(flight)) {
+        for member in open.iter().filter(|other| other.conflicts(fault)) {
             self.low = self.low.min(member.base.0);
             self.high = self.high.max(member.base.0 + u64::from(member.nr));
             if !self.members.iter().any(|known| std::ptr::eq(*known, *member)) {
@@ -196,7 +196,7 @@ impl<'a> Span<'a> {
     }
 
     fn end(self, to: Nanos) -> Overlap {
-        let mut spaces: Vec<u64> = self.members.iter().map(|flight| flight.mm).collect();
+        let mut spaces: Vec<u64> = self.members.iter().map(|fault| fault.mm).collect();
         spaces.sort_unstable();
         spaces.dedup();
         Overlap {
@@ -205,7 +205,7 @@ impl<'a> Span<'a> {
             from_ns: self.from,
             to_ns: to,
             depth: u32::try_from(self.depth).unwrap_or(u32::MAX),
-            tasks: self.members.iter().take(TASKS_LISTED).map(|flight| flight.task.clone()).collect(),
+            tasks: self.members.iter().take(TASKS_LISTED).map(|fault| fault.task.clone()).collect(),
             spaces: u32::try_from(spaces.len()).unwrap_or(u32::MAX),
         }
     }
@@ -215,36 +215,36 @@ impl<'a> Span<'a> {
 mod tests {
     use super::*;
 
-    fn flight(tid: u32, base: u64, nr: u32, begin: Nanos, end: Nanos) -> Flight {
+    fn fault(tid: u32, base: u64, nr: u32, start: Nanos, end: Nanos) -> Fault {
         let task = Task { tid, pid: 1, comm: format!("t{tid}").into() };
-        Flight { entry: Entry(base), base: Entry(base), nr, task, begin, end, ..Flight::default() }
+        Fault { entry: Entry(base), base: Entry(base), nr, task, start, end, ..Fault::default() }
     }
 
-    fn told(flights: &[impl Borrow<Flight>]) -> Vec<(Nanos, Nanos, u32, usize)> {
-        overlaps(flights).iter().map(|o| (o.from_ns, o.to_ns, o.depth, o.tasks.len())).collect()
+    fn told(faults: &[impl Borrow<Fault>]) -> Vec<(Nanos, Nanos, u32, usize)> {
+        overlaps(faults).iter().map(|o| (o.from_ns, o.to_ns, o.depth, o.tasks.len())).collect()
     }
 
     #[test]
-    fn one_flight_after_another_is_no_overlap() {
-        assert_eq!(told(&[flight(1, 5, 1, 0, 10), flight(2, 5, 1, 10, 20)]), []);
+    fn one_fault_after_another_is_no_overlap() {
+        assert_eq!(told(&[fault(1, 5, 1, 0, 10), fault(2, 5, 1, 10, 20)]), []);
     }
 
     #[test]
     fn depth_and_duration() {
-        let flights = [flight(1, 5, 1, 0, 30), flight(2, 5, 1, 10, 40), flight(3, 5, 1, 20, 25)];
-        assert_eq!(told(&flights), [(10, 30, 3, 3)]);
+        let faults = [fault(1, 5, 1, 0, 30), fault(2, 5, 1, 10, 40), fault(3, 5, 1, 20, 25)];
+        assert_eq!(told(&faults), [(10, 30, 3, 3)]);
     }
 
     #[test]
-    fn two_spans_under_one_long_flight() {
-        let flights = [flight(1, 5, 1, 0, 100), flight(2, 5, 1, 10, 20), flight(3, 5, 1, 50, 60)];
-        assert_eq!(told(&flights), [(10, 20, 2, 2), (50, 60, 2, 2)]);
+    fn two_spans_under_one_long_fault() {
+        let faults = [fault(1, 5, 1, 0, 100), fault(2, 5, 1, 10, 20), fault(3, 5, 1, 50, 60)];
+        assert_eq!(told(&faults), [(10, 20, 2, 2), (50, 60, 2, 2)]);
     }
 
     #[test]
     fn ranges_conflict_when_they_intersect_and_not_by_key() {
         let mut overlaps_of = Overlaps::default();
-        for f in [flight(1, 0, 16, 0, 30), flight(2, 5, 1, 10, 40), flight(3, 16, 1, 0, 40)] {
+        for f in [fault(1, 0, 16, 0, 30), fault(2, 5, 1, 10, 40), fault(3, 16, 1, 0, 40)] {
             overlaps_of.insert(Arc::new(f));
         }
         let group = overlaps_of.take(Entry(5), 100);

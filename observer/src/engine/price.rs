@@ -24,7 +24,7 @@ pub struct Price {
     pub longest_ns: Nanos,
     /// Of `waited_ns`: in the kernel after a try had failed, nanoseconds. Asleep, where this kernel sleeps.
     pub slept_ns: Nanos,
-    /// Of `waited_ns`: from the return of a flight that had failed to the next try, nanoseconds. On a CPU, or waiting for one.
+    /// Of `waited_ns`: from the return of a fault that had failed to the next try, nanoseconds. On a CPU, or waiting for one.
     pub retrying_ns: Nanos,
     /// Tries that failed.
     pub retries: u64,

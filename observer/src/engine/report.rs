@@ -3,7 +3,7 @@
 use super::{
     overlap::Overlap,
     price::Prices,
-    totals::{Durations, EngineLosses, EntryTable, VerdictCounts},
+    totals::{Durations, EngineDropped, EntryTable, VerdictCounts},
     verdict::Finding,
     wait::Wait,
 };
@@ -13,7 +13,7 @@ use super::{
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Held {
     pub events: usize,
-    pub flights: usize,
+    pub faults: usize,
     pub changes: usize,
     pub drains: usize,
     pub waits: usize,
@@ -53,5 +53,5 @@ pub struct Report {
     /// What waits cost, added up.
     pub prices: Prices,
     /// What the engine knows that it did not see.
-    pub losses: EngineLosses,
+    pub dropped: EngineDropped,
 }

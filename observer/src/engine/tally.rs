@@ -1,12 +1,12 @@
-//! What the dashboard shows of a run and can start anew: distributions, the newest findings, and who took part
+//! What the dashboard shows of a run and can start again: distributions, the newest findings, and who took part
 //! in contention, by entry, process, command and control group. Only there where it is asked for: the summary of a run
-//! needs none of it, and it costs a few look-ups for each contended flight.
+//! needs none of it, and it costs a few look-ups for each contended fault.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
 
 use super::{
-    event::{Entry, Flight, Nanos, Task},
+    event::{Entry, Fault, Nanos, Task},
     overlap::Overlap,
     totals::Durations,
     verdict::{Finding, Verdict},
@@ -146,7 +146,7 @@ impl Tally {
         self.not_listed
     }
 
-    /// Starts anew. Findings keep their numbers.
+    /// Starts again. Findings keep their numbers.
     pub fn clear(&mut self) {
         *self = Self { revision: self.revision + 1, found: self.found, ..Self::default() };
     }
@@ -155,18 +155,18 @@ impl Tally {
         self.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
     }
 
-    /// An overlap, and the flights that hang together with it.
-    pub(super) fn overlap(&mut self, overlap: &Overlap, group: &[impl Borrow<Flight>]) {
+    /// An overlap, and the faults that hang together with it.
+    pub(super) fn overlap(&mut self, overlap: &Overlap, group: &[impl Borrow<Fault>]) {
         self.revision += 1;
         self.overlap_times.add(overlap.duration());
-        let mut parties: Vec<(Party, &Flight)> = Vec::new();
-        for flight in group.iter().map(Borrow::borrow).filter(|flight| takes_part(flight, overlap)) {
-            if let Some(entry) = self.entry(overlap.entry, &flight.task) {
-                entry.by(&flight.task);
+        let mut parties: Vec<(Party, &Fault)> = Vec::new();
+        for fault in group.iter().map(Borrow::borrow).filter(|fault| takes_part(fault, overlap)) {
+            if let Some(entry) = self.entry(overlap.entry, &fault.task) {
+                entry.by(&fault.task);
             }
-            parties.extend(parties_of(&flight.task, flight.cgroup).map(|party| (party, flight)));
+            parties.extend(parties_of(&fault.task, fault.cgroup).map(|party| (party, fault)));
         }
-        if let Some(first) = parties.first().map(|(_, flight)| *flight)
+        if let Some(first) = parties.first().map(|(_, fault)| *fault)
             && let Some(entry) = self.entry(overlap.entry, &first.task)
         {
             entry.overlap(overlap);
@@ -174,10 +174,10 @@ impl Tally {
         // A party counts once for an overlap, however many of its tasks are in it.
         parties.sort_by(|(a, _), (b, _)| a.cmp(b));
         parties.dedup_by(|(a, _), (b, _)| a == b);
-        for (party, flight) in parties {
-            if let Some(contention) = self.party(party, &flight.task) {
-                contention.by(&flight.task);
-                contention.cgroup = flight.cgroup;
+        for (party, fault) in parties {
+            if let Some(contention) = self.party(party, &fault.task) {
+                contention.by(&fault.task);
+                contention.cgroup = fault.cgroup;
                 contention.overlap(overlap);
             }
         }
@@ -247,11 +247,11 @@ fn row<'a, K: std::hash::Hash + Eq>(
     Some(rows.entry(key).or_insert_with(|| Contention::new(task)))
 }
 
-/// Whether a flight is one of those that overlap here.
-fn takes_part(flight: &Flight, overlap: &Overlap) -> bool {
-    let ranges = flight.base.0 < overlap.entry.0 + u64::from(overlap.nr)
-        && overlap.entry.0 < flight.base.0 + u64::from(flight.nr.max(1));
-    ranges && flight.begin < overlap.to_ns && overlap.from_ns < flight.end
+/// Whether a fault is one of those that overlap here.
+fn takes_part(fault: &Fault, overlap: &Overlap) -> bool {
+    let ranges = fault.base.0 < overlap.entry.0 + u64::from(overlap.nr)
+        && overlap.entry.0 < fault.base.0 + u64::from(fault.nr.max(1));
+    ranges && fault.start < overlap.to_ns && overlap.from_ns < fault.end
 }
 
 /// The groups that a task belongs to. Control group 0 is none.
@@ -275,9 +275,9 @@ mod tests {
         Task { tid, pid, comm: comm.into() }
     }
 
-    fn flight(task: Task, begin: Nanos, end: Nanos) -> Flight {
+    fn fault(task: Task, start: Nanos, end: Nanos) -> Fault {
         let entry = Entry::new(0, 5);
-        Flight { entry, base: entry, nr: 1, task, cgroup: 77, begin, end, ..Flight::default() }
+        Fault { entry, base: entry, nr: 1, task, cgroup: 77, start, end, ..Fault::default() }
     }
 
     fn overlap(from_ns: Nanos, to_ns: Nanos) -> Overlap {
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_party_counts_once_for_an_overlap_and_only_if_it_was_in_it() {
-        let group = [flight(task(1, 1, "a"), 0, 30), flight(task(2, 1, "a"), 10, 40), flight(task(3, 3, "b"), 50, 60)];
+        let group = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 1, "a"), 10, 40), fault(task(3, 3, "b"), 50, 60)];
         let mut tally = Tally::default();
         tally.overlap(&overlap(10, 30), &group);
         let times = |party| tally.parties().get(&party).map(|row| (row.times, row.total_ns, row.deepest));
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_wait_goes_to_the_groups_of_its_process() {
         let mut tally = Tally::default();
-        let group = [flight(task(1, 1, "a"), 0, 30), flight(task(2, 2, "b"), 10, 40)];
+        let group = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 2, "b"), 10, 40)];
         tally.overlap(&overlap(10, 30), &group);
         tally.wait(&Wait {
             kind: WaitKind::Pin,
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn cleared_it_is_empty_and_numbers_go_on() {
         let mut tally = Tally::default();
-        tally.overlap(&overlap(1, 2), &[flight(task(1, 1, "a"), 0, 9)]);
+        tally.overlap(&overlap(1, 2), &[fault(task(1, 1, "a"), 0, 9)]);
         let before = tally.revision;
         tally.clear();
         assert!(tally.entries().is_empty() && tally.parties().is_empty());

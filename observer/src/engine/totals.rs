@@ -21,7 +21,7 @@ pub struct VerdictCounts {
     pub pin_wait: u64,
     /// Readers whose entry was freed under them, and no more.
     pub window: u64,
-    /// Readers whose entry was freed and handed out again, and that did not install.
+    /// Readers whose entry was freed and reallocated, and that did not install.
     pub reuse: u64,
     /// Readers that installed a stale page.
     pub stale_install: u64,
@@ -41,16 +41,16 @@ impl VerdictCounts {
     }
 }
 
-/// What the engine knows that it did not see. Part of the losses that are shown.
+/// What the engine knows that it did not see. Part of the dropped that are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct EngineLosses {
+pub struct EngineDropped {
     /// Events that arrived too late to be put in order.
     pub late_events: u64,
     /// Readers under which more happened than arrived.
     pub incomplete_readers: u64,
-    /// Flights opened whose end never came.
-    pub flights_without_end: u64,
-    /// Flights dropped from the search for overlaps because an entry never came to rest.
+    /// Faults opened whose end never came.
+    pub faults_without_end: u64,
+    /// Faults dropped from the search for overlaps because an entry never came to rest.
     pub overlaps_cut: u64,
     /// Entries left out of the table because it was full.
     pub entries_not_listed: u64,
@@ -148,18 +148,18 @@ pub struct EntryTable {
 /// Entries kept at most.
 const ENTRIES: usize = 65_536;
 
-impl EngineLosses {
+impl EngineDropped {
     /// All of them together.
     pub fn total(&self) -> u64 {
         let Self {
             late_events,
             incomplete_readers,
-            flights_without_end,
+            faults_without_end,
             overlaps_cut,
             entries_not_listed,
             findings_not_listed,
         } = *self;
-        late_events + incomplete_readers + flights_without_end + overlaps_cut + entries_not_listed + findings_not_listed
+        late_events + incomplete_readers + faults_without_end + overlaps_cut + entries_not_listed + findings_not_listed
     }
 }
 

@@ -2,21 +2,21 @@
 
 use serde::Serialize;
 
-use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Path, Pin, Seen, Task};
+use super::event::{Change, ChangeKind, Entry, Fault, Nanos, Path, Pin, Seen, Task};
 
 /// How bad it was: each rung includes the ones below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Two flights on one entry at once.
+    /// Two faults on one entry at once.
     Overlap,
-    /// A flight found its page locked and waited.
+    /// A fault found its page locked and waited.
     LockWait,
-    /// A flight lost the pin and waited.
+    /// A fault lost the pin and waited.
     PinWait,
     /// The entry was freed under a reader.
     Window,
-    /// Freed and handed out again under a reader.
+    /// Freed and reallocated under a reader.
     Reuse,
     /// That reader then installed its page: the ABA happened.
     StaleInstall,
@@ -38,31 +38,31 @@ impl Verdict {
 
 /// Who did something to the entry, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Deed {
+pub struct Action {
     /// When.
     pub at_ns: Nanos,
     /// Who.
     pub by: Task,
 }
 
-impl From<&Change> for Deed {
+impl From<&Change> for Action {
     fn from(change: &Change) -> Self {
         Self { at_ns: change.at, by: change.by.clone() }
     }
 }
 
-/// Other flights listed with a finding at most.
+/// Other faults listed with a finding at most.
 pub const OTHERS_LISTED: usize = 8;
 
-/// A flight of another task on the same entry while the reader was under way: for the picture, not for the verdict.
+/// A fault of another task on the same entry while the reader was in progress: for the picture, not for the verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OtherFlight {
+pub struct OtherFault {
     /// Who.
     pub task: Task,
-    /// When it began.
-    pub begin_ns: Nanos,
-    /// When its read began.
-    pub read_begin_ns: Option<Nanos>,
+    /// When it started.
+    pub start_ns: Nanos,
+    /// When its read started.
+    pub read_start_ns: Option<Nanos>,
     /// When its read came back.
     pub read_end_ns: Option<Nanos>,
     /// When it freed the entry itself.
@@ -77,18 +77,18 @@ pub struct OtherFlight {
     pub installed: bool,
 }
 
-impl From<&Flight> for OtherFlight {
-    fn from(flight: &Flight) -> Self {
+impl From<&Fault> for OtherFault {
+    fn from(fault: &Fault) -> Self {
         Self {
-            task: flight.task.clone(),
-            begin_ns: flight.begin,
-            read_begin_ns: flight.read_begin,
-            read_end_ns: flight.read_end,
-            freed_ns: flight.freed,
-            end_ns: flight.end,
-            path: flight.path,
-            pin: flight.pin,
-            installed: flight.installed,
+            task: fault.task.clone(),
+            start_ns: fault.start,
+            read_start_ns: fault.read_start,
+            read_end_ns: fault.read_end,
+            freed_ns: fault.freed,
+            end_ns: fault.end,
+            path: fault.path,
+            pin: fault.pin,
+            installed: fault.installed,
         }
     }
 }
@@ -108,32 +108,32 @@ pub struct Finding {
     pub mm: u64,
     /// Its control group id.
     pub cgroup: u64,
-    /// When its flight began.
-    pub begin_ns: Nanos,
-    /// When its read began.
-    pub read_begin_ns: Nanos,
+    /// When its fault started.
+    pub start_ns: Nanos,
+    /// When its read started.
+    pub read_start_ns: Nanos,
     /// When its read came back, where a hook tells.
     pub read_end_ns: Option<Nanos>,
     /// The first free under the read. Missing when the entry was freed as part of a whole cluster.
-    pub freed: Option<Deed>,
-    /// The last hand-out under the read.
-    pub handed_out: Option<Deed>,
+    pub freed: Option<Action>,
+    /// The last allocation under the read.
+    pub allocated: Option<Action>,
     /// The last write to the entry under the read.
-    pub written: Option<Deed>,
-    /// When the flight returned, its page installed or not.
+    pub written: Option<Action>,
+    /// When the fault returned, its page installed or not.
     pub end_ns: Nanos,
     /// Whether it installed its page.
     pub installed: bool,
     /// Content changes of the entry under the read.
     pub changes: u32,
-    /// Whether the read began while the page was being written to the entry: then it holds either the old content or the
+    /// Whether the read started while the page was being written to the entry: then it holds either the old content or the
     /// new one, and only the reader's luck decided which.
     pub read_during_write: bool,
-    /// Whether the read had come back before the entry was handed out again: then it holds the old content for certain.
+    /// Whether the read had come back before the entry was reallocated: then it holds the old content for certain.
     pub read_before_change: bool,
-    /// Other flights that overlap the reader's, in order of their begin, at most [`OTHERS_LISTED`]. [`judge`] knows none:
+    /// Other faults that overlap the reader's, in order of their start, at most [`OTHERS_LISTED`]. [`judge`] knows none:
     /// the engine adds those that it still holds.
-    pub others: Vec<OtherFlight>,
+    pub others: Vec<OtherFault>,
 }
 
 /// What was found on one reader.
@@ -148,60 +148,60 @@ pub enum Judgement {
     Incomplete(Option<Box<Finding>>),
 }
 
-/// Judges a flight that has ended by the changes of its slot, each of them once. Pure; their order does not matter.
-pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Judgement {
-    let Some(read_begin) = flight.read_begin.filter(|_| flight.may_be_overtaken()) else { return Judgement::Clear };
+/// Judges a fault that has ended by the changes of its slot, each of them once. Pure; their order does not matter.
+pub fn judge<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Judgement {
+    let Some(read_start) = fault.read_start.filter(|_| fault.may_be_overtaken()) else { return Judgement::Clear };
     let under = |kinds: &'static [ChangeKind]| {
         changes
             .clone()
-            .filter(move |change| kinds.contains(&change.kind) && seen(flight, change.kind).contains(change.seq))
+            .filter(move |change| kinds.contains(&change.kind) && seen(fault, change.kind).contains(change.seq))
     };
-    let own = |change: &&Change| change.entry == flight.entry;
-    let others = |change: &&Change| own(change) && change.by.tid != flight.task.tid;
+    let own = |change: &&Change| change.entry == fault.entry;
+    let others = |change: &&Change| own(change) && change.by.tid != fault.task.tid;
     let changed = under(CONTENT).filter(own);
-    let transit = in_transit(flight, changes);
+    let transit = in_transit(fault, changes);
     let freed = under(&[ChangeKind::Freed]).find(others);
     let verdict = match (freed.is_some(), changed.clone().next().is_some() || transit.is_certain()) {
-        (_, true) if flight.installed => Some(Verdict::StaleInstall),
+        (_, true) if fault.installed => Some(Verdict::StaleInstall),
         (_, true) => Some(Verdict::Reuse),
         (true, false) => Some(Verdict::Window),
         (false, false) => None,
     };
     let finding = verdict.map(|verdict| {
         // What led to a read in transit happened before the read.
-        let since_begin =
-            |kind| changes.clone().filter(own).filter(move |change| change.kind == kind && change.at >= flight.begin);
+        let since_start =
+            |kind| changes.clone().filter(own).filter(move |change| change.kind == kind && change.at >= fault.start);
         let last = |kind, kinds| {
-            let before = since_begin(kind).max_by_key(|change| change.at).filter(|_| transit.is_certain());
-            under(kinds).filter(own).max_by_key(|change| change.at).or(before).map(Deed::from)
+            let before = since_start(kind).max_by_key(|change| change.at).filter(|_| transit.is_certain());
+            under(kinds).filter(own).max_by_key(|change| change.at).or(before).map(Action::from)
         };
         let first_change = changed.clone().map(|change| change.at).min();
-        let freed_before = since_begin(ChangeKind::Freed).filter(others).filter(|_| transit.is_certain()).last();
+        let freed_before = since_start(ChangeKind::Freed).filter(others).filter(|_| transit.is_certain()).last();
         Box::new(Finding {
             verdict,
-            entry: flight.entry,
-            reader: flight.task.clone(),
-            address: flight.address,
-            mm: flight.mm,
-            cgroup: flight.cgroup,
-            begin_ns: flight.begin,
-            read_begin_ns: read_begin,
-            read_end_ns: flight.read_end,
-            freed: freed.or(freed_before).map(Deed::from),
-            handed_out: last(ChangeKind::HandedOut, &[ChangeKind::HandedOut]),
-            written: last(ChangeKind::WriteBegun, &[ChangeKind::WriteBegun, ChangeKind::Written]),
-            end_ns: flight.end,
-            installed: flight.installed,
+            entry: fault.entry,
+            reader: fault.task.clone(),
+            address: fault.address,
+            mm: fault.mm,
+            cgroup: fault.cgroup,
+            start_ns: fault.start,
+            read_start_ns: read_start,
+            read_end_ns: fault.read_end,
+            freed: freed.or(freed_before).map(Action::from),
+            allocated: last(ChangeKind::Allocated, &[ChangeKind::Allocated]),
+            written: last(ChangeKind::WriteStarted, &[ChangeKind::WriteStarted, ChangeKind::Written]),
+            end_ns: fault.end,
+            installed: fault.installed,
             changes: u32::try_from(changed.count()).unwrap_or(u32::MAX),
             read_during_write: transit == InTransit::BeingWritten,
             read_before_change: transit != InTransit::BeingWritten
-                && first_change.zip(flight.read_end).is_some_and(|(change, end)| end <= change),
+                && first_change.zip(fault.read_end).is_some_and(|(change, end)| end <= change),
             others: Vec::new(),
         })
     });
     // Every change of the slot, of whatever entry, has a number of its own: a gap is an event that did not arrive.
-    let gap = under(CONTENT).count() < flight.changes.len() as usize
-        || under(&[ChangeKind::Freed]).count() < flight.frees.len() as usize;
+    let gap = under(CONTENT).count() < fault.changes.len() as usize
+        || under(&[ChangeKind::Freed]).count() < fault.frees.len() as usize;
     if gap || transit == InTransit::Unknown {
         return Judgement::Incomplete(finding);
     }
@@ -209,27 +209,27 @@ pub fn judge<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + 
 }
 
 /// Changes of what an entry holds, which share one sequence.
-const CONTENT: &[ChangeKind] = &[ChangeKind::HandedOut, ChangeKind::WriteBegun, ChangeKind::Written];
+const CONTENT: &[ChangeKind] = &[ChangeKind::Allocated, ChangeKind::WriteStarted, ChangeKind::Written];
 
-/// The numbers that a flight saw of the sequence that such changes are in.
-const fn seen(flight: &Flight, kind: ChangeKind) -> Seen {
+/// The numbers that a fault saw of the sequence that such changes are in.
+const fn seen(fault: &Fault, kind: ChangeKind) -> Seen {
     match kind {
-        ChangeKind::Freed => flight.frees,
-        ChangeKind::HandedOut | ChangeKind::WriteBegun | ChangeKind::Written => flight.changes,
+        ChangeKind::Freed => fault.frees,
+        ChangeKind::Allocated | ChangeKind::WriteStarted | ChangeKind::Written => fault.changes,
     }
 }
 
-/// Whether the flight's entry was on its way to the device when its read began.
+/// Whether the fault's entry was on its way to the device when its read started.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum InTransit {
     /// No.
     No,
-    /// Handed out, and its write had not begun: the device holds what was there before, or nothing.
+    /// Handed out, and its write had not started: the device holds what was there before, or nothing.
     Unwritten,
     /// Being written. Seen on 5.10: a task misses the page in the swap cache while it is still mapped, is held up, and
-    /// reads the slot between the begin of the write and the moment that zram has taken it in: it gets a page of zeroes.
+    /// reads the slot between the start of the write and the moment that zram has taken it in: it gets a page of zeroes.
     BeingWritten,
-    /// It had been handed out or its write had begun, and not all that followed has arrived.
+    /// It had been allocated or its write had started, and not all that followed has arrived.
     Unknown,
 }
 
@@ -239,21 +239,21 @@ impl InTransit {
     }
 }
 
-/// Looks for a hand-out or a write that had begun after the flight did and that had not come to its end when its read
-/// began: the PTE check does not notice once the entry is back in the PTE. (One that began before the flight would have
+/// Looks for an allocation or a write that had started after the fault did and that had not come to its end when its read
+/// started: the PTE check does not notice once the entry is back in the PTE. (One that started before the fault would have
 /// shown the page in the swap cache.)
-fn in_transit<'a>(flight: &Flight, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> InTransit {
+fn in_transit<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> InTransit {
     /// More than this back is ahead: numbers wrap.
     const HALF: u32 = u32::MAX / 2;
-    let back = |change: &Change| flight.changes.at_read.wrapping_sub(change.seq);
+    let back = |change: &Change| fault.changes.at_read.wrapping_sub(change.seq);
     let before = changes.clone().filter(|change| CONTENT.contains(&change.kind) && back(change) <= HALF);
-    let own = before.clone().filter(|change| change.entry == flight.entry);
-    let Some(last) = own.min_by_key(|change| back(change)).filter(|last| last.at >= flight.begin) else {
+    let own = before.clone().filter(|change| change.entry == fault.entry);
+    let Some(last) = own.min_by_key(|change| back(change)).filter(|last| last.at >= fault.start) else {
         return InTransit::No;
     };
     let state = match last.kind {
-        ChangeKind::HandedOut => InTransit::Unwritten,
-        ChangeKind::WriteBegun => InTransit::BeingWritten,
+        ChangeKind::Allocated => InTransit::Unwritten,
+        ChangeKind::WriteStarted => InTransit::BeingWritten,
         ChangeKind::Freed | ChangeKind::Written => return InTransit::No,
     };
     // What is missing may be the write: only an unbroken row of numbers up to the read proves that there was none.

@@ -1,4 +1,4 @@
-//! What a flight pays that finds its page taken: by another's pin, or by whoever holds the page's lock. One wait per
+//! What a fault pays that finds its page taken: by another's pin, or by whoever holds the page's lock. One wait per
 //! task, page and kind, over all its refaults. See `docs/decisions/waits.md`.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::event::{Change, ChangeKind, Entry, Flight, Nanos, Path, PinResult, Task};
+use super::event::{Change, ChangeKind, Entry, Fault, Nanos, Path, PinResult, Task};
 use super::hash::NumberMap;
 use super::verdict::Verdict;
 
@@ -135,7 +135,7 @@ pub struct Waits {
     open: NumberMap<u64, Open>,
     /// The entries that they are about.
     open_on: BTreeSet<(Entry, u64)>,
-    /// Over, but who held the pin or the lock may still have to be told: the holder's flight ends later. And whether that
+    /// Over, but who held the pin or the lock may still have to be told: the holder's fault ends later. And whether that
     /// can be told.
     over: BTreeMap<(Entry, Nanos, u64), (Wait, bool)>,
 }
@@ -145,91 +145,91 @@ fn key(tid: u32, kind: WaitKind) -> u64 {
     u64::from(tid) << 1 | kind as u64
 }
 
-/// A wait under way.
+/// A wait in progress.
 #[derive(Debug)]
 struct Open {
     wait: Wait,
     mm: u64,
-    /// The slot's content changes at the end of the last flight. If more have come by the next flight, the page has been
-    /// in memory and out again in between: that flight is another story, even on the same page and entry.
+    /// The slot's content changes at the end of the last fault. If more have come by the next fault, the page has been
+    /// in memory and out again in between: that fault is another story, even on the same page and entry.
     changes: u32,
-    /// The entry was handed out again before the last flight had even returned: no flight goes on with this wait.
+    /// The entry was reallocated before the last fault had even returned: no fault goes on with this wait.
     over: bool,
     /// Whether a holder may be named.
     named: bool,
 }
 
 impl Open {
-    /// Whether a flight is the refault that this wait goes on with.
-    fn goes_on_with(&self, flight: &Flight, around: Around) -> bool {
+    /// Whether a fault is the refault that this wait goes on with.
+    fn goes_on_with(&self, fault: &Fault, around: Around) -> bool {
         !self.over
-            && self.mm == flight.mm
-            && self.wait.address >> 12 == flight.address >> 12
-            && self.wait.entry == flight.base
-            && self.changes == around.changes_at_begin
-            && flight.begin <= self.wait.to_ns + REFAULT_WITHIN
+            && self.mm == fault.mm
+            && self.wait.address >> 12 == fault.address >> 12
+            && self.wait.entry == fault.base
+            && self.changes == around.changes_at_start
+            && fault.start <= self.wait.to_ns + REFAULT_WITHIN
     }
 }
 
-/// What the slot's changes tell about a flight's place in a wait.
+/// What the slot's changes tell about a fault's place in a wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around {
-    /// The slot's content changes when the flight began. The flight itself tells those at its read only.
-    changes_at_begin: u32,
-    /// The entry was handed out again under the flight: the page that it came for has been in memory meanwhile.
+    /// The slot's content changes when the fault started. The fault itself tells those at its read only.
+    changes_at_start: u32,
+    /// The entry was reallocated under the fault: the page that it came for has been in memory meanwhile.
     over: bool,
-    /// That was before the flight found a page locked: which may be the page of the entry's last life.
+    /// That was before the fault found a page locked: which may be the page of the entry's last life.
     over_before_lock: bool,
 }
 
 impl Around {
-    /// From the changes of the flight's slot. While the flight was open every change was told; one that was lost can only
+    /// From the changes of the fault's slot. While the fault was open every change was told; one that was lost can only
     /// cut a wait in two.
-    pub fn of<'a>(flight: &Flight, changes: Option<impl IntoIterator<Item = &'a Change>>) -> Self {
-        let at_read = flight.changes.at_read;
-        let mut around = Self { changes_at_begin: at_read, ..Self::default() };
+    pub fn of<'a>(fault: &Fault, changes: Option<impl IntoIterator<Item = &'a Change>>) -> Self {
+        let at_read = fault.changes.at_read;
+        let mut around = Self { changes_at_start: at_read, ..Self::default() };
         for change in changes.into_iter().flatten().filter(|change| change.kind != ChangeKind::Freed) {
             let before_read = at_read.wrapping_sub(change.seq) < u32::MAX / 2;
-            around.changes_at_begin =
-                around.changes_at_begin.wrapping_sub(u32::from(before_read && change.at >= flight.begin));
-            let over = change.kind == ChangeKind::HandedOut
-                && change.entry == flight.entry
-                && (flight.begin..=flight.end).contains(&change.at);
+            around.changes_at_start =
+                around.changes_at_start.wrapping_sub(u32::from(before_read && change.at >= fault.start));
+            let over = change.kind == ChangeKind::Allocated
+                && change.entry == fault.entry
+                && (fault.start..=fault.end).contains(&change.at);
             around.over |= over;
-            around.over_before_lock |= over && flight.lock.is_some_and(|lock| change.at <= lock.tried);
+            around.over_before_lock |= over && fault.lock.is_some_and(|lock| change.at <= lock.tried);
         }
         around
     }
 }
 
-/// A try of a flight that failed.
+/// A try of a fault that failed.
 #[derive(Clone, Copy, Debug)]
 struct Failure {
     at: Nanos,
-    /// How far the wait reaches in this flight.
+    /// How far the wait reaches in this fault.
     until: Nanos,
     gone: bool,
-    /// The flight got on nevertheless.
+    /// The fault got on nevertheless.
     got_on: Option<WaitEnd>,
 }
 
 impl Failure {
-    /// Of this kind, in this flight.
-    fn of(flight: &Flight, kind: WaitKind) -> Option<Self> {
+    /// Of this kind, in this fault.
+    fn of(fault: &Fault, kind: WaitKind) -> Option<Self> {
         match kind {
             WaitKind::Pin => {
-                let pin = flight.pin.filter(|pin| pin.result != PinResult::Taken)?;
+                let pin = fault.pin.filter(|pin| pin.result != PinResult::Taken)?;
                 // Who comes to wait for the page's lock has found the page.
-                let until = flight.lock.map_or(flight.end, |lock| lock.tried);
-                let got_on = flight.lock.map(|_| WaitEnd::PageThere);
+                let until = fault.lock.map_or(fault.end, |lock| lock.tried);
+                let got_on = fault.lock.map(|_| WaitEnd::PageThere);
                 Some(Self { at: pin.tried, until, gone: pin.result == PinResult::Gone, got_on })
             }
             WaitKind::FolioLock => {
-                let lock = flight.lock?;
-                let (until, got_on) = if flight.faults_again() {
-                    (flight.end, None)
+                let lock = fault.lock?;
+                let (until, got_on) = if fault.faults_again() {
+                    (fault.end, None)
                 } else {
-                    (lock.ended.unwrap_or(flight.end), Some(WaitEnd::Acquired))
+                    (lock.ended.unwrap_or(fault.end), Some(WaitEnd::Acquired))
                 };
                 Some(Self { at: lock.tried, until, gone: false, got_on })
             }
@@ -248,47 +248,47 @@ impl Waits {
         self.len() == 0
     }
 
-    /// Whether a flight begins, prolongs or ends a wait.
-    pub fn concerns(&self, flight: &Flight) -> bool {
+    /// Whether a fault starts, prolongs or ends a wait.
+    pub fn concerns(&self, fault: &Fault) -> bool {
         WaitKind::ALL
             .into_iter()
-            .any(|kind| Failure::of(flight, kind).is_some() || self.open.contains_key(&key(flight.task.tid, kind)))
+            .any(|kind| Failure::of(fault, kind).is_some() || self.open.contains_key(&key(fault.task.tid, kind)))
     }
 
-    /// A flight has ended: begins, prolongs or ends its task's waits.
-    pub fn flight(&mut self, flight: &Flight, around: Around) {
+    /// A fault has ended: starts, prolongs or ends its task's waits.
+    pub fn fault(&mut self, fault: &Fault, around: Around) {
         for kind in WaitKind::ALL {
-            self.flight_of(kind, flight, around);
+            self.fault_of(kind, fault, around);
         }
     }
 
-    fn flight_of(&mut self, kind: WaitKind, flight: &Flight, around: Around) {
-        let key = key(flight.task.tid, kind);
-        let failure = Failure::of(flight, kind);
-        if let Some(open) = self.open.get_mut(&key).filter(|open| open.goes_on_with(flight, around)) {
+    fn fault_of(&mut self, kind: WaitKind, fault: &Fault, around: Around) {
+        let key = key(fault.task.tid, kind);
+        let failure = Failure::of(fault, kind);
+        if let Some(open) = self.open.get_mut(&key).filter(|open| open.goes_on_with(fault, around)) {
             let Some(failure) = failure else {
                 // It got on: with the page that somebody else brought in, or by a pin of its own. Who finds the lock free
-                // need not have been told (it may be alone by now), so that wait ended with the flight before.
+                // need not have been told (it may be alone by now), so that wait ended with the fault before.
                 if kind == WaitKind::Pin {
-                    open.wait.to_ns = flight.pin.map_or(flight.begin, |pin| pin.tried);
-                    open.wait.ended = if flight.pin.is_some() { WaitEnd::Acquired } else { WaitEnd::PageThere };
+                    open.wait.to_ns = fault.pin.map_or(fault.start, |pin| pin.tried);
+                    open.wait.ended = if fault.pin.is_some() { WaitEnd::Acquired } else { WaitEnd::PageThere };
                 }
                 self.end(key);
                 return;
             };
             open.wait.fail(failure);
-            open.changes = flight.changes.at_end;
+            open.changes = fault.changes.at_end;
             open.over = around.over;
         } else {
             self.end(key);
             let Some(failure) = failure else { return };
             let mut wait = Wait {
                 kind,
-                entry: flight.base,
-                page_entry: flight.entry,
-                task: flight.task.clone(),
-                cgroup: flight.cgroup,
-                address: flight.address,
+                entry: fault.base,
+                page_entry: fault.entry,
+                task: fault.task.clone(),
+                cgroup: fault.cgroup,
+                address: fault.address,
                 from_ns: failure.at,
                 to_ns: failure.until,
                 slept_ns: 0,
@@ -300,8 +300,8 @@ impl Waits {
             };
             wait.fail(failure);
             let named = kind == WaitKind::Pin || !around.over_before_lock;
-            let open = Open { wait, mm: flight.mm, changes: flight.changes.at_end, over: around.over, named };
-            self.open_on.insert((flight.base, key));
+            let open = Open { wait, mm: fault.mm, changes: fault.changes.at_end, over: around.over, named };
+            self.open_on.insert((fault.base, key));
             self.open.insert(key, open);
         }
         if failure.is_some_and(|failure| failure.got_on.is_some()) {
@@ -309,16 +309,16 @@ impl Waits {
         }
     }
 
-    /// Tells waits who held what they waited for: `flights` hang together and have all ended.
-    pub fn holders(&mut self, flights: &[impl Borrow<Flight>]) {
-        let flights = flights.iter().map(Borrow::borrow);
-        for (flight, kind) in flights.flat_map(|flight: &Flight| WaitKind::ALL.map(|kind| (flight, kind))) {
-            let Some(hold) = hold(flight, kind) else { continue };
-            let (first, last) = (flight.base, Entry(flight.base.0.saturating_add(flight.nr.into()).saturating_sub(1)));
+    /// Tells waits who held what they waited for: `faults` hang together and have all ended.
+    pub fn holders(&mut self, faults: &[impl Borrow<Fault>]) {
+        let faults = faults.iter().map(Borrow::borrow);
+        for (fault, kind) in faults.flat_map(|fault: &Fault| WaitKind::ALL.map(|kind| (fault, kind))) {
+            let Some(hold) = hold(fault, kind) else { continue };
+            let (first, last) = (fault.base, Entry(fault.base.0.saturating_add(fault.nr.into()).saturating_sub(1)));
             let tell = |wait: &mut Wait| {
                 if wait.holder.is_none()
                     && wait.kind == kind
-                    && wait.task.tid != flight.task.tid
+                    && wait.task.tid != fault.task.tid
                     && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns)
                 {
                     wait.holder = Some(hold.clone());
@@ -373,21 +373,21 @@ impl Wait {
     }
 }
 
-/// What a flight held that others of this kind may have waited for.
-pub fn hold(flight: &Flight, kind: WaitKind) -> Option<Hold> {
+/// What a fault held that others of this kind may have waited for.
+pub fn hold(fault: &Fault, kind: WaitKind) -> Option<Hold> {
     let (taken_ns, dropped_ns) = match kind {
         WaitKind::Pin => {
-            let pin = flight.pin.filter(|pin| pin.result == PinResult::Taken)?;
+            let pin = fault.pin.filter(|pin| pin.result == PinResult::Taken)?;
             (pin.tried, pin.dropped?)
         }
         // A page that is read into the swap cache is locked from before the read until it is done. Later the reader locks
         // it once more to map it; so may others then, and nothing tells who has it.
         WaitKind::FolioLock => {
-            let begin = flight.read_begin.filter(|_| flight.path == Path::Cached)?;
-            (begin, flight.read_end.unwrap_or(flight.end))
+            let start = fault.read_start.filter(|_| fault.path == Path::Cached)?;
+            (start, fault.read_end.unwrap_or(fault.end))
         }
     };
-    Some(Hold { task: flight.task.clone(), taken_ns, dropped_ns, nr: flight.nr, page_entry: flight.entry })
+    Some(Hold { task: fault.task.clone(), taken_ns, dropped_ns, nr: fault.nr, page_entry: fault.entry })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     merge::Observed,
     ndjson::{self, Line},
 };
-use crate::engine::verdict::Deed;
+use crate::engine::verdict::Action;
 
 /// The columns, in order. Times are nanoseconds; an empty field is not known, or has not happened.
 pub const COLUMNS: [&str; 26] = [
@@ -24,15 +24,15 @@ pub const COLUMNS: [&str; 26] = [
     "reader_comm",
     "reader_pid",
     "reader_tid",
-    "begin_ns",
-    "read_begin_ns",
+    "start_ns",
+    "read_start_ns",
     "read_end_ns",
     "freed_ns",
     "freed_comm",
     "freed_tid",
-    "handed_out_ns",
-    "handed_out_comm",
-    "handed_out_tid",
+    "allocated_ns",
+    "allocated_comm",
+    "allocated_tid",
     "written_ns",
     "end_ns",
     "installed",
@@ -55,9 +55,9 @@ pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
 
 fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
     let finding = line.finding;
-    let at = |deed: &Option<Deed>| deed.as_ref().map(|deed| deed.at_ns.to_string()).unwrap_or_default();
-    let comm = |deed: &Option<Deed>| deed.as_ref().map(|deed| deed.by.comm.to_string()).unwrap_or_default();
-    let tid = |deed: &Option<Deed>| deed.as_ref().map(|deed| deed.by.tid.to_string()).unwrap_or_default();
+    let at = |action: &Option<Action>| action.as_ref().map(|action| action.at_ns.to_string()).unwrap_or_default();
+    let comm = |action: &Option<Action>| action.as_ref().map(|action| action.by.comm.to_string()).unwrap_or_default();
+    let tid = |action: &Option<Action>| action.as_ref().map(|action| action.by.tid.to_string()).unwrap_or_default();
     [
         line.host.to_owned(),
         line.release.to_owned(),
@@ -70,15 +70,15 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         finding.reader.comm.to_string(),
         finding.reader.pid.to_string(),
         finding.reader.tid.to_string(),
-        finding.begin_ns.to_string(),
-        finding.read_begin_ns.to_string(),
+        finding.start_ns.to_string(),
+        finding.read_start_ns.to_string(),
         finding.read_end_ns.map(|at| at.to_string()).unwrap_or_default(),
         at(&finding.freed),
         comm(&finding.freed),
         tid(&finding.freed),
-        at(&finding.handed_out),
-        comm(&finding.handed_out),
-        tid(&finding.handed_out),
+        at(&finding.allocated),
+        comm(&finding.allocated),
+        tid(&finding.allocated),
         at(&finding.written),
         finding.end_ns.to_string(),
         finding.installed.to_string(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 pub use page::page;
 
-use super::{distribution::Measure, losses, merge::Observed, summary::Source};
+use super::{distribution::Measure, dropped, merge::Observed, summary::Source};
 use crate::engine::totals::DurationSummary;
 
 /// Version of the JSON object.
@@ -106,21 +106,21 @@ fn side(one: &Observed) -> Side {
         state: summary.kernel.state.clone(),
         // Of several at once the rates are of all of them together: their times add as well.
         elapsed_ns: summary.sources.iter().map(|Source { elapsed_ns, .. }| elapsed_ns).sum(),
-        lost: losses::total(&summary.losses),
+        lost: dropped::total(&summary.dropped),
     }
 }
 
 fn counts(one: &Observed) -> [(&'static str, u64); 15] {
     let summary = &one.summary;
-    let (ins, flights, verdicts) = (&summary.swapins, &summary.flights, &summary.verdicts);
+    let (ins, faults, verdicts) = (&summary.swapins, &summary.faults, &summary.verdicts);
     let (pin, lock) = (&summary.price.pin.sums, &summary.price.folio_lock.sums);
     [
         ("swap-ins", ins.seen),
         ("direct", ins.direct),
         ("cached", ins.cached),
-        ("flights", flights.begun),
-        ("contended", flights.streamed),
-        ("pins lost", summary.pins.failed),
+        ("faults", faults.started),
+        ("contended", faults.streamed),
+        ("pins contended", summary.pins.failed),
         ("pin retries", summary.pins.retries),
         ("overlap", verdicts.overlap),
         ("lock-wait", verdicts.lock_wait),
@@ -161,7 +161,7 @@ fn caveats(a: &Observed, b: &Observed) -> Vec<String> {
     let (a, b) = (&a.summary, &b.summary);
     let mut caveats = Vec::new();
     for (name, side) in [("A", a), ("B", b)] {
-        let lost = losses::total(&side.losses);
+        let lost = dropped::total(&side.dropped);
         if lost > 0 {
             caveats.push(format!("{name} lost {lost} events: its counts are lower bounds"));
         }
@@ -182,7 +182,7 @@ fn caveats(a: &Observed, b: &Observed) -> Vec<String> {
         caveats.push("the two kernels were hooked differently: timings include a different overhead".to_owned());
     }
     if a.widen.map(|widen| widen.ns) != b.widen.map(|widen| widen.ns) {
-        caveats.push("a widener delayed reads in one of them, or by another time".to_owned());
+        caveats.push("a delay_injection delayed reads in one of them, or by another time".to_owned());
     }
     caveats
 }

@@ -6,18 +6,18 @@ use super::summary::Distributions;
 use crate::{
     engine::totals::{DurationSummary, Durations},
     outcome::Known,
-    probe::FlightTimes,
+    probe::FaultTimes,
 };
 
 /// What was timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {
-    /// Flights that read past the swap cache.
-    FlightDirect,
-    /// Flights that went through the swap cache.
-    FlightCached,
-    /// Flights that returned early.
-    FlightNone,
+    /// Faults that read past the swap cache.
+    FaultDirect,
+    /// Faults that went through the swap cache.
+    FaultCached,
+    /// Faults that returned early.
+    FaultNone,
     /// Overlaps.
     Overlap,
     /// Holds of contended pins.
@@ -30,16 +30,16 @@ pub enum Measure {
     LockWait,
     /// The part of them after the lock was dropped.
     LockOversleep,
-    /// Windows: from the begin of an overtaken read to the end of its flight. Of the findings listed.
+    /// Windows: from the start of an overtaken read to the end of its fault. Of the findings listed.
     Window,
 }
 
 impl Measure {
     /// All of them.
     pub const ALL: [Self; 10] = [
-        Self::FlightDirect,
-        Self::FlightCached,
-        Self::FlightNone,
+        Self::FaultDirect,
+        Self::FaultCached,
+        Self::FaultNone,
         Self::Overlap,
         Self::PinHold,
         Self::PinWait,
@@ -52,9 +52,9 @@ impl Measure {
     /// The name used in files.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::FlightDirect => "flight_direct",
-            Self::FlightCached => "flight_cached",
-            Self::FlightNone => "flight_none",
+            Self::FaultDirect => "fault_direct",
+            Self::FaultCached => "fault_cached",
+            Self::FaultNone => "fault_none",
             Self::Overlap => "overlap",
             Self::PinHold => "pin_hold",
             Self::PinWait => "pin_wait",
@@ -68,9 +68,9 @@ impl Measure {
     /// In words, for people.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::FlightDirect => "direct swap-in",
-            Self::FlightCached => "cached swap-in",
-            Self::FlightNone => "early return",
+            Self::FaultDirect => "direct swap-in",
+            Self::FaultCached => "cached swap-in",
+            Self::FaultNone => "early return",
             Self::Overlap => "overlap",
             Self::PinHold => "pin hold",
             Self::PinWait => "pin wait",
@@ -96,10 +96,10 @@ impl Histograms {
     /// Of an observation.
     pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
         let Known { report, sample, .. } = known.into();
-        let FlightTimes { by_path: [direct, cached, none] } = sample.flight_times.clone().unwrap_or_default();
+        let FaultTimes { by_path: [direct, cached, none] } = sample.fault_times.clone().unwrap_or_default();
         let mut windows = Durations::default();
         for finding in &report.findings {
-            windows.add(finding.end_ns.saturating_sub(finding.read_begin_ns));
+            windows.add(finding.end_ns.saturating_sub(finding.read_start_ns));
         }
         Self([
             direct,
@@ -120,9 +120,9 @@ impl Histograms {
         // One for each, in order.
         let [direct, cached, none, overlap, hold, wait, oversleep, lock_wait, lock_oversleep, window] = &self.0;
         match measure {
-            Measure::FlightDirect => direct,
-            Measure::FlightCached => cached,
-            Measure::FlightNone => none,
+            Measure::FaultDirect => direct,
+            Measure::FaultCached => cached,
+            Measure::FaultNone => none,
             Measure::Overlap => overlap,
             Measure::PinHold => hold,
             Measure::PinWait => wait,
@@ -163,9 +163,9 @@ impl Histograms {
     /// Counts and percentiles; `holds_seen`: whether anything told of how long pins were held.
     pub fn summaries(&self, holds_seen: bool) -> Distributions {
         let [
-            flight_direct,
-            flight_cached,
-            flight_none,
+            fault_direct,
+            fault_cached,
+            fault_none,
             overlap,
             pin_hold,
             pin_wait,
@@ -175,9 +175,9 @@ impl Histograms {
             window,
         ] = self.0.each_ref().map(DurationSummary::of);
         Distributions {
-            flight_direct,
-            flight_cached,
-            flight_none,
+            fault_direct,
+            fault_cached,
+            fault_none,
             overlap,
             pin_hold: holds_seen.then_some(pin_hold),
             pin_wait,

@@ -18,10 +18,10 @@ use crate::{
     exit::Exit,
     kernel::{
         facts::Facts,
-        plan::{self, Hook, Missing, Spared},
+        plan::{self, Hook, Missing, Redundant},
     },
     selftest,
-    setup::{Refusal, Survey, Tried},
+    setup::{ProbeResults, Refusal, Survey},
 };
 
 /// Version of the JSON object: raised when a name goes or changes its meaning.
@@ -56,11 +56,11 @@ pub struct Doctor<'a> {
     /// The hooks, with the reason for each.
     pub hooks: &'a [Hook],
     /// Hooks that could be attached and are not, because others tell the same.
-    pub spared: &'a [Spared],
+    pub redundant: &'a [Redundant],
     /// Why this host does not allow observing; `null`: it does.
     pub refusal: Option<&'a Refusal>,
     /// What the kernel said to programs loaded for trial; `null`: it did not come to that.
-    pub trial: Option<&'a Tried>,
+    pub trial: Option<&'a ProbeResults>,
     /// How the self-test came out; missing where none was asked for, or nothing can be hooked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<selftest::Outcome>,
@@ -86,7 +86,7 @@ impl<'a> Doctor<'a> {
             },
             race: reachability(state, facts.swaps.as_deref()),
             hooks: plan.map_or(&[], |plan| &plan.hooks),
-            spared: plan.map_or(&[], |plan| &plan.spared),
+            redundant: plan.map_or(&[], |plan| &plan.redundant),
             refusal: survey.plan.as_ref().err().map(AsRef::as_ref),
             trial: survey.tried.as_ref(),
             self_test: None,

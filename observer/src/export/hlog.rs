@@ -22,7 +22,7 @@ const MAX_UNIT: f64 = 1e6;
 /// When the output cannot be written.
 pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     let mut parts: Vec<&Observed> = parts.iter().collect();
-    parts.sort_by_key(|part| begin(part));
+    parts.sort_by_key(|part| start(part));
     let mut out = Adapter(out);
     let mut builder = IntervalLogWriterBuilder::new();
     builder.add_comment("observer: durations of swap-ins and of contention, nanoseconds; tag = distribution");
@@ -33,7 +33,7 @@ pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
             builder.add_comment(&one_line(&format!("filter {option} {value}")));
         }
     }
-    let first = parts.first().map_or(Duration::ZERO, |part| begin(part));
+    let first = parts.first().map_or(Duration::ZERO, |part| start(part));
     builder.with_start_time(UNIX_EPOCH + first);
     builder.with_base_time(UNIX_EPOCH + first);
     builder.with_max_value_divisor(MAX_UNIT);
@@ -43,17 +43,17 @@ pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
         let length = part.summary.sources.iter().map(|source| source.elapsed_ns).max().unwrap_or(0);
         for (measure, histogram) in part.histograms.filled() {
             let tag = Tag::new(measure.name());
-            log.write_histogram(histogram, begin(part).saturating_sub(first), Duration::from_nanos(length), tag)
+            log.write_histogram(histogram, start(part).saturating_sub(first), Duration::from_nanos(length), tag)
                 .map_err(io_error)?;
         }
     }
     Ok(())
 }
 
-/// When an observation began, since 1970.
-fn begin(part: &Observed) -> Duration {
-    let begins = part.summary.sources.iter().map(|Source { clocks, .. }| clocks.realtime_ns);
-    Duration::from_nanos(begins.min().unwrap_or(0))
+/// When an observation started, since 1970.
+fn start(part: &Observed) -> Duration {
+    let starts = part.summary.sources.iter().map(|Source { clocks, .. }| clocks.realtime_ns);
+    Duration::from_nanos(starts.min().unwrap_or(0))
 }
 
 /// A comment goes up to the end of its line.

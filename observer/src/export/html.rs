@@ -6,8 +6,8 @@ mod markup;
 mod tables;
 
 use super::{
+    dropped,
     format::Reported,
-    losses,
     summary::Summary,
     text::{bytes, duration, seen},
 };
@@ -45,7 +45,7 @@ pub fn page(reported: &Reported) -> String {
     page.element("h2", "Kernel and hooks");
     tables::kernel(&mut page, summary);
     page.element("h2", "What was not seen");
-    tables::losses(&mut page, summary);
+    tables::dropped(&mut page, summary);
     page.element("h2", "What observing cost");
     tables::cost(&mut page, summary);
     page.raw("</main>\n</body>\n</html>\n");
@@ -78,7 +78,7 @@ fn judgement(summary: &Summary) -> (&'static str, String) {
             ("bad", format!("No stale install seen, but {over} waits took longer than the budget."))
         }
         Exit::Inconclusive => {
-            let lost = losses::total(&summary.losses);
+            let lost = dropped::total(&summary.dropped);
             ("unsure", format!("No stale install seen, but {lost} events were lost: this is not conclusive."))
         }
         Exit::CommandFailed => (
@@ -92,19 +92,19 @@ fn judgement(summary: &Summary) -> (&'static str, String) {
                 format!("No stale install seen, but {missing} hooks are missing on this kernel: see Kernel and hooks."),
             )
         }
-        _ => ("good", "No stale install: no read was overtaken by a new hand-out and then installed.".to_owned()),
+        _ => ("good", "No stale install: no read was overtaken by a reallocation and then installed.".to_owned()),
     }
 }
 
 fn verdicts(page: &mut Markup, summary: &Summary) {
-    let (counts, lost) = (&summary.verdicts, losses::total(&summary.losses));
+    let (counts, lost) = (&summary.verdicts, dropped::total(&summary.dropped));
     page.raw("<ul class=\"tiles\">\n");
     for (name, count, meaning) in [
         ("overlap", counts.overlap, "spans with two or more tasks on one entry"),
         ("lock-wait", counts.lock_wait, "waits for a page's lock in the swap cache"),
         ("pin-wait", counts.pin_wait, "waits for another task's pin"),
         ("window", counts.window, "entry freed under a reader"),
-        ("reuse", counts.reuse, "freed and handed out again under a reader"),
+        ("reuse", counts.reuse, "freed and reallocated under a reader"),
         ("stale-install", counts.stale_install, "that reader installed its page"),
     ] {
         let count = if count == 0 { seen(count, lost) } else { count.to_string() };
@@ -135,7 +135,7 @@ fn findings(page: &mut Markup, reported: &Reported) {
         .collect();
     page.element("h2", &format!("Findings: {}", all.len()));
     if all.is_empty() {
-        page.element("p", "No entry was freed or handed out again under a reader.");
+        page.element("p", "No entry was freed or reallocated under a reader.");
     }
     for (part, finding) in all.iter().take(FINDINGS) {
         page.raw("<article>\n");

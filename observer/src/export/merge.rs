@@ -2,15 +2,15 @@
 
 use super::{
     distribution::Histograms,
-    losses::Losses,
+    dropped::Dropped,
     price::Against,
     remarks::Budget,
-    summary::{Flights, LISTED, Locks, OutsidePins, Pins, Summary, SwapIns, SwapOuts, Widened},
+    summary::{Faults, LISTED, Locks, OutsidePins, Pins, Summary, SwapIns, SwapOuts, Widened},
 };
 use crate::{
     engine::totals::VerdictCounts,
     outcome::{Kernel, Known},
-    probe::{ProgramStats, RingUse, SelfCost, percent},
+    probe::{Overhead, ProgramStats, RingUse, percent},
 };
 
 /// One observation, or several as one.
@@ -72,7 +72,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.sample = all.sample.take().into_iter().chain(one.sample.clone()).max_by_key(|sample| sample.one_in);
     add_swapins(&mut all.swapins, &one.swapins);
     add_swapouts(&mut all.swapouts, &one.swapouts);
-    add_flights(&mut all.flights, &one.flights);
+    add_faults(&mut all.faults, &one.faults);
     add_pins(&mut all.pins, &one.pins);
     add_locks(&mut all.locks, &one.locks);
     add_verdicts(&mut all.verdicts, &one.verdicts);
@@ -90,7 +90,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.entries.extend(one.entries.iter().cloned());
     all.entries.sort_by_key(|stats| (std::cmp::Reverse((stats.worst, stats.total_ns)), stats.entry));
     all.entries.truncate(LISTED);
-    add_losses(&mut all.losses, &one.losses);
+    add_dropped(&mut all.dropped, &one.dropped);
     add_cost(&mut all.self_cost, &one.self_cost);
     all.widen = match (all.widen, one.widen) {
         (Some(a), Some(b)) => {
@@ -147,31 +147,31 @@ fn sum(all: Option<u64>, one: Option<u64>) -> Option<u64> {
 }
 
 fn add_swapins(all: &mut SwapIns, one: &SwapIns) {
-    let SwapIns { seen, direct, cached, outside_flights, lost, kernel } = *one;
+    let SwapIns { seen, direct, cached, outside_faults, lost, kernel } = *one;
     *all = SwapIns {
         seen: all.seen + seen,
         direct: all.direct + direct,
         cached: all.cached + cached,
-        outside_flights: all.outside_flights + outside_flights,
+        outside_faults: all.outside_faults + outside_faults,
         lost: sum(all.lost, lost),
         kernel: sum(all.kernel, kernel),
     };
 }
 
 fn add_swapouts(all: &mut SwapOuts, one: &SwapOuts) {
-    let SwapOuts { handed_out, written, freed, kernel } = *one;
+    let SwapOuts { allocated, written, freed, kernel } = *one;
     *all = SwapOuts {
-        handed_out: all.handed_out + handed_out,
+        allocated: all.allocated + allocated,
         written: all.written + written,
         freed: sum(all.freed, freed),
         kernel: sum(all.kernel, kernel),
     };
 }
 
-fn add_flights(all: &mut Flights, one: &Flights) {
-    let Flights { begun, ended, installed, direct, cached, none, streamed, special, under_way } = *one;
-    *all = Flights {
-        begun: all.begun + begun,
+fn add_faults(all: &mut Faults, one: &Faults) {
+    let Faults { started, ended, installed, direct, cached, none, streamed, special, in_progress } = *one;
+    *all = Faults {
+        started: all.started + started,
         ended: all.ended + ended,
         installed: all.installed + installed,
         direct: all.direct + direct,
@@ -179,7 +179,7 @@ fn add_flights(all: &mut Flights, one: &Flights) {
         none: all.none + none,
         streamed: all.streamed + streamed,
         special: all.special + special,
-        under_way: all.under_way + under_way,
+        in_progress: all.in_progress + in_progress,
     };
 }
 
@@ -219,14 +219,14 @@ fn add_verdicts(all: &mut VerdictCounts, one: &VerdictCounts) {
 }
 
 /// A cause that one of them cannot tell is told of the others.
-fn add_losses(all: &mut Losses, one: &Losses) {
+fn add_dropped(all: &mut Dropped, one: &Dropped) {
     for (cause, count) in one {
         *all.entry(cause).or_default() += count;
     }
 }
 
-fn add_cost(all: &mut SelfCost, one: &SelfCost) {
-    let SelfCost {
+fn add_cost(all: &mut Overhead, one: &Overhead) {
+    let Overhead {
         elapsed_ns,
         user_ns,
         system_ns,
@@ -239,7 +239,7 @@ fn add_cost(all: &mut SelfCost, one: &SelfCost) {
         disturbed,
         program_stats,
     } = one;
-    *all = SelfCost {
+    *all = Overhead {
         elapsed_ns: all.elapsed_ns.max(*elapsed_ns),
         user_ns: all.user_ns + user_ns,
         system_ns: all.system_ns + system_ns,

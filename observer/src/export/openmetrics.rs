@@ -37,7 +37,7 @@ pub fn page(observed: &Observed, own: &Own, dialect: Dialect) -> String {
     let summary = &observed.summary;
     kernel(&mut page, summary);
     swapping(&mut page, summary);
-    flights(&mut page, summary);
+    faults(&mut page, summary);
     verdicts(&mut page, summary);
     price::write(&mut page, summary);
     histograms(&mut page, observed);
@@ -60,13 +60,13 @@ fn kernel(page: &mut Page, summary: &Summary) {
     if summary.command.is_some() {
         filters.sample(&[("option", "command")], 1.0);
     }
-    page.family("observer_sample_one_in", Kind::Gauge, "", "Of all entries one in so many is observed; counts of swap-ins, flights, pins, locks and verdicts are multiplied by it, histograms and times are not.")
+    page.family("observer_sample_one_in", Kind::Gauge, "", "Of all entries one in so many is observed; counts of swap-ins, faults, pins, locks and verdicts are multiplied by it, histograms and times are not.")
         .count(&[], u64::from(summary.sample.as_ref().map_or(1, |sample| sample.one_in)));
     page.family(
         "observer_timed_one_in",
         Kind::Gauge,
         "",
-        "Of the flights one in so many is in the histograms of swap-in durations, chosen at random; all are counted.",
+        "Of the faults one in so many is in the histograms of swap-in durations, chosen at random; all are counted.",
     )
     .count(&[], summary.kernel.timed_one_in.max(1).into());
     let degraded =
@@ -90,8 +90,8 @@ fn swapping(page: &mut Page, summary: &Summary) {
     page.family("observer_swapins", Kind::Counter, "", "Pages read from swap devices, by path.")
         .count(&[("path", "direct")], ins.direct)
         .count(&[("path", "cached")], ins.cached);
-    page.family("observer_swapins_outside_flights", Kind::Counter, "", "Of these, pages read outside any page fault.")
-        .count(&[], ins.outside_flights);
+    page.family("observer_swapins_outside_faults", Kind::Counter, "", "Of these, pages read outside any page fault.")
+        .count(&[], ins.outside_faults);
     if let Some(lost) = ins.lost {
         page.family("observer_swapins_unseen", Kind::Counter, "", "Pages read that the programs did not see.")
             .count(&[], lost);
@@ -108,7 +108,7 @@ fn swapping(page: &mut Page, summary: &Summary) {
     let outs = &summary.swapouts;
     let entries = page
         .family("observer_entries", Kind::Counter, "", "What happened to swap entries, of the whole host.")
-        .count(&[("event", "handed_out")], outs.handed_out)
+        .count(&[("event", "allocated")], outs.allocated)
         .count(&[("event", "written")], outs.written);
     if let Some(freed) = outs.freed {
         entries.count(&[("event", "freed")], freed);
@@ -124,30 +124,30 @@ fn swapping(page: &mut Page, summary: &Summary) {
     }
 }
 
-fn flights(page: &mut Page, summary: &Summary) {
-    let flights = &summary.flights;
-    page.family("observer_flights", Kind::Counter, "", "Calls of do_swap_page that ended, by how they got their page.")
-        .count(&[("path", "direct")], flights.direct)
-        .count(&[("path", "cached")], flights.cached)
-        .count(&[("path", "none")], flights.none);
-    page.family("observer_flights_begun", Kind::Counter, "", "Calls of do_swap_page on swap entries.")
-        .count(&[], flights.begun);
-    page.family("observer_flights_installed", Kind::Counter, "", "Calls that installed their page.")
-        .count(&[], flights.installed);
+fn faults(page: &mut Page, summary: &Summary) {
+    let faults = &summary.faults;
+    page.family("observer_faults", Kind::Counter, "", "Calls of do_swap_page that ended, by how they got their page.")
+        .count(&[("path", "direct")], faults.direct)
+        .count(&[("path", "cached")], faults.cached)
+        .count(&[("path", "none")], faults.none);
+    page.family("observer_faults_started", Kind::Counter, "", "Calls of do_swap_page on swap entries.")
+        .count(&[], faults.started);
+    page.family("observer_faults_installed", Kind::Counter, "", "Calls that installed their page.")
+        .count(&[], faults.installed);
     page.family(
-        "observer_flights_contended",
+        "observer_faults_contended",
         Kind::Counter,
         "",
         "Calls that were not alone on their entry, and so streamed.",
     )
-    .count(&[], flights.streamed);
+    .count(&[], faults.streamed);
     page.family(
-        "observer_flights_special",
+        "observer_faults_special",
         Kind::Counter,
         "",
         "Calls on entries that are no swap, such as migration entries.",
     )
-    .count(&[], flights.special);
+    .count(&[], faults.special);
     let pins = &summary.pins;
     // What no hook tells has no sample: a 0 would be one.
     if let (Some(taken), Some(held), Some(gone)) = (pins.taken, pins.eexist, pins.enoent) {
@@ -184,7 +184,7 @@ fn verdicts(page: &mut Page, summary: &Summary) {
         "observer_verdicts",
         Kind::Counter,
         "",
-        "What was found; a zero is one only where observer_losses are 0.",
+        "What was found; a zero is one only where observer_dropped are 0.",
     )
     .count(&[("verdict", "overlap")], verdicts.overlap)
     .count(&[("verdict", "lock-wait")], verdicts.lock_wait)
@@ -192,27 +192,27 @@ fn verdicts(page: &mut Page, summary: &Summary) {
     .count(&[("verdict", "window")], verdicts.window)
     .count(&[("verdict", "reuse")], verdicts.reuse)
     .count(&[("verdict", "stale-install")], verdicts.stale_install);
-    let losses = page.family("observer_losses", Kind::Counter, "", "What was not seen, by cause.");
-    for (cause, count) in &summary.losses {
-        losses.count(&[("cause", cause)], *count);
+    let dropped = page.family("observer_dropped", Kind::Counter, "", "What was not seen, by cause.");
+    for (cause, count) in &summary.dropped {
+        dropped.count(&[("cause", cause)], *count);
     }
 }
 
 fn histograms(page: &mut Page, observed: &Observed) {
-    let flights =
-        page.family("observer_flight_seconds", Kind::Histogram, "seconds", "Durations of do_swap_page, by path.");
+    let faults =
+        page.family("observer_fault_seconds", Kind::Histogram, "seconds", "Durations of do_swap_page, by path.");
     let mut others = Vec::new();
     for (measure, histogram) in observed.histograms.iter() {
         let path = match measure {
-            Measure::FlightDirect => "direct",
-            Measure::FlightCached => "cached",
-            Measure::FlightNone => "none",
+            Measure::FaultDirect => "direct",
+            Measure::FaultCached => "cached",
+            Measure::FaultNone => "none",
             _ => {
                 others.push((measure, histogram));
                 continue;
             }
         };
-        buckets(flights, &[("path", path)], histogram);
+        buckets(faults, &[("path", path)], histogram);
     }
     let unseen =
         |measure| observed.summary.kernel.holds_unseen() && matches!(measure, Measure::PinHold | Measure::Oversleep);
@@ -224,7 +224,7 @@ fn histograms(page: &mut Page, observed: &Observed) {
             Measure::Oversleep => "The part of waits after the pin was dropped.",
             Measure::LockWait => "Waits for a page's lock in the swap cache, over all refaults of the page.",
             Measure::LockOversleep => "The part of these after the holder's read was done.",
-            _ => "From the begin of an overtaken read to the end of its call.",
+            _ => "From the start of an overtaken read to the end of its call.",
         };
         let name = format!("observer_{}_seconds", measure.name());
         buckets(page.family(&name, Kind::Histogram, "seconds", help), &[], histogram);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     engine::{
-        event::{Change, ChangeKind, Event, Flight, Nanos, PinResult, Task},
+        event::{Change, ChangeKind, Event, Fault, Nanos, PinResult, Task},
         overlap::Overlap,
         verdict::Finding,
     },
@@ -25,7 +25,7 @@ const LIMIT: u64 = 2_000_000;
 const TASKS: u32 = 1;
 const ENTRIES: u32 = 2;
 
-/// A trace under way.
+/// A trace in progress.
 pub struct Trace<W> {
     out: W,
     written: u64,
@@ -36,7 +36,7 @@ pub struct Trace<W> {
 }
 
 impl<W: Write> Trace<W> {
-    /// Begins the file.
+    /// Starts the file.
     pub fn new(out: W) -> Self {
         let mut trace =
             Self { out, written: 0, left_out: 0, tasks: BTreeMap::new(), entries: BTreeMap::new(), failed: None };
@@ -50,9 +50,9 @@ impl<W: Write> Trace<W> {
     /// Takes in what the engine is fed with.
     pub fn input(&mut self, input: &Input) {
         match input {
-            Input::Event(Event::Closed(flight)) => self.flight(flight),
+            Input::Event(Event::Ended(fault)) => self.fault(fault),
             Input::Event(Event::Changed(change)) => self.change(change),
-            Input::Event(Event::Opened(_)) | Input::Advance(_) | Input::Sample(_) => {}
+            Input::Event(Event::Started(_)) | Input::Advance(_) | Input::Sample(_) => {}
         }
     }
 
@@ -85,45 +85,45 @@ impl<W: Write> Trace<W> {
         }
     }
 
-    fn flight(&mut self, flight: &Flight) {
-        let tid = self.task(&flight.task);
-        let name = format!("swap-in {}", flight.entry);
+    fn fault(&mut self, fault: &Fault) {
+        let tid = self.task(&fault.task);
+        let name = format!("swap-in {}", fault.entry);
         let args = json!({
-            "entry": flight.entry.to_string(),
-            "address": format!("{:#x}", flight.address),
-            "path": flight.path,
-            "installed": flight.installed,
-            "cgroup": flight.cgroup,
+            "entry": fault.entry.to_string(),
+            "address": format!("{:#x}", fault.address),
+            "path": fault.path,
+            "installed": fault.installed,
+            "cgroup": fault.cgroup,
         });
-        self.slice(TASKS, tid, &name, (flight.begin, flight.end), &args);
-        if let Some((begin, end)) = flight.read_begin.zip(flight.read_end) {
-            self.slice(TASKS, tid, "read", (begin, end.min(flight.end)), &json!({}));
+        self.slice(TASKS, tid, &name, (fault.start, fault.end), &args);
+        if let Some((start, end)) = fault.read_start.zip(fault.read_end) {
+            self.slice(TASKS, tid, "read", (start, end.min(fault.end)), &json!({}));
         }
-        if let Some(pin) = flight.pin {
+        if let Some(pin) = fault.pin {
             let name = match pin.result {
                 PinResult::Taken => "pin taken",
-                PinResult::Held => "pin lost: held",
-                PinResult::Gone => "pin lost: gone",
-                PinResult::Lost => "pin lost",
+                PinResult::Held => "pin contended: held",
+                PinResult::Gone => "pin contended: gone",
+                PinResult::Contended => "pin contended",
             };
             self.instant(TASKS, tid, name, pin.tried, &json!({"fails": pin.fails}));
             if let Some(at) = pin.dropped {
                 self.instant(TASKS, tid, "pin dropped", at, &json!({}));
             }
         }
-        if let Some(lock) = flight.lock {
-            let end = lock.ended.unwrap_or(flight.end).min(flight.end);
+        if let Some(lock) = fault.lock {
+            let end = lock.ended.unwrap_or(fault.end).min(fault.end);
             self.slice(TASKS, tid, "waits for the folio lock", (lock.tried, end), &json!({}));
         }
-        let entry = self.entry(flight.entry.0);
-        self.instant(ENTRIES, entry, &format!("{} begins", flight.task.comm), flight.begin, &json!({"tid": tid}));
+        let entry = self.entry(fault.entry.0);
+        self.instant(ENTRIES, entry, &format!("{} starts", fault.task.comm), fault.start, &json!({"tid": tid}));
     }
 
     fn change(&mut self, change: &Change) {
         let name = match change.kind {
             ChangeKind::Freed => "freed",
-            ChangeKind::HandedOut => "handed out",
-            ChangeKind::WriteBegun => "write begins",
+            ChangeKind::Allocated => "allocated",
+            ChangeKind::WriteStarted => "write starts",
             ChangeKind::Written => "written",
         };
         let (tid, entry) = (self.task(&change.by), self.entry(change.entry.0));
@@ -156,12 +156,12 @@ impl<W: Write> Trace<W> {
                 add_time(&mut event, "ts", at);
                 event
             };
-            let begin = flow("s", from, freed.at_ns);
+            let start = flow("s", from, freed.at_ns);
             let mut end = flow("f", tid, finding.end_ns);
             if let Some(object) = end.as_object_mut() {
                 object.insert("bp".to_owned(), "e".into());
             }
-            self.event(&begin);
+            self.event(&start);
             self.event(&end);
         }
     }
@@ -193,10 +193,10 @@ impl<W: Write> Trace<W> {
         *self.entries.entry(entry).or_insert(next)
     }
 
-    fn slice(&mut self, pid: u32, tid: u32, name: &str, (begin, end): (Nanos, Nanos), args: &Value) {
+    fn slice(&mut self, pid: u32, tid: u32, name: &str, (start, end): (Nanos, Nanos), args: &Value) {
         let mut event = json!({"ph": "X", "name": name, "pid": pid, "tid": tid, "args": args});
-        add_time(&mut event, "ts", begin);
-        add_time(&mut event, "dur", end.saturating_sub(begin));
+        add_time(&mut event, "ts", start);
+        add_time(&mut event, "dur", end.saturating_sub(start));
         self.event(&event);
     }
 

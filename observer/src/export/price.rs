@@ -118,14 +118,14 @@ impl PriceSummary {
         all
     }
 
-    /// Works the rates out anew.
+    /// Works the rates out again.
     pub(super) fn set_against(&mut self, against: Against<'_>) {
         for (kind, measure) in [(&mut self.pin, Measure::PinWait), (&mut self.folio_lock, Measure::LockWait)] {
             kind.rates = rates(&kind.sums, against, against.histograms.of(measure));
         }
     }
 
-    /// Adds another observation's sums and tables; the rates are then to be worked out anew.
+    /// Adds another observation's sums and tables; the rates are then to be worked out again.
     pub(super) fn add(&mut self, other: &Self) {
         let Self { pin, folio_lock, tasks, commands, cgroups, devices, edges, command_edges, not_listed } = other;
         self.pin.sums.add(&pin.sums);
@@ -177,9 +177,9 @@ fn add_rows(all: &mut Vec<PriceRow>, more: &[PriceRow]) {
 }
 
 fn rates(sums: &Price, against: Against<'_>, waits: &Histogram<u64>) -> Rates {
-    let flights = [Measure::FlightDirect, Measure::FlightCached, Measure::FlightNone];
+    let faults = [Measure::FaultDirect, Measure::FaultCached, Measure::FaultNone];
     let in_swapins =
-        flights.map(|measure| sum_ns(against.histograms.of(measure))).into_iter().fold(0, u64::saturating_add);
+        faults.map(|measure| sum_ns(against.histograms.of(measure))).into_iter().fold(0, u64::saturating_add);
     let some = sums.waits > 0;
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let ticks = |ns: u64| against.tick_ns.filter(|_| some).and_then(|tick| share(ns, tick));

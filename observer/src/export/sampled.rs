@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::summary::{Flights, Locks, OutsidePins, Pins, Summary, SwapIns};
+use super::summary::{Faults, Locks, OutsidePins, Pins, Summary, SwapIns};
 use crate::engine::totals::VerdictCounts;
 
 /// What is multiplied, by its names in JSON.
-const SCALED: [&str; 5] = ["swapins", "flights", "pins", "locks", "verdicts"];
+const SCALED: [&str; 5] = ["swapins", "faults", "pins", "locks", "verdicts"];
 
 /// A sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,7 +14,7 @@ pub struct Sampled {
     /// Of so many entries one was observed.
     pub one_in: u32,
     /// What is multiplied by that, so an estimate. Everything else is of the entries observed: findings, distributions,
-    /// times, prices, entries, losses.
+    /// times, prices, entries, dropped.
     pub scaled: [&'static str; SCALED.len()],
     /// The verdicts as they were found: the evidence for them is in the lists.
     pub found: VerdictCounts,
@@ -29,7 +29,7 @@ impl Sampled {
     /// For people.
     pub fn words(&self) -> String {
         format!(
-            "--sample 1/{}: counts of swap-ins, flights, pins, locks and verdicts are multiplied by {}; findings, times and \
+            "--sample 1/{}: counts of swap-ins, faults, pins, locks and verdicts are multiplied by {}; findings, times and \
              distributions are of the entries observed",
             self.one_in, self.one_in
         )
@@ -43,7 +43,7 @@ pub(super) fn scale(summary: &mut Summary, by: u64) {
         sample.found = verdicts;
     }
     scale_swapins(&mut summary.swapins, by);
-    scale_flights(&mut summary.flights, by);
+    scale_faults(&mut summary.faults, by);
     scale_pins(&mut summary.pins, by);
     let Locks { failed, own_read, retries } = &mut summary.locks;
     multiply([failed, own_read, retries], by);
@@ -52,14 +52,14 @@ pub(super) fn scale(summary: &mut Summary, by: u64) {
 }
 
 fn scale_swapins(swapins: &mut SwapIns, by: u64) {
-    let SwapIns { seen, direct, cached, outside_flights, lost: _, kernel: _ } = swapins;
-    multiply([seen, direct, cached, outside_flights], by);
+    let SwapIns { seen, direct, cached, outside_faults, lost: _, kernel: _ } = swapins;
+    multiply([seen, direct, cached, outside_faults], by);
 }
 
-fn scale_flights(flights: &mut Flights, by: u64) {
+fn scale_faults(faults: &mut Faults, by: u64) {
     // Special entries are counted before any sample is taken.
-    let Flights { begun, ended, installed, direct, cached, none, streamed, special: _, under_way } = flights;
-    multiply([begun, ended, installed, direct, cached, none, streamed, under_way], by);
+    let Faults { started, ended, installed, direct, cached, none, streamed, special: _, in_progress } = faults;
+    multiply([started, ended, installed, direct, cached, none, streamed, in_progress], by);
 }
 
 fn scale_pins(pins: &mut Pins, by: u64) {
@@ -84,14 +84,15 @@ mod tests {
     use super::*;
     use crate::{
         engine::Engine,
-        outcome::{Context, Ended, Ending, Outcome, Sample},
+        outcome::{Context, EndReason, FinalState, Outcome, Sample},
     };
 
     fn summary(one_in: u32) -> Summary {
         let mut sample = Sample::default();
         let counters = &mut sample.snapshot.counters;
-        (counters.read_direct, counters.read_cached, counters.begun, counters.special, counters.pins) = (5, 2, 9, 4, 3);
-        let ending = Ending::unknown(Ended::Duration);
+        (counters.read_direct, counters.read_cached, counters.started, counters.special, counters.pins) =
+            (5, 2, 9, 4, 3);
+        let ending = FinalState::unknown(EndReason::Duration);
         let context = Context { sample_one_in: one_in, ..Context::default() };
         Summary::new(&Outcome {
             context,
@@ -107,7 +108,7 @@ mod tests {
     fn what_is_counted_by_entry_is_multiplied_and_that_is_said() {
         let scaled = summary(4);
         assert_eq!((scaled.swapins.seen, scaled.swapins.direct, scaled.swapins.cached), (28, 20, 8));
-        assert_eq!((scaled.flights.begun, scaled.pins.taken, scaled.flights.special), (36, Some(12), 4));
+        assert_eq!((scaled.faults.started, scaled.pins.taken, scaled.faults.special), (36, Some(12), 4));
         assert_eq!(scaled.sample.as_ref().map(|sample| sample.one_in), Some(4));
         let text = crate::export::text::summary(&scaled);
         assert!(text.contains("sample     --sample 1/4: counts of swap-ins"), "{text}");

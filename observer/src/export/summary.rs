@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     distribution::Histograms,
-    losses::{self, Losses},
+    dropped::{self, Dropped},
     price::{Against, PriceSummary},
     remarks::{self, Budget, Evidence, Remark},
     sampled::{self, Sampled},
@@ -19,10 +19,10 @@ use crate::{
         verdict::Finding,
         wait::Wait,
     },
-    exit::{Exit, Weighed},
+    exit::{Exit, ExitInputs},
     kernel::plan::Meaning,
-    outcome::{Clocks, Context, Ended, Kernel, Known, Swap},
-    probe::SelfCost,
+    outcome::{Clocks, Context, EndReason, Kernel, Known, Swap},
+    probe::Overhead,
 };
 
 /// Version of the JSON objects: raised when a name goes or changes its meaning.
@@ -40,8 +40,8 @@ pub struct SwapIns {
     pub direct: u64,
     /// Read into the swap cache.
     pub cached: u64,
-    /// Of these: outside any flight (shmem, swapoff, read-ahead by madvise).
-    pub outside_flights: u64,
+    /// Of these: outside any fault (shmem, swapoff, read-ahead by madvise).
+    pub outside_faults: u64,
     /// Not seen, because the kernel skipped programs: exactly so many where one program counts every read (`seen + lost`
     /// is the kernel's count then), at most so many where several tell of them. Missing where the kernel does not tell.
     pub lost: Option<u64>,
@@ -54,7 +54,7 @@ pub struct SwapIns {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct SwapOuts {
     /// Given to pages on their way out.
-    pub handed_out: u64,
+    pub allocated: u64,
     /// Written to their device.
     pub written: u64,
     /// Released; `None`: no hook tells, because nothing could follow from it here.
@@ -66,8 +66,8 @@ pub struct SwapOuts {
 /// Calls of `do_swap_page` on swap entries.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the counters")]
-pub struct Flights {
-    pub begun: u64,
+pub struct Faults {
+    pub started: u64,
     pub ended: u64,
     pub installed: u64,
     pub direct: u64,
@@ -78,10 +78,10 @@ pub struct Flights {
     /// Calls on entries that are no swap (migration, hwpoison, markers), not counted above.
     pub special: u64,
     /// Under way when the probes were attached; where entries are filtered or sampled, as far as they installed no page.
-    pub under_way: u64,
+    pub in_progress: u64,
 }
 
-/// Pins of flights.
+/// Pins of faults.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Pins {
     /// Taken; `None`, here and below: not seen with lean hooks.
@@ -92,7 +92,7 @@ pub struct Pins {
     pub eexist: Option<u64>,
     /// Tries that found the entry gone.
     pub enoent: Option<u64>,
-    /// Failed tries that are no flight's own.
+    /// Failed tries that are no fault's own.
     pub outside_failed: Option<u64>,
     /// The same by whose they are.
     pub outside: Option<OutsidePins>,
@@ -100,7 +100,7 @@ pub struct Pins {
     pub retries: u64,
 }
 
-/// Failed pin tries that are no flight's own, so nobody's wait, by path.
+/// Failed pin tries that are no fault's own, so nobody's wait, by path.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct OutsidePins {
     /// A page fault's read-ahead of neighbours.
@@ -120,12 +120,12 @@ impl OutsidePins {
     }
 }
 
-/// The locks of pages in the swap cache, as flights found them.
+/// The locks of pages in the swap cache, as faults found them.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Locks {
     /// Tries that found the page locked by somebody else.
     pub failed: u64,
-    /// Tries that found it locked by the flight's own read, still under way: not waits for anybody.
+    /// Tries that found it locked by the fault's own read, still in progress: not waits for anybody.
     pub own_read: u64,
     /// Failed tries within waits.
     pub retries: u64,
@@ -135,9 +135,9 @@ pub struct Locks {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the names are the words of design.md")]
 pub struct Distributions {
-    pub flight_direct: DurationSummary,
-    pub flight_cached: DurationSummary,
-    pub flight_none: DurationSummary,
+    pub fault_direct: DurationSummary,
+    pub fault_cached: DurationSummary,
+    pub fault_none: DurationSummary,
     pub overlap: DurationSummary,
     /// `None`: nothing tells of holds; likewise `oversleep`.
     pub pin_hold: Option<DurationSummary>,
@@ -148,7 +148,7 @@ pub struct Distributions {
     pub window: DurationSummary,
 }
 
-/// The widener's doing.
+/// Delay injection's doing.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Widened {
     /// Delay asked for, nanoseconds.
@@ -182,7 +182,7 @@ pub struct Source {
     /// Length, nanoseconds.
     pub elapsed_ns: u64,
     /// Why it ended.
-    pub ended: Ended,
+    pub ended: EndReason,
 }
 
 /// See the module.
@@ -204,7 +204,7 @@ pub struct Summary {
     pub sample: Option<Sampled>,
     pub swapins: SwapIns,
     pub swapouts: SwapOuts,
-    pub flights: Flights,
+    pub faults: Faults,
     pub pins: Pins,
     pub locks: Locks,
     pub verdicts: VerdictCounts,
@@ -219,8 +219,8 @@ pub struct Summary {
     pub waits: Vec<Wait>,
     pub entries: Vec<EntryStats>,
     pub distributions: Distributions,
-    pub losses: Losses,
-    pub self_cost: SelfCost,
+    pub dropped: Dropped,
+    pub self_cost: Overhead,
     pub widen: Option<Widened>,
     pub command: Option<CommandSummary>,
     /// What is missing of the recording, in words; live: nothing.
@@ -237,7 +237,7 @@ impl Summary {
         let command = (!command.is_empty()).then(|| CommandSummary {
             command: command.clone(),
             code: known.ending.command,
-            cut_short: known.ending.ended != Ended::Command,
+            cut_short: known.ending.ended != EndReason::Command,
         });
         Self { command, ..Self::without_command(known) }
     }
@@ -275,7 +275,7 @@ impl Summary {
             sample: Sampled::of(known.context.sample_one_in),
             swapins,
             swapouts: swap_outs(&known),
-            flights: flights(counters),
+            faults: faults(counters),
             pins: pins(&known),
             locks: Locks {
                 failed: counters.lock_failed,
@@ -291,7 +291,7 @@ impl Summary {
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
             distributions: histograms.summaries(!known.context.kernel.holds_unseen()),
-            losses: losses::of(&known),
+            dropped: dropped::of(&known),
             self_cost: known.ending.cost.clone(),
             widen: known.context.widen_ns.map(|ns| Widened {
                 ns,
@@ -310,7 +310,7 @@ impl Summary {
         summary
     }
 
-    /// Says anew what stands out.
+    /// Says again what stands out.
     pub(super) fn remark(&mut self, histograms: &Histograms) {
         self.remarks = remarks::remarks(Evidence {
             price: &self.price,
@@ -326,11 +326,11 @@ impl Summary {
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(|command| !command.cut_short && command.code != Some(0));
-        Exit::of_observation(Weighed {
+        Exit::of_observation(ExitInputs {
             stale_installs: self.verdicts.stale_install,
             over_budget: self.budget.map_or(0, |budget| budget.over),
             command_failed: failed,
-            losses: losses::total(&self.losses),
+            dropped: dropped::total(&self.dropped),
         })
     }
 }
@@ -343,9 +343,9 @@ fn elapsed(known: &Known<'_>) -> u64 {
     }
 }
 
-fn flights(counters: &Counters) -> Flights {
-    Flights {
-        begun: counters.begun,
+fn faults(counters: &Counters) -> Faults {
+    Faults {
+        started: counters.started,
         ended: counters.ended,
         installed: counters.installed,
         direct: counters.direct,
@@ -353,7 +353,7 @@ fn flights(counters: &Counters) -> Flights {
         none: counters.none,
         streamed: counters.streamed,
         special: counters.special,
-        under_way: counters.unknown_end.saturating_sub(counters.lost_table_full),
+        in_progress: counters.unknown_end.saturating_sub(counters.dropped_table_full),
     }
 }
 
@@ -363,7 +363,7 @@ fn pins(known: &Known<'_>) -> Pins {
     let told = |count: u64| seen.then_some(count);
     Pins {
         taken: told(counters.pins),
-        failed: counters.pin_eexist + counters.pin_enoent + counters.pin_lost,
+        failed: counters.pin_eexist + counters.pin_enoent + counters.pin_contended,
         eexist: told(counters.pin_eexist),
         enoent: told(counters.pin_enoent),
         outside_failed: told(counters.pin_outside),
@@ -379,7 +379,7 @@ fn swap_ins(known: &Known<'_>) -> SwapIns {
         seen: counters.read_direct + counters.read_cached,
         direct: counters.read_direct,
         cached: counters.read_cached,
-        outside_flights: counters.read_outside,
+        outside_faults: counters.read_outside,
         lost: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
         kernel,
     }
@@ -389,5 +389,5 @@ fn swap_outs(known: &Known<'_>) -> SwapOuts {
     let counters = &known.sample.snapshot.counters;
     let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_out_since(before));
     let freed = known.context.kernel.backend.contains_key(Meaning::Freed.name()).then_some(counters.freed);
-    SwapOuts { handed_out: counters.handed_out, written: counters.written, freed, kernel }
+    SwapOuts { allocated: counters.allocated, written: counters.written, freed, kernel }
 }

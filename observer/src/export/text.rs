@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 pub use self::cost::ring_use;
 
 use super::{
-    losses,
+    dropped,
     summary::{Pins, Summary},
 };
 use crate::engine::{
     totals::DurationSummary,
-    verdict::{Deed, Finding},
+    verdict::{Action, Finding},
 };
 
 /// Findings printed at most; the JSON has more.
@@ -28,7 +28,7 @@ pub fn summary(summary: &Summary) -> String {
 }
 
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    let lost = losses::total(&summary.losses);
+    let lost = dropped::total(&summary.dropped);
     let lean = if summary.kernel.is_lean() { "; lean hooks" } else { "" };
     writeln!(text, "kernel     {}, {}{lean}", summary.kernel.release, summary.kernel.state)?;
     for (option, value) in &summary.filters {
@@ -41,11 +41,11 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "note       {what}")?;
     }
     writeln!(text, "swap-ins   {}", swap_ins(summary))?;
-    let flights = &summary.flights;
+    let faults = &summary.faults;
     writeln!(
         text,
-        "flights    {} begun, {} installed their page, {} contended",
-        flights.begun, flights.installed, flights.streamed
+        "faults    {} started, {} installed their page, {} contended",
+        faults.started, faults.installed, faults.streamed
     )?;
     write_pins(text, &summary.pins)?;
     let verdicts = &summary.verdicts;
@@ -60,8 +60,8 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "{name:<14} {}", seen(count, lost))?;
     }
     for (name, distribution) in [
-        ("direct swap-in", Some(&summary.distributions.flight_direct)),
-        ("cached swap-in", Some(&summary.distributions.flight_cached)),
+        ("direct swap-in", Some(&summary.distributions.fault_direct)),
+        ("cached swap-in", Some(&summary.distributions.fault_cached)),
         ("overlap", Some(&summary.distributions.overlap)),
         ("pin hold", summary.distributions.pin_hold.as_ref()),
         ("pin wait", Some(&summary.distributions.pin_wait)),
@@ -88,8 +88,8 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     for missing in &summary.kernel.degraded {
         writeln!(text, "degraded   no hook for {}: {}; {}", missing.hook, missing.reason, missing.consequence)?;
     }
-    for (cause, count) in summary.losses.iter().filter(|(_, count)| **count > 0) {
-        writeln!(text, "lost       {count} {cause}: {}", losses::remedy(cause))?;
+    for (cause, count) in summary.dropped.iter().filter(|(_, count)| **count > 0) {
+        writeln!(text, "lost       {count} {cause}: {}", dropped::remedy(cause))?;
     }
     cost::write(text, summary)
 }
@@ -100,7 +100,7 @@ fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
     else {
         return writeln!(
             text,
-            "pins lost  {} by page faults; with which error, and by others, is not seen",
+            "pins contended  {} by page faults; with which error, and by others, is not seen",
             pins.failed
         );
     };
@@ -109,15 +109,15 @@ fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "pins lost  {eexist} to a live holder, {enoent} entry gone; outside page faults {failed} (read-ahead {}, shmem {}, \
+        "pins contended  {eexist} to a live holder, {enoent} entry gone; outside page faults {failed} (read-ahead {}, shmem {}, \
          zswap {}, other {})",
         outside.readahead, outside.shmem, outside.zswap, outside.other
     )
 }
 
-/// A count, honest about losses: a plain 0 only where nothing was lost.
+/// A count, honest about dropped: a plain 0 only where nothing was lost.
 pub fn seen(count: u64, lost: u64) -> String {
-    if lost == 0 { count.to_string() } else { format!("{count} seen, {lost} events lost") }
+    if lost == 0 { count.to_string() } else { format!("{count} seen, {lost} events dropped") }
 }
 
 fn swap_ins(summary: &Summary) -> String {
@@ -142,11 +142,13 @@ fn distribution_line(d: &DurationSummary) -> String {
     )
 }
 
-/// One finding on a few lines: who, where, and what happened when, counted from the begin of the read.
+/// One finding on a few lines: who, where, and what happened when, counted from the start of the read.
 pub fn finding(finding: &Finding) -> String {
-    let after = |at: u64| format!("+{}", duration(at.saturating_sub(finding.read_begin_ns)));
-    let deed = |what: &str, deed: &Option<Deed>| {
-        deed.as_ref().map_or(String::new(), |deed| format!("\n    {:>9}  {what} by {}", after(deed.at_ns), deed.by))
+    let after = |at: u64| format!("+{}", duration(at.saturating_sub(finding.read_start_ns)));
+    let action = |what: &str, action: &Option<Action>| {
+        action
+            .as_ref()
+            .map_or(String::new(), |action| format!("\n    {:>9}  {what} by {}", after(action.at_ns), action.by))
     };
     let end = match (finding.installed, finding.read_during_write) {
         (true, false) => "the reader installs what it read",
@@ -154,16 +156,16 @@ pub fn finding(finding: &Finding) -> String {
         (false, _) => "the reader gives up its page",
     };
     format!(
-        "{} of entry {} at {:#x} by {}\n    at {}  its read begins (monotonic clock){}{}{}{}\n    {:>9}  {end}",
+        "{} of entry {} at {:#x} by {}\n    at {}  its read starts (monotonic clock){}{}{}{}\n    {:>9}  {end}",
         finding.verdict.name(),
         finding.entry,
         finding.address,
         finding.reader,
-        seconds(finding.read_begin_ns),
+        seconds(finding.read_start_ns),
         finding.read_end_ns.map_or(String::new(), |at| format!("\n    {:>9}  the read is back", after(at))),
-        deed("entry freed", &finding.freed),
-        deed("handed out again", &finding.handed_out),
-        deed("written", &finding.written),
+        action("entry freed", &finding.freed),
+        action("reallocated", &finding.allocated),
+        action("written", &finding.written),
         after(finding.end_ns),
     )
 }
@@ -216,7 +218,7 @@ mod tests {
     #[test]
     fn zero_is_plain_only_when_nothing_was_lost() {
         assert_eq!(seen(0, 0), "0");
-        assert_eq!(seen(0, 3), "0 seen, 3 events lost");
+        assert_eq!(seen(0, 3), "0 seen, 3 events dropped");
     }
 
     #[test]

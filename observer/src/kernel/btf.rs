@@ -54,11 +54,11 @@ pub enum BtfError {
     Truncated {
         /// Which part.
         what: &'static str,
-        /// Where it begins, in bytes from the start of the type section (of the file, for sections).
+        /// Where it starts, in bytes from the start of the type section (of the file, for sections).
         offset: usize,
     },
-    /// The strings do not begin and end with a NUL byte.
-    #[error("the string section of the BTF does not begin and end with a NUL byte")]
+    /// The strings do not start and end with a NUL byte.
+    #[error("the string section of the BTF does not start and end with a NUL byte")]
     Strings,
     /// A kind newer than this reader, whose length is therefore unknown.
     #[error("type {id} has kind {kind}, which this reader does not know")]

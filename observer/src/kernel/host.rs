@@ -12,7 +12,7 @@ use super::{btf, privileges::Lockdown, tree::Tree};
 pub struct Release {
     /// As `uname -r` prints it: `6.12.117+deb13-cloud-amd64`.
     pub text: String,
-    /// Major and minor number, if the text begins with them.
+    /// Major and minor number, if the text starts with them.
     pub version: Option<(u32, u32)>,
 }
 

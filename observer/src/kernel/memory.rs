@@ -56,7 +56,7 @@ pub struct Memory {
     /// Transparent huge pages as a whole: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
     /// The setting of each size (6.8 and later), smallest first. A size that is not `never` may be swapped in as a whole
-    /// on the direct path from 6.12 on (242d12c98174): one flight over a range of entries.
+    /// on the direct path from 6.12 on (242d12c98174): one fault over a range of entries.
     pub huge_page_sizes: Vec<HugePageSize>,
 }
 

@@ -2,14 +2,14 @@
 //! decided from symbols, BTF and trial loads, never from the version number, because distributions backport.
 
 mod candidates;
+mod capabilities;
 mod layout;
 mod lean;
 mod meaning;
 mod offsets;
-mod spare;
+mod redundant;
+mod rejection;
 mod state;
-mod told;
-mod why_not;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use serde::Serialize;
 pub use layout::PteLayout;
 pub use meaning::Meaning;
 pub use offsets::Offsets;
-pub use spare::Spared;
+pub use redundant::Redundant;
 pub use state::State;
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
     symbols::Symbols,
 };
 use candidates::{CANDIDATES, Candidate};
-use why_not::WhyNot;
+use rejection::Rejection;
 
 /// How a function is hooked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -87,7 +87,7 @@ impl HookSet {
         }
     }
 
-    /// Of flights, one in so many is timed; a power of two.
+    /// Of faults, one in so many is timed; a power of two.
     pub const fn timed_one_in(self) -> u32 {
         match self {
             Self::Full => 1,
@@ -132,7 +132,7 @@ pub struct Plan {
     /// The hooks.
     pub hooks: Vec<Hook>,
     /// Hooks that could be attached and are not: others tell the same, or the set does without.
-    pub spared: Vec<Spared>,
+    pub redundant: Vec<Redundant>,
     /// What is degraded.
     pub missing: Vec<Missing>,
     /// Where things lie.
@@ -147,10 +147,10 @@ impl Plan {
         self.hooks.iter().filter(move |hook| hook.meaning == meaning)
     }
 
-    /// The hook on the begin of reads, attached or spared.
+    /// The hook on the start of reads, attached or redundant.
     pub fn read_hook(&self) -> Option<&Hook> {
-        let spared = self.spared.iter().map(|spared| &spared.hook);
-        self.hooks.iter().chain(spared).find(|hook| hook.meaning == Meaning::ReadBegin)
+        let redundant = self.redundant.iter().map(|redundant| &redundant.hook);
+        self.hooks.iter().chain(redundant).find(|hook| hook.meaning == Meaning::ReadStart)
     }
 
     /// By meaning: backend and function, as every JSON object shows them.
@@ -235,7 +235,7 @@ const DIRECT_CALLS: &str = "register_ftrace_direct";
 pub fn symbols_of_interest() -> Vec<&'static str> {
     let mut names: Vec<_> = CANDIDATES.iter().map(|candidate| candidate.symbol).collect();
     names.extend(state::SYMBOLS);
-    names.extend(spare::OF_ZSWAP);
+    names.extend(redundant::OF_ZSWAP);
     names.push(DIRECT_CALLS);
     names.sort_unstable();
     names.dedup();
@@ -251,7 +251,7 @@ pub fn state(symbols: &Symbols) -> Option<State> {
 /// Makes the plan.
 ///
 /// # Errors
-/// When flights cannot be seen at all. Everything less is listed in [`Plan::missing`].
+/// When faults cannot be seen at all. Everything less is listed in [`Plan::missing`].
 pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let offsets = offsets::find(evidence)?;
     let pte = layout::find(evidence)?;
@@ -274,8 +274,8 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
-    let spared = spare::take(state, evidence, &mut hooks, &mut missing);
-    Ok(Plan { state, set: evidence.set, hooks, spared, missing, offsets, pte })
+    let redundant = redundant::take(state, evidence, &mut hooks, &mut missing);
+    Ok(Plan { state, set: evidence.set, hooks, redundant, missing, offsets, pte })
 }
 
 /// The hooks for one meaning: those of the first group of candidates that this kernel has; and what of the group is
@@ -285,7 +285,7 @@ fn hooks_for(
     evidence: &Evidence<'_>,
     offsets: &Offsets,
 ) -> Result<(Vec<Hook>, Option<Missing>), String> {
-    let mut why_not = Vec::new();
+    let mut rejection = Vec::new();
     let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
     for first in of_meaning().filter(|candidate| !candidate.also) {
         match hook(first, evidence, offsets) {
@@ -294,45 +294,45 @@ fn hooks_for(
                 for also in of_meaning().filter(|candidate| candidate.also && candidate.goes_with == first.symbol) {
                     match hook(also, evidence, offsets) {
                         Ok(more) => hooks.extend(more),
-                        Err(WhyNot::Absent { copies: [], .. }) => {}
+                        Err(Rejection::Absent { copies: [], .. }) => {}
                         Err(reason) => in_part.push(reason),
                     }
                 }
                 let missing = (!in_part.is_empty()).then(|| Missing {
                     meaning,
-                    reason: WhyNot::join(&in_part),
-                    consequence: format!("in part: {}", meaning.without().unwrap_or("flights are missed")),
+                    reason: Rejection::join(&in_part),
+                    consequence: format!("in part: {}", meaning.without().unwrap_or("faults are missed")),
                 });
                 return Ok((hooks, missing));
             }
-            Err(reason) => why_not.push(reason),
+            Err(reason) => rejection.push(reason),
         }
     }
-    Err(WhyNot::join(&why_not))
+    Err(Rejection::join(&rejection))
 }
 
 /// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
-fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -> Result<Vec<Hook>, WhyNot<'a>> {
+fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -> Result<Vec<Hook>, Rejection<'a>> {
     let symbol = candidate.symbol;
     if !evidence.symbols.has(symbol) {
-        return Err(WhyNot::Absent { symbol, copies: evidence.symbols.copies(symbol) });
+        return Err(Rejection::Absent { symbol, copies: evidence.symbols.copies(symbol) });
     }
     let prototype =
-        evidence.btf.function(symbol).ok_or_else(|| WhyNot::Unfit(format!("{symbol} is not in the BTF")))?;
+        evidence.btf.function(symbol).ok_or_else(|| Rejection::Unfit(format!("{symbol} is not in the BTF")))?;
     if !candidate.fits(&prototype) {
-        return Err(WhyNot::Unfit(format!("{symbol} is now `{prototype}`, which no program here fits")));
+        return Err(Rejection::Unfit(format!("{symbol} is now `{prototype}`, which no program here fits")));
     }
     let (known, unknown) = candidate.needs;
     if !known(offsets) {
-        return Err(WhyNot::Unfit(format!("{symbol}: {unknown}")));
+        return Err(Rejection::Unfit(format!("{symbol}: {unknown}")));
     }
     if candidate.many_params && prototype.params.len() > SMALL_TRAMPOLINE && !takes_many_params(evidence) {
         let why = format!("{symbol}: the trampoline of so old a kernel takes {SMALL_TRAMPOLINE} arguments at most");
-        return Err(WhyNot::Refused(why));
+        return Err(Rejection::Refused(why));
     }
     if evidence.symbols.has(candidate.not_beside) {
         let why = format!("{symbol}: releases that pass {} do not pass here", candidate.not_beside);
-        return Err(WhyNot::Unfit(why));
+        return Err(Rejection::Unfit(why));
     }
     let make =
         |backend, program, reason| Hook { meaning: candidate.meaning, symbol: symbol.into(), backend, program, reason };
@@ -350,19 +350,19 @@ fn hook<'a>(candidate: &Candidate, evidence: &Evidence<'a>, offsets: &Offsets) -
         None => "no trial load was made".to_owned(),
     };
     if evidence.backends == Backends::Fentry {
-        return Err(WhyNot::Refused(format!("{symbol}: {refused}, and --backend fentry allows no kprobe")));
+        return Err(Rejection::Refused(format!("{symbol}: {refused}, and --backend fentry allows no kprobe")));
     }
     if candidate.kprobes.is_empty() {
         let why = format!("{symbol}: {refused}, and a return probe would miss returns without a word");
-        return Err(WhyNot::Refused(why));
+        return Err(Rejection::Refused(why));
     }
     if let Some(no_kprobes) = evidence.no_kprobes {
-        return Err(WhyNot::Refused(format!("{symbol}: {refused}, and {no_kprobes}")));
+        return Err(Rejection::Refused(format!("{symbol}: {refused}, and {no_kprobes}")));
     }
     if !evidence.copy {
         let as_well =
             if candidate.trampoline_copies { "" } else { ", and kprobe programs may not read kernel memory here" };
-        return Err(WhyNot::Refused(format!("{symbol}: {refused}{as_well}")));
+        return Err(Rejection::Refused(format!("{symbol}: {refused}{as_well}")));
     }
     Ok(candidate.kprobes.iter().map(|(backend, program)| make(*backend, program, refused.clone())).collect())
 }

@@ -197,7 +197,7 @@ mod tests {
     fn hidden_addresses_are_noticed_and_names_still_count() {
         let hidden = parse("0000000000000000 T _text\n0000000000000000 t do_swap_page\n", WANTED);
         assert!(hidden.addresses_hidden && hidden.has_function("do_swap_page"));
-        // Per-CPU symbols begin at zero on kernels up to 6.12: one real address is enough.
+        // Per-CPU symbols start at zero on kernels up to 6.12: one real address is enough.
         let shown = parse("0000000000000000 A fixed_percpu_data\nffffffff81000000 T _text\n", WANTED);
         assert!(!shown.addresses_hidden);
         assert_eq!(shown.total, 2);

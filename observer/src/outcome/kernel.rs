@@ -18,7 +18,7 @@ pub struct Kernel {
     pub state: String,
     /// Which hooks: `full` or `lean`; empty: a recording of before there was a choice, full.
     pub hooks: String,
-    /// Of flights one in so many was timed, chosen at random; 0 (older recordings) and 1: every one.
+    /// Of faults one in so many was timed, chosen at random; 0 (older recordings) and 1: every one.
     pub timed_one_in: u32,
     /// By meaning: backend and function.
     pub backend: BTreeMap<String, String>,
@@ -72,7 +72,7 @@ impl Kernel {
         self.hooks == HookSet::Lean.name()
     }
 
-    /// What must be said of durations where not every flight was timed.
+    /// What must be said of durations where not every fault was timed.
     pub fn timed_in_part(&self) -> Option<String> {
         let one_in = self.timed_one_in;
         let words =
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn that_not_every_flight_was_timed_is_said() {
+    fn that_not_every_fault_was_timed_is_said() {
         let said = |timed_one_in| Kernel { timed_one_in, ..Kernel::default() }.timed_in_part();
         assert_eq!((said(0), said(1)), (None, None), "older recordings, and the full set");
         assert!(said(8).unwrap().contains("one in 8"));

@@ -29,7 +29,7 @@ pub(super) fn close_up(story: &Story) -> Option<Story> {
         tidy(lane, from, to);
     }
     lanes.retain(|lane| lane.role != Role::Other || !lane.moments.is_empty());
-    let danger = story.danger.map(|(begin, end)| (begin.max(from), end.min(to))).filter(|(begin, end)| begin < end);
+    let danger = story.danger.map(|(start, end)| (start.max(from), end.min(to))).filter(|(start, end)| start < end);
     Some(Story { lanes, from, to, danger, ..story.clone() })
 }
 
@@ -43,7 +43,7 @@ mod tests {
         let whole = story(&fixtures::stale(), &fixtures::setting());
         let close = close_up(&whole).unwrap();
         let marks: String = close.moments().iter().map(|(_, moment)| moment.mark.letter()).collect();
-        assert_eq!(marks, "RrFI", "all of observer's flight");
+        assert_eq!(marks, "RrFI", "all of observer's fault");
         assert!(close.to - close.from <= (whole.to - whole.from) / 20);
         assert!(
             close.lanes.iter().flat_map(|lane| &lane.spans).all(|span| close.from <= span.from && span.to <= close.to)

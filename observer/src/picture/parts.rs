@@ -1,13 +1,13 @@
-//! What a picture is made of: lanes, and on them spans and moments, with times counted from the begin of the read.
+//! What a picture is made of: lanes, and on them spans and moments, with times counted from the start of the read.
 
-/// Time from the begin of the reader's read, nanoseconds; negative before it.
+/// Time from the start of the reader's read, nanoseconds; negative before it.
 pub type Since = i64;
 
 /// Something that happened at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
-    /// A read began.
-    ReadBegin,
+    /// A read started.
+    ReadStart,
     /// It came back.
     ReadEnd,
     /// A pin was taken.
@@ -18,8 +18,8 @@ pub enum Mark {
     PinDropped,
     /// The entry was freed.
     Freed,
-    /// The entry was handed out again.
-    HandedOut,
+    /// The entry was reallocated.
+    Allocated,
     /// A page was written to it.
     Written,
     /// The PTE check passed and the page was installed.
@@ -35,13 +35,13 @@ pub enum Mark {
 impl Mark {
     /// All, in the order of the legend.
     pub const ALL: [Self; 12] = [
-        Self::ReadBegin,
+        Self::ReadStart,
         Self::ReadEnd,
         Self::PinTaken,
         Self::PinLost,
         Self::PinDropped,
         Self::Freed,
-        Self::HandedOut,
+        Self::Allocated,
         Self::Written,
         Self::Installed,
         Self::StaleInstalled,
@@ -52,13 +52,13 @@ impl Mark {
     /// The letter that stands for it where there is no room for words.
     pub const fn letter(self) -> char {
         match self {
-            Self::ReadBegin => 'R',
+            Self::ReadStart => 'R',
             Self::ReadEnd => 'r',
             Self::PinTaken => 'P',
             Self::PinLost => 'L',
             Self::PinDropped => 'p',
             Self::Freed => 'F',
-            Self::HandedOut => 'H',
+            Self::Allocated => 'H',
             Self::Written => 'W',
             Self::Installed => 'I',
             Self::StaleInstalled => 'S',
@@ -70,13 +70,13 @@ impl Mark {
     /// What the task does.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::ReadBegin => "begins to read",
+            Self::ReadStart => "starts to read",
             Self::ReadEnd => "has read",
             Self::PinTaken => "takes the pin",
             Self::PinLost => "does not get the pin",
             Self::PinDropped => "drops the pin",
             Self::Freed => "frees the entry",
-            Self::HandedOut => "hands it out again",
+            Self::Allocated => "hands it out again",
             Self::Written => "writes newer data",
             Self::Installed => "installs its page",
             Self::StaleInstalled => "PTE unchanged: installs old data",
@@ -90,7 +90,7 @@ impl Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fill {
     /// In `do_swap_page`.
-    Flight,
+    Fault,
     /// Reading the page from the device.
     Read,
     /// Holding the pin.
@@ -102,7 +102,7 @@ pub enum Fill {
     /// The entry belongs to nobody.
     Free,
     /// The entry belongs to a page that has not been written to it yet.
-    HandedOut,
+    Allocated,
     /// The entry holds newer data.
     New,
 }
@@ -111,13 +111,13 @@ impl Fill {
     /// What it means, for the legend.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Flight => "in do_swap_page",
+            Self::Fault => "in do_swap_page",
             Self::Read => "reading",
             Self::Pin => "holds the pin",
             Self::Danger => "holds a copy that is out of date",
             Self::Old => "old data",
             Self::Free => "free",
-            Self::HandedOut => "handed out",
+            Self::Allocated => "allocated",
             Self::New => "newer data",
         }
     }
@@ -126,7 +126,7 @@ impl Fill {
 /// A stretch of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Begin.
+    /// Start.
     pub from: Since,
     /// End.
     pub to: Since,

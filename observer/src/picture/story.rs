@@ -6,7 +6,7 @@ use super::{
 };
 use crate::engine::{
     event::{Nanos, PinResult, Task},
-    verdict::{Finding, OtherFlight, Verdict},
+    verdict::{Finding, OtherFault, Verdict},
 };
 
 /// Where it happened, for the captions. Empty where it is not known.
@@ -52,12 +52,12 @@ impl Story {
 
 /// Makes the story of a finding.
 pub fn story(finding: &Finding, setting: &Setting) -> Story {
-    let zero = finding.read_begin_ns;
+    let zero = finding.read_start_ns;
     let since = |at: Nanos| at.wrapping_sub(zero).cast_signed();
-    let (begin, end) = (since(finding.begin_ns), since(finding.end_ns));
-    // A little air on both sides; flights of others that reach further are cut off there.
-    let air = ((end - begin) / 20).max(1);
-    let (from, to) = (begin - air, end + air);
+    let (start, end) = (since(finding.start_ns), since(finding.end_ns));
+    // A little air on both sides; faults of others that reach further are cut off there.
+    let air = ((end - start) / 20).max(1);
+    let (from, to) = (start - air, end + air);
     let danger = overtaken(finding).map(|at| (since(at), end));
     let mut lanes = vec![reader(finding, danger, &since)];
     for other in &finding.others {
@@ -65,11 +65,11 @@ pub fn story(finding: &Finding, setting: &Setting) -> Story {
         lane.moments.extend(moments_of(other, finding, &since));
         lane.spans.extend(spans_of(other, &since));
     }
-    for (deed, mark) in
-        [(&finding.freed, Mark::Freed), (&finding.handed_out, Mark::HandedOut), (&finding.written, Mark::Written)]
+    for (action, mark) in
+        [(&finding.freed, Mark::Freed), (&finding.allocated, Mark::Allocated), (&finding.written, Mark::Written)]
     {
-        if let Some(deed) = deed {
-            lane_of(&mut lanes, &deed.by).moments.push(Moment { at: since(deed.at_ns), mark });
+        if let Some(action) = action {
+            lane_of(&mut lanes, &action.by).moments.push(Moment { at: since(action.at_ns), mark });
         }
     }
     lanes.push(entry(finding, (from, to), &since));
@@ -89,13 +89,13 @@ pub fn story(finding: &Finding, setting: &Setting) -> Story {
 
 /// When the reader's copy went out of date: the first thing that happened to the entry under the read.
 fn overtaken(finding: &Finding) -> Option<Nanos> {
-    let deeds = [&finding.freed, &finding.handed_out, &finding.written];
-    deeds.into_iter().flatten().map(|deed| deed.at_ns.max(finding.read_begin_ns)).min()
+    let actions = [&finding.freed, &finding.allocated, &finding.written];
+    actions.into_iter().flatten().map(|action| action.at_ns.max(finding.read_start_ns)).min()
 }
 
 fn reader(finding: &Finding, danger: Option<(Since, Since)>, since: &impl Fn(Nanos) -> Since) -> Lane {
-    let mut spans = vec![Span { from: since(finding.begin_ns), to: since(finding.end_ns), fill: Fill::Flight }];
-    let mut moments = vec![Moment { at: 0, mark: Mark::ReadBegin }];
+    let mut spans = vec![Span { from: since(finding.start_ns), to: since(finding.end_ns), fill: Fill::Fault }];
+    let mut moments = vec![Moment { at: 0, mark: Mark::ReadStart }];
     if let Some(read_end) = finding.read_end_ns {
         spans.push(Span { from: 0, to: since(read_end), fill: Fill::Read });
         moments.push(Moment { at: since(read_end), mark: Mark::ReadEnd });
@@ -138,17 +138,17 @@ fn lane_of<'a>(lanes: &'a mut Vec<Lane>, task: &Task) -> &'a mut Lane {
     &mut lanes[index.min(last)]
 }
 
-fn moments_of(other: &OtherFlight, finding: &Finding, since: &impl Fn(Nanos) -> Since) -> Vec<Moment> {
+fn moments_of(other: &OtherFault, finding: &Finding, since: &impl Fn(Nanos) -> Since) -> Vec<Moment> {
     let moment = |at: Option<Nanos>, mark| at.map(|at| Moment { at: since(at), mark });
     let pin = other.pin.map(|pin| {
         let taken = pin.result == PinResult::Taken;
         Moment { at: since(pin.tried), mark: if taken { Mark::PinTaken } else { Mark::PinLost } }
     });
     // The free that the finding names is told by its own record, which knows the better time.
-    let told = finding.freed.as_ref().is_some_and(|deed| deed.by.tid == other.task.tid);
+    let told = finding.freed.as_ref().is_some_and(|action| action.by.tid == other.task.tid);
     let last = if other.installed { Mark::Installed } else { Mark::GaveUp };
     [
-        moment(other.read_begin_ns, Mark::ReadBegin),
+        moment(other.read_start_ns, Mark::ReadStart),
         moment(other.read_end_ns, Mark::ReadEnd),
         pin,
         moment(other.pin.and_then(|pin| pin.dropped), Mark::PinDropped),
@@ -160,27 +160,27 @@ fn moments_of(other: &OtherFlight, finding: &Finding, since: &impl Fn(Nanos) -> 
     .collect()
 }
 
-fn spans_of(other: &OtherFlight, since: &impl Fn(Nanos) -> Since) -> Vec<Span> {
+fn spans_of(other: &OtherFault, since: &impl Fn(Nanos) -> Since) -> Vec<Span> {
     let span = |(from, to), fill| Span { from: since(from), to: since(to), fill };
-    let read = other.read_begin_ns.zip(other.read_end_ns).map(|times| span(times, Fill::Read));
+    let read = other.read_start_ns.zip(other.read_end_ns).map(|times| span(times, Fill::Read));
     let held = other.pin.filter(|pin| pin.result == PinResult::Taken);
     let held = held.and_then(|pin| Some(span((pin.tried, pin.dropped?), Fill::Pin)));
-    [Some(span((other.begin_ns, other.end_ns), Fill::Flight)), held, read].into_iter().flatten().collect()
+    [Some(span((other.start_ns, other.end_ns), Fill::Fault)), held, read].into_iter().flatten().collect()
 }
 
 /// What the entry held when, as far as it was seen.
 fn entry(finding: &Finding, (from, to): (Since, Since), since: &impl Fn(Nanos) -> Since) -> Lane {
-    let deeds = [
+    let actions = [
         (&finding.freed, Fill::Free, Mark::Freed),
-        (&finding.handed_out, Fill::HandedOut, Mark::HandedOut),
+        (&finding.allocated, Fill::Allocated, Mark::Allocated),
         (&finding.written, Fill::New, Mark::Written),
     ];
     let mut spans = Vec::new();
     let mut moments = Vec::new();
     let (mut start, mut fill) = (from, Fill::Old);
-    for (deed, next, mark) in deeds {
-        if let Some(deed) = deed {
-            let at = since(deed.at_ns).clamp(start, to);
+    for (action, next, mark) in actions {
+        if let Some(action) = action {
+            let at = since(action.at_ns).clamp(start, to);
             spans.push(Span { from: start, to: at, fill });
             moments.push(Moment { at, mark });
             (start, fill) = (at, next);
@@ -209,7 +209,7 @@ fn caption(finding: &Finding, setting: &Setting) -> String {
         (false, false) => format!(", kernel {} ({})", setting.release, setting.state),
     };
     let page = finding.address & !0xfff;
-    let (seconds, rest) = (finding.read_begin_ns / 1_000_000_000, finding.read_begin_ns % 1_000_000_000);
+    let (seconds, rest) = (finding.read_start_ns / 1_000_000_000, finding.read_start_ns % 1_000_000_000);
     format!("page {page:#x} of pid {}{device}{kernel}; 0 is {seconds}.{rest:09} s, monotonic", finding.reader.pid)
 }
 

@@ -177,8 +177,8 @@ impl Drawing<'_> {
 
     /// What a task does to the entry leads down to the entry's lane.
     fn links(&mut self, lane: &Placed<'_>, entry: f64) {
-        use super::parts::Mark::{Freed, HandedOut, Written};
-        for flag in lane.flags.iter().filter(|flag| matches!(flag.moment.mark, Freed | HandedOut | Written)) {
+        use super::parts::Mark::{Allocated, Freed, Written};
+        for flag in lane.flags.iter().filter(|flag| matches!(flag.moment.mark, Freed | Allocated | Written)) {
             self.sheet.line((flag.x, lane.bar + BAR), (flag.x, entry), "link");
         }
     }
@@ -188,12 +188,12 @@ impl Drawing<'_> {
         self.sheet.text(MARGIN, bar + 9.0, if lane.role == Role::Reader { "name reader" } else { "name" }, &lane.name);
         self.sheet.text(MARGIN, bar + 23.0, "dim", &lane.detail);
         if lane.spans.is_empty() {
-            // A task that is known by its deeds only.
+            // A task that is known by its actions only.
             self.sheet.line((TRACK.0, bar + BAR / 2.0), (TRACK.1, bar + BAR / 2.0), "grid");
         }
         for span in &lane.spans {
             let (left, right) = (self.x(span.from), self.x(span.to));
-            // A read is drawn lower than the flight around it, so that both show.
+            // A read is drawn lower than the fault around it, so that both show.
             let (top, height) = match span.fill {
                 Fill::Read | Fill::Pin => (bar + 4.0, BAR - 8.0),
                 _ => (bar, BAR),
@@ -231,7 +231,7 @@ impl Drawing<'_> {
 
     fn legend(&mut self) {
         const FILLS: [Fill; 8] =
-            [Fill::Flight, Fill::Read, Fill::Pin, Fill::Danger, Fill::Old, Fill::Free, Fill::HandedOut, Fill::New];
+            [Fill::Fault, Fill::Read, Fill::Pin, Fill::Danger, Fill::Old, Fill::Free, Fill::Allocated, Fill::New];
         let used = |fill: Fill| self.story.lanes.iter().flat_map(|lane| &lane.spans).any(|span| span.fill == fill);
         let fills: Vec<Fill> = FILLS.into_iter().filter(|fill| used(*fill)).collect();
         self.y += 12.0;

@@ -32,13 +32,13 @@ impl Charset {
     /// The character that fills a span.
     const fn fill(self, fill: Fill) -> char {
         match fill {
-            Fill::Flight => self.pick('─', '-'),
+            Fill::Fault => self.pick('─', '-'),
             Fill::Read => self.pick('━', '='),
             Fill::Pin => self.pick('═', '#'),
             Fill::Danger => self.pick('▓', '!'),
             Fill::Old => self.pick('░', 'o'),
             Fill::Free => self.pick('·', '.'),
-            Fill::HandedOut => self.pick('▒', 'h'),
+            Fill::Allocated => self.pick('▒', 'h'),
             Fill::New => self.pick('█', 'N'),
         }
     }
@@ -186,7 +186,7 @@ impl<'a> Page<'a> {
 
     /// Writes into a span of the entry what the entry holds, where there is room.
     fn word(&mut self, from: Since, to: Since, fill: Fill) {
-        if !matches!(fill, Fill::Old | Fill::Free | Fill::HandedOut | Fill::New) {
+        if !matches!(fill, Fill::Old | Fill::Free | Fill::Allocated | Fill::New) {
             return;
         }
         let (first, last) = (self.column(from), self.column(to));
@@ -239,7 +239,7 @@ impl<'a> Page<'a> {
 
     /// The fills that are in the picture, as many a row as there is room.
     fn legend(&mut self) {
-        const FILLS: [Fill; 4] = [Fill::Flight, Fill::Read, Fill::Pin, Fill::Danger];
+        const FILLS: [Fill; 4] = [Fill::Fault, Fill::Read, Fill::Pin, Fill::Danger];
         let used = |fill: &Fill| self.story.lanes.iter().flat_map(|lane| &lane.spans).any(|span| span.fill == *fill);
         let mut column = 0;
         for fill in FILLS.into_iter().filter(used).collect::<Vec<_>>() {

@@ -15,11 +15,13 @@ pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     // Types from a file stand in for offsets, but not for what a trampoline is checked against.
     let btf = Btf::from_sys_fs().ok();
     let btf = btf.as_ref();
-    let widener = if options.widen.is_some() { Some(widener(plan)?) } else { None };
-    // Trampolines first: of two programs at one place the one attached last runs first, and a read begins and ends
+    let delay_injection = if options.widen.is_some() { Some(delay_injection(plan)?) } else { None };
+    // Trampolines first: of two programs at one place the one attached last runs first, and a read starts and ends
     // before the delay. Kprobes run in the order in which they were attached.
-    let late = |widener: &&Widener<'_>| widener.backend == Backend::Kprobe;
-    if let Some(Widener { program, backend, symbol }) = widener.as_ref().filter(|widener| !late(widener)) {
+    let late = |delay_injection: &&DelayInjection<'_>| delay_injection.backend == Backend::Kprobe;
+    if let Some(DelayInjection { program, backend, symbol }) =
+        delay_injection.as_ref().filter(|delay_injection| !late(delay_injection))
+    {
         attach(ebpf, btf, program, *backend, symbol)?;
     }
     for hook in in_order(plan) {
@@ -29,7 +31,7 @@ pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
             attached => attached?,
         }
     }
-    if let Some(Widener { program, backend, symbol }) = widener.as_ref().filter(late) {
+    if let Some(DelayInjection { program, backend, symbol }) = delay_injection.as_ref().filter(late) {
         attach(ebpf, btf, program, *backend, symbol)?;
     }
     if options.watch {
@@ -39,21 +41,21 @@ pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     Ok(())
 }
 
-/// The order in which hooks go live: a flight's begin last and its end right before it, so that a flight that is seen to
-/// begin is seen to the end.
+/// The order in which hooks go live: a fault's start last and its end right before it, so that a fault that is seen to
+/// start is seen to the end.
 fn in_order(plan: &Plan) -> Vec<&Hook> {
     let mut hooks: Vec<&Hook> = plan.hooks.iter().collect();
     hooks.sort_by_key(|hook| match hook.meaning {
-        Meaning::FlightBegin => 2,
-        Meaning::FlightEnd => 1,
+        Meaning::FaultStart => 2,
+        Meaning::FaultEnd => 1,
         _ => 0,
     });
     hooks
 }
 
-/// Detaches what sees flights begin; everything else stays.
-pub(super) fn stop_begins(ebpf: &mut Ebpf) -> Result<(), LoadError> {
-    for (name, program) in ebpf.programs_mut().filter(|(name, _)| name.starts_with("flight_begin")) {
+/// Detaches what sees faults start; everything else stays.
+pub(super) fn stop_starts(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    for (name, program) in ebpf.programs_mut().filter(|(name, _)| name.starts_with("fault_start")) {
         let (backend, stopped) = match program {
             Program::FEntry(program) if program.fd().is_ok() => (Backend::Fentry, program.unload()),
             Program::KProbe(program) if program.fd().is_ok() => (Backend::Kprobe, program.unload()),
@@ -72,7 +74,7 @@ pub(super) fn stop_begins(ebpf: &mut Ebpf) -> Result<(), LoadError> {
 fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, name: &str, backend: Backend, symbol: &str) -> Result<(), LoadError> {
     let program =
         ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
-    let begin = std::time::Instant::now();
+    let start = std::time::Instant::now();
     let (program_name, backend_name) = (name.to_owned(), backend.name());
     match attach_program(program, btf, backend, symbol) {
         None => Err(LoadError::Btf { program: program_name, backend: backend_name, symbol: symbol.to_owned() }),
@@ -83,7 +85,7 @@ fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, name: &str, backend: Backend, symb
             reason: refusal(&error),
         }),
         Some(Ok(())) => {
-            log::debug!("{name} on {symbol} ({backend_name}): attached in {:?}", begin.elapsed());
+            log::debug!("{name} on {symbol} ({backend_name}): attached in {:?}", start.elapsed());
             Ok(())
         }
     }
@@ -151,16 +153,16 @@ fn attach_tracepoint(
     })
 }
 
-/// Where the widener goes.
-struct Widener<'a> {
+/// Where delay injection goes.
+struct DelayInjection<'a> {
     program: &'static str,
     backend: Backend,
     symbol: &'a str,
 }
 
-/// The widener goes on the return of the read that the plan hooks; without the bypass on its begin, while the page is
+/// Delay injection goes on the return of the read that the plan hooks; without the bypass on its start, while the page is
 /// locked.
-fn widener(plan: &Plan) -> Result<Widener<'_>, LoadError> {
+fn delay_injection(plan: &Plan) -> Result<DelayInjection<'_>, LoadError> {
     let Some(read) = plan.read_hook() else {
         return Err(LoadError::Object("no read hook on this kernel, so nothing to widen".to_owned()));
     };
@@ -171,10 +173,10 @@ fn widener(plan: &Plan) -> Result<Widener<'_>, LoadError> {
         (true, true) => ("widen_fentry", Backend::Fentry),
         (true, false) => ("widen_kprobe", Backend::Kprobe),
     };
-    Ok(Widener { program, backend, symbol: &read.symbol })
+    Ok(DelayInjection { program, backend, symbol: &read.symbol })
 }
 
-pub(super) fn widener_failed(error: &MapError) -> LoadError {
+pub(super) fn delay_injection_failed(error: &MapError) -> LoadError {
     LoadError::Map { name: abi::MAP_WIDEN_OFF, reason: trial::chain(error) }
 }
 

@@ -29,10 +29,10 @@ impl UserTime {
     }
 }
 
-/// The tool's own cost over an observation.
+/// The tool's overhead over an observation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SelfCost {
+pub struct Overhead {
     /// Length of the observation, nanoseconds.
     pub elapsed_ns: u64,
     /// User-space CPU time in user mode, nanoseconds.
@@ -52,13 +52,13 @@ pub struct SelfCost {
     /// Records that came through the ring buffer.
     pub records: u64,
     /// Disturbances that have not been taken back: while there are any, the programs note what they otherwise leave out, and are
-    /// dearer. 0 in the end, unless flights were under way or their ends were missed; `None`: not told (earlier versions).
+    /// dearer. 0 in the end, unless faults were in progress or their ends were missed; `None`: not told (earlier versions).
     pub disturbed: Option<u32>,
     /// Run times of the programs; `None`: nobody asked for them.
     pub program_stats: Option<ProgramStats>,
 }
 
-impl SelfCost {
+impl Overhead {
     /// CPU time in user space, percent of one CPU; 0 for no time at all.
     pub fn cpu_percent(&self) -> f64 {
         percent(self.user_ns + self.system_ns, self.elapsed_ns)
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn shares_of_a_cpu() {
-        let cost = SelfCost { elapsed_ns: 1_000, user_ns: 20, system_ns: 30, ..SelfCost::default() };
+        let cost = Overhead { elapsed_ns: 1_000, user_ns: 20, system_ns: 30, ..Overhead::default() };
         assert!((cost.cpu_percent() - 5.0).abs() < 1e-9);
         assert!(percent(0, 0).abs() < 1e-9);
     }

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use observer_ebpf::{
     counter::Counters,
     histogram,
-    totals::{Totals, Untold},
+    totals::{DerivedCounters, Totals},
 };
 
 /// Counters of all CPUs together, at one moment.
@@ -18,7 +18,7 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Invocations of programs that the kernel skipped; `None` where it does not tell (before 5.12).
     pub skipped: Option<Skipped>,
-    /// Flights whose end was missed and whose task never came back to tell; known at the end only.
+    /// Faults whose end was missed and whose task never came back to tell; known at the end only.
     pub ends_missed: u64,
 }
 
@@ -32,14 +32,14 @@ pub struct Skipped {
     pub reads: u64,
 }
 
-/// Durations of all flights by path, as timed in the kernel: `direct`, `cached`, `none`.
+/// Durations of all faults by path, as timed in the kernel: `direct`, `cached`, `none`.
 #[derive(Clone, Debug)]
-pub struct FlightTimes {
+pub struct FaultTimes {
     /// One histogram for each path. Each value stands for its bucket's middle: an error of at most 1/64.
     pub by_path: [Histogram<u64>; histogram::PATHS as usize],
 }
 
-impl Default for FlightTimes {
+impl Default for FaultTimes {
     fn default() -> Self {
         Self { by_path: [empty(), empty(), empty()] }
     }
@@ -49,7 +49,7 @@ impl Default for FlightTimes {
 pub(super) type OfCpus = PerCpuArray<MapData, Totals>;
 
 /// Adds up the counters.
-pub(super) fn sum(map: &OfCpus, untold: Untold) -> Result<Counters, MapError> {
+pub(super) fn sum(map: &OfCpus, derived: DerivedCounters) -> Result<Counters, MapError> {
     let values = map.get(&0, 0)?;
     let mut words = [0u64; size_of::<Counters>() / 8];
     for cpu in values.iter() {
@@ -58,17 +58,17 @@ pub(super) fn sum(map: &OfCpus, untold: Untold) -> Result<Counters, MapError> {
             *sum += value;
         }
     }
-    Ok(bytemuck::cast::<_, Counters>(words).with_derived(untold))
+    Ok(bytemuck::cast::<_, Counters>(words).with_derived(derived))
 }
 
 /// Adds up the histograms.
-pub(super) fn flight_times(map: &OfCpus) -> Result<FlightTimes, MapError> {
+pub(super) fn fault_times(map: &OfCpus) -> Result<FaultTimes, MapError> {
     let values = map.get(&0, 0)?;
-    let FlightTimes { mut by_path } = FlightTimes::default();
+    let FaultTimes { mut by_path } = FaultTimes::default();
     let mut places = 0..observer_ebpf::totals::BUCKETS;
     for histogram in &mut by_path {
         for (bucket, place) in (0..histogram::BUCKETS).zip(&mut places) {
-            let count: u64 = values.iter().filter_map(|cpu| cpu.flight_times.get(place)).sum();
+            let count: u64 = values.iter().filter_map(|cpu| cpu.fault_times.get(place)).sum();
             if count != 0 {
                 let (low, high) = histogram::bounds(bucket.into());
                 let middle = low + (high.min(low.saturating_mul(2)) - low) / 2;
@@ -76,7 +76,7 @@ pub(super) fn flight_times(map: &OfCpus) -> Result<FlightTimes, MapError> {
             }
         }
     }
-    Ok(FlightTimes { by_path })
+    Ok(FaultTimes { by_path })
 }
 
 #[expect(clippy::expect_used, reason = "constants within the crate's documented bounds")]

@@ -1,10 +1,10 @@
 //! Ring-buffer records into the engine's events.
 
 use bytemuck::PodCastError;
-use observer_ebpf::record::{self, EntryRecord, FlightRecord};
+use observer_ebpf::record::{self, EntryRecord, FaultRecord};
 
 use crate::engine::event::{
-    Change, ChangeKind, Comm, Entry, Event, Flight, LockWait, Path, Pin, PinResult, Seen, SlotCount, Task,
+    Change, ChangeKind, Comm, Entry, Event, Fault, LockWait, Path, Pin, PinResult, Seen, SlotCount, Task,
 };
 
 /// A record that is none of ours: the programs and this binary were not built together, or memory is corrupt.
@@ -34,11 +34,11 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     let kind = bytes.first_chunk().map(|word| u32::from_ne_bytes(*word)).ok_or(DecodeError::TooShort(bytes.len()))?;
     let wrong = |_: PodCastError| DecodeError::WrongLength { kind, len: bytes.len() };
     match kind {
-        record::FLIGHT_OPENED => Ok(Event::Opened(flight(&read(bytes).map_err(wrong)?))),
-        record::FLIGHT_CLOSED => Ok(Event::Closed(flight(&read(bytes).map_err(wrong)?))),
+        record::FAULT_STARTED => Ok(Event::Started(fault(&read(bytes).map_err(wrong)?))),
+        record::FAULT_ENDED => Ok(Event::Ended(fault(&read(bytes).map_err(wrong)?))),
         record::ENTRY_FREED => Ok(change(ChangeKind::Freed, &read(bytes).map_err(wrong)?)),
-        record::ENTRY_HANDED_OUT => Ok(change(ChangeKind::HandedOut, &read(bytes).map_err(wrong)?)),
-        record::ENTRY_WRITE_BEGUN => Ok(change(ChangeKind::WriteBegun, &read(bytes).map_err(wrong)?)),
+        record::ENTRY_ALLOCATED => Ok(change(ChangeKind::Allocated, &read(bytes).map_err(wrong)?)),
+        record::ENTRY_WRITE_STARTED => Ok(change(ChangeKind::WriteStarted, &read(bytes).map_err(wrong)?)),
         record::ENTRY_WRITTEN => Ok(change(ChangeKind::Written, &read(bytes).map_err(wrong)?)),
         other => Err(DecodeError::UnknownKind(other)),
     }
@@ -50,7 +50,7 @@ fn read<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Result<T, PodCastError> {
     bytemuck::try_pod_read_unaligned(bytes)
 }
 
-fn flight(record: &FlightRecord) -> Flight {
+fn fault(record: &FaultRecord) -> Fault {
     let has = |flag| record.flags & flag != 0;
     let path = if has(record::F_DIRECT) {
         Path::Direct
@@ -59,7 +59,7 @@ fn flight(record: &FlightRecord) -> Flight {
     } else {
         Path::None
     };
-    Flight {
+    Fault {
         entry: Entry(record.entry),
         base: Entry(record.base),
         nr: record.nr.max(1),
@@ -67,9 +67,9 @@ fn flight(record: &FlightRecord) -> Flight {
         mm: record.mm,
         task: task(record.tid, record.tgid, &record.comm),
         cgroup: record.cgroup,
-        begin: record.begin,
+        start: record.start,
         end: record.ts,
-        read_begin: time(record.read_begin),
+        read_start: time(record.read_start),
         read_end: time(record.read_end),
         freed: time(record.freed_own),
         path,
@@ -83,11 +83,11 @@ fn flight(record: &FlightRecord) -> Flight {
     }
 }
 
-fn pin(record: &FlightRecord) -> Pin {
+fn pin(record: &FaultRecord) -> Pin {
     const EEXIST: i32 = -libc::EEXIST;
     let result = match record.pin_rc {
         0 => PinResult::Taken,
-        _ if record.flags & record::F_PIN_LOST != 0 => PinResult::Lost,
+        _ if record.flags & record::F_PIN_CONTENDED != 0 => PinResult::Contended,
         EEXIST => PinResult::Held,
         _ => PinResult::Gone,
     };
@@ -124,32 +124,32 @@ mod tests {
     }
 
     #[test]
-    fn a_flight_comes_out_as_it_went_in() {
-        let record = FlightRecord {
-            kind: record::FLIGHT_CLOSED,
+    fn a_fault_comes_out_as_it_went_in() {
+        let record = FaultRecord {
+            kind: record::FAULT_ENDED,
             flags: record::F_DIRECT | record::F_PIN_TRIED,
             ts: 50,
             entry: Entry::new(1, 9).0,
             base: Entry::new(1, 9).0,
-            read_begin: 20,
+            read_start: 20,
             pin_rc: -libc::EEXIST,
             pin_fails: 1,
             comm: comm("victim"),
-            ..FlightRecord::default()
+            ..FaultRecord::default()
         };
-        let Ok(Event::Closed(flight)) = decode(bytemuck::bytes_of(&record)) else { panic!("not a closed flight") };
-        assert_eq!((flight.entry.to_string(), flight.path, flight.nr), ("1:9".to_owned(), Path::Direct, 1));
-        assert_eq!((flight.read_begin, flight.read_end, flight.task.comm.as_str()), (Some(20), None, "victim"));
-        assert_eq!(flight.pin.map(|pin| pin.result), Some(PinResult::Held));
-        assert!(!flight.pinned());
+        let Ok(Event::Ended(fault)) = decode(bytemuck::bytes_of(&record)) else { panic!("not a closed fault") };
+        assert_eq!((fault.entry.to_string(), fault.path, fault.nr), ("1:9".to_owned(), Path::Direct, 1));
+        assert_eq!((fault.read_start, fault.read_end, fault.task.comm.as_str()), (Some(20), None, "victim"));
+        assert_eq!(fault.pin.map(|pin| pin.result), Some(PinResult::Held));
+        assert!(!fault.pinned());
     }
 
     #[test]
     fn an_error_that_no_hook_told_is_not_made_up() {
-        let flags = record::F_PIN_TRIED | record::F_PIN_LOST;
-        let lost = FlightRecord { flags, pin_rc: -libc::EEXIST, pin_fails: 1, ..FlightRecord::default() };
-        assert_eq!(pin(&lost).result, PinResult::Lost);
-        let taken = FlightRecord { flags: flags | record::F_PINNED, pin_rc: 0, ..lost };
+        let flags = record::F_PIN_TRIED | record::F_PIN_CONTENDED;
+        let lost = FaultRecord { flags, pin_rc: -libc::EEXIST, pin_fails: 1, ..FaultRecord::default() };
+        assert_eq!(pin(&lost).result, PinResult::Contended);
+        let taken = FaultRecord { flags: flags | record::F_PINNED, pin_rc: 0, ..lost };
         assert_eq!(pin(&taken).result, PinResult::Taken);
     }
 
@@ -157,8 +157,8 @@ mod tests {
     fn nonsense_is_refused() {
         assert_eq!(decode(&[1, 2]), Err(DecodeError::TooShort(2)));
         assert_eq!(decode(&99u32.to_ne_bytes()), Err(DecodeError::UnknownKind(99)));
-        let short = record::FLIGHT_CLOSED.to_ne_bytes();
-        assert_eq!(decode(&short), Err(DecodeError::WrongLength { kind: record::FLIGHT_CLOSED, len: 4 }));
+        let short = record::FAULT_ENDED.to_ne_bytes();
+        assert_eq!(decode(&short), Err(DecodeError::WrongLength { kind: record::FAULT_ENDED, len: 4 }));
         let mut long = vec![0u8; 500];
         long[..4].copy_from_slice(&short);
         assert!(matches!(decode(&long), Err(DecodeError::WrongLength { .. })));

@@ -4,21 +4,21 @@ mod attach;
 mod cost;
 mod counters;
 mod decode;
+mod delay_injection;
 mod error;
-mod left;
+mod in_progress;
 mod object;
 mod options;
 mod part;
 mod pin_price;
 mod probes;
 mod ring;
-mod shown;
 mod statistics;
+mod swap_types;
 mod trial;
-mod widener;
 
-pub use cost::{SelfCost, UserTime, percent};
-pub use counters::{FlightTimes, Skipped, Snapshot};
+pub use cost::{Overhead, UserTime, percent};
+pub use counters::{FaultTimes, Skipped, Snapshot};
 pub use decode::{DecodeError, decode};
 pub use error::LoadError;
 pub use options::{Notes, Only, Options, WATCHED_TASKS, Widen};
@@ -26,8 +26,8 @@ pub use part::{Part, Runs};
 pub use pin_price::{PinPrice, Timed};
 pub use probes::{Probes, Slots};
 pub use ring::RingUse;
-pub use shown::types_of_areas;
 pub use statistics::{ProgramRun, ProgramStats};
+pub use swap_types::types_of_areas;
 pub use trial::{TrialError, try_functions};
 
 /// The eBPF object, built by the build script.

@@ -58,7 +58,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
         (config::ONLY_TYPES, options.only.types),
         (config::ONLY_PID, options.only.pid),
         (config::ONLY_CGROUP, u32::from(options.only.cgroup.is_some())),
-        (config::FLIGHT_SEAT_MASK, options.flight_seats.clamp(1, config::FLIGHT_SEATS) - 1),
+        (config::FAULT_SEAT_MASK, options.fault_seats.clamp(1, config::FAULT_SEATS) - 1),
         (config::WIDEN_ONE_IN, widen.one_in),
     ];
     let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
@@ -91,7 +91,7 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     }
     let disturbed = u32::from(options.notes == Notes::Everything);
     loader.override_global(config::DISTURBED, &disturbed, true);
-    loader.map_max_entries(abi::MAP_FLIGHTS, options.flight_seats.clamp(1, config::FLIGHT_SEATS));
+    loader.map_max_entries(abi::MAP_FAULTS, options.fault_seats.clamp(1, config::FAULT_SEATS));
     loader.override_global(aya_log::LEVEL, &log_level, false).map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
     if options.widen.is_none() {
         loader.map_max_entries("WIDEN_SCRATCH", 1);

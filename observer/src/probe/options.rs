@@ -15,7 +15,7 @@ pub struct Widen {
     pub one_in: u32,
 }
 
-/// Which flights to observe.
+/// Which faults to observe.
 #[derive(Clone, Debug)]
 pub struct Only {
     /// One bit for each swap type that is wanted; all ones: whatever there is.
@@ -57,10 +57,10 @@ pub struct Options {
     pub only: Only,
     /// Of all entries one in so many is observed, by a hash; 0 and 1: every one.
     pub sample_one_in: u32,
-    /// Seats for open flights, a power of two, at most [`config::FLIGHT_SEATS`]. Fewer make flights share seats, which costs
+    /// Seats for faults in progress, a power of two, at most [`config::FAULT_SEATS`]. Fewer make faults share seats, which costs
     /// time and must change nothing else.
-    pub flight_seats: u32,
-    /// The widener, if wanted.
+    pub fault_seats: u32,
+    /// Delay injection, if wanted.
     pub widen: Option<Widen>,
     /// Let the kernel count run times of the programs, which makes each run a little dearer.
     pub program_stats: bool,
@@ -70,7 +70,7 @@ pub struct Options {
     pub log: bool,
 }
 
-/// How much the programs note of a flight.
+/// How much the programs note of a fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notes {
     /// What somebody may ask for (docs/decisions/disturbed.md).
@@ -88,7 +88,7 @@ impl Default for Options {
             watched_tasks: WATCHED_TASKS,
             only: Only::default(),
             sample_one_in: 1,
-            flight_seats: config::FLIGHT_SEATS,
+            fault_seats: config::FAULT_SEATS,
             widen: None,
             program_stats: false,
             notes: Notes::default(),

@@ -65,11 +65,11 @@ impl PinPrice {
         let failed = |error: &dyn std::error::Error| LoadError::Object(trial::chain(error));
         let btf = Btf::from_sys_fs().map_err(|error| failed(&error))?;
         let mut ebpf = EbpfLoader::new().load(PROGRAMS).map_err(|error| failed(&error))?;
-        for (begin, end, function) in
-            [("take_begin", "take_end", take), ("drop_begin", "drop_end", drop), ("empty_begin", "empty_end", NOTHING)]
+        for (start, end, function) in
+            [("take_start", "take_end", take), ("drop_start", "drop_end", drop), ("empty_start", "empty_end", NOTHING)]
         {
-            // The end first: a begin without one is then never seen.
-            for (program, backend) in [(end, "fexit"), (begin, "fentry")] {
+            // The end first: a start without one is then never seen.
+            for (program, backend) in [(end, "fexit"), (start, "fentry")] {
                 attach(&mut ebpf, &btf, program, function).map_err(|reason| LoadError::Program {
                     program: program.to_owned(),
                     backend,

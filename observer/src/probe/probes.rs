@@ -14,17 +14,17 @@ use aya::{
 use observer_ebpf::{
     self as abi, config,
     slot::{self, Slot},
-    totals::Untold,
+    totals::DerivedCounters,
 };
 
 use super::{
-    LoadError, Options, SelfCost, UserTime, attach,
+    LoadError, Options, Overhead, UserTime, attach,
     cost::{Resident, fdinfo},
-    counters::{self, FlightTimes, Skipped, Snapshot},
-    decode, left, object,
+    counters::{self, FaultTimes, Skipped, Snapshot},
+    decode, delay_injection, in_progress, object,
     ring::Gauge,
     statistics::{ProgramRun, Statistics},
-    trial, widener,
+    trial,
 };
 use crate::{engine::event::Event, kernel::plan::Plan};
 
@@ -32,9 +32,9 @@ use crate::{engine::event::Event, kernel::plan::Plan};
 pub type Slots = Vec<Slot>;
 
 /// Without a hook on reads: the programs of which each may hide one that is skipped. (Shmem's pins are told by `pin_try`.)
-const READS_TOLD_BY: [&str; 4] = ["flight_begin", "flight_end", "handed_out", "pin_try"];
+const READS_TOLD_BY: [&str; 4] = ["fault_start", "fault_end", "allocated", "pin_try"];
 
-/// How long flights that are under way are waited for in the end. They last microseconds; who is delayed or waits for its turn
+/// How long faults in progress are waited for in the end. They last microseconds; who is delayed or waits for its turn
 /// on a CPU, milliseconds.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -61,13 +61,13 @@ pub struct Probes {
     gauge: Option<Gauge>,
     statistics: Statistics,
     totals: counters::OfCpus,
-    untold: Untold,
+    derived: DerivedCounters,
     disturbed: Array<MapData, u32>,
     watched: HashMap<MapData, u32, u32>,
-    flights: left::Table,
+    faults: in_progress::Table,
     slots: Array<MapData, Slot>,
-    /// None: there is no widener.
-    widener: Option<widener::Switch>,
+    /// None: there is no delay_injection.
+    delay_injection: Option<delay_injection::Switch>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
     kernel_bytes: u64,
@@ -86,21 +86,21 @@ impl Probes {
         let statistics = Statistics::switch(options.program_stats);
         attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
-        let widener = options.widen.map(|_| widener::Switch::take(&mut ebpf)).transpose();
-        let widener = widener.map_err(|error| attach::widener_failed(&error))?;
-        let untold = Untold { reads: plan.direct_by_end(), releases: plan.tells_every_reference() };
-        let probes = Self::with(ebpf, untold, logger)?;
+        let delay_injection = options.widen.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose();
+        let delay_injection = delay_injection.map_err(|error| attach::delay_injection_failed(&error))?;
+        let derived = DerivedCounters { reads: plan.direct_by_end(), releases: plan.tells_every_reference() };
+        let probes = Self::with(ebpf, derived, logger)?;
         let gauge = Gauge::new(&probes.ring, options.ring_bytes.into());
-        Ok(Self { gauge, statistics, widener, ..probes })
+        Ok(Self { gauge, statistics, delay_injection, ..probes })
     }
 
     fn with(
         mut ebpf: Ebpf,
-        untold: Untold,
+        derived: DerivedCounters,
         logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     ) -> Result<Self, LoadError> {
-        let hooked = ebpf.programs().any(|(name, program)| name.starts_with("read_begin") && program.fd().is_ok());
-        let counts_reads = if hooked { &["read_begin"][..] } else { &READS_TOLD_BY[..] };
+        let hooked = ebpf.programs().any(|(name, program)| name.starts_with("read_start") && program.fd().is_ok());
+        let counts_reads = if hooked { &["read_start"][..] } else { &READS_TOLD_BY[..] };
         let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
         let programs = ebpf
             .programs()
@@ -117,18 +117,18 @@ impl Probes {
         Ok(Self {
             ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
             totals: map(&mut ebpf, abi::MAP_TOTALS)?.try_into().map_err(failed(abi::MAP_TOTALS))?,
-            untold,
+            derived,
             disturbed: map(&mut ebpf, abi::MAP_GLOBALS)?.try_into().map_err(failed(abi::MAP_GLOBALS))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
-            flights: left::Table {
-                seats: map(&mut ebpf, abi::MAP_FLIGHTS)?.try_into().map_err(failed(abi::MAP_FLIGHTS))?,
+            faults: in_progress::Table {
+                seats: map(&mut ebpf, abi::MAP_FAULTS)?.try_into().map_err(failed(abi::MAP_FAULTS))?,
                 spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
             },
             ebpf: Some(ebpf),
             gauge: None,
             statistics: Statistics::Off,
-            widener: None,
+            delay_injection: None,
             logger,
             programs,
             kernel_bytes,
@@ -146,17 +146,20 @@ impl Probes {
         self.watched.insert(tid, 1, 0).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
     }
 
-    /// Whether the widener is on; None: there is none.
+    /// Whether delay injection is on; None: there is none.
     pub fn widening(&self) -> Option<bool> {
-        self.widener.as_ref().map(widener::Switch::is_on)
+        self.delay_injection.as_ref().map(delay_injection::Switch::is_on)
     }
 
-    /// Turns the widener on or off, where there is one.
+    /// Turns delay injection on or off, where there is one.
     ///
     /// # Errors
     /// When the kernel refuses the map update.
     pub fn set_widening(&mut self, on: bool) -> Result<(), LoadError> {
-        self.widener.as_mut().map_or(Ok(()), |switch| switch.turn(on)).map_err(|error| attach::widener_failed(&error))
+        self.delay_injection
+            .as_mut()
+            .map_or(Ok(()), |switch| switch.turn(on))
+            .map_err(|error| attach::delay_injection_failed(&error))
     }
 
     /// A descriptor that becomes readable when there are records.
@@ -188,9 +191,9 @@ impl Probes {
 
     /// Detaches all programs. Counters and records can still be read.
     ///
-    /// Detaching takes a while. What the kernel counts as well is therefore given as of the begin of this call, so that a
-    /// reading of `/proc/vmstat` right before it is of the same moment; flights are given to their end, for which those that
-    /// are under way get a little time.
+    /// Detaching takes a while. What the kernel counts as well is therefore given as of the start of this call, so that a
+    /// reading of `/proc/vmstat` right before it is of the same moment; faults are given to their end, for which those that
+    /// are in progress get a little time.
     ///
     /// # Errors
     /// When the kernel refuses to read a map.
@@ -198,20 +201,20 @@ impl Probes {
         // The skipped invocations are known to the programs only: read them while they live.
         let before = self.snapshot()?;
         self.programs.clear();
-        // Begins first: of a flight that began without a program at its end the end would be missed.
-        self.ebpf.as_mut().map_or(Ok(()), attach::stop_begins)?;
+        // Starts first: of a fault that started without a program at its end the end would be missed.
+        self.ebpf.as_mut().map_or(Ok(()), attach::stop_starts)?;
         let patience = Instant::now() + PATIENCE;
-        let name = abi::MAP_FLIGHTS;
-        let mut open = self.flights.open().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        let name = abi::MAP_FAULTS;
+        let mut open = self.faults.open().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
         while !open.is_empty() && Instant::now() < patience {
             thread::sleep(PATIENCE / 50);
-            open.retain(|place| self.flights.is_open(*place));
+            open.retain(|place| self.faults.is_open(*place));
         }
-        let ends_missed = self.flights.ends_missed(&open);
+        let ends_missed = self.faults.ends_missed(&open);
         self.ebpf = None;
         let Snapshot { counters: after, .. } = self.snapshot()?;
         let mut counters = after.with_witnessed_of(&before.counters);
-        counters.begun += open.len() as u64;
+        counters.started += open.len() as u64;
         Ok(Snapshot { counters, skipped: before.skipped, ends_missed })
     }
 
@@ -221,7 +224,7 @@ impl Probes {
     /// When the kernel refuses to read the map.
     pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
         let name = abi::MAP_TOTALS;
-        let counters = counters::sum(&self.totals, self.untold)
+        let counters = counters::sum(&self.totals, self.derived)
             .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
         Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
     }
@@ -249,13 +252,13 @@ impl Probes {
             .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
     }
 
-    /// The durations of all flights so far, by path.
+    /// The durations of all faults so far, by path.
     ///
     /// # Errors
     /// When the kernel refuses to read the map.
-    pub fn flight_times(&self) -> Result<FlightTimes, LoadError> {
+    pub fn fault_times(&self) -> Result<FaultTimes, LoadError> {
         let name = abi::MAP_TOTALS;
-        counters::flight_times(&self.totals).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+        counters::fault_times(&self.totals).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
     }
 
     /// Records that could not be decoded: lost.
@@ -268,11 +271,11 @@ impl Probes {
         self.disturbed.get(&0, 0).ok()
     }
 
-    /// The tool's own cost since `since`.
-    pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> SelfCost {
+    /// The tool's overhead since `since`.
+    pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> Overhead {
         let now = UserTime::now();
         let resident = Resident::of_this_process();
-        SelfCost {
+        Overhead {
             elapsed_ns,
             user_ns: now.user_ns.saturating_sub(since.user_ns),
             system_ns: now.system_ns.saturating_sub(since.system_ns),

@@ -33,7 +33,7 @@ impl RingUse {
 
 /// Looks at a ring buffer.
 pub(super) struct Gauge {
-    /// Two pages: the first begins with the consumer's position, the second with the producer's.
+    /// Two pages: the first starts with the consumer's position, the second with the producer's.
     pages: NonNull<u8>,
     page_bytes: usize,
     seen: RingUse,
@@ -63,9 +63,9 @@ impl Gauge {
     }
 
     fn position(&self, at: usize) -> usize {
-        // SAFETY: `at` is the begin of one of the two pages that are mapped.
+        // SAFETY: `at` is the start of one of the two pages that are mapped.
         let place = unsafe { self.pages.add(at) };
-        // SAFETY: a word at the begin of a page is aligned, stays mapped as long as `self`, and others change it atomically.
+        // SAFETY: a word at the start of a page is aligned, stays mapped as long as `self`, and others change it atomically.
         unsafe { place.cast::<AtomicUsize>().as_ref() }.load(Ordering::Acquire)
     }
 }

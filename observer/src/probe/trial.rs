@@ -40,7 +40,7 @@ pub fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
 /// A loader for programs that use none of the large maps: keeps those that the object brings as small as they get.
 pub(super) fn small_loader() -> EbpfLoader<'static> {
     let mut loader = EbpfLoader::new();
-    for map in ["FLIGHTS", "SPILLED", "WRITES", "WATCHED"] {
+    for map in ["FAULTS", "SPILLED", "WRITES", "WATCHED"] {
         loader.map_max_entries(map, 1);
     }
     loader.map_max_entries("EVENTS", 4096).map_max_entries("AYA_LOGS", 4096).map_max_entries("SLOTS", 1);

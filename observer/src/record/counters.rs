@@ -26,10 +26,10 @@ macro_rules! by_name {
 }
 
 by_name! {
-    begun ended installed direct cached none uninstalled spans_noted streamed special read_direct read_cached read_outside pins pin_eexist
-    pin_enoent pin_outside pin_readahead pin_shmem pin_zswap lock_failed lock_own_read freed handed_out written
-    lost_table_full lost_flight_end unknown_end lost_ring_flight lost_ring_entry lost_pin_return lost_write_end lost_watch_full lost_copy
-    outside_pinned outside_cached pin_lost widened widened_short
+    started ended installed direct cached none uninstalled spans_noted streamed special read_direct read_cached read_outside pins pin_eexist
+    pin_enoent pin_outside pin_readahead pin_shmem pin_zswap lock_failed lock_own_read freed allocated written
+    dropped_table_full dropped_fault_end unknown_end dropped_ring_fault dropped_ring_entry dropped_pin_return dropped_write_end dropped_watch_full dropped_copy
+    outside_pinned outside_cached pin_contended widened widened_short
 }
 
 #[cfg(test)]

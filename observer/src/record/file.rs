@@ -25,7 +25,7 @@ pub enum Creation {
     Replace,
 }
 
-/// Why a recording cannot be begun.
+/// Why a recording cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// There is something already.

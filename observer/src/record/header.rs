@@ -3,17 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::sample;
-use crate::outcome::{Context, Ending};
+use crate::outcome::{Context, FinalState};
 
 /// The first frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Header {
-    /// What the observation began with.
+    /// What the observation started with.
     pub(super) context: Context,
     /// Which part of the observation this file is.
     pub(super) part: Part,
-    /// The counters at the begin of this part, where it is not the first.
+    /// The counters at the start of this part, where it is not the first.
     pub(super) before: Option<sample::Stored>,
 }
 
@@ -33,5 +33,5 @@ pub(super) struct Footer {
     /// Events in this file.
     pub(super) events: u64,
     /// How the observation ended; `None`: it goes on in the next file.
-    pub(super) ending: Option<Ending>,
+    pub(super) ending: Option<FinalState>,
 }

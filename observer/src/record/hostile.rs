@@ -175,7 +175,7 @@ fn a_full_disk_stops_the_recording_and_keeps_it_readable() {
         let left = std::fs::read(file::beside(&path)).unwrap();
         let (part, is_whole) = outcome_of(&left).unwrap();
         assert!(
-            !is_whole && part.iter().filter(|input| matches!(input, Input::Event(Event::Closed(_)))).count() > 1_000
+            !is_whole && part.iter().filter(|input| matches!(input, Input::Event(Event::Ended(_)))).count() > 1_000
         );
         let End::Early(Damage::Cut(at)) = read(&left).1 else { panic!("not cut") };
         assert_eq!(at, left.len() as u64, "the frame that did not fit was taken back");

@@ -28,7 +28,7 @@ pub use writer::{Recorder, Target, Written};
 pub const MAGIC: [u8; 8] = *b"\x89OBSREC\n";
 /// Raised when older files can no longer be read: never, if it can be helped.
 pub const MAJOR: u16 = 1;
-/// Raised when something is added. Since 1.1 (waits for a page's lock) a flight's new fields say their own length, so that
+/// Raised when something is added. Since 1.1 (waits for a page's lock) a fault's new fields say their own length, so that
 /// readers from then on pass over those that they do not know; a reader of 1.0 stops at a frame that has one.
 pub const MINOR: u16 = 1;
 /// Length of what comes before the first frame: the magic, both versions, four bytes that are 0.

@@ -1,7 +1,7 @@
 //! What both sides of the encoding remember while they go through a frame. The encoder and the decoder change it by the
 //! same calls in the same order, so they foretell the same.
 
-use crate::engine::event::{Change, ChangeKind, Entry, Flight, Nanos, SlotCount, Task};
+use crate::engine::event::{Change, ChangeKind, Entry, Fault, Nanos, SlotCount, Task};
 
 /// Entries remembered, the one spoken of last first.
 const RECENT: usize = 64;
@@ -17,7 +17,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The counters after the next event of a flight.
+    /// The counters after the next event of a fault.
     pub(super) const fn next_count(&self, closed: bool) -> SlotCount {
         let SlotCount { opens, closes } = self.count;
         SlotCount { opens, closes: closes.wrapping_add(closed as u32) }
@@ -27,27 +27,27 @@ impl Slot {
     pub(super) const fn next_seq(&self, kind: ChangeKind) -> u32 {
         match kind {
             ChangeKind::Freed => self.frees.wrapping_add(1),
-            ChangeKind::HandedOut | ChangeKind::WriteBegun | ChangeKind::Written => self.changes.wrapping_add(1),
+            ChangeKind::Allocated | ChangeKind::WriteStarted | ChangeKind::Written => self.changes.wrapping_add(1),
         }
     }
 }
 
-/// The flight that a task opened last.
+/// The fault that a task opened last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opened {
     pub(super) entry: Entry,
     pub(super) base: Entry,
     pub(super) nr: u32,
     pub(super) address: u64,
-    pub(super) begin: Nanos,
+    pub(super) start: Nanos,
     pub(super) space: u32,
 }
 
 impl Opened {
-    /// Whether this is the begin of `flight`.
-    pub(super) fn is_of(&self, flight: &Flight, space: u32) -> bool {
-        (self.entry, self.base, self.nr) == (flight.entry, flight.base, flight.nr)
-            && (self.address, self.begin, self.space) == (flight.address, flight.begin, space)
+    /// Whether this is the start of `fault`.
+    pub(super) fn is_of(&self, fault: &Fault, space: u32) -> bool {
+        (self.entry, self.base, self.nr) == (fault.entry, fault.base, fault.nr)
+            && (self.address, self.start, self.space) == (fault.address, fault.start, space)
     }
 }
 
@@ -158,23 +158,23 @@ impl Model {
         self.recent.first().copied().unwrap_or_default()
     }
 
-    /// Remembers a flight of the entry spoken of.
-    pub(super) fn flight(&mut self, task: u32, space: u32, flight: &Flight, opened: bool) {
-        self.at = flight.end;
+    /// Remembers a fault of the entry spoken of.
+    pub(super) fn fault(&mut self, task: u32, space: u32, fault: &Fault, opened: bool) {
+        self.at = fault.end;
         if let Some(slot) = self.recent.first_mut() {
-            slot.address = flight.address;
-            slot.count = flight.slot;
-            slot.frees = flight.frees.at_end;
-            slot.changes = flight.changes.at_end;
+            slot.address = fault.address;
+            slot.count = fault.slot;
+            slot.frees = fault.frees.at_end;
+            slot.changes = fault.changes.at_end;
         }
         if let Some(state) = self.tasks.get_mut(task as usize) {
             state.space = Some(space);
             state.opened = opened.then_some(Opened {
-                entry: flight.entry,
-                base: flight.base,
-                nr: flight.nr,
-                address: flight.address,
-                begin: flight.begin,
+                entry: fault.entry,
+                base: fault.base,
+                nr: fault.nr,
+                address: fault.address,
+                start: fault.start,
                 space,
             });
         }
@@ -187,7 +187,7 @@ impl Model {
             slot.count = change.slot;
             match change.kind {
                 ChangeKind::Freed => slot.frees = change.seq,
-                ChangeKind::HandedOut | ChangeKind::WriteBegun | ChangeKind::Written => slot.changes = change.seq,
+                ChangeKind::Allocated | ChangeKind::WriteStarted | ChangeKind::Written => slot.changes = change.seq,
             }
         }
     }

@@ -1,4 +1,4 @@
-//! An observation that goes over several files: when the next one begins, how they are called, which are kept.
+//! An observation that goes over several files: when the next one starts, how they are called, which are kept.
 
 use std::{
     ffi::OsString,
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// When a new file begins. Looked at whenever counters are written, once a second.
+/// When a new file starts. Looked at whenever counters are written, once a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
     /// When the file has this many bytes.

@@ -15,7 +15,7 @@ use super::{
     varint::Input as Bytes,
 };
 use crate::{
-    outcome::{Context, Ending, Sample},
+    outcome::{Context, FinalState, Sample},
     source::{EventSource, Input},
 };
 
@@ -28,7 +28,7 @@ pub enum OpenError {
     /// There is nothing in it.
     #[error("it is empty")]
     Empty,
-    /// It does not begin as one.
+    /// It does not start as one.
     #[error("it is no recording of observer")]
     NotARecording,
     /// Made by a version with another format.
@@ -61,7 +61,7 @@ pub struct Reader<R> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
     /// With the end of the observation.
-    Whole(Box<Ending>),
+    Whole(Box<FinalState>),
     /// The observation goes on in the next file.
     GoesOn,
     /// Too early.
@@ -107,7 +107,7 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// What the observation began with.
+    /// What the observation started with.
     pub fn context(&self) -> &Context {
         &self.header.context
     }
@@ -117,7 +117,7 @@ impl<R: Read> Reader<R> {
         &self.header.part
     }
 
-    /// The counters at the begin of this part, where it is not the first.
+    /// The counters at the start of this part, where it is not the first.
     pub fn before(&self) -> Option<Sample> {
         self.header.before.as_ref().map(|before| before.sample(true))
     }

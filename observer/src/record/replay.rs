@@ -6,7 +6,7 @@ use super::reader::{End, OpenError, Reader};
 use crate::{
     engine::{Engine, event::Nanos},
     kernel::vmstat::Vmstat,
-    outcome::{Context, Ended, Ending, Outcome, Sample},
+    outcome::{Context, EndReason, FinalState, Outcome, Sample},
     source::Input,
 };
 
@@ -16,11 +16,11 @@ pub struct Replay {
     reader: Reader<File>,
     /// The parts that follow.
     next: VecDeque<Reader<File>>,
-    /// The counters at the begin, where the first part is not given.
+    /// The counters at the start, where the first part is not given.
     before: Option<Sample>,
     engine: Engine,
     sample: Sample,
-    /// The kernel's own counters at the begin.
+    /// The kernel's own counters at the start.
     vmstat: Option<Vmstat>,
     at: Nanos,
     damage: Vec<String>,
@@ -40,7 +40,7 @@ impl Replay {
     fn of_parts(first: Reader<File>, next: VecDeque<Reader<File>>) -> Self {
         let mut notes = Vec::new();
         if first.part().number > 1 {
-            notes.push(format!("counts begin with part {}: those before were not given", first.part().number));
+            notes.push(format!("counts start with part {}: those before were not given", first.part().number));
         }
         Self {
             vmstat: first.before().and_then(|before| before.vmstat),
@@ -55,7 +55,7 @@ impl Replay {
         }
     }
 
-    /// What the observation began with.
+    /// What the observation started with.
     pub fn context(&self) -> &Context {
         self.reader.context()
     }
@@ -149,15 +149,15 @@ impl Replay {
             Some(End::Whole(ending)) => ending.as_ref().clone(),
             Some(End::GoesOn) => {
                 self.notes.push("the observation goes on in a part that was not given".to_owned());
-                Ending::unknown(Ended::GoesOn)
+                FinalState::unknown(EndReason::GoesOn)
             }
             Some(End::Early(damage)) => {
                 self.damage.push(damage.to_string());
-                Ending::unknown(Ended::Cut)
+                FinalState::unknown(EndReason::Cut)
             }
-            None => Ending::unknown(Ended::Cut),
+            None => FinalState::unknown(EndReason::Cut),
         };
-        // Of a recording without its begin or its end the counters that go with what is there.
+        // Of a recording without its start or its end the counters that go with what is there.
         if self.before.is_some() || ending.vmstat.is_none() {
             let after = ending.vmstat.map(|(_, after)| after).or(self.sample.vmstat);
             ending.vmstat = self.vmstat.zip(after);

@@ -10,7 +10,7 @@ use crate::{
     engine::event::Nanos,
     kernel::vmstat::Vmstat,
     outcome::Sample,
-    probe::{FlightTimes, Skipped, Snapshot},
+    probe::{FaultTimes, Skipped, Snapshot},
 };
 
 /// A sample in a file.
@@ -21,14 +21,14 @@ pub(super) struct Stored {
     counters: Named,
     /// Invocations that the kernel skipped: of all programs, and of the one that counts reads.
     skipped: Option<(u64, u64)>,
-    /// Flights whose end was missed, known at the end of an observation only.
+    /// Faults whose end was missed, known at the end of an observation only.
     ends_missed: u64,
     undecodable: u64,
     vmstat: Option<Vmstat>,
-    flight_times: Option<Times>,
+    fault_times: Option<Times>,
 }
 
-/// Durations of flights by path.
+/// Durations of faults by path.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Times {
@@ -70,7 +70,7 @@ impl Stored {
     pub(super) fn since(&self, before: &Self) -> Self {
         Self {
             counters: changed(&self.counters, &before.counters),
-            flight_times: self.flight_times.as_ref().map(|times| match &before.flight_times {
+            fault_times: self.fault_times.as_ref().map(|times| match &before.fault_times {
                 None => times.clone(),
                 Some(before) => Times {
                     direct: Distribution(changed(&times.direct.0, &before.direct.0)),
@@ -86,7 +86,7 @@ impl Stored {
     pub(super) fn update(&mut self, later: Self) {
         let mut counters = std::mem::take(&mut self.counters);
         extend(&mut counters, later.counters);
-        let flight_times = match (self.flight_times.take(), later.flight_times) {
+        let fault_times = match (self.fault_times.take(), later.fault_times) {
             (Some(mut times), Some(later)) => {
                 extend(&mut times.direct.0, later.direct.0);
                 extend(&mut times.cached.0, later.cached.0);
@@ -95,10 +95,10 @@ impl Stored {
             }
             (before, later) => later.or(before),
         };
-        *self = Self { counters, flight_times, ..later };
+        *self = Self { counters, fault_times, ..later };
     }
 
-    /// The sample; `with_times`: the durations of flights as well.
+    /// The sample; `with_times`: the durations of faults as well.
     pub(super) fn sample(&self, with_times: bool) -> Sample {
         Sample {
             at: self.at_ns,
@@ -109,13 +109,13 @@ impl Stored {
             },
             undecodable: self.undecodable,
             vmstat: self.vmstat,
-            flight_times: self.flight_times.as_ref().filter(|_| with_times).map(flight_times),
+            fault_times: self.fault_times.as_ref().filter(|_| with_times).map(fault_times),
         }
     }
 
-    /// Whether durations of flights are in it.
+    /// Whether durations of faults are in it.
     pub(super) fn has_times(&self) -> bool {
-        self.flight_times.is_some()
+        self.fault_times.is_some()
     }
 }
 
@@ -135,8 +135,8 @@ fn changed<K: Ord + Clone>(now: &BTreeMap<K, u64>, before: &BTreeMap<K, u64>) ->
     new.map(|(key, count)| (key.clone(), *count)).collect()
 }
 
-fn flight_times(times: &Times) -> FlightTimes {
-    let mut all = FlightTimes::default();
+fn fault_times(times: &Times) -> FaultTimes {
+    let mut all = FaultTimes::default();
     for (histogram, values) in all.by_path.iter_mut().zip([&times.direct, &times.cached, &times.none]) {
         for (value, count) in &values.0 {
             histogram.saturating_record_n(*value, *count);
@@ -154,7 +154,7 @@ impl From<&Sample> for Stored {
             ends_missed: sample.snapshot.ends_missed,
             undecodable: sample.undecodable,
             vmstat: sample.vmstat,
-            flight_times: sample.flight_times.as_ref().map(|times| {
+            fault_times: sample.fault_times.as_ref().map(|times| {
                 let [direct, cached, none] = times.by_path.each_ref().map(|histogram| {
                     let values = histogram.iter_recorded();
                     Distribution(values.map(|value| (value.value_iterated_to(), value.count_at_value())).collect())

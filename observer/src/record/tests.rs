@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     engine::{Engine, event::Event},
-    outcome::{Clocks, Context, Ended, Ending, Sample},
-    probe::{FlightTimes, SelfCost},
+    outcome::{Clocks, Context, EndReason, FinalState, Sample},
+    probe::{FaultTimes, Overhead},
     source::Input,
 };
 
@@ -29,12 +29,17 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn context() -> Context {
-    let clocks = Clocks { monotonic_ns: synthetic::BEGIN, realtime_ns: 1_700_000_000_000_000_000 };
+    let clocks = Clocks { monotonic_ns: synthetic::START, realtime_ns: 1_700_000_000_000_000_000 };
     Context { host: "made-up".to_owned(), clocks, ..Context::default() }
 }
 
-pub(super) fn ending() -> Ending {
-    Ending { vmstat: None, cost: SelfCost { records: 3, ..SelfCost::default() }, command: None, ended: Ended::Duration }
+pub(super) fn ending() -> FinalState {
+    FinalState {
+        vmstat: None,
+        cost: Overhead { records: 3, ..Overhead::default() },
+        command: None,
+        ended: EndReason::Duration,
+    }
 }
 
 pub(super) fn inputs(count: usize) -> Vec<Input> {
@@ -81,7 +86,7 @@ pub(super) fn same(a: &[Input], b: &[Input]) -> bool {
 }
 
 fn same_sample(a: &Sample, b: &Sample) -> bool {
-    let times = |sample: &Sample| sample.flight_times.as_ref().map(|times| times.by_path.clone());
+    let times = |sample: &Sample| sample.fault_times.as_ref().map(|times| times.by_path.clone());
     (a.at, a.snapshot, a.undecodable, a.vmstat) == (b.at, b.snapshot, b.undecodable, b.vmstat) && times(a) == times(b)
 }
 
@@ -110,16 +115,16 @@ fn every_field_of_an_event_comes_back() {
 #[test]
 fn a_recording_is_read_back_as_it_was_written() {
     let mut all = inputs(30_000);
-    let mut times = FlightTimes::default();
+    let mut times = FaultTimes::default();
     times.by_path[0].saturating_record_n(1_234, 5);
-    let mut sample = Sample { at: 9, flight_times: Some(times.clone()), ..Sample::default() };
-    sample.snapshot.counters.begun = 17;
+    let mut sample = Sample { at: 9, fault_times: Some(times.clone()), ..Sample::default() };
+    sample.snapshot.counters.started = 17;
     all.insert(500, Input::Sample(Box::new(sample.clone())));
     sample.snapshot.counters.ended = 16;
-    all.insert(900, Input::Sample(Box::new(Sample { flight_times: None, ..sample.clone() })));
+    all.insert(900, Input::Sample(Box::new(Sample { fault_times: None, ..sample.clone() })));
     times.by_path[0].saturating_record_n(5_678, 2);
     times.by_path[2].saturating_record_n(1, 1);
-    all.insert(990, Input::Sample(Box::new(Sample { flight_times: Some(times), ..sample })));
+    all.insert(990, Input::Sample(Box::new(Sample { fault_times: Some(times), ..sample })));
     let (back, end) = read(&recording("round-trip", &all));
     assert!(same(&back, &all));
     assert_eq!(end, End::Whole(Box::new(ending())));
@@ -147,7 +152,7 @@ fn a_replayed_engine_finds_what_the_live_one_found() {
     assert!(live.verdicts.stale_install > 10 && live.verdicts.pin_wait > 100 && live.verdicts.overlap > 1000);
     assert_eq!(live.verdicts, replayed.verdicts);
     assert_eq!(live.findings, replayed.findings);
-    assert_eq!(live.losses, replayed.losses);
+    assert_eq!(live.dropped, replayed.dropped);
     assert_eq!(live.overlap_times.histogram(), replayed.overlap_times.histogram());
     assert_eq!(live.wait_times.histogram(), replayed.wait_times.histogram());
 }
@@ -206,7 +211,7 @@ fn parts_are_put_together_again() {
             Input::Advance(until) => {
                 whole.advance(until);
                 sample.at = until;
-                sample.snapshot.counters.begun += 1_000;
+                sample.snapshot.counters.started += 1_000;
                 recorder.sample(&sample);
             }
             Input::Sample(_) => {}
@@ -223,11 +228,11 @@ fn parts_are_put_together_again() {
     assert_eq!(outcome.engine.report().verdicts, whole.report().verdicts);
     assert_eq!(outcome.engine.report().findings, whole.report().findings);
     assert_eq!(outcome.sample.snapshot, sample.snapshot);
-    assert_eq!((outcome.damage.len(), outcome.notes.len(), outcome.ending.ended), (0, 0, Ended::Duration));
+    assert_eq!((outcome.damage.len(), outcome.notes.len(), outcome.ending.ended), (0, 0, EndReason::Duration));
     // From the middle on: counts are those of the parts given.
     let tail = replay(&parts[2]).unwrap();
-    assert!(tail.sample.snapshot.counters.begun < sample.snapshot.counters.begun);
-    assert_eq!((tail.damage.len(), tail.notes.len(), tail.ending.ended), (0, 2, Ended::GoesOn));
+    assert!(tail.sample.snapshot.counters.started < sample.snapshot.counters.started);
+    assert_eq!((tail.damage.len(), tail.notes.len(), tail.ending.ended), (0, 2, EndReason::GoesOn));
     // A hole is damage.
     let holed = [parts[0].clone(), parts[2].clone()];
     let [outcome] = open(&holed).into_iter().map(Replay::finish).collect::<Vec<_>>().try_into().ok().unwrap();

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     engine::event::{Event, Nanos},
-    outcome::{Context, Ending, Sample},
+    outcome::{Context, FinalState, Sample},
     source::Input,
 };
 
@@ -44,7 +44,7 @@ pub struct Target {
     pub path: PathBuf,
     /// What may be replaced.
     pub creation: Creation,
-    /// When to begin another file.
+    /// When to start another file.
     pub rotation: Rotation,
 }
 
@@ -57,8 +57,8 @@ pub struct Recorder {
     encoder: Encoder,
     /// The counters as last written to this file.
     last: sample::Stored,
-    /// When this file was begun.
-    begun: Option<Nanos>,
+    /// When this file was started.
+    started: Option<Nanos>,
     flushed: Option<Nanos>,
     /// Events encoded and not yet written; events and bytes in this file.
     pending: u64,
@@ -70,7 +70,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a recording.
+    /// Starts a recording.
     ///
     /// # Errors
     /// See [`CreateError`].
@@ -83,7 +83,7 @@ impl Recorder {
             out,
             encoder: Encoder::default(),
             last: sample::Stored::default(),
-            begun: None,
+            started: None,
             flushed: None,
             pending: 0,
             events: 0,
@@ -91,7 +91,7 @@ impl Recorder {
             earlier: Written::default(),
             failed: None,
         };
-        recorder.begin();
+        recorder.start();
         match recorder.failed.take() {
             None => Ok(recorder),
             Some(why) => Err(CreateError::Io { path: recorder.out.partial().to_owned(), why }),
@@ -129,7 +129,7 @@ impl Recorder {
         }
     }
 
-    /// Adds the counters as they are now. May begin another file.
+    /// Adds the counters as they are now. May start another file.
     pub fn sample(&mut self, sample: &Sample) {
         if self.failed.is_some() {
             return;
@@ -138,7 +138,7 @@ impl Recorder {
         let changes = sample::Stored::from(sample).since(&self.last);
         self.json(Kind::Sample, &changes);
         self.last.update(changes);
-        let age = sample.at.saturating_sub(*self.begun.get_or_insert(sample.at));
+        let age = sample.at.saturating_sub(*self.started.get_or_insert(sample.at));
         if self.target.rotation.is_due(self.bytes, age) {
             self.next_part();
         }
@@ -158,7 +158,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The first error there was. What had been written before is whole, and stays where [`Recorder::partial`] says.
-    pub fn finish(mut self, ending: &Ending) -> io::Result<Written> {
+    pub fn finish(mut self, ending: &FinalState) -> io::Result<Written> {
         self.end(Some(ending.clone()));
         if let Some(error) = self.failed {
             return Err(error);
@@ -168,7 +168,7 @@ impl Recorder {
         Ok(Written { path, files: files + 1, bytes: bytes + self.bytes, events: events + self.events })
     }
 
-    fn begin(&mut self) {
+    fn start(&mut self) {
         let mut preamble = Vec::with_capacity(PREAMBLE);
         preamble.extend_from_slice(&MAGIC);
         preamble.extend_from_slice(&MAJOR.to_le_bytes());
@@ -182,12 +182,12 @@ impl Recorder {
         self.json(Kind::Header, &header);
     }
 
-    fn end(&mut self, ending: Option<Ending>) {
+    fn end(&mut self, ending: Option<FinalState>) {
         self.flush();
         self.json(Kind::Footer, &Footer { events: self.events, ending });
     }
 
-    /// Completes this file and begins the next one.
+    /// Completes this file and starts the next one.
     fn next_part(&mut self) {
         self.end(None);
         if self.failed.is_some() {
@@ -213,8 +213,8 @@ impl Recorder {
         }
         self.header.part.number = number;
         self.header.before = Some(self.last.clone());
-        self.begun = None;
-        self.begin();
+        self.started = None;
+        self.start();
     }
 
     fn flush_if_full(&mut self) {
@@ -262,7 +262,7 @@ fn name(target: &Target, number: u32) -> PathBuf {
     if target.rotation.is_on() { parts::name(&target.path, number) } else { target.path.clone() }
 }
 
-/// A name for an observation that no other one has: its host, and when it began.
+/// A name for an observation that no other one has: its host, and when it started.
 fn id_of(context: &Context) -> String {
     format!("{}-{:x}-{:x}", context.host, context.clocks.realtime_ns, std::process::id())
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Tried, no_kprobes};
+use super::{ProbeResults, no_kprobes};
 use crate::{
     kernel::{
         btf,
@@ -176,7 +176,7 @@ pub(super) fn cannot_load(facts: &Facts, error: &probe::TrialError) -> Refusal {
 }
 
 /// No plan can be made.
-pub(super) fn cannot_plan(facts: &Facts, tried: &Tried, backends: Backends, error: &PlanError) -> Refusal {
+pub(super) fn cannot_plan(facts: &Facts, tried: &ProbeResults, backends: Backends, error: &PlanError) -> Refusal {
     let missing = match error {
         PlanError::NoHook(missing) => missing,
         PlanError::NoLayout(why) => {
@@ -194,7 +194,7 @@ pub(super) fn cannot_plan(facts: &Facts, tried: &Tried, backends: Backends, erro
             };
         }
     };
-    let what = cannot_observe(facts, "there is no way to hook do_swap_page, where every flight begins and ends");
+    let what = cannot_observe(facts, "there is no way to hook do_swap_page, where every fault starts and ends");
     if backends != Backends::Auto {
         return Refusal { what, why: vec![missing.reason.clone()], remedy: "leave --backend out".into() };
     }

@@ -37,9 +37,9 @@ fn status(euid: u32, effective: u64) -> Option<Privileges> {
     Privileges::parse(&text, Some("0 0 4294967295"))
 }
 
-fn tried(facts: &Facts, outcome: &Result<(), String>, copy: bool) -> Tried {
+fn tried(facts: &Facts, outcome: &Result<(), String>, copy: bool) -> ProbeResults {
     let functions = plan::functions_to_try(facts.symbols.as_ref().unwrap());
-    Tried { fentry: functions.into_iter().map(|name| (name.to_owned(), outcome.clone())).collect(), copy }
+    ProbeResults { fentry: functions.into_iter().map(|name| (name.to_owned(), outcome.clone())).collect(), copy }
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn without_trampolines_each_obstacle_to_kprobes_is_named() {
             .iter()
             .all(|hook| hook.backend >= Backend::Kprobe)
     );
-    let locked = Tried { copy: false, ..refused.clone() };
+    let locked = ProbeResults { copy: false, ..refused.clone() };
     facts.host.lockdown = Lockdown::Confidentiality;
     let refusal = decide(&facts, &locked, Backends::Auto, HookSet::Full).unwrap_err();
     assert!(refusal.why[1].contains("locked down (confidentiality)"), "{refusal}");

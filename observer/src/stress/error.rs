@@ -66,7 +66,7 @@ pub enum StressError {
     Format {
         /// Where it was read.
         what: String,
-        /// What was read (its beginning).
+        /// What was read (its start).
         content: String,
     },
     /// The swap device could not be filled to exactly one free slot.
@@ -159,7 +159,7 @@ impl StressError {
         Self::Io { what: what.into(), error: error.into() }
     }
 
-    /// For content that could not be understood; keeps only its beginning.
+    /// For content that could not be understood; keeps only its start.
     pub(crate) fn format(what: impl Into<String>, content: &str) -> Self {
         Self::Format { what: what.into(), content: content.chars().take(80).collect() }
     }

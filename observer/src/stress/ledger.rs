@@ -22,13 +22,13 @@ pub struct StormFlag {
     pub pid: u32,
     /// Address of the page, page-aligned.
     pub address: u64,
-    /// When the read began whose page was installed, in ns of `CLOCK_MONOTONIC`.
+    /// When the read started whose page was installed, in ns of `CLOCK_MONOTONIC`.
     pub read_ns: u64,
     /// When it was installed, at the latest.
     pub at_ns: u64,
 }
 
-/// The sums of a comparison, in pages that are counted anew in each pass.
+/// The sums of a comparison, in pages that are counted again in each pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StormTotals {
     /// Passes played.
@@ -49,7 +49,7 @@ pub struct StormTotals {
     #[serde(rename = "false")]
     pub false_flags: u64,
     /// Pages that held more than was ever added, without a flag: nothing explains that. With one, a stale page was installed that
-    /// was another's: who reads between the hand-out of an entry and the write to it gets what the slot held before.
+    /// was another's: who reads between the allocation of an entry and the write to it gets what the slot held before.
     pub corrupt: u64,
 }
 
@@ -109,9 +109,9 @@ impl Ledger {
         while let Some(pass) = self.passes.pop_front_if(|pass| pass.ended_ns <= until) {
             self.compare(&pass);
         }
-        // Between passes nobody but the thread that looks is at the pages; its flights are no part of any pass.
-        let begun = self.passes.front().map_or(until, |pass| pass.started_ns);
-        for flag in self.flags.extract_if(.., |flag| flag.at_ns < begun && flag.at_ns <= until).collect::<Vec<_>>() {
+        // Between passes nobody but the thread that looks is at the pages; its faults are no part of any pass.
+        let started = self.passes.front().map_or(until, |pass| pass.started_ns);
+        for flag in self.flags.extract_if(.., |flag| flag.at_ns < started && flag.at_ns <= until).collect::<Vec<_>>() {
             self.totals.flagged += 1;
             self.totals.false_flags += 1;
             list(&mut self.harmless, HarmlessFlag { pass: None, flag, writes_between: 0 });

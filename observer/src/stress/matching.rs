@@ -78,7 +78,7 @@ fn sum(rounds: &[RoundTruth], flagged: &[bool], stray: usize) -> Totals {
     }
 }
 
-/// When a round began and ended, and its place in the list.
+/// When a round started and ended, and its place in the list.
 #[derive(Clone, Copy)]
 struct Span {
     started_ns: u64,
@@ -86,7 +86,7 @@ struct Span {
     round: usize,
 }
 
-/// The rounds of each page, by their begin.
+/// The rounds of each page, by their start.
 struct Index(HashMap<(u32, u64), Vec<Span>>);
 
 impl Index {
@@ -104,9 +104,9 @@ impl Index {
 
     fn find(&self, flag: &Flag) -> Option<usize> {
         let spans = self.0.get(&(flag.pid, flag.address))?;
-        // Rounds of one page follow one another: the last one begun by then is the only candidate.
-        let begun = spans.partition_point(|span| span.started_ns <= flag.at_ns);
-        let span = spans.get(begun.checked_sub(1)?)?;
+        // Rounds of one page follow one another: the last one started by then is the only candidate.
+        let started = spans.partition_point(|span| span.started_ns <= flag.at_ns);
+        let span = spans.get(started.checked_sub(1)?)?;
         (flag.at_ns <= span.ended_ns).then_some(span.round)
     }
 }

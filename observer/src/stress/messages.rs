@@ -18,11 +18,11 @@ use super::{Result, StressError, signals};
 pub enum Message {
     /// The swap device exists; first of all messages.
     Claimed(Claim),
-    /// Everything is set up; the rounds begin.
+    /// Everything is set up; the rounds start.
     Ready(Ready),
     /// A round is over.
     Round(RoundTruth),
-    /// Everything is set up; the storm begins.
+    /// Everything is set up; the storm starts.
     Storm(StormReady),
     /// A pass of the storm is over.
     Pass(PassTruth),
@@ -82,14 +82,14 @@ pub struct RoundTruth {
     pub same_entry: bool,
     /// The page does not hold the new value at the end: the change was lost. Nearly always it holds the old one.
     pub lost: bool,
-    /// Begin of the round, in ns.
+    /// Start of the round, in ns.
     pub started_ns: u64,
     /// End of the round, in ns.
     pub ended_ns: u64,
     /// How long the victim's access took, in ns; 0 if it was never started.
     #[serde(default)]
     pub victim_ns: u64,
-    /// From the begin of the change until the page was out again, in ns; 0 if it did not come to that.
+    /// From the start of the change until the page was out again, in ns; 0 if it did not come to that.
     #[serde(default)]
     pub change_ns: u64,
     /// Why the round could not be played as intended.

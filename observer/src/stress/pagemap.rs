@@ -20,7 +20,7 @@ pub struct SwapEntry {
     /// The swap area, 0..=31.
     #[serde(rename = "type")]
     pub kind: u8,
-    /// The slot within it, in pages; 0 is the header and never handed out.
+    /// The slot within it, in pages; 0 is the header and never allocated.
     pub offset: u64,
 }
 

@@ -129,7 +129,7 @@ impl Relief<'_> {
     fn look(&mut self, device: &SwapDevice) -> Result<()> {
         let reads = device.reads()?;
         if reads == self.reads {
-            // Each page that is read in gives its entry back; after the last one it begins with the first again, in vain.
+            // Each page that is read in gives its entry back; after the last one it starts with the first again, in vain.
             self.ballast.load(self.next);
             self.next = (self.next + 1) % (device.slots() as usize).max(1);
         }

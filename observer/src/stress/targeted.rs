@@ -1,7 +1,7 @@
 //! The targeted workload: makes the ABA of CVE-2024-26759 on purpose, one page, one round at a time.
 //!
 //! A small swap device is filled until one slot is free. Then, per round: the page goes out to that slot; the victim
-//! thread faults on it, reads the old content, and is held up (by the observer's widener; this workload knows nothing
+//! thread faults on it, reads the old content, and is held up (by the observer's delay_injection; this workload knows nothing
 //! of it); meanwhile the main thread swaps the page in, changes it, and has it paged out to the same slot, the only
 //! free one. If the victim then installs what it read before, the change is lost. What the page holds in the end is
 //! the truth; how it came about does not enter into it.

@@ -172,7 +172,7 @@ fn settle(cpu: Option<usize>) -> Result<()> {
 fn read_once(shared: &Shared, round: u32) {
     let started = now_ns();
     shared.entered.store(round, Ordering::Release);
-    // The fault: the kernel reads the page in, the observer's widener holds this thread up, the page is installed.
+    // The fault: the kernel reads the page in, the observer's delay_injection holds this thread up, the page is installed.
     let _ = std::hint::black_box(shared.page.load(PAGE));
     shared.read_ns.store(now_ns().saturating_sub(started), Ordering::Relaxed);
     // From 6.1 on a page in another CPU's LRU batch cannot be paged out. Any page-out request drains the caller's

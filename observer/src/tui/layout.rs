@@ -67,7 +67,7 @@ pub const SMALLEST: (u16, u16) = (40, 10);
 /// How much the header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderSize {
-    /// One line: state and losses.
+    /// One line: state and dropped.
     Line,
     /// Three lines.
     Short,
@@ -78,7 +78,7 @@ pub enum HeaderSize {
 /// The parts of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Screen {
-    /// Kernel, devices, losses, cost.
+    /// Kernel, devices, dropped, cost.
     pub header: Area,
     /// How much of it.
     pub header_size: HeaderSize,

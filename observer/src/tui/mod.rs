@@ -2,9 +2,9 @@
 //! [`layout`] is pure as well; [`view`] draws and changes nothing; [`run`] and [`terminal`] do the talking.
 
 pub mod app;
-pub mod gather;
 pub mod layout;
 pub mod model;
+pub mod model_builder;
 pub mod player;
 pub mod run;
 pub mod terminal;

@@ -10,13 +10,13 @@ use crate::{
         totals::DurationSummary,
         verdict::Finding,
     },
-    export::losses::Losses,
+    export::dropped::Dropped,
     kernel::swaps::Synchronous,
     picture::story::Setting,
     probe::RingUse,
 };
 
-/// Stands in tables for a device that is not known: it came after the recording began.
+/// Stands in tables for a device that is not known: it came after the recording started.
 pub const NO_DEVICE: &str = "?";
 
 /// What does not change while the dashboard is open.
@@ -130,12 +130,12 @@ impl Series {
 /// Running totals, one for each of [`Series::ALL`].
 pub type Counts = [u64; Series::ALL.len()];
 
-/// The dashboard's and the observer's own cost.
+/// The dashboard's and the observer's overhead.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     /// CPU time in user space over the last seconds, percent of one CPU.
     pub cpu_percent: f64,
-    /// User-space CPU time for each swap-in since the begin, nanoseconds; `None`: no swap-in yet.
+    /// User-space CPU time for each swap-in since the start, nanoseconds; `None`: no swap-in yet.
     pub per_swap_in_ns: Option<u64>,
     /// Resident memory, bytes: now, and the most so far; `None`: not known.
     pub resident_bytes: Option<(u64, u64)>,
@@ -155,7 +155,7 @@ pub enum ProgramShare {
     NotAsked,
     /// The kernel does not tell.
     Refused,
-    /// Percent of one CPU since the begin.
+    /// Percent of one CPU since the start.
     Percent(f64),
 }
 
@@ -211,15 +211,15 @@ pub struct FindingRow {
     pub number: u64,
     /// Device of its entry.
     pub device: String,
-    /// Seconds and tenths since the begin of the run: how findings are told apart in time.
+    /// Seconds and tenths since the start of the run: how findings are told apart in time.
     pub at_ns: Nanos,
     /// The finding.
     pub finding: Arc<Finding>,
 }
 
-/// What can be said of the widener.
+/// What can be said of delay injection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Widener {
+pub enum DelayInjection {
     /// Not to be had, and why.
     #[default]
     NotAsked,
@@ -239,7 +239,7 @@ pub enum Widener {
 /// Where a replay stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transport {
-    /// Since the begin of the recording, nanoseconds.
+    /// Since the start of the recording, nanoseconds.
     pub position_ns: Nanos,
     /// Length of the recording, nanoseconds.
     pub length_ns: Nanos,
@@ -258,17 +258,17 @@ pub struct Model {
     pub about: Arc<About>,
     /// Now, on the clock of the events.
     pub at_ns: Nanos,
-    /// Begin of the run on the same clock.
-    pub begin_ns: Nanos,
+    /// Start of the run on the same clock.
+    pub start_ns: Nanos,
     /// Swap devices; `None`: not known.
     pub devices: Option<Vec<DeviceLine>>,
     /// Running totals.
     pub counts: Counts,
-    /// Flights open on contended entries.
-    pub open_flights: usize,
+    /// Faults open on contended entries.
+    pub faults_in_progress: usize,
     /// What was not seen.
-    pub losses: Losses,
-    /// Own cost; `None`: a replay, where it would mean nothing.
+    pub dropped: Dropped,
+    /// overhead; `None`: a replay, where it would mean nothing.
     pub cost: Option<Cost>,
     /// All waits together since the last clearing, nanoseconds.
     pub waited_ns: Nanos,
@@ -284,14 +284,14 @@ pub struct Model {
     pub findings: Arc<Vec<FindingRow>>,
     /// Where the replay stands; `None`: live.
     pub transport: Option<Transport>,
-    /// The widener.
-    pub widener: Widener,
+    /// Delay injection.
+    pub delay_injection: DelayInjection,
 }
 
 impl Model {
-    /// All losses together.
+    /// All dropped together.
     pub fn lost(&self) -> u64 {
-        self.losses.values().sum()
+        self.dropped.values().sum()
     }
 
     /// Whether some device reads synchronously; `None`: not known.

@@ -60,8 +60,8 @@ pub struct Player {
     replay: Replay,
     context: Context,
     pace: Pace,
-    /// Begin of the recording.
-    begin: Nanos,
+    /// Start of the recording.
+    start: Nanos,
     /// End of the recording, once it is known.
     end: Arc<OnceLock<Nanos>>,
     over: bool,
@@ -75,14 +75,14 @@ impl Player {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let replay = open(path)?;
         let context = replay.context().clone();
-        let begin = context.clocks.monotonic_ns;
-        let pace = Pace { playing: true, speed: 1.0, wanted: begin, goal: None };
+        let start = context.clocks.monotonic_ns;
+        let pace = Pace { playing: true, speed: 1.0, wanted: start, goal: None };
         let end = Arc::default();
         look_for_end(path.to_owned(), Arc::clone(&end));
-        Ok(Self { path: path.to_owned(), replay, context, pace, begin, end, over: false })
+        Ok(Self { path: path.to_owned(), replay, context, pace, start, end, over: false })
     }
 
-    /// What the observation began with.
+    /// What the observation started with.
     pub fn context(&self) -> &Context {
         &self.context
     }
@@ -104,14 +104,14 @@ impl Player {
 
     /// Where the engine stands, nanoseconds of the recording's clock.
     pub fn now(&self) -> Nanos {
-        self.replay.at().max(self.begin)
+        self.replay.at().max(self.start)
     }
 
     /// For the header.
     pub fn transport(&self) -> Transport {
         Transport {
-            position_ns: self.now() - self.begin,
-            length_ns: self.end.get().map_or(0, |end| end.saturating_sub(self.begin)),
+            position_ns: self.now() - self.start,
+            length_ns: self.end.get().map_or(0, |end| end.saturating_sub(self.start)),
             speed: self.pace.speed,
             playing: self.pace.playing && !self.over,
             seeking: self.pace.goal.is_some(),
@@ -129,25 +129,25 @@ impl Player {
                 self.pace.goal = None;
                 self.pace.wanted = self.now();
                 if self.over {
-                    return self.go(self.begin);
+                    return self.go(self.start);
                 }
             }
             Move::Speed(factor) => self.pace.faster(factor),
             Move::NextFinding => self.pace.goal = (!self.over).then(|| Goal::Finding(findings(self.engine()))),
-            Move::ToBegin => return self.go(self.begin),
+            Move::ToStart => return self.go(self.start),
             Move::By(part) => {
                 let length = self.transport().length_ns.max(1_000_000_000);
                 #[expect(clippy::cast_possible_truncation, reason = "a part of a length")]
                 let by = (length as f64 * part) as i64;
-                return self.go(self.now().saturating_add_signed(by).max(self.begin));
+                return self.go(self.now().saturating_add_signed(by).max(self.start));
             }
         }
         Ok(false)
     }
 
-    /// Sets out for a time. Backwards there is only the way over the begin.
+    /// Sets out for a time. Backwards there is only the way over the start.
     fn go(&mut self, time: Nanos) -> Result<bool, OpenError> {
-        let back = time < self.now() || (self.over && time == self.begin);
+        let back = time < self.now() || (self.over && time == self.start);
         if back {
             self.replay = open(&self.path)?;
             self.over = false;
@@ -263,11 +263,11 @@ mod tests {
     #[test]
     fn seeks_both_ways_and_finds_the_same_again() {
         let (mut player, _file) = player();
-        player.order(Move::ToBegin).unwrap();
+        player.order(Move::ToStart).unwrap();
         player.tick(4 * SECOND, || true);
         player.tick(4 * SECOND, || true);
         let (there, found) = (player.now(), findings(player.engine()));
-        assert!(player.order(Move::ToBegin).unwrap(), "backwards there is another engine");
+        assert!(player.order(Move::ToStart).unwrap(), "backwards there is another engine");
         player.tick(0, || true);
         assert!(findings(player.engine()) < found);
         player.pace.goal = Some(Goal::Time(there));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_and_begins_again() {
+    fn ends_and_starts_again() {
         let (mut player, _file) = player();
         player.tick(1_000 * SECOND, || true);
         assert!(player.over && !player.transport().playing);

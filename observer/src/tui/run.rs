@@ -34,9 +34,9 @@ enum Asked {
     Nothing,
     /// End.
     Quit,
-    /// Start the tally anew.
+    /// Start the tally again.
     Clear,
-    /// Switch the widener on or off.
+    /// Switch delay injection on or off.
     Widen(bool),
     /// Control the replay.
     Transport(Move),

@@ -157,21 +157,21 @@ impl Theme {
             Ink::Dim => self.tone(Tone::Dim),
             Ink::Title => self.tone(Tone::Strong),
             Ink::Fill(fill) => match fill {
-                Fill::Flight | Fill::Free => self.tone(Tone::Dim),
+                Fill::Fault | Fill::Free => self.tone(Tone::Dim),
                 Fill::Read => self.colour(Color::Blue, 32),
                 Fill::Pin => self.colour(Color::Green, 36),
                 Fill::Danger => self.tone(Tone::Bad),
                 Fill::Old => self.colour(Color::Cyan, 74),
-                Fill::HandedOut => self.colour(Color::Yellow, 172),
+                Fill::Allocated => self.colour(Color::Yellow, 172),
                 Fill::New => self.colour(Color::Magenta, 175),
             },
             Ink::Mark(mark) => match mark {
-                Mark::ReadBegin | Mark::ReadEnd => self.tone(Tone::Accent),
+                Mark::ReadStart | Mark::ReadEnd => self.tone(Tone::Accent),
                 Mark::PinTaken | Mark::PinLost | Mark::PinDropped => {
                     self.colour(Color::Green, 36).add_modifier(Modifier::BOLD)
                 }
                 Mark::StaleInstalled | Mark::MixedInstalled => self.tone(Tone::Bad),
-                Mark::Freed | Mark::HandedOut | Mark::Written | Mark::Installed | Mark::GaveUp => {
+                Mark::Freed | Mark::Allocated | Mark::Written | Mark::Installed | Mark::GaveUp => {
                     self.tone(Tone::Strong)
                 }
             },

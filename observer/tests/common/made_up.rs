@@ -5,17 +5,17 @@ use std::{collections::HashSet, error::Error, path::Path};
 use observer::{
     engine::event::{Event, Path as Way},
     kernel::vmstat::Vmstat,
-    outcome::{Clocks, Context, Degraded, Ended, Ending, Kernel, Reason, Sample, Swap},
-    probe::{FlightTimes, SelfCost, Skipped},
+    outcome::{Clocks, Context, Degraded, EndReason, FinalState, Kernel, Reason, Sample, Swap},
+    probe::{FaultTimes, Overhead, Skipped},
     record::{Creation, Recorder, Rotation, Target, Written},
     source::Input,
 };
 
-use super::synthetic::{BEGIN, Synthetic};
+use super::synthetic::{START, Synthetic};
 
 /// Nanoseconds between two samples.
 const SECOND: u64 = 1_000_000_000;
-/// For each contended flight so many that were alone: they are only counted.
+/// For each contended fault so many that were alone: they are only counted.
 const ALONE: u64 = 20;
 
 /// What a recorder on a 6.12 would say.
@@ -30,9 +30,9 @@ pub(super) fn context() -> Context {
             state: "pinned, wait queue".to_owned(),
             hooks: "full".to_owned(),
             timed_one_in: 1,
-            backend: [how("flight begin", "do_swap_page"), how("pin try", "swapcache_prepare")].into(),
+            backend: [how("fault start", "do_swap_page"), how("pin try", "swapcache_prepare")].into(),
             reasons: vec![Reason {
-                hook: "flight begin".to_owned(),
+                hook: "fault start".to_owned(),
                 symbol: "do_swap_page".to_owned(),
                 reason: "the trampoline takes it".to_owned(),
             }],
@@ -52,7 +52,7 @@ pub(super) fn context() -> Context {
             synchronous: "yes".to_owned(),
         }],
         ring_bytes: 4 << 20,
-        clocks: Clocks { monotonic_ns: BEGIN, realtime_ns: 1_767_225_600 * SECOND },
+        clocks: Clocks { monotonic_ns: START, realtime_ns: 1_767_225_600 * SECOND },
         ..Context::default()
     }
 }
@@ -63,16 +63,16 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
         Target { path: path.to_owned(), creation: Creation::New, rotation: Rotation::default() },
         &context(),
     )?;
-    let mut sample = Sample { flight_times: Some(FlightTimes::default()), ..Sample::default() };
+    let mut sample = Sample { fault_times: Some(FaultTimes::default()), ..Sample::default() };
     sample.snapshot.skipped = Some(Skipped::default());
-    let (mut left, mut next, mut open) = (events, BEGIN, HashSet::new());
+    let (mut left, mut next, mut open) = (events, START, HashSet::new());
     for input in Synthetic::new(seed, rate, 5_000) {
         match &input {
             Input::Event(event) => {
-                // Once there are enough, only until every flight that was open has ended.
+                // Once there are enough, only until every fault that was open has ended.
                 let belongs = match event {
-                    Event::Opened(flight) => left > 0 && open.insert(flight.task.tid),
-                    Event::Closed(flight) => open.remove(&flight.task.tid) || left > 0,
+                    Event::Started(fault) => left > 0 && open.insert(fault.task.tid),
+                    Event::Ended(fault) => open.remove(&fault.task.tid) || left > 0,
                     Event::Changed(_) => true,
                 };
                 if belongs {
@@ -86,9 +86,9 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
                 recorder.advance(*until);
                 sample.at = *until;
                 if *until >= next {
-                    let seconds = (until - BEGIN) / SECOND;
-                    let flight_times = sample.flight_times.clone().filter(|_| seconds.is_multiple_of(5));
-                    recorder.sample(&Sample { flight_times, ..sample.clone() });
+                    let seconds = (until - START) / SECOND;
+                    let fault_times = sample.fault_times.clone().filter(|_| seconds.is_multiple_of(5));
+                    recorder.sample(&Sample { fault_times, ..sample.clone() });
                     next = until + SECOND;
                 }
                 if left == 0 && open.is_empty() {
@@ -109,17 +109,22 @@ pub(super) fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<W
     };
     let swapped = counters.read_direct + counters.read_cached;
     let after = Vmstat { pswpin: before.pswpin + swapped, pswpout: before.pswpout + counters.written, ..before };
-    let cost = SelfCost {
-        elapsed_ns: sample.at - BEGIN,
+    let cost = Overhead {
+        elapsed_ns: sample.at - START,
         user_ns: 20_000_000,
         system_ns: 10_000_000,
         max_resident_bytes: 9 << 20,
         kernel_bytes: 6 << 20,
         programs: 11,
         records: events,
-        ..SelfCost::default()
+        ..Overhead::default()
     };
-    Ok(recorder.finish(&Ending { vmstat: Some((before, after)), cost, command: None, ended: Ended::Duration })?)
+    Ok(recorder.finish(&FinalState {
+        vmstat: Some((before, after)),
+        cost,
+        command: None,
+        ended: EndReason::Duration,
+    })?)
 }
 
 /// What a duration timed in the kernel comes out as.
@@ -132,22 +137,22 @@ fn middle(ns: u64) -> u64 {
 fn count(sample: &mut Sample, event: &Event) {
     let counters = &mut sample.snapshot.counters;
     match event {
-        Event::Opened(_) => {}
+        Event::Started(_) => {}
         Event::Changed(change) => {
             use observer::engine::event::ChangeKind;
             match change.kind {
                 ChangeKind::Freed => counters.freed += 1,
-                ChangeKind::HandedOut => counters.handed_out += 1,
-                ChangeKind::WriteBegun => {}
+                ChangeKind::Allocated => counters.allocated += 1,
+                ChangeKind::WriteStarted => {}
                 ChangeKind::Written => counters.written += 1,
             }
         }
-        Event::Closed(flight) => {
-            counters.begun += 1 + ALONE;
+        Event::Ended(fault) => {
+            counters.started += 1 + ALONE;
             counters.ended += 1 + ALONE;
             counters.streamed += 1;
-            counters.installed += u64::from(flight.installed) + ALONE;
-            let (path, read, way) = match flight.path {
+            counters.installed += u64::from(fault.installed) + ALONE;
+            let (path, read, way) = match fault.path {
                 Way::Direct => (&mut counters.direct, &mut counters.read_direct, 0),
                 Way::Cached => (&mut counters.cached, &mut counters.read_cached, 1),
                 Way::None => (&mut counters.none, &mut counters.read_outside, 2),
@@ -156,15 +161,15 @@ fn count(sample: &mut Sample, event: &Event) {
             if way < 2 {
                 *read += 1 + ALONE;
             }
-            if let Some(pin) = flight.pin {
+            if let Some(pin) = fault.pin {
                 counters.pins += 1 - u64::from(pin.fails.min(1));
                 counters.pin_eexist += u64::from(pin.fails);
             }
-            if let Some(times) = &mut sample.flight_times
+            if let Some(times) = &mut sample.fault_times
                 && let Some(histogram) = times.by_path.get_mut(way)
             {
-                histogram.saturating_record(middle(flight.end - flight.begin));
-                histogram.saturating_record_n(middle((flight.end - flight.begin) / 2 + 500), ALONE);
+                histogram.saturating_record(middle(fault.end - fault.start));
+                histogram.saturating_record_n(middle((fault.end - fault.start) / 2 + 500), ALONE);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A made-up swap device: tasks fault, pin, free, hand out and write, and the events come as the programs would send them.
+//! A made-up swap device: tasks fault, pin, free, allocate and write, and the events come as the programs would send them.
 //! Pure: the same seed gives the same inputs. Used by tests, by the bench, and by the example that makes the fixture.
 
 use std::{
@@ -7,12 +7,12 @@ use std::{
 };
 
 use observer::{
-    engine::event::{Change, ChangeKind, Entry, Event, Flight, Nanos, Path, Pin, PinResult, Seen, SlotCount, Task},
+    engine::event::{Change, ChangeKind, Entry, Event, Fault, Nanos, Path, Pin, PinResult, Seen, SlotCount, Task},
     source::Input,
 };
 
-/// When it begins, nanoseconds.
-pub(super) const BEGIN: Nanos = 5_000_000_000;
+/// When it starts, nanoseconds.
+pub(super) const START: Nanos = 5_000_000_000;
 /// How often the engine is told the time, nanoseconds.
 const TICK: Nanos = 100_000_000;
 
@@ -22,15 +22,15 @@ const FIRST_TID: u32 = 1_000;
 /// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Op {
-    Begin,
+    Start,
     Pin(bool),
     Read,
     ReadEnd,
     Drop,
-    /// The flight frees its own entry.
+    /// The fault frees its own entry.
     Free,
     HandOut,
-    WriteBegin,
+    WriteStart,
     Write,
     End,
 }
@@ -47,7 +47,7 @@ struct Slot {
 pub(super) struct Synthetic {
     random: u64,
     ops: BinaryHeap<Reverse<(Nanos, usize, usize, Op)>>,
-    flights: HashMap<usize, Flight>,
+    faults: HashMap<usize, Fault>,
     slots: HashMap<u32, Slot>,
     made: usize,
     next_story: Nanos,
@@ -67,11 +67,11 @@ impl Synthetic {
         Self {
             random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             ops: BinaryHeap::new(),
-            flights: HashMap::new(),
+            faults: HashMap::new(),
             slots: HashMap::new(),
             made: 0,
-            next_story: BEGIN,
-            next_tick: BEGIN + TICK,
+            next_story: START,
+            next_tick: START + TICK,
             between,
             out: std::collections::VecDeque::new(),
             entries,
@@ -93,8 +93,8 @@ impl Synthetic {
     fn at(&mut self, at: Nanos, id: usize, op: Op) {
         self.made += 1;
         if matches!(op, Op::End | Op::Write)
-            && let Some(flight) = self.flights.get(&id)
-            && let Some(busy) = self.busy.get_mut((flight.task.tid - FIRST_TID) as usize)
+            && let Some(fault) = self.faults.get(&id)
+            && let Some(busy) = self.busy.get_mut((fault.task.tid - FIRST_TID) as usize)
         {
             *busy = at;
         }
@@ -123,18 +123,18 @@ impl Synthetic {
         Task { tid: FIRST_TID + number, pid: FIRST_TID + number % 4, comm: comm.into() }
     }
 
-    fn flight(&mut self, from: Nanos, entry: Entry, address: u64, path: Path) -> usize {
+    fn fault(&mut self, from: Nanos, entry: Entry, address: u64, path: Path) -> usize {
         self.made += 1;
         let task = self.task(from);
         let (mm, cgroup) = (0xffff_8881_0000_0000 + u64::from(task.pid) * 0x340, 40 + u64::from(task.pid % 2));
-        let flight = Flight { entry, base: entry, nr: 1, address, mm, cgroup, task, path, ..Flight::default() };
-        self.flights.insert(self.made, flight);
+        let fault = Fault { entry, base: entry, nr: 1, address, mm, cgroup, task, path, ..Fault::default() };
+        self.faults.insert(self.made, fault);
         self.made
     }
 
     fn installs(&mut self, id: usize) {
-        if let Some(flight) = self.flights.get_mut(&id) {
-            flight.installed = true;
+        if let Some(fault) = self.faults.get_mut(&id) {
+            fault.installed = true;
         }
     }
 
@@ -150,12 +150,12 @@ impl Synthetic {
     }
 
     fn overtaken(&mut self, from: Nanos, entry: Entry, address: u64) {
-        let slow = self.flight(from, entry, address, Path::Direct);
-        let fast = self.flight(from, entry, address, Path::Direct);
+        let slow = self.fault(from, entry, address, Path::Direct);
+        let fast = self.fault(from, entry, address, Path::Direct);
         let read = 3_000 + self.below(5_000);
-        self.at(from, slow, Op::Begin);
+        self.at(from, slow, Op::Start);
         self.at(from + 300, slow, Op::Read);
-        self.at(from + 500, fast, Op::Begin);
+        self.at(from + 500, fast, Op::Start);
         self.at(from + 700, fast, Op::Read);
         self.at(from + read, slow, Op::ReadEnd);
         self.at(from + read + 200, fast, Op::ReadEnd);
@@ -163,10 +163,10 @@ impl Synthetic {
         self.at(from + read + 1_000, fast, Op::End);
         let fate = self.below(3);
         if fate > 0 {
-            // Not a flight: it only says who pages the page out again.
-            let swapper = self.flight(from, entry, address, Path::None);
+            // Not a fault: it only says who pages the page out again.
+            let swapper = self.fault(from, entry, address, Path::None);
             self.at(from + read + 40_000, swapper, Op::HandOut);
-            self.at(from + read + 45_000, swapper, Op::WriteBegin);
+            self.at(from + read + 45_000, swapper, Op::WriteStart);
             self.at(from + read + 50_000, swapper, Op::Write);
         }
         let late = from + read + 400_000 + self.below(1_000_000);
@@ -178,14 +178,14 @@ impl Synthetic {
     }
 
     fn pinned(&mut self, from: Nanos, entry: Entry, address: u64) {
-        let holder = self.flight(from, entry, address, Path::Direct);
-        let loser = self.flight(from, entry, address, Path::None);
+        let holder = self.fault(from, entry, address, Path::Direct);
+        let loser = self.fault(from, entry, address, Path::None);
         let read = 2_000 + self.below(9_000);
-        self.at(from, holder, Op::Begin);
+        self.at(from, holder, Op::Start);
         self.at(from + 150, holder, Op::Pin(true));
         self.at(from + 300, holder, Op::Read);
         let late = 400 + self.below(1_500);
-        self.at(from + late, loser, Op::Begin);
+        self.at(from + late, loser, Op::Start);
         self.at(from + late + 130, loser, Op::Pin(false));
         self.at(from + read, holder, Op::ReadEnd);
         self.installs(holder);
@@ -199,17 +199,17 @@ impl Synthetic {
     fn crowd(&mut self, from: Nanos, entry: Entry, address: u64) {
         let tasks = 2 + self.below(2);
         for number in 0..tasks {
-            let flight = self.flight(from, entry, address + number * 8, Path::Cached);
-            let begin = from + number * 700 + self.below(600);
-            self.at(begin, flight, Op::Begin);
+            let fault = self.fault(from, entry, address + number * 8, Path::Cached);
+            let start = from + number * 700 + self.below(600);
+            self.at(start, fault, Op::Start);
             let late = self.below(100);
-            self.at(begin + 200 + late, flight, Op::Read);
+            self.at(start + 200 + late, fault, Op::Read);
             if number == 0 {
-                self.installs(flight);
+                self.installs(fault);
             }
             let read = 4_000 + self.below(20_000);
-            self.at(begin + read, flight, Op::ReadEnd);
-            self.at(begin + read + 600, flight, Op::End);
+            self.at(start + read, fault, Op::ReadEnd);
+            self.at(start + read + 600, fault, Op::End);
         }
     }
 
@@ -218,77 +218,77 @@ impl Synthetic {
     }
 
     fn apply(&mut self, at: Nanos, id: usize, op: Op) {
-        let Some(mut flight) = self.flights.remove(&id) else { return };
-        let entry = flight.entry;
+        let Some(mut fault) = self.faults.remove(&id) else { return };
+        let entry = fault.entry;
         match op {
-            Op::Begin => self.begin(at, &mut flight),
+            Op::Start => self.start(at, &mut fault),
             Op::Pin(taken) => {
                 let (result, fails) = if taken { (PinResult::Taken, 0) } else { (PinResult::Held, 1) };
-                flight.pin = Some(Pin { tried: at, result, fails, dropped: None });
+                fault.pin = Some(Pin { tried: at, result, fails, dropped: None });
             }
             Op::Read => {
                 let slot = *self.slot(entry);
-                flight.read_begin = Some(at);
-                flight.frees.at_read = slot.frees;
-                flight.changes.at_read = slot.changes;
+                fault.read_start = Some(at);
+                fault.frees.at_read = slot.frees;
+                fault.changes.at_read = slot.changes;
             }
-            Op::ReadEnd => flight.read_end = Some(at),
+            Op::ReadEnd => fault.read_end = Some(at),
             Op::Drop => {
-                if let Some(pin) = &mut flight.pin {
+                if let Some(pin) = &mut fault.pin {
                     pin.dropped = Some(at);
                 }
             }
             Op::Free => {
                 let slot = *self.slot(entry);
-                (flight.frees.at_end, flight.changes.at_end) = (slot.frees, slot.changes);
-                flight.freed = Some(at);
-                self.change(ChangeKind::Freed, at, &flight);
+                (fault.frees.at_end, fault.changes.at_end) = (slot.frees, slot.changes);
+                fault.freed = Some(at);
+                self.change(ChangeKind::Freed, at, &fault);
             }
-            Op::HandOut => self.change(ChangeKind::HandedOut, at, &flight),
-            Op::WriteBegin => self.change(ChangeKind::WriteBegun, at, &flight),
+            Op::HandOut => self.change(ChangeKind::Allocated, at, &fault),
+            Op::WriteStart => self.change(ChangeKind::WriteStarted, at, &fault),
             Op::Write => {
-                self.change(ChangeKind::Written, at, &flight);
+                self.change(ChangeKind::Written, at, &fault);
                 return;
             }
             Op::End => {
-                self.end(at, &mut flight);
+                self.end(at, &mut fault);
                 return;
             }
         }
-        self.flights.insert(id, flight);
+        self.faults.insert(id, fault);
     }
 
-    fn begin(&mut self, at: Nanos, flight: &mut Flight) {
-        let slot = self.slot(flight.entry);
+    fn start(&mut self, at: Nanos, fault: &mut Fault) {
+        let slot = self.slot(fault.entry);
         slot.count.opens += 1;
         let slot = *slot;
-        flight.begin = at;
-        flight.end = at;
-        flight.slot = slot.count;
-        flight.frees = Seen { at_read: slot.frees, at_end: slot.frees };
-        flight.changes = Seen { at_read: slot.changes, at_end: slot.changes };
+        fault.start = at;
+        fault.end = at;
+        fault.slot = slot.count;
+        fault.frees = Seen { at_read: slot.frees, at_end: slot.frees };
+        fault.changes = Seen { at_read: slot.changes, at_end: slot.changes };
         if slot.count.opens - slot.count.closes > 1 {
-            self.out.push_back(Input::Event(Event::Opened(Flight {
+            self.out.push_back(Input::Event(Event::Started(Fault {
                 path: Path::None,
                 installed: false,
-                ..flight.clone()
+                ..fault.clone()
             })));
         }
     }
 
-    fn end(&mut self, at: Nanos, flight: &mut Flight) {
-        let slot = self.slot(flight.entry);
+    fn end(&mut self, at: Nanos, fault: &mut Fault) {
+        let slot = self.slot(fault.entry);
         slot.count.closes += 1;
         let slot = *slot;
-        flight.end = at;
-        flight.slot = slot.count;
-        if flight.freed.is_none() {
-            (flight.frees.at_end, flight.changes.at_end) = (slot.frees, slot.changes);
+        fault.end = at;
+        fault.slot = slot.count;
+        if fault.freed.is_none() {
+            (fault.frees.at_end, fault.changes.at_end) = (slot.frees, slot.changes);
         }
-        self.out.push_back(Input::Event(Event::Closed(flight.clone())));
+        self.out.push_back(Input::Event(Event::Ended(fault.clone())));
     }
 
-    fn change(&mut self, kind: ChangeKind, at: Nanos, by: &Flight) {
+    fn change(&mut self, kind: ChangeKind, at: Nanos, by: &Fault) {
         let slot = self.slot(by.entry);
         let seq = if kind == ChangeKind::Freed { &mut slot.frees } else { &mut slot.changes };
         *seq = seq.wrapping_add(1);

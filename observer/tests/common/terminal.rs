@@ -107,9 +107,9 @@ impl Terminal {
 
     /// Types the same again and again, as somebody would who looks for something, until the screen is as it should be.
     pub(crate) fn keys_until(&mut self, keys: &str, what: &str, right: impl Fn(&str) -> bool) {
-        let begin = Instant::now();
+        let start = Instant::now();
         while !right(&self.text()) {
-            assert!(begin.elapsed() < PATIENCE, "not on the screen: {what}\n{}", self.text());
+            assert!(start.elapsed() < PATIENCE, "not on the screen: {what}\n{}", self.text());
             self.keys(keys);
             thread::sleep(SETTLES);
         }
@@ -122,14 +122,14 @@ impl Terminal {
 
     /// Waits until the screen is as it should be.
     pub(crate) fn becomes(&mut self, what: &str, right: impl Fn(&str) -> bool) {
-        let begin = Instant::now();
+        let start = Instant::now();
         let mut over = None;
         loop {
             let text = self.text();
             if right(&text) {
                 return;
             }
-            assert!(begin.elapsed() < PATIENCE, "not on the screen: {what}\n{text}");
+            assert!(start.elapsed() < PATIENCE, "not on the screen: {what}\n{text}");
             if let Some(status) = self.child.try_wait().unwrap() {
                 // What it wrote last may still be on its way.
                 let since: &Instant = over.get_or_insert_with(Instant::now);
@@ -167,12 +167,12 @@ impl Terminal {
 
     /// Waits until the program has ended.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        let begin = Instant::now();
+        let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(begin.elapsed() < PATIENCE, "it does not end:\n{}", self.text());
+            assert!(start.elapsed() < PATIENCE, "it does not end:\n{}", self.text());
             thread::sleep(LOOK);
         }
     }
@@ -186,10 +186,10 @@ impl Terminal {
 
     /// The terminal is as it was: modes of the line, screen, cursor, mouse, keys, paste, colours, wrapping.
     pub(crate) fn is_restored(&self) {
-        let begin = Instant::now();
+        let start = Instant::now();
         // What was written last may still be on its way.
         while let Err(wrong) = self.as_before() {
-            assert!(begin.elapsed() < SETTLES, "{wrong}\n{}", self.text());
+            assert!(start.elapsed() < SETTLES, "{wrong}\n{}", self.text());
             thread::sleep(LOOK);
         }
     }

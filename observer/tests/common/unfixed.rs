@@ -4,12 +4,12 @@ use std::{error::Error, path::Path};
 
 use observer::{
     engine::event::{Event, Path as Way},
-    outcome::{Clocks, Context, Ended, Ending, Kernel, Reason, Sample, Swap},
+    outcome::{Clocks, Context, EndReason, FinalState, Kernel, Reason, Sample, Swap},
     record::{Creation, Recorder, Rotation, Target},
     source::Input,
 };
 
-use super::synthetic::{BEGIN, Synthetic};
+use super::synthetic::{START, Synthetic};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -32,8 +32,8 @@ pub(super) fn context() -> Context {
             hooks: "full".to_owned(),
             timed_one_in: 1,
             backend: [
-                how("flight begin", "fentry do_swap_page"),
-                how("flight end", "fexit do_swap_page"),
+                how("fault start", "fentry do_swap_page"),
+                how("fault end", "fexit do_swap_page"),
                 how("entry freed", "kprobe swap_entry_free"),
             ]
             .into(),
@@ -46,7 +46,7 @@ pub(super) fn context() -> Context {
             tick_ns: Some(4_000_000),
         },
         swaps: vec![swap(0, "/dev/zram0", 524_288, "yes"), swap(1, "/dev/nvme0n1p3", 8_388_608, "no")],
-        clocks: Clocks { monotonic_ns: BEGIN, realtime_ns: 1_767_225_600 * SECOND },
+        clocks: Clocks { monotonic_ns: START, realtime_ns: 1_767_225_600 * SECOND },
         ..Context::default()
     }
 }
@@ -70,22 +70,22 @@ pub(super) fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn
                     sample.at = *until;
                     recorder.sample(&sample);
                 }
-                if *until >= BEGIN + seconds * SECOND {
+                if *until >= START + seconds * SECOND {
                     break;
                 }
             }
             Input::Sample(_) => {}
         }
     }
-    recorder.finish(&Ending::unknown(Ended::Duration))?;
+    recorder.finish(&FinalState::unknown(EndReason::Duration))?;
     Ok(())
 }
 
-/// For each contended flight so many that were alone.
+/// For each contended fault so many that were alone.
 fn count(sample: &mut Sample, event: &Event) {
-    if let Event::Closed(flight) = event {
+    if let Event::Ended(fault) = event {
         let counters = &mut sample.snapshot.counters;
-        match flight.path {
+        match fault.path {
             Way::Direct => counters.read_direct += 40,
             Way::Cached => counters.read_cached += 3,
             Way::None => {}

@@ -8,8 +8,7 @@ use std::{
 use observer::engine::{
     Engine,
     event::{
-        Change, ChangeKind, Entry, Event, Flight, LockWait, Nanos, Path, Pin, PinResult, SlotCount, Task,
-        VM_FAULT_RETRY,
+        Change, ChangeKind, Entry, Event, Fault, LockWait, Nanos, Path, Pin, PinResult, SlotCount, Task, VM_FAULT_RETRY,
     },
     verdict::Finding,
     wait::{Wait, WaitKind},
@@ -60,8 +59,8 @@ struct Stage {
     engine: Engine,
     tids: HashMap<String, u32>,
     slots: HashMap<u32, Numbers>,
-    /// Flights in the air, and whether their span is over by a free of their own.
-    flights: BTreeMap<u32, (Flight, bool)>,
+    /// faults in progress, and whether their span is over by a free of their own.
+    faults: BTreeMap<u32, (Fault, bool)>,
 }
 
 impl Stage {
@@ -72,59 +71,63 @@ impl Stage {
             None => (line, None),
         };
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [at, who, deed @ ..] = words.as_slice() else { return Err("a time, a task and a deed are wanted".into()) };
+        let [at, who, action @ ..] = words.as_slice() else {
+            return Err("a time, a task and a action are wanted".into());
+        };
         let at = micros(at)?;
-        let event = self.deed(at, who, deed)?;
+        let event = self.action(at, who, action)?;
         if let Some(mut event) = event.filter(|_| !lost) {
             match &mut event {
                 Event::Changed(change) => change.at = told.unwrap_or(at),
-                Event::Opened(flight) | Event::Closed(flight) => flight.end = told.unwrap_or(at),
+                Event::Started(fault) | Event::Ended(fault) => fault.end = told.unwrap_or(at),
             }
             self.engine.feed(event);
         }
         Ok(())
     }
 
-    fn deed(&mut self, at: Nanos, who: &str, deed: &[&str]) -> Result<Option<Event>, String> {
-        if (who, deed) == ("the", &["clock", "passes"]) {
+    fn action(&mut self, at: Nanos, who: &str, action: &[&str]) -> Result<Option<Event>, String> {
+        if (who, action) == ("the", &["clock", "passes"]) {
             self.engine.advance(at + observer::engine::HOLD_BACK);
             return Ok(None);
         }
         let task = self.task(who);
-        match deed {
-            ["faults", "on", entry] => Ok(self.begin(at, task, parse(entry)?, 0x7000)),
+        match action {
+            ["faults", "on", entry] => Ok(self.start(at, task, parse(entry)?, 0x7000)),
             ["faults", "on", entry, "at", page] => {
                 let page = u64::from_str_radix(page.trim_start_matches("0x"), 16).map_err(|_| "no such page")?;
-                Ok(self.begin(at, task, parse(entry)?, page))
+                Ok(self.start(at, task, parse(entry)?, page))
             }
-            ["reads"] => self.in_flight(&task, |flight, slot| read(flight, slot, at, Path::Direct)),
+            ["reads"] => self.in_progress(&task, |fault, slot| read(fault, slot, at, Path::Direct)),
             ["reads", "into", "the", "cache"] => {
-                self.in_flight(&task, |flight, slot| read(flight, slot, at, Path::Cached))
+                self.in_progress(&task, |fault, slot| read(fault, slot, at, Path::Cached))
             }
-            ["has", "read"] => self.in_flight(&task, |flight, _| flight.read_end = Some(at)),
+            ["has", "read"] => self.in_progress(&task, |fault, _| fault.read_end = Some(at)),
             ["pins", range] => self.pin(&task, at, range, PinResult::Taken),
             ["finds", range, "pinned"] => self.pin(&task, at, range, PinResult::Held),
             ["finds", range, "gone"] => self.pin(&task, at, range, PinResult::Gone),
-            ["unpins"] => self.in_flight(&task, |flight, _| {
-                flight.pin = flight.pin.map(|pin| Pin { dropped: Some(at), ..pin });
+            ["unpins"] => self.in_progress(&task, |fault, _| {
+                fault.pin = fault.pin.map(|pin| Pin { dropped: Some(at), ..pin });
             }),
             ["finds", "its", "page", "locked"] => {
-                self.in_flight(&task, |flight, _| flight.lock = Some(LockWait { tried: at, ended: None }))
+                self.in_progress(&task, |fault, _| fault.lock = Some(LockWait { tried: at, ended: None }))
             }
-            ["gets", "the", "lock"] => self.in_flight(&task, |flight, _| {
-                flight.lock = flight.lock.map(|lock| LockWait { ended: Some(at), ..lock });
+            ["gets", "the", "lock"] => self.in_progress(&task, |fault, _| {
+                fault.lock = fault.lock.map(|lock| LockWait { ended: Some(at), ..lock });
             }),
-            ["is", "woken"] => self.in_flight(&task, |flight, _| {
-                flight.lock = flight.lock.map(|lock| LockWait { ended: Some(at), ..lock });
-                flight.fault_ret |= VM_FAULT_RETRY;
+            ["is", "woken"] => self.in_progress(&task, |fault, _| {
+                fault.lock = fault.lock.map(|lock| LockWait { ended: Some(at), ..lock });
+                fault.fault_ret |= VM_FAULT_RETRY;
             }),
             ["frees", entry] => Ok(Some(self.free(at, task, parse(entry)?))),
-            ["hands", "out", entry] => Ok(Some(self.change(ChangeKind::HandedOut, at, task, parse(entry)?))),
-            ["begins", "to", "write", entry] => Ok(Some(self.change(ChangeKind::WriteBegun, at, task, parse(entry)?))),
+            ["hands", "out", entry] => Ok(Some(self.change(ChangeKind::Allocated, at, task, parse(entry)?))),
+            ["starts", "to", "write", entry] => {
+                Ok(Some(self.change(ChangeKind::WriteStarted, at, task, parse(entry)?)))
+            }
             ["writes", entry] => Ok(Some(self.change(ChangeKind::Written, at, task, parse(entry)?))),
             ["returns"] => self.end(at, &task, false),
             ["returns", "with", "its", "page"] => self.end(at, &task, true),
-            _ => Err("no such deed".into()),
+            _ => Err("no such action".into()),
         }
     }
 
@@ -138,22 +141,22 @@ impl Stage {
         self.slots.entry(observer_ebpf::slot::index(entry.0)).or_default()
     }
 
-    fn begin(&mut self, at: Nanos, task: Task, entry: Entry, address: u64) -> Option<Event> {
+    fn start(&mut self, at: Nanos, task: Task, entry: Entry, address: u64) -> Option<Event> {
         let slot = self.slot(entry);
         slot.opens += 1;
         let now = *slot;
-        let mut flight = Flight { entry, base: entry, nr: 1, address, begin: at, ..Flight::default() };
-        (flight.task, flight.end, flight.slot) = (task, at, now.count());
-        (flight.frees.at_read, flight.changes.at_read) = (now.frees, now.changes);
-        let opened = (now.opens - now.closes > 1).then(|| Event::Opened(flight.clone()));
-        self.flights.insert(flight.task.tid, (flight, false));
+        let mut fault = Fault { entry, base: entry, nr: 1, address, start: at, ..Fault::default() };
+        (fault.task, fault.end, fault.slot) = (task, at, now.count());
+        (fault.frees.at_read, fault.changes.at_read) = (now.frees, now.changes);
+        let opened = (now.opens - now.closes > 1).then(|| Event::Started(fault.clone()));
+        self.faults.insert(fault.task.tid, (fault, false));
         opened
     }
 
-    fn in_flight(&mut self, task: &Task, deed: impl FnOnce(&mut Flight, Numbers)) -> Result<Option<Event>, String> {
-        let entry = self.flights.get(&task.tid).ok_or("that task is not in flight")?.0.entry;
+    fn in_progress(&mut self, task: &Task, action: impl FnOnce(&mut Fault, Numbers)) -> Result<Option<Event>, String> {
+        let entry = self.faults.get(&task.tid).ok_or("that task is not in progress")?.0.entry;
         let slot = *self.slot(entry);
-        self.flights.entry(task.tid).and_modify(|(flight, _)| deed(flight, slot));
+        self.faults.entry(task.tid).and_modify(|(fault, _)| action(fault, slot));
         Ok(None)
     }
 
@@ -162,10 +165,10 @@ impl Stage {
             Some((base, nr)) => (parse(base)?, nr.parse().map_err(|_| "no such range")?),
             None => (parse(range)?, 1),
         };
-        self.in_flight(task, |flight, _| {
-            let fails = flight.pin.map_or(0, |pin| pin.fails) + u32::from(result != PinResult::Taken);
-            (flight.base, flight.nr) = (base, nr);
-            flight.pin = Some(Pin { tried, result, fails, dropped: None });
+        self.in_progress(task, |fault, _| {
+            let fails = fault.pin.map_or(0, |pin| pin.fails) + u32::from(result != PinResult::Taken);
+            (fault.base, fault.nr) = (base, nr);
+            fault.pin = Some(Pin { tried, result, fails, dropped: None });
         })
     }
 
@@ -174,12 +177,12 @@ impl Stage {
         let before = *slot;
         slot.frees += 1;
         let seq = slot.frees;
-        if let Some((flight, over)) = self.flights.get_mut(&by.tid).filter(|(flight, _)| flight.entry == entry) {
+        if let Some((fault, over)) = self.faults.get_mut(&by.tid).filter(|(fault, _)| fault.entry == entry) {
             if !*over {
-                (flight.frees.at_end, flight.changes.at_end) = (before.frees, before.changes);
+                (fault.frees.at_end, fault.changes.at_end) = (before.frees, before.changes);
             }
             *over = true;
-            flight.freed = Some(at);
+            fault.freed = Some(at);
         }
         let slot = before.count();
         Event::Changed(Change { kind: ChangeKind::Freed, entry, at, seq, by, slot })
@@ -193,24 +196,24 @@ impl Stage {
     }
 
     fn end(&mut self, at: Nanos, task: &Task, installed: bool) -> Result<Option<Event>, String> {
-        let (mut flight, over) = self.flights.remove(&task.tid).ok_or("that task is not in flight")?;
-        let slot = self.slot(flight.entry);
+        let (mut fault, over) = self.faults.remove(&task.tid).ok_or("that task is not in progress")?;
+        let slot = self.slot(fault.entry);
         slot.closes += 1;
         let now = *slot;
         if !over {
-            (flight.frees.at_end, flight.changes.at_end) = (now.frees, now.changes);
+            (fault.frees.at_end, fault.changes.at_end) = (now.frees, now.changes);
         }
-        (flight.end, flight.installed, flight.slot) = (at, installed, now.count());
-        if installed && flight.path == Path::None {
-            flight.path = Path::Cached;
+        (fault.end, fault.installed, fault.slot) = (at, installed, now.count());
+        if installed && fault.path == Path::None {
+            fault.path = Path::Cached;
         }
-        Ok(Some(Event::Closed(flight)))
+        Ok(Some(Event::Ended(fault)))
     }
 }
 
-fn read(flight: &mut Flight, slot: Numbers, at: Nanos, path: Path) {
-    (flight.read_begin, flight.path) = (Some(at), path);
-    (flight.frees.at_read, flight.changes.at_read) = (slot.frees, slot.changes);
+fn read(fault: &mut Fault, slot: Numbers, at: Nanos, path: Path) {
+    (fault.read_start, fault.path) = (Some(at), path);
+    (fault.frees.at_read, fault.changes.at_read) = (slot.frees, slot.changes);
 }
 
 fn parse(entry: &str) -> Result<Entry, String> {
@@ -235,14 +238,14 @@ fn said(engine: &Engine) -> Vec<String> {
         let range = if o.nr > 1 { format!("{}+{}", o.entry, o.nr) } else { o.entry.to_string() };
         format!("overlap on {range} from {} to {}, {} deep", o.from_ns / 1_000, o.to_ns / 1_000, o.depth)
     });
-    let losses = [
-        ("late events", report.losses.late_events),
-        ("incomplete readers", report.losses.incomplete_readers),
-        ("flights without end", report.losses.flights_without_end),
+    let dropped = [
+        ("late events", report.dropped.late_events),
+        ("incomplete readers", report.dropped.incomplete_readers),
+        ("faults without end", report.dropped.faults_without_end),
     ];
-    let losses =
-        losses.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("lost: {name} {count}"));
-    findings.chain(overlaps).chain(report.waits.iter().map(wait)).chain(losses).collect()
+    let dropped =
+        dropped.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("lost: {name} {count}"));
+    findings.chain(overlaps).chain(report.waits.iter().map(wait)).chain(dropped).collect()
 }
 
 fn wait(wait: &Wait) -> String {

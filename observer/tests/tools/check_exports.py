@@ -121,11 +121,11 @@ def check_csv(tool):
         equal("entry", row["entry"], finding["entry"])
         equal("address", int(row["address"], 16), finding["address"])
         equal("comm", row["reader_comm"], finding["reader"]["comm"])
-        for name in ("begin_ns", "read_begin_ns", "end_ns", "changes"):
+        for name in ("start_ns", "read_start_ns", "end_ns", "changes"):
             equal(name, int(row[name]), finding[name])
-        for name in ("freed", "handed_out", "written"):
-            deed = finding[name]
-            equal(name, row[f"{name}_ns"], str(deed["at_ns"]) if deed else "")
+        for name in ("freed", "allocated", "written"):
+            action = finding[name]
+            equal(name, row[f"{name}_ns"], str(action["at_ns"]) if action else "")
         equal("installed", row["installed"], str(finding["installed"]).lower())
     again = io.StringIO(newline="")
     writer = csv.DictWriter(again, reader.fieldnames)
@@ -142,13 +142,13 @@ def expected_samples(summary):
     for path in ("direct", "cached"):
         yield "observer_swapins_total", {"path": path}, summary["swapins"][path]
     for path in ("direct", "cached", "none"):
-        yield "observer_flights_total", {"path": path}, summary["flights"][path]
-        yield "observer_flight_seconds_count", {"path": path}, summary["distributions"][f"flight_{path}"]["count"]
+        yield "observer_faults_total", {"path": path}, summary["faults"][path]
+        yield "observer_fault_seconds_count", {"path": path}, summary["distributions"][f"fault_{path}"]["count"]
     for name in ("overlap", "pin_hold", "pin_wait", "oversleep", "window"):
         yield f"observer_{name}_seconds_count", {}, summary["distributions"][name]["count"]
-    for cause, count in summary["losses"].items():
-        yield "observer_losses_total", {"cause": cause}, count
-    yield "observer_flights_begun_total", {}, summary["flights"]["begun"]
+    for cause, count in summary["dropped"].items():
+        yield "observer_dropped_total", {"cause": cause}, count
+    yield "observer_faults_started_total", {}, summary["faults"]["started"]
     yield "observer_pins_total", {"result": "taken"}, summary["pins"]["taken"]
     yield "observer_folio_lock_failed_total", {"by": "other"}, summary["locks"]["failed"]
     yield "observer_records_total", {}, summary["self_cost"]["records"]
@@ -255,7 +255,7 @@ def ask_prometheus(tool, base):
     deadline = time.monotonic() + 60
     while True:
         try:
-            if query("up == 1") and query("observer_flight_seconds_count"):
+            if query("up == 1") and query("observer_fault_seconds_count"):
                 break
         except OSError:
             pass
@@ -272,9 +272,9 @@ def ask_prometheus(tool, base):
     equal("all verdicts", float(verdicts), float(sum(tool.summary["verdicts"].values())))
     # Buckets are octaves: a quantile from them is within a factor of two.
     for path in ("direct", "cached"):
-        text = f'histogram_quantile(0.9, observer_flight_seconds_bucket{{path="{path}"}})'
+        text = f'histogram_quantile(0.9, observer_fault_seconds_bucket{{path="{path}"}})'
         found = float(query(text)[0]["value"][1])
-        distribution = tool.summary["distributions"][f"flight_{path}"]
+        distribution = tool.summary["distributions"][f"fault_{path}"]
         if not distribution["count"]:
             # Prometheus' answer about no values.
             equal(text, str(found), "nan")
@@ -323,11 +323,11 @@ def check_perfetto(tool):
             raise Failed(f"unknown phase {phase}")
     equal("flows left open", open_flows, {})
     equal("tracks without a name", sorted(tracks - named), [])
-    flights = [e for e in events if e["ph"] == "X" and e["name"].startswith("swap-in ")]
-    equal("slices of flights", len(flights), tool.summary["flights"]["streamed"])
+    faults = [e for e in events if e["ph"] == "X" and e["name"].startswith("swap-in ")]
+    equal("slices of faults", len(faults), tool.summary["faults"]["streamed"])
     freed = sum(1 for finding in tool.summary["findings"] if finding["freed"])
     equal("flows", kinds.get("f", 0), freed)
-    follow_each_other(flights)
+    follow_each_other(faults)
     return ", ".join(f"{count} {phase}" for phase, count in sorted(kinds.items()))
 
 
@@ -338,10 +338,10 @@ def follow_each_other(slices):
         tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
     for name, track in tracks.items():
         track.sort()
-        for (_, end), (begin, _) in zip(track, track[1:]):
+        for (_, end), (start, _) in zip(track, track[1:]):
             # Microseconds as floating point: the last digit of a nanosecond may be off.
-            if begin < end - 0.001:
-                raise Failed(f"track {name}: a flight begins at {begin}, before the one before it ends at {end}")
+            if start < end - 0.001:
+                raise Failed(f"track {name}: a fault starts at {start}, before the one before it ends at {end}")
 
 
 class Page(html.parser.HTMLParser):
@@ -388,7 +388,7 @@ def check_html(tool):
     filled = sum(1 for d in tool.summary["distributions"].values() if d["count"])
     equal("charts", page.names.get("figure", 0), filled)
     words = " ".join(page.text)
-    for number in (tool.summary["swapins"]["seen"], tool.summary["flights"]["begun"], tool.summary["verdicts"]["overlap"]):
+    for number in (tool.summary["swapins"]["seen"], tool.summary["faults"]["started"], tool.summary["verdicts"]["overlap"]):
         equal(f"{number} is shown", str(number) in words, True)
     path = tool.out / "report.html"
     path.write_text(text)

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     const TOLD: &str = r#"{"rows":[],"hooks":{"untraced_ns":22770.0,"untraced_spread":0.001,"rows":[
-        {"name":"flight begin: fentry do_swap_page","runs":1.0,"empty_ns":131.7,"real_ns":null,"real_against":null,"body_ns":240.0},
+        {"name":"fault start: fentry do_swap_page","runs":1.0,"empty_ns":131.7,"real_ns":null,"real_against":null,"body_ns":240.0},
         {"name":"pin try: fexit swapcache_prepare","runs":1.0,"empty_ns":193.0,"real_ns":402.0,"real_against":"all_others","body_ns":180.0}],
         "elsewhere":["lock try: fentry __folio_lock_or_retry"]},"notes":[]}"#;
 
@@ -95,7 +95,7 @@ mod tests {
     fn what_was_told_becomes_rows_and_a_hook_without_a_figure_has_none() {
         let hooks = serde_json::from_str::<Told>(TOLD).unwrap().hooks;
         let text = tables(&[Overhead { kernel: "6.12.117".into(), hooks, ..Overhead::default() }]);
-        assert!(text.contains("| flight begin: fentry do_swap_page | - | 1.00 | 132 | - | 240 |"), "{text}");
+        assert!(text.contains("| fault start: fentry do_swap_page | - | 1.00 | 132 | - | 240 |"), "{text}");
         assert!(text.contains("| pin try: fexit swapcache_prepare | all others | 1.00 | 193 | 402 | 180 |"), "{text}");
         assert!(text.contains("6.12.117, attached and not passed: lock try: fentry __folio_lock_or_retry."), "{text}");
     }

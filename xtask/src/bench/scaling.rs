@@ -52,12 +52,12 @@ impl Part {
 pub struct Row {
     /// What was run.
     pub name: String,
-    /// Flights.
-    pub flights: u64,
+    /// Faults.
+    pub faults: u64,
     /// Records that came through the ring.
     pub records: u64,
-    /// Instructions of the programs that a swap-in passes, a flight.
-    pub per_flight: f64,
+    /// Instructions of the programs that a swap-in passes, a fault.
+    pub per_fault: f64,
     /// How many tasks were inside at the same moment, where that was seen to.
     pub inside: Option<Inside>,
 }
@@ -67,8 +67,8 @@ pub struct Row {
 pub struct Inside {
     /// Those that the workload saw asleep in it.
     pub asleep: u64,
-    /// Flights that an observer had seen begin and not end when it was stopped meanwhile.
-    pub under_way: u64,
+    /// Faults that an observer had seen start and not end when it was stopped meanwhile.
+    pub in_progress: u64,
 }
 
 /// Runs everything in one guest.
@@ -126,8 +126,8 @@ fn rows(told: Vec<Value>, parts: &[Part]) -> Result<Vec<Row>> {
 /// A row, with how many the workload saw asleep, and what an observer that was stopped then says.
 fn row_inside(row: Row, asleep: &Value, stopped: &Value) -> Result<Row> {
     let asleep = asleep.as_u64().context("the workload did not tell how many tasks sleep")?;
-    let under_way = number(stopped, "/flights/begun")?.saturating_sub(number(stopped, "/flights/ended")?);
-    Ok(Row { inside: Some(Inside { asleep, under_way }), ..row })
+    let in_progress = number(stopped, "/faults/started")?.saturating_sub(number(stopped, "/faults/ended")?);
+    Ok(Row { inside: Some(Inside { asleep, in_progress }), ..row })
 }
 
 /// How far apart entries lie.
@@ -201,7 +201,7 @@ fn stopped(tasks: u32) -> String {
 
 /// The programs that a swap-in passes; those of the way out and of the command's forks are not of interest.
 fn is_passed(program: &str) -> bool {
-    ["flight_", "pin_", "lock_", "read_"].iter().any(|begin| program.starts_with(begin))
+    ["fault_", "pin_", "lock_", "read_"].iter().any(|start| program.starts_with(start))
 }
 
 fn number(told: &Value, pointer: &str) -> Result<u64> {
@@ -214,34 +214,34 @@ fn row(name: String, told: &Value) -> Result<Row> {
     let programs = programs.with_context(|| format!("{name}: the kernel does not tell run times"))?;
     let passed = programs.iter().filter(|run| run.get("name").and_then(Value::as_str).is_some_and(is_passed));
     let ns: u64 = passed.filter_map(|run| run.get("run_ns").and_then(Value::as_u64)).sum();
-    let (flights, records) = (number("/flights/begun")?, number("/self_cost/records")?);
-    if flights == 0 {
+    let (faults, records) = (number("/faults/started")?, number("/self_cost/records")?);
+    if faults == 0 {
         bail!("{name}: nothing was swapped in");
     }
-    Ok(Row { flights, records, per_flight: ns as f64 / flights as f64, name, inside: None })
+    Ok(Row { faults, records, per_fault: ns as f64 / faults as f64, name, inside: None })
 }
 
 /// What a record costs: what contended runs take more than the first row, which has none. `None`: there are no records.
 fn per_record(row: &Row, alone: f64) -> Option<f64> {
-    (row.records > 0).then(|| (row.per_flight - alone) * row.flights as f64 / row.records as f64)
+    (row.records > 0).then(|| (row.per_fault - alone) * row.faults as f64 / row.records as f64)
 }
 
 /// The rows as the pages under docs/ have them.
 pub fn table(kernel: &str, rows: &[Row]) -> String {
-    let alone = rows.first().map_or(0.0, |row| row.per_flight);
+    let alone = rows.first().map_or(0.0, |row| row.per_fault);
     let dash = || "-".to_owned();
     let cells = |row: &Row| {
         vec![
             row.name.clone(),
-            whole(row.flights as f64),
+            whole(row.faults as f64),
             whole(row.records as f64),
-            whole(row.per_flight),
+            whole(row.per_fault),
             per_record(row, alone).map_or_else(dash, whole),
             row.inside.map_or_else(dash, |inside| whole(inside.asleep as f64)),
-            row.inside.map_or_else(dash, |inside| whole(inside.under_way as f64)),
+            row.inside.map_or_else(dash, |inside| whole(inside.in_progress as f64)),
         ]
     };
-    let head = [kernel, "flights", "records", "a flight", "a record", "asleep inside", "under way"];
+    let head = [kernel, "faults", "records", "a fault", "a record", "asleep inside", "in progress"];
     markdown(&head, 1, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
@@ -252,18 +252,18 @@ mod tests {
     use super::*;
 
     fn told() -> Value {
-        json!({"flights": {"begun": 10, "ended": 3}, "self_cost": {"records": 4, "program_stats": {"counted": [
-            {"name": "flight_begin_fentry", "run_ns": 5_000}, {"name": "pin_try_fexit_entry", "run_ns": 1_000},
+        json!({"faults": {"started": 10, "ended": 3}, "self_cost": {"records": 4, "program_stats": {"counted": [
+            {"name": "fault_start_fentry", "run_ns": 5_000}, {"name": "pin_try_fexit_entry", "run_ns": 1_000},
             {"name": "write_end_fexit", "run_ns": 9_000}, {"name": "watch_fork", "run_ns": 9_000}]}}})
     }
 
     #[test]
     fn only_what_a_swap_in_passes_is_added_up() {
         let contended = row("x".to_owned(), &told()).unwrap();
-        assert!((contended.per_flight - 600.0).abs() < 1e-9);
+        assert!((contended.per_fault - 600.0).abs() < 1e-9);
         assert_eq!(per_record(&contended, 400.0).map(f64::round), Some(500.0));
         let refused =
-            json!({"flights": {"begun": 10}, "self_cost": {"records": 4, "program_stats": {"refused": "no"}}});
+            json!({"faults": {"started": 10}, "self_cost": {"records": 4, "program_stats": {"refused": "no"}}});
         assert!(row("x".to_owned(), &refused).is_err(), "not 0");
     }
 
@@ -277,7 +277,7 @@ mod tests {
         figures.push(json!({"lowest": 10, "highest": 910, "area": 1_000}));
         let all = rows(figures.clone(), &Part::ALL).unwrap();
         assert_eq!(
-            all.iter().filter(|row| row.inside == Some(Inside { asleep: 8, under_way: 7 })).count(),
+            all.iter().filter(|row| row.inside == Some(Inside { asleep: 8, in_progress: 7 })).count(),
             INSIDE.len()
         );
         let text = table("6.12.117", &all);

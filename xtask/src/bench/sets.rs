@@ -113,7 +113,7 @@ fn cells(kernel: &str, row: &Row) -> Vec<String> {
     cells
 }
 
-/// What every table of such rows begins with: kernel, name, untraced, observed, added, ratio, spread.
+/// What every table of such rows starts with: kernel, name, untraced, observed, added, ratio, spread.
 pub(super) fn figures(kernel: &str, row: &Row) -> Vec<String> {
     vec![
         kernel.to_owned(),

@@ -14,7 +14,7 @@ use crate::{
     arch::Arch,
     build,
     kernels::{Kernel, Sources},
-    setup::{BUILD, GUESTS, Voice, ensure},
+    setup::{BUILD, GUESTS, Verbosity, ensure},
     trials::{
         checks::{self, Finished, number},
         steps::Era,
@@ -28,7 +28,7 @@ pub struct Args {
     /// Print two summaries and nothing live; exit code 1 when anything is not as it must be.
     #[arg(long)]
     headless: bool,
-    /// The unfixed kernel: a full release, or its beginning.
+    /// The unfixed kernel: a full release, or its start.
     #[arg(long, value_name = "V", default_value = "5.10")]
     unfixed: String,
     /// The fixed kernel.
@@ -47,8 +47,8 @@ const ROUNDS: &str = "200";
 /// When a kernel cannot be had, a build fails or a guest dies.
 pub fn run(args: &Args) -> Result<u8> {
     eprintln!("[1/4] set-up: toolchain parts, bpf-linker, QEMU");
-    ensure(BUILD, Voice::Changes)?;
-    ensure(GUESTS, Voice::Changes)?;
+    ensure(BUILD, Verbosity::Changes)?;
+    ensure(GUESTS, Verbosity::Changes)?;
     eprintln!("[2/4] kernels: {} (unfixed) and {} (fixed)", args.unfixed, args.fixed);
     let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
     let unfixed = sources.obtain(&args.unfixed)?;
@@ -129,10 +129,10 @@ fn print(value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// The first finding's evidence, times counted from the begin of the read.
+/// The first finding's evidence, times counted from the start of the read.
 fn evidence(finding: &Value) -> Result<(), String> {
     let text = |pointer: &str| finding.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
-    let read = number(finding, "/read_begin_ns")?;
+    let read = number(finding, "/read_start_ns")?;
     let since = |pointer: &str| {
         number(finding, pointer).map(|at| {
             let microseconds = at.saturating_sub(read) / 1_000;
@@ -148,12 +148,15 @@ fn evidence(finding: &Value) -> Result<(), String> {
         number(finding, "/reader/pid")?,
         number(finding, "/reader/tid")?,
     );
-    println!("          its read begins at {read} ns");
-    for (what, deed) in [("freed", "/freed"), ("handed out again", "/handed_out"), ("written", "/written")] {
-        if finding.pointer(&format!("{deed}/at_ns")).is_some() {
-            let by =
-                format!("{} (tid {})", text(&format!("{deed}/by/comm")), number(finding, &format!("{deed}/by/tid"))?);
-            println!("          {:>11}  {what} by {by}", since(&format!("{deed}/at_ns"))?);
+    println!("          its read starts at {read} ns");
+    for (what, action) in [("freed", "/freed"), ("reallocated", "/allocated"), ("written", "/written")] {
+        if finding.pointer(&format!("{action}/at_ns")).is_some() {
+            let by = format!(
+                "{} (tid {})",
+                text(&format!("{action}/by/comm")),
+                number(finding, &format!("{action}/by/tid"))?
+            );
+            println!("          {:>11}  {what} by {by}", since(&format!("{action}/at_ns"))?);
         }
     }
     println!("          {:>11}  the reader installs what it had read", since("/end_ns")?);

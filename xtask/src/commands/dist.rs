@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{
     arch::Arch,
     dist,
-    setup::{BUILD, Voice, ensure},
+    setup::{BUILD, Verbosity, ensure},
 };
 
 /// Static binaries with manual, completions and licences, and a Debian package of them, under target/dist.
@@ -21,7 +21,7 @@ pub struct Args {
 /// # Errors
 /// When something cannot be built or packed, or a package does not hold what it must.
 pub fn run(args: &Args) -> Result<u8> {
-    ensure(BUILD, Voice::Changes)?;
+    ensure(BUILD, Verbosity::Changes)?;
     let wanted: Vec<Arch> =
         Arch::ALL.into_iter().filter(|arch| args.arch.is_none_or(|wanted| wanted == *arch)).collect();
     for made in dist::make(&wanted)? {

@@ -8,7 +8,7 @@ use super::KERNELS_HELP;
 use crate::{
     arch::Arch,
     kernels::{Sources, Unavailable},
-    setup::{Need, Voice, ensure},
+    setup::{Need, Verbosity, ensure},
 };
 
 /// List the guest kernels, or fetch them.
@@ -29,7 +29,7 @@ enum Task {
     List,
     /// Fetch kernels: those named, or all that can be had.
     Fetch {
-        /// Full releases or their beginnings (5.10).
+        /// Full releases or their start (5.10).
         versions: Vec<String>,
     },
 }
@@ -56,7 +56,7 @@ fn list(sources: &Sources) {
 /// Every name is resolved before the first is fetched, so that a typing error is told at once.
 fn fetch(sources: &Sources, versions: &[String]) -> Result<u8> {
     let releases = versions.iter().map(|version| sources.resolve(version)).collect::<Result<Vec<_>>>()?;
-    ensure(&[Need::Xz], Voice::Changes)?;
+    ensure(&[Need::Xz], Verbosity::Changes)?;
     let mut failed = 0;
     for release in releases {
         if let Err(error) = obtain(sources, &release) {
@@ -69,7 +69,7 @@ fn fetch(sources: &Sources, versions: &[String]) -> Result<u8> {
 
 /// What cannot be had is skipped, by name: a package index forgets old kernels.
 fn fetch_all(sources: &Sources) -> Result<u8> {
-    ensure(&[Need::Xz], Voice::Changes)?;
+    ensure(&[Need::Xz], Verbosity::Changes)?;
     for (release, _) in sources.list() {
         match obtain(sources, &release) {
             Err(error) if error.is::<Unavailable>() => eprintln!("skipped: {error:#}"),

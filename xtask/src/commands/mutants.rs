@@ -59,11 +59,11 @@ pub fn run(args: &Args) -> Result<u8> {
     }
     let mut survived = 0;
     for mutation in &mutations {
-        let begun = Instant::now();
+        let started = Instant::now();
         copy.seed(mutation)?;
         let failed = copy.first_failure();
         copy.restore(&mutation.file)?;
-        let seconds = begun.elapsed().as_secs();
+        let seconds = started.elapsed().as_secs();
         if let Some(failed) = failed? {
             println!("caught    {} ({failed}; {seconds} s)", mutation.name);
         } else {

@@ -11,7 +11,7 @@ use crate::{
     kernels::{Kernel, Sources, Unavailable, version},
     paths,
     process::{Purpose, show},
-    setup::{self, BUILD, GUESTS, Voice, ensure},
+    setup::{self, BUILD, GUESTS, Verbosity, ensure},
     trials::{
         self, Programs, Verdict, dashboard,
         scope::{self, Scope},
@@ -27,7 +27,7 @@ pub struct Args {
     /// Which tests.
     #[arg(value_enum, default_value = "main")]
     which: Which,
-    /// Only guests with this kernel: a full release, or its beginning.
+    /// Only guests with this kernel: a full release, or its start.
     #[arg(long, value_name = "V")]
     kernel: Option<String>,
     /// Only these steps of a guest, by name; may be given several times.
@@ -72,7 +72,7 @@ enum Which {
 /// # Errors
 /// When something could not be run at all; a test that fails is told and makes the exit code 1.
 pub fn run(args: &Args) -> Result<u8> {
-    ensure(BUILD, Voice::Changes)?;
+    ensure(BUILD, Verbosity::Changes)?;
     if matches!(args.which, Which::Unit | Which::Main | Which::All) {
         unit()?;
     }
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<u8> {
     if args.matrix {
         return matrix(args);
     }
-    ensure(GUESTS, Voice::Changes)?;
+    ensure(GUESTS, Verbosity::Changes)?;
     guests(args)
 }
 
@@ -244,7 +244,7 @@ fn kept(name: &str) -> PathBuf {
 impl Built {
     /// Runs a guest; its name, and how its steps came out.
     fn play(&self, job: Job) -> (String, Result<Vec<Verdict>>) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let Job { name, keep, kernel, era, play } = job;
         let Programs { observer, .. } = &self.programs;
         let ran = match play {
@@ -254,7 +254,7 @@ impl Built {
                 dashboard::lent(&kernel.release, self.kernels.as_deref(), &self.spectator).map(|verdict| vec![verdict])
             }
         };
-        eprintln!("{name}: {:.0} s; output in {}", begun.elapsed().as_secs_f64(), keep.display());
+        eprintln!("{name}: {:.0} s; output in {}", started.elapsed().as_secs_f64(), keep.display());
         (name, ran)
     }
 }
@@ -291,7 +291,7 @@ struct Tally {
 
 /// Every kernel of the matrix that can be had; the others are skipped by name.
 fn matrix(args: &Args) -> Result<u8> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut tally = Tally::default();
     let mut rows = Vec::new();
     for arch in Arch::ALL.into_iter().filter(|arch| args.arch.is_none_or(|wanted| wanted == *arch)) {
@@ -302,28 +302,28 @@ fn matrix(args: &Args) -> Result<u8> {
         let text = fs::read_to_string(&readme).context("cannot read the README")?;
         fs::write(&readme, trials::table::put(&text, &rows)?).context("cannot write the README")?;
     }
-    eprintln!("matrix: {:.0} s", begun.elapsed().as_secs_f64());
+    eprintln!("matrix: {:.0} s", started.elapsed().as_secs_f64());
     Ok(tally.tell())
 }
 
 /// The rows of one family, in the order of its kernels.
 fn of_family(args: &Args, arch: Arch, tally: &mut Tally) -> Result<Vec<trials::table::Row>> {
-    ensure(setup::guests(arch), Voice::Changes)?;
+    ensure(setup::guests(arch), Verbosity::Changes)?;
     let sources = Sources::new(arch, args.kernels.clone())?;
     let programs = Programs { observer: build::observer_static(arch)?, witness: build::witness_static(arch)? };
     let mut kernels = Vec::new();
     // Kernels in the folder of local ones are tried as well, whatever they are.
     for (release, _) in sources.list() {
-        if args.kernel.as_deref().is_none_or(|wanted| version::begins(&release, wanted)) {
+        if args.kernel.as_deref().is_none_or(|wanted| version::starts(&release, wanted)) {
             kernels.extend(tally.obtain(&sources, &release)?);
         }
     }
     let play = |kernel: Kernel| {
-        let begun = Instant::now();
+        let started = Instant::now();
         let name = format!("{}{}", kernel.release, arch.suffix());
         let keep = kept("matrix").join(format!("{}-{}", kernel.release, arch.debian()));
         let ran = trials::matrix::run(kernel, &programs, &keep);
-        eprintln!("{name}: {:.0} s; output in {}", begun.elapsed().as_secs_f64(), keep.display());
+        eprintln!("{name}: {:.0} s; output in {}", started.elapsed().as_secs_f64(), keep.display());
         (name, ran)
     };
     let mut rows = BTreeMap::new();

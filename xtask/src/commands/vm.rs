@@ -13,7 +13,7 @@ use crate::{
     arch::Arch,
     build,
     kernels::Sources,
-    setup::{BUILD, Voice, ensure, guests},
+    setup::{BUILD, Verbosity, ensure, guests},
     vm::{Accel, Guest, GuestFile, Output},
 };
 
@@ -24,7 +24,7 @@ const DEFAULT_TIMEOUT_SECONDS: u64 = 600;
 /// Other exit codes: 124 time limit, 125 the guest died, 130 interrupted.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A full release, or its beginning.
+    /// A full release, or its start.
     #[arg(long, value_name = "V", default_value = "5.10")]
     kernel: String,
     #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
@@ -70,7 +70,7 @@ pub struct Args {
 /// Runs the guest.
 pub fn run(args: &Args) -> Result<u8> {
     check(args)?;
-    ensure(guests(args.arch), Voice::Changes)?;
+    ensure(guests(args.arch), Verbosity::Changes)?;
     // Cheaper than a build, so its errors come first.
     let kernel = Sources::new(args.arch, args.kernels.clone())?.obtain(&args.kernel)?;
     let guest = Guest {
@@ -106,7 +106,7 @@ fn observer(args: &Args) -> Result<Option<PathBuf>> {
     if args.no_observer {
         return Ok(None);
     }
-    ensure(BUILD, Voice::Changes)?;
+    ensure(BUILD, Verbosity::Changes)?;
     build::observer_static(args.arch).map(Some)
 }
 

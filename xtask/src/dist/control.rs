@@ -20,7 +20,7 @@ pub(super) fn control(version: &str, arch: Arch, size_kib: u64) -> String {
          Description: watches the kernel swap pages in\n \
          Are two threads swapping in the same page, and did we lose data, or only\n \
          time? Attaches eBPF programs to the running kernel, flags reads that were\n \
-         overtaken by a free and a new hand-out of their swap entry (CVE-2024-26759),\n \
+         overtaken by a free and a reallocation of their swap entry (CVE-2024-26759),\n \
          and measures what waiting on the pin that prevents it costs.\n",
         arch = arch.debian()
     )

@@ -32,7 +32,7 @@ const COMPLETIONS: &[(&str, &str)] = &[
 /// When something cannot be built or packed, or a package does not hold what it must.
 pub fn make(wanted: &[Arch]) -> Result<Vec<PathBuf>> {
     let dist = paths::target().join("dist");
-    let papers = Papers::gather()?;
+    let papers = Licences::gather()?;
     let mut made = Vec::new();
     for arch in wanted {
         let binary = build::observer_to_ship(*arch)?;
@@ -46,14 +46,14 @@ pub fn make(wanted: &[Arch]) -> Result<Vec<PathBuf>> {
 }
 
 /// What goes with every binary, whatever it runs on.
-struct Papers {
+struct Licences {
     version: String,
     manual: String,
     completions: Vec<(String, &'static str)>,
     copyright: String,
 }
 
-impl Papers {
+impl Licences {
     /// The manual and the completions are asked of the program itself.
     fn gather() -> Result<Self> {
         let program = build::observer_to_ship(Arch::of_this_machine()?)?;

@@ -54,7 +54,7 @@ impl Item {
     }
 }
 
-/// Makes the tree anew, with modes that do not depend on the umask.
+/// Makes the tree again, with modes that do not depend on the umask.
 pub(super) fn lay_out(root: &Path, items: &[Item]) -> Result<()> {
     if root.exists() {
         fs::remove_dir_all(root).with_context(|| format!("removing the old {}", root.display()))?;

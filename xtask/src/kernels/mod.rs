@@ -121,7 +121,7 @@ impl Sources {
         releases.into_iter().filter_map(|release| self.place(&release).map(|place| (release, place))).collect()
     }
 
-    /// The release that `version` means, whole or by its beginning.
+    /// The release that `version` means, whole or by its start.
     pub fn resolve(&self, version: &str) -> Result<String> {
         let known = self.list();
         let releases: Vec<String> = known.iter().map(|(release, _)| release.clone()).collect();
@@ -157,7 +157,7 @@ impl Sources {
 
     /// Fetches into a folder of its own and renames it at the end, so that a half-fetched kernel is never in the cache.
     fn fetch(&self, offer: &Offer) -> Result<Kernel> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let kernel = Kernel { arch: self.arch, release: offer.release.to_owned(), dir: self.cache.join(offer.release) };
         fs::create_dir_all(&self.cache).with_context(|| format!("cannot make {}", self.cache.display()))?;
         let _one_at_a_time = lock(&self.cache.join(".lock"))?;
@@ -174,7 +174,7 @@ impl Sources {
         extract::pick(&tree, &made)?;
         fs::rename(&made, &kernel.dir)
             .with_context(|| format!("cannot put the kernel into {}", kernel.dir.display()))?;
-        eprintln!("fetched kernel {} in {:.1} s", offer.release, begun.elapsed().as_secs_f64());
+        eprintln!("fetched kernel {} in {:.1} s", offer.release, started.elapsed().as_secs_f64());
         Ok(kernel)
     }
 }

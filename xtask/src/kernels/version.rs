@@ -1,4 +1,4 @@
-//! Finds the release that a version, or the beginning of one, means.
+//! Finds the release that a version, or the start of one, means.
 
 use thiserror::Error;
 
@@ -23,7 +23,7 @@ pub fn pick(wanted: &str, known: &[String]) -> Result<String, Mismatch> {
     if known.iter().any(|release| release == wanted) {
         return Ok(wanted.to_owned());
     }
-    let candidates: Vec<String> = known.iter().filter(|release| begins(release, wanted)).cloned().collect();
+    let candidates: Vec<String> = known.iter().filter(|release| starts(release, wanted)).cloned().collect();
     match candidates.as_slice() {
         [] => Err(Mismatch::Unknown(wanted.to_owned())),
         [one] => Ok(one.clone()),
@@ -32,7 +32,7 @@ pub fn pick(wanted: &str, known: &[String]) -> Result<String, Mismatch> {
 }
 
 /// Whether `release` starts with all components of `wanted`: 6.1.192 starts with 6.1, 6.12.117 does not.
-pub fn begins(release: &str, wanted: &str) -> bool {
+pub fn starts(release: &str, wanted: &str) -> bool {
     !wanted.is_empty() && release.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_matches_on_a_component_boundary() {
+    fn a_start_matches_on_a_component_boundary() {
         assert_eq!(pick("6.1", &known()), Ok("6.1.192".to_owned()));
         assert_eq!(pick("5.10", &known()), Ok("5.10.223".to_owned()));
         assert_eq!(pick("5", &known()), Ok("5.10.223".to_owned()));

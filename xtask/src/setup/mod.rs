@@ -59,7 +59,7 @@ pub const fn guests(arch: Arch) -> &'static [Need] {
 
 /// Whether to name what is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Voice {
+pub enum Verbosity {
     /// One line for everything.
     All,
     /// One line for what is brought.
@@ -67,7 +67,7 @@ pub enum Voice {
 }
 
 /// Brings whatever of `needs` is missing, in their order.
-pub fn ensure(needs: &[Need], voice: Voice) -> Result<()> {
+pub fn ensure(needs: &[Need], voice: Verbosity) -> Result<()> {
     let mut apt = Apt::default();
     for need in needs {
         match need {
@@ -94,15 +94,15 @@ fn has_emulator(arch: Arch) -> bool {
     paths::find_program(arch.emulator()).is_some()
 }
 
-fn tell(what: &str, present: bool, voice: Voice) {
+fn tell(what: &str, present: bool, voice: Verbosity) {
     match (present, voice) {
-        (true, Voice::All) => eprintln!("ok          {what}"),
-        (true, Voice::Changes) => {}
+        (true, Verbosity::All) => eprintln!("ok          {what}"),
+        (true, Verbosity::Changes) => {}
         (false, _) => eprintln!("installing  {what}"),
     }
 }
 
-fn ensure_bpf_linker(voice: Voice) -> Result<()> {
+fn ensure_bpf_linker(voice: Verbosity) -> Result<()> {
     let version = Command::new("bpf-linker").arg("--version").output();
     let present = version.is_ok_and(|output| is_bpf_linker(&String::from_utf8_lossy(&output.stdout)));
     tell(&format!("bpf-linker {BPF_LINKER}"), present, voice);
@@ -128,7 +128,7 @@ struct Apt {
 }
 
 impl Apt {
-    fn ensure(&mut self, package: &str, present: bool, voice: Voice) -> Result<()> {
+    fn ensure(&mut self, package: &str, present: bool, voice: Verbosity) -> Result<()> {
         tell(package, present, voice);
         if present {
             return Ok(());

@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command};
 
 use anyhow::Result;
 
-use super::{Voice, tell, toolchain_file};
+use super::{Verbosity, tell, toolchain_file};
 use crate::process::{self, Purpose};
 
 /// A part to be had from rustup.
@@ -17,7 +17,7 @@ struct Part {
 }
 
 /// Adds what is missing to the active toolchain.
-pub(super) fn ensure(voice: Voice) -> Result<()> {
+pub(super) fn ensure(voice: Verbosity) -> Result<()> {
     let file = toolchain_file()?;
     let installed = installed();
     for part in parts(&file) {

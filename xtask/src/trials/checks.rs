@@ -80,17 +80,17 @@ pub(super) fn ensure(right: bool, wrong: impl FnOnce() -> String) -> Result<(), 
 /// Every loss must be 0, or no count can be exact.
 ///
 /// And nothing is left that makes the programs dearer for ever after: all that has met, or was changed under somebody, is over.
-pub(super) fn no_losses(value: &Value) -> Result<(), String> {
+pub(super) fn none_dropped(value: &Value) -> Result<(), String> {
     let disturbed = value.pointer("/self_cost/disturbed").and_then(Value::as_u64).unwrap_or(0);
     ensure(disturbed == 0, || format!("{disturbed} disturbances were not taken back"))?;
-    let losses = value.get("losses").and_then(Value::as_object).ok_or("no losses")?;
-    let some: Vec<_> = losses.iter().filter(|(_, count)| count.as_u64() != Some(0)).collect();
-    ensure(some.is_empty(), || format!("losses: {some:?}"))
+    let dropped = value.get("dropped").and_then(Value::as_object).ok_or("no dropped")?;
+    let some: Vec<_> = dropped.iter().filter(|(_, count)| count.as_u64() != Some(0)).collect();
+    ensure(some.is_empty(), || format!("dropped: {some:?}"))
 }
 
 /// Programs that a preemptible kernel has skipped.
 pub(super) fn skipped(value: &Value) -> u64 {
-    value.pointer("/losses/program_skipped").and_then(Value::as_u64).unwrap_or(0)
+    value.pointer("/dropped/program_skipped").and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// Swap-ins seen and lost equal the kernel's own count; where programs were skipped and several tell of reads, what is lost
@@ -98,16 +98,16 @@ pub(super) fn skipped(value: &Value) -> u64 {
 pub(super) fn counts_agree(value: &Value) -> Result<u64, String> {
     let (seen, kernel) = (number(value, "/swapins/seen")?, number(value, "/swapins/kernel")?);
     let lost = value.pointer("/swapins/lost").and_then(Value::as_u64).unwrap_or(0);
-    let reads_hooked = value.pointer("/kernel/backend/read begin").is_some();
+    let reads_hooked = value.pointer("/kernel/backend/read start").is_some();
     let right = if reads_hooked || lost == 0 { seen + lost == kernel } else { (seen..=seen + lost).contains(&kernel) };
     ensure(right, || format!("{seen} swap-ins seen, {lost} lost, the kernel counted {kernel}"))?;
     Ok(seen)
 }
 
-/// Whether this plan does not see where entries are handed out: then it may flag too little, never too much.
+/// Whether this plan does not see where entries are allocated: then it may flag too little, never too much.
 fn is_degraded(value: &Value) -> bool {
     let degraded = value.pointer("/kernel/degraded").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    degraded.iter().any(|gap| gap.get("meaning").and_then(Value::as_str) == Some("handed_out"))
+    degraded.iter().any(|gap| gap.get("meaning").and_then(Value::as_str) == Some("allocated"))
 }
 
 /// The witness's own JSON line: with `--json` its output goes to standard error.

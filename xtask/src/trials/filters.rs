@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    checks::{Checked, Finished, ensure, no_losses, number},
+    checks::{Checked, Finished, ensure, none_dropped, number},
     steps::{Era, Step},
 };
 
@@ -64,7 +64,7 @@ fn check(_era: Era, finished: &Finished) -> Checked {
 
 /// Each program of the step swaps in the same number of pages, so one of two is a half.
 fn one(object: &Value, filter: &str, leaves: Leaves) -> Checked {
-    no_losses(object)?;
+    none_dropped(object)?;
     let shown = object.pointer(&format!("/filters/{filter}")).and_then(Value::as_str);
     ensure(shown.is_some_and(|value| !value.is_empty()), || "not named in the output".to_owned())?;
     let (seen, kernel) = (number(object, "/swapins/seen")?, number(object, "/swapins/kernel")?);
@@ -88,7 +88,7 @@ mod tests {
 
     fn object(filter: &str, seen: u64, kernel: u64) -> String {
         format!(
-            r#"{{"filters":{{"{filter}":"x"}},"losses":{{"a":0}},"swaps":[{{"kind":1}}],"swapins":{{"seen":{seen},"kernel":{kernel}}}}}"#
+            r#"{{"filters":{{"{filter}":"x"}},"dropped":{{"a":0}},"swaps":[{{"kind":1}}],"swapins":{{"seen":{seen},"kernel":{kernel}}}}}"#
         )
     }
 

@@ -43,36 +43,36 @@ fn check(era: Era, finished: &Finished) -> Checked {
     // Programs that a preemptible kernel has skipped are told; what they would have said is missing.
     let whole_story = skipped(alone) == 0;
     ensure(Some(seen) == own || !whole_story, || format!("{seen} swap-ins seen, the program measured {own:?}"))?;
-    let flights = number(alone, "/flights/begun")?;
+    let faults = number(alone, "/faults/started")?;
     let whole = tell("folios").first().and_then(|folios| folios.as_u64());
-    // A folio is one flight; the kernel's count of them is another witness, where it has one.
-    let streamed = number(alone, "/flights/streamed")?;
+    // A folio is one fault; the kernel's count of them is another witness, where it has one.
+    let streamed = number(alone, "/faults/streamed")?;
     ensure(whole.is_none_or(|whole| whole > 0 && (whole == streamed || !whole_story)), || {
-        format!("{streamed} flights of ranges, the kernel counted {whole:?} folios")
+        format!("{streamed} faults of ranges, the kernel counted {whole:?} folios")
     })?;
-    ensure(flights < seen, || format!("{flights} flights for {seen} pages: no folio was read in as a whole"))?;
+    ensure(faults < seen, || format!("{faults} faults for {seen} pages: no folio was read in as a whole"))?;
     counts_agree(crowd)?;
     let kind = if era == Era::NoBypass { "folio_lock" } else { "pin" };
     let price = |name: &str| number(crowd, &format!("/price/{kind}/{name}"));
     let (waits, neighbours) = (price("waits")?, price("neighbours")?);
     let skipped = skipped(crowd);
-    // Where flights meet on the lock, most wait after the read, for nobody who could be named. Programs that are skipped hide
+    // Where faults meet on the lock, most wait after the read, for nobody who could be named. Programs that are skipped hide
     // most of the few that there are.
     ensure(neighbours > 0 || era == Era::NoBypass || skipped > 0, || {
         format!("{waits} waits, and none behind another page of the same folio")
     })?;
     finished.expect_code(0)?;
-    Ok(format!("{seen} pages by {flights} flights; {neighbours} of {waits} waits for another page, {skipped} skipped"))
+    Ok(format!("{seen} pages by {faults} faults; {neighbours} of {waits} waits for another page, {skipped} skipped"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::checks::finished, *};
 
-    fn judged(seen: u64, flights: u64, folios: &str, neighbours: u64) -> Checked {
+    fn judged(seen: u64, faults: u64, folios: &str, neighbours: u64) -> Checked {
         let object = |waits: u64, neighbours: u64| {
-            serde_json::json!({"swapins": {"seen": seen, "kernel": seen}, "flights": {"begun": flights, "streamed": 100},
-                "price": {"pin": {"waits": waits, "neighbours": neighbours}}, "losses": {}})
+            serde_json::json!({"swapins": {"seen": seen, "kernel": seen}, "faults": {"started": faults, "streamed": 100},
+                "price": {"pin": {"waits": waits, "neighbours": neighbours}}, "dropped": {}})
         };
         let stderr =
             format!("{{\"pswpin\":{seen},\"corrupt\":0}}\n{{\"folios\":{folios}}}\n{{\"pswpin\":7,\"corrupt\":0}}\n");

@@ -4,7 +4,7 @@ use observer_ebpf::sample::{below, place};
 use serde_json::Value;
 
 use super::{
-    checks::{Checked, Finished, ensure, no_losses, number},
+    checks::{Checked, Finished, ensure, none_dropped, number},
     steps::{Era, Step},
 };
 
@@ -40,7 +40,7 @@ fn tolerance(era: Era) -> f64 {
 
 fn counts(era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;
-    no_losses(&value)?;
+    none_dropped(&value)?;
     ensure(number(&value, "/sample/one_in")? == u64::from(ONE_IN), || "the sample is not told".to_owned())?;
     let (seen, kernel) = (number(&value, "/swapins/seen")?, number(&value, "/swapins/kernel")?);
     ensure(seen % u64::from(ONE_IN) == 0, || format!("{seen} is no multiple of {ONE_IN}"))?;
@@ -48,19 +48,19 @@ fn counts(era: Era, finished: &Finished) -> Checked {
     ensure(kernel >= 32_768 && error <= tolerance(era), || {
         format!("{seen} swap-ins estimated, the kernel counted {kernel}: {:.1}% off", 100.0 * error)
     })?;
-    let times = number(&value, "/distributions/flight_direct/count")?;
-    let direct = number(&value, "/flights/direct")?;
-    ensure(times * u64::from(ONE_IN) == direct, || format!("{times} durations for {direct} flights: scaled or lost"))?;
+    let times = number(&value, "/distributions/fault_direct/count")?;
+    let direct = number(&value, "/faults/direct")?;
+    ensure(times * u64::from(ONE_IN) == direct, || format!("{times} durations for {direct} faults: scaled or lost"))?;
     finished.expect_code(0)?;
     Ok(format!("{seen} swap-ins estimated from one entry in {ONE_IN}, the kernel counted {kernel}"))
 }
 
-/// The programs of two observers run one after the other, with the widener's delay in between at most.
+/// The programs of two observers run one after the other, with delay injection's delay in between at most.
 const APART_NS: u64 = 100_000_000;
 
-/// What happens to an entry so near to the begin or the end of its reader happens, for one of two observers, before their
+/// What happens to an entry so near to the start or the end of its reader happens, for one of two observers, before their
 /// programs have run there and for the other after: seen on 5.10, where 8 of 90 windows were freed 1 to 6 us after the
-/// reader's begin by the first observer's clock, and before it for the second.
+/// reader's start by the first observer's clock, and before it for the second.
 const UNSETTLED_NS: u64 = 200_000;
 
 /// Of a hundred findings the host may bring one into doubt all the same, by stopping a vCPU between two observers' programs at
@@ -73,7 +73,7 @@ struct Found {
     entry: u64,
     tid: u64,
     address: u64,
-    read_begin_ns: u64,
+    read_start_ns: u64,
     /// Both observers must find it.
     settled: bool,
 }
@@ -90,7 +90,7 @@ impl Found {
             entry: (kind << observer_ebpf::config::ENTRY_TYPE_SHIFT) | offset,
             tid: number(finding, "/reader/tid")?,
             address: number(finding, "/address")?,
-            read_begin_ns: number(finding, "/read_begin_ns")?,
+            read_start_ns: number(finding, "/read_start_ns")?,
             settled: settled(finding)?,
         })
     }
@@ -103,33 +103,33 @@ impl Found {
     /// Whether two observers speak of the same.
     fn is(&self, other: &Self) -> bool {
         (self.entry, self.tid, self.address) == (other.entry, other.tid, other.address)
-            && self.read_begin_ns.abs_diff(other.read_begin_ns) < APART_NS
+            && self.read_start_ns.abs_diff(other.read_start_ns) < APART_NS
     }
 }
 
 /// Whether what was done to the entry is far from both ends of the reader. Of a window there is but the free, and readers
 /// that are not delayed are over within microseconds of it.
 fn settled(finding: &Value) -> Result<bool, String> {
-    let (begin, end) = (number(finding, "/read_begin_ns")?, number(finding, "/end_ns")?);
-    let deeds = ["/freed/at_ns", "/handed_out/at_ns", "/written/at_ns"]
+    let (start, end) = (number(finding, "/read_start_ns")?, number(finding, "/end_ns")?);
+    let actions = ["/freed/at_ns", "/allocated/at_ns", "/written/at_ns"]
         .into_iter()
         .filter_map(|at| finding.pointer(at)?.as_u64());
-    let far = |at: u64| at.abs_diff(begin) >= UNSETTLED_NS && at.abs_diff(end) >= UNSETTLED_NS;
-    Ok(deeds.into_iter().all(far))
+    let far = |at: u64| at.abs_diff(start) >= UNSETTLED_NS && at.abs_diff(end) >= UNSETTLED_NS;
+    Ok(actions.into_iter().all(far))
 }
 
 /// Who is inside `do_swap_page` while somebody attaches there, or leaves, returns past the programs of everybody: two observers
-/// that come and go cost each other ends of flights, and tell so. Each of the `changes` can cost each thread of the storm one.
+/// that come and go cost each other ends of faults, and tell so. Each of the `changes` can cost each thread of the storm one.
 fn nothing_lost_but_ends(value: &Value, changes: u64) -> Result<(), String> {
     let most = STORM_THREADS * changes;
     let mut rest = value.clone();
-    if let Some(losses) = rest.get_mut("losses").and_then(Value::as_object_mut) {
-        losses.retain(|cause, count| {
-            let of_end = cause == "flight_end_missed" || cause == "flight_without_end";
+    if let Some(dropped) = rest.get_mut("dropped").and_then(Value::as_object_mut) {
+        dropped.retain(|cause, count| {
+            let of_end = cause == "fault_end_missed" || cause == "fault_without_end";
             !of_end || count.as_u64().is_none_or(|count| count > most)
         });
     }
-    no_losses(&rest)
+    none_dropped(&rest)
 }
 
 fn list(value: &Value) -> Result<Vec<Found>, String> {
@@ -147,14 +147,14 @@ fn findings(_era: Era, finished: &Finished) -> Checked {
     let end = number(part, "/sources/0/clocks/monotonic_ns")? + number(part, "/sources/0/elapsed_ns")?;
     let (all, part) = (list(all)?, list(part)?);
     // How long attaching took is not told: from its first finding to its last the second observer saw all, or should have.
-    let times = || part.iter().map(|found| found.read_begin_ns);
+    let times = || part.iter().map(|found| found.read_start_ns);
     let (Some(first), Some(last)) = (times().min(), times().max()) else {
         return Err("the observer that samples found nothing".to_owned());
     };
-    let within = |found: &&Found| (first + APART_NS..=last.saturating_sub(APART_NS)).contains(&found.read_begin_ns);
+    let within = |found: &&Found| (first + APART_NS..=last.saturating_sub(APART_NS)).contains(&found.read_start_ns);
     let wanted: Vec<&Found> = all.iter().filter(within).filter(|found| found.settled && found.is_sampled()).collect();
     // What must not be found may come later than the last that was: the second observer was there until its end.
-    let in_its_time = |found: &&Found| (first + APART_NS..end.saturating_sub(APART_NS)).contains(&found.read_begin_ns);
+    let in_its_time = |found: &&Found| (first + APART_NS..end.saturating_sub(APART_NS)).contains(&found.read_start_ns);
     let left_out = all.iter().filter(in_its_time).filter(|found| !found.is_sampled()).count();
     ensure(!wanted.is_empty() && left_out > 0, || {
         format!("{} findings on sampled entries and {left_out} on others: nothing to tell apart", wanted.len())
@@ -184,11 +184,11 @@ mod tests {
             .iter()
             .map(|(offset, at)| {
                 serde_json::json!({"entry": format!("0:{offset}"), "reader": {"tid": 7}, "address": 4096,
-                    "read_begin_ns": at * MS, "end_ns": (at + 1) * MS, "freed": {"at_ns": at * MS + freed}})
+                    "read_start_ns": at * MS, "end_ns": (at + 1) * MS, "freed": {"at_ns": at * MS + freed}})
             })
             .collect();
         let source = serde_json::json!({"clocks": {"monotonic_ns": 9_000 * MS}, "elapsed_ns": 21_000 * MS});
-        serde_json::json!({"findings": findings, "losses": {}, "sources": [source]})
+        serde_json::json!({"findings": findings, "dropped": {}, "sources": [source]})
     }
 
     fn judged(all: &[(u64, u64)], part: &[(u64, u64)]) -> Checked {
@@ -232,16 +232,16 @@ mod tests {
         };
         assert!(but(1, 90).unwrap_err().contains("missed"), "of fewer than a hundred none is in doubt");
         assert!(but(1, 110).is_ok() && but(2, 110).unwrap_err().contains("2 of 10"), "{:?}", but(1, 110));
-        let lost = |cause: &str, n: u64| nothing_lost_but_ends(&serde_json::json!({"losses": {cause: n}}), 1);
-        assert!(lost("flight_end_missed", 4).is_ok() && lost("flight_end_missed", 5).is_err());
-        assert!(lost("ring_full_flight", 1).is_err());
+        let lost = |cause: &str, n: u64| nothing_lost_but_ends(&serde_json::json!({"dropped": {cause: n}}), 1);
+        assert!(lost("fault_end_missed", 4).is_ok() && lost("fault_end_missed", 5).is_err());
+        assert!(lost("ring_full_fault", 1).is_err());
     }
 
     #[test]
     fn an_estimate_must_be_near_and_scaled() {
         let check = |seen: u64, times: u64| {
-            let json = serde_json::json!({"sample": {"one_in": 4}, "swapins": {"seen": seen, "kernel": 65_536}, "losses": {},
-                "flights": {"direct": seen}, "distributions": {"flight_direct": {"count": times}}});
+            let json = serde_json::json!({"sample": {"one_in": 4}, "swapins": {"seen": seen, "kernel": 65_536}, "dropped": {},
+                "faults": {"direct": seen}, "distributions": {"fault_direct": {"count": times}}});
             counts(Era::Unfixed, &finished(0, &json.to_string(), ""))
         };
         assert!(check(65_000, 16_250).is_ok(), "{:?}", check(65_000, 16_250));

@@ -49,7 +49,7 @@ impl Era {
 /// One command in a guest, and what must come out.
 #[derive(Clone, Copy)]
 pub struct Step {
-    /// Its name; files in /out begin with it.
+    /// Its name; files in /out start with it.
     pub name: &'static str,
     /// Shell command. Standard output, standard error and exit code go to /out.
     pub command: &'static str,
@@ -60,7 +60,7 @@ pub struct Step {
 const TARGETED: Step =
     Step { name: "targeted", command: "observer stress targeted --rounds 200 --json", check: checks::targeted };
 
-/// Three seconds without the widener: on an unfixed kernel nearly every round is safe, and none may be flagged falsely.
+/// Three seconds without delay injection: on an unfixed kernel nearly every round is safe, and none may be flagged falsely.
 const NATURAL: Step = Step {
     name: "natural",
     command: "observer stress targeted --rounds 200 --widen 0s --json",
@@ -102,10 +102,10 @@ const CROWD: Step = Step {
     check: checks::crowd,
 };
 
-/// The same with one seat for all flights: those that find it taken must be observed no less.
+/// The same with one seat for all faults: those that find it taken must be observed no less.
 const ONE_SEAT: Step = Step {
     name: "one-seat",
-    command: "observer record --flight-seats 1 --json -- /witness churn --pages 1024 --threads 8 --rounds 8 --shared",
+    command: "observer record --fault-seats 1 --json -- /witness churn --pages 1024 --threads 8 --rounds 8 --shared",
     check: checks::crowd,
 };
 
@@ -147,7 +147,7 @@ const SHMEM: Step = Step {
     check: checks::shmem,
 };
 
-/// The same where a return probe tells of pins: reads past the swap cache are pins outside flights less pages added.
+/// The same where a return probe tells of pins: reads past the swap cache are pins outside faults less pages added.
 const KPROBE_SHMEM: Step = Step {
     name: "kprobe-shmem",
     command: "observer record --backend kprobe --json -- /witness churn --pages 1024 --threads 8 --rounds 6 --shared --shmem",

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::arch::Arch;
 
-const BEGIN: &str = "<!-- matrix: written by `cargo xtask test guest --matrix --readme` -->";
+const START: &str = "<!-- matrix: written by `cargo xtask test guest --matrix --readme` -->";
 const END: &str = "<!-- matrix: end -->";
 const HEADER: &str = "| kernel | family | what it does about the race | hooks | self-test | counts | the race on purpose |\n\
                       |---|---|---|---|---|---|---|\n";
@@ -70,7 +70,7 @@ pub fn put(readme: &str, new: &[Row]) -> Result<String> {
 }
 
 fn render(rows: &[Row]) -> String {
-    let mut text = format!("{BEGIN}\n{HEADER}");
+    let mut text = format!("{START}\n{HEADER}");
     for row in rows {
         text.push_str(&row.render());
     }
@@ -86,9 +86,9 @@ fn rows(table: &str) -> Vec<Row> {
 /// What is before the table, the table with its markers, and what is behind it.
 fn split(readme: &str) -> Result<(&str, &str, &str)> {
     let lost = "the README has lost the markers of its table of kernels";
-    let (before, rest) = readme.split_once(BEGIN).context(lost)?;
+    let (before, rest) = readme.split_once(START).context(lost)?;
     let (inner, after) = rest.split_once(END).context(lost)?;
-    let table = readme.get(before.len()..before.len() + BEGIN.len() + inner.len() + END.len()).context(lost)?;
+    let table = readme.get(before.len()..before.len() + START.len() + inner.len() + END.len()).context(lost)?;
     Ok((before, table, after))
 }
 

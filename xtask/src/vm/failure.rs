@@ -14,7 +14,7 @@ use crate::process::last_lines;
 const CONSOLE_LINES: usize = 30;
 const OTHER_LINES: usize = 10;
 /// What `/init` writes to the console right before the command.
-const COMMAND_BEGINS: &str = "guest: the command begins";
+const COMMAND_STARTS: &str = "guest: the command starts";
 
 /// Why there is no exit code.
 #[derive(Debug, Error)]
@@ -45,7 +45,7 @@ impl Failure {
         }
     }
 
-    /// Whether the guest died before its command began: an emulator on a busy host does that to a kernel once in a while,
+    /// Whether the guest died before its command started: an emulator on a busy host does that to a kernel once in a while,
     /// and nothing of ours was running in it yet.
     pub fn is_of_boot(&self) -> bool {
         matches!(self, Self::Died(evidence) if !evidence.started)
@@ -88,7 +88,7 @@ impl Evidence {
         Self {
             release: release.to_owned(),
             log: log.to_path_buf(),
-            started: String::from_utf8_lossy(&console).contains(COMMAND_BEGINS),
+            started: String::from_utf8_lossy(&console).contains(COMMAND_STARTS),
             console: last_lines(&console, CONSOLE_LINES),
             stderr: streams.map(|streams| last_lines(&streams.stderr, OTHER_LINES)).unwrap_or_default(),
             qemu: streams.map(|streams| last_lines(&streams.qemu, OTHER_LINES)).unwrap_or_default(),
@@ -131,6 +131,6 @@ mod tests {
         assert!(failure.is_of_boot() && !Failure::Interrupted.is_of_boot());
         let later = Evidence { started: true, ..Evidence::default() };
         assert!(!Failure::Died(later).is_of_boot(), "the command may have done it");
-        assert!(include_str!("init.sh").contains(COMMAND_BEGINS));
+        assert!(include_str!("init.sh").contains(COMMAND_STARTS));
     }
 }

@@ -41,7 +41,7 @@ if [ "$GUEST_TTY" = 1 ]; then
     setsid -c sh -c "sh /etc/command; code=\$?; stty -F $CONSOLE sane; exit \$code" <$CONSOLE >$CONSOLE 2>&1
 else
     # Told in the log: a guest that died before was none of the command's doing.
-    echo "guest: the command begins" >$CONSOLE
+    echo "guest: the command starts" >$CONSOLE
     sh /etc/command </dev/null >$STDOUT 2>$STDERR
 fi
 code=$?

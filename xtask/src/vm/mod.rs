@@ -184,7 +184,7 @@ impl Guest {
             ports: &[],
         };
         let plan = Plan { machine, sinks: self.sinks(&scratch.log)?, tty: window.is_some(), limit: self.timeout };
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut raw = window.is_some().then(RawTerminal::enter).transpose()?;
         let (end, streams) = session::run(plan)?;
         let reported = streams.as_ref().is_some_and(|streams| Report::parse(&streams.report).is_some());
@@ -192,7 +192,7 @@ impl Guest {
             raw.leave_screen();
         }
         drop(raw);
-        self.conclude(end, streams.as_ref(), &scratch, begun.elapsed())
+        self.conclude(end, streams.as_ref(), &scratch, started.elapsed())
     }
 
     fn initramfs(&self, command: &[String], window: Option<&Window>) -> Result<Vec<u8>> {

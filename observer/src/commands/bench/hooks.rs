@@ -13,9 +13,9 @@ use crate::{
     setup::{Ready, at_attach},
 };
 
-/// The two hooks of a flight. Neither's own program does its work without the other: a begin whose flight was never ended
-/// finds the old one in its seat, an end without a begin finds nothing.
-const PAIR: [Meaning; 2] = [Meaning::FlightBegin, Meaning::FlightEnd];
+/// The two hooks of a fault. Neither's own program does its work without the other: a start whose fault was never ended
+/// finds the old one in its seat, an end without a start finds nothing.
+const PAIR: [Meaning; 2] = [Meaning::FaultStart, Meaning::FaultEnd];
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -24,7 +24,7 @@ pub(super) struct Hooks {
     pub(super) untraced_ns: f64,
     /// Spread of those rounds, as a share of the median.
     pub(super) untraced_spread: f64,
-    /// A row for each hook that was passed, the pair of the flight, and all.
+    /// A row for each hook that was passed, the pair of the fault, and all.
     pub(super) rows: Vec<HookRow>,
     /// Hooks that are attached and were not passed.
     pub(super) elsewhere: Vec<String>,
@@ -54,7 +54,7 @@ pub(super) struct HookRow {
 pub(super) enum Against {
     /// Nothing attached.
     Nothing,
-    /// All hooks but this one attached: only then has it a flight to work on.
+    /// All hooks but this one attached: only then has it a fault to work on.
     AllOthers,
 }
 
@@ -79,8 +79,8 @@ pub(super) fn measured(
     let counted = Counted { empty: &empty, real: &real };
     let alone = run.each(plan, &counted)?;
     let of_pair = |hook: &Hook| PAIR.contains(&hook.meaning);
-    let pair_empty = run.median("begin and end, empty", Part::empty(plan, of_pair))?;
-    let pair_real = run.median("begin and end", Part::real(plan, of_pair))?;
+    let pair_empty = run.median("start and end, empty", Part::empty(plan, of_pair))?;
+    let pair_real = run.median("start and end", Part::real(plan, of_pair))?;
     untraced.extend(run.costs("nothing attached")?);
     let Some(base) = Figures::of(untraced) else { return Ok(None) };
     let medians = Medians {
@@ -130,14 +130,14 @@ struct Medians {
 }
 
 impl Medians {
-    /// A row for each meaning, after the flight's two the pair of them, and all at the end.
+    /// A row for each meaning, after the fault's two the pair of them, and all at the end.
     fn rows(&self, counted: &Counted<'_>, name: impl Fn(Meaning) -> String) -> Vec<HookRow> {
         let over = |both: Both| (both.empty - self.nothing, Some((both.real - self.nothing, Against::Nothing)));
         let mut rows = Vec::new();
         for Alone { meaning, empty, without } in &self.alone {
             let real = without.map(|without| (self.all.real - without, Against::AllOthers));
             rows.push(counted.row(name(*meaning), &[*meaning], empty - self.nothing, real));
-            if *meaning == Meaning::FlightEnd {
+            if *meaning == Meaning::FaultEnd {
                 let (empty, real) = over(self.pair);
                 rows.push(counted.row("these two".to_owned(), &PAIR, empty, real));
             }
@@ -265,14 +265,14 @@ mod tests {
 
     #[test]
     fn a_body_is_what_counting_says_beyond_an_empty_program() {
-        let empty = [ran(Meaning::FlightBegin, 1.0, 50.0), ran(Meaning::FlightEnd, 1.0, 50.0)];
-        let real = [ran(Meaning::FlightBegin, 1.0, 290.0), ran(Meaning::FlightEnd, 1.0, 310.0)];
+        let empty = [ran(Meaning::FaultStart, 1.0, 50.0), ran(Meaning::FaultEnd, 1.0, 50.0)];
+        let real = [ran(Meaning::FaultStart, 1.0, 290.0), ran(Meaning::FaultEnd, 1.0, 310.0)];
         let counted = Counted { empty: &empty, real: &real };
         let row = counted.row("pair".to_owned(), &PAIR, 300.0, Some((800.0, Against::Nothing)));
         assert!((row.body_ns - 500.0).abs() < 1e-9 && (row.runs - 2.0).abs() < 1e-9, "{row:?}");
         assert_eq!((row.real_ns, row.real_against), (Some(800.0), Some(Against::Nothing)));
-        let begin = counted.row("begin".to_owned(), &[Meaning::FlightBegin], 110.0, None);
-        assert!((begin.body_ns - 240.0).abs() < 1e-9 && begin.real_ns.is_none());
+        let start = counted.row("start".to_owned(), &[Meaning::FaultStart], 110.0, None);
+        assert!((start.body_ns - 240.0).abs() < 1e-9 && start.real_ns.is_none());
     }
 
     #[test]
@@ -291,8 +291,8 @@ mod tests {
             all: Both { empty: 1_060.0, real: 1_140.0 },
             pair: Both { empty: 1_033.0, real: 1_086.0 },
             alone: vec![
-                alone(Meaning::FlightBegin, 1_016.0, None),
-                alone(Meaning::FlightEnd, 1_022.0, None),
+                alone(Meaning::FaultStart, 1_016.0, None),
+                alone(Meaning::FaultEnd, 1_022.0, None),
                 alone(Meaning::PinTry, 1_021.0, Some(1_110.0)),
             ],
         };
@@ -301,8 +301,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                ("flight begin", 16.0, None),
-                ("flight end", 22.0, None),
+                ("fault start", 16.0, None),
+                ("fault end", 22.0, None),
                 ("these two", 33.0, Some(86.0)),
                 ("pin try", 21.0, Some(30.0)),
                 ("all hooks", 60.0, Some(140.0)),

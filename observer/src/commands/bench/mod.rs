@@ -20,7 +20,7 @@ use crate::{
     cli::{self, BenchArgs, BenchPages, BenchRows, SwapinArgs},
     exit::Exit,
     export::{json, summary::SCHEMA},
-    setup::{self, Wishes},
+    setup::{self, SetupOptions},
     stress::{StressError, signals},
 };
 
@@ -65,7 +65,7 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
     let ready = if args.bare {
         None
     } else {
-        Some(setup::prepare(&Wishes { backends: args.backend, set: args.hooks, btf: None })?)
+        Some(setup::prepare(&SetupOptions { backends: args.backend, set: args.hooks, btf: None })?)
     };
     let mut notes = Vec::new();
     let asked = Asked::new(args, &mut notes)?;

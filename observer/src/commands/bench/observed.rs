@@ -7,7 +7,7 @@ use crate::{
         Engine, Report,
         totals::{DurationSummary, Durations},
     },
-    export::losses::{self, Losses},
+    export::dropped::{self, Dropped},
     outcome::Sample,
     probe::{LoadError, Probes},
     session,
@@ -40,11 +40,11 @@ pub(super) struct Waits {
 #[derive(Debug, Serialize)]
 pub(super) struct Seen {
     pub(super) paths: Paths,
-    /// Flights that met on an entry.
+    /// Faults that met on an entry.
     pub(super) overlaps: u64,
     pub(super) pin: Waits,
     pub(super) lock: Waits,
-    pub(super) losses: Losses,
+    pub(super) dropped: Dropped,
 }
 
 impl Waits {
@@ -61,7 +61,7 @@ pub(super) struct Eye<'a> {
 }
 
 impl<'a> Eye<'a> {
-    /// Looks from now on: what was under way or lies in the ring is none of this row's.
+    /// Looks from now on: what was in progress or lies in the ring is none of this row's.
     pub(super) fn open(probes: &'a mut Probes) -> Result<Self, LoadError> {
         while probes.drain(BATCH, drop) {}
         let before = sample(probes)?;
@@ -93,7 +93,7 @@ impl Seen {
             overlaps: report.verdicts.overlap,
             pin: Waits::of(&report.wait_times, &report.oversleep_times, report.retries),
             lock: Waits::of(&report.lock_wait_times, &report.lock_oversleep_times, report.lock_retries),
-            losses: losses::collect(sample, &report.losses),
+            dropped: dropped::collect(sample, &report.dropped),
         }
     }
 }

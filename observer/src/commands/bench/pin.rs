@@ -17,7 +17,7 @@ const NOTHINGS: u32 = 2_000;
 pub(super) struct Pinned {
     /// Taking it.
     pub(super) take_ns: f64,
-    /// Dropping it. Its flight has given up the entry's last reference by then, so this frees the entry and what the device
+    /// Dropping it. Its fault has given up the entry's last reference by then, so this frees the entry and what the device
     /// keeps of it: work that a kernel without the pin does elsewhere.
     pub(super) drop_ns: f64,
     /// What timing itself costs: a pair of programs around a function that does nothing. Already taken off.

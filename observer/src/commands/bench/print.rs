@@ -8,7 +8,7 @@ use super::{
     observed::Seen,
     rows::Row,
 };
-use crate::export::{losses, text::duration};
+use crate::export::{dropped, text::duration};
 
 /// All of it.
 pub(super) fn text(outcome: &Outcome) -> String {
@@ -57,7 +57,7 @@ fn write_all(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         write_hooks(text, hooks)?;
     }
     for row in &outcome.rows {
-        let lost = row.seen.as_ref().map_or(0, |seen| losses::total(&seen.losses));
+        let lost = row.seen.as_ref().map_or(0, |seen| dropped::total(&seen.dropped));
         if lost > 0 {
             writeln!(text, "lost   {}: {lost} events", row.name)?;
         }

@@ -23,8 +23,8 @@ use crate::{
     launch::{self, Launch},
     outcome::Outcome,
     probe::Options,
-    session::Onlooker,
-    setup::{self, Wishes},
+    session::SessionObserver,
+    setup::{self, SetupOptions},
 };
 
 /// Runs the workload under observation.
@@ -38,7 +38,7 @@ pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     }
 }
 
-/// How the widener is set for a workload.
+/// How delay injection is set for a workload.
 struct Widening {
     /// Delay; zero: none.
     delay: Duration,
@@ -47,7 +47,7 @@ struct Widening {
     one_in: u32,
 }
 
-/// A workload that is ready to begin.
+/// A workload that is ready to start.
 struct Staged {
     planned: Planned,
     read_end: OwnedFd,
@@ -57,7 +57,7 @@ struct Staged {
 
 impl Staged {
     fn new(args: &StressArgs, play: &child::Play, widening: &Widening) -> anyhow::Result<Self> {
-        let ready = setup::prepare(&Wishes { backends: args.backend, set: args.hooks, btf: None })?;
+        let ready = setup::prepare(&SetupOptions { backends: args.backend, set: args.hooks, btf: None })?;
         let (read_end, write_end) = launch::message_pipe().context("cannot make a pipe")?;
         let Widening { delay, comm, one_in } = *widening;
         let command = child::command(play, &write_end)?;
@@ -81,15 +81,15 @@ impl Staged {
     /// Runs the workload; `hear` takes in what it says that is its own, on a thread of its own.
     fn run(
         self,
-        onlooker: &mut impl Onlooker,
+        session_observer: &mut impl SessionObserver,
         hear: impl FnMut(crate::stress::messages::Message) + Send + 'static,
     ) -> anyhow::Result<(Outcome, child::Said)> {
         let Self { planned, read_end, write_end, dashboard } = self;
         let listener = child::listen(File::from(read_end), hear);
         let outcome = if dashboard {
-            with_dashboard(planned, Some(&write_end), false, onlooker)
+            with_dashboard(planned, Some(&write_end), false, session_observer)
         } else {
-            planned.run(&planned.context(), Some(&write_end), onlooker)
+            planned.run(&planned.context(), Some(&write_end), session_observer)
         };
         drop(write_end);
         let said = listener.join().map_err(|_| anyhow::anyhow!("the thread that listens to the workload failed"))?;

@@ -15,7 +15,7 @@ use crate::{
     engine::{event::Nanos, verdict::Finding},
     exit::Exit,
     export::summary::Summary,
-    session::{Onlooker, View, now},
+    session::{SessionObserver, View, now},
     stress::{
         ledger::{HarmlessFlag, Ledger, LostPage, StormFlag, StormTotals},
         messages::Message,
@@ -92,7 +92,7 @@ impl Watch {
             ledger.flag(StormFlag {
                 pid: finding.reader.pid,
                 address: page_of(finding.address),
-                read_ns: finding.read_begin_ns,
+                read_ns: finding.read_start_ns,
                 at_ns: finding.end_ns,
             });
         }
@@ -100,7 +100,7 @@ impl Watch {
     }
 }
 
-impl Onlooker for Watch {
+impl SessionObserver for Watch {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
         self.take(&view.engine.report().findings);
         lock(&self.ledger).settle(now().saturating_sub(FLAGS_COME_WITHIN));

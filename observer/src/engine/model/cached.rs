@@ -31,7 +31,7 @@ impl World {
         (state.slot, state.locked, state.refs) = (Some(slot), true, 1);
         self.slots[at].has_cache = true;
         self.slots[at].cached = Some(page);
-        self.hooks.read_begin(tid, true, slot, 1, log);
+        self.hooks.read_start(tid, true, slot, 1, log);
         Pc::CacheDevice
     }
 

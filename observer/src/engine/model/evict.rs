@@ -70,7 +70,7 @@ impl World {
         self.evictor.pc = match pc {
             Pc::Idle => {
                 let Pte::Present(page) = self.ptes[0] else { return };
-                self.begin_eviction(page, choice, log);
+                self.start_eviction(page, choice, log);
                 Pc::Unmap
             }
             Pc::Unmap => {
@@ -89,7 +89,7 @@ impl World {
                 }
             }
             Pc::Write => {
-                self.begin_write(slot, by, log);
+                self.start_write(slot, by, log);
                 Pc::Device
             }
             Pc::Device => {
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// Locks the page and gives it an entry, unless it still has one.
-    fn begin_eviction(&mut self, page: u8, choice: u8, log: &mut Log) {
+    fn start_eviction(&mut self, page: u8, choice: u8, log: &mut Log) {
         let state = &mut self.pages[usize::from(page)];
         state.locked = true;
         let slot = state.slot.unwrap_or(choice);
@@ -131,7 +131,7 @@ impl World {
             self.slots[usize::from(slot)].has_cache = true;
             self.slots[usize::from(slot)].cached = Some(page);
             let by = self.evicts_as();
-            self.hand_out(slot, by, log);
+            self.allocation(slot, by, log);
         }
     }
 
@@ -153,11 +153,11 @@ impl World {
                 self.stranger.left -= 1;
                 self.stranger.slot = choice;
                 self.slots[usize::from(choice)].has_cache = true;
-                self.hand_out(choice, STRANGER, log);
+                self.allocation(choice, STRANGER, log);
                 StrangerPc::Write
             }
             StrangerPc::Write => {
-                self.begin_write(slot, STRANGER, log);
+                self.start_write(slot, STRANGER, log);
                 self.slots[usize::from(slot)].content = OF_A_STRANGER;
                 self.end_write(slot, STRANGER, log);
                 self.slots[usize::from(slot)].count = 1;

@@ -16,7 +16,7 @@ pub(super) struct Coverage {
     pub(super) states: u64,
     /// Steps from one to another.
     pub(super) steps: u64,
-    /// Complete interleavings: different sequences of steps from the beginning to an end.
+    /// Complete interleavings: different sequences of steps from the start to an end.
     pub(super) interleavings: u128,
     pub(super) tally: Tally,
 }
@@ -29,7 +29,7 @@ struct Walk {
     coverage: Coverage,
 }
 
-/// Walks every interleaving. States from which nothing can go differently are merged (see `docs/model.md`); each flight's
+/// Walks every interleaving. States from which nothing can go differently are merged (see `docs/model.md`); each fault's
 /// end is checked on every step that ends one.
 pub(super) fn all(config: Config) -> Coverage {
     walk(config, true)
@@ -69,7 +69,7 @@ impl Walk {
             next.step(step, &mut self.log);
             self.coverage.steps += 1;
             if self.merge && self.log.ended.len() > ended {
-                self.coverage.tally.last_flight(&self.log, || tell(&self.path, &self.log));
+                self.coverage.tally.last_fault(&self.log, || tell(&self.path, &self.log));
             }
             interleavings += self.from(&next);
             self.path.pop();

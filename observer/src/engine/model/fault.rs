@@ -6,7 +6,7 @@ use super::{
     world::{Pte, Tid, World},
 };
 use crate::engine::{
-    event::{Flight, PinResult},
+    event::{Fault, PinResult},
     verdict::Verdict,
 };
 
@@ -42,10 +42,10 @@ pub(super) enum Pc {
     Return,
 }
 
-/// What really happened under the read of a flight.
+/// What really happened under the read of a fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Truth {
-    /// An unprotected direct read has started and the flight has not released its entry itself.
+    /// An unprotected direct read has started and the fault has not released its entry itself.
     exposed: bool,
     freed: bool,
     changed: bool,
@@ -53,7 +53,7 @@ struct Truth {
     changed_before: bool,
     installed: bool,
     lost: bool,
-    /// The read began while the entry was being written: after the hook on the write, before the content was there.
+    /// The read started while the entry was being written: after the hook on the write, before the content was there.
     in_write: bool,
 }
 
@@ -69,12 +69,12 @@ pub(super) struct Faulter {
     pub(super) page: u8,
     version: u8,
     pinned: bool,
-    /// Its last flight gave up the page's lock to wait without it: this time it waits with the lock.
+    /// Its last fault gave up the page's lock to wait without it: this time it waits with the lock.
     pub(super) tried: bool,
     /// It waits without the page's lock, and that has been dropped since.
     pub(super) woken: bool,
     truth: Truth,
-    /// Of its PTE when the flight began. Like the holders not part of the key: only waits ask for it.
+    /// Of its PTE when the fault started. Like the holders not part of the key: only waits ask for it.
     generation: u8,
     holder: Option<Tid>,
     /// Who was reading the page that it found locked.
@@ -132,10 +132,10 @@ impl Faulter {
         let bits = [exposed, freed, changed, changed_before, installed, lost, in_write, self.pinned];
         let truth = bits.iter().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         let range = self.base << 4 | self.nr;
-        let [flags, evidence, spared] = hooks;
+        let [flags, evidence, redundant] = hooks;
         let waits = u8::from(self.tried) << 1 | u8::from(self.woken);
         let Self { pc, pte, faults, slot, page, version, .. } = *self;
-        [pc as u8, pte, faults, slot, range, page, version, truth, waits, flags, evidence, spared]
+        [pc as u8, pte, faults, slot, range, page, version, truth, waits, flags, evidence, redundant]
     }
 
     fn range(&self) -> std::ops::Range<u8> {
@@ -167,14 +167,14 @@ impl World {
         let Faulter { pc, slot, base, nr, pinned, .. } = self.faulters[me];
         let at = usize::from(slot);
         self.faulters[me].pc = match pc {
-            Pc::Idle => self.begin(tid, log),
+            Pc::Idle => self.start(tid, log),
             Pc::Lookup => self.look_up(tid),
             Pc::Pin => self.try_pin(tid, log),
             Pc::Sleep => Pc::Return,
             Pc::Read => {
-                self.hooks.read_begin(tid, false, base, nr, log);
+                self.hooks.read_start(tid, false, base, nr, log);
                 self.faulters[me].truth.exposed = !pinned;
-                // A read that begins before the write is done finds what was there before the hand-out.
+                // A read that starts before the write is done finds what was there before the allocation.
                 self.faulters[me].truth.changed = !pinned && self.slots[at].in_transit;
                 self.faulters[me].truth.in_write = self.slots[at].in_write;
                 Pc::Device
@@ -207,14 +207,14 @@ impl World {
         };
     }
 
-    fn begin(&mut self, tid: Tid, log: &mut Log) -> Pc {
+    fn start(&mut self, tid: Tid, log: &mut Log) -> Pc {
         let faulter = &mut self.faulters[usize::from(tid)];
         let Pte::Swap(slot) = self.ptes[usize::from(faulter.pte)] else { return Pc::Idle };
         faulter.faults -= 1;
         (faulter.slot, faulter.base, faulter.nr) = (slot, slot, 1);
         faulter.generation = self.generation[usize::from(faulter.pte)];
         let mm = if self.config.large { 0 } else { u64::from(faulter.pte) };
-        self.hooks.begin(tid, slot, 0x7000_0000 + (u64::from(faulter.pte) << 12), mm, log);
+        self.hooks.start(tid, slot, 0x7000_0000 + (u64::from(faulter.pte) << 12), mm, log);
         Pc::Lookup
     }
 
@@ -324,7 +324,7 @@ impl World {
     fn end(&mut self, tid: Tid, log: &mut Log) {
         let faulter = self.faulters[usize::from(tid)];
         let truth = faulter.truth;
-        let flight: Flight = self.hooks.end(tid, truth.installed, log);
+        let fault: Fault = self.hooks.end(tid, truth.installed, log);
         let verdict = match truth {
             Truth { installed: true, changed_before: true, .. } => Some(Verdict::StaleInstall),
             Truth { installed: true, .. } => None,
@@ -334,7 +334,7 @@ impl World {
         };
         log.ended.push(Ended {
             tid,
-            flight,
+            fault,
             verdict,
             lost: truth.lost,
             in_write: truth.in_write,
@@ -343,7 +343,7 @@ impl World {
             holder: faulter.holder,
             reader: faulter.reader,
         });
-        let tried = log.ended.last().is_some_and(|ended| ended.flight.faults_again());
+        let tried = log.ended.last().is_some_and(|ended| ended.fault.faults_again());
         self.faulters[usize::from(tid)] = Faulter { pte: faulter.pte, tried, ..Faulter::idle(faulter.faults) };
     }
 }

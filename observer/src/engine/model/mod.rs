@@ -41,7 +41,7 @@ impl Kernel {
 enum WriteHook {
     /// One as `swap_writepage` is entered, before the content changes: where its return cannot be hooked.
     Entry,
-    /// Both, where a flight was open as the write began.
+    /// Both, where a fault was open as the write started.
     Both,
 }
 
@@ -50,7 +50,7 @@ enum WriteHook {
 struct Config {
     kernel: Kernel,
     write_hook: WriteHook,
-    /// Whether a hook tells when a flight gives up its own reference, just after mapping its page.
+    /// Whether a hook tells when a fault gives up its own reference, just after mapping its page.
     count_hook: bool,
     /// Whether the hook on reads notes those past the swap cache only where something has changed meanwhile.
     lean: bool,
@@ -68,7 +68,7 @@ struct Config {
     forks: u8,
     /// Pages of others that may be paged out, to any free entry.
     strangers: u8,
-    /// Whether a freed entry is parked (per-CPU slot cache) and can be handed out only once that has been drained.
+    /// Whether a freed entry is parked (per-CPU slot cache) and can be allocated only once that has been drained.
     slot_cache: bool,
     /// Whether a page mapped from the swap cache is taken out of it at once, where it can be (swap more than half full).
     swap_full: bool,
@@ -76,7 +76,7 @@ struct Config {
     shared_slot: bool,
     /// The first faulter swaps in both pages at once where it can: a large folio.
     large: bool,
-    /// The page is shared with a forked child from the beginning.
+    /// The page is shared with a forked child from the start.
     forked: bool,
     /// Paging out is done by the first faulter itself, while it allocates its page (direct reclaim).
     reclaims: bool,

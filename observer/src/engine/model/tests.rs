@@ -41,7 +41,7 @@ fn variants(config: Config) -> Vec<(&'static str, Config)> {
 
 /// Walks, prints the coverage, and gives it back.
 fn walk(name: &str, config: Config, how: fn(Config) -> Coverage) -> Coverage {
-    let begun = Instant::now();
+    let started = Instant::now();
     let coverage = how(config);
     let Coverage { states, steps, interleavings, tally } = &coverage;
     println!(
@@ -49,8 +49,8 @@ fn walk(name: &str, config: Config, how: fn(Config) -> Coverage) -> Coverage {
          {} windows, {} reuses, {} stale installs, {} pages lost; {} overlaps, {} waits ({} on the lock)",
         config.kernel,
         *interleavings as f64,
-        tally.flights,
-        begun.elapsed(),
+        tally.faults,
+        started.elapsed(),
         tally.windows,
         tally.reuses,
         tally.stale_installs,

@@ -50,9 +50,9 @@ pub(super) struct Slot {
     pub(super) pinned_by: Option<Tid>,
     /// Version of the content on the device.
     pub(super) content: u8,
-    /// Handed out, and the write of what it was handed out for has not come back yet.
+    /// Handed out, and the write of what it was allocated for has not come back yet.
     pub(super) in_transit: bool,
-    /// Being written: a hook has told that it begins.
+    /// Being written: a hook has told that it starts.
     pub(super) in_write: bool,
     /// The end of that will be told as well.
     pub(super) end_awaited: bool,
@@ -296,16 +296,16 @@ impl World {
     }
 
     /// The entry is given to a page on its way out.
-    pub(super) fn hand_out(&mut self, slot: u8, by: Tid, log: &mut Log) {
-        self.hooks.changed(ChangeKind::HandedOut, by, slot, log);
+    pub(super) fn allocation(&mut self, slot: u8, by: Tid, log: &mut Log) {
+        self.hooks.changed(ChangeKind::Allocated, by, slot, log);
         self.slots[usize::from(slot)].in_transit = true;
         self.changes_under_readers(slot);
     }
 
     /// A page is about to be written to its entry.
-    pub(super) fn begin_write(&mut self, slot: u8, by: Tid, log: &mut Log) {
+    pub(super) fn start_write(&mut self, slot: u8, by: Tid, log: &mut Log) {
         let both = self.config.write_hook == WriteHook::Both;
-        self.slots[usize::from(slot)].end_awaited = self.hooks.write_begun(by, slot, both, log);
+        self.slots[usize::from(slot)].end_awaited = self.hooks.write_started(by, slot, both, log);
         self.slots[usize::from(slot)].in_write = true;
         self.changes_under_readers(slot);
     }
@@ -346,7 +346,7 @@ impl World {
         }
     }
 
-    /// All that decides what can still happen and what the engine will say of the flights that are open: see
+    /// All that decides what can still happen and what the engine will say of the faults that are open: see
     /// `docs/model.md`. Faulters with the same PTE are alike, so their order does not matter.
     pub(super) fn key(&self) -> u128 {
         let mut bytes: Vec<u8> = Vec::with_capacity(128);

@@ -9,7 +9,7 @@ use crate::export::text::duration;
 /// Characters of the longest bar.
 const WIDTH: f64 = 44.0;
 
-/// How many of both fall into the octave that begins at `from`.
+/// How many of both fall into the octave that starts at `from`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Octave {
     from: u64,

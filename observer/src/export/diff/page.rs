@@ -29,7 +29,7 @@ fn write_page(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std
         write_times(text, times)?;
     }
     for ((measure, a), (_, b)) in a.histograms.iter().zip(b.histograms.iter()) {
-        if !a.is_empty() && !b.is_empty() && measure != Measure::FlightNone {
+        if !a.is_empty() && !b.is_empty() && measure != Measure::FaultNone {
             writeln!(text, "\n{}: share of A, share of B, from each duration to twice as long", measure.words())?;
             text.push_str(&overlay::draw(a, b));
         }
@@ -38,7 +38,7 @@ fn write_page(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std
 }
 
 fn described(side: &Side) -> String {
-    let lost = if side.lost > 0 { format!(", {} events lost", side.lost) } else { String::new() };
+    let lost = if side.lost > 0 { format!(", {} events dropped", side.lost) } else { String::new() };
     format!("{}, {}, {}, {}{lost}", side.host, side.release, side.state, duration(side.elapsed_ns))
 }
 

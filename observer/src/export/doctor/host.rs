@@ -7,11 +7,11 @@ use crate::{
         memory::{Memory, Zswap},
         privileges::{Lockdown, Privileges},
     },
-    setup::Tried,
+    setup::ProbeResults,
 };
 
 /// Label and words, in the order of the page.
-pub(super) fn rows(facts: &Facts, tried: Option<&Tried>) -> Vec<(&'static str, String)> {
+pub(super) fn rows(facts: &Facts, tried: Option<&ProbeResults>) -> Vec<(&'static str, String)> {
     let (host, memory) = (&facts.host, &facts.memory);
     let mut rows = vec![
         ("user", facts.privileges.as_ref().map_or_else(|| "not shown".into(), user)),
@@ -75,7 +75,7 @@ fn lockdown(lockdown: Lockdown, copy: Option<bool>) -> String {
     }
 }
 
-fn fentry(tried: &Tried) -> String {
+fn fentry(tried: &ProbeResults) -> String {
     let all = tried.fentry.len();
     let refused: Vec<_> =
         tried.fentry.iter().filter_map(|(name, outcome)| Some((name.as_str(), outcome.as_ref().err()?))).collect();
@@ -142,7 +142,7 @@ fn huge_pages(memory: &Memory) -> String {
         .collect();
     match (memory.huge_page_sizes.is_empty(), memory.large_folios_possible()) {
         (true, _) => format!("{word}; this kernel has no sizes to choose, and swaps single pages in"),
-        (false, true) => format!("{word} ({}): a flight may bring a whole range (6.12 and later)", on.join(", ")),
+        (false, true) => format!("{word} ({}): a fault may bring a whole range (6.12 and later)", on.join(", ")),
         (false, false) => format!("{word}: no large folio is made, so none is swapped in"),
     }
 }
@@ -150,7 +150,7 @@ fn huge_pages(memory: &Memory) -> String {
 const fn zswap(zswap: Zswap) -> &'static str {
     match zswap {
         Zswap::On => {
-            "on, in front: a page that it holds is not read from the device; which path a flight takes is still the device's to say"
+            "on, in front: a page that it holds is not read from the device; which path a fault takes is still the device's to say"
         }
         Zswap::Off => "off",
         Zswap::NotBuilt => "not built in",
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn trial_loads_in_words() {
-        let tried = |outcomes: [(&str, Result<(), String>); 2]| Tried {
+        let tried = |outcomes: [(&str, Result<(), String>); 2]| ProbeResults {
             fentry: outcomes.into_iter().map(|(name, outcome)| (name.to_owned(), outcome)).collect(),
             copy: true,
         };

@@ -3,7 +3,7 @@
 use super::{Answer, Doctor, host};
 use crate::{
     kernel::{
-        plan::{Hook, Missing, Spared},
+        plan::{Hook, Missing, Redundant},
         swaps::{SwapArea, Synchronous},
     },
     selftest::Outcome,
@@ -11,7 +11,7 @@ use crate::{
 
 /// Widest line.
 const WIDTH: usize = 80;
-/// Where the text behind a label begins.
+/// Where the text behind a label starts.
 const COLUMN: usize = 18;
 
 /// The whole page.
@@ -25,7 +25,7 @@ pub fn page(doctor: &Doctor<'_>) -> String {
     page.observing(doctor);
     page.self_test(doctor.self_test.as_ref());
     page.hooks(doctor.hooks);
-    page.spared(doctor.spared);
+    page.redundant(doctor.redundant);
     page.degraded(kernel.degraded);
     page.title("host");
     for (label, text) in host::rows(doctor.facts, doctor.trial) {
@@ -135,12 +135,12 @@ impl Page {
         }
     }
 
-    fn spared(&mut self, spared: &[Spared]) {
-        if spared.is_empty() {
+    fn redundant(&mut self, redundant: &[Redundant]) {
+        if redundant.is_empty() {
             return;
         }
         self.title("not hooked, and why");
-        for Spared { hook, instead } in spared {
+        for Redundant { hook, instead } in redundant {
             self.row(hook.meaning.name(), &hook.symbol);
             self.row("", instead);
         }

@@ -28,13 +28,13 @@ fn a_host_that_allows_it() {
     let json = serde_json::to_value(&doctor).unwrap();
     assert_eq!(json["schema"], SCHEMA);
     assert_eq!(json["kernel"]["state"], "pinned, wait queue");
-    assert_eq!(json["kernel"]["backend"]["flight end"], "fexit do_swap_page");
+    assert_eq!(json["kernel"]["backend"]["fault end"], "fexit do_swap_page");
     assert_eq!((&json["race"]["answer"], &json["race"]["waits"]), (&"no".into(), &"yes".into()));
     assert!(json["trial"]["fentry"].as_object().unwrap()["do_swap_page"].is_null(), "taken");
     assert!(json["refusal"].is_null());
     assert_eq!(
-        (&json["spared"][0]["meaning"], &json["spared"][0]["symbol"]),
-        (&"read_begin".into(), &"swap_read_folio".into())
+        (&json["redundant"][0]["meaning"], &json["redundant"][0]["symbol"]),
+        (&"read_start".into(), &"swap_read_folio".into())
     );
     let page = page(&doctor);
     for line in [
@@ -42,7 +42,7 @@ fn a_host_that_allows_it() {
         "/dev/zram0        31 MiB, 128 KiB used, priority -2",
         "                  synchronous: zram0 is zram: compressed memory",
         "observing         possible, with 12 hooks",
-        "flight end        fexit do_swap_page",
+        "fault end        fexit do_swap_page",
         "lockdown          off",
     ] {
         assert!(page.lines().any(|found| found == line), "{line:?} is not in\n{page}");
@@ -79,7 +79,7 @@ fn a_self_test_is_told_in_the_page_and_by_the_exit_code() {
     use crate::selftest::{Check, Outcome, SelfTest};
     let survey = survey("6.12.117", &Ok(()), true);
     let with = |seen| {
-        let checks = vec![Check { what: "flights ended", wanted: 32, seen }];
+        let checks = vec![Check { what: "faults ended", wanted: 32, seen }];
         let test = SelfTest { passed: seen == 32, pages: 32, checks };
         Doctor::new(&survey).with_self_test(Some(Outcome::Made(test)))
     };
@@ -88,7 +88,7 @@ fn a_self_test_is_told_in_the_page_and_by_the_exit_code() {
     assert!(page(&passed).contains("self-test         passed: 32 own pages"), "{}", page(&passed));
     let failed = with(31);
     assert_eq!(failed.exit(), Exit::Inconclusive);
-    assert!(page(&failed).contains("31 of 32 flights ended WRONG"), "{}", page(&failed));
+    assert!(page(&failed).contains("31 of 32 faults ended WRONG"), "{}", page(&failed));
     assert_eq!(serde_json::to_value(&failed).unwrap()["self_test"]["passed"], false);
     let outcome = Outcome::NotMade { not_made: "no zram; build it".into(), refused: true };
     let refused = Doctor::new(&survey).with_self_test(Some(outcome));

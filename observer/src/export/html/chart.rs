@@ -46,7 +46,7 @@ pub(super) fn bars(histogram: &Histogram<u64>) -> Vec<Bar> {
     bars
 }
 
-/// Begin of the bar that a duration falls into.
+/// Start of the bar that a duration falls into.
 fn first(ns: u64) -> u64 {
     let octave = 1u64 << ns.ilog2();
     let mut from = octave;
@@ -56,7 +56,7 @@ fn first(ns: u64) -> u64 {
     from
 }
 
-/// End of the bar that begins at `from`: a quarter of its octave further, but at least a nanosecond.
+/// End of the bar that starts at `from`: a quarter of its octave further, but at least a nanosecond.
 fn next(from: u64) -> u64 {
     let octave = 1u64 << from.max(1).ilog2();
     from + (octave / u64::from(PER_OCTAVE)).max(1)

@@ -6,7 +6,7 @@ use super::markup::{Markup, escaped};
 use crate::{
     engine::{
         event::Nanos,
-        verdict::{Deed, Finding},
+        verdict::{Action, Finding},
     },
     export::{summary::Summary, text::duration},
     picture::{
@@ -52,14 +52,14 @@ fn percent_encoded(text: &str) -> String {
 fn table(finding: &Finding) -> String {
     let mut page = Markup::default();
     page.write(format_args!(
-        "<p>{} faults at {:#x}; its read begins {}.{:09} s after boot.</p>\n",
+        "<p>{} faults at {:#x}; its read starts {}.{:09} s after boot.</p>\n",
         escaped(&finding.reader.to_string()),
         finding.address,
-        finding.read_begin_ns / 1_000_000_000,
-        finding.read_begin_ns % 1_000_000_000,
+        finding.read_start_ns / 1_000_000_000,
+        finding.read_start_ns % 1_000_000_000,
     ));
     let rows = moments(finding).into_iter().map(|(at, who, what)| {
-        [format!("+{}", duration(at.saturating_sub(finding.read_begin_ns))), who, what.to_owned()]
+        [format!("+{}", duration(at.saturating_sub(finding.read_start_ns))), who, what.to_owned()]
     });
     page.table(&["after", "who", "what"], rows);
     page.finish()
@@ -68,14 +68,15 @@ fn table(finding: &Finding) -> String {
 /// What happened, in order of time.
 fn moments(finding: &Finding) -> Vec<(Nanos, String, &'static str)> {
     let reader = finding.reader.to_string();
-    let deed = |deed: &Option<Deed>, what| deed.as_ref().map(|deed| (deed.at_ns, deed.by.to_string(), what));
+    let action =
+        |action: &Option<Action>, what| action.as_ref().map(|action| (action.at_ns, action.by.to_string(), what));
     let end = if finding.installed { "installs what it read: the page is stale" } else { "gives up its page" };
     let mut moments: Vec<_> = [
-        Some((finding.read_begin_ns, reader.clone(), "begins to read the entry")),
+        Some((finding.read_start_ns, reader.clone(), "starts to read the entry")),
         finding.read_end_ns.map(|at| (at, reader.clone(), "has read it")),
-        deed(&finding.freed, "frees the entry"),
-        deed(&finding.handed_out, "gets the entry for another page"),
-        deed(&finding.written, "writes that page to it"),
+        action(&finding.freed, "frees the entry"),
+        action(&finding.allocated, "gets the entry for another page"),
+        action(&finding.written, "writes that page to it"),
         Some((finding.end_ns, reader.clone(), end)),
     ]
     .into_iter()

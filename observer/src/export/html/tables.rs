@@ -7,11 +7,11 @@ use crate::{
     engine::totals::DurationSummary,
     export::{
         distribution::Measure,
-        losses::remedy,
+        dropped::remedy,
         summary::Summary,
         text::{duration, ring_use},
     },
-    probe::{ProgramStats, SelfCost},
+    probe::{Overhead, ProgramStats},
 };
 
 /// Rows of each table of prices.
@@ -19,19 +19,19 @@ const PRICES: usize = 5;
 
 /// Counts of the whole host.
 pub(super) fn counts(page: &mut Markup, summary: &Summary) {
-    let (ins, outs, flights, pins) = (&summary.swapins, &summary.swapouts, &summary.flights, &summary.pins);
+    let (ins, outs, faults, pins) = (&summary.swapins, &summary.swapouts, &summary.faults, &summary.pins);
     let known = |count: Option<u64>| count.map_or_else(|| "not known".to_owned(), |count| count.to_string());
     let rows = [
         ("pages swapped in", ins.seen.to_string(), "direct and cached together"),
         ("direct", ins.direct.to_string(), "read past the swap cache"),
         ("cached", ins.cached.to_string(), "read into the swap cache"),
         ("by the kernel's own count", known(ins.kernel), "pswpin of /proc/vmstat, of the whole host"),
-        ("page faults on swap entries", flights.begun.to_string(), "calls of do_swap_page"),
-        ("that installed their page", flights.installed.to_string(), ""),
-        ("that were contended", flights.streamed.to_string(), "another task was on the same entry"),
+        ("page faults on swap entries", faults.started.to_string(), "calls of do_swap_page"),
+        ("that installed their page", faults.installed.to_string(), ""),
+        ("that were contended", faults.streamed.to_string(), "another task was on the same entry"),
         ("pins taken", pins.taken.map_or_else(|| "not seen".to_owned(), |taken| taken.to_string()), "by page faults"),
-        ("pins lost", pins.failed.to_string(), "another task held it, or had finished"),
-        ("entries handed out", outs.handed_out.to_string(), ""),
+        ("pins contended", pins.failed.to_string(), "another task held it, or had finished"),
+        ("entries allocated", outs.allocated.to_string(), ""),
         ("entries written", outs.written.to_string(), ""),
         ("entries freed", known(outs.freed), ""),
     ];
@@ -109,23 +109,23 @@ pub(super) fn kernel(page: &mut Markup, summary: &Summary) {
     }
 }
 
-/// Losses by cause.
-pub(super) fn losses(page: &mut Markup, summary: &Summary) {
-    if summary.losses.values().all(|count| *count == 0) {
+/// Dropped by cause.
+pub(super) fn dropped(page: &mut Markup, summary: &Summary) {
+    if summary.dropped.values().all(|count| *count == 0) {
         page.element("p", "Nothing: every loss counter is 0.");
         return;
     }
-    let lost = summary.losses.iter().filter(|(_, count)| **count > 0);
+    let lost = summary.dropped.iter().filter(|(_, count)| **count > 0);
     page.table(
         &["cause", "count", "meaning"],
         lost.map(|(cause, count)| [(*cause).to_owned(), count.to_string(), remedy(cause).to_owned()]),
     );
 }
 
-/// Own cost.
+/// overhead.
 pub(super) fn cost(page: &mut Markup, summary: &Summary) {
     let cost = &summary.self_cost;
-    if *cost == SelfCost::default() {
+    if *cost == Overhead::default() {
         page.element("p", "Not known: the recording has no end.");
         return;
     }

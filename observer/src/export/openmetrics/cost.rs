@@ -3,7 +3,7 @@
 use super::{Kind, Own, Page, seconds};
 use crate::{
     export::summary::Summary,
-    probe::{ProgramStats, SelfCost},
+    probe::{Overhead, ProgramStats},
 };
 
 /// All families of it.
@@ -27,7 +27,7 @@ pub(super) fn write(page: &mut Page, summary: &Summary, own: &Own) {
         .count(&[], own.refused);
 }
 
-fn memory(page: &mut Page, cost: &SelfCost) {
+fn memory(page: &mut Page, cost: &Overhead) {
     page.family("observer_self_resident_bytes", Kind::Gauge, "bytes", "Largest resident size of the observer.")
         .count(&[], cost.max_resident_bytes);
     if let Some(now) = cost.resident_bytes {
@@ -37,7 +37,7 @@ fn memory(page: &mut Page, cost: &SelfCost) {
     page.family("observer_self_kernel_bytes", Kind::Gauge, "bytes", "Kernel memory of the observer's maps.")
         .count(&[], cost.kernel_bytes);
     if let Some(disturbed) = cost.disturbed {
-        page.family("observer_disturbed", Kind::Gauge, "", "Not 0: flights meet, or an entry was freed or has changed under one, so the programs note everything and are dearer.")
+        page.family("observer_disturbed", Kind::Gauge, "", "Not 0: faults meet, or an entry was freed or has changed under one, so the programs note everything and are dearer.")
             .count(&[], disturbed.into());
     }
     if let Some(ring) = cost.ring {

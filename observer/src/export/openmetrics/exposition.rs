@@ -43,7 +43,7 @@ impl Page {
         Self { text: String::new(), dialect, name: String::new(), kind: Kind::Gauge }
     }
 
-    /// Begins a family. The older format names a family as its samples are named.
+    /// Starts a family. The older format names a family as its samples are named.
     pub(super) fn family(&mut self, name: &str, kind: Kind, unit: &str, help: &str) -> &mut Self {
         name.clone_into(&mut self.name);
         self.kind = kind;

@@ -1,21 +1,21 @@
-//! The tool's own cost, in lines.
+//! The tool's overhead, in lines.
 
 use std::fmt::Write as _;
 
 use super::{bytes, duration, share};
 use crate::{
     export::summary::Summary,
-    probe::{ProgramRun, ProgramStats, RingUse, SelfCost, percent},
+    probe::{Overhead, ProgramRun, ProgramStats, RingUse, percent},
 };
 
 pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let cost = &summary.self_cost;
-    if *cost == SelfCost::default() {
-        return writeln!(text, "own cost   not known: the recording has no end");
+    if *cost == Overhead::default() {
+        return writeln!(text, "overhead   not known: the recording has no end");
     }
     writeln!(
         text,
-        "own cost   {} of a CPU in user space, {}, {} in the kernel, {} programs, {} records",
+        "overhead   {} of a CPU in user space, {}, {} in the kernel, {} programs, {} records",
         share(cost.cpu_percent()),
         resident(cost),
         bytes(cost.kernel_bytes),
@@ -29,7 +29,7 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
 }
 
 /// Resident memory; what it is now is not known of older recordings.
-fn resident(cost: &SelfCost) -> String {
+fn resident(cost: &Overhead) -> String {
     let most = bytes(cost.max_resident_bytes);
     cost.resident_bytes.map_or(format!("{most} resident"), |now| format!("{} resident ({most} at most)", bytes(now)))
 }
@@ -45,7 +45,7 @@ pub fn ring_use(ring: &RingUse) -> String {
     )
 }
 
-fn programs(text: &mut String, cost: &SelfCost, swapins: u64) -> std::fmt::Result {
+fn programs(text: &mut String, cost: &Overhead, swapins: u64) -> std::fmt::Result {
     match &cost.program_stats {
         None => Ok(()),
         Some(ProgramStats::Refused(why)) => writeln!(text, "programs   run times are not known: {why}"),
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     fn lines(stats: Option<ProgramStats>, swapins: u64) -> String {
-        let cost = SelfCost { elapsed_ns: 1_000_000, program_stats: stats, ..SelfCost::default() };
+        let cost = Overhead { elapsed_ns: 1_000_000, program_stats: stats, ..Overhead::default() };
         let mut text = String::new();
         programs(&mut text, &cost, swapins).unwrap();
         text
@@ -87,9 +87,9 @@ mod tests {
 
     #[test]
     fn what_is_now_is_not_made_up() {
-        let cost = SelfCost { max_resident_bytes: 9 << 20, ..SelfCost::default() };
+        let cost = Overhead { max_resident_bytes: 9 << 20, ..Overhead::default() };
         assert_eq!(resident(&cost), "9.0 MiB resident");
-        let now = SelfCost { resident_bytes: Some(8 << 20), ..cost };
+        let now = Overhead { resident_bytes: Some(8 << 20), ..cost };
         assert_eq!(resident(&now), "8.0 MiB resident (9.0 MiB at most)");
     }
 

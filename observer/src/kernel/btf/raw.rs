@@ -7,7 +7,7 @@ use super::BtfError;
 const MAGIC: u16 = 0xeb9f;
 /// Magic, version, flags, header length, then offset and length of the types and of the strings.
 const HEADER_LEN: usize = 24;
-/// Name, info and size-or-type: what every record begins with.
+/// Name, info and size-or-type: what every record starts with.
 const RECORD_LEN: usize = 12;
 /// Longest name that is read (`KSYM_NAME_LEN` of the kernel): bounds the work that damaged strings can cause.
 const MAX_NAME: usize = 512;
@@ -105,7 +105,7 @@ pub struct Record {
     pub kind_flag: bool,
     /// A size in bytes or a type number, depending on the kind.
     pub size_or_type: u32,
-    /// Where its elements begin, in bytes from the start of the type section.
+    /// Where its elements start, in bytes from the start of the type section.
     tail: usize,
 }
 
@@ -128,7 +128,7 @@ pub struct Raw {
     data: Vec<u8>,
     types: (usize, usize),
     strings: (usize, usize),
-    /// Where each record begins in the type section; the record of type `n` is at index `n - 1`.
+    /// Where each record starts in the type section; the record of type `n` is at index `n - 1`.
     offsets: Vec<u32>,
 }
 
@@ -251,7 +251,7 @@ impl Raw {
     }
 }
 
-/// Where a section begins and ends in the file, from the offset and length stored at `field` of the header.
+/// Where a section starts and ends in the file, from the offset and length stored at `field` of the header.
 fn section(data: &[u8], header: usize, field: usize, what: &'static str) -> Result<(usize, usize), BtfError> {
     let bounds = || {
         let start = header.checked_add(usize_at(data, field)?)?;
@@ -261,7 +261,7 @@ fn section(data: &[u8], header: usize, field: usize, what: &'static str) -> Resu
     bounds().ok_or(BtfError::Truncated { what, offset: field })
 }
 
-/// One pass over the type section: where each record begins.
+/// One pass over the type section: where each record starts.
 fn find_records(types: &[u8]) -> Result<Vec<u32>, BtfError> {
     // A kernel's records take some 24 bytes on average.
     let mut offsets = Vec::with_capacity(types.len() / 24);
@@ -279,7 +279,7 @@ fn find_records(types: &[u8]) -> Result<Vec<u32>, BtfError> {
     Ok(offsets)
 }
 
-/// Decodes what a record begins with.
+/// Decodes what a record starts with.
 fn head(types: &[u8], id: TypeId, at: usize) -> Result<Record, BtfError> {
     let [name, info, size_or_type] = words(types, at).ok_or(BtfError::Truncated { what: "a type", offset: at })?;
     let number = (info >> 24) & 0x1f;

@@ -79,47 +79,47 @@ const fn candidate(
 /// Best first within a meaning. Sources: `kernels.md` of the reference, checked against the BTF of each image.
 pub(super) static CANDIDATES: &[Candidate] = &[
     candidate(
-        Meaning::FlightBegin,
+        Meaning::FaultStart,
         "do_swap_page",
         "P",
-        (Fentry, "flight_begin_fentry"),
-        &[(Kprobe, "flight_begin_kprobe")],
+        (Fentry, "fault_start_fentry"),
+        &[(Kprobe, "fault_start_kprobe")],
     ),
     // do_swap_page sleeps, so a return probe on it runs out of instances under load: what it misses is counted.
     candidate(
-        Meaning::FlightEnd,
+        Meaning::FaultEnd,
         "do_swap_page",
         "P",
-        (Fexit, "flight_end_fexit"),
-        &[(Kretprobe, "flight_end_kretprobe")],
+        (Fexit, "fault_end_fexit"),
+        &[(Kretprobe, "fault_end_kretprobe")],
     ),
     candidate(
-        Meaning::ReadBegin,
+        Meaning::ReadStart,
         "swap_read_folio",
         "G*",
-        (Fentry, "read_begin_fentry"),
-        &[(Kprobe, "read_begin_kprobe")],
+        (Fentry, "read_start_fentry"),
+        &[(Kprobe, "read_start_kprobe")],
     ),
     // 7.3 moved the context to the front.
     candidate(
-        Meaning::ReadBegin,
+        Meaning::ReadStart,
         "swap_read_folio",
         "PG",
-        (Fentry, "read_begin_fentry_ctx_folio"),
-        &[(Kprobe, "read_begin_kprobe_ctx_folio")],
+        (Fentry, "read_start_fentry_ctx_folio"),
+        &[(Kprobe, "read_start_kprobe_ctx_folio")],
     ),
     candidate(
-        Meaning::ReadBegin,
+        Meaning::ReadStart,
         "swap_readpage",
         "G*",
-        (Fentry, "read_begin_fentry"),
-        &[(Kprobe, "read_begin_kprobe")],
+        (Fentry, "read_start_fentry"),
+        &[(Kprobe, "read_start_kprobe")],
     ),
     // Reads sleep on devices that do not read synchronously, and the end of a read is evidence only: no return probe.
     candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_read_folio", "PG", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
-    // Called by a flight only where the way past the swap cache is not taken.
+    // Called by a fault only where the way past the swap cache is not taken.
     candidate(
         Meaning::CacheRead,
         "swapin_readahead",
@@ -163,7 +163,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "pin_drop_fentry_si_entry"),
         &[(Kprobe, "pin_drop_kprobe_si_entry")],
     ),
-    // Which path pins outside a flight. Return probes would miss returns of a function that sleeps, and a task would be
+    // Which path pins outside a fault. Return probes would miss returns of a function that sleeps, and a task would be
     // taken to be there for ever.
     Candidate {
         many_params: true,
@@ -276,57 +276,57 @@ pub(super) static CANDIDATES: &[Candidate] = &[
             &[(Kprobe, "freed_kprobe_si_entry_nr")],
         )
     },
-    // What hands out returns a struct up to 6.12, which no trampoline takes, and may sleep, which a return probe does not
-    // survive. What it hands out goes straight into the swap cache, without a shadow to give back: hooked there.
+    // What allocates returns a struct up to 6.12, which no trampoline takes, and may sleep, which a return probe does not
+    // survive. What it allocates goes straight into the swap cache, without a shadow to give back: hooked there.
     candidate(
-        Meaning::HandedOut,
+        Meaning::Allocated,
         "swap_cache_add_folio",
         "GEP",
-        (Fentry, "handed_out_fentry_entry"),
-        &[(Kprobe, "handed_out_kprobe_entry")],
+        (Fentry, "allocated_fentry_entry"),
+        &[(Kprobe, "allocated_kprobe_entry")],
     ),
     // From 7.0 on there is no shadow to tell swap-out from swap-in by, and up to 7.1 both pass here. A page on its way out
     // is up to date, one on its way in is not yet.
     candidate(
-        Meaning::HandedOut,
+        Meaning::Allocated,
         "__swap_cache_add_folio",
         "PGE",
-        (Fentry, "handed_out_fentry_ci_folio_entry"),
-        &[(Kprobe, "handed_out_kprobe_ci_folio_entry")],
+        (Fentry, "allocated_fentry_ci_folio_entry"),
+        &[(Kprobe, "allocated_kprobe_ci_folio_entry")],
     ),
     candidate(
-        Meaning::HandedOut,
+        Meaning::Allocated,
         "add_to_swap_cache",
         "GEIP",
-        (Fentry, "handed_out_fentry_entry_gfp"),
-        &[(Kprobe, "handed_out_kprobe_entry_gfp")],
+        (Fentry, "allocated_fentry_entry_gfp"),
+        &[(Kprobe, "allocated_kprobe_entry_gfp")],
     ),
     Candidate {
         trampoline_copies: true,
         ..candidate(
-            Meaning::WriteBegin,
+            Meaning::WriteStart,
             "swap_writeout",
             "G*",
-            (Fentry, "write_begin_fentry_folio"),
-            &[(Kprobe, "write_begin_kprobe")],
+            (Fentry, "write_start_fentry_folio"),
+            &[(Kprobe, "write_start_kprobe")],
         )
     },
     Candidate {
         trampoline_copies: true,
         ..candidate(
-            Meaning::WriteBegin,
+            Meaning::WriteStart,
             "swap_writeout",
             "PG",
-            (Fentry, "write_begin_fentry_ctx_folio"),
-            &[(Kprobe, "write_begin_kprobe_ctx_folio")],
+            (Fentry, "write_start_fentry_ctx_folio"),
+            &[(Kprobe, "write_start_kprobe_ctx_folio")],
         )
     },
     candidate(
-        Meaning::WriteBegin,
+        Meaning::WriteStart,
         "swap_writepage",
         "G*",
-        (Fentry, "write_begin_fentry_page"),
-        &[(Kprobe, "write_begin_kprobe")],
+        (Fentry, "write_start_fentry_page"),
+        &[(Kprobe, "write_start_kprobe")],
     ),
     // A return probe would miss returns: a write may sleep.
     candidate(Meaning::WriteEnd, "swap_writeout", "G*", (Fexit, "write_end_fexit"), &[]),

@@ -17,13 +17,13 @@ pub(super) fn left_out(hook: &Hook, state: State, all: &[Hook]) -> Option<LeftOu
     let has = |meaning| all.iter().any(|hook| hook.meaning == meaning);
     let (why, not_seen) = match hook.meaning {
         Meaning::ReadEnd => (
-            "when a read began and came back is evidence of a finding, and decides none",
-            Some("how long a read took is not seen with lean hooks, and the begin of its flight stands for its own"),
+            "when a read started and came back is evidence of a finding, and decides none",
+            Some("how long a read took is not seen with lean hooks, and the start of its fault stands for its own"),
         ),
         Meaning::PinTry if pins && has(Meaning::PinSleep) => (
             "who loses the pin sleeps, and that is hooked; who reads past the swap cache has it",
             Some(
-                "which error a loser of the pin got, failed pin tries outside flights, and how many pages a large folio \
+                "which error a loser of the pin got, failed pin tries outside faults, and how many pages a large folio \
                  brings in past the swap cache (it counts as one), are not seen with lean hooks",
             ),
         ),
@@ -32,7 +32,7 @@ pub(super) fn left_out(hook: &Hook, state: State, all: &[Hook]) -> Option<LeftOu
             Some("who held a pin, for how long, and how long losers overslept, is not seen with lean hooks"),
         ),
         Meaning::PinPath if hook.symbol == SHMEM && has(Meaning::PinSleep) => (
-            "it tells who takes pins outside flights, and nothing tells of those pins",
+            "it tells who takes pins outside faults, and nothing tells of those pins",
             Some("pages that shmem reads past the swap cache (6.14 to 6.19) are not seen with lean hooks"),
         ),
         Meaning::Freed if pins => (PINNED, None),

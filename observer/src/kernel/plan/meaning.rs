@@ -6,23 +6,23 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
-    /// A flight begins.
-    FlightBegin,
-    /// A flight ends.
-    FlightEnd,
+    /// A fault starts.
+    FaultStart,
+    /// A fault ends.
+    FaultEnd,
     /// A read from a swap device is started.
-    ReadBegin,
+    ReadStart,
     /// It has come back.
     ReadEnd,
-    /// A flight goes through the swap cache.
+    /// A fault goes through the swap cache.
     CacheRead,
     /// A pin was tried.
     PinTry,
-    /// A flight sleeps because it lost the pin.
+    /// A fault sleeps because it lost the pin.
     PinSleep,
     /// A pin is dropped.
     PinDrop,
-    /// What a task does that pins outside a flight: shmem's swap-in, zswap's write-back.
+    /// What a task does that pins outside a fault: shmem's swap-in, zswap's write-back.
     PinPath,
     /// A page's lock was found taken.
     LockTry,
@@ -33,19 +33,19 @@ pub enum Meaning {
     /// Entries are released.
     Freed,
     /// Entries are given to a page on its way out.
-    HandedOut,
+    Allocated,
     /// A page is about to be written to its entries.
-    WriteBegin,
+    WriteStart,
     /// It has been written.
     WriteEnd,
 }
 
 impl Meaning {
-    /// All, in the order of a flight.
+    /// All, in the order of a fault.
     pub const ALL: [Self; 16] = [
-        Self::FlightBegin,
-        Self::FlightEnd,
-        Self::ReadBegin,
+        Self::FaultStart,
+        Self::FaultEnd,
+        Self::ReadStart,
         Self::ReadEnd,
         Self::CacheRead,
         Self::PinTry,
@@ -56,17 +56,17 @@ impl Meaning {
         Self::LockEnd,
         Self::CountDrop,
         Self::Freed,
-        Self::HandedOut,
-        Self::WriteBegin,
+        Self::Allocated,
+        Self::WriteStart,
         Self::WriteEnd,
     ];
 
     /// The name used in every output.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::FlightBegin => "flight begin",
-            Self::FlightEnd => "flight end",
-            Self::ReadBegin => "read begin",
+            Self::FaultStart => "fault start",
+            Self::FaultEnd => "fault end",
+            Self::ReadStart => "read start",
             Self::ReadEnd => "read end",
             Self::CacheRead => "cache read",
             Self::PinTry => "pin try",
@@ -77,8 +77,8 @@ impl Meaning {
             Self::LockEnd => "lock end",
             Self::CountDrop => "count drop",
             Self::Freed => "entry freed",
-            Self::HandedOut => "entry handed out",
-            Self::WriteBegin => "write begin",
+            Self::Allocated => "entry allocated",
+            Self::WriteStart => "write start",
             Self::WriteEnd => "write end",
         }
     }
@@ -86,21 +86,21 @@ impl Meaning {
     /// What cannot be told without it; `None`: nothing can be observed at all.
     pub const fn without(self) -> Option<&'static str> {
         match self {
-            Self::FlightBegin | Self::FlightEnd => None,
-            Self::ReadBegin => Some("paths and swap-ins are unknown: no window, reuse or stale-install can be told"),
+            Self::FaultStart | Self::FaultEnd => None,
+            Self::ReadStart => Some("paths and swap-ins are unknown: no window, reuse or stale-install can be told"),
             Self::ReadEnd => Some("how long a read took is unknown"),
             Self::CacheRead => Some("reads must be hooked to tell by which path they go"),
             Self::PinTry | Self::PinSleep => Some("pin waits are not seen"),
             Self::PinDrop => Some("holds and oversleep are unknown"),
             Self::PinPath => Some("failed pin tries of shmem and of zswap's write-back are counted with the others"),
             Self::LockTry => Some("waits on the folio lock are not seen"),
-            Self::LockEnd => Some("a wait on the folio lock is taken to last until its flight returns"),
+            Self::LockEnd => Some("a wait on the folio lock is taken to last until its fault returns"),
             Self::CountDrop => Some(
                 "what happens between a reader's install and its return, while others hold the entry, is charged to it",
             ),
             Self::Freed => Some("windows are not seen; reuse and stale-install are"),
-            Self::HandedOut => Some("reuse and stale-install are seen by the write alone, and some are missed"),
-            Self::WriteBegin => Some("a read that falls between a hand-out and its write is taken for fresh"),
+            Self::Allocated => Some("reuse and stale-install are seen by the write alone, and some are missed"),
+            Self::WriteStart => Some("a read that falls between an allocation and its write is taken for fresh"),
             Self::WriteEnd => Some("a read that falls into a write is taken for fresh"),
         }
     }

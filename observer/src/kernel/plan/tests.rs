@@ -97,9 +97,9 @@ fn table(plan: &Plan) -> String {
         let (meaning, backend) = (meaning.name(), backend.name());
         writeln!(text, "hook      {meaning:<16}  {backend:<9}  {symbol:<21}  {program}\n{:10}{reason}", "").unwrap();
     }
-    for Spared { hook, instead } in &plan.spared {
+    for Redundant { hook, instead } in &plan.redundant {
         let (meaning, backend) = (hook.meaning.name(), hook.backend.name());
-        writeln!(text, "spared    {meaning:<16}  {backend:<9}  {}\n{:10}{instead}", hook.symbol, "").unwrap();
+        writeln!(text, "redundant    {meaning:<16}  {backend:<9}  {}\n{:10}{instead}", hook.symbol, "").unwrap();
     }
     for Missing { meaning, reason, consequence } in &plan.missing {
         writeln!(text, "missing   {:<16}  {reason}\n{:10}{consequence}", meaning.name(), "").unwrap();
@@ -151,8 +151,8 @@ fn the_plans_of_real_kernels() {
 fn without_trampolines_kprobes_carry_everything_but_the_end_of_reads() {
     for kernel in fixtures::KERNELS {
         let plan = Kernel::new(kernel).refuse_all().plan().unwrap();
-        assert_eq!(backends(&plan, Meaning::FlightBegin), [(Backend::Kprobe, "do_swap_page")], "{kernel}");
-        assert_eq!(backends(&plan, Meaning::FlightEnd), [(Backend::Kretprobe, "do_swap_page")], "{kernel}");
+        assert_eq!(backends(&plan, Meaning::FaultStart), [(Backend::Kprobe, "do_swap_page")], "{kernel}");
+        assert_eq!(backends(&plan, Meaning::FaultEnd), [(Backend::Kretprobe, "do_swap_page")], "{kernel}");
         assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Kprobe | Backend::Kretprobe)), "{kernel}");
         // Where reads are hooked at all.
         match missing(&plan, Meaning::ReadEnd) {
@@ -279,7 +279,7 @@ fn with_neither_backend_nothing_can_be_observed() {
     let mut kernel = Kernel::new("6.18.15").refuse_all();
     kernel.no_kprobes = Some("this kernel has no kprobes");
     let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
-    assert_eq!(gap.meaning, Meaning::FlightBegin);
+    assert_eq!(gap.meaning, Meaning::FaultStart);
     assert_eq!(gap.reason, "do_swap_page: the trampoline refuses it (EPERM), and this kernel has no kprobes");
 }
 
@@ -289,7 +289,7 @@ fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
     kernel.copy = false;
     let plan = kernel.plan().unwrap();
     assert_eq!(plan.missing.len(), 1, "{:?}", plan.missing);
-    let gap = missing(&plan, Meaning::WriteBegin).unwrap();
+    let gap = missing(&plan, Meaning::WriteStart).unwrap();
     assert_eq!(gap.reason, "swap_writeout: programs may not copy kernel memory here");
     assert_eq!((plan.offsets.copy, plan.offsets.page_order), (false, 0));
 
@@ -297,10 +297,10 @@ fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
     kernel.copy = false;
     let plan = kernel.plan().unwrap();
     let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
-    assert_eq!(gone, [Meaning::PinTry, Meaning::HandedOut]);
+    assert_eq!(gone, [Meaning::PinTry, Meaning::Allocated]);
     let expected = "add_to_swap_cache: the trampoline refuses it (EINVAL, arg type STRUCT is unsupported), \
         and kprobe programs may not read kernel memory here";
-    assert_eq!(missing(&plan, Meaning::HandedOut).unwrap().reason, expected);
+    assert_eq!(missing(&plan, Meaning::Allocated).unwrap().reason, expected);
     assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Fentry | Backend::Fexit)));
 }
 
@@ -327,12 +327,12 @@ fn half_of_a_pair_of_functions_is_a_gap_too() {
 #[test]
 fn a_function_that_is_gone_or_not_in_the_btf_is_a_gap() {
     let plan = Kernel::new("5.10.223").without("swap_readpage").plan().unwrap();
-    let gap = missing(&plan, Meaning::ReadBegin).unwrap();
+    let gap = missing(&plan, Meaning::ReadStart).unwrap();
     assert_eq!(gap.reason, "no function swap_read_folio or swap_readpage");
     let mut kernel = Kernel::new("6.12.117").without("swapin_readahead");
     kernel.btf = fixtures::btf("5.10.223");
     let plan = kernel.plan().unwrap();
-    assert_eq!(missing(&plan, Meaning::ReadBegin).unwrap().reason, "swap_read_folio is not in the BTF");
+    assert_eq!(missing(&plan, Meaning::ReadStart).unwrap().reason, "swap_read_folio is not in the BTF");
     assert!(missing(&plan, Meaning::PinTry).is_none(), "int(swp_entry_t) fits as well as int(swp_entry_t, int)");
 }
 
@@ -341,7 +341,7 @@ fn kprobes_that_are_switched_off_are_not_planned_with() {
     let mut kernel = Kernel::new("5.10.223");
     kernel.no_kprobes = Some("kprobes are switched off");
     let plan = kernel.plan().unwrap();
-    assert!(missing(&plan, Meaning::HandedOut).unwrap().reason.ends_with("and kprobes are switched off"));
+    assert!(missing(&plan, Meaning::Allocated).unwrap().reason.ends_with("and kprobes are switched off"));
 }
 
 #[test]
@@ -366,31 +366,32 @@ fn a_backported_fix_shows_in_the_symbols() {
 #[test]
 fn each_hook_is_named_by_backend_and_function() {
     let backends = Kernel::new("6.12.117").plan().unwrap().backends();
-    assert_eq!(backends["flight end"], "fexit do_swap_page");
+    assert_eq!(backends["fault end"], "fexit do_swap_page");
     assert_eq!(backends["pin path"], "fentry shmem_swapin_folio, fexit shmem_swapin_folio");
 }
 
 #[test]
 fn what_others_tell_as_well_is_not_hooked() {
-    let spared = |kernel: &Kernel| kernel.plan().unwrap().spared.iter().map(|spared| spared.hook.meaning).collect();
-    let all: Vec<Meaning> = spared(&Kernel::new("6.12.117"));
-    assert_eq!(all, [Meaning::ReadBegin, Meaning::ReadEnd, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
+    let redundant =
+        |kernel: &Kernel| kernel.plan().unwrap().redundant.iter().map(|redundant| redundant.hook.meaning).collect();
+    let all: Vec<Meaning> = redundant(&Kernel::new("6.12.117"));
+    assert_eq!(all, [Meaning::ReadStart, Meaning::ReadEnd, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
     assert!(Kernel::new("6.12.117").plan().unwrap().tells_reads());
     // On kprobes as well, where a return probe on reads is not to be had anyway.
-    let kprobes: Vec<Meaning> = spared(&Kernel::new("6.12.117").refuse_all());
-    assert_eq!(kprobes, [Meaning::ReadBegin, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
+    let kprobes: Vec<Meaning> = redundant(&Kernel::new("6.12.117").refuse_all());
+    assert_eq!(kprobes, [Meaning::ReadStart, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
     // zswap adds pages to the swap cache that nobody reads.
     let mut zswap = Kernel::new("6.12.117");
     zswap.symbols.wanted.get_mut("zswap_load").unwrap().definitions.push('T');
-    assert_eq!(backends(&zswap.plan().unwrap(), Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
+    assert_eq!(backends(&zswap.plan().unwrap(), Meaning::ReadStart), [(Backend::Fentry, "swap_read_folio")]);
     // Nor without what tells who goes through the swap cache.
     let inlined = Kernel::new("6.12.117").without("swapin_readahead").plan().unwrap();
-    assert_eq!(backends(&inlined, Meaning::ReadBegin), [(Backend::Fentry, "swap_read_folio")]);
+    assert_eq!(backends(&inlined, Meaning::ReadStart), [(Backend::Fentry, "swap_read_folio")]);
     // Without a pin every release matters; one trampoline tells of references as well.
     let plan = Kernel::new("5.10.223").plan().unwrap();
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fexit, "__swap_entry_free_locked")]);
-    let spared = plan.spared.iter().map(|spared| spared.hook.meaning);
-    assert_eq!(spared.collect::<Vec<_>>(), [Meaning::CacheRead, Meaning::CountDrop]);
+    let redundant = plan.redundant.iter().map(|redundant| redundant.hook.meaning);
+    assert_eq!(redundant.collect::<Vec<_>>(), [Meaning::CacheRead, Meaning::CountDrop]);
     let refused = Kernel::new("5.10.223").refuse_all().plan().unwrap();
     assert_eq!(backends(&refused, Meaning::Freed), [(Backend::Kprobe, "free_swap_slot")]);
     assert_eq!(backends(&refused, Meaning::CountDrop), [(Backend::Kprobe, "swap_free")]);

@@ -6,13 +6,13 @@ use crate::picture::parts::{Fill, Mark};
 /// The class of a span.
 pub(super) const fn class(fill: Fill) -> &'static str {
     match fill {
-        Fill::Flight => "flight",
+        Fill::Fault => "fault",
         Fill::Read => "read",
         Fill::Pin => "pin",
         Fill::Danger => "danger",
         Fill::Old => "old",
         Fill::Free => "free",
-        Fill::HandedOut => "handed-out",
+        Fill::Allocated => "allocated",
         Fill::New => "new",
     }
 }
@@ -20,9 +20,9 @@ pub(super) const fn class(fill: Fill) -> &'static str {
 /// The class of a moment.
 pub(super) const fn mark_class(mark: Mark) -> &'static str {
     match mark {
-        Mark::ReadBegin | Mark::ReadEnd => "m-read",
+        Mark::ReadStart | Mark::ReadEnd => "m-read",
         Mark::PinTaken | Mark::PinLost | Mark::PinDropped => "m-pin",
-        Mark::Freed | Mark::HandedOut | Mark::Written => "m-entry",
+        Mark::Freed | Mark::Allocated | Mark::Written => "m-entry",
         Mark::StaleInstalled | Mark::MixedInstalled => "m-danger",
         Mark::Installed | Mark::GaveUp => "m-end",
     }
@@ -46,13 +46,13 @@ text { font-family: ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace
 .link { stroke: #57606a; stroke-dasharray: 2 3; }
 .measure { stroke: #d55e00; stroke-width: 2; }
 .band { fill: #d55e00; fill-opacity: 0.10; }
-.flight { fill: #afb8c1; }
+.fault { fill: #afb8c1; }
 .read { fill: #0072b2; }
 .pin { fill: #009e73; }
 .danger { fill: url(#hatch); }
 .old { fill: #56b4e9; }
 .free { fill: #ffffff; fill-opacity: 0.85; stroke: #57606a; stroke-dasharray: 4 2; }
-.handed-out { fill: #e69f00; }
+.allocated { fill: #e69f00; }
 .new { fill: #cc79a7; }
 .pole { stroke-width: 1.5; }
 .m-read { stroke: #0072b2; fill: #0072b2; }
@@ -70,7 +70,7 @@ text { fill: #e6edf3; }
 .grid { stroke: #30363d; }
 .zero { stroke: #6e7681; }
 .link { stroke: #9198a1; }
-.flight { fill: #484f58; }
+.fault { fill: #484f58; }
 .read { fill: #56b4e9; }
 .m-read { stroke: #56b4e9; fill: #56b4e9; }
 .m-entry { stroke: #e6edf3; fill: #e6edf3; }

@@ -2,7 +2,7 @@
 
 use super::{LATEST, count, field, flag, foretold, is_plausible, kind, lock, path_of, pin, seen, word};
 use crate::{
-    engine::event::{Change, ChangeKind, Entry, Event, Flight, Task},
+    engine::event::{Change, ChangeKind, Entry, Event, Fault, Task},
     record::{
         model::{Model, Opened, Slot},
         varint::Input as Bytes,
@@ -17,7 +17,7 @@ pub(in crate::record) struct Decoder {
 }
 
 impl Decoder {
-    /// Begins a new frame.
+    /// Starts a new frame.
     pub(in crate::record) fn clear(&mut self) {
         self.model.clear();
     }
@@ -30,13 +30,13 @@ impl Decoder {
                 self.model.at = bytes.delta(self.model.at)?;
                 Some(Input::Advance(self.model.at))
             }
-            kind::OPENED => Some(Input::Event(Event::Opened(self.flight(head, bytes)?))),
-            kind::CLOSED => Some(Input::Event(Event::Closed(self.flight(head, bytes)?))),
+            kind::OPENED => Some(Input::Event(Event::Started(self.fault(head, bytes)?))),
+            kind::CLOSED => Some(Input::Event(Event::Ended(self.fault(head, bytes)?))),
             _ => Some(Input::Event(Event::Changed(self.change(head, bytes)?))),
         }
     }
 
-    fn flight(&mut self, head: u8, bytes: &mut Bytes<'_>) -> Option<Flight> {
+    fn fault(&mut self, head: u8, bytes: &mut Bytes<'_>) -> Option<Fault> {
         let index = self.task(bytes)?;
         let (known, before) = self.model.task(index);
         let continued = if head & flag::CONTINUES == 0 { None } else { Some(before?) };
@@ -45,19 +45,19 @@ impl Decoder {
             None => self.entry(bytes)?,
         };
         let end = bytes.delta(self.model.at)?;
-        let begin = match continued {
-            Some(open) => open.begin,
+        let start = match continued {
+            Some(open) => open.start,
             None => bytes.delta(end)?,
         };
         let fields = bytes.number()?;
         let kind = head & kind::MASK;
-        let mut flight = foretold(&slot, kind, continued.as_ref(), begin, end);
-        flight.task = self.model.task_of(index)?;
-        flight.path = path_of(head);
-        flight.installed = head & flag::INSTALLED != 0;
-        let space = self.fields(bytes, fields, &slot, known, continued.as_ref(), &mut flight)?;
-        self.model.flight(index, space, &flight, kind == kind::OPENED);
-        is_plausible(&flight).then_some(flight)
+        let mut fault = foretold(&slot, kind, continued.as_ref(), start, end);
+        fault.task = self.model.task_of(index)?;
+        fault.path = path_of(head);
+        fault.installed = head & flag::INSTALLED != 0;
+        let space = self.fields(bytes, fields, &slot, known, continued.as_ref(), &mut fault)?;
+        self.model.fault(index, space, &fault, kind == kind::OPENED);
+        is_plausible(&fault).then_some(fault)
     }
 
     fn fields(
@@ -67,47 +67,47 @@ impl Decoder {
         slot: &Slot,
         known: Option<u32>,
         continued: Option<&Opened>,
-        flight: &mut Flight,
+        fault: &mut Fault,
     ) -> Option<u32> {
         let has = |bit| fields & bit != 0;
         if has(field::RANGE) {
-            flight.base.0 = bytes.delta(flight.entry.0)?;
-            flight.nr = bytes.word()?;
+            fault.base.0 = bytes.delta(fault.entry.0)?;
+            fault.nr = bytes.word()?;
         }
         if has(field::ADDRESS) {
-            flight.address = bytes.delta(slot.address)?;
+            fault.address = bytes.delta(slot.address)?;
         }
         let space = if has(field::SPACE) { self.space(bytes)? } else { continued.map(|open| open.space).or(known)? };
-        (flight.mm, flight.cgroup) = self.model.space_of(space)?;
-        if has(field::READ_BEGIN) {
-            flight.read_begin = Some(bytes.delta(flight.begin)?);
+        (fault.mm, fault.cgroup) = self.model.space_of(space)?;
+        if has(field::READ_START) {
+            fault.read_start = Some(bytes.delta(fault.start)?);
         }
         if has(field::READ_END) {
-            flight.read_end = Some(bytes.delta(flight.read_begin.unwrap_or(flight.begin))?);
+            fault.read_end = Some(bytes.delta(fault.read_start.unwrap_or(fault.start))?);
         }
         if has(field::PIN) {
-            flight.pin = Some(pin(bytes, flight.begin)?);
+            fault.pin = Some(pin(bytes, fault.start)?);
         }
         if has(field::SLOT) {
-            flight.slot = count(bytes, slot.count)?;
+            fault.slot = count(bytes, slot.count)?;
         }
         if has(field::FREES) {
-            flight.frees = seen(bytes, slot.frees)?;
+            fault.frees = seen(bytes, slot.frees)?;
         }
         if has(field::CHANGES) {
-            flight.changes = seen(bytes, slot.changes)?;
+            fault.changes = seen(bytes, slot.changes)?;
         }
         if has(field::FREED) {
-            flight.freed = Some(bytes.delta(flight.end)?);
+            fault.freed = Some(bytes.delta(fault.end)?);
         }
         if has(field::FAULT_RET) {
-            flight.fault_ret = bytes.word()?;
+            fault.fault_ret = bytes.word()?;
         }
         let mut more = fields & !(field::LOCK - 1);
         while more != 0 {
             let content = Bytes::new(bytes.bytes()?);
-            if has(field::LOCK) && flight.lock.is_none() {
-                flight.lock = Some(lock(content, flight.begin)?);
+            if has(field::LOCK) && fault.lock.is_none() {
+                fault.lock = Some(lock(content, fault.start)?);
             }
             more &= more - 1;
         }
@@ -117,8 +117,8 @@ impl Decoder {
     fn change(&mut self, head: u8, bytes: &mut Bytes<'_>) -> Option<Change> {
         let kind = match head & kind::MASK {
             kind::FREED => ChangeKind::Freed,
-            kind::HANDED_OUT => ChangeKind::HandedOut,
-            kind::WRITE_BEGUN => ChangeKind::WriteBegun,
+            kind::ALLOCATED => ChangeKind::Allocated,
+            kind::WRITE_STARTED => ChangeKind::WriteStarted,
             kind::WRITTEN => ChangeKind::Written,
             _ => return None,
         };

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write as _};
 
 use super::{change_bits, field, fields, flag, kind, lock_bytes, path_bits, pin_bits, put_count, put_seen, put_word};
 use crate::{
-    engine::event::{Change, Entry, Event, Flight, Nanos, Task},
+    engine::event::{Change, Entry, Event, Fault, Nanos, Task},
     record::{
         model::{Model, Slot},
         varint::{put, put_bytes, put_delta},
@@ -26,7 +26,7 @@ impl Encoder {
         &self.out
     }
 
-    /// Begins a new frame.
+    /// Starts a new frame.
     pub(in crate::record) fn clear(&mut self) {
         self.out.clear();
         self.model.clear();
@@ -44,85 +44,85 @@ impl Encoder {
     /// Adds an event.
     pub(in crate::record) fn event(&mut self, event: &Event) {
         match event {
-            Event::Opened(flight) => self.flight(kind::OPENED, flight),
-            Event::Closed(flight) => self.flight(kind::CLOSED, flight),
+            Event::Started(fault) => self.fault(kind::OPENED, fault),
+            Event::Ended(fault) => self.fault(kind::CLOSED, fault),
             Event::Changed(change) => self.change(change),
         }
     }
 
-    fn flight(&mut self, kind: u8, flight: &Flight) {
+    fn fault(&mut self, kind: u8, fault: &Fault) {
         let head = self.out.len();
-        self.out.push(kind | path_bits(flight.path) | if flight.installed { flag::INSTALLED } else { 0 });
-        let task = self.task(&flight.task);
-        let space = self.space(flight);
+        self.out.push(kind | path_bits(fault.path) | if fault.installed { flag::INSTALLED } else { 0 });
+        let task = self.task(&fault.task);
+        let space = self.space(fault);
         let (known, before) = self.model.task(task);
-        let continued = before.filter(|open| open.is_of(flight, space) && self.model.knows(flight.entry));
+        let continued = before.filter(|open| open.is_of(fault, space) && self.model.knows(fault.entry));
         let slot = if continued.is_some() {
             if let Some(first) = self.out.get_mut(head) {
                 *first |= flag::CONTINUES;
             }
-            self.model.touch(flight.entry)
+            self.model.touch(fault.entry)
         } else {
-            self.entry(flight.entry.0)
+            self.entry(fault.entry.0)
         };
-        put_delta(&mut self.out, flight.end, self.model.at);
+        put_delta(&mut self.out, fault.end, self.model.at);
         if continued.is_none() {
-            put_delta(&mut self.out, flight.begin, flight.end);
+            put_delta(&mut self.out, fault.start, fault.end);
         }
-        let fields = fields(flight, &slot, kind, continued.is_some(), known != Some(space));
+        let fields = fields(fault, &slot, kind, continued.is_some(), known != Some(space));
         put(&mut self.out, fields);
-        self.fields(flight, fields, &slot, space);
-        self.model.flight(task, space, flight, kind == kind::OPENED);
+        self.fields(fault, fields, &slot, space);
+        self.model.fault(task, space, fault, kind == kind::OPENED);
     }
 
-    fn fields(&mut self, flight: &Flight, fields: u64, slot: &Slot, space: u32) {
+    fn fields(&mut self, fault: &Fault, fields: u64, slot: &Slot, space: u32) {
         let has = |bit| fields & bit != 0;
         let out = &mut self.out;
         if has(field::RANGE) {
-            put_delta(out, flight.base.0, flight.entry.0);
-            put(out, u64::from(flight.nr));
+            put_delta(out, fault.base.0, fault.entry.0);
+            put(out, u64::from(fault.nr));
         }
         if has(field::ADDRESS) {
-            put_delta(out, flight.address, slot.address);
+            put_delta(out, fault.address, slot.address);
         }
         if has(field::SPACE) {
             put(out, u64::from(space));
-            if self.model.add_space(space, (flight.mm, flight.cgroup)) {
-                out.extend_from_slice(&flight.mm.to_le_bytes());
-                put(out, flight.cgroup);
+            if self.model.add_space(space, (fault.mm, fault.cgroup)) {
+                out.extend_from_slice(&fault.mm.to_le_bytes());
+                put(out, fault.cgroup);
             }
         }
-        if let Some(at) = flight.read_begin {
-            put_delta(out, at, flight.begin);
+        if let Some(at) = fault.read_start {
+            put_delta(out, at, fault.start);
         }
-        if let Some(at) = flight.read_end {
-            put_delta(out, at, flight.read_begin.unwrap_or(flight.begin));
+        if let Some(at) = fault.read_end {
+            put_delta(out, at, fault.read_start.unwrap_or(fault.start));
         }
-        if let Some(pin) = flight.pin {
+        if let Some(pin) = fault.pin {
             out.push(pin_bits(&pin));
-            put_delta(out, pin.tried, flight.begin);
+            put_delta(out, pin.tried, fault.start);
             put(out, u64::from(pin.fails));
             if let Some(at) = pin.dropped {
                 put_delta(out, at, pin.tried);
             }
         }
         if has(field::SLOT) {
-            put_count(out, flight.slot, slot.count);
+            put_count(out, fault.slot, slot.count);
         }
         if has(field::FREES) {
-            put_seen(out, flight.frees, slot.frees);
+            put_seen(out, fault.frees, slot.frees);
         }
         if has(field::CHANGES) {
-            put_seen(out, flight.changes, slot.changes);
+            put_seen(out, fault.changes, slot.changes);
         }
-        if let Some(at) = flight.freed {
-            put_delta(out, at, flight.end);
+        if let Some(at) = fault.freed {
+            put_delta(out, at, fault.end);
         }
         if has(field::FAULT_RET) {
-            put(out, u64::from(flight.fault_ret));
+            put(out, u64::from(fault.fault_ret));
         }
-        if let Some(lock) = flight.lock {
-            put_bytes(out, &lock_bytes(&lock, flight.begin));
+        if let Some(lock) = fault.lock {
+            put_bytes(out, &lock_bytes(&lock, fault.start));
         }
     }
 
@@ -161,10 +161,10 @@ impl Encoder {
         index
     }
 
-    /// The number of a flight's address space and control group; written where it is used.
-    fn space(&mut self, flight: &Flight) -> u32 {
+    /// The number of a fault's address space and control group; written where it is used.
+    fn space(&mut self, fault: &Fault) -> u32 {
         let next = self.model.spaces();
-        *self.spaces.entry((flight.mm, flight.cgroup)).or_insert(next)
+        *self.spaces.entry((fault.mm, fault.cgroup)).or_insert(next)
     }
 
     /// Writes which entry.

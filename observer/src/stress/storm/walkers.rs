@@ -28,7 +28,7 @@ pub(super) struct Walkers {
 }
 
 impl Walkers {
-    /// Starts `threads` threads that will walk over the first `count` pages; every other one begins at the far end.
+    /// Starts `threads` threads that will walk over the first `count` pages; every other one starts at the far end.
     pub(super) fn start(threads: usize, count: usize, pages: &Arc<Mapping>) -> Result<Self> {
         let shared = Arc::new(Shared {
             pages: Arc::clone(pages),

@@ -13,7 +13,7 @@ use super::super::victim::{PAGE, Victim};
 use super::super::{Result, signals};
 use super::TargetedOptions;
 
-/// How long the victim gets to begin its access.
+/// How long the victim gets to start its access.
 const SHOW_LIMIT: Duration = Duration::from_millis(100);
 /// How long its read gets to show at the device. One that has not by then is held up before it: a kernel without the
 /// bypass has locked the page, and whoever touches it now waits.
@@ -176,7 +176,7 @@ enum Fate {
     /// The old value: it was read before the change, and installed after it.
     Old,
     /// Nothing: a free entry reads as zeroes (zram drops its data as it is freed), and neither value is left. Seen on 5.10,
-    /// where the entry was freed between the begin of the read and the moment that zram looked.
+    /// where the entry was freed between the start of the read and the moment that zram looked.
     Zeroes,
     /// Something that is neither.
     Strange,

@@ -6,7 +6,7 @@ use super::{
     parts::{Effect, Move, Overlay, Tab},
     table::{Row, Table},
 };
-use crate::tui::model::{EntryRow, FindingRow, PartyRow, Widener};
+use crate::tui::model::{DelayInjection, EntryRow, FindingRow, PartyRow};
 
 impl App {
     pub(super) fn act(&mut self, action: Action) -> Option<Effect> {
@@ -33,7 +33,7 @@ impl App {
             Action::Clear => return Some(self.clear()),
             Action::Restart => {
                 self.live.rates.restart();
-                self.say("rates start anew".to_owned(), false);
+                self.say("rates start again".to_owned(), false);
             }
             Action::Export => return Some(self.export()),
             Action::Widen => return self.widen(),
@@ -48,7 +48,7 @@ impl App {
             }
             Action::Backward => return Some(Effect::Transport(Move::By(-0.05))),
             Action::Forward => return Some(Effect::Transport(Move::By(0.05))),
-            Action::ToBegin => return Some(Effect::Transport(Move::ToBegin)),
+            Action::ToStart => return Some(Effect::Transport(Move::ToStart)),
         }
         None
     }
@@ -178,13 +178,17 @@ impl App {
         }
     }
 
-    /// Switches the widener, or says why that cannot be.
+    /// Switches delay injection, or says why that cannot be.
     fn widen(&mut self) -> Option<Effect> {
-        let (text, effect) = match self.live.model.widener {
-            Widener::NotAsked => ("there is no widener: it needs --widen D and a command after --", None),
-            Widener::Recorded => ("this is a recording: what was not widened then cannot be now", None),
-            Widener::Attached { on: true, .. } => ("the widener is switched off", Some(Effect::Widen(false))),
-            Widener::Attached { on: false, .. } => ("the widener is switched on", Some(Effect::Widen(true))),
+        let (text, effect) = match self.live.model.delay_injection {
+            DelayInjection::NotAsked => {
+                ("there is no delay_injection: it needs --widen D and a command after --", None)
+            }
+            DelayInjection::Recorded => ("this is a recording: what was not widened then cannot be now", None),
+            DelayInjection::Attached { on: true, .. } => {
+                ("delay injection is switched off", Some(Effect::Widen(false)))
+            }
+            DelayInjection::Attached { on: false, .. } => ("delay injection is switched on", Some(Effect::Widen(true))),
         };
         self.say(text.to_owned(), false);
         effect

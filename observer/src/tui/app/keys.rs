@@ -23,7 +23,7 @@ pub enum Key {
     PageUp,
     /// A page down.
     PageDown,
-    /// To the begin.
+    /// To the start.
     Home,
     /// To the end.
     End,
@@ -73,7 +73,7 @@ pub enum Action {
     StepToFinding,
     Backward,
     Forward,
-    ToBegin,
+    ToStart,
     PreviousFinding,
     NextFinding,
 }
@@ -155,7 +155,7 @@ pub const BINDINGS: &[Binding] = &{
         bind(Replay, &[Char('n')], "n", Action::StepToFinding, "run to the next finding and pause there"),
         bind(Replay, &[Char('[')], "[", Action::Backward, "back by a twentieth"),
         bind(Replay, &[Char(']')], "]", Action::Forward, "forward by a twentieth"),
-        bind(Replay, &[Char('0')], "0", Action::ToBegin, "to the begin"),
+        bind(Replay, &[Char('0')], "0", Action::ToStart, "to the start"),
         bind(Everywhere, &[Char('q'), Ctrl('c')], "q Ctrl-C", Action::Quit, "quit; the summary follows"),
         bind(Everywhere, &[Char('?')], "?", Action::Help, "this page"),
         bind(Everywhere, &[TabKey, Right, Char('l')], "Tab Right l", Action::NextView, "next view"),
@@ -168,7 +168,7 @@ pub const BINDINGS: &[Binding] = &{
         bind(Everywhere, &[Char('c')], "c", Action::Clear, "count from here: totals, tables, distributions, findings"),
         bind(Everywhere, &[Char('r')], "r", Action::Restart, "restart the rates of the last 1, 10 and 60 seconds"),
         bind(Everywhere, &[Char('e')], "e", Action::Export, "write what is shown to a JSON file"),
-        bind(Everywhere, &[Char('w')], "w", Action::Widen, "the widener on or off, where that is allowed"),
+        bind(Everywhere, &[Char('w')], "w", Action::Widen, "delay injection on or off, where that is allowed"),
         bind(Everywhere, &[Esc], "Esc", Action::Back, "close, drop the filter"),
         bind(Everywhere, &[Ctrl('l')], "Ctrl-L", Action::Redraw, "draw everything again"),
         bind(Everywhere, &[Ctrl('z')], "Ctrl-Z", Action::Suspend, "stop; fg brings it back"),

@@ -108,7 +108,7 @@ impl App {
         self.arrange();
     }
 
-    /// So many lines of what lies over the view can be scrolled away, no more: else the way back would begin with keys that
+    /// So many lines of what lies over the view can be scrolled away, no more: else the way back would start with keys that
     /// do nothing.
     pub fn limit_scroll(&mut self, most: usize) {
         if let Some(Overlay::Help { scroll } | Overlay::Picture { scroll, .. }) = &mut self.overlay {
@@ -266,11 +266,11 @@ fn same_picture(a: &Model, b: &Model) -> bool {
     const SECOND: u64 = 1_000_000_000;
     a.at_ns / SECOND == b.at_ns / SECOND
         && a.counts == b.counts
-        && a.open_flights == b.open_flights
-        && a.losses == b.losses
+        && a.faults_in_progress == b.faults_in_progress
+        && a.dropped == b.dropped
         && a.transport == b.transport
         && a.devices == b.devices
-        && a.widener == b.widener
+        && a.delay_injection == b.delay_injection
         && Arc::ptr_eq(&a.distributions, &b.distributions)
         && Arc::ptr_eq(&a.entries, &b.entries)
         && Arc::ptr_eq(&a.parties, &b.parties)

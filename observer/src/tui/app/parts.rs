@@ -112,13 +112,13 @@ pub enum Effect {
     Suspend,
     /// Draw everything again.
     Redraw,
-    /// Start the tally anew.
+    /// Start the tally again.
     Clear,
     /// Write a summary of what is shown.
     ExportSummary,
     /// Write the picture of a finding.
     ExportPicture(Box<FindingRow>),
-    /// Switch the widener on or off.
+    /// Switch delay injection on or off.
     Widen(bool),
     /// Control the replay.
     Transport(Move),
@@ -135,8 +135,8 @@ pub enum Move {
     NextFinding,
     /// Go forward (or back) by a part of the whole.
     By(f64),
-    /// Go to the begin.
-    ToBegin,
+    /// Go to the start.
+    ToStart,
 }
 
 /// What is shown: a sample and the rates up to it.

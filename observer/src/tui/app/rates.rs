@@ -30,7 +30,7 @@ pub const SPANS: [(&str, Nanos); 3] = [("1 s", SECOND), ("10 s", 10 * SECOND), (
 pub struct Rates {
     samples: VecDeque<(Nanos, Counts)>,
     history: VecDeque<Counts>,
-    /// Begin and totals at the begin of the second that is under way.
+    /// Start and totals at the start of the second that is in progress.
     second: Option<(Nanos, Counts)>,
     /// Totals at the last clearing.
     base: Counts,
@@ -44,7 +44,7 @@ impl Rates {
         self.replayed = replayed;
     }
 
-    /// Takes in the totals at a moment. When time runs backwards (a replay was wound back) everything starts anew.
+    /// Takes in the totals at a moment. When time runs backwards (a replay was wound back) everything starts again.
     pub fn sample(&mut self, at: Nanos, counts: Counts) {
         let back = self.samples.back().is_some_and(|(last, _)| at < *last);
         let fewer = self.last.iter().zip(&counts).any(|(last, now)| now < last);
@@ -64,11 +64,11 @@ impl Rates {
     }
 
     fn history(&mut self, at: Nanos, counts: Counts) {
-        let Some((begin, base)) = self.second else {
+        let Some((start, base)) = self.second else {
             self.second = Some((at, counts));
             return;
         };
-        let seconds = at.saturating_sub(begin) / SECOND;
+        let seconds = at.saturating_sub(start) / SECOND;
         if seconds == 0 {
             return;
         }
@@ -80,7 +80,7 @@ impl Rates {
             }
             self.history.push_back(share);
         }
-        self.second = Some((begin + seconds * SECOND, counts));
+        self.second = Some((start + seconds * SECOND, counts));
     }
 
     /// Forgets the spans and the history; totals go on.

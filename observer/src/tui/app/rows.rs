@@ -137,15 +137,19 @@ impl Row for PartyRow {
 
 /// For how long the reader had a copy that was out of date, nanoseconds.
 pub fn exposed(finding: &Finding) -> Nanos {
-    let deeds = [&finding.freed, &finding.handed_out, &finding.written];
-    let first = deeds.into_iter().flatten().map(|deed| deed.at_ns.max(finding.read_begin_ns)).min();
+    let actions = [&finding.freed, &finding.allocated, &finding.written];
+    let first = actions.into_iter().flatten().map(|action| action.at_ns.max(finding.read_start_ns)).min();
     finding.end_ns.saturating_sub(first.unwrap_or(finding.end_ns))
 }
 
 /// Who did it to the reader: the one that freed the entry, else the one that gave it to other data.
 fn doer(finding: &Finding) -> String {
-    let deeds = [&finding.freed, &finding.handed_out, &finding.written];
-    deeds.into_iter().flatten().next().map_or_else(String::new, |deed| format!("{} {}", deed.by.comm, deed.by.tid))
+    let actions = [&finding.freed, &finding.allocated, &finding.written];
+    actions
+        .into_iter()
+        .flatten()
+        .next()
+        .map_or_else(String::new, |action| format!("{} {}", action.by.comm, action.by.tid))
 }
 
 impl Row for FindingRow {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     engine::{totals::DurationSummary, verdict::Finding},
-    export::{losses::Losses, summary::SCHEMA},
+    export::{dropped::Dropped, summary::SCHEMA},
     picture::{
         story::{Setting, story},
         svg, text,
@@ -38,7 +38,7 @@ struct Summary<'a> {
     entries: Vec<BTreeMap<&'static str, String>>,
     tasks: Vec<BTreeMap<&'static str, String>>,
     findings: Vec<&'a Finding>,
-    losses: &'a Losses,
+    dropped: &'a Dropped,
     self_cost: BTreeMap<&'static str, f64>,
 }
 
@@ -79,7 +79,7 @@ fn object(shown: &Shown) -> Summary<'_> {
             backend: &model.about.backend,
             tick_ns: model.about.tick_ns,
         },
-        elapsed_ns: model.at_ns.saturating_sub(model.begin_ns),
+        elapsed_ns: model.at_ns.saturating_sub(model.start_ns),
         swapins: [("seen", direct + cached), ("direct", direct), ("cached", cached)].into(),
         verdicts: [
             ("overlap", total(Series::Overlaps)),
@@ -95,12 +95,12 @@ fn object(shown: &Shown) -> Summary<'_> {
         entries: model.entries.iter().map(|row| cells(row, EntryRow::COLUMNS)).collect(),
         tasks: model.parties.iter().map(|row| cells(row, PartyRow::COLUMNS)).collect(),
         findings: model.findings.iter().map(|row| row.finding.as_ref()).collect(),
-        losses: &model.losses,
+        dropped: &model.dropped,
         self_cost: self_cost(&model.cost.unwrap_or_default()),
     }
 }
 
-/// What is known of the own cost.
+/// What is known of the overhead.
 fn self_cost(cost: &Cost) -> BTreeMap<&'static str, f64> {
     let resident = cost.resident_bytes;
     let programs = if let ProgramShare::Percent(percent) = cost.programs { Some(percent) } else { None };
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn the_object_has_the_names_that_every_object_has() {
         let json = serde_json::to_value(object(&Shown::default())).unwrap();
-        for name in ["schema", "kernel", "swapins", "verdicts", "findings", "losses", "self_cost"] {
+        for name in ["schema", "kernel", "swapins", "verdicts", "findings", "dropped", "self_cost"] {
             assert!(json.get(name).is_some(), "{name}");
         }
         assert_eq!(json.pointer("/verdicts/stale_install").and_then(serde_json::Value::as_u64), Some(0));

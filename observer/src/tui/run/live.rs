@@ -12,11 +12,11 @@ use crate::{
     },
     launch,
     outcome::Context,
-    probe::{SelfCost, UserTime},
-    session::{Onlooker, Stops, View},
+    probe::{Overhead, UserTime},
+    session::{SessionObserver, Stops, View},
     tui::{
-        gather::{Gatherer, Source, Spent, form},
         model::DeviceLine,
+        model_builder::{ModelBuilder, Source, Spent, form},
         terminal,
     },
 };
@@ -30,7 +30,7 @@ const COUNTER_TICKS: u32 = 2;
 /// The dashboard over a live observation.
 pub struct Live {
     dashboard: Dashboard,
-    gatherer: Gatherer,
+    model_builder: ModelBuilder,
     names: Proc,
     release: Release,
     /// From before the screen was taken: attaching takes its time, and a signal that comes meanwhile must not end the
@@ -40,7 +40,7 @@ pub struct Live {
     clear: bool,
     widen: Option<bool>,
     quit: bool,
-    begin: (UserTime, Instant),
+    start: (UserTime, Instant),
 }
 
 impl Live {
@@ -53,14 +53,14 @@ impl Live {
         let mut live = Self {
             stops,
             dashboard: Dashboard::open(ascii)?,
-            gatherer: Gatherer::new(context, ""),
+            model_builder: ModelBuilder::new(context, ""),
             names: Proc,
             release: Release::parse(&context.kernel.release),
             samples: 0,
             clear: false,
             widen: None,
             quit: false,
-            begin: (UserTime::now(), Instant::now()),
+            start: (UserTime::now(), Instant::now()),
         };
         live.dashboard.app.say(note.to_owned(), false);
         let (engine, sample) = (Engine::default(), crate::outcome::Sample::default());
@@ -74,17 +74,17 @@ impl Live {
             transport: None,
             widening: None,
         };
-        let model = live.gatherer.gather(source, &mut ());
+        let model = live.model_builder.gather(source, &mut ());
         live.dashboard.app.sample(model);
         live.dashboard.draw();
         Ok(live)
     }
 
-    /// What observing has cost since the begin.
-    fn spent<'a>(&self, own: &'a SelfCost) -> Spent<'a> {
-        let (then, now) = (self.begin.0, UserTime::now());
+    /// What observing has cost since the start.
+    fn spent<'a>(&self, own: &'a Overhead) -> Spent<'a> {
+        let (then, now) = (self.start.0, UserTime::now());
         let cpu_ns = (now.user_ns + now.system_ns).saturating_sub(then.user_ns + then.system_ns);
-        Spent { cpu_ns, clock_ns: u64::try_from(self.begin.1.elapsed().as_nanos()).unwrap_or(u64::MAX), own }
+        Spent { cpu_ns, clock_ns: u64::try_from(self.start.1.elapsed().as_nanos()).unwrap_or(u64::MAX), own }
     }
 
     fn devices(&self) -> Option<Vec<DeviceLine>> {
@@ -112,12 +112,12 @@ fn device(area: &SwapArea) -> DeviceLine {
     }
 }
 
-impl Onlooker for Live {
+impl SessionObserver for Live {
     fn prepare(&mut self, engine: &mut Engine) {
         engine.start_tally();
         if std::mem::take(&mut self.clear) {
             engine.clear_tally();
-            self.gatherer.forget();
+            self.model_builder.forget();
         }
     }
 
@@ -142,7 +142,7 @@ impl Onlooker for Live {
             transport: None,
             widening: view.widening,
         };
-        let model = self.gatherer.gather(source, &mut self.names);
+        let model = self.model_builder.gather(source, &mut self.names);
         if self.samples.is_multiple_of(SLOW_SAMPLES) {
             self.dashboard.resize(terminal::size_now(self.dashboard.size));
         }

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
-use crate::tui::gather::Names;
+use crate::tui::model_builder::Names;
 
 /// Looks where a process of the group says it is, and checks that by the group's id, which is the number of its folder.
 pub(super) struct Proc;

@@ -8,7 +8,7 @@ use super::{Asked, Dashboard, FRAME};
 use crate::{
     session::Stops,
     tui::{
-        gather::{Gatherer, Source},
+        model_builder::{ModelBuilder, Source},
         player::Player,
     },
 };
@@ -20,7 +20,7 @@ use crate::{
 pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<Player> {
     let mut stops = Stops::new()?;
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-    let mut gatherer = Gatherer::new(player.context(), &name);
+    let mut model_builder = ModelBuilder::new(player.context(), &name);
     let mut dashboard = Dashboard::open(ascii)?;
     let mut ticks = interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -30,11 +30,11 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
             biased;
             () = stops.any() => return Ok(player),
             _ = ticks.tick() => {
-                let begin = Instant::now();
-                let elapsed = u64::try_from((begin - last).as_nanos()).unwrap_or(u64::MAX);
-                last = begin;
+                let start = Instant::now();
+                let elapsed = u64::try_from((start - last).as_nanos()).unwrap_or(u64::MAX);
+                last = start;
                 // Half of the time is left for keys.
-                player.tick(elapsed, || begin.elapsed() < FRAME / 2);
+                player.tick(elapsed, || start.elapsed() < FRAME / 2);
                 let source = Source {
                     engine: player.engine(),
                     sample: player.sample(),
@@ -44,7 +44,7 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
                     transport: Some(player.transport()),
                     widening: None,
                 };
-                let model = gatherer.gather(source, &mut ());
+                let model = model_builder.gather(source, &mut ());
                 dashboard.sample(model);
                 if dashboard.is_over() { Asked::Quit } else { Asked::Nothing }
             }
@@ -55,11 +55,11 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
             Asked::Quit => return Ok(player),
             Asked::Clear => {
                 player.engine_mut().clear_tally();
-                gatherer.forget();
+                model_builder.forget();
             }
             Asked::Transport(order) => {
                 if player.order(order).map_err(io::Error::other)? {
-                    gatherer.forget();
+                    model_builder.forget();
                 }
             }
         }

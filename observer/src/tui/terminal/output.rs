@@ -31,8 +31,8 @@ impl Progress {
 
     /// Waits until they have, but not for ever.
     pub(super) fn wait(&self, patience: Duration) {
-        let begin = Instant::now();
-        while !self.is_idle() && begin.elapsed() < patience {
+        let start = Instant::now();
+        while !self.is_idle() && start.elapsed() < patience {
             thread::sleep(Duration::from_millis(2));
         }
     }

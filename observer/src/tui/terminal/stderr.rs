@@ -39,7 +39,7 @@ struct Held {
 
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
-/// Begins, if standard error is a terminal. Where a pipe cannot be had, messages go over the screen: no more than ugly.
+/// Starts, if standard error is a terminal. Where a pipe cannot be had, messages go over the screen: no more than ugly.
 pub(super) fn hold() {
     if !isatty(stderr()) {
         return;
@@ -80,8 +80,8 @@ pub(super) fn release() {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(held) = held else { return };
     let _ = dup2_stderr(&held.terminal);
-    let begin = Instant::now();
-    while rustix::io::ioctl_fionread(&held.pipe).is_ok_and(|waiting| waiting > 0) && begin.elapsed() < PATIENCE {
+    let start = Instant::now();
+    while rustix::io::ioctl_fionread(&held.pipe).is_ok_and(|waiting| waiting > 0) && start.elapsed() < PATIENCE {
         thread::sleep(Duration::from_millis(1));
     }
     let mut tail = held.tail.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,11 +8,11 @@ use std::{
 use super::screens::THEME;
 use crate::{
     outcome::Sample,
-    probe::{ProgramRun, ProgramStats, RingUse, SelfCost},
+    probe::{Overhead, ProgramRun, ProgramStats, RingUse},
     tui::{
         app::{App, keys::Key},
-        gather::{Gatherer, Source, Spent},
-        model::{Model, Widener},
+        model::{DelayInjection, Model},
+        model_builder::{ModelBuilder, Source, Spent},
         player::Player,
         view,
     },
@@ -39,7 +39,7 @@ impl Drop for Recording {
     }
 }
 
-/// Writes it, anew for each test: they run side by side.
+/// Writes it, again for each test: they run side by side.
 pub(crate) fn recording() -> Recording {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -88,7 +88,7 @@ pub(crate) fn press(app: &mut App, size: (u16, u16), keys: &str) {
 fn samples() -> Vec<Model> {
     let recording = recording();
     let mut player = Player::open(&recording.path).unwrap();
-    let mut gatherer = Gatherer::new(player.context(), "made-up.obsrec");
+    let mut model_builder = ModelBuilder::new(player.context(), "made-up.obsrec");
     let mut samples = Vec::new();
     for _ in 0..LENGTH * 10 - 5 {
         player.tick(SECOND / 10, || true);
@@ -104,26 +104,26 @@ fn samples() -> Vec<Model> {
             transport: Some(transport),
             widening: None,
         };
-        samples.push(gatherer.gather(source, &mut ()));
+        samples.push(model_builder.gather(source, &mut ()));
     }
     samples
 }
 
 /// A sample with nothing in it, of a live observation.
 pub(crate) fn quiet() -> Model {
-    let mut gatherer = Gatherer::new(&unfixed::context(), "");
+    let mut model_builder = ModelBuilder::new(&unfixed::context(), "");
     let mut engine = crate::engine::Engine::default();
     engine.start_tally();
-    let (sample, now) = (Sample::default(), synthetic::BEGIN + 75 * SECOND);
-    let run = ProgramRun { name: "flight_begin_fentry".to_owned(), runs: 1_000, run_ns: SECOND / 500 };
-    let own = SelfCost {
+    let (sample, now) = (Sample::default(), synthetic::START + 75 * SECOND);
+    let run = ProgramRun { name: "fault_start_fentry".to_owned(), runs: 1_000, run_ns: SECOND / 500 };
+    let own = Overhead {
         elapsed_ns: SECOND,
         resident_bytes: Some(9 << 20),
         max_resident_bytes: 10 << 20,
         kernel_bytes: 11 << 20,
         ring: Some(RingUse { size_bytes: 4 << 20, waiting_bytes: 1_840, highest_bytes: 1 << 20 }),
         program_stats: Some(ProgramStats::Counted(vec![run])),
-        ..SelfCost::default()
+        ..Overhead::default()
     };
     let source = Source {
         engine: &engine,
@@ -134,21 +134,21 @@ pub(crate) fn quiet() -> Model {
         transport: None,
         widening: None,
     };
-    gatherer.gather(source, &mut ())
+    model_builder.gather(source, &mut ())
 }
 
-/// With losses.
+/// With dropped.
 pub(crate) fn lossy() -> Model {
     let mut model = quiet();
-    model.losses.insert("ring_full_flight", 1_234);
-    model.losses.insert("event_too_late", 2);
+    model.dropped.insert("ring_full_fault", 1_234);
+    model.dropped.insert("event_too_late", 2);
     model.findings = Arc::default();
     model
 }
 
-/// With a widener.
+/// With a delay_injection.
 pub(crate) fn widened(on: bool) -> Model {
     let mut model = quiet();
-    model.widener = Widener::Attached { on, ns: 5_000_000, delays: 1_234 };
+    model.delay_injection = DelayInjection::Attached { on, ns: 5_000_000, delays: 1_234 };
     model
 }

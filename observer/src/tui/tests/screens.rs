@@ -110,7 +110,7 @@ fn screens_of_what_is_special() {
     compare("lossy-80x24", &capture(&draw(&app, THEME, size)));
     press(&mut app, (40, 10), "1");
     compare("lossy-40x10", &capture(&draw(&app, THEME, (40, 10))));
-    for (name, on) in [("widened", true), ("widener-off", false)] {
+    for (name, on) in [("widened", true), ("delay_injection-off", false)] {
         let mut app = App::default();
         app.sample(widened(on));
         app.command_ended("was killed by signal 9".to_owned());

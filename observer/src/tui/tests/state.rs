@@ -9,7 +9,7 @@ use crate::{
             keys::{Action, BINDINGS, Key, Place},
         },
         layout::Hit,
-        model::{Series, Widener},
+        model::{DelayInjection, Series},
     },
 };
 
@@ -191,19 +191,19 @@ fn restarting_keeps_totals() {
 
 #[test]
 fn the_widener_is_switched_or_says_why_not() {
-    let press = |widener| {
+    let press = |delay_injection| {
         let mut app = App::default();
-        app.sample(crate::tui::model::Model { widener, ..quiet() });
+        app.sample(crate::tui::model::Model { delay_injection, ..quiet() });
         let effect = app.key(Key::Char('w'));
         (effect, app.message.unwrap().text)
     };
-    for (widener, words) in [(Widener::NotAsked, "--widen"), (Widener::Recorded, "recording")] {
-        let (effect, text) = press(widener);
+    for (delay_injection, words) in [(DelayInjection::NotAsked, "--widen"), (DelayInjection::Recorded, "recording")] {
+        let (effect, text) = press(delay_injection);
         assert_eq!(effect, None);
         assert!(text.contains(words), "{text}");
     }
     for on in [true, false] {
-        let (effect, text) = press(Widener::Attached { on, ns: 5_000_000, delays: 3 });
+        let (effect, text) = press(DelayInjection::Attached { on, ns: 5_000_000, delays: 3 });
         assert_eq!(effect, Some(Effect::Widen(!on)));
         assert!(text.ends_with(if on { "off" } else { "on" }), "{text}");
     }
@@ -272,7 +272,7 @@ fn a_replay_is_controlled_by_keys() {
         (Key::Char('n'), Move::NextFinding),
         (Key::Char('['), Move::By(-0.05)),
         (Key::Char(']'), Move::By(0.05)),
-        (Key::Char('0'), Move::ToBegin),
+        (Key::Char('0'), Move::ToStart),
     ] {
         assert_eq!(app.key(key), Some(Effect::Transport(order)), "{key:?}");
     }

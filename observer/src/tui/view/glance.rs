@@ -79,7 +79,7 @@ fn happening(shown: &Shown) -> (String, Tone) {
     match (lost, overlaps + pins + locks) {
         (0, 0) => ("no: nothing so far".to_owned(), Tone::Good),
         (0, _) => (format!("no loss: {seen}"), Tone::Good),
-        (lost, _) => (format!("no loss seen: {seen}; but {} events lost", count(lost)), Tone::Caution),
+        (lost, _) => (format!("no loss seen: {seen}; but {} events dropped", count(lost)), Tone::Caution),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The header: kernel and state, hooks and why, swap devices, losses, own cost.
+//! The header: kernel and state, hooks and why, swap devices, dropped, overhead.
 
 use super::{
     numbers::{clock, count, kib},
@@ -6,14 +6,14 @@ use super::{
 };
 use crate::{
     export::{
-        losses,
+        dropped,
         text::{bytes, duration, share},
     },
     kernel::swaps::Synchronous,
     probe::percent,
     tui::{
         layout::{Area, HeaderSize},
-        model::{Cost, DeviceLine, Exposure, Model, ProgramShare, Widener},
+        model::{Cost, DelayInjection, DeviceLine, Exposure, Model, ProgramShare},
         theme::Tone,
     },
 };
@@ -27,10 +27,10 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
             let rest = devices(pen, model, line);
             pen.if_fits(rest, &format!("hooks {}", model.about.backend), Tone::Dim);
             let line = label(pen, area.cut_top(1), "lost");
-            let line = widener(pen, model, line);
-            let rest = losses_of(pen, model, line);
+            let line = delay_injection(pen, model, line);
+            let rest = dropped_of(pen, model, line);
             if model.cost.is_some() {
-                let texts: Vec<_> = costs(model).iter().map(|cost| format!("own cost {cost}")).collect();
+                let texts: Vec<_> = costs(model).iter().map(|cost| format!("overhead {cost}")).collect();
                 pen.longest(rest, &texts, Tone::Dim);
             }
         }
@@ -41,9 +41,9 @@ pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: Hea
             let line = label(pen, area.cut_top(1), "swap");
             devices(pen, model, line);
             let line = label(pen, area.cut_top(1), "lost");
-            losses_of(pen, model, line);
-            let line = label(pen, area.cut_top(1), "own cost");
-            let line = widener(pen, model, line);
+            dropped_of(pen, model, line);
+            let line = label(pen, area.cut_top(1), "overhead");
+            let line = delay_injection(pen, model, line);
             pen.longest(line, &costs(model), Tone::Plain);
         }
     }
@@ -96,7 +96,7 @@ const LEAST_WITH_COMMAND: u16 = 84;
 /// `live 00:12:41`, or where the replay stands; with `room` for more.
 fn running(model: &Model, room: u16) -> String {
     let long = room >= 16;
-    let since = clock(model.at_ns.saturating_sub(model.begin_ns));
+    let since = clock(model.at_ns.saturating_sub(model.start_ns));
     match &model.transport {
         None if model.about.command.is_empty() || !long => format!("live {since}"),
         None => format!("live {since} -- {}", cut(&model.about.command, usize::from(room))),
@@ -161,12 +161,12 @@ fn describe(device: &DeviceLine) -> String {
 }
 
 /// By cause, the largest first, as many as there is room for.
-fn losses_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
+fn dropped_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     let lost = model.lost();
     if lost == 0 {
         return pen.word(line, "nothing", Tone::Good);
     }
-    let mut causes: Vec<_> = model.losses.iter().filter(|(_, count)| **count > 0).collect();
+    let mut causes: Vec<_> = model.dropped.iter().filter(|(_, count)| **count > 0).collect();
     causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let mut rest = pen.word(line, &count(lost), Tone::Bad);
     for (index, (cause, lost)) in causes.iter().enumerate() {
@@ -179,18 +179,18 @@ fn losses_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
         }
         rest = pen.word(rest, &text, Tone::Bad);
     }
-    let remedy = causes.first().map_or("", |(cause, _)| losses::remedy(cause));
+    let remedy = causes.first().map_or("", |(cause, _)| dropped::remedy(cause));
     if super::pen::length(remedy) <= rest.width { pen.word(rest, remedy, Tone::Dim) } else { rest }
 }
 
 /// At the right, so that nothing takes its room: what is seen while it is on is not what happens by itself.
-fn widener(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
-    let Widener::Attached { on, ns, delays } = model.widener else { return line };
+fn delay_injection(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
+    let DelayInjection::Attached { on, ns, delays } = model.delay_injection else { return line };
     let (state, tone) = if on { (duration(ns), Tone::Caution) } else { ("off".to_owned(), Tone::Strong) };
-    pen.right(line, &format!("  widener {state}, {} delays", count(delays)), tone)
+    pen.right(line, &format!("  delay_injection {state}, {} delays", count(delays)), tone)
 }
 
-/// Own cost in words, the fullest first: as much is shown as there is room for. A recording does not know what watching
+/// overhead in words, the fullest first: as much is shown as there is room for. A recording does not know what watching
 /// it costs.
 fn costs(model: &Model) -> Vec<String> {
     let Some(cost) = model.cost else { return vec!["not measured in a replay".to_owned()] };

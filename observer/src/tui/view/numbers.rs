@@ -25,7 +25,7 @@ pub(super) fn count(count: u64) -> String {
     if count < 10_000_000 { count.to_string() } else { short(count as f64) }
 }
 
-/// A count that is honest about losses: a plain 0 only where nothing was lost.
+/// A count that is honest about dropped: a plain 0 only where nothing was lost.
 pub(super) fn seen(seen: u64, lost: u64) -> String {
     if seen == 0 && lost > 0 { "0 seen".to_owned() } else { count(seen) }
 }

@@ -14,7 +14,7 @@ use crate::{
 /// What to say where there are no rows.
 pub(super) fn empty(model: &Model, nothing: &str) -> String {
     let lost = model.lost();
-    if lost > 0 { format!("{nothing}, as far as was seen: {lost} events lost") } else { format!("{nothing} so far") }
+    if lost > 0 { format!("{nothing}, as far as was seen: {lost} events dropped") } else { format!("{nothing} so far") }
 }
 
 pub(super) fn table<R: Row>(pen: &mut Pen<'_>, state: &Table<R::Key>, rows: &[R], areas: &TableAreas, nothing: &str) {

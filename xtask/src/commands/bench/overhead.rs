@@ -14,14 +14,14 @@ use crate::{
     commands::KERNELS_HELP,
     kernels::{Kernel, Sources, Unavailable},
     paths,
-    setup::{BUILD, Voice, ensure, guests},
+    setup::{BUILD, Verbosity, ensure, guests},
 };
 
 /// Instructions per page swapped in, in guests that count them: untraced, with each set of hooks, with each hook, beside
 /// the dashboard, and with what people use today.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A full release, or its beginning; may be given several times
+    /// A full release, or its start; may be given several times
     #[arg(long, value_name = "V", default_values = ["5.10.223", "6.12.117", "6.18.15"])]
     kernel: Vec<String>,
     #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
@@ -42,8 +42,8 @@ pub(super) struct Args {
 /// # Errors
 /// When a guest could not be run to its end, or gave no figures.
 pub(super) fn run(args: &Args) -> Result<u8> {
-    ensure(guests(Arch::X86_64), Voice::Changes)?;
-    ensure(BUILD, Voice::Changes)?;
+    ensure(guests(Arch::X86_64), Verbosity::Changes)?;
+    ensure(BUILD, Verbosity::Changes)?;
     let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
     let path = paths::workspace().join(overhead::KEPT);
     // Looked at first: a check without anything to compare with needs no guests.

@@ -12,7 +12,7 @@ use crate::{
     commands::KERNELS_HELP,
     kernels::{Kernel, Sources, Unavailable},
     paths,
-    setup::{BUILD, GUESTS, Voice, ensure},
+    setup::{BUILD, GUESTS, Verbosity, ensure},
     vm::{Guest, Output},
 };
 
@@ -22,7 +22,7 @@ use crate::{
 /// instructions, in which nobody does.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only these kernels (full releases or their beginnings); may be given several times [default: all that can be had]
+    /// Only these kernels (full releases or their start); may be given several times [default: all that can be had]
     #[arg(long, value_name = "V")]
     kernel: Vec<String>,
     /// How much each round swaps in.
@@ -55,8 +55,8 @@ pub(super) struct Measured {
 /// # Errors
 /// When a guest cannot be run, or what it prints is not what it should be.
 pub(super) fn run(args: &Args) -> Result<u8> {
-    ensure(GUESTS, Voice::Changes)?;
-    ensure(BUILD, Voice::Changes)?;
+    ensure(GUESTS, Verbosity::Changes)?;
+    ensure(BUILD, Verbosity::Changes)?;
     let kernels = kernels(args)?;
     let observer = build::observer_static(Arch::X86_64)?;
     let mut all = Vec::new();

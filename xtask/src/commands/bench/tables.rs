@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::pin::Measured;
 
 /// Between these lines of the page the tables are.
-const BEGIN: &str = "<!-- tables: written by `cargo xtask bench pin --write` -->";
+const START: &str = "<!-- tables: written by `cargo xtask bench pin --write` -->";
 const END: &str = "<!-- tables: end -->";
 
 /// Rows of the benchmark that are shown.
@@ -120,9 +120,9 @@ fn duration(ns: f64) -> String {
 
 /// The page with these tables in place of those it has.
 pub(super) fn put(page: &str, tables: &str) -> Result<String> {
-    let (before, rest) = page.split_once(BEGIN).with_context(|| format!("the page has no line {BEGIN}"))?;
+    let (before, rest) = page.split_once(START).with_context(|| format!("the page has no line {START}"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("the page has no line {END}"))?;
-    Ok(format!("{before}{BEGIN}\n{tables}{END}{after}"))
+    Ok(format!("{before}{START}\n{tables}{END}{after}"))
 }
 
 #[cfg(test)]
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn tables_replace_those_of_the_page_and_nothing_else() {
-        let page = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        assert_eq!(put(&page, "new\n").unwrap(), format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
+        let page = format!("a\n{START}\nold\n{END}\nb\n");
+        assert_eq!(put(&page, "new\n").unwrap(), format!("a\n{START}\nnew\n{END}\nb\n"));
         assert!(put("a", "new").is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Checked, Finished, counts_agree, ensure, is_degraded, no_losses, number, skipped, witness};
+use super::{Checked, Finished, counts_agree, ensure, is_degraded, none_dropped, number, skipped, witness};
 use crate::trials::steps::Era;
 
 /// At least 100 000 swap-ins, each counted once.
@@ -15,7 +15,7 @@ pub fn counts(_era: Era, finished: &Finished) -> Checked {
 /// The same, of so many swap-ins at least.
 pub fn counts_of(least: u64, finished: &Finished) -> Checked {
     let value = finished.json()?;
-    no_losses(&value)?;
+    none_dropped(&value)?;
     let seen = counts_agree(&value)?;
     let witness = witness(finished)?;
     let own = number(&witness, "/pswpin")?;
@@ -24,35 +24,35 @@ pub fn counts_of(least: u64, finished: &Finished) -> Checked {
     ensure(number(&witness, "/corrupt")? == 0, || "the program found pages corrupt".to_owned())?;
     if is_degraded(&value) {
         finished.expect_code(0)?;
-        return Ok(format!("{seen} swap-ins, all seen; not where entries are handed out"));
+        return Ok(format!("{seen} swap-ins, all seen; not where entries are allocated"));
     }
     let out = |name: &str| number(&value, &format!("/swapouts/{name}"));
-    let (handed_out, written, kernel) = (out("handed_out")?, out("written")?, out("kernel")?);
-    ensure(handed_out == kernel && written == kernel, || {
-        format!("{handed_out} entries handed out and {written} written, the kernel counted {kernel} swap-outs")
+    let (allocated, written, kernel) = (out("allocated")?, out("written")?, out("kernel")?);
+    ensure(allocated == kernel && written == kernel, || {
+        format!("{allocated} entries allocated and {written} written, the kernel counted {kernel} swap-outs")
     })?;
     finished.expect_code(0)?;
     Ok(format!("{seen} swap-ins and {kernel} swap-outs, all seen"))
 }
 
-/// With lean hooks the same, and one flight in so many is timed: of 131 072 within 10%, which is thirteen standard deviations.
+/// With lean hooks the same, and one fault in so many is timed: of 131 072 within 10%, which is thirteen standard deviations.
 pub fn lean_counts(era: Era, finished: &Finished) -> Checked {
     let said = counts(era, finished)?;
     let value = finished.json()?;
     let one_in = number(&value, "/kernel/timed_one_in")?;
     let paths = ["direct", "cached", "none"];
     let sum = |of: &dyn Fn(&str) -> String| paths.iter().map(|path| number(&value, &of(path))).sum::<Result<u64, _>>();
-    let timed = sum(&|path| format!("/distributions/flight_{path}/count"))?;
-    let flights = sum(&|path| format!("/flights/{path}"))?;
-    let near = (timed * one_in).abs_diff(flights) * 10 <= flights;
-    ensure(one_in > 1 && near, || format!("{timed} of {flights} flights timed, not one in {one_in}"))?;
+    let timed = sum(&|path| format!("/distributions/fault_{path}/count"))?;
+    let faults = sum(&|path| format!("/faults/{path}"))?;
+    let near = (timed * one_in).abs_diff(faults) * 10 <= faults;
+    ensure(one_in > 1 && near, || format!("{timed} of {faults} faults timed, not one in {one_in}"))?;
     Ok(format!("{said}; {timed} timed"))
 }
 
 /// Behind zswap the counts agree as well: most pages never come to the device.
 pub fn zswap_counts(_era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;
-    no_losses(&value)?;
+    none_dropped(&value)?;
     let seen = counts_agree(&value)?;
     let witness = witness(finished)?;
     let device = number(&witness, "/pswpin")?;
@@ -88,7 +88,7 @@ pub fn crowd(era: Era, finished: &Finished) -> Checked {
     let waits = waited(era, &value)?;
     let skipped = skipped(&value);
     if skipped == 0 {
-        no_losses(&value)?;
+        none_dropped(&value)?;
     }
     finished.expect_code(if skipped == 0 { 0 } else { 20 })?;
     Ok(format!("{seen} swap-ins, {overlaps} overlaps, {waits}, {skipped} programs skipped"))
@@ -103,7 +103,7 @@ fn waited(era: Era, value: &Value) -> Result<String, String> {
     let mut by_task: BTreeMap<u64, u64> = BTreeMap::new();
     for wait in waits {
         let length =
-            number(wait, "/to_ns")?.checked_sub(number(wait, "/from_ns")?).ok_or("a wait ends before it begins")?;
+            number(wait, "/to_ns")?.checked_sub(number(wait, "/from_ns")?).ok_or("a wait ends before it starts")?;
         let oversleep = wait.get("oversleep_ns").and_then(Value::as_u64).unwrap_or(0);
         ensure(oversleep <= length, || format!("overslept longer than waited: {wait}"))?;
         *by_task.entry(number(wait, "/task/tid")?).or_default() += length;
@@ -126,14 +126,14 @@ pub fn shmem(_era: Era, finished: &Finished) -> Checked {
     let all = number(&value, "/pins/outside_failed")?;
     let seen =
         format!("{all} pin tries failed: {shmem} of shmem, {readahead} of read-ahead, {zswap} of zswap, {other} other");
-    ensure(number(&value, "/swapins/outside_flights")? > 0, || format!("no read of shmem was seen: {seen}"))?;
+    ensure(number(&value, "/swapins/outside_faults")? > 0, || format!("no read of shmem was seen: {seen}"))?;
     ensure(readahead + shmem + zswap + other == all, || format!("not the sum: {seen}"))?;
     let waits = number(&value, "/verdicts/pin_wait")?;
     ensure(waits == 0, || format!("{waits} waits of faults that there were none of: {seen}"))?;
     let degraded = value.pointer("/kernel/degraded").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let untold = degraded.iter().any(|gap| gap.get("meaning").and_then(Value::as_str) == Some("pin_path"));
+    let unhooked = degraded.iter().any(|gap| gap.get("meaning").and_then(Value::as_str) == Some("pin_path"));
     let skipped = skipped(&value);
-    let charged = match (untold, skipped) {
+    let charged = match (unhooked, skipped) {
         (true, _) => shmem == 0,
         (false, 0) => shmem == all,
         // A call whose mark was skipped spins unmarked, hundreds of tries.
@@ -147,7 +147,7 @@ pub fn shmem(_era: Era, finished: &Finished) -> Checked {
 mod tests {
     use super::{super::finished, *};
 
-    const SHMEM: &str = r#"{"swapins":{"seen":4,"kernel":4,"outside_flights":4},"verdicts":{"pin_wait":0,"lock_wait":0},"kernel":{"degraded":[]},
+    const SHMEM: &str = r#"{"swapins":{"seen":4,"kernel":4,"outside_faults":4},"verdicts":{"pin_wait":0,"lock_wait":0},"kernel":{"degraded":[]},
         "pins":{"outside_failed":9,"outside":{"readahead":0,"shmem":9,"zswap":0,"other":0}}}"#;
     const WITNESS: &str = r#"{"corrupt":0,"out":8}"#;
 

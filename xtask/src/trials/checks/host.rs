@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Checked, Finished, ensure, no_losses, number};
+use super::{Checked, Finished, ensure, none_dropped, number};
 use crate::trials::steps::Era;
 
 /// The kernel's state, in the words of the contract.
@@ -42,7 +42,7 @@ pub fn disk_swap(era: Era, finished: &Finished) -> Checked {
     self_test(era, finished)
 }
 
-/// zswap is told, and flights are seen behind it.
+/// zswap is told, and faults are seen behind it.
 pub fn zswap(era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;
     let zswap = value.pointer("/facts/memory/zswap").and_then(Value::as_str);
@@ -128,11 +128,11 @@ pub fn other_swap(_era: Era, finished: &Finished) -> Checked {
 /// Attaches where the kernel is locked down, and says what is degraded; nothing swaps, for no module can be loaded there.
 pub fn attaches(_era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;
-    no_losses(&value)?;
+    none_dropped(&value)?;
     finished.expect_code(0)?;
     let degraded = value.pointer("/kernel/degraded").and_then(Value::as_array).ok_or("no kernel.degraded")?;
     let hooks = value.pointer("/kernel/backend").and_then(Value::as_object).ok_or("no kernel.backend")?;
-    ensure(hooks.contains_key("flight begin") && hooks.contains_key("flight end"), || format!("hooks: {hooks:?}"))?;
+    ensure(hooks.contains_key("fault start") && hooks.contains_key("fault end"), || format!("hooks: {hooks:?}"))?;
     Ok(format!("{} meanings hooked, {} degraded", hooks.len(), degraded.len()))
 }
 

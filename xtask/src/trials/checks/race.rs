@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Checked, Finished, counts_agree, ensure, is_degraded, no_losses, number, on_stderr, witness};
+use super::{Checked, Finished, counts_agree, ensure, is_degraded, none_dropped, number, on_stderr, witness};
 use crate::trials::steps::Era;
 
 /// The race made on purpose: on an unfixed kernel every lost page is flagged and nothing else; on a fixed one nothing is
@@ -26,16 +26,16 @@ pub fn targeted_rounds(era: Era, wanted: u64, finished: &Finished) -> Checked {
         finished.expect_code(20)?;
         return Ok(format!("{seen}; degraded, and exit code 20 says so"));
     }
-    ensure(total("missed")? == 0 && total("false")? == 0, || wrong("flags and losses differ"))?;
+    ensure(total("missed")? == 0 && total("false")? == 0, || wrong("flags and dropped differ"))?;
     counts_agree(&value)?;
-    no_losses(&value)?;
+    none_dropped(&value)?;
     if era == Era::Unfixed {
         ensure(lost * 10 >= rounds && total("matched")? == lost, || wrong("too few rounds lost a page"))?;
         evidence_is_whole(&value)?;
         finished.expect_code(10)?;
     } else {
         ensure(lost == 0 && flagged == 0, || wrong("a fixed kernel lost a page"))?;
-        // Where nothing is pinned, flights meet on the folio's lock.
+        // Where nothing is pinned, faults meet on the folio's lock.
         let (kind, verdict) = waits_of(era);
         let least = if era == Era::NoBypass { rounds / 2 } else { 1 };
         ensure(number(&value, verdict)? >= least, || wrong(&format!("too few waited on the {kind}")))?;
@@ -95,13 +95,13 @@ pub fn storm(era: Era, finished: &Finished) -> Checked {
     let (passes, lost, flagged) = (total("rounds")?, total("lost")?, total("flagged")?);
     let seen = format!("{passes} passes, {lost} pages lost, {flagged} flagged, {} explained", total("explained")?);
     ensure(passes > 0, || "no pass was played".to_owned())?;
-    ensure(total("missed")? == 0 && total("false")? == 0, || format!("flags and losses differ: {seen}"))?;
+    ensure(total("missed")? == 0 && total("false")? == 0, || format!("flags and dropped differ: {seen}"))?;
     ensure(total("corrupt")? == 0, || format!("a page holds more than was added: {seen}"))?;
     ensure(era == Era::Unfixed || lost + flagged == 0, || format!("a fixed kernel lost a page: {seen}"))?;
     counts_agree(&value)?;
     ensure(number(&value, "/verdicts/overlap")? > 0, || "a storm without an overlap".to_owned())?;
-    let losses = value.get("losses").and_then(Value::as_object).ok_or("no losses")?;
-    let lossless = losses.values().all(|count| count.as_u64() == Some(0));
+    let dropped = value.get("dropped").and_then(Value::as_object).ok_or("no dropped")?;
+    let lossless = dropped.values().all(|count| count.as_u64() == Some(0));
     finished.expect_code(if flagged > 0 {
         10
     } else if lossless {
@@ -119,11 +119,11 @@ fn evidence_is_whole(value: &Value) -> Result<(), String> {
         findings.iter().filter(|finding| finding.get("verdict").and_then(Value::as_str) == Some("stale-install"))
     {
         let time = |pointer: &str| number(finding, pointer);
-        let (begin, end, read) = (time("/begin_ns")?, time("/end_ns")?, time("/read_begin_ns")?);
-        let (freed, handed_out, written) = (time("/freed/at_ns")?, time("/handed_out/at_ns")?, time("/written/at_ns"));
-        // A reader that is held up before its read may begin it between the hand-out and the write: stale all the same.
-        let in_transit = handed_out <= read && written.is_ok_and(|written| read <= written);
-        let ordered = [begin, freed, handed_out, end].is_sorted() && begin <= read && (read <= freed || in_transit);
+        let (start, end, read) = (time("/start_ns")?, time("/end_ns")?, time("/read_start_ns")?);
+        let (freed, allocated, written) = (time("/freed/at_ns")?, time("/allocated/at_ns")?, time("/written/at_ns"));
+        // A reader that is held up before its read may start it between the allocation and the write: stale all the same.
+        let in_transit = allocated <= read && written.is_ok_and(|written| read <= written);
+        let ordered = [start, freed, allocated, end].is_sorted() && start <= read && (read <= freed || in_transit);
         ensure(ordered, || format!("times out of order in {finding}"))?;
         ensure(finding.pointer("/reader/comm").and_then(Value::as_str) == Some("victim"), || {
             format!("reader: {finding}")
@@ -141,16 +141,16 @@ fn evidence_is_whole(value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// The same without the widener: whatever happens, truth and flags agree.
+/// The same without delay injection: whatever happens, truth and flags agree.
 pub fn natural(_era: Era, finished: &Finished) -> Checked {
     let value = finished.json()?;
     let total = |name: &str| number(&value, &format!("/totals/{name}"));
     let (rounds, lost, flagged) = (total("rounds")?, total("lost")?, total("flagged")?);
     let seen = format!("{rounds} rounds, {lost} lost, {flagged} flagged");
     ensure(rounds == 200, || format!("not all rounds were played: {seen}"))?;
-    ensure(total("missed")? == 0 && total("false")? == 0, || format!("flags and losses differ: {seen}"))?;
+    ensure(total("missed")? == 0 && total("false")? == 0, || format!("flags and dropped differ: {seen}"))?;
     counts_agree(&value)?;
-    no_losses(&value)?;
+    none_dropped(&value)?;
     Ok(seen)
 }
 
@@ -160,8 +160,8 @@ pub fn independent(era: Era, finished: &Finished) -> Checked {
     let witness = witness(finished)?;
     let (lost, flagged) = (number(&witness, "/lost")?, number(&value, "/verdicts/stale_install")?);
     let seen = format!("{lost} lost, {flagged} flagged");
-    ensure(lost == flagged, || format!("flags and losses differ: {seen}"))?;
-    no_losses(&value)?;
+    ensure(lost == flagged, || format!("flags and dropped differ: {seen}"))?;
+    none_dropped(&value)?;
     counts_agree(&value)?;
     let enough = if era == Era::Unfixed { lost > 0 } else { lost == 0 };
     ensure(enough, || format!("not what this kernel does: {seen}"))?;
@@ -181,7 +181,7 @@ pub fn recorded(era: Era, finished: &Finished) -> Checked {
     ensure(other.is_empty(), || format!("live and replay differ in {other:?}"))?;
     let overlaps = live.get("verdicts").map_or(Ok(0), |verdicts| number(verdicts, "/overlap"))?;
     let seen = live.get("swapins").map_or(Ok(0), |swap_ins| number(swap_ins, "/seen"))?;
-    // A fixed kernel may be too slow here for flights to meet while a second observer looks on.
+    // A fixed kernel may be too slow here for faults to meet while a second observer looks on.
     let enough = seen > 0 && (overlaps > 0 || era != Era::Unfixed);
     ensure(enough, || "nothing happened that could have been recorded".to_owned())?;
     let findings = live.get("findings").and_then(Value::as_array).map_or(0, Vec::len);
@@ -196,7 +196,7 @@ mod tests {
         let matched = lost - missed;
         format!(
             r#"{{"totals":{{"rounds":200,"lost":{lost},"flagged":{flagged},"matched":{matched},"missed":{missed},"false":0}},
-                "verdicts":{{"pin_wait":{pin_wait},"lock_wait":0}},"swapins":{{"seen":400,"kernel":400}},"losses":{{}},"findings":[]}}"#
+                "verdicts":{{"pin_wait":{pin_wait},"lock_wait":0}},"swapins":{{"seen":400,"kernel":400}},"dropped":{{}},"findings":[]}}"#
         )
     }
 
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_degraded_plan_may_miss_and_must_say_so() {
         let degraded = stress(50, 49, 1, 0)
-            .replace("\"losses\"", "\"kernel\":{\"degraded\":[{\"meaning\":\"handed_out\"}]},\"losses\"");
+            .replace("\"dropped\"", "\"kernel\":{\"degraded\":[{\"meaning\":\"allocated\"}]},\"dropped\"");
         assert!(targeted(Era::Unfixed, &finished(20, &degraded, "")).is_ok());
         assert!(targeted(Era::Unfixed, &finished(10, &degraded, "")).is_err());
         assert!(targeted(Era::Unfixed, &finished(20, &degraded.replace("\"false\":0", "\"false\":1"), "")).is_err());
@@ -258,24 +258,25 @@ mod tests {
     fn losses_and_differing_counts_fail() {
         let text = stress(0, 0, 0, 7);
         assert!(
-            targeted(Era::Pinned, &finished(0, &text.replace("\"losses\":{}", "\"losses\":{\"ring\":1}"), "")).is_err()
+            targeted(Era::Pinned, &finished(0, &text.replace("\"dropped\":{}", "\"dropped\":{\"ring\":1}"), ""))
+                .is_err()
         );
         assert!(targeted(Era::Pinned, &finished(0, &text.replace("\"kernel\":400", "\"kernel\":401"), "")).is_err());
     }
 
     #[test]
     fn times_of_a_finding_must_be_in_order() {
-        let finding = r#"{"verdict":"stale-install","entry":"0:1","address":1,"begin_ns":1,"read_begin_ns":2,"end_ns":9,
-            "reader":{"tid":1,"pid":1,"comm":"victim"},"freed":{"at_ns":3,"by":{"tid":2}},"handed_out":{"at_ns":4}}"#;
+        let finding = r#"{"verdict":"stale-install","entry":"0:1","address":1,"start_ns":1,"read_start_ns":2,"end_ns":9,
+            "reader":{"tid":1,"pid":1,"comm":"victim"},"freed":{"at_ns":3,"by":{"tid":2}},"allocated":{"at_ns":4}}"#;
         let whole = |finding: &str| serde_json::from_str(&format!("{{\"findings\":[{finding}]}}")).unwrap();
         assert_eq!(evidence_is_whole(&whole(finding)), Ok(()));
         assert!(evidence_is_whole(&whole(&finding.replace("\"at_ns\":4", "\"at_ns\":2"))).is_err());
         assert!(evidence_is_whole(&whole(&finding.replace("victim", "other"))).is_err());
-        // Seen on 5.10 beside other work: held up before the read, which began before the write was done.
-        let late = finding.replace("\"read_begin_ns\":2", "\"read_begin_ns\":5");
+        // Seen on 5.10 beside other work: held up before the read, which started before the write was done.
+        let late = finding.replace("\"read_start_ns\":2", "\"read_start_ns\":5");
         assert!(evidence_is_whole(&whole(&late)).is_err());
-        let written = |at: u64| format!("\"handed_out\":{{\"at_ns\":4}},\"written\":{{\"at_ns\":{at}}}");
-        assert_eq!(evidence_is_whole(&whole(&late.replace("\"handed_out\":{\"at_ns\":4}", &written(6)))), Ok(()));
-        assert!(evidence_is_whole(&whole(&late.replace("\"handed_out\":{\"at_ns\":4}", &written(4)))).is_err());
+        let written = |at: u64| format!("\"allocated\":{{\"at_ns\":4}},\"written\":{{\"at_ns\":{at}}}");
+        assert_eq!(evidence_is_whole(&whole(&late.replace("\"allocated\":{\"at_ns\":4}", &written(6)))), Ok(()));
+        assert!(evidence_is_whole(&whole(&late.replace("\"allocated\":{\"at_ns\":4}", &written(4)))).is_err());
     }
 }

@@ -53,9 +53,9 @@ pub(super) fn hooks(_era: Era, finished: &Finished) -> Checked {
     let rows = value.pointer("/hooks/rows").and_then(Value::as_array).ok_or("no rows for hooks")?;
     let name = |row: &Value| row.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let runs = |row: &Value| row.get("runs").and_then(Value::as_f64).unwrap_or_default();
-    for begin in ["flight begin: ", "flight end: "] {
-        let row = rows.iter().find(|row| name(row).starts_with(begin)).ok_or_else(|| format!("no row {begin}"))?;
-        ensure((runs(row) - 1.0).abs() < 0.01, || format!("{begin}it ran {} times a page", runs(row)))?;
+    for start in ["fault start: ", "fault end: "] {
+        let row = rows.iter().find(|row| name(row).starts_with(start)).ok_or_else(|| format!("no row {start}"))?;
+        ensure((runs(row) - 1.0).abs() < 0.01, || format!("{start}it ran {} times a page", runs(row)))?;
     }
     for row in rows {
         // Whatever they are: this machine may stop a guest in the middle of an empty program.
@@ -124,7 +124,7 @@ mod tests {
         let told = |runs: f64, elsewhere: &str| {
             let row =
                 |name: &str| serde_json::json!({ "name": name, "runs": runs, "empty_ns": 120.0, "body_ns": 200.0 });
-            let rows = ["flight begin: fentry x", "flight end: fexit x", "all hooks"].map(row);
+            let rows = ["fault start: fentry x", "fault end: fexit x", "all hooks"].map(row);
             let hooks = serde_json::json!({ "rows": rows, "elsewhere": [elsewhere] });
             ran(&serde_json::json!({ "hooks": hooks }).to_string(), "")
         };

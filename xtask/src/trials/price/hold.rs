@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::trials::{
-    checks::{Checked, Finished, ensure, no_losses, number, skipped, witness},
+    checks::{Checked, Finished, ensure, none_dropped, number, skipped, witness},
     steps::Era,
 };
 
@@ -18,7 +18,7 @@ struct Touch {
     round: u64,
     tid: u64,
     holds: bool,
-    begin: u64,
+    start: u64,
     end: u64,
     faults: u64,
 }
@@ -73,7 +73,7 @@ pub(super) fn check(era: Era, finished: &Finished) -> Checked {
         // Their waits are missing on one side, so that sums cannot agree: what is bounded by the witness holds all the same.
         return Ok(format!("{skipped} programs skipped in each of three runs, and told: sums not compared"));
     }
-    no_losses(&value)?;
+    none_dropped(&value)?;
     let sums = add_up(&touches, waits)?;
     let seen = format!(
         "{} of {} touches behind the victim: waited {} us, measured {}; held {}, measured {}; overslept {}, measured {} (half of \
@@ -118,7 +118,7 @@ fn touches(witness: &Value) -> Result<Vec<Touch>, String> {
             round: number(touch, "/round")?,
             tid: number(touch, "/tid")?,
             holds: touch.get("holds").and_then(Value::as_bool) == Some(true),
-            begin: number(touch, "/begin_ns")?,
+            start: number(touch, "/start_ns")?,
             end: number(touch, "/end_ns")?,
             faults: number(touch, "/faults")?,
         })
@@ -128,7 +128,7 @@ fn touches(witness: &Value) -> Result<Vec<Touch>, String> {
 
 fn is_of(wait: &Value, touch: &Touch) -> Result<bool, String> {
     let from = number(wait, "/from_ns")?;
-    Ok(number(wait, "/task/tid")? == touch.tid && (touch.begin..=touch.end).contains(&from))
+    Ok(number(wait, "/task/tid")? == touch.tid && (touch.start..=touch.end).contains(&from))
 }
 
 fn no_task_waited_longer_than_it_was_there(touches: &[Touch], waits: &[Value]) -> Result<(), String> {
@@ -139,7 +139,7 @@ fn no_task_waited_longer_than_it_was_there(touches: &[Touch], waits: &[Value]) -
                 waited += number(wait, "/to_ns")?.saturating_sub(number(wait, "/from_ns")?);
             }
         }
-        let there = touch.end - touch.begin;
+        let there = touch.end - touch.start;
         ensure(waited <= there, || format!("thread {} waited {waited} of {there} ns", touch.tid))?;
     }
     Ok(())
@@ -152,10 +152,10 @@ fn add_up(touches: &[Touch], waits: &[Value]) -> Result<Sums, String> {
     for touch in touches.iter().filter(|touch| !touch.holds) {
         let holder = touches.iter().find(|other| other.holds && other.round == touch.round).ok_or("no holder")?;
         let Some(waited) = waited(touch, waits)? else { continue };
-        let beyond = touch.end.saturating_sub(holder.end.max(touch.begin));
+        let beyond = touch.end.saturating_sub(holder.end.max(touch.start));
         sums.touches += 1;
         sums.waited += waited.ns;
-        sums.measured += touch.end - touch.begin;
+        sums.measured += touch.end - touch.start;
         sums.overslept += waited.overslept;
         sums.beyond += beyond;
         sums.differ.push(waited.overslept.abs_diff(beyond));
@@ -165,7 +165,7 @@ fn add_up(touches: &[Touch], waits: &[Value]) -> Result<Sums, String> {
             rounds.push(touch.round);
             sums.holds += 1;
             sums.held += waited.held;
-            sums.holding += holder.end - holder.begin;
+            sums.holding += holder.end - holder.start;
         }
     }
     Ok(sums)
@@ -211,10 +211,10 @@ mod tests {
         for round in 1..=ROUNDS {
             let at = round * 200 * MS;
             touches.push(
-                json!({ "round": round, "tid": 1, "holds": true, "begin_ns": at, "end_ns": at + 90 * MS, "faults": 1 }),
+                json!({ "round": round, "tid": 1, "holds": true, "start_ns": at, "end_ns": at + 90 * MS, "faults": 1 }),
             );
             for tid in 2..2 + WAITERS {
-                touches.push(json!({ "round": round, "tid": tid, "holds": false, "begin_ns": at + 8 * MS,
+                touches.push(json!({ "round": round, "tid": tid, "holds": false, "start_ns": at + 8 * MS,
                     "end_ns": at + 92 * MS, "faults": 3 }));
                 let mut wait = json!({ "task": { "tid": tid }, "from_ns": at + 8 * MS + 9, "to_ns": at + 92 * MS - 9,
                     "retries": 3, "oversleep_ns": 2 * MS, "holder": { "task": { "comm": "victim" }, "taken_ns": at,
@@ -223,7 +223,7 @@ mod tests {
                 waits.push(wait);
             }
         }
-        let value = json!({ "waits": waits, "losses": {}, "kernel": { "tick_ns": 4 * MS }, "budget": { "over": 96 },
+        let value = json!({ "waits": waits, "dropped": {}, "kernel": { "tick_ns": 4 * MS }, "budget": { "over": 96 },
             "remarks": [{ "rule": "over-budget" }, { "rule": "one-hot-holder" }] });
         let witness = json!({ "rounds": ROUNDS, "touches": touches });
         check(Era::Pinned, &Finished { code, stdout: value.to_string(), stderr: witness.to_string() })

@@ -9,14 +9,14 @@ fn the_lean_set_has_only_the_pair_on_the_way_of_a_swap_in_that_pins() {
         Meaning::PinSleep,
         Meaning::LockTry,
         Meaning::LockEnd,
-        Meaning::HandedOut,
-        Meaning::WriteBegin,
+        Meaning::Allocated,
+        Meaning::WriteStart,
         Meaning::WriteEnd,
     ];
     for kernel in ["6.12.117", "6.16.12", "6.17.13", "6.18.15", "6.19.14"] {
         let plan = lean(kernel);
         let on_the_way = plan.hooks.iter().filter(|hook| !elsewhere.contains(&hook.meaning)).map(|hook| hook.meaning);
-        assert_eq!(on_the_way.collect::<Vec<_>>(), [Meaning::FlightBegin, Meaning::FlightEnd], "{kernel}");
+        assert_eq!(on_the_way.collect::<Vec<_>>(), [Meaning::FaultStart, Meaning::FaultEnd], "{kernel}");
         assert!(plan.pins_untold() && plan.tells_reads(), "{kernel}");
         for (meaning, what) in [(Meaning::PinTry, "which error"), (Meaning::PinDrop, "who held a pin")] {
             let gap = missing(&plan, meaning).unwrap();
@@ -29,13 +29,13 @@ fn the_lean_set_has_only_the_pair_on_the_way_of_a_swap_in_that_pins() {
 #[test]
 fn the_lean_set_keeps_what_verdicts_rest_on_where_nothing_pins() {
     let plan = lean("5.10.223");
-    for meaning in [Meaning::ReadBegin, Meaning::Freed, Meaning::HandedOut, Meaning::WriteBegin, Meaning::WriteEnd] {
+    for meaning in [Meaning::ReadStart, Meaning::Freed, Meaning::Allocated, Meaning::WriteStart, Meaning::WriteEnd] {
         assert!(plan.of(meaning).next().is_some(), "{}", meaning.name());
     }
     assert!(plan.of(Meaning::ReadEnd).next().is_none());
     assert!(!plan.pins_untold());
     let newest = lean("7.3.4");
-    assert!(newest.of(Meaning::ReadBegin).next().is_some() && newest.of(Meaning::Freed).next().is_none());
+    assert!(newest.of(Meaning::ReadStart).next().is_some() && newest.of(Meaning::Freed).next().is_none());
 }
 
 #[test]

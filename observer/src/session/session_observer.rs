@@ -4,11 +4,11 @@ use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
 use crate::{
     engine::{Engine, event::Nanos},
-    outcome::{Context, Ending, Known, Sample},
+    outcome::{Context, FinalState, Known, Sample},
     source::Input,
 };
 
-/// How often counters are read, unless the onlooker wants them more often.
+/// How often counters are read, unless the session_observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;
 
 /// An observation as it stands.
@@ -22,8 +22,8 @@ pub struct View<'a> {
     /// The time that the engine was told last.
     pub now: Nanos,
     /// What the end would be if it were now.
-    pub ending: &'a Ending,
-    /// Whether the widener is on; None: there is none.
+    pub ending: &'a FinalState,
+    /// Whether delay injection is on; None: there is none.
     pub widening: Option<bool>,
 }
 
@@ -35,14 +35,14 @@ impl<'a> From<&View<'a>> for Known<'a> {
 }
 
 /// Looks on while an observation runs.
-pub trait Onlooker {
+pub trait SessionObserver {
     /// What the engine is fed with, before it is.
     fn input(&mut self, _input: &Input) {}
 
-    /// Called before each [`Onlooker::tick`], first before any event: may change what the engine keeps for a display.
+    /// Called before each [`SessionObserver::tick`], first before any event: may change what the engine keeps for a display.
     fn prepare(&mut self, _engine: &mut Engine) {}
 
-    /// Whether the widener is to be on from now; None: as it is. Asked before each tick.
+    /// Whether delay injection is to be on from now; None: as it is. Asked before each tick.
     fn widening(&mut self) -> Option<bool> {
         None
     }
@@ -52,7 +52,7 @@ pub trait Onlooker {
         SAMPLE_TICKS
     }
 
-    /// Ends when whoever looks on wants no more; until then it may deal with keys. Dropped and made anew between events.
+    /// Ends when whoever looks on wants no more; until then it may deal with keys. Dropped and made again between events.
     fn asked(&mut self) -> impl Future<Output = ()> {
         std::future::pending()
     }
@@ -69,47 +69,47 @@ pub trait Onlooker {
 }
 
 /// Nobody looks on.
-impl Onlooker for () {}
+impl SessionObserver for () {}
 
-impl<O: Onlooker> Onlooker for Option<O> {
+impl<O: SessionObserver> SessionObserver for Option<O> {
     fn input(&mut self, input: &Input) {
-        if let Some(onlooker) = self {
-            onlooker.input(input);
+        if let Some(session_observer) = self {
+            session_observer.input(input);
         }
     }
 
     fn prepare(&mut self, engine: &mut Engine) {
-        if let Some(onlooker) = self {
-            onlooker.prepare(engine);
+        if let Some(session_observer) = self {
+            session_observer.prepare(engine);
         }
     }
 
     fn widening(&mut self) -> Option<bool> {
-        self.as_mut().and_then(Onlooker::widening)
+        self.as_mut().and_then(SessionObserver::widening)
     }
 
     fn sample_ticks(&self) -> u32 {
-        self.as_ref().map_or(SAMPLE_TICKS, Onlooker::sample_ticks)
+        self.as_ref().map_or(SAMPLE_TICKS, SessionObserver::sample_ticks)
     }
 
     async fn asked(&mut self) {
         match self {
-            Some(onlooker) => onlooker.asked().await,
+            Some(session_observer) => session_observer.asked().await,
             None => std::future::pending().await,
         }
     }
 
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        self.as_mut().map_or(ControlFlow::Continue(()), |onlooker| onlooker.tick(view))
+        self.as_mut().map_or(ControlFlow::Continue(()), |session_observer| session_observer.tick(view))
     }
 
     fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
-        self.as_mut().map_or(ControlFlow::Break(()), |onlooker| onlooker.command_ended(status))
+        self.as_mut().map_or(ControlFlow::Break(()), |session_observer| session_observer.command_ended(status))
     }
 }
 
 /// Two look on. Either may end the observation.
-impl<A: Onlooker, B: Onlooker> Onlooker for (&mut A, &mut B) {
+impl<A: SessionObserver, B: SessionObserver> SessionObserver for (&mut A, &mut B) {
     fn input(&mut self, input: &Input) {
         self.0.input(input);
         self.1.input(input);

@@ -50,7 +50,7 @@ fn load(plan: &Plan) -> Result<Ebpf, String> {
 /// Reads the file, then what was noted meanwhile.
 fn read(ebpf: &mut Ebpf) -> Result<Vec<u32>, String> {
     fs::read(swaps::SWAPS).map_err(|error| error.to_string())?;
-    let map = ebpf.map_mut(abi::MAP_SHOWN).ok_or("the eBPF object lacks a map")?;
+    let map = ebpf.map_mut(abi::MAP_SWAP_TYPES).ok_or("the eBPF object lacks a map")?;
     let shown: Array<_, u32> = Array::try_from(map).map_err(|error| trial::chain(&error))?;
     let lines = shown.get(&0, 0).map_err(|error| trial::chain(&error))?;
     (1..=lines).map(|line| shown.get(&line, 0).map_err(|error| trial::chain(&error))).collect()

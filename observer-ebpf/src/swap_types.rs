@@ -18,7 +18,7 @@ use crate::{
 
 /// First how many lines were printed, then the types of their areas.
 #[map]
-static SHOWN: Array<u32> = Array::with_max_entries(TYPES + 1, 0);
+static SWAP_TYPES: Array<u32> = Array::with_max_entries(TYPES + 1, 0);
 
 /// `swap_show(seq_file, area)`.
 #[fentry]
@@ -43,11 +43,11 @@ fn shown(area: u64) {
     if area <= START_TOKEN || task::ids().1 != globals::ONLY_PID.load() {
         return;
     }
-    let Some(lines) = SHOWN.get_ptr_mut(0) else { return };
+    let Some(lines) = SWAP_TYPES.get_ptr_mut(0) else { return };
     let line = read_u32(lines.cast(), 0);
     // SAFETY: the function's argument is a `struct swap_info_struct`.
     let kind: u8 = unsafe { Copied::read(area as *const u8, globals::SI_TYPE.load()) };
-    let Some(place) = SHOWN.get_ptr_mut(line.wrapping_add(1)) else { return };
+    let Some(place) = SWAP_TYPES.get_ptr_mut(line.wrapping_add(1)) else { return };
     write_u32(place.cast(), 0, kind.into());
     add_u32(lines.cast(), 0, 1);
 }

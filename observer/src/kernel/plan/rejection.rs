@@ -2,7 +2,7 @@
 
 /// Why a candidate is not hooked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WhyNot<'a> {
+pub(super) enum Rejection<'a> {
     /// It is there and fits, and nothing may be hooked on it.
     Refused(String),
     /// It is there, but not as expected.
@@ -11,31 +11,31 @@ pub(super) enum WhyNot<'a> {
     Absent { symbol: &'static str, copies: &'a [String] },
 }
 
-impl WhyNot<'_> {
+impl Rejection<'_> {
     /// All reasons in one line. Of a function that is there, those reasons are told that stand at the end: that it does
     /// not fit one candidate means nothing where it fits another. Of functions that are not there, nothing is told
     /// unless none is, or only a copy is.
-    pub(super) fn join(reasons: &[WhyNot<'_>]) -> String {
-        let pick = |pick: fn(&WhyNot<'_>) -> Option<String>| reasons.iter().filter_map(pick).collect::<Vec<_>>();
+    pub(super) fn join(reasons: &[Rejection<'_>]) -> String {
+        let pick = |pick: fn(&Rejection<'_>) -> Option<String>| reasons.iter().filter_map(pick).collect::<Vec<_>>();
         let mut told = pick(|reason| match reason {
-            WhyNot::Refused(why) => Some(why.clone()),
+            Rejection::Refused(why) => Some(why.clone()),
             _ => None,
         });
         if told.is_empty() {
             told = pick(|reason| match reason {
-                WhyNot::Unfit(why) => Some(why.clone()),
+                Rejection::Unfit(why) => Some(why.clone()),
                 _ => None,
             });
         }
         told.extend(pick(|reason| match reason {
-            WhyNot::Absent { symbol, copies } if !copies.is_empty() => {
+            Rejection::Absent { symbol, copies } if !copies.is_empty() => {
                 Some(format!("of {symbol} the compiler left only {}, which BTF does not describe", copies.join(", ")))
             }
             _ => None,
         }));
         if told.is_empty() {
             let mut names = pick(|reason| match reason {
-                WhyNot::Absent { symbol, .. } => Some((*symbol).to_owned()),
+                Rejection::Absent { symbol, .. } => Some((*symbol).to_owned()),
                 _ => None,
             });
             names.dedup();
@@ -52,15 +52,15 @@ mod tests {
 
     #[test]
     fn the_reason_nearest_to_a_hook_is_told() {
-        let (refused, unfit) = (WhyNot::Refused("a: refused".into()), WhyNot::Unfit("a is now odd".into()));
-        let absent = |symbol| WhyNot::Absent { symbol, copies: &[] };
-        assert_eq!(WhyNot::join(&[unfit.clone(), refused, absent("b")]), "a: refused");
-        assert_eq!(WhyNot::join(&[unfit.clone(), unfit, absent("b")]), "a is now odd");
-        assert_eq!(WhyNot::join(&[absent("b"), absent("c"), absent("c")]), "no function b or c");
+        let (refused, unfit) = (Rejection::Refused("a: refused".into()), Rejection::Unfit("a is now odd".into()));
+        let absent = |symbol| Rejection::Absent { symbol, copies: &[] };
+        assert_eq!(Rejection::join(&[unfit.clone(), refused, absent("b")]), "a: refused");
+        assert_eq!(Rejection::join(&[unfit.clone(), unfit, absent("b")]), "a is now odd");
+        assert_eq!(Rejection::join(&[absent("b"), absent("c"), absent("c")]), "no function b or c");
         let copies = ["b.isra.0".to_owned()];
-        let copied = WhyNot::Absent { symbol: "b", copies: &copies };
+        let copied = Rejection::Absent { symbol: "b", copies: &copies };
         assert_eq!(
-            WhyNot::join(&[copied, absent("c")]),
+            Rejection::join(&[copied, absent("c")]),
             "of b the compiler left only b.isra.0, which BTF does not describe"
         );
     }

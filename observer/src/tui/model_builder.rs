@@ -1,4 +1,4 @@
-//! Makes the dashboard's sample from an engine and its counters. Tables are made anew only when something has changed, and
+//! Makes the dashboard's sample from an engine and its counters. Tables are made again only when something has changed, and
 //! the longer they are the less often: the event path never waits for the screen.
 
 mod about;
@@ -11,8 +11,8 @@ use std::{
 pub use self::about::form;
 use self::about::{about, device};
 use super::model::{
-    About, BINS, Cost, Counts, DeviceLine, Distribution, EntryRow, FindingRow, Model, NO_DEVICE, PartyRow,
-    ProgramShare, Transport, Widener, bin,
+    About, BINS, Cost, Counts, DelayInjection, DeviceLine, Distribution, EntryRow, FindingRow, Model, NO_DEVICE,
+    PartyRow, ProgramShare, Transport, bin,
 };
 use crate::{
     engine::{
@@ -21,15 +21,15 @@ use crate::{
         tally::{FINDINGS_KEPT, Party, Tally},
         totals::Durations,
     },
-    export::losses,
+    export::dropped,
     outcome::{Context, Sample},
-    probe::{ProgramStats, SelfCost, percent},
+    probe::{Overhead, ProgramStats, percent},
 };
 
-/// Samples over which the own cost is averaged.
+/// Samples over which the overhead is averaged.
 const COST_SAMPLES: usize = 50;
 
-/// Distributions are counted anew at most every so many samples.
+/// Distributions are counted again at most every so many samples.
 const DISTRIBUTION_SAMPLES: u64 = 5;
 
 /// Names of control groups by id and by a process in it, where they can be found out.
@@ -53,13 +53,13 @@ pub struct Source<'a> {
     pub sample: &'a Sample,
     /// Now, on the events' clock.
     pub now: Nanos,
-    /// Swap devices as they are now; `None`: as they were at the begin.
+    /// Swap devices as they are now; `None`: as they were at the start.
     pub devices: Option<Vec<DeviceLine>>,
     /// What observing has cost so far; `None`: not of interest.
     pub spent: Option<Spent<'a>>,
     /// The replay.
     pub transport: Option<Transport>,
-    /// Whether the widener is on; `None`: there is none, or it is not known yet.
+    /// Whether delay injection is on; `None`: there is none, or it is not known yet.
     pub widening: Option<bool>,
 }
 
@@ -71,16 +71,16 @@ pub struct Spent<'a> {
     /// Time of the real clock, nanoseconds.
     pub clock_ns: Nanos,
     /// The rest, as it was when counters were read last.
-    pub own: &'a SelfCost,
+    pub own: &'a Overhead,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub struct Gatherer {
+pub struct ModelBuilder {
     about: Arc<About>,
-    begin: Nanos,
+    start: Nanos,
     devices: Option<Vec<DeviceLine>>,
-    /// Delay of the widener of a live observation.
+    /// Delay of delay injection of a live observation.
     widen_ns: Option<Nanos>,
     /// What counts are multiplied by: of so many entries one is observed.
     one_in: u64,
@@ -105,13 +105,13 @@ struct Seen {
     findings: Option<u64>,
 }
 
-impl Gatherer {
+impl ModelBuilder {
     /// For an observation, or a recording of one in `file`.
     pub fn new(context: &Context, file: &str) -> Self {
         let live = file.is_empty();
         Self {
             about: Arc::new(about(context, file)),
-            begin: context.clocks.monotonic_ns,
+            start: context.clocks.monotonic_ns,
             devices: (!context.swaps.is_empty() || live).then(|| context.swaps.iter().map(device).collect()),
             widen_ns: context.widen_ns,
             one_in: context.sample_one_in.max(1).into(),
@@ -134,13 +134,13 @@ impl Gatherer {
         self.findings = Arc::default();
     }
 
-    /// What can be said of the widener. It begins switched on.
-    fn widener(&self, on: Option<bool>, sample: &Sample) -> Widener {
+    /// What can be said of delay injection. It starts switched on.
+    fn delay_injection(&self, on: Option<bool>, sample: &Sample) -> DelayInjection {
         let delays = sample.snapshot.counters.widened;
         match self.widen_ns {
-            _ if !self.live => Widener::Recorded,
-            Some(ns) => Widener::Attached { on: on.unwrap_or(true), ns, delays },
-            None => Widener::NotAsked,
+            _ if !self.live => DelayInjection::Recorded,
+            Some(ns) => DelayInjection::Attached { on: on.unwrap_or(true), ns, delays },
+            None => DelayInjection::NotAsked,
         }
     }
 
@@ -154,20 +154,20 @@ impl Gatherer {
         }
         self.samples += 1;
         let counts = counts(source.engine, source.sample).map(|count| count.saturating_mul(self.one_in));
-        let widener = self.widener(source.widening, source.sample);
-        let mut losses = losses::collect(source.sample, &source.engine.report().losses);
+        let delay_injection = self.delay_injection(source.widening, source.sample);
+        let mut dropped = dropped::collect(source.sample, &source.engine.report().dropped);
         let tally = source.engine.tally();
         if let Some(tally) = tally.filter(|tally| tally.not_listed() > 0) {
-            *losses.entry("entry_not_listed").or_default() += tally.not_listed();
+            *dropped.entry("entry_not_listed").or_default() += tally.not_listed();
         }
         Model {
             about: Arc::clone(&self.about),
-            at_ns: source.now.max(self.begin),
-            begin_ns: self.begin,
+            at_ns: source.now.max(self.start),
+            start_ns: self.start,
             devices: self.devices.clone(),
             counts,
-            open_flights: source.engine.open_flights().count(),
-            losses,
+            faults_in_progress: source.engine.faults_in_progress().count(),
+            dropped,
             cost: source.spent.map(|spent| self.cost(spent, source.sample)),
             waited_ns: tally.map_or(0, |tally| tally.waited_ns),
             overslept_ns: tally.map_or(0, |tally| tally.overslept_ns),
@@ -176,7 +176,7 @@ impl Gatherer {
             parties: Arc::clone(&self.parties),
             findings: Arc::clone(&self.findings),
             transport: source.transport,
-            widener,
+            delay_injection,
         }
     }
 
@@ -242,7 +242,7 @@ impl Gatherer {
             .map(|(number, finding)| FindingRow {
                 number: *number,
                 device: self.device_of(finding.entry),
-                at_ns: finding.end_ns.saturating_sub(self.begin),
+                at_ns: finding.end_ns.saturating_sub(self.start),
                 finding: Arc::new(finding.clone()),
             })
             .collect();
@@ -279,7 +279,7 @@ impl Gatherer {
     }
 }
 
-fn program_share(own: &SelfCost) -> ProgramShare {
+fn program_share(own: &Overhead) -> ProgramShare {
     match own.program_stats.as_ref().map(ProgramStats::sum) {
         None => ProgramShare::NotAsked,
         Some(None) => ProgramShare::Refused,
@@ -287,7 +287,7 @@ fn program_share(own: &SelfCost) -> ProgramShare {
     }
 }
 
-/// How often long tables are made anew, in samples.
+/// How often long tables are made again, in samples.
 const fn table_samples(rows: usize) -> u64 {
     match rows {
         0..=200 => 1,
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn nothing_is_made_twice_from_the_same_tally() {
-        let mut gatherer = Gatherer::new(&Context::default(), "");
+        let mut model_builder = ModelBuilder::new(&Context::default(), "");
         let mut engine = Engine::default();
         engine.start_tally();
         let sample = Sample::default();
@@ -368,7 +368,7 @@ mod tests {
                 transport: None,
                 widening: None,
             };
-            gatherer.gather(source, &mut ())
+            model_builder.gather(source, &mut ())
         };
         let (first, second) = (gather(), gather());
         assert!(Arc::ptr_eq(&first.entries, &second.entries));
@@ -378,19 +378,19 @@ mod tests {
 
     #[test]
     fn the_cost_is_that_of_the_last_seconds() {
-        let mut gatherer = Gatherer::new(&Context::default(), "");
+        let mut model_builder = ModelBuilder::new(&Context::default(), "");
         let mut sample = Sample::default();
         sample.snapshot.counters.read_direct = 10;
-        let own = SelfCost {
+        let own = Overhead {
             resident_bytes: Some(3),
             max_resident_bytes: 4,
             elapsed_ns: 1_000,
             program_stats: Some(ProgramStats::Counted(vec![ProgramRun { run_ns: 20, ..ProgramRun::default() }])),
-            ..SelfCost::default()
+            ..Overhead::default()
         };
         let spent = |cpu_ns, clock_ns| Spent { cpu_ns, clock_ns, own: &own };
-        assert!(gatherer.cost(spent(0, 0), &sample).cpu_percent.abs() < f64::EPSILON);
-        let cost = gatherer.cost(spent(5_000_000, 1_000_000_000), &sample);
+        assert!(model_builder.cost(spent(0, 0), &sample).cpu_percent.abs() < f64::EPSILON);
+        let cost = model_builder.cost(spent(5_000_000, 1_000_000_000), &sample);
         assert_eq!((cost.resident_bytes, cost.programs), (Some((3, 4)), ProgramShare::Percent(2.0)));
         assert!((cost.cpu_percent - 0.5).abs() < 1e-9);
         assert_eq!(cost.per_swap_in_ns, Some(500_000));

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::{
-    event::{Change, Flight, Nanos},
-    verdict::{Finding, Judgement, OtherFlight, judge},
+    event::{Change, Fault, Nanos},
+    verdict::{Finding, Judgement, OtherFault, judge},
 };
 
 /// How long after a reader's end what is missing is waited for. Nanoseconds.
@@ -17,17 +17,17 @@ const READERS: usize = 64;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(Vec<Doubt>);
+pub(super) struct PendingReaders(Vec<Doubt>);
 
 #[derive(Debug)]
 struct Doubt {
-    reader: Arc<Flight>,
+    reader: Arc<Fault>,
     slot: u32,
     changes: Vec<Change>,
-    others: Vec<OtherFlight>,
+    others: Vec<OtherFault>,
 }
 
-impl Doubts {
+impl PendingReaders {
     /// Readers in doubt.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -36,10 +36,10 @@ impl Doubts {
     /// A reader of this slot, what is known to have happened there, and who else was there. False: there is no room.
     pub(super) fn add<'a>(
         &mut self,
-        reader: Arc<Flight>,
+        reader: Arc<Fault>,
         slot: u32,
         changes: impl Iterator<Item = &'a Change>,
-        others: &[OtherFlight],
+        others: &[OtherFault],
     ) -> bool {
         let room = self.0.len() < READERS;
         if room {

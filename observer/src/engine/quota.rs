@@ -4,12 +4,12 @@ use super::{KEPT, verdict::Verdict};
 
 /// How many findings are in the list, by verdict.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(super) struct Quota {
     lesser: usize,
     stale_installs: usize,
 }
 
-impl Listed {
+impl Quota {
     /// Takes a place in the list if there is one. Windows and reuses are many times as frequent as what they may end in, and
     /// an hour of them fills the list: stale installs have as many places of their own.
     pub(super) fn take(&mut self, verdict: Verdict) -> bool {
@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn windows_and_reuses_leave_room_for_what_they_may_end_in() {
-        let mut listed = Listed::default();
+        let mut listed = Quota::default();
         let mut taken = |verdict, times: usize| (0..times).filter(|_| listed.take(verdict)).count();
         assert_eq!(taken(Verdict::Window, KEPT - 1), KEPT - 1);
         assert_eq!(taken(Verdict::Reuse, 2), 1, "as many of both together");

@@ -9,7 +9,7 @@ pub(super) const OF_ZSWAP: [&str; 4] = ["zswap_store", "zswap_load", "zswap_fron
 
 /// A hook that could be attached, and is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Spared {
+pub struct Redundant {
     /// The hook.
     #[serde(flatten)]
     pub hook: Hook,
@@ -24,10 +24,10 @@ pub(super) fn take(
     evidence: &Evidence<'_>,
     hooks: &mut Vec<Hook>,
     missing: &mut Vec<Missing>,
-) -> Vec<Spared> {
+) -> Vec<Redundant> {
     let all = std::mem::take(hooks);
     missing.retain(|gap| instead_of(gap.meaning, state, evidence, &all).is_none());
-    let mut spared = Vec::new();
+    let mut redundant = Vec::new();
     for hook in &all {
         let instead = instead_of(hook.meaning, state, evidence, &all);
         let of_set = evidence.set == HookSet::Lean && instead.is_none();
@@ -36,22 +36,22 @@ pub(super) fn take(
             hooks.push(hook.clone());
             continue;
         };
-        spared.push(Spared { hook: hook.clone(), instead });
+        redundant.push(Redundant { hook: hook.clone(), instead });
         let not_seen = left_out.and_then(|left_out| left_out.not_seen);
         if let Some(not_seen) = not_seen.filter(|_| missing.iter().all(|gap| gap.meaning != hook.meaning)) {
             let reason = format!("--hooks lean leaves out {}: {instead}", hook.symbol);
             missing.push(Missing { meaning: hook.meaning, reason, consequence: not_seen.to_owned() });
         }
     }
-    spared
+    redundant
 }
 
 /// What tells the same as the hooks of a meaning; `None`: nothing does.
 fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> Option<&'static str> {
     let has = |meaning| hooks.iter().any(|hook| hook.meaning == meaning);
     match meaning {
-        Meaning::ReadBegin | Meaning::ReadEnd if reads_told(state, evidence, hooks) => Some(
-            "a flight that does not go through the swap cache reads past it, any other read is added to the swap cache \
+        Meaning::ReadStart | Meaning::ReadEnd if reads_told(state, evidence, hooks) => Some(
+            "a fault that does not go through the swap cache reads past it, any other read is added to the swap cache \
              first",
         ),
         Meaning::CacheRead if !reads_told(state, evidence, hooks) && !parts_reads(state, evidence) => {
@@ -81,7 +81,7 @@ pub(super) const ZSWAP_PATH: &str = "shrink_memcg_cb";
 pub(super) const TELLS_BOTH: &str = "freed_fexit_si_offset_usage";
 
 /// Whether every read shows without a hook on it: by who goes through the swap cache, by what is added to it, and by which
-/// path a task is on that adds pages outside a flight (zswap adds pages that it does not read). Shmem may read past the
+/// path a task is on that adds pages outside a fault (zswap adds pages that it does not read). Shmem may read past the
 /// swap cache as well (6.14 on), which only its pins tell: the lean set does without.
 fn reads_told(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
     let symbols = evidence.symbols;
@@ -91,7 +91,7 @@ fn reads_told(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
     };
     state.has(Meaning::PinDrop)
         && hooked(Meaning::CacheRead, &["swapin_readahead"])
-        && hooked(Meaning::HandedOut, &["add_to_swap_cache", "swap_cache_add_folio"])
+        && hooked(Meaning::Allocated, &["add_to_swap_cache", "swap_cache_add_folio"])
         && (evidence.set == HookSet::Lean || hooked(Meaning::PinTry, &["swapcache_prepare"]))
         && (!has_zswap || hooked(Meaning::PinPath, &[ZSWAP_PATH]))
 }

@@ -1,28 +1,28 @@
-//! Flights that are still in the table at the end of an observation: some are under way, of others the end was missed.
+//! Faults that are still in the table at the end of an observation: some are in progress, of others the end was missed.
 
 use std::fs;
 
 use aya::maps::{Array, HashMap, MapData, MapError};
-use observer_ebpf::seat::{Flight, Seat as Laid};
+use observer_ebpf::seat::{Fault, Seat as Laid};
 
 /// A seat, in 32-bit words.
 type Seat = [u32; size_of::<Laid>() / 4];
 
 /// Word of a seat that names its owner.
 const OWNER: usize = core::mem::offset_of!(Laid, owner) / 4;
-/// First of the two words that tell when its flight began.
-const BEGIN: usize = (core::mem::offset_of!(Laid, flight) + core::mem::offset_of!(Flight, begin)) / 4;
+/// First of the two words that tell when its fault started.
+const START: usize = (core::mem::offset_of!(Laid, fault) + core::mem::offset_of!(Fault, start)) / 4;
 /// As many as the hash holds: entries may come and go while it is walked.
 const MOST: usize = 4_096;
 
-/// The table of open flights.
+/// The table of faults in progress.
 pub(super) struct Table {
     pub(super) seats: Array<MapData, Seat>,
     pub(super) spilled: HashMap<MapData, u32, Seat>,
 }
 
 impl Table {
-    /// The flights that are open now.
+    /// The faults that are open now.
     pub(super) fn open(&self) -> Result<Vec<Place>, MapError> {
         let mut open = Vec::new();
         for index in 0..self.seats.len() {
@@ -34,7 +34,7 @@ impl Table {
         Ok(open)
     }
 
-    /// Whether a task's flight is still where it was, or another of the same task.
+    /// Whether a task's fault is still where it was, or another of the same task.
     pub(super) fn is_open(&self, place: Place) -> bool {
         self.seat(place).is_some()
     }
@@ -46,7 +46,7 @@ impl Table {
         }
     }
 
-    /// Of these flights, how many have ended without that being seen, and whose task has not come back with another one since,
+    /// Of these faults, how many have ended without that being seen, and whose task has not come back with another one since,
     /// which would have told.
     ///
     /// A return probe on `do_swap_page` runs out of instances without a word, and a program may be skipped. Ask while the
@@ -56,7 +56,7 @@ impl Table {
     }
 }
 
-/// Where an open flight is.
+/// Where an fault in progress is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     tid: u32,
@@ -64,17 +64,17 @@ pub(super) struct Place {
     seat: Option<u32>,
 }
 
-/// Whose flight is in a seat.
+/// Whose fault is in a seat.
 fn owner(seat: &Seat) -> Option<u32> {
     let mark = seat.get(OWNER).copied()?;
     (mark != 0).then_some(mark & !(1 << 31))
 }
 
-/// Whether the flight that `seat` shows is still there although its task is elsewhere. The task is looked at in between: a
-/// flight that is still there afterwards was there all the time.
+/// Whether the fault that `seat` shows is still there although its task is elsewhere. The task is looked at in between: a
+/// fault that is still there afterwards was there all the time.
 fn is_missed(tid: u32, seat: impl Fn() -> Option<Seat>) -> bool {
-    let begun = || seat().and_then(|seat| seat.get(BEGIN..BEGIN + 2).map(<[u32]>::to_vec));
-    begun().is_some_and(|before| is_elsewhere(state(tid)) && begun() == Some(before))
+    let started = || seat().and_then(|seat| seat.get(START..START + 2).map(<[u32]>::to_vec));
+    started().is_some_and(|before| is_elsewhere(state(tid)) && started() == Some(before))
 }
 
 /// The state of a thread, a letter; `None`: it is gone.
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_sleeps_on_its_own_account_or_is_gone_is_in_no_flight() {
+    fn a_thread_that_sleeps_on_its_own_account_or_is_gone_is_in_no_fault() {
         assert_eq!(parse_state("7 (a ) S (b) R 1 2"), Some('R'));
         assert_eq!(parse_state("7 (x) D 1"), Some('D'));
         assert_eq!(parse_state(""), None);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_flight_that_stays_while_its_task_is_elsewhere_was_missed() {
+    fn only_a_fault_that_stays_while_its_task_is_elsewhere_was_missed() {
         let mut seat: Seat = [0; size_of::<Laid>() / 4];
         assert_eq!(owner(&seat), None);
         seat[OWNER] = 7 | 1 << 31;
@@ -120,9 +120,9 @@ mod tests {
         let next = || {
             looks.set(looks.get() + 1);
             let mut seat = seat;
-            seat[BEGIN] = looks.get();
+            seat[START] = looks.get();
             Some(seat)
         };
-        assert!(!is_missed(gone, next), "another flight by now");
+        assert!(!is_missed(gone, next), "another fault by now");
     }
 }

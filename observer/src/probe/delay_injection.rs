@@ -1,4 +1,4 @@
-//! The switch of the widener while it is attached.
+//! The switch of delay injection while it is attached.
 
 use aya::{
     Ebpf,
@@ -13,7 +13,7 @@ pub(super) struct Switch {
 }
 
 impl Switch {
-    /// Of a widener that has just been attached: it is on.
+    /// Of a delay_injection that has just been attached: it is on.
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, MapError> {
         let map = ebpf.take_map(abi::MAP_WIDEN_OFF);
         let map = map.ok_or_else(|| MapError::InvalidName { name: abi::MAP_WIDEN_OFF.to_owned() })?;
@@ -25,7 +25,7 @@ impl Switch {
         self.on
     }
 
-    /// Turns it. A delay that is under way runs to its end.
+    /// Turns it. A delay that is in progress runs to its end.
     pub(super) fn turn(&mut self, on: bool) -> Result<(), MapError> {
         self.off.set(0, u32::from(!on), 0)?;
         self.on = on;

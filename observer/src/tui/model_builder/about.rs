@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn says_what_is_hooked_and_why_not_better() {
-        let all = context(&[("flight begin", "fentry do_swap_page"), ("flight end", "fexit do_swap_page")]);
+        let all = context(&[("fault start", "fentry do_swap_page"), ("fault end", "fexit do_swap_page")]);
         assert_eq!(backend(&all), ("fentry (2 hooks)".to_owned(), String::new()));
         let mixed = context(&[("a", "fentry do_swap_page, fentry x"), ("entry freed", "kprobe swap_entry_free")]);
         let (used, why) = backend(&mixed);
