@@ -4,20 +4,15 @@
 
 use std::{error::Error, fs, time::Duration};
 
-use observer::{
-    engine::{
-        Engine,
-        event::{Change, ChangeKind, Event, Fault, Path, PinResult, Task},
-    },
-    outcome::{Context, EndReason, FinalState},
-    probe::decode,
-    record::{Creation, Recorder, Rotation, Target},
-    source::Input,
-};
 use observer_ebpf::record::{self as abi, EntryRecord, FaultRecord};
-
-#[path = "engine/stream.rs"]
-mod stream;
+use observer_engine::{
+    Engine,
+    event::{Change, ChangeKind, Event, Fault, Path, PinResult, Task},
+};
+use observer_event_streams::stream;
+use observer_observation::{Context, EndReason, FinalState, input::Input};
+use observer_probe::decode;
+use observer_record::{Creation, Recorder, Rotation, Target};
 use stream::{STEP, Stream};
 
 /// Events between two looks at the clock: 100 ms worth, as a session does it.

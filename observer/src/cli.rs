@@ -4,30 +4,29 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use self::values::{comm, fault_seats, file_size, ring_size, rotation_time, sample, widening};
-use crate::{
-    export::format::Format,
-    kernel::plan::{Backends, HookSet},
-    probe::WATCHED_TASKS,
-    setup::SetupOptions,
+use self::values::{
+    BackendChoice, HookChoice, comm, fault_seats, file_size, ring_size, rotation_time, sample, widening,
 };
+use observer_kernel::survey::SetupOptions;
+use observer_probe::WATCHED_TASKS;
+use observer_report::format::Format;
 
 mod values;
 mod workloads;
 
-pub use workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload};
+pub(crate) use workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload};
 
 /// Watches a live Linux kernel swap pages in: which swap entries are swapped in by several tasks at once, which of these
 /// were possible ABA windows (CVE-2024-26759), and what waiting on the pin that fixes it costs.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do; without one: `live`.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
     /// How to observe, for `live`.
     #[command(flatten)]
-    pub live: LiveArgs,
+    pub(crate) live: LiveArgs,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this host does not allow it; 4 I/O or data error;\n\
@@ -36,7 +35,7 @@ const EXIT_CODES: &str = "Exit codes: 0 nothing found; 2 wrong usage; 3 this hos
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show what is happening, as it happens (the default)
     Live(LiveArgs),
     /// Observe without a display and print a summary at the end
@@ -73,222 +72,222 @@ const FILTERS: &str = "Filters (applied in the kernel)";
 /// What to look at only, decided in the kernel. What happens to an entry in a fault that is looked at is seen whoever
 /// does it.
 #[derive(Debug, Clone, Default, Args)]
-pub struct FilterArgs {
+pub(crate) struct FilterArgs {
     /// Only entries of this swap device, by name or path as in /proc/swaps; may be given several times
     #[arg(long, help_heading = FILTERS, value_name = "NAME")]
-    pub device: Vec<String>,
+    pub(crate) device: Vec<String>,
     /// Only faults of this process, all threads of it
     #[arg(long, help_heading = FILTERS, value_name = "P", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "cmd")]
-    pub pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     /// Only faults of tasks of this name
     #[arg(long, help_heading = FILTERS, value_name = "C", value_parser = comm)]
-    pub comm: Option<String>,
+    pub(crate) comm: Option<String>,
     /// Only faults of tasks in this control group or below, as in /proc/PID/cgroup or as a path
     #[arg(long, help_heading = FILTERS, value_name = "PATH")]
-    pub cgroup: Option<PathBuf>,
+    pub(crate) cgroup: Option<PathBuf>,
 }
 
 /// Options of every observation.
 #[derive(Debug, Clone, Args)]
-pub struct ObserveArgs {
+pub(crate) struct ObserveArgs {
     /// What to look at only.
     #[command(flatten)]
-    pub filters: FilterArgs,
+    pub(crate) filters: FilterArgs,
     /// Stop after this time, e.g. 30s, 5min
     #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
-    pub duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
     /// Delay the command's own tasks by this time right after their read (right before it where the kernel never skips the
     /// swap cache), so that the race has time to happen (at most 100ms)
     #[arg(long, value_name = "D", value_parser = widening, requires = "cmd")]
-    pub widen: Option<Duration>,
+    pub(crate) widen: Option<Duration>,
     /// Delay only tasks of this name
     #[arg(long, value_name = "NAME", value_parser = comm, requires = "widen")]
-    pub widen_comm: Option<String>,
+    pub(crate) widen_comm: Option<String>,
     /// Of the reads that qualify delay only one in N, at random
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..), requires = "widen")]
-    pub widen_one_in: u32,
+    pub(crate) widen_one_in: u32,
     /// The longest wait that is put up with, e.g. 1ms: if one takes longer, that is said, and the exit code is 11
     #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
-    pub budget: Option<Duration>,
+    pub(crate) budget: Option<Duration>,
     /// Size of the ring buffer, in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
-    pub ring_size: u32,
+    pub(crate) ring_size: u32,
     /// Observe only one swap entry in N, chosen by a hash of it, with every conflict on it; counts are multiplied by N
     #[arg(long, value_name = "1/N", default_value = "1/1", hide_default_value = true, value_parser = sample)]
-    pub sample: u32,
+    pub(crate) sample: u32,
     /// Let the kernel count how often and how long each program runs, for as long as this observes; each run then costs
     /// two more readings of a clock
     #[arg(long)]
-    pub program_stats: bool,
+    pub(crate) program_stats: bool,
     /// Seats for faults in progress, a power of two; each takes 224 bytes in the kernel. More faults than these at once cost time,
     /// and beyond 4096 more are lost, which is told
     #[arg(long, value_name = "N", default_value = "16384", value_parser = fault_seats)]
-    pub fault_seats: u32,
+    pub(crate) fault_seats: u32,
     /// Tasks of the command that can be watched at once; each takes 84 bytes in the kernel, and those beyond are lost, which
     /// is told
     #[arg(long, value_name = "N", default_value_t = WATCHED_TASKS, value_parser = clap::value_parser!(u32).range(1..=4_194_304), requires = "cmd")]
-    pub watched_tasks: u32,
+    pub(crate) watched_tasks: u32,
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
-    pub backend: Backends,
+    pub(crate) backend: BackendChoice,
     /// Which hooks: all that tell something, or only those that the verdicts need, which is cheaper
     #[arg(long, value_name = "SET", value_enum, default_value_t)]
-    pub hooks: HookSet,
+    pub(crate) hooks: HookChoice,
     /// The kernel's types (raw BTF), for a kernel that does not show them itself: then all hooks are kprobes
     #[arg(long, value_name = "FILE")]
-    pub btf: Option<PathBuf>,
+    pub(crate) btf: Option<PathBuf>,
     /// Start this command once everything is attached, observe only its tasks, and stop when it ends
     #[arg(last = true, value_name = "CMD")]
-    pub cmd: Vec<OsString>,
+    pub(crate) cmd: Vec<OsString>,
 }
 
 impl ObserveArgs {
     /// What they say of the set-up.
-    pub fn options(&self) -> SetupOptions {
-        SetupOptions { backends: self.backend, set: self.hooks, btf: self.btf.clone() }
+    pub(crate) fn options(&self) -> SetupOptions {
+        SetupOptions { backends: self.backend.into(), set: self.hooks.into(), btf: self.btf.clone() }
     }
 }
 
 /// Options of `live`.
 #[derive(Debug, Clone, Args)]
-pub struct LiveArgs {
+pub(crate) struct LiveArgs {
     /// How to observe.
     #[command(flatten)]
-    pub observe: ObserveArgs,
+    pub(crate) observe: ObserveArgs,
     /// Draw with ASCII characters only, whatever LANG says
     #[arg(long)]
-    pub ascii: bool,
+    pub(crate) ascii: bool,
 }
 
 /// Options of `replay`.
 #[derive(Debug, Args)]
-pub struct ReplayArgs {
+pub(crate) struct ReplayArgs {
     /// The recording
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Draw with ASCII characters only, whatever LANG says
     #[arg(long)]
-    pub ascii: bool,
+    pub(crate) ascii: bool,
 }
 
 /// Options of `record`.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("rotation").args(["rotate_size", "rotate_every"]).multiple(true))]
-pub struct RecordArgs {
+pub(crate) struct RecordArgs {
     /// How to observe.
     #[command(flatten)]
-    pub observe: ObserveArgs,
+    pub(crate) observe: ObserveArgs,
     /// Write a recording
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// Replace FILE if it exists
     #[arg(long, requires = "output")]
-    pub force: bool,
+    pub(crate) force: bool,
     /// Go on in another file (FILE with a number) when one has this size, e.g. 100M
     #[arg(long, value_name = "SIZE", value_parser = file_size, requires = "output")]
-    pub rotate_size: Option<u64>,
+    pub(crate) rotate_size: Option<u64>,
     /// Go on in another file after this time, e.g. 1h
     #[arg(long, value_name = "D", value_parser = rotation_time, requires = "output")]
-    pub rotate_every: Option<Duration>,
+    pub(crate) rotate_every: Option<Duration>,
     /// Keep the newest N complete files and remove older ones
     #[arg(long, value_name = "N", requires = "rotation", value_parser = clap::value_parser!(u32).range(1..))]
-    pub keep: Option<u32>,
+    pub(crate) keep: Option<u32>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Options of `report`.
 #[derive(Debug, Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// The recordings; several are told as one
     #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// How to say it
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    pub(crate) format: Format,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "OUT")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// Replace OUT if it exists
     #[arg(long, requires = "output")]
-    pub force: bool,
+    pub(crate) force: bool,
 }
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// Address to listen on; beyond loopback anybody who reaches it can read it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9842")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// How to observe.
     #[command(flatten)]
-    pub observe: ObserveArgs,
+    pub(crate) observe: ObserveArgs,
     /// Serve what a recording holds, for tests of what reads it.
     #[arg(long, value_name = "FILE", hide = true)]
-    pub replay: Option<PathBuf>,
+    pub(crate) replay: Option<PathBuf>,
 }
 
 /// Options of `diff`.
 #[derive(Debug, Args)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// The first recording
-    pub a: PathBuf,
+    pub(crate) a: PathBuf,
     /// The second
-    pub b: PathBuf,
+    pub(crate) b: PathBuf,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Options of `completions`.
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// Options of `doctor`.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// Swap a few own pages out and in, on a zram device added for it, and check that exactly that is seen
     #[arg(long)]
-    pub self_test: bool,
+    pub(crate) self_test: bool,
     /// Which way programs are attached: the best that the kernel takes for each, or one way only
     #[arg(long, value_name = "B", value_enum, default_value_t)]
-    pub backend: Backends,
+    pub(crate) backend: BackendChoice,
     /// Which hooks: all that tell something, or only those that the verdicts need, which is cheaper
     #[arg(long, value_name = "SET", value_enum, default_value_t)]
-    pub hooks: HookSet,
+    pub(crate) hooks: HookChoice,
     /// The kernel's types (raw BTF), for a kernel that does not show them itself: then all hooks are kprobes
     #[arg(long, value_name = "FILE")]
-    pub btf: Option<PathBuf>,
+    pub(crate) btf: Option<PathBuf>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// The hidden gate of `-- CMD`.
 #[derive(Debug, Args)]
-pub struct LaunchArgs {
+pub(crate) struct LaunchArgs {
     /// Descriptor to wait on.
-    pub gate: i32,
+    pub(crate) gate: i32,
     /// The command.
     #[arg(last = true, required = true)]
-    pub cmd: Vec<OsString>,
+    pub(crate) cmd: Vec<OsString>,
 }
 
 /// The hidden workload process.
 #[derive(Debug, Args)]
-pub struct WorkloadArgs {
+pub(crate) struct WorkloadArgs {
     /// Descriptor for messages.
-    pub messages: i32,
+    pub(crate) messages: i32,
     /// What to play, as JSON.
-    pub options: String,
+    pub(crate) options: String,
 }
 
 #[cfg(test)]

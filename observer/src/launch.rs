@@ -4,13 +4,13 @@
 //! known, and in the table of watched tasks, before the command's first instruction.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io,
     os::{
         fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
-        unix::process::{CommandExt as _, ExitStatusExt as _},
+        unix::process::CommandExt as _,
     },
-    process::{ExitStatus, Stdio},
+    process::Stdio,
 };
 
 use rustix::{
@@ -20,26 +20,26 @@ use rustix::{
 use tokio::process::{Child, Command};
 
 /// Name of the hidden subcommand that waits at the gate.
-pub const SUBCOMMAND: &str = "__launch";
+pub(crate) const SUBCOMMAND: &str = "__launch";
 
 /// A child that waits at the gate.
-pub struct Launched {
+pub(crate) struct Launched {
     /// The child.
-    pub child: Child,
+    pub(crate) child: Child,
     /// Its thread id, which it keeps when it becomes the command.
-    pub tid: u32,
+    pub(crate) tid: u32,
     gate: OwnedFd,
 }
 
 /// What to start.
 #[derive(Clone, Debug)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// Program and arguments.
-    pub command: Vec<OsString>,
+    pub(crate) command: Vec<OsString>,
     /// Send its standard output to standard error: ours carries one JSON object, or the dashboard, and nothing else.
-    pub stdout_to_stderr: bool,
+    pub(crate) stdout_to_stderr: bool,
     /// Give it nothing to read: the keys belong to the dashboard.
-    pub no_stdin: bool,
+    pub(crate) no_stdin: bool,
 }
 
 impl Launch {
@@ -47,7 +47,7 @@ impl Launch {
     ///
     /// # Errors
     /// When there are no more descriptors or processes to be had.
-    pub fn start(&self, inherit: Option<&OwnedFd>) -> io::Result<Launched> {
+    pub(crate) fn start(&self, inherit: Option<&OwnedFd>) -> io::Result<Launched> {
         let (wait, gate) = pipe()?;
         fcntl_setfd(&gate, FdFlags::CLOEXEC)?;
         let mut command = Command::new("/proc/self/exe");
@@ -75,7 +75,7 @@ impl Launched {
     ///
     /// # Errors
     /// When the child is gone.
-    pub fn go(self) -> io::Result<Child> {
+    pub(crate) fn go(self) -> io::Result<Child> {
         rustix::io::write(&self.gate, b"\n")?;
         Ok(self.child)
     }
@@ -85,12 +85,12 @@ impl Launched {
 ///
 /// # Errors
 /// When there are no more descriptors to be had.
-pub fn message_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn message_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
 
 /// The child's side: waits at the gate `fd`, then becomes the command. Returns only on failure.
-pub fn wait_and_exec(fd: i32, command: &[OsString]) -> io::Error {
+pub(crate) fn wait_and_exec(fd: i32, command: &[OsString]) -> io::Error {
     // SAFETY: the parent made this descriptor for us and told its number; nobody else in this process knows it.
     let gate = unsafe { OwnedFd::from_raw_fd(fd) };
     let mut byte = [0u8; 1];
@@ -104,19 +104,4 @@ pub fn wait_and_exec(fd: i32, command: &[OsString]) -> io::Error {
         return io::Error::new(io::ErrorKind::InvalidInput, "no command");
     };
     std::process::Command::new(program).args(arguments).exec()
-}
-
-/// How a command ended, in words and as a shell would number it.
-pub fn describe(status: ExitStatus) -> (String, i32) {
-    match (status.code(), status.signal()) {
-        (Some(0), _) => ("succeeded".to_owned(), 0),
-        (Some(code), _) => (format!("exited with {code}"), code),
-        (None, Some(signal)) => (format!("was killed by signal {signal}"), 128 + signal),
-        (None, None) => ("ended".to_owned(), 1),
-    }
-}
-
-/// The command as a person would type it, for messages.
-pub fn shown(command: &[OsString]) -> String {
-    command.iter().map(OsString::as_os_str).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

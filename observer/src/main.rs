@@ -1,52 +1,5 @@
-//! The command line of `observer`.
+//! The program `observer`; everything is in its library, so that benchmarks and tests can drive parts of it.
 
-use std::process::ExitCode;
-
-use clap::Parser as _;
-use observer::{
-    cli::{Cli, Command},
-    commands::{self, filters::FilterError},
-    exit::Exit,
-    setup::Refusal,
-};
-
-fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::new().filter_or("OBSERVER_LOG", "warn")).init();
-    // Wrong usage: clap prints what and why, and exits with 2.
-    let cli = Cli::parse();
-    if let Some(Command::Launch(args)) = &cli.command {
-        return commands::launch(args.gate, &args.cmd);
-    }
-    run(cli).unwrap_or_else(|error| report(&error)).into()
-}
-
-fn run(cli: Cli) -> anyhow::Result<Exit> {
-    match cli.command.unwrap_or(Command::Live(cli.live)) {
-        Command::Live(args) => commands::live::run(&args),
-        Command::Record(args) => commands::record::run(&args),
-        Command::Replay(args) => commands::replay::run(&args),
-        Command::Report(args) => commands::report::run(&args),
-        Command::Diff(args) => commands::diff::run(&args),
-        Command::Serve(args) => commands::serve::run(&args),
-        Command::Stress(args) => commands::stress::run(&args),
-        Command::Bench(args) => commands::bench::run(&args),
-        Command::Doctor(args) => commands::doctor::run(&args),
-        Command::Completions(args) => commands::manual::completions(&args),
-        Command::Man => commands::manual::man(),
-        // Dealt with before: it has no exit code of ours.
-        Command::Launch(_) => Ok(Exit::CommandFailed),
-        Command::Workload(args) => Ok(commands::stress::workload(&args)),
-    }
-}
-
-/// One message on standard error, and the exit code that goes with it.
-fn report(error: &anyhow::Error) -> Exit {
-    eprintln!("observer: {error:#}");
-    if error.is::<FilterError>() {
-        Exit::Usage
-    } else if error.is::<Box<Refusal>>() || error.is::<Refusal>() {
-        Exit::Refused
-    } else {
-        Exit::Failed
-    }
+fn main() -> std::process::ExitCode {
+    observer::main()
 }

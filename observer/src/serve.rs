@@ -26,32 +26,32 @@ use tokio::{
     time::timeout,
 };
 
-use crate::export::openmetrics::Dialect;
+use observer_report::openmetrics::Dialect;
 
 /// Connections served at once; more are closed at once and counted.
-pub const CONNECTIONS: usize = 16;
+pub(crate) const CONNECTIONS: usize = 16;
 /// Bytes of a request's line and headers at most.
-pub const REQUEST_BYTES: usize = 16 << 10;
+pub(crate) const REQUEST_BYTES: usize = 16 << 10;
 /// How long one connection may take, from first to last byte. It serves one request.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the observation may take to answer: ten times as long as it does.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Somebody wants a page.
 #[derive(Debug)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// In which dialect; `None`: only whether anybody is there.
-    pub dialect: Option<Dialect>,
+    pub(crate) dialect: Option<Dialect>,
     /// Where to send it.
-    pub reply: oneshot::Sender<String>,
+    pub(crate) reply: oneshot::Sender<String>,
 }
 
 /// Where pages are asked for.
-pub type Asks = mpsc::Receiver<Ask>;
+pub(crate) type Asks = mpsc::Receiver<Ask>;
 
 /// A server that is bound and does not serve yet.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     listener: TcpListener,
     asks: mpsc::Sender<Ask>,
     refused: Arc<AtomicU64>,
@@ -62,7 +62,7 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub async fn bind(address: SocketAddr) -> std::io::Result<(Self, Asks)> {
+    pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<(Self, Asks)> {
         let listener = TcpListener::bind(address).await?;
         let (asks, answers) = mpsc::channel(CONNECTIONS);
         Ok((Self { listener, asks, refused: Arc::default() }, answers))
@@ -72,17 +72,17 @@ impl Server {
     ///
     /// # Errors
     /// When the system does not tell.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Counts connections that were refused.
-    pub fn refused(&self) -> Arc<AtomicU64> {
+    pub(crate) fn refused(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.refused)
     }
 
     /// Serves for ever.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {

@@ -12,13 +12,12 @@ use tokio::{
 };
 
 pub use self::session_observer::{SessionObserver, View};
-use crate::{
-    engine::{Engine, event::Nanos},
-    kernel::vmstat::Vmstat,
-    outcome::{self, Context, EndReason, FinalState, Outcome, Sample},
-    probe::{FaultTimes, LoadError, Overhead, Probes, Snapshot, UserTime},
-    source::Input,
+use observer_engine::{Engine, event::Nanos};
+use observer_kernel::vmstat::Vmstat;
+use observer_observation::{
+    Context, EndReason, FaultTimes, FinalState, Outcome, Overhead, Sample, Snapshot, clock, command, input::Input,
 };
+use observer_probe::{LoadError, Probes, UserTime};
 
 /// How often the engine is told the time.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,7 +43,7 @@ pub enum SessionError {
 }
 
 /// Signals that end an observation, or a replay. None that comes while this exists is missed.
-pub(crate) struct Stops {
+pub struct Stops {
     int: Signal,
     term: Signal,
     hup: Signal,
@@ -97,7 +96,7 @@ impl<O: SessionObserver> Live<'_, O> {
 
     /// Takes in what has arrived and tells the engine the time from before that: whatever happened until then is in.
     fn settle(&mut self) {
-        let until = now();
+        let until = clock::now();
         for _ in 0..BATCHES_A_TICK {
             if !self.drain() {
                 self.now = until;
@@ -137,7 +136,7 @@ impl<O: SessionObserver> Live<'_, O> {
 
     fn sample_of(&self, snapshot: &Snapshot, fault_times: Option<FaultTimes>) -> Sample {
         let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
-        Sample { at: now(), snapshot: *snapshot, undecodable, vmstat, fault_times }
+        Sample { at: clock::now(), snapshot: *snapshot, undecodable, vmstat, fault_times }
     }
 
     fn sampled(&mut self, sample: Sample) {
@@ -149,7 +148,7 @@ impl<O: SessionObserver> Live<'_, O> {
             self.sample.update(*sample);
         }
         let (cpu, start) = self.start;
-        self.ending.cost = self.probes.cost(cpu, now().saturating_sub(start));
+        self.ending.cost = self.probes.cost(cpu, clock::now().saturating_sub(start));
     }
 
     /// Reads the counters for the first time: what the kernel counts from here on is seen.
@@ -164,7 +163,7 @@ impl<O: SessionObserver> Live<'_, O> {
         // The overhead first, and the kernel's counters right before ours: on a host that goes on swapping, what happens
         // in between is the difference.
         let (cpu, start) = self.start;
-        let cost = self.probes.cost(cpu, now().saturating_sub(start));
+        let cost = self.probes.cost(cpu, clock::now().saturating_sub(start));
         let vmstat = Vmstat::now().ok();
         let snapshot = self.probes.detach()?;
         while self.drain() {}
@@ -203,7 +202,7 @@ pub async fn observe(
         sample: Sample::default(),
         now: 0,
         ending: FinalState::unknown(EndReason::Running),
-        start: (UserTime::now(), now()),
+        start: (UserTime::now(), clock::now()),
         ticks: 1,
         session_observer,
     };
@@ -245,14 +244,8 @@ pub async fn observe(
     drop(ring);
     live.detach()?;
     let Live { engine, sample, ending, .. } = live;
-    let ending = FinalState { command: command.map(outcome::code), ended, ..ending };
+    let ending = FinalState { command: command.map(command::code), ended, ..ending };
     Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
-}
-
-/// The clock of the programs, `CLOCK_MONOTONIC`, nanoseconds.
-pub fn now() -> Nanos {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 async fn until(deadline: Option<Instant>) {

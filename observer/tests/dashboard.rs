@@ -13,14 +13,8 @@ use std::{
 use rustix::process::Signal;
 
 use self::terminal::Terminal;
-
-#[path = "common/synthetic.rs"]
-mod synthetic;
-#[path = "common/terminal.rs"]
-#[expect(dead_code, reason = "the spectator needs more of it")]
-mod terminal;
-#[path = "common/unfixed.rs"]
-mod unfixed;
+use observer_recordings::unfixed;
+use observer_terminal as terminal;
 
 /// Set for a test of this file that is run again as the program in the terminal.
 const CHILD: &str = "OBSERVER_E2E_CHILD";
@@ -134,9 +128,9 @@ fn panics_in_the_terminal() {
         panic!("on purpose");
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let player = observer::tui::player::Player::open(&file).unwrap();
+    let player = observer_record::player::Player::open(&file).unwrap();
     // A panic anywhere ends the dashboard.
-    runtime.block_on(observer::tui::run::replay(player, &file, false)).unwrap();
+    runtime.block_on(observer::dashboard::replay(player, &file, false)).unwrap();
     assert!(panics.join().is_err());
 }
 

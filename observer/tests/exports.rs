@@ -3,15 +3,13 @@
 
 use std::path::PathBuf;
 
-use observer::{
-    export::{
-        diff::Diff,
-        format::{Format, Reported},
-        merge::Observed,
-        perfetto::Trace,
-    },
-    outcome::Outcome,
-    record::{Replay, replay},
+use observer_observation::Outcome;
+use observer_record::{Replay, replay};
+use observer_report::{
+    diff::Diff,
+    format::{Format, Reported},
+    merge::Observed,
+    perfetto::Trace,
 };
 use serde_json::Value;
 

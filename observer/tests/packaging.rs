@@ -3,14 +3,12 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use observer::{
-    export::{
-        merge::Observed,
-        openmetrics::{Dialect, Own, page},
-        remarks::Budget,
-    },
-    probe::{Overhead, ProgramRun, ProgramStats, RingUse},
-    record::replay,
+use observer_observation::{Overhead, ProgramRun, ProgramStats, RingUse};
+use observer_record::replay;
+use observer_report::{
+    merge::Observed,
+    openmetrics::{Dialect, Own, page},
+    remarks::Budget,
 };
 
 fn root(path: &str) -> PathBuf {

@@ -2,6 +2,49 @@
 
 use std::time::Duration;
 
+use observer_kernel::plan::{Backends, HookSet};
+
+/// `--backend`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum BackendChoice {
+    /// fentry/fexit where supported, kprobes otherwise
+    #[default]
+    Auto,
+    /// kprobes and kretprobes only
+    Kprobe,
+    /// fentry and fexit only
+    Fentry,
+}
+
+impl From<BackendChoice> for Backends {
+    fn from(choice: BackendChoice) -> Self {
+        match choice {
+            BackendChoice::Auto => Self::Auto,
+            BackendChoice::Kprobe => Self::Kprobe,
+            BackendChoice::Fentry => Self::Fentry,
+        }
+    }
+}
+
+/// `--hooks`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum HookChoice {
+    /// every hook that adds information
+    #[default]
+    Full,
+    /// only the hooks that verdicts need: cheaper, without pin holds and pin errors
+    Lean,
+}
+
+impl From<HookChoice> for HookSet {
+    fn from(choice: HookChoice) -> Self {
+        match choice {
+            HookChoice::Full => Self::Full,
+            HookChoice::Lean => Self::Lean,
+        }
+    }
+}
+
 /// Longest delay: delay injection runs with preemption off.
 const LONGEST_WIDENING: Duration = Duration::from_millis(100);
 
@@ -26,7 +69,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn bench_size(text: &str) -> Result<u64, String> {
-    use crate::bench::swapin::{MAX_BYTES, MIN_BYTES};
+    use observer_workload::bench::swapin::{MAX_BYTES, MIN_BYTES};
     let bytes = size(text)?;
     if (MIN_BYTES..=MAX_BYTES).contains(&bytes) { Ok(bytes) } else { Err("from 1M to 64G".to_owned()) }
 }

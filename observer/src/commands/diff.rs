@@ -3,20 +3,18 @@
 use std::io::{self, Write as _};
 
 use super::{printed, report::observed};
-use crate::{
-    cli::DiffArgs,
-    exit::Exit,
-    export::{
-        diff::{self, Diff},
-        json,
-    },
+use crate::cli::DiffArgs;
+use observer_observation::exit::Exit;
+use observer_report::{
+    diff::{self, Diff},
+    json,
 };
 
 /// Compares and prints.
 ///
 /// # Errors
 /// When a file cannot be read at all, or standard output cannot be written.
-pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let (a, b) = (observed(&args.a)?, observed(&args.b)?);
     let diff = Diff::new(&a, &b);
     let result = if args.json {

@@ -10,17 +10,15 @@ use std::{
 };
 
 use super::comm_bytes;
-use crate::{
-    cli::FilterArgs,
-    kernel::{host::mount_point, tree::Tree},
-    outcome::Swap,
-    probe::Only,
-};
+use crate::cli::FilterArgs;
+use observer_kernel::{host::mount_point, tree::Tree};
+use observer_observation::Swap;
+use observer_probe::Only;
 
 /// A filter that fits nothing on this host: wrong usage.
 #[derive(Debug, thiserror::Error)]
 #[error("{option}: {reason}")]
-pub struct FilterError {
+pub(crate) struct FilterError {
     option: &'static str,
     reason: String,
 }
@@ -119,7 +117,7 @@ fn below(root: &Path, given: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::fixtures::TempTree;
+    use observer_kernel::fixtures::TempTree;
 
     fn swap(path: &str, kind: u32, kind_seen: bool) -> Swap {
         Swap { kind, kind_seen, path: path.to_owned(), ..Swap::default() }
@@ -148,11 +146,11 @@ mod tests {
         let tree = TempTree::new()
             .file("/proc/7/status", "Name:\tx\nTgid:\t7\nPid:\t7\n")
             .file("/proc/8/status", "Name:\tx\nTgid:\t7\nPid:\t8\n");
-        assert_eq!(process(7, &tree.tree()), Ok(7));
-        assert!(process(8, &tree.tree()).unwrap_err().contains("--pid 7"));
-        assert!(process(9, &tree.tree()).unwrap_err().contains("no process 9"));
+        assert_eq!(process(7, &Tree::at(tree.root())), Ok(7));
+        assert!(process(8, &Tree::at(tree.root())).unwrap_err().contains("--pid 7"));
+        assert!(process(9, &Tree::at(tree.root())).unwrap_err().contains("no process 9"));
         let inside = tree.link("/proc/self/ns/pid", "pid:[4026532000]");
-        assert!(process(7, &inside.tree()).unwrap_err().contains("container"));
+        assert!(process(7, &Tree::at(inside.root())).unwrap_err().contains("container"));
     }
 
     #[test]
@@ -164,11 +162,13 @@ mod tests {
         let tree = TempTree::new()
             .file("/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
             .file("/sys/fs/cgroup/a/cgroup.procs", "");
-        assert!(cgroup(Path::new("/a"), &tree.tree()).is_ok());
-        assert!(cgroup(Path::new("/b"), &tree.tree()).unwrap_err().contains("/sys/fs/cgroup/b"));
-        assert!(cgroup(Path::new("/a/cgroup.procs"), &tree.tree()).unwrap_err().contains("not a control group"));
+        assert!(cgroup(Path::new("/a"), &Tree::at(tree.root())).is_ok());
+        assert!(cgroup(Path::new("/b"), &Tree::at(tree.root())).unwrap_err().contains("/sys/fs/cgroup/b"));
+        assert!(
+            cgroup(Path::new("/a/cgroup.procs"), &Tree::at(tree.root())).unwrap_err().contains("not a control group")
+        );
         let old = TempTree::new().file("/proc/mounts", "cgroup /sys/fs/cgroup cgroup rw 0 0\n");
-        assert!(cgroup(Path::new("/a"), &old.tree()).unwrap_err().contains("version 2"));
+        assert!(cgroup(Path::new("/a"), &Tree::at(old.root())).unwrap_err().contains("version 2"));
     }
 
     #[test]

@@ -10,22 +10,22 @@ use std::{
 use anyhow::Context as _;
 
 use super::{Planned, printed};
+use crate::dashboard;
 use crate::{
     cli::LiveArgs,
-    exit::Exit,
-    export::{dropped, summary::Summary, text},
-    outcome::Outcome,
     session::{SessionObserver, View},
-    setup, tui,
 };
+use observer_observation::{Outcome, exit::Exit};
+use observer_probe::setup;
+use observer_report::{dropped, summary::Summary, text};
 
 /// Observes and shows.
 ///
 /// # Errors
-/// [`setup::Refusal`] when this host does not allow it; else I/O errors.
-pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
+/// [`Refusal`] when this host does not allow it; else I/O errors.
+pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     let planned = Planned::new(setup::prepare(&args.observe.options())?, &args.observe, false)?;
-    let outcome = if tui::terminal::is_there() {
+    let outcome = if dashboard::terminal::is_there() {
         with_dashboard(planned, None, args.ascii, &mut ())?
     } else {
         eprintln!(
@@ -58,7 +58,7 @@ pub(crate) fn with_dashboard(
     super::runtime()?.block_on(async {
         let note = format!("attaching {} programs ...", planned.ready.plan.hooks.len());
         // Dropped at the end of this block: the terminal is given back before anything is printed.
-        let mut live = tui::run::Live::open(&context, ascii, &note).context("cannot take over the terminal")?;
+        let mut live = dashboard::Live::open(&context, ascii, &note).context("cannot take over the terminal")?;
         planned.observe(&context, inherit, &mut (beside, &mut live)).await
     })
 }

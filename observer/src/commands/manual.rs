@@ -5,16 +5,14 @@ use std::io::{self, Write as _};
 use clap::CommandFactory as _;
 
 use super::printed;
-use crate::{
-    cli::{Cli, CompletionsArgs},
-    exit::Exit,
-};
+use crate::cli::{Cli, CompletionsArgs};
+use observer_observation::exit::Exit;
 
 /// Prints what a shell has to know to complete the command line.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn completions(args: &CompletionsArgs) -> anyhow::Result<Exit> {
+pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<Exit> {
     // Made in memory: the generator panics on a pipe that was closed.
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "observer", &mut text);
@@ -25,7 +23,7 @@ pub fn completions(args: &CompletionsArgs) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn man() -> anyhow::Result<Exit> {
+pub(crate) fn man() -> anyhow::Result<Exit> {
     printed(io::stdout().lock().write_all(&page()?), Exit::Clean)
 }
 

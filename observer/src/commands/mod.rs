@@ -1,16 +1,16 @@
 //! The subcommands: put the parts together, print, and choose the exit code.
 
-pub mod bench;
-pub mod diff;
-pub mod doctor;
-pub mod filters;
-pub mod live;
-pub mod manual;
-pub mod record;
-pub mod replay;
-pub mod report;
-pub mod serve;
-pub mod stress;
+pub(crate) mod bench;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod filters;
+pub(crate) mod live;
+pub(crate) mod manual;
+pub(crate) mod record;
+pub(crate) mod replay;
+pub(crate) mod report;
+pub(crate) mod serve;
+pub(crate) mod stress;
 
 use std::{collections::BTreeMap, ffi::OsString, io, process::ExitCode, time::Duration};
 
@@ -19,14 +19,12 @@ use anyhow::Context as _;
 use self::filters::FilterError;
 use crate::{
     cli::ObserveArgs,
-    exit::Exit,
-    kernel::{swaps, tree::Tree},
     launch::{Launch, Launched},
-    outcome::{self, Clocks, Context, Kernel, Outcome, Swap},
-    probe::{self, Notes, Options, Probes, Widen},
     session::{self, SessionObserver},
-    setup::{Ready, at_attach},
 };
+use observer_kernel::{survey::Ready, swaps, tree::Tree};
+use observer_observation::{Clocks, Context, Kernel, Outcome, Swap, command, exit::Exit};
+use observer_probe::{self as probe, Notes, Options, Probes, Widen, setup::at_attach};
 
 /// An observation that is ready to start.
 pub(crate) struct Planned {
@@ -84,7 +82,7 @@ impl Planned {
             kernel: Kernel::new(&host.release.text, &host.arch, host.tick_ns, plan),
             swaps: self.swaps.clone(),
             filters: self.filters.clone(),
-            command: self.launch.as_ref().map(|launch| outcome::command(&launch.command)).unwrap_or_default(),
+            command: self.launch.as_ref().map(|launch| command::typed(&launch.command)).unwrap_or_default(),
             widen_ns: self.options.widen.map(|widen| widen.ns),
             widen_one_in: self.options.widen.map(|widen| widen.one_in),
             budget_ns: self.budget_ns,
@@ -156,9 +154,9 @@ pub(crate) fn comm_bytes(comm: Option<&str>) -> [u8; 16] {
 }
 
 /// The gate of `-- CMD`: becomes the command, or says why it cannot, and ends as a shell would.
-pub fn launch(gate: i32, command: &[OsString]) -> ExitCode {
+pub(crate) fn launch(gate: i32, command: &[OsString]) -> ExitCode {
     let error = crate::launch::wait_and_exec(gate, command);
-    eprintln!("observer: cannot run `{}`: {error}", crate::launch::shown(command));
+    eprintln!("observer: cannot run `{}`: {error}", command::shown(command));
     ExitCode::from(127)
 }
 

@@ -8,20 +8,18 @@ use std::{
 use super::{Planned, printed};
 use crate::{
     cli::RecordArgs,
-    exit::Exit,
-    export::{json, summary::Summary, text},
-    outcome::{FinalState, Outcome},
-    record::{Creation, Recorder, Rotation, Target},
     session::{SessionObserver, View},
-    setup,
-    source::Input,
 };
+use observer_observation::{FinalState, Outcome, exit::Exit, input::Input};
+use observer_probe::setup;
+use observer_record::{Creation, Recorder, Rotation, Target};
+use observer_report::{json, summary::Summary, text};
 
 /// Observes, then prints the summary.
 ///
 /// # Errors
-/// [`setup::Refusal`] when this host does not allow it; else I/O errors.
-pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
+/// [`Refusal`] when this host does not allow it; else I/O errors.
+pub(crate) fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let planned = Planned::new(setup::prepare(&args.observe.options())?, &args.observe, args.json)?;
     let context = planned.context();
     let recorder = target(args).map(|target| Recorder::create(target, &context)).transpose()?;

@@ -4,24 +4,24 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cli::ReplayArgs,
-    engine::Report,
-    exit::Exit,
-    export::summary::Summary,
-    outcome::{Context, EndReason, FinalState, Known, Sample},
-    tui::{player::Player, run, terminal},
+    dashboard::{self, terminal},
 };
+use observer_engine::Report;
+use observer_observation::{Context, EndReason, FinalState, Known, Sample, exit::Exit};
+use observer_record::player::Player;
+use observer_report::summary::Summary;
 
 /// Plays until somebody quits. The exit code is that of what was played.
 ///
 /// # Errors
 /// When there is no terminal, or the file cannot be read at all.
-pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let file = args.file.display();
     let player = Player::open(&args.file).with_context(|| file.to_string())?;
     if !terminal::is_there() {
         bail!("a replay needs a terminal, and standard output is none; use `observer report {file}`");
     }
-    let player = super::runtime()?.block_on(run::replay(player, &args.file, args.ascii))?;
+    let player = super::runtime()?.block_on(dashboard::replay(player, &args.file, args.ascii))?;
     Ok(exit(player.context(), player.engine().report(), player.sample()))
 }
 
@@ -36,7 +36,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::record::replay;
+    use observer_record::replay;
 
     #[test]
     fn a_wait_over_the_budget_of_the_recording_shows_in_the_exit_code() {

@@ -8,23 +8,20 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use super::printed;
-use crate::{
-    cli::ReportArgs,
-    exit::Exit,
-    export::{
-        format::{Format, Reported},
-        merge::Observed,
-        perfetto::Trace,
-    },
-    outcome::Outcome,
-    record::{Creation, Reader, Replay, Unfinished, chains},
+use crate::cli::ReportArgs;
+use observer_observation::{Outcome, exit::Exit};
+use observer_record::{Creation, Reader, Replay, Unfinished, chains};
+use observer_report::{
+    format::{Format, Reported},
+    merge::Observed,
+    perfetto::Trace,
 };
 
 /// Replays and writes.
 ///
 /// # Errors
 /// When a file cannot be read at all, or the output cannot be written.
-pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let format = if args.json { Format::Json } else { args.format };
     let replays = open(&args.files)?;
     if format == Format::Perfetto && replays.len() > 1 {

@@ -15,24 +15,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Planned, printed, report::observed, runtime};
 use crate::{
     cli::ServeArgs,
-    exit::Exit,
-    export::{
-        merge::Observed,
-        openmetrics::{self, Own},
-        summary::Summary,
-        text,
-    },
-    outcome::Known,
     serve::{Ask, Asks, Server},
-    session::{SessionObserver, View, now},
-    setup,
+    session::{SessionObserver, View},
+};
+use observer_observation::{Known, clock::now, exit::Exit};
+use observer_probe::setup;
+use observer_report::{
+    merge::Observed,
+    openmetrics::{self, Own},
+    summary::Summary,
+    text,
 };
 
 /// Serves until it is told to stop, then prints the summary.
 ///
 /// # Errors
-/// [`setup::Refusal`] when this host does not allow it; else I/O errors.
-pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
+/// [`Refusal`] when this host does not allow it; else I/O errors.
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     if let Some(path) = &args.replay {
         let observed = observed(path)?;
         return runtime()?.block_on(serve_recording(args, &observed));

@@ -2,11 +2,8 @@
 
 use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
-use crate::{
-    engine::{Engine, event::Nanos},
-    outcome::{Context, FinalState, Known, Sample},
-    source::Input,
-};
+use observer_engine::{Engine, event::Nanos};
+use observer_observation::{Context, FinalState, Known, Sample, input::Input};
 
 /// How often counters are read, unless the session_observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;

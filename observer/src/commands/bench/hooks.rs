@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::rows::Progress;
-use crate::{
-    bench::{
-        figures::Figures,
-        swapin::{Bench, Way},
-    },
-    kernel::plan::{Hook, Meaning, Plan},
-    probe::{LoadError, Part, Runs},
-    setup::{Ready, at_attach},
+use observer_kernel::{
+    plan::{Hook, Meaning, Plan},
+    survey::Ready,
+};
+use observer_probe::{LoadError, Part, Runs, setup::at_attach};
+use observer_workload::bench::{
+    figures::Figures,
+    swapin::{Bench, Way},
 };
 
 /// The two hooks of a fault. Neither's own program does its work without the other: a start whose fault was never ended

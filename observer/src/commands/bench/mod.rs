@@ -15,20 +15,22 @@ use self::{
     rows::{Asked, Row},
 };
 use super::printed;
-use crate::{
+use crate::cli::{self, BenchArgs, BenchPages, BenchRows, SwapinArgs};
+use observer_kernel::survey::Refusal;
+use observer_kernel::survey::SetupOptions;
+use observer_observation::exit::Exit;
+use observer_probe::setup;
+use observer_report::{json, summary::SCHEMA};
+use observer_workload::{
     bench::swapin::{Bench, Contents},
-    cli::{self, BenchArgs, BenchPages, BenchRows, SwapinArgs},
-    exit::Exit,
-    export::{json, summary::SCHEMA},
-    setup::{self, SetupOptions},
     stress::{StressError, signals},
 };
 
 /// Runs a benchmark.
 ///
 /// # Errors
-/// [`setup::Refusal`] when this host does not allow it; else I/O errors.
-pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
+/// [`Refusal`] when this host does not allow it; else I/O errors.
+pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     match &args.bench {
         cli::Bench::Swapin(args) => swapin(args),
     }
@@ -65,7 +67,7 @@ fn swapin(args: &SwapinArgs) -> anyhow::Result<Exit> {
     let ready = if args.bare {
         None
     } else {
-        Some(setup::prepare(&SetupOptions { backends: args.backend, set: args.hooks, btf: None })?)
+        Some(setup::prepare(&SetupOptions { backends: args.backend.into(), set: args.hooks.into(), btf: None })?)
     };
     let mut notes = Vec::new();
     let asked = Asked::new(args, &mut notes)?;
@@ -119,5 +121,5 @@ fn refused(error: StressError) -> anyhow::Error {
     let text = error.to_string();
     let (why, remedy) = text.split_once("; ").unwrap_or((&text, "see the message above"));
     let what = "cannot run the benchmark on this host as it is; nothing was changed".to_owned();
-    setup::Refusal { what, why: vec![why.to_owned()], remedy: remedy.to_owned() }.into()
+    Refusal { what, why: vec![why.to_owned()], remedy: remedy.to_owned() }.into()
 }

@@ -2,16 +2,14 @@
 
 use serde::Serialize;
 
-use crate::{
-    engine::{
-        Engine, Report,
-        totals::{DurationSummary, Durations},
-    },
-    export::dropped::{self, Dropped},
-    outcome::Sample,
-    probe::{LoadError, Probes},
-    session,
+use observer_engine::{
+    Engine, Report,
+    totals::{DurationSummary, Durations},
 };
+use observer_observation::Sample;
+use observer_observation::clock;
+use observer_probe::{LoadError, Probes};
+use observer_report::dropped::{self, Dropped};
 
 /// Records taken out in one go.
 const BATCH: usize = 4_096;
@@ -70,7 +68,7 @@ impl<'a> Eye<'a> {
 
     /// Takes in what has arrived.
     pub(super) fn look(&mut self) {
-        let until = session::now();
+        let until = clock::now();
         let Self { probes, engine, .. } = self;
         while probes.drain(BATCH, |event| engine.feed(event)) {}
         engine.advance(until);
@@ -100,5 +98,5 @@ impl Seen {
 
 fn sample(probes: &Probes) -> Result<Sample, LoadError> {
     let snapshot = probes.snapshot()?;
-    Ok(Sample { at: session::now(), snapshot, undecodable: probes.undecodable(), ..Sample::default() })
+    Ok(Sample { at: clock::now(), snapshot, undecodable: probes.undecodable(), ..Sample::default() })
 }

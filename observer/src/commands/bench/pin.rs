@@ -3,11 +3,9 @@
 use serde::Serialize;
 
 use super::rows::Progress;
-use crate::{
-    bench::swapin::{Bench, Way},
-    probe::{PinPrice, Timed},
-    setup::Ready,
-};
+use observer_kernel::survey::Ready;
+use observer_probe::{PinPrice, Timed};
+use observer_workload::bench::swapin::{Bench, Way};
 
 /// Calls of the function that does nothing, for each round.
 const NOTHINGS: u32 = 2_000;

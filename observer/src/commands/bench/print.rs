@@ -8,7 +8,7 @@ use super::{
     observed::Seen,
     rows::Row,
 };
-use crate::export::{dropped, text::duration};
+use observer_report::{dropped, text::duration};
 
 /// All of it.
 pub(super) fn text(outcome: &Outcome) -> String {

@@ -6,16 +6,16 @@ use super::{
     observed::{Eye, Seen},
     pin::{self, Pinned},
 };
-use crate::{
+use crate::cli::{BenchRows, SwapinArgs};
+use observer_engine::totals::{DurationSummary, Durations};
+use observer_kernel::survey::Ready;
+use observer_probe::{Options, Probes, setup::at_attach};
+use observer_workload::{
     bench::{
         crowd::{self, Crowd},
         figures::Figures,
         swapin::{Bench, Way},
     },
-    cli::{BenchRows, SwapinArgs},
-    engine::totals::{DurationSummary, Durations},
-    probe::{Options, Probes},
-    setup::{Ready, at_attach},
     stress::{StressError, signals},
 };
 

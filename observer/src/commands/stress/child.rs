@@ -12,20 +12,18 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cli::WorkloadArgs,
-    exit::Exit,
-    setup::Refusal,
-    stress::{
-        device::{Claim, SwapDevice},
-        messages::{self, Message},
-        storm::{self, StormOptions},
-        targeted::{self, TargetedOptions},
-    },
+use crate::cli::WorkloadArgs;
+use observer_kernel::survey::Refusal;
+use observer_observation::exit::Exit;
+use observer_workload::stress::{
+    device::{Claim, SwapDevice},
+    messages::{self, Message},
+    storm::{self, StormOptions},
+    targeted::{self, TargetedOptions},
 };
 
 /// Name of the hidden subcommand that runs the workload in a process of its own.
-pub const WORKLOAD: &str = "__workload";
+pub(crate) const WORKLOAD: &str = "__workload";
 
 /// What to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +41,7 @@ pub(super) fn command(play: &Play, messages: &OwnedFd) -> anyhow::Result<Vec<OsS
 }
 
 /// The workload's own process.
-pub fn workload(args: &WorkloadArgs) -> Exit {
+pub(crate) fn workload(args: &WorkloadArgs) -> Exit {
     // SAFETY: the parent made this descriptor for us and told its number; nobody else in this process knows it.
     let messages = File::from(unsafe { OwnedFd::from_raw_fd(args.messages) });
     let Ok(play) = serde_json::from_str(&args.options) else { return Exit::Usage };

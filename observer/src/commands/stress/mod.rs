@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs::File, io, os::fd::OwnedFd, time::Duration};
 
 use anyhow::Context as _;
 
-pub use child::{WORKLOAD, workload};
+pub(crate) use child::{WORKLOAD, workload};
 
 use super::{
     Planned,
@@ -17,21 +17,20 @@ use super::{
 };
 use crate::{
     cli::{StressArgs, Workload},
-    engine::verdict::{Finding, Verdict},
-    exit::Exit,
-    export::summary::Summary,
     launch::{self, Launch},
-    outcome::Outcome,
-    probe::Options,
     session::SessionObserver,
-    setup::{self, SetupOptions},
 };
+use observer_engine::verdict::{Finding, Verdict};
+use observer_kernel::survey::SetupOptions;
+use observer_observation::{Outcome, exit::Exit};
+use observer_probe::{Options, setup};
+use observer_report::summary::Summary;
 
 /// Runs the workload under observation.
 ///
 /// # Errors
-/// [`setup::Refusal`] when this host does not allow it; else what kept the workload from running.
-pub fn run(args: &StressArgs) -> anyhow::Result<Exit> {
+/// [`Refusal`] when this host does not allow it; else what kept the workload from running.
+pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     match args.workload {
         Workload::Targeted => targeted::run(args),
         Workload::Storm => storm::run(args),
@@ -57,7 +56,7 @@ struct Staged {
 
 impl Staged {
     fn new(args: &StressArgs, play: &child::Play, widening: &Widening) -> anyhow::Result<Self> {
-        let ready = setup::prepare(&SetupOptions { backends: args.backend, set: args.hooks, btf: None })?;
+        let ready = setup::prepare(&SetupOptions { backends: args.backend.into(), set: args.hooks.into(), btf: None })?;
         let (read_end, write_end) = launch::message_pipe().context("cannot make a pipe")?;
         let Widening { delay, comm, one_in } = *widening;
         let command = child::command(play, &write_end)?;
@@ -82,7 +81,7 @@ impl Staged {
     fn run(
         self,
         session_observer: &mut impl SessionObserver,
-        hear: impl FnMut(crate::stress::messages::Message) + Send + 'static,
+        hear: impl FnMut(observer_workload::stress::messages::Message) + Send + 'static,
     ) -> anyhow::Result<(Outcome, child::Said)> {
         let Self { planned, read_end, write_end, dashboard } = self;
         let listener = child::listen(File::from(read_end), hear);
@@ -122,10 +121,10 @@ fn exit(summary: &Summary, agree: bool, finished: bool) -> Exit {
 fn print(value: &impl serde::Serialize, json: bool, summary: &Summary, truth: &str) -> io::Result<()> {
     use std::io::Write as _;
     if json {
-        return crate::export::json::print(value);
+        return observer_report::json::print(value);
     }
     let mut out = io::stdout().lock();
-    out.write_all(crate::export::text::summary(summary).as_bytes())?;
+    out.write_all(observer_report::text::summary(summary).as_bytes())?;
     out.write_all(truth.as_bytes())
 }
 
@@ -136,5 +135,5 @@ fn ticker(args: &StressArgs) -> Option<Ticker> {
 
 /// Whether the dashboard is wanted, and there is somebody to look at it.
 fn has_dashboard(args: &StressArgs) -> bool {
-    args.dashboard && crate::tui::terminal::is_there()
+    args.dashboard && crate::dashboard::terminal::is_there()
 }

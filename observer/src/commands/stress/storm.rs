@@ -12,15 +12,15 @@ use super::{Staged, Widening, child::Play, exit, page_of, print, stale_installs,
 use crate::{
     cli::StressArgs,
     commands::{live::Ticker, printed},
-    engine::{event::Nanos, verdict::Finding},
-    exit::Exit,
-    export::summary::Summary,
-    session::{SessionObserver, View, now},
-    stress::{
-        ledger::{HarmlessFlag, Ledger, LostPage, StormFlag, StormTotals},
-        messages::Message,
-        storm::StormOptions,
-    },
+    session::{SessionObserver, View},
+};
+use observer_engine::{event::Nanos, verdict::Finding};
+use observer_observation::{clock::now, exit::Exit};
+use observer_report::summary::Summary;
+use observer_workload::stress::{
+    ledger::{HarmlessFlag, Ledger, LostPage, StormFlag, StormTotals},
+    messages::Message,
+    storm::StormOptions,
 };
 
 const DURATION: Duration = Duration::from_mins(1);

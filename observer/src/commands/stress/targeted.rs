@@ -8,16 +8,13 @@ use std::{
 use serde::Serialize;
 
 use super::{Staged, Widening, child::Play, exit, page_of, print, stale_installs, summary, ticker};
-use crate::{
-    cli::StressArgs,
-    commands::printed,
-    exit::Exit,
-    export::summary::Summary,
-    stress::{
-        matching::{Flag, Totals, match_flags},
-        messages::{Message, RoundTruth},
-        targeted::TargetedOptions,
-    },
+use crate::{cli::StressArgs, commands::printed};
+use observer_observation::exit::Exit;
+use observer_report::summary::Summary;
+use observer_workload::stress::{
+    matching::{Flag, Totals, match_flags},
+    messages::{Message, RoundTruth},
+    targeted::TargetedOptions,
 };
 
 const ROUNDS: u32 = 200;

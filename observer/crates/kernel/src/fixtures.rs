@@ -1,0 +1,78 @@
+//! Fixtures of real kernels, as this crate's types.
+
+use std::io::Cursor;
+
+use crate::{
+    btf::Btf,
+    facts::Facts,
+    host::Host,
+    plan::{self, Backends, HookSet, Machine},
+    privileges::{Lockdown, Privileges},
+    survey::{ProbeResults, Survey, decide},
+    symbols::Symbols,
+    tree::Tree,
+};
+pub use observer_kernel_files::{ARM64, KERNELS, TempTree, path, read, text};
+
+/// The types of a kernel, cut down by `observer-btf-prune`.
+///
+/// # Panics
+/// When the fixture is missing or damaged.
+pub fn btf(kernel: &str) -> Btf {
+    Btf::parse(read(kernel, "btf.bin")).expect("the fixture's BTF")
+}
+
+/// The wanted symbols of a kernel; its fixture holds every symbol that has to do with swapping in.
+///
+/// # Panics
+/// When the fixture is missing or damaged.
+pub fn symbols(kernel: &str, wanted: &[&str]) -> Symbols {
+    Symbols::parse(Cursor::new(read(kernel, "kallsyms")), wanted).expect("the fixture's symbols")
+}
+
+/// Facts about the host that a kernel of the fixtures ran on.
+pub fn machine(kernel: &str) -> Machine<'static> {
+    match kernel.strip_prefix("arm64/") {
+        // Measured on Debian's own kernels of these releases.
+        Some(release) => Machine {
+            arch: "aarch64",
+            uffd_wp: Some(release.starts_with("6.12") || release.starts_with('7')),
+            version: None,
+        },
+        None => Machine { arch: "x86_64", uffd_wp: None, version: None },
+    }
+}
+
+/// A host with this kernel that allows everything; what it swaps to is that of the host that runs the test.
+pub(crate) fn facts(kernel: &str) -> Facts {
+    let wanted = plan::symbols_of_interest();
+    let mut facts = Facts::gather(&wanted, Some(std::path::Path::new("/no/such/btf")));
+    facts.gaps.clear();
+    facts.btf = Some(btf(kernel));
+    facts.symbols = Some(symbols(kernel, &wanted));
+    facts.privileges = status(0, u64::MAX);
+    facts.host =
+        Host { kprobe_pmu: Some(8), kprobes_armed: None, ftrace_enabled: Some(true), ..Host::gather(&Tree::system()) };
+    facts.host.arch = "x86_64".into();
+    facts.host.lockdown = Lockdown::None;
+    facts
+}
+
+/// A host with this kernel, where trampolines are taken or all refused, and kprobes are there or not.
+pub fn survey(kernel: &str, fentry: &Result<(), String>, kprobes: bool) -> Survey {
+    let mut facts = facts(kernel);
+    facts.host.kprobe_pmu = kprobes.then_some(8);
+    let tried = tried(&facts, fentry, true);
+    let plan = decide(&facts, &tried, Backends::Auto, HookSet::Full).map_err(Box::new);
+    Survey { facts, tried: Some(tried), plan }
+}
+
+pub(crate) fn status(euid: u32, effective: u64) -> Option<Privileges> {
+    let text = format!("Uid:\t{euid}\t{euid}\t{euid}\t{euid}\nCapEff:\t{effective:016x}\n");
+    Privileges::parse(&text, Some("0 0 4294967295"))
+}
+
+pub(crate) fn tried(facts: &Facts, outcome: &Result<(), String>, copy: bool) -> ProbeResults {
+    let functions = plan::functions_to_try(facts.symbols.as_ref().expect("the symbols of the fixture"));
+    ProbeResults { fentry: functions.into_iter().map(|name| (name.to_owned(), outcome.clone())).collect(), copy }
+}

@@ -1,0 +1,180 @@
+//! The kernel's release and the switches that tracing depends on.
+
+use rustix::time::{ClockId, Timespec, clock_getres};
+use serde::Serialize;
+
+use super::{btf, privileges::Lockdown, tree::Tree};
+
+/// A kernel release: what it calls itself, and the two numbers that name its branch.
+///
+/// Hooks are never chosen by release (distributions backport); it decides only what leaves no other trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Release {
+    /// As `uname -r` prints it: `6.12.117+deb13-cloud-amd64`.
+    pub text: String,
+    /// Major and minor number, if the text starts with them.
+    pub version: Option<(u32, u32)>,
+}
+
+impl Release {
+    /// Takes a release apart.
+    pub fn parse(text: &str) -> Self {
+        let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        let version = match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => Some((major, minor)),
+            _ => None,
+        };
+        Self { text: text.to_owned(), version }
+    }
+}
+
+/// What the kernel is and which of its tracing facilities are there. `None` in a field: the file is missing or
+/// unreadable, so the kernel lacks the facility or does not show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Host {
+    /// The kernel release.
+    pub release: Release,
+    /// The machine as `uname -m` prints it: `x86_64`, `aarch64`.
+    pub arch: String,
+    /// The length of a timer tick in nanoseconds (1e9 / `CONFIG_HZ`): what the loser of the pin sleeps at least.
+    pub tick_ns: Option<u64>,
+    /// How far the kernel is locked.
+    pub lockdown: Lockdown,
+    /// Whether the kernel shows its types ([`btf::VMLINUX`]).
+    pub btf_shown: bool,
+    /// The type number of the kprobe performance unit; `None`: no kprobes through perf (`CONFIG_KPROBE_EVENTS` is off).
+    pub kprobe_pmu: Option<u32>,
+    /// Whether kprobes are armed (debugfs `kprobes/enabled`); `None` if debugfs is not mounted.
+    pub kprobes_armed: Option<bool>,
+    /// Whether ftrace is on (`kernel.ftrace_enabled`); off, fentry and most kprobes cannot attach.
+    pub ftrace_enabled: Option<bool>,
+    /// `net.core.bpf_jit_enable`: 0 means no trampolines, so no fentry. Only root of the first namespace can read it.
+    pub bpf_jit: Option<u32>,
+    /// Where tracefs is mounted.
+    pub tracefs: Option<String>,
+    /// `kernel.perf_event_paranoid`; matters only without `CAP_PERFMON`.
+    pub perf_event_paranoid: Option<i32>,
+    /// `kernel.kptr_restrict`: 2 hides addresses even from root.
+    pub kptr_restrict: Option<u32>,
+    /// `kernel.unprivileged_bpf_disabled`; matters only without `CAP_BPF`.
+    pub unprivileged_bpf_disabled: Option<u32>,
+    /// Whether userfaultfd can write-protect pages: on arm64 that tells how swap PTEs are laid out.
+    pub uffd_wp: Option<bool>,
+}
+
+impl Host {
+    /// Reads everything that is readable.
+    pub fn gather(tree: &Tree) -> Self {
+        let uname = rustix::system::uname();
+        Self {
+            release: Release::parse(&uname.release().to_string_lossy()),
+            arch: uname.machine().to_string_lossy().into_owned(),
+            tick_ns: tick_ns(clock_getres(ClockId::MonotonicCoarse)),
+            lockdown: Lockdown::gather(tree),
+            btf_shown: tree.exists(btf::VMLINUX),
+            kprobe_pmu: tree.number("/sys/bus/event_source/devices/kprobe/type"),
+            kprobes_armed: tree.switch("/sys/kernel/debug/kprobes/enabled"),
+            ftrace_enabled: tree.switch("/proc/sys/kernel/ftrace_enabled"),
+            bpf_jit: tree.number("/proc/sys/net/core/bpf_jit_enable"),
+            tracefs: tree.read("/proc/mounts").ok().and_then(|mounts| mount_point(&mounts, "tracefs")),
+            perf_event_paranoid: tree.number("/proc/sys/kernel/perf_event_paranoid"),
+            kptr_restrict: tree.number("/proc/sys/kernel/kptr_restrict"),
+            unprivileged_bpf_disabled: tree.number("/proc/sys/kernel/unprivileged_bpf_disabled"),
+            uffd_wp: super::uffd::write_protects(),
+        }
+    }
+}
+
+/// The coarse clocks advance once a tick, so their resolution is its length. Shown to every process, unlike the
+/// kernel's configuration.
+fn tick_ns(resolution: Timespec) -> Option<u64> {
+    let seconds = u64::try_from(resolution.tv_sec).ok()?;
+    let nanos = u64::try_from(resolution.tv_nsec).ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos).filter(|&ns| ns > 0)
+}
+
+/// The first place where a file system of this type is mounted, from the text of `/proc/mounts`.
+pub fn mount_point(mounts: &str, fs_type: &str) -> Option<String> {
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (_, place, found) = (fields.next()?, fields.next()?, fields.next()?);
+        (found == fs_type).then(|| unescape(place))
+    })
+}
+
+/// Undoes the kernel's escapes in lists of paths: `\040` for a space, likewise tab, newline and backslash.
+pub(super) fn unescape(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        if let Some(code) = octal(rest) {
+            out.push(code);
+            rest = rest.get(4..).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The byte that an escape at the start of `text` stands for; `None` if there is none.
+fn octal(text: &[u8]) -> Option<u8> {
+    let (b'\\', digits) = text.split_first()? else { return None };
+    let digits = std::str::from_utf8(digits.get(..3)?).ok()?;
+    u8::from_str_radix(digits, 8).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::TempTree;
+
+    #[test]
+    fn releases_are_taken_apart() {
+        let version = |text| Release::parse(text).version;
+        assert_eq!(version("6.12.117+deb13-cloud-amd64"), Some((6, 12)));
+        assert_eq!(version("5.10.0-32-cloud-amd64"), Some((5, 10)));
+        assert_eq!(version("7.0-rc3"), Some((7, 0)));
+        for odd in ["", "7", "custom-6.1", "6.", ".1", "99999999999.1"] {
+            assert_eq!(version(odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_tick_is_the_resolution_of_the_coarse_clock() {
+        assert_eq!(tick_ns(Timespec { tv_sec: 0, tv_nsec: 4_000_000 }), Some(4_000_000));
+        assert_eq!(tick_ns(Timespec { tv_sec: 1, tv_nsec: 1 }), Some(1_000_000_001));
+        assert_eq!(tick_ns(Timespec { tv_sec: 0, tv_nsec: 0 }), None);
+        assert_eq!(tick_ns(Timespec { tv_sec: -1, tv_nsec: 0 }), None);
+    }
+
+    #[test]
+    fn escapes_of_mounted_paths() {
+        assert_eq!(unescape(r"/a\040b\134\011c"), "/a b\\\tc");
+        assert_eq!(unescape(r"/plain"), "/plain");
+        assert_eq!(unescape(r"/end\04"), r"/end\04");
+        assert_eq!(unescape(r"/odd\999\x"), r"/odd\999\x");
+        assert_eq!(unescape(r"\777"), r"\777", "no byte");
+        assert_eq!(unescape("/\u{e9}\\040"), "/\u{e9} ");
+    }
+
+    #[test]
+    fn switches_of_a_full_and_of_an_empty_tree() {
+        let full = TempTree::new()
+            .file("/proc/mounts", "p /proc proc rw 0 0\nt /sys/kernel/my\\040tracing tracefs rw,relatime 0 0\n")
+            .file("/sys/bus/event_source/devices/kprobe/type", "8\n")
+            .file("/proc/sys/kernel/perf_event_paranoid", "-1\n")
+            .file("/proc/sys/kernel/ftrace_enabled", "1\n")
+            .file("/sys/kernel/debug/kprobes/enabled", "0\n")
+            .file("/sys/kernel/btf/vmlinux", "");
+        let host = Host::gather(&Tree::at(full.root()));
+        assert_eq!(host.tracefs.as_deref(), Some("/sys/kernel/my tracing"));
+        assert_eq!((host.kprobe_pmu, host.perf_event_paranoid), (Some(8), Some(-1)));
+        assert_eq!((host.ftrace_enabled, host.kprobes_armed, host.btf_shown), (Some(true), Some(false), true));
+        let bare = Host::gather(&Tree::at(TempTree::new().root()));
+        assert_eq!((bare.tracefs, bare.kprobe_pmu, bare.btf_shown), (None, None, false));
+        assert!(bare.tick_ns.is_some(), "every Linux has the clock");
+        assert!(bare.release.version.is_some());
+    }
+}

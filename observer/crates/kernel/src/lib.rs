@@ -1,0 +1,20 @@
+//! What this kernel is: its symbols, its types, what this host allows and what it swaps to.
+//!
+//! Nothing here attaches or loads anything. Every parser is a pure function over text or bytes, so that it can be
+//! tested on files read from other kernels; [`facts::Facts::gather`] reads the running one.
+
+pub mod btf;
+pub mod facts;
+#[cfg(any(test, feature = "fixtures"))]
+#[expect(clippy::expect_used, reason = "a test without its fixture has failed")]
+pub mod fixtures;
+pub mod host;
+pub mod memory;
+pub mod plan;
+pub mod privileges;
+pub mod survey;
+pub mod swaps;
+pub mod symbols;
+pub mod tree;
+mod uffd;
+pub mod vmstat;

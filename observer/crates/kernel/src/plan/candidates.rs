@@ -1,0 +1,335 @@
+//! The functions that carry each meaning, kernel by kernel, best first.
+
+use super::{
+    Backend::{self, Fentry, Fexit, Kprobe, Kretprobe},
+    Meaning, Offsets, points_to,
+};
+use crate::btf::{ParamKind, Prototype};
+
+/// A function that may carry a meaning, and the programs that fit it.
+pub(super) struct Candidate {
+    pub(super) meaning: Meaning,
+    pub(super) symbol: &'static str,
+    /// Shape of its parameters, a letter each: `E` entry by value, `P` pointer, `G` page or folio, `I` integer or enum; a
+    /// trailing `*`: any more.
+    params: &'static str,
+    pub(super) trampoline: (Backend, &'static str),
+    /// The trampoline program copies kernel memory, which lockdown `confidentiality` forbids.
+    pub(super) trampoline_copies: bool,
+    pub(super) kprobes: &'static [(Backend, &'static str)],
+    /// What has to be known of the kernel's structs to make entries of what it is told; and in words, where that is not.
+    pub(super) needs: (fn(&Offsets) -> bool, &'static str),
+    /// It has more parameters than every trampoline takes (six, before 6.6 on x86-64): refused at attaching, not at the
+    /// trial load.
+    pub(super) many_params: bool,
+    /// Hooked beside another candidate, not instead of it.
+    pub(super) also: bool,
+    pub(super) goes_with: &'static str,
+    /// A function of the kernel that takes part of what should pass here; empty: there is none.
+    pub(super) not_beside: &'static str,
+}
+
+impl Candidate {
+    /// Whether the function still looks as the programs expect.
+    pub(super) fn fits(&self, prototype: &Prototype) -> bool {
+        let (shape, more) = match self.params.strip_suffix('*') {
+            Some(shape) => (shape, true),
+            None => (self.params, false),
+        };
+        let count = prototype.params.len();
+        let enough = if more { count >= shape.len() } else { count == shape.len() };
+        enough && shape.chars().enumerate().all(|(index, letter)| fits(prototype, index, letter))
+    }
+}
+
+fn fits(prototype: &Prototype, index: usize, letter: char) -> bool {
+    let Some(param) = prototype.params.get(index) else { return false };
+    match letter {
+        'E' => matches!(&param.kind, ParamKind::StructByValue { name, bytes: 8 }
+            if name == "swp_entry_t" || name == "softleaf_t"),
+        'P' => matches!(param.kind, ParamKind::Pointer(_)),
+        'G' => points_to(prototype, index, &["page", "folio"]),
+        'I' => matches!(param.kind, ParamKind::Int { .. } | ParamKind::Enum),
+        _ => false,
+    }
+}
+
+const fn candidate(
+    meaning: Meaning,
+    symbol: &'static str,
+    params: &'static str,
+    trampoline: (Backend, &'static str),
+    kprobes: &'static [(Backend, &'static str)],
+) -> Candidate {
+    Candidate {
+        meaning,
+        symbol,
+        params,
+        trampoline,
+        trampoline_copies: false,
+        kprobes,
+        needs: (|_| true, ""),
+        many_params: false,
+        also: false,
+        goes_with: "",
+        not_beside: "",
+    }
+}
+
+/// Best first within a meaning. Sources: `kernels.md` of the reference, checked against the BTF of each image.
+pub(super) static CANDIDATES: &[Candidate] = &[
+    candidate(
+        Meaning::FaultStart,
+        "do_swap_page",
+        "P",
+        (Fentry, "fault_start_fentry"),
+        &[(Kprobe, "fault_start_kprobe")],
+    ),
+    // do_swap_page sleeps, so a return probe on it runs out of instances under load: what it misses is counted.
+    candidate(
+        Meaning::FaultEnd,
+        "do_swap_page",
+        "P",
+        (Fexit, "fault_end_fexit"),
+        &[(Kretprobe, "fault_end_kretprobe")],
+    ),
+    candidate(
+        Meaning::ReadStart,
+        "swap_read_folio",
+        "G*",
+        (Fentry, "read_start_fentry"),
+        &[(Kprobe, "read_start_kprobe")],
+    ),
+    // 7.3 moved the context to the front.
+    candidate(
+        Meaning::ReadStart,
+        "swap_read_folio",
+        "PG",
+        (Fentry, "read_start_fentry_ctx_folio"),
+        &[(Kprobe, "read_start_kprobe_ctx_folio")],
+    ),
+    candidate(
+        Meaning::ReadStart,
+        "swap_readpage",
+        "G*",
+        (Fentry, "read_start_fentry"),
+        &[(Kprobe, "read_start_kprobe")],
+    ),
+    // Reads sleep on devices that do not read synchronously, and the end of a read is evidence only: no return probe.
+    candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
+    candidate(Meaning::ReadEnd, "swap_read_folio", "PG", (Fexit, "read_end_fexit"), &[]),
+    candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
+    // Called by a fault only where the way past the swap cache is not taken.
+    candidate(
+        Meaning::CacheRead,
+        "swapin_readahead",
+        "E*",
+        (Fentry, "cache_read_fentry"),
+        &[(Kprobe, "cache_read_kprobe")],
+    ),
+    candidate(
+        Meaning::PinTry,
+        "swapcache_prepare",
+        "EI",
+        (Fexit, "pin_try_fexit_entry_nr"),
+        &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry_nr")],
+    ),
+    candidate(
+        Meaning::PinTry,
+        "swapcache_prepare",
+        "E",
+        (Fexit, "pin_try_fexit_entry"),
+        &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
+    ),
+    // Who loses the pin sleeps here, on every kernel that pins; nobody else on the way of a swap-in does.
+    candidate(
+        Meaning::PinSleep,
+        "schedule_timeout_uninterruptible",
+        "I",
+        (Fentry, "pin_sleep_fentry"),
+        &[(Kprobe, "pin_sleep_kprobe")],
+    ),
+    candidate(
+        Meaning::PinDrop,
+        "swapcache_clear",
+        "PEI",
+        (Fentry, "pin_drop_fentry_si_entry_nr"),
+        &[(Kprobe, "pin_drop_kprobe_si_entry_nr")],
+    ),
+    candidate(
+        Meaning::PinDrop,
+        "swapcache_clear",
+        "PE",
+        (Fentry, "pin_drop_fentry_si_entry"),
+        &[(Kprobe, "pin_drop_kprobe_si_entry")],
+    ),
+    // Which path pins outside a fault. Return probes would miss returns of a function that sleeps, and a task would be
+    // taken to be there for ever.
+    Candidate {
+        many_params: true,
+        ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fentry, "pin_path_shmem_fentry"), &[])
+    },
+    Candidate {
+        many_params: true,
+        also: true,
+        goes_with: "shmem_swapin_folio",
+        ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fexit, "pin_path_shmem_fexit"), &[])
+    },
+    // Not zswap_writeback_entry, which has one caller and is put into it: this one is called through a pointer (6.8 on).
+    Candidate {
+        also: true,
+        goes_with: "shmem_swapin_folio",
+        ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fentry, "pin_path_zswap_fentry"), &[])
+    },
+    Candidate {
+        also: true,
+        goes_with: "shmem_swapin_folio",
+        ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fexit, "pin_path_zswap_fexit"), &[])
+    },
+    // The slow half of taking a page's lock, called only when the first try has failed. It sleeps, so no return probe. Whose
+    // fault it is, is told by an address space, and from 6.4 on by the fault itself.
+    candidate(
+        Meaning::LockTry,
+        "__folio_lock_or_retry",
+        "GP",
+        (Fentry, "lock_try_fentry_page_fault"),
+        &[(Kprobe, "lock_try_kprobe_page_fault")],
+    ),
+    candidate(
+        Meaning::LockTry,
+        "__folio_lock_or_retry",
+        "GPI",
+        (Fentry, "lock_try_fentry_page_mm"),
+        &[(Kprobe, "lock_try_kprobe_page_mm")],
+    ),
+    candidate(
+        Meaning::LockTry,
+        "__lock_page_or_retry",
+        "GPI",
+        (Fentry, "lock_try_fentry_page_mm"),
+        &[(Kprobe, "lock_try_kprobe_page_mm")],
+    ),
+    candidate(Meaning::LockEnd, "__folio_lock_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),
+    candidate(Meaning::LockEnd, "__lock_page_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),
+    candidate(
+        Meaning::CountDrop,
+        "swap_free",
+        "E",
+        (Fentry, "count_drop_fentry_entry"),
+        &[(Kprobe, "count_drop_kprobe_entry")],
+    ),
+    candidate(
+        Meaning::CountDrop,
+        "swap_free_nr",
+        "EI",
+        (Fentry, "count_drop_fentry_entry_nr"),
+        &[(Kprobe, "count_drop_kprobe_entry_nr")],
+    ),
+    // Every reference and the swap cache's hold go here, one entry at a time, and what it returns is what is left: one
+    // trampoline instead of two kprobes, where functions that are given an entry cannot have one.
+    Candidate {
+        needs: (Offsets::tell_areas, "where a swap area keeps its number is unknown"),
+        not_beside: "swap_entry_range_free",
+        ..candidate(Meaning::Freed, "__swap_entry_free_locked", "PII", (Fexit, "freed_fexit_si_offset_usage"), &[])
+    },
+    // The funnel through which every entry goes when its last reference is gone. Not swap_free: on pinned kernels the
+    // entry is released by swapcache_clear, and unmap, exit and swapoff do not pass through swap_free at all.
+    candidate(
+        Meaning::Freed,
+        "swap_entries_free",
+        "PPEI",
+        (Fentry, "freed_fentry_si_ci_entry_nr"),
+        &[(Kprobe, "freed_kprobe_si_ci_entry_nr")],
+    ),
+    // 7.0 tells the offset in the area; from 7.1 on, the cluster and the place in it.
+    Candidate {
+        needs: (Offsets::tell_areas, "where a swap area keeps its number is unknown"),
+        ..candidate(
+            Meaning::Freed,
+            "swap_entries_free",
+            "PPII",
+            (Fentry, "freed_fentry_si_ci_offset_nr"),
+            &[(Kprobe, "freed_kprobe_si_ci_offset_nr")],
+        )
+    },
+    Candidate {
+        needs: (Offsets::tell_clusters, "how a swap area keeps its clusters is unknown"),
+        ..candidate(
+            Meaning::Freed,
+            "__swap_cluster_free_entries",
+            "PPII",
+            (Fentry, "freed_fentry_si_ci_start_nr"),
+            &[(Kprobe, "freed_kprobe_si_ci_start_nr")],
+        )
+    },
+    candidate(Meaning::Freed, "free_swap_slot", "E", (Fentry, "freed_fentry_entry"), &[(Kprobe, "freed_kprobe_entry")]),
+    // 6.12 frees ranges past the slot cache. (The drain of the slot cache passes here too, before the slot can be handed
+    // out again: a free told twice, never a free too late.)
+    Candidate {
+        also: true,
+        goes_with: "free_swap_slot",
+        ..candidate(
+            Meaning::Freed,
+            "swap_entry_range_free",
+            "PEI",
+            (Fentry, "freed_fentry_si_entry_nr"),
+            &[(Kprobe, "freed_kprobe_si_entry_nr")],
+        )
+    },
+    // What allocates returns a struct up to 6.12, which no trampoline takes, and may sleep, which a return probe does not
+    // survive. What it allocates goes straight into the swap cache, without a shadow to give back: hooked there.
+    candidate(
+        Meaning::Allocated,
+        "swap_cache_add_folio",
+        "GEP",
+        (Fentry, "allocated_fentry_entry"),
+        &[(Kprobe, "allocated_kprobe_entry")],
+    ),
+    // From 7.0 on there is no shadow to tell swap-out from swap-in by, and up to 7.1 both pass here. A page on its way out
+    // is up to date, one on its way in is not yet.
+    candidate(
+        Meaning::Allocated,
+        "__swap_cache_add_folio",
+        "PGE",
+        (Fentry, "allocated_fentry_ci_folio_entry"),
+        &[(Kprobe, "allocated_kprobe_ci_folio_entry")],
+    ),
+    candidate(
+        Meaning::Allocated,
+        "add_to_swap_cache",
+        "GEIP",
+        (Fentry, "allocated_fentry_entry_gfp"),
+        &[(Kprobe, "allocated_kprobe_entry_gfp")],
+    ),
+    Candidate {
+        trampoline_copies: true,
+        ..candidate(
+            Meaning::WriteStart,
+            "swap_writeout",
+            "G*",
+            (Fentry, "write_start_fentry_folio"),
+            &[(Kprobe, "write_start_kprobe")],
+        )
+    },
+    Candidate {
+        trampoline_copies: true,
+        ..candidate(
+            Meaning::WriteStart,
+            "swap_writeout",
+            "PG",
+            (Fentry, "write_start_fentry_ctx_folio"),
+            &[(Kprobe, "write_start_kprobe_ctx_folio")],
+        )
+    },
+    candidate(
+        Meaning::WriteStart,
+        "swap_writepage",
+        "G*",
+        (Fentry, "write_start_fentry_page"),
+        &[(Kprobe, "write_start_kprobe")],
+    ),
+    // A return probe would miss returns: a write may sleep.
+    candidate(Meaning::WriteEnd, "swap_writeout", "G*", (Fexit, "write_end_fexit"), &[]),
+    candidate(Meaning::WriteEnd, "swap_writeout", "PG", (Fexit, "write_end_fexit"), &[]),
+    candidate(Meaning::WriteEnd, "swap_writepage", "G*", (Fexit, "write_end_fexit"), &[]),
+];

@@ -1,0 +1,398 @@
+//! The plan for each kernel that fixtures were read from, and for kernels bent for one test.
+
+mod lean;
+
+use std::fmt::Write as _;
+
+use super::*;
+use crate::fixtures;
+
+/// Everything that a plan is made from, to be bent.
+struct Kernel {
+    symbols: Symbols,
+    btf: Btf,
+    trials: Trials,
+    no_kprobes: Option<&'static str>,
+    copy: bool,
+    backends: Backends,
+    set: HookSet,
+    machine: Machine<'static>,
+}
+
+impl Kernel {
+    fn new(kernel: &str) -> Self {
+        let symbols = fixtures::symbols(kernel, &symbols_of_interest());
+        let btf = fixtures::btf(kernel);
+        let trials = functions_to_try(&symbols).into_iter().map(|name| (name.to_owned(), trial(kernel, &btf, name)));
+        let trials = trials.collect();
+        let machine = fixtures::machine(kernel);
+        Self {
+            symbols,
+            btf,
+            trials,
+            no_kprobes: None,
+            copy: true,
+            backends: Backends::Auto,
+            set: HookSet::Full,
+            machine,
+        }
+    }
+
+    fn plan(&self) -> Result<Plan, PlanError> {
+        let Self { symbols, btf, trials, no_kprobes, copy, backends, set, machine } = self;
+        plan(&Evidence {
+            symbols,
+            btf,
+            trials,
+            no_kprobes: *no_kprobes,
+            copy: *copy,
+            backends: *backends,
+            set: *set,
+            machine: *machine,
+        })
+    }
+
+    fn refuse_all(mut self) -> Self {
+        for outcome in self.trials.values_mut() {
+            *outcome = Err("EPERM".to_owned());
+        }
+        self
+    }
+
+    /// Leaves of a function only a copy that the compiler made.
+    fn leave_copy(mut self, name: &str) -> Self {
+        let symbol = self.symbols.wanted.get_mut(name).unwrap();
+        assert!(symbol.is_function());
+        symbol.definitions.clear();
+        symbol.copies.push(format!("{name}.isra.0"));
+        self.trials.remove(name);
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.symbols.wanted.remove(name);
+        self.trials.remove(name);
+        self
+    }
+}
+
+/// Stands in for the kernel's answer: before 6.0 trampolines take no struct by value.
+fn trial(kernel: &str, btf: &Btf, name: &str) -> Result<(), String> {
+    use crate::btf::ParamKind;
+    let kernel = kernel.trim_start_matches("arm64/");
+    let prototype = btf.function(name).ok_or("not in the BTF")?;
+    let takes_struct = prototype.params.iter().any(|param| matches!(param.kind, ParamKind::StructByValue { .. }));
+    if kernel.starts_with("5.") && takes_struct { Err("EINVAL, arg type STRUCT is unsupported".into()) } else { Ok(()) }
+}
+
+/// A plan as a table.
+fn table(plan: &Plan) -> String {
+    let mut text = format!("state     {}\npte       {}\n\n", plan.state.words(), plan.pte.name);
+    let offsets = serde_json::to_value(plan.offsets).unwrap();
+    for (name, value) in offsets.as_object().unwrap() {
+        writeln!(text, "offset    {name:<14} {value}").unwrap();
+    }
+    text.push('\n');
+    for Hook { meaning, symbol, backend, program, reason } in &plan.hooks {
+        let (meaning, backend) = (meaning.name(), backend.name());
+        writeln!(text, "hook      {meaning:<16}  {backend:<9}  {symbol:<21}  {program}\n{:10}{reason}", "").unwrap();
+    }
+    for Redundant { hook, instead } in &plan.redundant {
+        let (meaning, backend) = (hook.meaning.name(), hook.backend.name());
+        writeln!(text, "redundant    {meaning:<16}  {backend:<9}  {}\n{:10}{instead}", hook.symbol, "").unwrap();
+    }
+    for Missing { meaning, reason, consequence } in &plan.missing {
+        writeln!(text, "missing   {:<16}  {reason}\n{:10}{consequence}", meaning.name(), "").unwrap();
+    }
+    text
+}
+
+/// What differs between two texts, line by line.
+fn difference(expected: &str, found: &str) -> String {
+    let mut text = String::new();
+    for (sign, one, other) in [('-', expected, found), ('+', found, expected)] {
+        for (number, line) in one.lines().enumerate().filter(|(_, line)| !other.lines().any(|known| known == *line)) {
+            writeln!(text, "{sign} {:>3}  {line}", number + 1).unwrap();
+        }
+    }
+    text
+}
+
+fn backends(plan: &Plan, meaning: Meaning) -> Vec<(Backend, &str)> {
+    plan.of(meaning).map(|hook| (hook.backend, hook.symbol.as_str())).collect()
+}
+
+fn missing(plan: &Plan, meaning: Meaning) -> Option<&Missing> {
+    plan.missing.iter().find(|missing| missing.meaning == meaning)
+}
+
+#[test]
+fn the_plans_of_real_kernels() {
+    let mut wrong = String::new();
+    let kernels = || fixtures::KERNELS.into_iter().chain(fixtures::ARM64);
+    let sets = [(HookSet::Full, "plan.txt"), (HookSet::Lean, "plan-lean.txt")];
+    for (kernel, (set, file)) in kernels().flat_map(|kernel| sets.map(|set| (kernel, set))) {
+        let mut bent = Kernel::new(kernel);
+        bent.set = set;
+        let found = table(&bent.plan().unwrap());
+        let path = format!("{}/tests/fixtures/kernels/{kernel}/{file}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(&path, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        if found != expected {
+            writeln!(wrong, "{path}\n{}", difference(&expected, &found)).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "the plan has changed; if that is right, run again with UPDATE_SNAPSHOTS=1\n{wrong}");
+}
+
+#[test]
+fn without_trampolines_kprobes_carry_everything_but_the_end_of_reads() {
+    for kernel in fixtures::KERNELS {
+        let plan = Kernel::new(kernel).refuse_all().plan().unwrap();
+        assert_eq!(backends(&plan, Meaning::FaultStart), [(Backend::Kprobe, "do_swap_page")], "{kernel}");
+        assert_eq!(backends(&plan, Meaning::FaultEnd), [(Backend::Kretprobe, "do_swap_page")], "{kernel}");
+        assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Kprobe | Backend::Kretprobe)), "{kernel}");
+        // Where reads are hooked at all.
+        match missing(&plan, Meaning::ReadEnd) {
+            Some(gap) => assert!(gap.reason.contains("return probe"), "{kernel}"),
+            None => assert!(!plan.hooks_reads(), "{kernel}"),
+        }
+    }
+    assert!(Kernel::new("5.10.223").refuse_all().plan().unwrap().hooks_reads(), "one where they are");
+}
+
+#[test]
+fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
+    for (kernel, diverts) in fixtures::ARM64.into_iter().zip([false, false, true, true]) {
+        let kernel = Kernel::new(kernel);
+        assert_eq!(kernel.trials.is_empty(), !diverts, "nothing is tried in vain");
+        let plan = kernel.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| (hook.backend <= Backend::Fexit) == diverts));
+    }
+}
+
+#[test]
+fn arm64_s_layouts_are_told_by_what_the_kernel_shows() {
+    let layout = |kernel: &str, uffd_wp, version| {
+        let mut kernel = Kernel::new(kernel);
+        kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
+        kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
+    };
+    // Whatever userfaultfd says: without the exclusive bit there is one layout only.
+    assert_eq!(layout("arm64/5.10.223", Some(true), None), Ok((2, 8)));
+    assert_eq!(layout("arm64/6.1.192", Some(false), Some((6, 12))), Ok((3, 8)), "not by the version");
+    assert_eq!(layout("arm64/6.12.117", Some(true), Some((6, 1))), Ok((6, 12)));
+    assert_eq!(layout("arm64/6.12.117", None, Some((6, 12))), Ok((6, 12)), "unless nothing else tells");
+    assert_eq!(layout("arm64/6.1.192", None, Some((6, 1))), Ok((3, 8)));
+    let refused = layout("arm64/6.1.192", None, None).unwrap_err().to_string();
+    assert!(refused.contains("userfaultfd"), "{refused}");
+    let mut other = Kernel::new("6.12.117");
+    other.machine.arch = "riscv64";
+    assert!(other.plan().unwrap_err().to_string().contains("riscv64"));
+}
+
+#[test]
+fn a_forced_backend_is_the_only_one() {
+    for kernel in fixtures::KERNELS {
+        let mut forced = Kernel::new(kernel);
+        forced.backends = Backends::Kprobe;
+        let plan = forced.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| hook.backend >= Backend::Kprobe), "{kernel}");
+        let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+        // Nothing that sleeps has a return probe.
+        let sleep = [Meaning::ReadEnd, Meaning::PinPath, Meaning::LockEnd, Meaning::WriteEnd];
+        // Where others tell of reads, neither end of them is missed.
+        let needed = |meaning: &Meaning| {
+            *meaning != Meaning::ReadEnd || plan.read_hook().is_some_and(|read| plan.hooks.contains(read))
+        };
+        let expected: Vec<_> = sleep.into_iter().filter(|meaning| plan.state.has(*meaning)).filter(needed).collect();
+        assert_eq!(gone, expected, "{kernel}");
+        forced.backends = Backends::Fentry;
+        let plan = forced.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| hook.backend <= Backend::Fexit), "{kernel}");
+        // Trampolines of 5.10 take no entries by value, those of 6.1 not as many arguments as shmem_swapin_folio has.
+        let whole = !kernel.starts_with("5.") && !kernel.starts_with("6.1.");
+        assert_eq!(plan.missing.is_empty(), whole, "{kernel}: {:?}", plan.missing);
+    }
+}
+
+#[test]
+fn the_lock_is_hooked_where_it_is_waited_for() {
+    for kernel in fixtures::KERNELS {
+        let plan = Kernel::new(kernel).plan().unwrap();
+        let symbol = if kernel.starts_with("5.") { "__lock_page_or_retry" } else { "__folio_lock_or_retry" };
+        assert_eq!(backends(&plan, Meaning::LockTry), [(Backend::Fentry, symbol)], "{kernel}");
+        assert_eq!(backends(&plan, Meaning::LockEnd), [(Backend::Fexit, symbol)], "{kernel}");
+    }
+    let inlined = Kernel::new("7.3.4").without("__folio_lock_or_retry").plan().unwrap();
+    let gap = missing(&inlined, Meaning::LockTry).unwrap();
+    assert_eq!(gap.consequence, "waits on the folio lock are not seen");
+}
+
+#[test]
+fn paths_that_pin_are_told_apart_where_trampolines_take_enough_arguments() {
+    let plan = Kernel::new("6.1.192").plan().unwrap();
+    let gap = missing(&plan, Meaning::PinPath).unwrap();
+    assert_eq!(gap.reason, "shmem_swapin_folio: the trampoline of so old a kernel takes 6 arguments at most");
+    let plan = Kernel::new("6.18.15").plan().unwrap();
+    let both = [(Backend::Fentry, "shmem_swapin_folio"), (Backend::Fexit, "shmem_swapin_folio")];
+    assert_eq!(backends(&plan, Meaning::PinPath), both);
+    assert!(missing(&plan, Meaning::PinPath).is_none(), "without zswap nothing is missing");
+    let shmem = plan.of(Meaning::PinPath).next().unwrap();
+    let zswap = Hook { symbol: "shrink_memcg_cb".to_owned(), ..shmem.clone() };
+    assert!(!plan.rests_on(shmem) && plan.rests_on(&zswap), "what zswap adds would count as reads");
+    let newest = Kernel::new("7.3.4").plan().unwrap();
+    assert!(backends(&newest, Meaning::PinPath).is_empty(), "nothing pins there");
+}
+
+#[test]
+fn a_forced_backend_that_is_not_there_is_refused() {
+    let mut kernel = Kernel::new("6.12.117");
+    (kernel.backends, kernel.no_kprobes) = (Backends::Kprobe, Some("this kernel has no kprobes"));
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(gap.reason, "do_swap_page: --backend kprobe asks for kprobes, and this kernel has no kprobes");
+    let mut kernel = Kernel::new("6.12.117").without("register_ftrace_direct");
+    assert!(kernel.plan().unwrap().hooks.iter().all(|hook| hook.backend >= Backend::Kprobe));
+    kernel.backends = Backends::Fentry;
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(
+        gap.reason,
+        "do_swap_page: this kernel cannot divert functions to a trampoline (no register_ftrace_direct), \
+         and --backend fentry allows no kprobe"
+    );
+}
+
+#[test]
+fn a_return_probe_that_needs_arguments_brings_a_probe_at_entry() {
+    let plan = Kernel::new("6.12.117").refuse_all().plan().unwrap();
+    let expected = [(Backend::Kretprobe, "swapcache_prepare"), (Backend::Kprobe, "swapcache_prepare")];
+    assert_eq!(backends(&plan, Meaning::PinTry), expected);
+    assert_eq!(plan.of(Meaning::PinTry).last().unwrap().program, "pin_try_kprobe_entry_nr");
+    let plan = Kernel::new("6.1.192").refuse_all().plan().unwrap();
+    assert_eq!(plan.of(Meaning::PinTry).last().unwrap().program, "pin_try_kprobe_entry");
+}
+
+#[test]
+fn with_neither_backend_nothing_can_be_observed() {
+    let mut kernel = Kernel::new("6.18.15").refuse_all();
+    kernel.no_kprobes = Some("this kernel has no kprobes");
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    assert_eq!(gap.meaning, Meaning::FaultStart);
+    assert_eq!(gap.reason, "do_swap_page: the trampoline refuses it (EPERM), and this kernel has no kprobes");
+}
+
+#[test]
+fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
+    let mut kernel = Kernel::new("6.18.15");
+    kernel.copy = false;
+    let plan = kernel.plan().unwrap();
+    assert_eq!(plan.missing.len(), 1, "{:?}", plan.missing);
+    let gap = missing(&plan, Meaning::WriteStart).unwrap();
+    assert_eq!(gap.reason, "swap_writeout: programs may not copy kernel memory here");
+    assert_eq!((plan.offsets.copy, plan.offsets.page_order), (false, 0));
+
+    let mut kernel = Kernel::new("5.10.223");
+    kernel.copy = false;
+    let plan = kernel.plan().unwrap();
+    let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+    assert_eq!(gone, [Meaning::PinTry, Meaning::Allocated]);
+    let expected = "add_to_swap_cache: the trampoline refuses it (EINVAL, arg type STRUCT is unsupported), \
+        and kprobe programs may not read kernel memory here";
+    assert_eq!(missing(&plan, Meaning::Allocated).unwrap().reason, expected);
+    assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Fentry | Backend::Fexit)));
+}
+
+#[test]
+fn a_copy_in_the_place_of_a_function_is_named() {
+    let plan = Kernel::new("6.18.15").leave_copy("swapcache_clear").plan().unwrap();
+    let gap = missing(&plan, Meaning::PinDrop).unwrap();
+    let expected = "of swapcache_clear the compiler left only swapcache_clear.isra.0, which BTF does not describe";
+    assert_eq!((gap.reason.as_str(), gap.consequence.as_str()), (expected, Meaning::PinDrop.without().unwrap()));
+    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "swap_entries_free")], "needed then");
+}
+
+#[test]
+fn half_of_a_pair_of_functions_is_a_gap_too() {
+    let plan =
+        Kernel::new("6.12.117").leave_copy("swap_entry_range_free").leave_copy("swapcache_clear").plan().unwrap();
+    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "free_swap_slot")]);
+    let gap = missing(&plan, Meaning::Freed).unwrap();
+    assert!(gap.reason.contains("swap_entry_range_free.isra.0"), "{}", gap.reason);
+    assert!(gap.consequence.starts_with("in part: "), "{}", gap.consequence);
+    assert!(missing(&Kernel::new("6.1.192").plan().unwrap(), Meaning::Freed).is_none(), "it never had the other half");
+}
+
+#[test]
+fn a_function_that_is_gone_or_not_in_the_btf_is_a_gap() {
+    let plan = Kernel::new("5.10.223").without("swap_readpage").plan().unwrap();
+    let gap = missing(&plan, Meaning::ReadStart).unwrap();
+    assert_eq!(gap.reason, "no function swap_read_folio or swap_readpage");
+    let mut kernel = Kernel::new("6.12.117").without("swapin_readahead");
+    kernel.btf = fixtures::btf("5.10.223");
+    let plan = kernel.plan().unwrap();
+    assert_eq!(missing(&plan, Meaning::ReadStart).unwrap().reason, "swap_read_folio is not in the BTF");
+    assert!(missing(&plan, Meaning::PinTry).is_none(), "int(swp_entry_t) fits as well as int(swp_entry_t, int)");
+}
+
+#[test]
+fn kprobes_that_are_switched_off_are_not_planned_with() {
+    let mut kernel = Kernel::new("5.10.223");
+    kernel.no_kprobes = Some("kprobes are switched off");
+    let plan = kernel.plan().unwrap();
+    assert!(missing(&plan, Meaning::Allocated).unwrap().reason.ends_with("and kprobes are switched off"));
+}
+
+#[test]
+fn a_backported_fix_shows_in_the_symbols() {
+    let state = |kernel: &Kernel| state(&kernel.symbols);
+    let mut kernel = Kernel::new("5.10.223");
+    assert_eq!(state(&kernel), Some(State::Unfixed));
+    kernel.symbols.wanted.get_mut("swapcache_clear").unwrap().definitions.push('T');
+    assert_eq!(state(&kernel), Some(State::PinnedTick));
+    kernel.symbols.wanted.get_mut("swapcache_wq").unwrap().definitions.push('t');
+    assert_eq!(state(&kernel), Some(State::PinnedWaitQueue));
+    assert_eq!(kernel.plan().unwrap().state, State::PinnedWaitQueue);
+    assert_eq!(state(&Kernel::new("6.1.192").leave_copy("swapcache_clear")), Some(State::PinnedTick), "a copy will do");
+    let reverted = Kernel::new("6.1.192").without("swapcache_clear");
+    assert_eq!(state(&reverted), Some(State::Unfixed), "a 6.1 of before the fix: only its symbols tell");
+    assert_eq!(reverted.plan().unwrap().state, State::Unfixed);
+    let closed = Kernel::new("6.12.117").without("swapcache_wq").without("swap_info");
+    assert_eq!(state(&closed), Some(State::Pinned), "no variable is listed, so a missing one tells nothing");
+    assert_eq!(state(&kernel.without("do_swap_page")), None, "not a kernel that shows how it swaps");
+}
+
+#[test]
+fn each_hook_is_named_by_backend_and_function() {
+    let backends = Kernel::new("6.12.117").plan().unwrap().backends();
+    assert_eq!(backends["fault end"], "fexit do_swap_page");
+    assert_eq!(backends["pin path"], "fentry shmem_swapin_folio, fexit shmem_swapin_folio");
+}
+
+#[test]
+fn what_others_tell_as_well_is_not_hooked() {
+    let redundant =
+        |kernel: &Kernel| kernel.plan().unwrap().redundant.iter().map(|redundant| redundant.hook.meaning).collect();
+    let all: Vec<Meaning> = redundant(&Kernel::new("6.12.117"));
+    assert_eq!(all, [Meaning::ReadStart, Meaning::ReadEnd, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
+    assert!(Kernel::new("6.12.117").plan().unwrap().tells_reads());
+    // On kprobes as well, where a return probe on reads is not to be had anyway.
+    let kprobes: Vec<Meaning> = redundant(&Kernel::new("6.12.117").refuse_all());
+    assert_eq!(kprobes, [Meaning::ReadStart, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
+    // zswap adds pages to the swap cache that nobody reads.
+    let mut zswap = Kernel::new("6.12.117");
+    zswap.symbols.wanted.get_mut("zswap_load").unwrap().definitions.push('T');
+    assert_eq!(backends(&zswap.plan().unwrap(), Meaning::ReadStart), [(Backend::Fentry, "swap_read_folio")]);
+    // Nor without what tells who goes through the swap cache.
+    let inlined = Kernel::new("6.12.117").without("swapin_readahead").plan().unwrap();
+    assert_eq!(backends(&inlined, Meaning::ReadStart), [(Backend::Fentry, "swap_read_folio")]);
+    // Without a pin every release matters; one trampoline tells of references as well.
+    let plan = Kernel::new("5.10.223").plan().unwrap();
+    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fexit, "__swap_entry_free_locked")]);
+    let redundant = plan.redundant.iter().map(|redundant| redundant.hook.meaning);
+    assert_eq!(redundant.collect::<Vec<_>>(), [Meaning::CacheRead, Meaning::CountDrop]);
+    let refused = Kernel::new("5.10.223").refuse_all().plan().unwrap();
+    assert_eq!(backends(&refused, Meaning::Freed), [(Backend::Kprobe, "free_swap_slot")]);
+    assert_eq!(backends(&refused, Meaning::CountDrop), [(Backend::Kprobe, "swap_free")]);
+}

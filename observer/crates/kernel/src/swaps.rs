@@ -1,0 +1,194 @@
+//! The swap areas in use, from `/proc/swaps`, and whether each is read synchronously: only those can skip the swap cache.
+
+mod device;
+
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+
+use serde::Serialize;
+use thiserror::Error;
+
+pub use self::device::{Device, DeviceNumber, Synchronous};
+use super::{
+    host::{Release, unescape},
+    tree::Tree,
+};
+
+/// Where the running kernel lists its swap areas.
+pub const SWAPS: &str = "/proc/swaps";
+
+/// Why the swap areas are not known.
+#[derive(Debug, Error)]
+pub enum SwapsError {
+    /// The list could not be read; it is missing if `CONFIG_SWAP` is off.
+    #[error("cannot read {SWAPS}: {0}")]
+    Read(#[from] io::Error),
+    /// A line is not of the known form.
+    #[error("{SWAPS} has a line of an unknown form: {0:?}")]
+    Line(String),
+}
+
+/// What a swap area lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AreaKind {
+    /// A block device of its own, whole or a partition.
+    Partition,
+    /// A file on a file system.
+    File,
+}
+
+/// One line of `/proc/swaps`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SwapLine {
+    /// The path it was switched on with, as seen from this process.
+    pub path: String,
+    /// What it lies on.
+    pub kind: AreaKind,
+    /// Usable size in KiB.
+    pub size_kib: u64,
+    /// KiB in use.
+    pub used_kib: u64,
+    /// Higher is used first; negative if the kernel chose it.
+    pub priority: i32,
+}
+
+/// A swap area and what is known of its device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SwapArea {
+    /// Its line in the list.
+    #[serde(flatten)]
+    pub line: SwapLine,
+    /// Its position in the list, from 0. That is the `type` of its entries unless an area switched on earlier has been
+    /// switched off since: the list passes over holes without a word. [`types_of_areas`](observer_probe::types_of_areas)
+    /// asks the kernel.
+    pub ordinal: u32,
+    /// The block device below, if it could be found.
+    pub device: Option<Device>,
+    /// Whether the kernel reads it synchronously (`SWP_SYNCHRONOUS_IO`).
+    pub synchronous: Synchronous,
+    /// Why.
+    pub reason: String,
+}
+
+/// Reads the text of `/proc/swaps`.
+pub fn parse(text: &str) -> Result<Vec<SwapLine>, SwapsError> {
+    // The first line names the columns.
+    text.lines().skip(1).map(|line| parse_line(line).ok_or_else(|| SwapsError::Line(line.to_owned()))).collect()
+}
+
+fn parse_line(line: &str) -> Option<SwapLine> {
+    let mut fields = line.split_ascii_whitespace();
+    let path = unescape(fields.next()?);
+    let kind = match fields.next()? {
+        "partition" => AreaKind::Partition,
+        "file" => AreaKind::File,
+        _ => return None,
+    };
+    let (size_kib, used_kib) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let priority = fields.next()?.parse().ok()?;
+    fields.next().is_none().then_some(SwapLine { path, kind, size_kib, used_kib, priority })
+}
+
+/// The swap areas in use, each with its device.
+pub fn gather(tree: &Tree, release: &Release) -> Result<Vec<SwapArea>, SwapsError> {
+    gather_with(tree, release, |path, kind| number_of(&tree.path(path), kind))
+}
+
+/// As [`gather`], with the numbers of devices from `numbers`: a made-up tree cannot hold device nodes.
+fn gather_with(
+    tree: &Tree,
+    release: &Release,
+    numbers: impl Fn(&Path, AreaKind) -> io::Result<DeviceNumber>,
+) -> Result<Vec<SwapArea>, SwapsError> {
+    let lines = parse(&tree.read(SWAPS)?)?;
+    let describe = |(ordinal, line): (u32, SwapLine)| {
+        let found = numbers(Path::new(&line.path), line.kind)
+            .map_err(|error| format!("{} cannot be looked at: {error}", line.path))
+            .and_then(|number| Device::find(tree, number));
+        let (device, synchronous, reason) = match found {
+            Ok(device) => {
+                let (synchronous, reason) = device::judge(&device, release);
+                (Some(device), synchronous, reason)
+            }
+            Err(reason) => (None, Synchronous::Unknown, reason),
+        };
+        SwapArea { line, ordinal, device, synchronous, reason }
+    };
+    Ok((0..).zip(lines).map(describe).collect())
+}
+
+/// The number of the block device that is, or that holds, a swap area.
+fn number_of(path: &Path, kind: AreaKind) -> io::Result<DeviceNumber> {
+    let metadata = fs::metadata(path)?;
+    let number = match kind {
+        AreaKind::Partition => metadata.rdev(),
+        AreaKind::File => metadata.dev(),
+    };
+    Ok(DeviceNumber { major: rustix::fs::major(number), minor: rustix::fs::minor(number) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::TempTree;
+
+    /// As Debian's 6.18.15 prints it, with more lines than that guest had.
+    const TEXT: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
+        /dev/zram0                              partition\t32764\t\t128\t\t-2\n\
+        /mnt/my\\040swap\\134file                   file\t\t4092\t\t0\t\t-3\n\
+        /dev/dm-0                               partition\t1048572\t\t0\t\t100\n";
+
+    #[test]
+    fn lines_of_the_list() {
+        let lines = parse(TEXT).unwrap();
+        let zram = SwapLine {
+            path: "/dev/zram0".to_owned(),
+            kind: AreaKind::Partition,
+            size_kib: 32764,
+            used_kib: 128,
+            priority: -2,
+        };
+        assert_eq!(lines[0], zram);
+        assert_eq!((lines[1].path.as_str(), lines[1].kind), ("/mnt/my swap\\file", AreaKind::File));
+        assert_eq!(lines[2].priority, 100);
+    }
+
+    #[test]
+    fn no_swap_is_an_empty_list_and_junk_an_error() {
+        assert_eq!(parse("Filename\tType\tSize\tUsed\tPriority\n").unwrap(), []);
+        assert_eq!(parse("").unwrap(), []);
+        for junk in ["/dev/sda partition 1 2", "/dev/sda disk 1 2 3", "/dev/sda file x 2 3", "a file 1 2 3 4", ""] {
+            assert!(matches!(parse(&format!("header\n{junk}\n")), Err(SwapsError::Line(_))), "{junk:?}");
+        }
+        let missing = gather(&Tree::at(TempTree::new().root()), &Release::parse("6.12"));
+        assert!(matches!(missing, Err(SwapsError::Read(_))));
+    }
+
+    #[test]
+    fn every_area_gets_an_answer_with_a_reason() {
+        let tree = TempTree::new()
+            .file(SWAPS, TEXT)
+            .link("/sys/dev/block/254:0", "../../devices/virtual/block/zram0")
+            .link("/sys/dev/block/253:0", "../../devices/virtual/block/dm-0");
+        let numbers = |path: &Path, kind| match (path.to_str().unwrap(), kind) {
+            ("/dev/zram0", AreaKind::Partition) => Ok(DeviceNumber { major: 254, minor: 0 }),
+            ("/dev/dm-0", AreaKind::Partition) => Ok(DeviceNumber { major: 253, minor: 0 }),
+            // btrfs and NFS: files have a device number that no block device has.
+            ("/mnt/my swap\\file", AreaKind::File) => Ok(DeviceNumber { major: 0, minor: 43 }),
+            other => panic!("{other:?}"),
+        };
+        let areas = gather_with(&Tree::at(tree.root()), &Release::parse("6.12.1"), numbers).unwrap();
+        let answers: Vec<_> = areas.iter().map(|area| (area.ordinal, area.synchronous)).collect();
+        assert_eq!(answers, [(0, Synchronous::Yes), (1, Synchronous::Unknown), (2, Synchronous::No)]);
+        assert!(areas[1].reason.contains("0:43"), "{}", areas[1].reason);
+        assert_eq!(areas[2].device.as_ref().unwrap().name, "dm-0");
+    }
+
+    #[test]
+    fn an_area_out_of_sight_is_unknown() {
+        let tree = TempTree::new().file(SWAPS, TEXT);
+        let areas = gather(&Tree::at(tree.root()), &Release::parse("6.12.1")).unwrap();
+        assert!(areas.iter().all(|area| area.synchronous == Synchronous::Unknown && area.device.is_none()));
+        assert!(areas[0].reason.contains("/dev/zram0"), "{}", areas[0].reason);
+    }
+}

@@ -1,0 +1,225 @@
+//! Which of the wanted functions and variables this kernel has, from `/proc/kallsyms`.
+//!
+//! What matters is the name: with IBT (6.12 and later) a probe does not sit at the address shown, so nothing is ever
+//! attached by address. Addresses are looked at only to tell whether the kernel hides them, and never kept: they would
+//! reveal the kernel's place in memory to whoever gets a report.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead, BufReader},
+};
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// Where the running kernel lists its symbols.
+pub const KALLSYMS: &str = "/proc/kallsyms";
+
+/// Why the symbols are not known.
+#[derive(Debug, Error)]
+pub enum SymbolsError {
+    /// The list could not be read.
+    #[error("cannot read {KALLSYMS}: {0}")]
+    Read(#[from] io::Error),
+    /// The list has no symbol of the kernel itself.
+    #[error("{KALLSYMS} holds no symbol of the kernel itself")]
+    Empty,
+}
+
+/// What the kernel has under one wanted name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Symbol {
+    /// The type letters of every definition of exactly this name, in order: `T`/`t` code, `D`/`d`/`B`/`b`/`R`/`r` data,
+    /// capitals global. Debian's 6.18 shows some variables as `t` (`swapcache_wq`): never tell data from code by them.
+    /// More than one means static functions of the same name: a probe by name is then ambiguous.
+    pub definitions: Vec<char>,
+    /// Copies that the compiler made for some callers: `name.isra.0`, `name.constprop.0`, `name.part.0`,
+    /// `name.llvm.123`. A probe on the name alone misses their calls; they are not in BTF, so only kprobes reach them.
+    pub copies: Vec<String>,
+    /// Whether unlikely code was split off (`name.cold`). That is a part, not a copy: the entry stays where it was.
+    pub split: bool,
+}
+
+impl Symbol {
+    /// Whether a function of exactly this name exists.
+    pub fn is_function(&self) -> bool {
+        self.definitions.iter().any(|letter| matches!(letter, 'T' | 't' | 'W' | 'w'))
+    }
+
+    /// Whether anything of exactly this name exists, function or variable.
+    pub const fn is_defined(&self) -> bool {
+        !self.definitions.is_empty()
+    }
+
+    /// Whether nothing of this name exists, not even a copy or a part.
+    pub const fn is_absent(&self) -> bool {
+        self.definitions.is_empty() && self.copies.is_empty() && !self.split
+    }
+}
+
+/// The wanted symbols of one kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Symbols {
+    /// Wanted name to what the kernel has under it. Names that were not asked for are not known.
+    pub wanted: BTreeMap<String, Symbol>,
+    /// Every address is shown as zero: `kptr_restrict`, or `CAP_SYSLOG` is missing. The names are right all the same.
+    pub addresses_hidden: bool,
+    /// How many symbols the kernel itself lists (modules excluded).
+    pub total: usize,
+}
+
+impl Symbols {
+    /// Reads a list in the form of `/proc/kallsyms`, one line at a time. Module symbols are passed over.
+    pub fn parse(mut list: impl BufRead, wanted: &[&str]) -> Result<Self, SymbolsError> {
+        let mut found: BTreeMap<&str, Symbol> = wanted.iter().map(|&name| (name, Symbol::default())).collect();
+        let mut addresses_hidden = true;
+        let mut total = 0;
+        let mut line = Vec::with_capacity(128);
+        loop {
+            line.clear();
+            if list.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let Some(symbol) = std::str::from_utf8(&line).ok().and_then(Line::parse) else { continue };
+            total += 1;
+            addresses_hidden &= symbol.address_is_zero;
+            let (base, suffix) = symbol.name.find('.').map_or((symbol.name, ""), |dot| symbol.name.split_at(dot));
+            if let Some(entry) = found.get_mut(base) {
+                note(entry, symbol, suffix);
+            }
+        }
+        if total == 0 {
+            return Err(SymbolsError::Empty);
+        }
+        let wanted = found.into_iter().map(|(name, symbol)| (name.to_owned(), symbol)).collect();
+        Ok(Self { wanted, addresses_hidden, total })
+    }
+
+    /// Reads the running kernel's list. Takes some tens of milliseconds, most of it the kernel's.
+    pub fn of_running_kernel(wanted: &[&str]) -> Result<Self, SymbolsError> {
+        Self::parse(BufReader::with_capacity(1 << 16, File::open(KALLSYMS)?), wanted)
+    }
+
+    /// What the kernel has under a wanted name; `None` if the name was never asked for.
+    pub fn get(&self, name: &str) -> Option<&Symbol> {
+        self.wanted.get(name)
+    }
+
+    /// Whether a function of exactly this name exists; false for names never asked for.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.get(name).is_some_and(Symbol::is_function)
+    }
+
+    /// Whether anything of exactly this name exists, function or variable; false for names never asked for.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some_and(Symbol::is_defined)
+    }
+
+    /// The copies the compiler made of a function; none for names never asked for.
+    pub fn copies(&self, name: &str) -> &[String] {
+        self.get(name).map_or(&[], |symbol| &symbol.copies)
+    }
+}
+
+/// One line of the list: `ffffffff923c9cd0 T swapcache_prepare`, then a tab and `[module]` for a module's.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    address_is_zero: bool,
+    letter: char,
+    name: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// `None` for a module's symbol and for anything that is no symbol.
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut fields = line.split_ascii_whitespace();
+        let (address, letter, name) = (fields.next()?, fields.next()?, fields.next()?);
+        if fields.next().is_some() {
+            return None;
+        }
+        Some(Self { address_is_zero: address.bytes().all(|digit| digit == b'0'), letter: letter.chars().next()?, name })
+    }
+}
+
+fn note(entry: &mut Symbol, symbol: Line<'_>, suffix: &str) {
+    if suffix.is_empty() {
+        entry.definitions.push(symbol.letter);
+    } else if suffix.split('.').any(|part| part == "cold") {
+        // Also `name.isra.0.cold`: the cold part of a copy, which has a line of its own.
+        entry.split = true;
+    } else {
+        entry.copies.push(symbol.name.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    const WANTED: &[&str] =
+        &["do_swap_page", "swapcache_prepare", "swapcache_clear", "swapcache_wq", "__swap_duplicate", "swapin_folio"];
+
+    fn parse(text: &str, wanted: &[&str]) -> Symbols {
+        Symbols::parse(text.as_bytes(), wanted).unwrap()
+    }
+
+    #[test]
+    fn the_pin_of_real_kernels() {
+        let shape = |kernel| {
+            let symbols = fixtures::symbols(kernel, WANTED);
+            ["swapcache_prepare", "swapcache_clear", "swapin_folio"].map(|name| symbols.has_function(name))
+        };
+        assert_eq!(shape("5.10.223"), [true, false, false], "unfixed: nothing clears the pin");
+        assert_eq!(shape("6.1.192"), [true, true, false]);
+        assert_eq!(shape("6.12.117"), [true, true, false]);
+        assert_eq!(shape("6.18.15"), [true, true, false]);
+        assert_eq!(shape("7.0.13"), [false, false, true], "no pin: the swap cache itself");
+    }
+
+    #[test]
+    fn copies_parts_and_data_of_real_kernels() {
+        let newest = fixtures::symbols("7.0.13", WANTED);
+        let duplicate = newest.get("__swap_duplicate").unwrap();
+        assert_eq!(duplicate.copies, ["__swap_duplicate.constprop.0"]);
+        assert!(!duplicate.is_function() && !duplicate.is_absent());
+        let fault = newest.get("do_swap_page").unwrap();
+        assert!(fault.split && fault.copies.is_empty() && fault.is_function());
+        let middle = fixtures::symbols("6.12.117", WANTED);
+        assert!(middle.has("swapcache_wq") && !middle.has_function("swapcache_wq"));
+        let newer = fixtures::symbols("6.18.15", WANTED);
+        assert_eq!(newer.get("swapcache_wq").unwrap().definitions, ['t'], "a variable, whatever its letter says");
+        assert!(!fixtures::symbols("6.1.192", WANTED).has("swapcache_wq"), "one-tick sleeps before 6.12");
+    }
+
+    #[test]
+    fn hidden_addresses_are_noticed_and_names_still_count() {
+        let hidden = parse("0000000000000000 T _text\n0000000000000000 t do_swap_page\n", WANTED);
+        assert!(hidden.addresses_hidden && hidden.has_function("do_swap_page"));
+        // Per-CPU symbols start at zero on kernels up to 6.12: one real address is enough.
+        let shown = parse("0000000000000000 A fixed_percpu_data\nffffffff81000000 T _text\n", WANTED);
+        assert!(!shown.addresses_hidden);
+        assert_eq!(shown.total, 2);
+    }
+
+    #[test]
+    fn duplicates_copies_and_modules() {
+        let text = "ff01 t swap_free\nff02 t swap_free\nff03 t swap_free.isra.0\nff04 t swap_free.isra.0.cold\n\
+                    ff05 T swap_free.llvm.1234567\nff06 t swap_free_nr\nff07 t swap_free\t[other]\nff08 t __pfx_swap_free\n";
+        let symbols = parse(text, &["swap_free"]);
+        let free = symbols.get("swap_free").unwrap();
+        assert_eq!(free.definitions, ['t', 't']);
+        assert_eq!(free.copies, ["swap_free.isra.0", "swap_free.llvm.1234567"]);
+        assert!(free.split);
+        assert_eq!(symbols.get("swap_free_nr"), None, "never asked for");
+        assert_eq!(symbols.total, 7);
+    }
+
+    #[test]
+    fn what_is_no_list_is_an_error() {
+        assert!(matches!(Symbols::parse(&b""[..], WANTED), Err(SymbolsError::Empty)));
+        let junk = b"\xff\xfe\n\nhello\nff01 t\nff02 t odd\xff\nff03 t name\t[module]\n";
+        assert!(matches!(Symbols::parse(&junk[..], WANTED), Err(SymbolsError::Empty)));
+    }
+}

@@ -1,0 +1,149 @@
+//! Some of a plan's hooks, for the benchmark alone: with the programs that they have when all of the plan is attached, or
+//! with ones that do nothing.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    programs::Program,
+    sys::{Stats, enable_stats},
+};
+
+use super::{LoadError, Options, attach, cost::fdinfo, object, trial};
+use observer_kernel::plan::{Backend, Hook, Plan};
+
+static EMPTY: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/empty"));
+
+/// How often a hook's program ran, and for how long, while that was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// Runs.
+    pub runs: u64,
+    /// Nanoseconds in all of them, what counting costs included; what leads to the program is not.
+    pub run_ns: u64,
+}
+
+impl Runs {
+    /// Since an earlier reading.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self { runs: self.runs.saturating_sub(before.runs), run_ns: self.run_ns.saturating_sub(before.run_ns) }
+    }
+}
+
+/// Hooks that are attached. Dropping it detaches them.
+pub struct Part {
+    hooks: Vec<Hook>,
+    /// One for all real programs; one for each empty one, since a program is loaded for one function.
+    objects: Vec<Ebpf>,
+    counting: Option<OwnedFd>,
+}
+
+impl Part {
+    /// Attaches these hooks of a plan with their own programs, which see the constants of the whole plan: what they do is
+    /// what they do when all of it is attached.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn real(plan: &Plan, wanted: impl Fn(&Hook) -> bool) -> Result<Self, LoadError> {
+        let options = Options::default();
+        let mut ebpf = object::load(plan, &options)?;
+        let hooks: Vec<Hook> = plan.hooks.iter().filter(|hook| wanted(hook)).cloned().collect();
+        let part = Plan { hooks, ..plan.clone() };
+        attach::all(&mut ebpf, &part, &options)?;
+        Ok(Self { hooks: part.hooks, objects: vec![ebpf], counting: None })
+    }
+
+    /// Attaches an empty program at each of these hooks of a plan, in the way that the plan has for it.
+    ///
+    /// # Errors
+    /// When the kernel refuses one.
+    pub fn empty(plan: &Plan, wanted: impl Fn(&Hook) -> bool) -> Result<Self, LoadError> {
+        let btf = Btf::from_sys_fs().ok();
+        let (mut hooks, mut objects) = (Vec::new(), Vec::new());
+        for hook in plan.hooks.iter().filter(|hook| wanted(hook)) {
+            match empty_at(hook, btf.as_ref()) {
+                // As with the real ones.
+                Err(error) if !plan.rests_on(hook) => log::warn!("{error}"),
+                attached => {
+                    objects.push(attached?);
+                    hooks.push(hook.clone());
+                }
+            }
+        }
+        Ok(Self { hooks, objects, counting: None })
+    }
+
+    /// Has the kernel count runs from now on.
+    ///
+    /// # Errors
+    /// When it refuses; it takes `CAP_SYS_ADMIN`.
+    pub fn count(&mut self) -> Result<(), LoadError> {
+        let counting = enable_stats(Stats::RunTime).map_err(|error| LoadError::Object(trial::chain(&error)))?;
+        self.counting = Some(counting);
+        Ok(())
+    }
+
+    /// The hooks, each with what its program has run so far while that was counted. `None`: the kernel does not tell.
+    pub fn runs(&self) -> Option<Vec<(&Hook, Runs)>> {
+        self.counting.as_ref()?;
+        self.hooks.iter().enumerate().map(|(index, hook)| Some((hook, runs(self.program_of(index, hook)?)?))).collect()
+    }
+
+    fn program_of(&self, index: usize, hook: &Hook) -> Option<&Program> {
+        match self.objects.as_slice() {
+            [all] => all.program(hook.program).or_else(|| all.program(empty_name(hook.backend))),
+            each => each.get(index)?.program(empty_name(hook.backend)),
+        }
+    }
+}
+
+fn runs(program: &Program) -> Option<Runs> {
+    let fd = program.fd().ok()?.as_fd().as_raw_fd();
+    Some(Runs { runs: fdinfo(fd, "run_cnt")?, run_ns: fdinfo(fd, "run_time_ns")? })
+}
+
+const fn empty_name(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Fentry => "empty_fentry",
+        Backend::Fexit => "empty_fexit",
+        Backend::Kprobe => "empty_kprobe",
+        Backend::Kretprobe => "empty_kretprobe",
+    }
+}
+
+fn empty_at(hook: &Hook, btf: Option<&Btf>) -> Result<Ebpf, LoadError> {
+    let failed = |error: &dyn std::error::Error| LoadError::Object(trial::chain(error));
+    let mut ebpf = EbpfLoader::new().load(EMPTY).map_err(|error| failed(&error))?;
+    let (name, backend, symbol) = (empty_name(hook.backend), hook.backend, hook.symbol.as_str());
+    let program = ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("no program {name}")))?;
+    match attach::attach_program(program, btf, backend, symbol) {
+        Some(Ok(())) => Ok(ebpf),
+        None => Err(LoadError::Btf { program: name.to_owned(), backend: backend.name(), symbol: symbol.to_owned() }),
+        Some(Err(error)) => Err(LoadError::Program {
+            program: name.to_owned(),
+            backend: backend.name(),
+            symbol: symbol.to_owned(),
+            reason: trial::chain(&error),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_of_the_time_between_two_readings() {
+        let (before, after) = (Runs { runs: 2, run_ns: 100 }, Runs { runs: 5, run_ns: 400 });
+        assert_eq!(after.since(before), Runs { runs: 3, run_ns: 300 });
+    }
+
+    #[test]
+    fn each_kind_of_hook_has_a_program_that_does_nothing() {
+        for backend in [Backend::Fentry, Backend::Fexit, Backend::Kprobe, Backend::Kretprobe] {
+            let name = empty_name(backend);
+            assert!(EMPTY.windows(name.len()).any(|bytes| bytes == name.as_bytes()), "{name} is not in the object");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Programs that are attached: draining their records, reading their counters.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    LoadError, Options, UserTime, attach,
+    cost::{Resident, fdinfo},
+    counters, decode, delay_injection, in_progress, object,
+    ring::Gauge,
+    statistics::Statistics,
+    trial,
+};
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, MapData, MapError, RingBuf},
+};
+use observer_ebpf::{
+    self as abi, config,
+    slot::{self, Slot},
+    totals::DerivedCounters,
+};
+use observer_engine::event::Event;
+use observer_kernel::plan::Plan;
+use observer_observation::{FaultTimes, Overhead, ProgramRun, Skipped, Snapshot};
+
+/// Slots of the filter.
+pub type Slots = Vec<Slot>;
+
+/// Without a hook on reads: the programs of which each may hide one that is skipped. (Shmem's pins are told by `pin_try`.)
+const READS_TOLD_BY: [&str; 4] = ["fault_start", "fault_end", "allocated", "pin_try"];
+
+/// How long faults in progress are waited for in the end. They last microseconds; who is delayed or waits for its turn
+/// on a CPU, milliseconds.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// A program that has been loaded.
+pub(super) struct Loaded {
+    name: String,
+    fd: RawFd,
+    counts_reads: bool,
+}
+
+impl Loaded {
+    /// What it has cost so far; `None`: the kernel does not tell.
+    pub(super) fn run(&self) -> Option<ProgramRun> {
+        let (runs, run_ns) = (fdinfo(self.fd, "run_cnt")?, fdinfo(self.fd, "run_time_ns")?);
+        Some(ProgramRun { name: self.name.clone(), runs, run_ns })
+    }
+}
+
+/// Programs that are attached. Dropping it detaches them.
+pub struct Probes {
+    ebpf: Option<Ebpf>,
+    ring: RingBuf<MapData>,
+    /// None: the kernel does not let the ring be looked at.
+    gauge: Option<Gauge>,
+    statistics: Statistics,
+    totals: counters::OfCpus,
+    derived: DerivedCounters,
+    disturbed: Array<MapData, u32>,
+    watched: HashMap<MapData, u32, u32>,
+    faults: in_progress::Table,
+    slots: Array<MapData, Slot>,
+    /// None: there is no delay_injection.
+    delay_injection: Option<delay_injection::Switch>,
+    logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    programs: Vec<Loaded>,
+    kernel_bytes: u64,
+    records: u64,
+    undecodable: u64,
+}
+
+impl Probes {
+    /// Loads and attaches. When it returns, every hook is live: only then may a workload start.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn attach(plan: &Plan, options: &Options) -> Result<Self, LoadError> {
+        let mut ebpf = object::load(plan, options)?;
+        // Before anything runs, so that every run is counted.
+        let statistics = Statistics::switch(options.program_stats);
+        attach::all(&mut ebpf, plan, options)?;
+        let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
+        let delay_injection = options.widen.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose();
+        let delay_injection = delay_injection.map_err(|error| attach::delay_injection_failed(&error))?;
+        let derived = DerivedCounters { reads: plan.direct_by_end(), releases: plan.tells_every_reference() };
+        let probes = Self::with(ebpf, derived, logger)?;
+        let gauge = Gauge::new(&probes.ring, options.ring_bytes.into());
+        Ok(Self { gauge, statistics, delay_injection, ..probes })
+    }
+
+    fn with(
+        mut ebpf: Ebpf,
+        derived: DerivedCounters,
+        logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    ) -> Result<Self, LoadError> {
+        let hooked = ebpf.programs().any(|(name, program)| name.starts_with("read_start") && program.fd().is_ok());
+        let counts_reads = if hooked { &["read_start"][..] } else { &READS_TOLD_BY[..] };
+        let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
+        let programs = ebpf
+            .programs()
+            .filter_map(|(name, program)| {
+                let fd = program.fd().ok()?.as_fd().as_raw_fd();
+                let counts_reads = counts_reads.iter().any(|program| name.starts_with(program));
+                Some(Loaded { name: name.to_owned(), fd, counts_reads })
+            })
+            .collect();
+        let map = |ebpf: &mut Ebpf, name| {
+            ebpf.take_map(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))
+        };
+        let failed = |name| move |error: MapError| LoadError::Map { name, reason: trial::chain(&error) };
+        Ok(Self {
+            ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
+            totals: map(&mut ebpf, abi::MAP_TOTALS)?.try_into().map_err(failed(abi::MAP_TOTALS))?,
+            derived,
+            disturbed: map(&mut ebpf, abi::MAP_GLOBALS)?.try_into().map_err(failed(abi::MAP_GLOBALS))?,
+            watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
+            slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
+            faults: in_progress::Table {
+                seats: map(&mut ebpf, abi::MAP_FAULTS)?.try_into().map_err(failed(abi::MAP_FAULTS))?,
+                spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
+            },
+            ebpf: Some(ebpf),
+            gauge: None,
+            statistics: Statistics::Off,
+            delay_injection: None,
+            logger,
+            programs,
+            kernel_bytes,
+            records: 0,
+            undecodable: 0,
+        })
+    }
+
+    /// Watches a task, by thread id, and all that it will fork.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map update.
+    pub fn watch(&mut self, tid: u32) -> Result<(), LoadError> {
+        let name = abi::MAP_WATCHED;
+        self.watched.insert(tid, 1, 0).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// Whether delay injection is on; None: there is none.
+    pub fn widening(&self) -> Option<bool> {
+        self.delay_injection.as_ref().map(delay_injection::Switch::is_on)
+    }
+
+    /// Turns delay injection on or off, where there is one.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map update.
+    pub fn set_widening(&mut self, on: bool) -> Result<(), LoadError> {
+        self.delay_injection
+            .as_mut()
+            .map_or(Ok(()), |switch| switch.turn(on))
+            .map_err(|error| attach::delay_injection_failed(&error))
+    }
+
+    /// A descriptor that becomes readable when there are records.
+    ///
+    /// # Errors
+    /// When there are no more descriptors to be had.
+    pub fn ring_fd(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::io::dup(self.ring.as_fd())?)
+    }
+
+    /// Hands over the records that have arrived, at most `limit`. True: there may be more.
+    pub fn drain(&mut self, limit: usize, mut sink: impl FnMut(Event)) -> bool {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        if let Some(gauge) = &mut self.gauge {
+            gauge.look();
+        }
+        for _ in 0..limit {
+            let Some(record) = self.ring.next() else { return false };
+            self.records += 1;
+            match decode(&record) {
+                Ok(event) => sink(event),
+                Err(_) => self.undecodable += 1,
+            }
+        }
+        true
+    }
+
+    /// Detaches all programs. Counters and records can still be read.
+    ///
+    /// Detaching takes a while. What the kernel counts as well is therefore given as of the start of this call, so that a
+    /// reading of `/proc/vmstat` right before it is of the same moment; faults are given to their end, for which those that
+    /// are in progress get a little time.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read a map.
+    pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
+        // The skipped invocations are known to the programs only: read them while they live.
+        let before = self.snapshot()?;
+        self.programs.clear();
+        // Starts first: of a fault that started without a program at its end the end would be missed.
+        self.ebpf.as_mut().map_or(Ok(()), attach::stop_starts)?;
+        let patience = Instant::now() + PATIENCE;
+        let name = abi::MAP_FAULTS;
+        let mut open = self.faults.open().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        while !open.is_empty() && Instant::now() < patience {
+            thread::sleep(PATIENCE / 50);
+            open.retain(|place| self.faults.is_open(*place));
+        }
+        let ends_missed = self.faults.ends_missed(&open);
+        self.ebpf = None;
+        let Snapshot { counters: after, .. } = self.snapshot()?;
+        let mut counters = after.with_witnessed_of(&before.counters);
+        counters.started += open.len() as u64;
+        Ok(Snapshot { counters, skipped: before.skipped, ends_missed })
+    }
+
+    /// The counters now.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
+        let name = abi::MAP_TOTALS;
+        let counters = counters::sum(&self.totals, self.derived)
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
+    }
+
+    fn skipped(&self) -> Option<Skipped> {
+        let misses = |program: &Loaded| fdinfo(program.fd, "recursion_misses");
+        // A kernel that tells it of one tells it of all.
+        self.programs.first().and_then(misses)?;
+        let sum = |programs: &mut dyn Iterator<Item = &Loaded>| programs.filter_map(misses).sum();
+        Some(Skipped {
+            all: sum(&mut self.programs.iter()),
+            reads: sum(&mut self.programs.iter().filter(|program| program.counts_reads)),
+        })
+    }
+
+    /// The filter's slots of these entries, given by type and offset, in their order.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn slots(&self, entries: impl Iterator<Item = (u64, u64)>) -> Result<Slots, LoadError> {
+        let name = abi::MAP_SLOTS;
+        entries
+            .map(|(kind, offset)| self.slots.get(&slot::index((kind << config::ENTRY_TYPE_SHIFT) | offset), 0))
+            .collect::<Result<_, _>>()
+            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// The durations of all faults so far, by path.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read the map.
+    pub fn fault_times(&self) -> Result<FaultTimes, LoadError> {
+        let name = abi::MAP_TOTALS;
+        counters::fault_times(&self.totals).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+    }
+
+    /// Records that could not be decoded: lost.
+    pub fn undecodable(&self) -> u64 {
+        self.undecodable
+    }
+
+    /// How many disturbances have not been taken back; `None`: the kernel does not let them be read.
+    pub fn disturbed(&self) -> Option<u32> {
+        self.disturbed.get(&0, 0).ok()
+    }
+
+    /// The tool's overhead since `since`.
+    pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> Overhead {
+        let now = UserTime::now();
+        let resident = Resident::of_this_process();
+        Overhead {
+            elapsed_ns,
+            user_ns: now.user_ns.saturating_sub(since.user_ns),
+            system_ns: now.system_ns.saturating_sub(since.system_ns),
+            resident_bytes: resident.now,
+            max_resident_bytes: resident.most.unwrap_or(0),
+            kernel_bytes: self.kernel_bytes,
+            ring: self.gauge.as_ref().map(Gauge::seen),
+            programs: u32::try_from(self.programs.len()).unwrap_or(u32::MAX),
+            records: self.records,
+            disturbed: self.disturbed(),
+            program_stats: self.statistics.of(&self.programs),
+        }
+    }
+}
+
+fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
+    use aya::maps::Map;
+    // All kinds that the object brings; constants are arrays too.
+    let (Map::Array(data) | Map::CgroupArray(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) =
+        map
+    else {
+        return None;
+    };
+    fdinfo(data.fd().as_fd().as_raw_fd(), "memlock")
+}

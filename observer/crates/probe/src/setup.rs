@@ -1,0 +1,48 @@
+//! From this host to a probe plan, or to one message that says what is in the way and what to do about it.
+
+mod attach_error;
+
+pub use self::attach_error::at_attach;
+use aya::{
+    programs::ProgramType,
+    sys::{BpfHelper, is_helper_supported},
+};
+use observer_kernel::{
+    facts::Facts,
+    plan,
+    privileges::Lockdown,
+    survey::{self, ProbeResults, Ready, Refusal, SetupOptions, Survey, refusal},
+};
+
+/// Looks at the running kernel and makes the plan. Loads programs for trial; attaches nothing.
+///
+/// # Errors
+/// When this host does not allow observing.
+pub fn prepare(options: &SetupOptions) -> Result<Ready, Box<Refusal>> {
+    let Survey { facts, tried, plan } = survey(options);
+    Ok(Ready { plan: plan?, host: facts.host, trials: tried.unwrap_or_default().fentry })
+}
+
+/// As [`prepare`], but keeps everything that was found out on the way, whatever comes of it.
+pub fn survey(options: &SetupOptions) -> Survey {
+    let facts = Facts::gather(&plan::symbols_of_interest(), options.btf.as_deref());
+    let (tried, plan) = match refusal::before_trial(&facts) {
+        Some(refusal) => (None, Err(Box::new(refusal))),
+        None => match try_out(&facts) {
+            Ok(tried) => {
+                let plan = survey::decide(&facts, &tried, options.backends, options.set);
+                (Some(tried), plan.map_err(Box::new))
+            }
+            Err(error) => (None, Err(Box::new(refusal::cannot_load(&facts, &error)))),
+        },
+    };
+    Survey { facts, tried, plan }
+}
+
+fn try_out(facts: &Facts) -> Result<ProbeResults, crate::trial::TrialError> {
+    let functions = facts.symbols.as_ref().map(plan::functions_to_try).unwrap_or_default();
+    let fentry = crate::trial::try_functions(&functions)?;
+    let copy = is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_read_kernel)
+        .unwrap_or(facts.host.lockdown != Lockdown::Confidentiality);
+    Ok(ProbeResults { fentry, copy })
+}

@@ -1,0 +1,163 @@
+//! How a [`Sample`] is written: JSON with names. A counter or a bucket that has not changed since the sample before it in
+//! the same file is left out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::counters::{self, Named};
+use observer_engine::event::Nanos;
+use observer_kernel::vmstat::Vmstat;
+use observer_observation::{FaultTimes, Sample, Skipped, Snapshot};
+
+/// A sample in a file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Stored {
+    at_ns: Nanos,
+    counters: Named,
+    /// Invocations that the kernel skipped: of all programs, and of the one that counts reads.
+    skipped: Option<(u64, u64)>,
+    /// Faults whose end was missed, known at the end of an observation only.
+    ends_missed: u64,
+    undecodable: u64,
+    vmstat: Option<Vmstat>,
+    fault_times: Option<Times>,
+}
+
+/// Durations of faults by path.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Times {
+    direct: Distribution,
+    cached: Distribution,
+    none: Distribution,
+}
+
+/// Values and how often each was seen, so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Distribution(BTreeMap<u64, u64>);
+
+/// One flat list: how much larger than the value before, how often, and so on.
+impl Serialize for Distribution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut last = 0;
+        serializer.collect_seq(self.0.iter().flat_map(|(value, count)| {
+            let step = value - std::mem::replace(&mut last, *value);
+            [step, *count]
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Distribution {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let flat = Vec::<u64>::deserialize(deserializer)?;
+        let mut last = 0u64;
+        let pairs = flat.chunks_exact(2).filter_map(|pair| {
+            let [step, count] = pair else { return None };
+            last = last.saturating_add(*step);
+            Some((last, *count))
+        });
+        Ok(Self(pairs.collect()))
+    }
+}
+
+impl Stored {
+    /// What has changed since `before`.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        Self {
+            counters: changed(&self.counters, &before.counters),
+            fault_times: self.fault_times.as_ref().map(|times| match &before.fault_times {
+                None => times.clone(),
+                Some(before) => Times {
+                    direct: Distribution(changed(&times.direct.0, &before.direct.0)),
+                    cached: Distribution(changed(&times.cached.0, &before.cached.0)),
+                    none: Distribution(changed(&times.none.0, &before.none.0)),
+                },
+            }),
+            ..self.clone()
+        }
+    }
+
+    /// Takes in what has changed.
+    pub(super) fn update(&mut self, later: Self) {
+        let mut counters = std::mem::take(&mut self.counters);
+        extend(&mut counters, later.counters);
+        let fault_times = match (self.fault_times.take(), later.fault_times) {
+            (Some(mut times), Some(later)) => {
+                extend(&mut times.direct.0, later.direct.0);
+                extend(&mut times.cached.0, later.cached.0);
+                extend(&mut times.none.0, later.none.0);
+                Some(times)
+            }
+            (before, later) => later.or(before),
+        };
+        *self = Self { counters, fault_times, ..later };
+    }
+
+    /// The sample; `with_times`: the durations of faults as well.
+    pub(super) fn sample(&self, with_times: bool) -> Sample {
+        Sample {
+            at: self.at_ns,
+            snapshot: Snapshot {
+                counters: counters::counters(&self.counters),
+                skipped: self.skipped.map(|(all, reads)| Skipped { all, reads }),
+                ends_missed: self.ends_missed,
+            },
+            undecodable: self.undecodable,
+            vmstat: self.vmstat,
+            fault_times: self.fault_times.as_ref().filter(|_| with_times).map(fault_times),
+        }
+    }
+
+    /// Whether durations of faults are in it.
+    pub(super) fn has_times(&self) -> bool {
+        self.fault_times.is_some()
+    }
+}
+
+/// More names or values than any version will have: a file that brings more is made up, and is not to fill the memory.
+const MOST: usize = 200_000;
+
+fn extend<K: Ord>(all: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    all.extend(more);
+    while all.len() > MOST {
+        all.pop_last();
+    }
+}
+
+/// What of `now` is not as it was.
+fn changed<K: Ord + Clone>(now: &BTreeMap<K, u64>, before: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
+    let new = now.iter().filter(|(key, count)| before.get(key) != Some(count));
+    new.map(|(key, count)| (key.clone(), *count)).collect()
+}
+
+fn fault_times(times: &Times) -> FaultTimes {
+    let mut all = FaultTimes::default();
+    for (histogram, values) in all.by_path.iter_mut().zip([&times.direct, &times.cached, &times.none]) {
+        for (value, count) in &values.0 {
+            histogram.saturating_record_n(*value, *count);
+        }
+    }
+    all
+}
+
+impl From<&Sample> for Stored {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            at_ns: sample.at,
+            counters: counters::named(&sample.snapshot.counters),
+            skipped: sample.snapshot.skipped.map(|skipped| (skipped.all, skipped.reads)),
+            ends_missed: sample.snapshot.ends_missed,
+            undecodable: sample.undecodable,
+            vmstat: sample.vmstat,
+            fault_times: sample.fault_times.as_ref().map(|times| {
+                let [direct, cached, none] = times.by_path.each_ref().map(|histogram| {
+                    let values = histogram.iter_recorded();
+                    Distribution(values.map(|value| (value.value_iterated_to(), value.count_at_value())).collect())
+                });
+                Times { direct, cached, none }
+            }),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The comparison for a terminal.
+
+use std::fmt::Write as _;
+
+use super::{Count, Diff, Side, Times, overlay};
+use crate::{distribution::Measure, merge::Observed, text::duration};
+
+/// The whole comparison.
+pub fn page(diff: &Diff, a: &Observed, b: &Observed) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_page(&mut text, diff, a, b);
+    text
+}
+
+fn write_page(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std::fmt::Result {
+    for (name, side) in [("A", &diff.a), ("B", &diff.b)] {
+        writeln!(text, "{name}  {}", described(side))?;
+    }
+    for caveat in &diff.caveats {
+        writeln!(text, "!  {caveat}")?;
+    }
+    writeln!(text, "\n{:<15} {:>12} {:>12} {:>12} {:>12} {:>8}", "count", "A", "B", "A/s", "B/s", "B:A")?;
+    for count in &diff.counts {
+        write_count(text, count)?;
+    }
+    writeln!(text, "\n{:<15} {:>4} {:>10} {:>10} {:>10} {:>10} {:>10}", "time", "", "n", "p50", "p90", "p99", "max")?;
+    for times in &diff.times {
+        write_times(text, times)?;
+    }
+    for ((measure, a), (_, b)) in a.histograms.iter().zip(b.histograms.iter()) {
+        if !a.is_empty() && !b.is_empty() && measure != Measure::FaultNone {
+            writeln!(text, "\n{}: share of A, share of B, from each duration to twice as long", measure.words())?;
+            text.push_str(&overlay::draw(a, b));
+        }
+    }
+    Ok(())
+}
+
+fn described(side: &Side) -> String {
+    let lost = if side.lost > 0 { format!(", {} events dropped", side.lost) } else { String::new() };
+    format!("{}, {}, {}, {}{lost}", side.host, side.release, side.state, duration(side.elapsed_ns))
+}
+
+fn write_count(text: &mut String, count: &Count) -> std::fmt::Result {
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"));
+    writeln!(
+        text,
+        "{:<15} {:>12} {:>12} {:>12} {:>12} {:>8}",
+        count.name,
+        count.a,
+        count.b,
+        rate(count.a_per_s),
+        rate(count.b_per_s),
+        ratio(count.ratio)
+    )
+}
+
+fn write_times(text: &mut String, times: &Times) -> std::fmt::Result {
+    for (name, side, d) in [(times.name, "A", &times.a), ("", "B", &times.b)] {
+        writeln!(
+            text,
+            "{name:<15} {side:>4} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            d.count,
+            duration(d.p50_ns),
+            duration(d.p90_ns),
+            duration(d.p99_ns),
+            duration(d.max_ns)
+        )?;
+    }
+    writeln!(
+        text,
+        "{:<15} {:>4} {:>10} {:>10} {:>10} {:>10}",
+        "",
+        "B:A",
+        "",
+        ratio(times.p50_ratio),
+        "",
+        ratio(times.p99_ratio)
+    )
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"))
+}

@@ -1,0 +1,3 @@
+//! Made-up event streams, the same every time, for the tests and benchmarks of other crates.
+
+pub mod stream;

@@ -1,0 +1,210 @@
+//! Rates from running totals: now, over the last 1, 10 and 60 seconds, and a history for sparklines. Time comes in with
+//! the samples.
+
+use std::collections::VecDeque;
+
+use crate::model::{Counts, Series};
+use observer_engine::event::Nanos;
+
+const SECOND: Nanos = 1_000_000_000;
+
+/// "Now" is the rate over this time: long enough not to flicker, short enough to feel immediate.
+const NOW: Nanos = SECOND / 2;
+
+/// The same in a replay: recordings hold the counters once a second.
+const NOW_REPLAYED: Nanos = SECOND;
+
+/// Samples kept: a little more than the longest span.
+const KEPT: Nanos = 61 * SECOND;
+
+/// Points of the history, one a second.
+pub const HISTORY: usize = 240;
+
+/// The spans shown beside "now".
+pub const SPANS: [(&str, Nanos); 3] = [("1 s", SECOND), ("10 s", 10 * SECOND), ("60 s", 60 * SECOND)];
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rates {
+    samples: VecDeque<(Nanos, Counts)>,
+    history: VecDeque<Counts>,
+    /// Start and totals at the start of the second that is in progress.
+    second: Option<(Nanos, Counts)>,
+    /// Totals at the last clearing.
+    base: Counts,
+    last: Counts,
+    replayed: bool,
+}
+
+impl Rates {
+    /// For a replay, or not.
+    pub fn set_replayed(&mut self, replayed: bool) {
+        self.replayed = replayed;
+    }
+
+    /// Takes in the totals at a moment. When time runs backwards (a replay was wound back) everything starts again.
+    pub fn sample(&mut self, at: Nanos, counts: Counts) {
+        let back = self.samples.back().is_some_and(|(last, _)| at < *last);
+        let fewer = self.last.iter().zip(&counts).any(|(last, now)| now < last);
+        if back || fewer {
+            *self = Self { replayed: self.replayed, ..Self::default() };
+        }
+        self.last = counts;
+        if self.samples.back().is_some_and(|(last, _)| *last == at) {
+            self.samples.pop_back();
+        }
+        self.samples.push_back((at, counts));
+        // One older than the longest span is kept, to measure from.
+        while self.samples.get(1).is_some_and(|(second, _)| second + KEPT < at) {
+            self.samples.pop_front();
+        }
+        self.history(at, counts);
+    }
+
+    fn history(&mut self, at: Nanos, counts: Counts) {
+        let Some((start, base)) = self.second else {
+            self.second = Some((at, counts));
+            return;
+        };
+        let seconds = at.saturating_sub(start) / SECOND;
+        if seconds == 0 {
+            return;
+        }
+        // After a gap (a stopped process, a seek) the events are spread over it.
+        let share = difference(&counts, &base).map(|count| count.div_ceil(seconds));
+        for _ in 0..seconds.min(HISTORY as u64) {
+            if self.history.len() >= HISTORY {
+                self.history.pop_front();
+            }
+            self.history.push_back(share);
+        }
+        self.second = Some((start + seconds * SECOND, counts));
+    }
+
+    /// Forgets the spans and the history; totals go on.
+    pub fn restart(&mut self) {
+        *self = Self { base: self.base, last: self.last, replayed: self.replayed, ..Self::default() };
+    }
+
+    /// Counts from here.
+    pub fn clear(&mut self) {
+        *self = Self { base: self.last, last: self.last, replayed: self.replayed, ..Self::default() };
+    }
+
+    /// Since the last clearing.
+    pub fn total(&self, series: Series) -> u64 {
+        pick(&self.last, series).saturating_sub(pick(&self.base, series))
+    }
+
+    /// Events a second, now.
+    pub fn now(&self, series: Series) -> f64 {
+        self.over(series, if self.replayed { NOW_REPLAYED } else { NOW })
+    }
+
+    /// Events a second over the last `span`, or over what there is of it.
+    pub fn over(&self, series: Series, span: Nanos) -> f64 {
+        let Some((now, counts)) = self.samples.back() else { return 0.0 };
+        let from = now.saturating_sub(span);
+        let start = self.samples.iter().rev().find(|(at, _)| *at <= from).or_else(|| self.samples.front());
+        let Some((at, before)) = start else { return 0.0 };
+        let elapsed = now.saturating_sub(*at);
+        if elapsed == 0 {
+            return 0.0;
+        }
+        pick(counts, series).saturating_sub(pick(before, series)) as f64 * SECOND as f64 / elapsed as f64
+    }
+
+    /// Events of each of the last `points` seconds, oldest first; fewer if there were not as many.
+    pub fn last_seconds(&self, series: Series, points: usize) -> Vec<u64> {
+        let skip = self.history.len().saturating_sub(points);
+        self.history.iter().skip(skip).map(|counts| pick(counts, series)).collect()
+    }
+}
+
+fn pick(counts: &Counts, series: Series) -> u64 {
+    counts.get(series as usize).copied().unwrap_or(0)
+}
+
+fn difference(now: &Counts, before: &Counts) -> Counts {
+    let mut difference = *now;
+    for (now, before) in difference.iter_mut().zip(before) {
+        *now = now.saturating_sub(*before);
+    }
+    difference
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(direct: u64) -> Counts {
+        [direct, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    /// Ten samples a second, `rate` events a second.
+    fn run(seconds: u64, rate: u64) -> Rates {
+        let mut rates = Rates::default();
+        for tick in 0..=seconds * 10 {
+            rates.sample(tick * SECOND / 10, counts(tick * rate / 10));
+        }
+        rates
+    }
+
+    fn about(value: f64, expected: f64) -> bool {
+        (value - expected).abs() <= expected.abs() * 0.01
+    }
+
+    #[test]
+    fn a_steady_rate_is_the_same_over_all_spans() {
+        let rates = run(70, 50);
+        assert!(about(rates.now(Series::Direct), 50.0));
+        assert!(SPANS.iter().all(|(_, span)| about(rates.over(Series::Direct, *span), 50.0)));
+        assert_eq!((rates.total(Series::Direct), rates.total(Series::Cached)), (3_500, 0));
+        assert_eq!(rates.last_seconds(Series::Direct, 3), [50, 50, 50]);
+        assert!(rates.samples.len() < 640 && rates.history.len() == 70);
+    }
+
+    #[test]
+    fn a_burst_fades_from_the_short_spans_first() {
+        let mut rates = run(5, 0);
+        rates.sample(5 * SECOND + 1, counts(600));
+        for tick in 1..=20 {
+            rates.sample(5 * SECOND + tick * SECOND / 10, counts(600));
+        }
+        assert!(rates.now(Series::Direct) < 0.1 && rates.over(Series::Direct, SECOND) < 0.1);
+        assert!(about(rates.over(Series::Direct, 60 * SECOND), 600.0 / 7.0));
+        assert_eq!(rates.last_seconds(Series::Direct, 9).iter().max(), Some(&600));
+    }
+
+    #[test]
+    fn clearing_and_restarting() {
+        let mut rates = run(5, 50);
+        rates.restart();
+        assert_eq!(rates.total(Series::Direct), 250);
+        assert!(rates.last_seconds(Series::Direct, 9).is_empty());
+        rates.clear();
+        assert_eq!(rates.total(Series::Direct), 0);
+        rates.sample(6 * SECOND, counts(257));
+        assert_eq!(rates.total(Series::Direct), 7);
+    }
+
+    #[test]
+    fn wound_back_it_starts_anew() {
+        let mut rates = run(5, 50);
+        rates.sample(SECOND, counts(10));
+        assert_eq!(rates.total(Series::Direct), 10);
+        assert!(rates.last_seconds(Series::Direct, 9).is_empty());
+    }
+
+    #[test]
+    fn a_long_gap_does_not_take_long() {
+        let mut rates = run(1, 1);
+        rates.sample(1_000_000 * SECOND, counts(1_000));
+        assert_eq!(rates.history.len(), HISTORY);
+    }
+
+    #[test]
+    fn without_samples_all_is_zero() {
+        assert!(Rates::default().now(Series::Direct).abs() < f64::EPSILON);
+    }
+}
