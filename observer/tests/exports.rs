@@ -14,7 +14,7 @@ use observer_report::{
 use serde_json::Value;
 
 fn fixture() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", "recordings", "v1.obs"].iter().collect()
+    observer_recordings::released("v1.obs")
 }
 
 fn outcome() -> Outcome {

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_wait_over_the_budget_of_the_recording_shows_in_the_exit_code() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recordings/v1.1-locks-7.3.obs");
+        let file = observer_recordings::released("v1.1-locks-7.3.obs");
         let outcome = replay(&file).unwrap();
         let played = |budget_ns| {
             let context = Context { budget_ns, ..outcome.context.clone() };

@@ -7,7 +7,7 @@ use observer_record::{Reader, replay};
 use observer_report::merge::Observed;
 
 fn fixture(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", "recordings", name].iter().collect()
+    observer_recordings::released(name)
 }
 
 #[test]

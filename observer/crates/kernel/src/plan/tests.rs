@@ -135,7 +135,7 @@ fn the_plans_of_real_kernels() {
         let mut bent = Kernel::new(kernel);
         bent.set = set;
         let found = table(&bent.plan().unwrap());
-        let path = format!("{}/tests/fixtures/kernels/{kernel}/{file}", env!("CARGO_MANIFEST_DIR"));
+        let path = fixtures::path(kernel, file);
         if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
             std::fs::write(&path, &found).unwrap();
         }

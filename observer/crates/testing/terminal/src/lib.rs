@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{Read as _, Write as _},
+    num::NonZeroU16,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
     path::PathBuf,
     process::{Child, Command, ExitStatus},
@@ -79,7 +80,8 @@ impl Terminal {
         let line = OwnedFd::from(open());
         tcsetwinsize(&line, winsize(columns, rows)).unwrap();
         let before = tcgetattr(&line).unwrap();
-        let screen = Arc::new(Mutex::new(vt100::Parser::new_with_callbacks(real.1, real.0, 0, Modes::default())));
+        let screen =
+            Arc::new(Mutex::new(vt100::Parser::new_with_callbacks(cells(real.1), cells(real.0), 0, Modes::default())));
         command.stdin(open()).stdout(open()).stderr(open());
         // SAFETY: both calls are single system calls, fit to be made between fork and exec.
         unsafe {
@@ -151,7 +153,7 @@ impl Terminal {
 
     /// Gives the window another size.
     pub fn resize(&mut self, columns: u16, rows: u16) {
-        self.screen.lock().unwrap().screen_mut().set_size(rows, columns);
+        self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
         tcsetwinsize(&self.line, winsize(columns, rows)).unwrap();
     }
 
@@ -251,4 +253,9 @@ impl Ears {
             }
         }
     }
+}
+
+/// A size in cells; an empty screen counts as one cell.
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).unwrap_or(NonZeroU16::MIN)
 }

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_readme_has_this_table() {
-        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../README.md")).unwrap();
         assert!(readme.contains(&markdown()), "put this into README.md:\n{}", markdown());
     }
 }
