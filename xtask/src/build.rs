@@ -10,32 +10,25 @@ use serde_json::Value;
 
 use crate::{arch::Arch, paths, process::Purpose};
 
-/// What guests run, as cargo's options name it. All of it is built at once: the examples want dependencies of their own, with
-/// which cargo gives those that they share with `observer` other features, and would build most of it twice.
-const FOR_GUESTS: [&str; 6] = ["--bin", "observer", "--example", "witness", "--example", "spectator"];
-
-/// Builds the static `observer` for guests in release mode, and returns where it is. Fast when it is up to date.
+/// The static `observer` in release mode: guests run what is shipped. Fast when it is up to date.
+///
+/// Each package is built by itself: together they would share one set of cargo features.
 pub fn observer_static(arch: Arch) -> Result<PathBuf> {
-    program(arch, "observer", &FOR_GUESTS)
+    program(arch, "observer")
 }
 
-/// Builds the static `witness`: a program that knows nothing of observer, to be watched in guests.
+/// The static `observer-witness`: a program that knows nothing of observer, to be traced in guests.
 pub fn witness_static(arch: Arch) -> Result<PathBuf> {
-    program(arch, "witness", &FOR_GUESTS)
+    program(arch, "observer-witness")
 }
 
-/// Builds the static `spectator`: it sits at a terminal with the dashboard in it, in guests and here.
+/// The static `observer-spectator`: runs the dashboard in a pseudo-terminal, in guests and on this machine.
 pub fn spectator_static(arch: Arch) -> Result<PathBuf> {
-    program(arch, "spectator", &FOR_GUESTS)
+    program(arch, "observer-spectator")
 }
 
-/// Builds the static `observer` by itself, as it is shipped.
-pub fn observer_to_ship(arch: Arch) -> Result<PathBuf> {
-    program(arch, "observer", &["--bin", "observer"])
-}
-
-/// Builds programs of the package `observer`, and returns where the one of this name is.
-fn program(arch: Arch, name: &str, which: &[&str]) -> Result<PathBuf> {
+/// Builds the only binary of the package `name`, which has the package's name, and returns its path.
+fn program(arch: Arch, name: &str) -> Result<PathBuf> {
     let target = arch.target();
     eprintln!("building {name} for {target}");
     let what = format!("building the static {name}");
@@ -45,8 +38,7 @@ fn program(arch: Arch, name: &str, which: &[&str]) -> Result<PathBuf> {
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--release", "--package", "observer", "--target", target])
-        .args(which)
+        .args(["build", "--release", "--package", name, "--bin", name, "--target", target])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(paths::workspace())
         .stdin(Stdio::null())

@@ -21,14 +21,15 @@ const RECORDINGS: &[&str] = &["v1.obs", "v1-storm-5.10.obs", "v1.1-locks-7.3.obs
 pub fn check(observer: &Path) -> Result<()> {
     ensure(EXPORTS, Verbosity::Changes)?;
     let python = environment()?;
-    let tools = paths::workspace().join("observer/tests");
+    let tools = paths::workspace().join("observer/tests/tools");
+    let recordings = paths::workspace().join("observer/crates/testing/recordings/files");
     for recording in RECORDINGS {
         eprintln!("checking the exports of {recording}");
         let mut command = Command::new(&python);
         command
-            .arg(tools.join("tools/check_exports.py"))
+            .arg(tools.join("check_exports.py"))
             .arg(observer)
-            .arg(tools.join("fixtures/recordings").join(recording))
+            .arg(recordings.join(recording))
             .arg("--out")
             .arg(paths::target().join("exports").join(recording));
         process::show(

@@ -14,7 +14,7 @@ use crate::{
     process::{self, Purpose},
 };
 
-/// Seeds the mutations of observer/tests/mutations.txt into a copy of the engine, one at a time: each must make a test
+/// Seeds the mutations of observer/crates/engine/tests/mutations.txt into a copy of the engine, one at a time: each must make a test
 /// fail. Takes a minute or so for each.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,16 +31,16 @@ struct Mutation {
     to: String,
 }
 
-const LIST: &str = "observer/tests/mutations.txt";
-const ENGINE: &str = "observer/src/engine";
+const LIST: &str = "observer/crates/engine/tests/mutations.txt";
+const ENGINE: &str = "observer/crates/engine/src";
 
 /// The engine's tests. The longest walks of the model come last, and only if all others pass.
 const TESTS: &[&[&str]] = &[
-    &["--lib", "engine::", "--", "--skip", "model::tests"],
+    &["--lib", "--", "--skip", "model::tests"],
     &["--test", "scenarios"],
-    &["--test", "engine_disorder"],
-    &["--test", "engine_memory"],
-    &["--lib", "engine::model::tests"],
+    &["--test", "disorder"],
+    &["--test", "memory"],
+    &["--lib", "model::tests"],
 ];
 
 /// Tries the mutations.
@@ -180,7 +180,7 @@ impl Copy {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         // A warning about what the mutation left unused is no matter.
         command
-            .args(["test", "--package", "observer", "--quiet"])
+            .args(["test", "--package", "observer-engine", "--quiet"])
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target);
         command

@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<u8> {
         unit()?;
     }
     if matches!(args.which, Which::Rest | Which::All) {
-        let walks = ["test", "--package", "observer", "--lib", "--quiet", "--", "--ignored"];
+        let walks = ["test", "--package", "observer-engine", "--quiet", "--", "--ignored"];
         cargo("running the longest walks of the model", &walks, "mend what the tests say")?;
     }
     if matches!(args.which, Which::Exports | Which::Rest | Which::All) {

@@ -35,7 +35,7 @@ pub fn make(wanted: &[Arch]) -> Result<Vec<PathBuf>> {
     let papers = Licences::gather()?;
     let mut made = Vec::new();
     for arch in wanted {
-        let binary = build::observer_to_ship(*arch)?;
+        let binary = build::observer_static(*arch)?;
         let root = dist.join(format!("observer-{}-{}", papers.version, arch.debian()));
         let items = papers.items(&binary);
         tree::lay_out(&root, &items)?;
@@ -56,7 +56,7 @@ struct Licences {
 impl Licences {
     /// The manual and the completions are asked of the program itself.
     fn gather() -> Result<Self> {
-        let program = build::observer_to_ship(Arch::of_this_machine()?)?;
+        let program = build::observer_static(Arch::of_this_machine()?)?;
         let ask = |words: &[&str]| {
             let purpose =
                 Purpose { what: "asking observer for its papers", by_hand: "run target/*/release/observer man" };

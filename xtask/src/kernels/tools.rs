@@ -114,7 +114,7 @@ fn needed(bytes: &[u8]) -> Result<Vec<String>> {
     let (endian, sections) = (elf.endian(), elf.elf_section_table());
     let Some((entries, link)) = sections.dynamic(endian, bytes)? else { return Ok(Vec::new()) };
     let strings = sections.strings(endian, bytes, link)?;
-    let of_libraries = entries.iter().filter(|entry| entry.tag32(endian) == Some(DT_NEEDED));
+    let of_libraries = entries.iter().filter(|entry| entry.tag(endian) == DT_NEEDED);
     of_libraries.map(|entry| Ok(String::from_utf8_lossy(entry.string(endian, strings)?).into_owned())).collect()
 }
 
