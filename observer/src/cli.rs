@@ -5,11 +5,11 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use self::values::{
+    FormatChoice,
     BackendChoice, HookChoice, comm, fault_seats, file_size, ring_size, rotation_time, sample, widening,
 };
 use observer_kernel::survey::SetupOptions;
 use observer_probe::WATCHED_TASKS;
-use observer_report::format::Format;
 
 mod values;
 mod workloads;
@@ -200,12 +200,12 @@ pub(crate) struct RecordArgs {
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// The recordings; several are told as one
+    /// Recordings; several are merged into one report
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// How to say it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = FormatChoice::Text)]
+    pub(crate) format: FormatChoice,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,

@@ -26,7 +26,7 @@ use tokio::{
     time::timeout,
 };
 
-use observer_report::openmetrics::Dialect;
+use observer_report::formats::openmetrics::Dialect;
 
 /// Connections served at once; more are closed at once and counted.
 pub(crate) const CONNECTIONS: usize = 16;

@@ -7,9 +7,8 @@ use observer_observation::Outcome;
 use observer_record::{Replay, replay};
 use observer_report::{
     diff::Diff,
-    format::{Format, Reported},
-    merge::Observed,
-    perfetto::Trace,
+    formats::{Format, perfetto::Trace},
+    observed::{Observed, Reported},
 };
 use serde_json::Value;
 

@@ -6,9 +6,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use observer_observation::{Overhead, ProgramRun, ProgramStats, RingUse};
 use observer_record::replay;
 use observer_report::{
-    merge::Observed,
-    openmetrics::{Dialect, Own, page},
-    remarks::Budget,
+    formats::openmetrics::{Dialect, ServeCost, page},
+    observed::Observed,
+    summary::remarks::Budget,
 };
 
 fn root(path: &str) -> PathBuf {
@@ -27,7 +27,7 @@ fn exported() -> BTreeSet<String> {
         program_stats: Some(ProgramStats::Counted(vec![ProgramRun::default()])),
         ..observed.summary.self_cost
     };
-    let page = page(&observed, &Own::default(), Dialect::OpenMetrics);
+    let page = page(&observed, &ServeCost::default(), Dialect::OpenMetrics);
     let samples = page.lines().filter(|line| !line.starts_with('#'));
     samples.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use observer_kernel::plan::{Backends, HookSet};
+use observer_report::formats::Format;
 
 /// `--backend`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -41,6 +42,44 @@ impl From<HookChoice> for HookSet {
         match choice {
             HookChoice::Full => Self::Full,
             HookChoice::Lean => Self::Lean,
+        }
+    }
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FormatChoice {
+    /// for a terminal or a log
+    #[default]
+    Text,
+    /// one object: the merged summary
+    Json,
+    /// one finding per line, as JSON
+    Ndjson,
+    /// one finding per line, as CSV
+    Csv,
+    /// distributions as an HdrHistogram V2 interval log, one tag for each
+    Hlog,
+    /// Prometheus/OpenMetrics text format
+    Openmetrics,
+    /// Chrome trace events, for ui.perfetto.dev
+    Perfetto,
+    /// one self-contained page
+    Html,
+}
+
+impl FormatChoice {
+    /// The format that is made from summaries; `None`: the trace, which is made from the events.
+    pub(crate) const fn of_summaries(self) -> Option<Format> {
+        match self {
+            Self::Text => Some(Format::Text),
+            Self::Json => Some(Format::Json),
+            Self::Ndjson => Some(Format::Ndjson),
+            Self::Csv => Some(Format::Csv),
+            Self::Hlog => Some(Format::Hlog),
+            Self::Openmetrics => Some(Format::Openmetrics),
+            Self::Perfetto => None,
+            Self::Html => Some(Format::Html),
         }
     }
 }

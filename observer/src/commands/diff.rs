@@ -7,7 +7,7 @@ use crate::cli::DiffArgs;
 use observer_observation::exit::Exit;
 use observer_report::{
     diff::{self, Diff},
-    json,
+    formats::json,
 };
 
 /// Compares and prints.

@@ -9,7 +9,7 @@ use observer_observation::exit::Exit;
 use observer_probe::setup;
 use observer_report::{
     doctor::{self, Doctor},
-    json,
+    formats::json,
 };
 use observer_workload::self_test;
 

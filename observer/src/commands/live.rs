@@ -17,7 +17,11 @@ use crate::{
 };
 use observer_observation::{Outcome, exit::Exit};
 use observer_probe::setup;
-use observer_report::{dropped, summary::Summary, text};
+use observer_report::{
+    formats::text,
+    summary::{Summary, dropped},
+    words,
+};
 
 /// Observes and shows.
 ///
@@ -107,7 +111,7 @@ impl SessionObserver for Ticker {
             self.ticks / TICKS_A_SECOND,
             swap_ins - self.swap_ins,
             counters.read_direct,
-            text::seen(verdicts.overlap, lost),
+            words::seen(verdicts.overlap, lost),
             verdicts.window,
             verdicts.reuse,
             verdicts.stale_install,

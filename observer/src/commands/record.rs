@@ -13,7 +13,10 @@ use crate::{
 use observer_observation::{FinalState, Outcome, exit::Exit, input::Input};
 use observer_probe::setup;
 use observer_record::{Creation, Recorder, Rotation, Target};
-use observer_report::{json, summary::Summary, text};
+use observer_report::{
+    formats::{json, text},
+    summary::Summary,
+};
 
 /// Observes, then prints the summary.
 ///

@@ -1,4 +1,4 @@
-//! `observer report`: what recordings say, in one of many formats.
+//! `observer report`: a report from recordings, in one of several formats.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -8,13 +8,12 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use super::printed;
-use crate::cli::ReportArgs;
+use crate::cli::{FormatChoice, ReportArgs};
 use observer_observation::{Outcome, exit::Exit};
-use observer_record::{Creation, Reader, Replay, Unfinished, chains};
+use observer_record::{Creation, Reader, Replay, PartialFile, chains};
 use observer_report::{
-    format::{Format, Reported},
-    merge::Observed,
-    perfetto::Trace,
+    formats::{Format, perfetto::Trace},
+    observed::{Observed, Reported},
 };
 
 /// Replays and writes.
@@ -22,10 +21,10 @@ use observer_report::{
 /// # Errors
 /// When a file cannot be read at all, or the output cannot be written.
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
-    let format = if args.json { Format::Json } else { args.format };
+    let format = if args.json { Some(Format::Json) } else { args.format.of_summaries() };
     let replays = open(&args.files)?;
-    if format == Format::Perfetto && replays.len() > 1 {
-        bail!("a trace is made of one observation, and these are {}: give one recording", replays.len());
+    if format.is_none() && replays.len() > 1 {
+        bail!("a trace shows one observation, and {} were given: give one recording", replays.len());
     }
     match &args.output {
         None => {
@@ -35,7 +34,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         }
         Some(path) => {
             let creation = if args.force { Creation::Replace } else { Creation::New };
-            let mut file = Unfinished::create(path, creation)?;
+            let mut file = PartialFile::create(path, creation)?;
             let mut exit = Exit::Clean;
             write(format, replays, file.file(), &mut exit)
                 .and_then(|()| file.complete())
@@ -62,17 +61,18 @@ pub(super) fn observed(path: &Path) -> anyhow::Result<Observed> {
     Observed::merged(&parts).context("no recording given")
 }
 
-fn write(format: Format, replays: Vec<Replay>, out: &mut dyn Write, exit: &mut Exit) -> io::Result<()> {
+/// Writes the report; without a format, the trace.
+fn write(format: Option<Format>, replays: Vec<Replay>, out: &mut dyn Write, exit: &mut Exit) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let outcomes = if format == Format::Perfetto {
-        replays.into_iter().map(|replay| trace(replay, &mut out)).collect::<io::Result<Vec<Outcome>>>()?
-    } else {
+    let outcomes = if format.is_some() {
         replays.into_iter().map(Replay::finish).collect()
+    } else {
+        replays.into_iter().map(|replay| trace(replay, &mut out)).collect::<io::Result<Vec<Outcome>>>()?
     };
     let parts: Vec<Observed> = outcomes.iter().map(Observed::new).collect();
     let Some(whole) = Observed::merged(&parts) else { return Ok(()) };
     *exit = whole.summary.exit();
-    if format != Format::Perfetto {
+    if let Some(format) = format {
         format.write(&Reported { parts, whole }, &mut out)?;
     }
     out.flush()

@@ -21,10 +21,12 @@ use crate::{
 use observer_observation::{Known, clock::now, exit::Exit};
 use observer_probe::setup;
 use observer_report::{
-    merge::Observed,
-    openmetrics::{self, Own},
+    formats::{
+        openmetrics::{self, ServeCost},
+        text,
+    },
+    observed::Observed,
     summary::Summary,
-    text,
 };
 
 /// Serves until it is told to stop, then prints the summary.
@@ -40,7 +42,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let context = planned.context();
     let outcome = runtime()?.block_on(async {
         let (server, asks) = bind(args).await?;
-        let mut clerk = Clerk { asks, own: Own::default(), refused: server.refused() };
+        let mut clerk = Clerk { asks, own: ServeCost::default(), refused: server.refused() };
         tokio::spawn(server.run());
         planned.observe(&context, None, &mut clerk).await
     })?;
@@ -62,7 +64,7 @@ async fn bind(args: &ServeArgs) -> anyhow::Result<(Server, Asks)> {
 /// A recording stands still: every page is the same.
 async fn serve_recording(args: &ServeArgs, observed: &Observed) -> anyhow::Result<Exit> {
     let (server, asks) = bind(args).await?;
-    let mut clerk = Clerk { asks, own: Own::default(), refused: server.refused() };
+    let mut clerk = Clerk { asks, own: ServeCost::default(), refused: server.refused() };
     tokio::spawn(server.run());
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     loop {
@@ -77,7 +79,7 @@ async fn serve_recording(args: &ServeArgs, observed: &Observed) -> anyhow::Resul
 /// Answers whoever asks.
 struct Clerk {
     asks: Asks,
-    own: Own,
+    own: ServeCost,
     refused: Arc<AtomicU64>,
 }
 

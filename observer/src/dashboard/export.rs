@@ -11,12 +11,11 @@ use serde::Serialize;
 
 use observer_engine::{totals::DurationSummary, verdict::Finding};
 use observer_report::{
-    dropped::Dropped,
     picture::{
         story::{Setting, story},
         svg, text,
     },
-    summary::SCHEMA,
+    summary::{SCHEMA, dropped::Dropped},
 };
 use observer_tui::{
     app::{Shown, rates::SPANS, table::Row as _},

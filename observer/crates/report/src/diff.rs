@@ -7,7 +7,10 @@ use serde::Serialize;
 
 pub use page::page;
 
-use super::{distribution::Measure, dropped, merge::Observed, summary::Source};
+use crate::{
+    observed::Observed,
+    summary::{Source, distributions::Measure, dropped},
+};
 use observer_engine::totals::DurationSummary;
 
 /// Version of the JSON object.

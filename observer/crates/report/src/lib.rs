@@ -1,21 +1,11 @@
-//! What is printed and written: one summary, one file for each format. Knows nothing of the kernel.
+//! What is printed and written: the summary of an observation and its formats, the pages of `doctor` and `diff`, the
+//! swim-lane picture. Decisions are made on codes; [`words`] turns codes into prose.
 
-pub mod csv;
 pub mod diff;
-pub mod distribution;
 pub mod doctor;
-pub mod dropped;
-pub mod format;
-pub mod hlog;
-pub mod html;
-pub mod json;
-pub mod merge;
-pub mod ndjson;
-pub mod openmetrics;
-pub mod perfetto;
+pub mod formats;
+pub mod observed;
 pub mod picture;
-pub mod price;
-pub mod remarks;
-pub mod sampled;
 pub mod summary;
-pub mod text;
+pub mod units;
+pub mod words;

@@ -1,20 +1,27 @@
 //! The summary of an observation: what every format is made from.
 
+pub mod counts;
+pub mod distributions;
+pub mod dropped;
+pub mod price;
+pub mod remarks;
+pub mod sample;
+
 use std::collections::BTreeMap;
 
-use observer_ebpf::counter::Counters;
 use serde::Serialize;
 
-use super::{
-    distribution::Histograms,
-    dropped::{self, Dropped},
+use self::{
+    counts::{Count as _, Faults, Locks, OutsidePins, Pins, SwapIns, SwapOuts},
+    distributions::{Distributions, Histograms},
+    dropped::Dropped,
     price::{Against, PriceSummary},
-    remarks::{self, Budget, Evidence, Remark},
-    sampled::{self, Sampled},
+    remarks::{Budget, Evidence, Remark},
+    sample::Sampled,
 };
 use observer_engine::{
     overlap::Overlap,
-    totals::{DurationSummary, EntryStats, VerdictCounts},
+    totals::{EntryStats, VerdictCounts},
     verdict::Finding,
     wait::Wait,
 };
@@ -28,124 +35,7 @@ use observer_observation::{
 pub const SCHEMA: &str = "observer/1";
 
 /// Overlaps, waits and entries listed at most; all are counted.
-pub(super) const LISTED: usize = 100;
-
-/// Pages read from swap devices.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct SwapIns {
-    /// All: `direct` and `cached`.
-    pub seen: u64,
-    /// Read past the swap cache.
-    pub direct: u64,
-    /// Read into the swap cache.
-    pub cached: u64,
-    /// Of these: outside any fault (shmem, swapoff, read-ahead by madvise).
-    pub outside_faults: u64,
-    /// Not seen, because the kernel skipped programs: exactly so many where one program counts every read (`seen + lost`
-    /// is the kernel's count then), at most so many where several tell of them. Missing where the kernel does not tell.
-    pub lost: Option<u64>,
-    /// The kernel's own count over the same time: `pswpin`, with `swpin_zero` and `zswpin` where there are. Of the
-    /// whole host.
-    pub kernel: Option<u64>,
-}
-
-/// What happened to entries on the way out, and when they were released: in entries, of the whole host.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct SwapOuts {
-    /// Given to pages on their way out.
-    pub allocated: u64,
-    /// Written to their device.
-    pub written: u64,
-    /// Released; `None`: no hook tells, because nothing could follow from it here.
-    pub freed: Option<u64>,
-    /// The kernel's own count over the same time: `pswpout`, with `swpout_zero` and `zswpout` where there are.
-    pub kernel: Option<u64>,
-}
-
-/// Calls of `do_swap_page` on swap entries.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the counters")]
-pub struct Faults {
-    pub started: u64,
-    pub ended: u64,
-    pub installed: u64,
-    pub direct: u64,
-    pub cached: u64,
-    pub none: u64,
-    /// Contended, so streamed.
-    pub streamed: u64,
-    /// Calls on entries that are no swap (migration, hwpoison, markers), not counted above.
-    pub special: u64,
-    /// Under way when the probes were attached; where entries are filtered or sampled, as far as they installed no page.
-    pub in_progress: u64,
-}
-
-/// Pins of faults.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Pins {
-    /// Taken; `None`, here and below: not seen with lean hooks.
-    pub taken: Option<u64>,
-    /// Tries that failed, with whatever error.
-    pub failed: u64,
-    /// Tries that met a live holder.
-    pub eexist: Option<u64>,
-    /// Tries that found the entry gone.
-    pub enoent: Option<u64>,
-    /// Failed tries that are no fault's own.
-    pub outside_failed: Option<u64>,
-    /// The same by whose they are.
-    pub outside: Option<OutsidePins>,
-    /// Failed tries within waits.
-    pub retries: u64,
-}
-
-/// Failed pin tries that are no fault's own, so nobody's wait, by path.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct OutsidePins {
-    /// A page fault's read-ahead of neighbours.
-    pub readahead: u64,
-    /// shmem's swap-in, which on some kernels tries again at once.
-    pub shmem: u64,
-    /// zswap's write-back.
-    pub zswap: u64,
-    /// swapoff's and `madvise`'s, and all of paths for which there is no hook here.
-    pub other: u64,
-}
-
-impl OutsidePins {
-    fn of(counters: &Counters) -> Self {
-        let (readahead, shmem, zswap) = (counters.pin_readahead, counters.pin_shmem, counters.pin_zswap);
-        Self { readahead, shmem, zswap, other: counters.pin_outside.saturating_sub(readahead + shmem + zswap) }
-    }
-}
-
-/// The locks of pages in the swap cache, as faults found them.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Locks {
-    /// Tries that found the page locked by somebody else.
-    pub failed: u64,
-    /// Tries that found it locked by the fault's own read, still in progress: not waits for anybody.
-    pub own_read: u64,
-    /// Failed tries within waits.
-    pub retries: u64,
-}
-
-/// Distributions, nanoseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are the words of design.md")]
-pub struct Distributions {
-    pub fault_direct: DurationSummary,
-    pub fault_cached: DurationSummary,
-    pub fault_none: DurationSummary,
-    pub overlap: DurationSummary,
-    /// `None`: nothing tells of holds; likewise `oversleep`.
-    pub pin_hold: Option<DurationSummary>,
-    pub pin_wait: DurationSummary,
-    pub oversleep: Option<DurationSummary>,
-    pub lock_wait: DurationSummary,
-    pub lock_oversleep: DurationSummary,
-    pub window: DurationSummary,
-}
+pub(crate) const LISTED: usize = 100;
 
 /// Delay injection's doing.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -274,7 +164,7 @@ impl Summary {
             sample: Sampled::of(known.context.sample_one_in),
             swapins,
             swapouts: swap_outs(&known),
-            faults: faults(counters),
+            faults: Faults::new(counters),
             pins: pins(&known),
             locks: Locks {
                 failed: counters.lock_failed,
@@ -302,15 +192,24 @@ impl Summary {
             notes: known.notes.iter().cloned().chain(known.context.kernel.timed_in_part()).collect(),
         };
         summary.remark(&histograms);
-        if let Some(sample) = &summary.sample {
-            let one_in = sample.one_in;
-            sampled::scale(&mut summary, one_in.into());
-        }
+        summary.scale();
         summary
     }
 
+    /// Estimates the counts of all entries where only a sample of them was observed.
+    fn scale(&mut self) {
+        let Some(sample) = &mut self.sample else { return };
+        sample.found = self.verdicts;
+        let one_in = sample.one_in.into();
+        self.swapins.scale(one_in);
+        self.faults.scale(one_in);
+        self.pins.scale(one_in);
+        self.locks.scale(one_in);
+        self.verdicts.scale(one_in);
+    }
+
     /// Says again what stands out.
-    pub(super) fn remark(&mut self, histograms: &Histograms) {
+    pub(crate) fn remark(&mut self, histograms: &Histograms) {
         self.remarks = remarks::remarks(Evidence {
             price: &self.price,
             histograms,
@@ -342,20 +241,6 @@ fn elapsed(known: &Known<'_>) -> u64 {
     }
 }
 
-fn faults(counters: &Counters) -> Faults {
-    Faults {
-        started: counters.started,
-        ended: counters.ended,
-        installed: counters.installed,
-        direct: counters.direct,
-        cached: counters.cached,
-        none: counters.none,
-        streamed: counters.streamed,
-        special: counters.special,
-        in_progress: counters.unknown_end.saturating_sub(counters.dropped_table_full),
-    }
-}
-
 fn pins(known: &Known<'_>) -> Pins {
     let counters = &known.sample.snapshot.counters;
     let seen = !known.context.kernel.pins_unseen();
@@ -366,7 +251,7 @@ fn pins(known: &Known<'_>) -> Pins {
         eexist: told(counters.pin_eexist),
         enoent: told(counters.pin_enoent),
         outside_failed: told(counters.pin_outside),
-        outside: seen.then(|| OutsidePins::of(counters)),
+        outside: seen.then(|| OutsidePins::new(counters)),
         retries: known.report.retries,
     }
 }
@@ -379,7 +264,7 @@ fn swap_ins(known: &Known<'_>) -> SwapIns {
         direct: counters.read_direct,
         cached: counters.read_cached,
         outside_faults: counters.read_outside,
-        lost: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
+        dropped: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
         kernel,
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use observer_observation::{EndReason, input::Input};
 use observer_record::{Reader, replay};
-use observer_report::merge::Observed;
+use observer_report::observed::Observed;
 
 fn fixture(name: &str) -> PathBuf {
     observer_recordings::released(name)

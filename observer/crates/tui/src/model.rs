@@ -12,7 +12,7 @@ use observer_engine::{
 use observer_kernel::swaps::Synchronous;
 use observer_observation::RingUse;
 use observer_record::player::Transport;
-use observer_report::{dropped::Dropped, picture::story::Setting};
+use observer_report::{picture::story::Setting, summary::dropped::Dropped};
 
 /// Stands in tables for a device that is not known: it came after the recording started.
 pub const NO_DEVICE: &str = "?";

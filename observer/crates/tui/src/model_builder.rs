@@ -22,7 +22,7 @@ use observer_engine::{
 };
 use observer_observation::{Context, Overhead, ProgramStats, Sample, percent};
 use observer_record::player::Transport;
-use observer_report::dropped;
+use observer_report::summary::dropped;
 
 /// Samples over which the overhead is averaged.
 const COST_SAMPLES: usize = 50;

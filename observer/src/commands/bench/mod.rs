@@ -20,7 +20,7 @@ use observer_kernel::survey::Refusal;
 use observer_kernel::survey::SetupOptions;
 use observer_observation::exit::Exit;
 use observer_probe::setup;
-use observer_report::{json, summary::SCHEMA};
+use observer_report::{formats::json, summary::SCHEMA};
 use observer_workload::{
     bench::swapin::{Bench, Contents},
     stress::{StressError, signals},

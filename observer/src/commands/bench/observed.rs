@@ -9,7 +9,7 @@ use observer_engine::{
 use observer_observation::Sample;
 use observer_observation::clock;
 use observer_probe::{LoadError, Probes};
-use observer_report::dropped::{self, Dropped};
+use observer_report::summary::dropped::{self, Dropped};
 
 /// Records taken out in one go.
 const BATCH: usize = 4_096;

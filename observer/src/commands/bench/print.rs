@@ -8,7 +8,7 @@ use super::{
     observed::Seen,
     rows::Row,
 };
-use observer_report::{dropped, text::duration};
+use observer_report::{summary::dropped, units::duration};
 
 /// All of it.
 pub(super) fn text(outcome: &Outcome) -> String {

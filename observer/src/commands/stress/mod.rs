@@ -121,10 +121,10 @@ fn exit(summary: &Summary, agree: bool, finished: bool) -> Exit {
 fn print(value: &impl serde::Serialize, json: bool, summary: &Summary, truth: &str) -> io::Result<()> {
     use std::io::Write as _;
     if json {
-        return observer_report::json::print(value);
+        return observer_report::formats::json::print(value);
     }
     let mut out = io::stdout().lock();
-    out.write_all(observer_report::text::summary(summary).as_bytes())?;
+    out.write_all(observer_report::formats::text::summary(summary).as_bytes())?;
     out.write_all(truth.as_bytes())
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hdrhistogram::Histogram;
 
-use crate::text::duration;
+use crate::units::duration;
 
 /// Characters of the longest bar.
 const WIDTH: f64 = 44.0;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Count, Diff, Side, Times, overlay};
-use crate::{distribution::Measure, merge::Observed, text::duration};
+use crate::{observed::Observed, summary::distributions::Measure, units::duration};
 
 /// The whole comparison.
 pub fn page(diff: &Diff, a: &Observed, b: &Observed) -> String {

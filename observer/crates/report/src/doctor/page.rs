@@ -1,6 +1,7 @@
 //! The page: readable at 80 columns, everything aligned.
 
 use super::{Answer, Doctor, host};
+use crate::units::wrap;
 use observer_kernel::{
     plan::{Hook, Missing, Redundant},
     swaps::{SwapArea, Synchronous},
@@ -172,32 +173,9 @@ fn kib(kib: u64) -> String {
     }
 }
 
-/// Breaks text at spaces. A word wider than the width stays whole.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_is_broken_at_spaces() {
-        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
-        assert_eq!(wrap("extraordinary it is", 5), ["extraordinary", "it is"]);
-        assert_eq!(wrap("", 5), [""]);
-    }
 
     #[test]
     fn rows_are_aligned() {

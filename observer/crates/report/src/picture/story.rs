@@ -1,9 +1,7 @@
 //! What there is to show of a finding.
 
-use super::{
-    parts::{Fill, Lane, Mark, Moment, Role, Since, Span},
-    sentence,
-};
+use super::parts::{Fill, Lane, Mark, Moment, Role, Since, Span};
+use crate::words;
 use observer_engine::{
     event::{Nanos, PinResult, Task},
     verdict::{Finding, OtherFault, Verdict},
@@ -79,7 +77,7 @@ pub fn story(finding: &Finding, setting: &Setting) -> Story {
     Story {
         title: format!("{} of swap entry {}", finding.verdict.name(), finding.entry),
         caption: caption(finding, setting),
-        sentence: sentence::sentence(finding),
+        sentence: words::sentence(finding),
         lanes,
         from,
         to,

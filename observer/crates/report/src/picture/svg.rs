@@ -9,9 +9,8 @@ use super::{
     parts::{Fill, Lane, Moment, Role, Since},
     scale::{Scale, moment},
     story::Story,
-    text::wrap,
 };
-use crate::text::duration;
+use crate::units::{duration, wrap};
 use sheet::Sheet;
 
 /// Width of the picture, in user units, which are pixels unless somebody scales it.

@@ -10,6 +10,7 @@ use super::{
     scale::{Scale, moment},
     story::Story,
 };
+use crate::units::{duration, wrap};
 
 /// Which characters may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -214,7 +215,7 @@ impl<'a> Page<'a> {
         self.fill(from, to, self.row, self.charset.pick('─', '-'), Ink::Fill(Fill::Danger));
         self.canvas.set(first, self.row, self.charset.pick('├', '|'), Ink::Fill(Fill::Danger));
         self.canvas.set(last, self.row, self.charset.pick('┤', '|'), Ink::Fill(Fill::Danger));
-        let length = format!(" {} ", crate::text::duration((to - from).unsigned_abs()));
+        let length = format!(" {} ", duration((to - from).unsigned_abs()));
         let len = length.chars().count();
         if last.saturating_sub(first) > len + 2 {
             self.canvas.put(first + (last - first - len) / 2, self.row, &length, Ink::Fill(Fill::Danger));
@@ -256,30 +257,6 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Lines of at most `width` characters, broken at spaces; a word that is longer is cut into pieces.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let (have, more) = (line.chars().count(), word.chars().count());
-        if have > 0 && have + 1 + more > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for ch in word.chars() {
-            if line.chars().count() >= width {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(ch);
-        }
-    }
-    lines.push(line);
-    lines
-}
-
 /// At most `width` characters.
 fn cut(text: &str, width: usize) -> String {
     text.chars().take(width).collect()
@@ -297,13 +274,6 @@ mod tests {
 
     fn picture(width: usize, charset: Charset) -> String {
         draw(&story(&fixtures::stale(), &fixtures::setting()), width, charset).text()
-    }
-
-    #[test]
-    fn text_is_wrapped_at_spaces_and_long_words_are_cut() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
-        assert_eq!(wrap("", 4), [""]);
     }
 
     #[test]

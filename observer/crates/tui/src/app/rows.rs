@@ -7,7 +7,7 @@ use observer_engine::{
     tally::{Contention, Party},
     verdict::{Finding, Verdict},
 };
-use observer_report::text::duration;
+use observer_report::units::duration;
 
 const fn text(name: &'static str, width: u16, luxury: u8) -> Column {
     Column { name, width, number: false, luxury }

@@ -8,7 +8,7 @@ use crate::{
 };
 use observer_engine::verdict::Verdict;
 use observer_kernel::swaps::Synchronous;
-use observer_report::text::duration;
+use observer_report::units::duration;
 
 /// Question, answer, and how bad that is.
 pub(super) fn answers(shown: &Shown) -> [(&'static str, String, Tone); 3] {

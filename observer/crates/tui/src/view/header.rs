@@ -12,8 +12,8 @@ use crate::{
 use observer_kernel::swaps::Synchronous;
 use observer_observation::percent;
 use observer_report::{
-    dropped,
-    text::{bytes, duration, share},
+    summary::dropped,
+    units::{bytes, duration, percent as share},
 };
 
 pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: HeaderSize) {

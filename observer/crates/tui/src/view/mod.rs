@@ -83,7 +83,7 @@ fn too_small(pen: &mut Pen<'_>, width: u16, height: u16) {
         "observer needs at least {}x{} characters; this terminal has {width}x{height}. Please make it larger, or press q.",
         SMALLEST.0, SMALLEST.1
     );
-    for (row, line) in (0..height).zip(observer_report::picture::text::wrap(&sentence, usize::from(width))) {
+    for (row, line) in (0..height).zip(observer_report::units::wrap(&sentence, usize::from(width))) {
         pen.put(Area { x: 0, y: row, width, height: 1 }, &line, Tone::Plain);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     theme::Tone,
 };
 use observer_engine::{event::Nanos, totals::DurationSummary};
-use observer_report::text::duration;
+use observer_report::units::duration;
 
 pub(super) fn overview(pen: &mut Pen<'_>, shown: &Shown, body: Area) {
     let filled: Vec<bool> = shown.model.distributions.iter().map(|one| one.summary.count > 0).collect();

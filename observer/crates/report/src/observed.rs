@@ -1,13 +1,9 @@
 //! Several observations as one: counts add, distributions add, what was said in words is said once.
 
-use super::{
-    distribution::Histograms,
-    dropped::Dropped,
-    price::Against,
-    remarks::Budget,
-    summary::{Faults, LISTED, Locks, OutsidePins, Pins, Summary, SwapIns, SwapOuts, Widened},
+use crate::summary::{
+    CommandSummary, LISTED, Summary, Widened, counts::Count, distributions::Histograms, dropped::Dropped,
+    price::Against, remarks::Budget,
 };
-use observer_engine::totals::VerdictCounts;
 use observer_observation::{Kernel, Known, Overhead, ProgramStats, RingUse, percent};
 
 /// One observation, or several as one.
@@ -17,6 +13,13 @@ pub struct Observed {
     pub summary: Summary,
     /// The distributions.
     pub histograms: Histograms,
+}
+
+/// What a report is made from: the observations, and all of them merged.
+#[derive(Clone, Debug)]
+pub struct Reported {
+    pub parts: Vec<Observed>,
+    pub whole: Observed,
 }
 
 impl Observed {
@@ -67,12 +70,12 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     }
     // What is scaled is scaled already; the coarser sample is the one to warn of.
     all.sample = all.sample.take().into_iter().chain(one.sample.clone()).max_by_key(|sample| sample.one_in);
-    add_swapins(&mut all.swapins, &one.swapins);
-    add_swapouts(&mut all.swapouts, &one.swapouts);
-    add_faults(&mut all.faults, &one.faults);
-    add_pins(&mut all.pins, &one.pins);
-    add_locks(&mut all.locks, &one.locks);
-    add_verdicts(&mut all.verdicts, &one.verdicts);
+    all.swapins.add(&one.swapins);
+    all.swapouts.add(&one.swapouts);
+    all.faults.add(&one.faults);
+    all.pins.add(&one.pins);
+    all.locks.add(&one.locks);
+    Count::add(&mut all.verdicts, &one.verdicts);
     all.price.add(&one.price);
     // Waits are over the budget that each observation was given; of several budgets the smallest is named.
     all.budget = match (all.budget, one.budget) {
@@ -96,7 +99,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
         (a, b) => a.or(b),
     };
     // Of several commands, one that failed decides the exit code.
-    let failed = |command: &&super::summary::CommandSummary| !command.cut_short && command.code != Some(0);
+    let failed = |command: &&CommandSummary| !command.cut_short && command.code != Some(0);
     if !all.command.as_ref().is_some_and(|command| failed(&command)) {
         all.command = one.command.as_ref().filter(failed).or(all.command.as_ref()).or(one.command.as_ref()).cloned();
     }
@@ -136,83 +139,6 @@ fn add_kernel(all: &mut Kernel, one: &Kernel) {
     extend_new(&mut all.reasons, &one.reasons);
     extend_new(&mut all.degraded, &one.degraded);
     all.tick_ns = all.tick_ns.filter(|_| all.tick_ns == one.tick_ns);
-}
-
-/// The sum; what one does not tell is unknown of all.
-fn sum(all: Option<u64>, one: Option<u64>) -> Option<u64> {
-    all.zip(one).map(|(all, one)| all + one)
-}
-
-fn add_swapins(all: &mut SwapIns, one: &SwapIns) {
-    let SwapIns { seen, direct, cached, outside_faults, lost, kernel } = *one;
-    *all = SwapIns {
-        seen: all.seen + seen,
-        direct: all.direct + direct,
-        cached: all.cached + cached,
-        outside_faults: all.outside_faults + outside_faults,
-        lost: sum(all.lost, lost),
-        kernel: sum(all.kernel, kernel),
-    };
-}
-
-fn add_swapouts(all: &mut SwapOuts, one: &SwapOuts) {
-    let SwapOuts { allocated, written, freed, kernel } = *one;
-    *all = SwapOuts {
-        allocated: all.allocated + allocated,
-        written: all.written + written,
-        freed: sum(all.freed, freed),
-        kernel: sum(all.kernel, kernel),
-    };
-}
-
-fn add_faults(all: &mut Faults, one: &Faults) {
-    let Faults { started, ended, installed, direct, cached, none, streamed, special, in_progress } = *one;
-    *all = Faults {
-        started: all.started + started,
-        ended: all.ended + ended,
-        installed: all.installed + installed,
-        direct: all.direct + direct,
-        cached: all.cached + cached,
-        none: all.none + none,
-        streamed: all.streamed + streamed,
-        special: all.special + special,
-        in_progress: all.in_progress + in_progress,
-    };
-}
-
-fn add_pins(all: &mut Pins, one: &Pins) {
-    let Pins { taken, failed, eexist, enoent, outside_failed, outside, retries } = *one;
-    *all = Pins {
-        taken: sum(all.taken, taken),
-        failed: all.failed + failed,
-        eexist: sum(all.eexist, eexist),
-        enoent: sum(all.enoent, enoent),
-        outside_failed: sum(all.outside_failed, outside_failed),
-        outside: all.outside.zip(outside).map(|(all, one)| OutsidePins {
-            readahead: all.readahead + one.readahead,
-            shmem: all.shmem + one.shmem,
-            zswap: all.zswap + one.zswap,
-            other: all.other + one.other,
-        }),
-        retries: all.retries + retries,
-    };
-}
-
-fn add_locks(all: &mut Locks, one: &Locks) {
-    let Locks { failed, own_read, retries } = *one;
-    *all = Locks { failed: all.failed + failed, own_read: all.own_read + own_read, retries: all.retries + retries };
-}
-
-fn add_verdicts(all: &mut VerdictCounts, one: &VerdictCounts) {
-    let VerdictCounts { overlap, lock_wait, pin_wait, window, reuse, stale_install } = *one;
-    *all = VerdictCounts {
-        overlap: all.overlap + overlap,
-        lock_wait: all.lock_wait + lock_wait,
-        pin_wait: all.pin_wait + pin_wait,
-        window: all.window + window,
-        reuse: all.reuse + reuse,
-        stale_install: all.stale_install + stale_install,
-    };
 }
 
 /// A cause that one of them cannot tell is told of the others.

@@ -10,10 +10,12 @@ use hdrhistogram::Histogram;
 
 pub use self::exposition::Dialect;
 use self::exposition::{Kind, Page};
-use super::{
-    distribution::{Measure, sum_ns},
-    merge::Observed,
-    summary::Summary,
+use crate::{
+    observed::Observed,
+    summary::{
+        Summary,
+        distributions::{Measure, sum_ns},
+    },
 };
 
 /// Largest value of the first bucket and of the last one with a bound: 2^10 ns (1 us) and 2^35 ns (34 s), less one.
@@ -22,7 +24,7 @@ const BUCKETS: std::ops::RangeInclusive<u32> = 10..=35;
 
 /// What serving itself costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Own {
+pub struct ServeCost {
     /// Pages made so far.
     pub scrapes: u64,
     /// Time it took to make them, nanoseconds.
@@ -32,7 +34,7 @@ pub struct Own {
 }
 
 /// The whole page.
-pub fn page(observed: &Observed, own: &Own, dialect: Dialect) -> String {
+pub fn page(observed: &Observed, own: &ServeCost, dialect: Dialect) -> String {
     let mut page = Page::new(dialect);
     let summary = &observed.summary;
     kernel(&mut page, summary);
@@ -92,7 +94,7 @@ fn swapping(page: &mut Page, summary: &Summary) {
         .count(&[("path", "cached")], ins.cached);
     page.family("observer_swapins_outside_faults", Kind::Counter, "", "Of these, pages read outside any page fault.")
         .count(&[], ins.outside_faults);
-    if let Some(lost) = ins.lost {
+    if let Some(lost) = ins.dropped {
         page.family("observer_swapins_unseen", Kind::Counter, "", "Pages read that the programs did not see.")
             .count(&[], lost);
     }

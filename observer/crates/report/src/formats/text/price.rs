@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::duration;
 use crate::{
-    price::{KindPrice, PriceRow},
-    summary::Summary,
+    summary::{
+        Summary,
+        price::{KindPrice, PriceRow},
+    },
+    units::duration,
 };
 use observer_engine::wait::WaitKind;
 

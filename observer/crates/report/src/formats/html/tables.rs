@@ -4,10 +4,9 @@ use hdrhistogram::Histogram;
 
 use super::{markup::Markup, size};
 use crate::{
-    distribution::Measure,
-    dropped::remedy,
-    summary::Summary,
-    text::{duration, ring_use},
+    formats::text::ring_use,
+    summary::{Summary, distributions::Measure, dropped::remedy},
+    units::duration,
 };
 use observer_engine::totals::DurationSummary;
 use observer_observation::{Overhead, ProgramStats};

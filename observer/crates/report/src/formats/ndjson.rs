@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::merge::Observed;
+use crate::observed::Observed;
 use observer_engine::verdict::Finding;
 use observer_observation::Clocks;
 

@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{
     interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag},
 };
 
-use super::{merge::Observed, summary::Source};
+use crate::{observed::Observed, summary::Source};
 
 /// The log shows each interval's largest value in this unit of nanoseconds: milliseconds, as is usual.
 const MAX_UNIT: f64 = 1e6;

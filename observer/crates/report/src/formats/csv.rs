@@ -5,10 +5,8 @@ use std::{
     io::{self, Write},
 };
 
-use super::{
-    merge::Observed,
-    ndjson::{self, Line},
-};
+use super::ndjson::{self, Line};
+use crate::observed::Observed;
 use observer_engine::verdict::Action;
 
 /// The columns, in order. Times are nanoseconds; an empty field is not known, or has not happened.

@@ -1,11 +1,11 @@
 //! What observing costs. Labels are modes and the names of programs: a few.
 
-use super::{Kind, Own, Page, seconds};
+use super::{Kind, Page, ServeCost, seconds};
 use crate::summary::Summary;
 use observer_observation::{Overhead, ProgramStats};
 
 /// All families of it.
-pub(super) fn write(page: &mut Page, summary: &Summary, own: &Own) {
+pub(super) fn write(page: &mut Page, summary: &Summary, own: &ServeCost) {
     let cost = &summary.self_cost;
     page.family("observer_elapsed_seconds", Kind::Gauge, "seconds", "How long it has been observing.")
         .sample(&[], seconds(cost.elapsed_ns));

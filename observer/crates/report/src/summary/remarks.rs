@@ -4,10 +4,10 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::{
-    distribution::{Histograms, Measure},
+    distributions::{Histograms, Measure},
     price::{PriceRow, PriceSummary},
-    text::duration,
 };
+use crate::units::duration;
 use observer_engine::wait::WaitKind;
 
 /// So few waits are no pattern.
@@ -51,7 +51,7 @@ pub struct Budget {
 
 impl Budget {
     /// How many waits took longer; the distributions keep three digits.
-    pub(super) fn new(ns: u64, histograms: &Histograms) -> Self {
+    pub(crate) fn new(ns: u64, histograms: &Histograms) -> Self {
         let over = |measure| longer_than(histograms.of(measure), ns);
         Self { ns, over: over(Measure::PinWait) + over(Measure::LockWait) }
     }
@@ -59,19 +59,19 @@ impl Budget {
 
 /// What the rules look at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Evidence<'a> {
-    pub(super) price: &'a PriceSummary,
-    pub(super) histograms: &'a Histograms,
-    pub(super) tick_ns: Option<u64>,
+pub(crate) struct Evidence<'a> {
+    pub(crate) price: &'a PriceSummary,
+    pub(crate) histograms: &'a Histograms,
+    pub(crate) tick_ns: Option<u64>,
     /// Whether this kernel wakes those who lost the pin.
-    pub(super) wakes: bool,
-    pub(super) budget: Option<Budget>,
-    pub(super) swapins: u64,
-    pub(super) shmem_failed: u64,
+    pub(crate) wakes: bool,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) swapins: u64,
+    pub(crate) shmem_failed: u64,
 }
 
 /// All that stands out, the weightiest first.
-pub(super) fn remarks(evidence: Evidence<'_>) -> Vec<Remark> {
+pub(crate) fn remarks(evidence: Evidence<'_>) -> Vec<Remark> {
     [over_budget, tick_long_oversleep, one_hot_holder, spinning_shmem, range_blocks_neighbours]
         .into_iter()
         .filter_map(|rule| rule(&evidence))

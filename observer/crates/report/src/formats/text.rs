@@ -6,9 +6,10 @@ mod price;
 use std::fmt::Write as _;
 
 pub use self::cost::ring_use;
-use super::{
-    dropped,
-    summary::{Pins, Summary},
+use crate::{
+    summary::{Summary, counts::Pins, dropped},
+    units::{duration, seconds},
+    words::seen,
 };
 use observer_engine::{
     totals::DurationSummary,
@@ -114,18 +115,13 @@ fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
     )
 }
 
-/// A count, honest about dropped: a plain 0 only where nothing was lost.
-pub fn seen(count: u64, lost: u64) -> String {
-    if lost == 0 { count.to_string() } else { format!("{count} seen, {lost} events dropped") }
-}
-
 fn swap_ins(summary: &Summary) -> String {
     let swap_ins = &summary.swapins;
     let of_a_part = !summary.filters.is_empty() || summary.command.is_some();
     let of_what = if of_a_part { " on the whole host" } else { "" };
     let told = |kernel| format!("; the kernel itself counted {kernel}{of_what}");
     let kernel = swap_ins.kernel.map_or(String::new(), told);
-    let lost = swap_ins.lost.filter(|lost| *lost > 0).map_or(String::new(), |lost| format!(", {lost} not seen"));
+    let lost = swap_ins.dropped.filter(|lost| *lost > 0).map_or(String::new(), |lost| format!(", {lost} not seen"));
     format!("{} pages ({} direct, {} cached){lost}{kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
 }
 
@@ -169,72 +165,39 @@ pub fn finding(finding: &Finding) -> String {
     )
 }
 
-fn seconds(ns: u64) -> String {
-    format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
-}
-
-/// A duration with three digits and a unit that fits.
-pub fn duration(ns: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
-    for (size, unit) in UNITS {
-        if ns >= size {
-            let value = ns as f64 / size as f64;
-            let digits = if value >= 100.0 {
-                0
-            } else if value >= 10.0 {
-                1
-            } else {
-                2
-            };
-            return format!("{value:.digits$} {unit}");
-        }
-    }
-    format!("{ns} ns")
-}
-
-/// A share in percent: nothing but 0 is told as 0.
-pub fn share(percent: f64) -> String {
-    match percent {
-        0.0 => "0%".to_owned(),
-        small if small < 0.05 => "<0.1%".to_owned(),
-        other => format!("{other:.1}%"),
-    }
-}
-
-/// A size with a unit that fits: nothing but 0 is told as 0.
-pub fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_024 => format!("{bytes} bytes"),
-        1_024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observer_engine::Engine;
+    use observer_observation::{Context, EndReason, FinalState, Outcome, Sample};
 
-    #[test]
-    fn zero_is_plain_only_when_nothing_was_lost() {
-        assert_eq!(seen(0, 0), "0");
-        assert_eq!(seen(0, 3), "0 seen, 3 events dropped");
+    fn sampled(one_in: u32) -> Summary {
+        let mut sample = Sample::default();
+        let counters = &mut sample.snapshot.counters;
+        (counters.read_direct, counters.read_cached) = (5, 2);
+        Summary::new(&Outcome {
+            context: Context { sample_one_in: one_in, ..Context::default() },
+            engine: Engine::default(),
+            sample,
+            ending: FinalState::unknown(EndReason::Duration),
+            damage: Vec::new(),
+            notes: Vec::new(),
+        })
     }
 
     #[test]
-    fn no_share_is_told_as_none() {
-        assert_eq!([0.0, 0.01, 0.06, 12.34].map(share), ["0%", "<0.1%", "0.1%", "12.3%"]);
+    fn a_sample_is_reported_with_its_factor() {
+        let scaled = sampled(4);
+        assert_eq!((scaled.swapins.seen, scaled.swapins.direct, scaled.swapins.cached), (28, 20, 8));
+        assert!(summary(&scaled).contains("sample     --sample 1/4: counts of swap-ins"), "{}", summary(&scaled));
     }
 
     #[test]
-    fn sizes_fit_their_unit() {
-        assert_eq!([0, 184, 1_536, 5 << 20].map(bytes), ["0 bytes", "184 bytes", "1.5 KiB", "5.0 MiB"]);
-    }
-
-    #[test]
-    fn durations_fit_their_unit() {
-        assert_eq!(
-            [0, 999, 1_000, 12_345, 4_000_000, 2_500_000_000].map(duration),
-            ["0 ns", "999 ns", "1.00 us", "12.3 us", "4.00 ms", "2.50 s"]
-        );
+    fn no_sample_is_reported_where_every_entry_was_observed() {
+        for one_in in [0, 1] {
+            let whole = sampled(one_in);
+            assert_eq!((whole.swapins.seen, whole.sample.clone()), (7, None));
+            assert!(!summary(&whole).contains("sample"));
+        }
     }
 }

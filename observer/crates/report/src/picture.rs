@@ -5,7 +5,6 @@ mod close_up;
 pub mod flags;
 pub mod parts;
 pub mod scale;
-mod sentence;
 pub mod story;
 pub mod svg;
 pub mod text;

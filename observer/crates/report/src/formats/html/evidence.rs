@@ -9,7 +9,7 @@ use crate::{
         svg,
     },
     summary::Summary,
-    text::duration,
+    units::duration,
 };
 use observer_engine::{
     event::Nanos,

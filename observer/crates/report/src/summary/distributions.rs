@@ -2,7 +2,8 @@
 
 use hdrhistogram::Histogram;
 
-use super::summary::Distributions;
+use serde::Serialize;
+
 use observer_engine::totals::{DurationSummary, Durations};
 use observer_observation::{FaultTimes, Known};
 
@@ -79,6 +80,23 @@ impl Measure {
     }
 }
 
+/// Distributions, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "the names are the words of design.md")]
+pub struct Distributions {
+    pub fault_direct: DurationSummary,
+    pub fault_cached: DurationSummary,
+    pub fault_none: DurationSummary,
+    pub overlap: DurationSummary,
+    /// `None`: nothing tells of holds; likewise `oversleep`.
+    pub pin_hold: Option<DurationSummary>,
+    pub pin_wait: DurationSummary,
+    pub oversleep: Option<DurationSummary>,
+    pub lock_wait: DurationSummary,
+    pub lock_oversleep: DurationSummary,
+    pub window: DurationSummary,
+}
+
 /// One histogram of nanoseconds for each [`Measure`].
 #[derive(Clone, Debug)]
 pub struct Histograms([Histogram<u64>; Measure::ALL.len()]);
@@ -131,7 +149,7 @@ impl Histograms {
     }
 
     #[cfg(test)]
-    pub(super) fn set(&mut self, measure: Measure, histogram: &Histogram<u64>) {
+    pub(crate) fn set(&mut self, measure: Measure, histogram: &Histogram<u64>) {
         for (name, slot) in Measure::ALL.into_iter().zip(&mut self.0) {
             if name == measure {
                 slot.clone_from(histogram);

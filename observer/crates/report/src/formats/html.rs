@@ -5,11 +5,11 @@ mod evidence;
 mod markup;
 mod tables;
 
-use super::{
-    dropped,
-    format::Reported,
-    summary::Summary,
-    text::{bytes, duration, seen},
+use crate::{
+    observed::Reported,
+    summary::{Summary, dropped},
+    units::{bytes, duration},
+    words::seen,
 };
 use markup::{Markup, escaped};
 use observer_observation::exit::Exit;

@@ -1,13 +1,13 @@
 //! What happened, in one sentence, for somebody who has never heard of the lives of swap entries.
 
-use crate::text::duration;
+use crate::units::duration;
 use observer_engine::{
     event::Task,
     verdict::{Finding, Verdict},
 };
 
 /// The sentence.
-pub(super) fn sentence(finding: &Finding) -> String {
+pub fn sentence(finding: &Finding) -> String {
     let who = |task: &Task| format!("{} (tid {})", task.comm, task.tid);
     let (reader, short) = (who(&finding.reader), &finding.reader.comm);
     let entry = finding.entry;

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::distribution::{Histograms, Measure, sum_ns};
+use super::distributions::{Histograms, Measure, sum_ns};
 use observer_engine::{
     price::{Price, Prices},
     wait::WaitKind,
@@ -85,17 +85,17 @@ pub struct PriceSummary {
 
 /// What sums are set against.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Against<'a> {
-    pub(super) swapins: u64,
+pub(crate) struct Against<'a> {
+    pub(crate) swapins: u64,
     /// Length of the observation; of several: together. Nanoseconds.
-    pub(super) elapsed_ns: u64,
-    pub(super) tick_ns: Option<u64>,
-    pub(super) histograms: &'a Histograms,
+    pub(crate) elapsed_ns: u64,
+    pub(crate) tick_ns: Option<u64>,
+    pub(crate) histograms: &'a Histograms,
 }
 
 impl PriceSummary {
     /// Of one observation.
-    pub(super) fn new(prices: &Prices, swaps: &[Swap], against: Against<'_>) -> Self {
+    pub(crate) fn new(prices: &Prices, swaps: &[Swap], against: Against<'_>) -> Self {
         let device = |kind: &u8| {
             let known = swaps.iter().find(|swap| swap.kind == u32::from(*kind));
             known.map_or_else(|| format!("type {kind}"), |swap| swap.path.clone())
@@ -117,14 +117,14 @@ impl PriceSummary {
     }
 
     /// Works the rates out again.
-    pub(super) fn set_against(&mut self, against: Against<'_>) {
+    pub(crate) fn set_against(&mut self, against: Against<'_>) {
         for (kind, measure) in [(&mut self.pin, Measure::PinWait), (&mut self.folio_lock, Measure::LockWait)] {
             kind.rates = rates(&kind.sums, against, against.histograms.of(measure));
         }
     }
 
     /// Adds another observation's sums and tables; the rates are then to be worked out again.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let Self { pin, folio_lock, tasks, commands, cgroups, devices, edges, command_edges, not_listed } = other;
         self.pin.sums.add(&pin.sums);
         self.folio_lock.sums.add(&folio_lock.sums);

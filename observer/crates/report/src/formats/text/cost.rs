@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{bytes, duration, share};
-use crate::summary::Summary;
+use crate::{
+    summary::Summary,
+    units::{self, bytes, duration},
+};
 use observer_observation::{Overhead, ProgramRun, ProgramStats, RingUse, percent};
 
 pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
@@ -14,7 +16,7 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(
         text,
         "overhead   {} of a CPU in user space, {}, {} in the kernel, {} programs, {} records",
-        share(cost.cpu_percent()),
+        units::percent(cost.cpu_percent()),
         resident(cost),
         bytes(cost.kernel_bytes),
         cost.programs,
@@ -36,7 +38,7 @@ fn resident(cost: &Overhead) -> String {
 pub fn ring_use(ring: &RingUse) -> String {
     format!(
         "at most {} full ({} of {}), {} waiting at last",
-        share(percent(ring.highest_bytes, ring.size_bytes)),
+        units::percent(percent(ring.highest_bytes, ring.size_bytes)),
         bytes(ring.highest_bytes),
         bytes(ring.size_bytes),
         bytes(ring.waiting_bytes)
@@ -50,7 +52,7 @@ fn programs(text: &mut String, cost: &Overhead, swapins: u64) -> std::fmt::Resul
         Some(stats @ ProgramStats::Counted(programs)) => {
             let (runs, ns) = stats.sum().unwrap_or_default();
             let each = ns.checked_div(swapins).map_or(String::new(), |ns| format!(", {} a swap-in", duration(ns)));
-            let share = share(percent(ns, cost.elapsed_ns));
+            let share = units::percent(percent(ns, cost.elapsed_ns));
             writeln!(text, "programs   {share} of a CPU in the kernel{each}; {runs} runs, {}", duration(ns))?;
             programs.iter().filter(|program| program.runs > 0).try_for_each(|program| {
                 let ProgramRun { name, runs, run_ns } = program;

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::markup::{Markup, escaped};
-use crate::text::duration;
+use crate::units::duration;
 
 /// Bars in an octave.
 const PER_OCTAVE: u32 = 4;

@@ -1,0 +1,103 @@
+//! Numbers with their units, and text in columns.
+
+/// A duration in the largest unit that leaves a whole part, three digits.
+pub fn duration(ns: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
+    for (size, unit) in UNITS {
+        if ns >= size {
+            let value = ns as f64 / size as f64;
+            let digits = if value >= 100.0 {
+                0
+            } else if value >= 10.0 {
+                1
+            } else {
+                2
+            };
+            return format!("{value:.digits$} {unit}");
+        }
+    }
+    format!("{ns} ns")
+}
+
+/// A time of `CLOCK_MONOTONIC` in seconds, to the nanosecond.
+pub fn seconds(ns: u64) -> String {
+    format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
+}
+
+/// A percentage. A share that is not 0 is never shown as 0.
+pub fn percent(percent: f64) -> String {
+    match percent {
+        0.0 => "0%".to_owned(),
+        small if small < 0.05 => "<0.1%".to_owned(),
+        other => format!("{other:.1}%"),
+    }
+}
+
+/// A size. One that is not 0 is never shown as 0.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+/// A ratio of two counts or times; `-` where there is none.
+pub fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"))
+}
+
+/// Lines of at most `width` characters, broken at spaces; a longer word is cut into pieces.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let (have, more) = (line.chars().count(), word.chars().count());
+        if have > 0 && have + 1 + more > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for ch in word.chars() {
+            if line.chars().count() >= width {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(ch);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits_and_a_unit() {
+        assert_eq!(
+            [0, 999, 1_000, 12_345, 4_000_000, 2_500_000_000].map(duration),
+            ["0 ns", "999 ns", "1.00 us", "12.3 us", "4.00 ms", "2.50 s"]
+        );
+        assert_eq!(seconds(6_260_810_150), "6.260810150 s");
+    }
+
+    #[test]
+    fn a_small_percentage_is_not_shown_as_zero() {
+        assert_eq!([0.0, 0.01, 0.06, 12.34].map(percent), ["0%", "<0.1%", "0.1%", "12.3%"]);
+    }
+
+    #[test]
+    fn sizes_have_a_binary_unit() {
+        assert_eq!([0, 184, 1_536, 5 << 20].map(bytes), ["0 bytes", "184 bytes", "1.5 KiB", "5.0 MiB"]);
+    }
+
+    #[test]
+    fn text_is_wrapped_at_spaces_and_long_words_are_cut() {
+        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+}
