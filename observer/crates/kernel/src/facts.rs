@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Serialize;
 
-use super::{
-    btf::{self, Btf},
+use crate::{
+    btf::{self, Btf, BtfError},
+    codes,
     host::Host,
     memory::Memory,
     privileges::Privileges,
@@ -15,12 +16,22 @@ use super::{
     vmstat::Vmstat,
 };
 
-/// Something that could not be found out.
+codes! {
+    /// What is looked up in files.
+    pub enum Fact {
+        Btf = "btf",
+        Symbols = "symbols",
+        Swaps = "swaps",
+        Vmstat = "vmstat",
+        Privileges = "privileges",
+    }
+}
+
+/// A fact that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// What: `btf`, `symbols`, `swaps`, `vmstat` or `privileges`.
-    pub what: &'static str,
-    /// Why, for people.
+    pub what: Fact,
+    /// The message of the error; names the file.
     pub why: String,
 }
 
@@ -55,15 +66,15 @@ impl Facts {
         let tree = Tree::system();
         let mut gaps = Vec::new();
         let host = Host::gather(&tree);
-        let btf = keep("btf", types(btf_file.unwrap_or(Path::new(btf::VMLINUX))), &mut gaps);
-        let swaps = keep("swaps", swaps::gather(&tree, &host.release), &mut gaps);
+        let btf = keep(Fact::Btf, types(btf_file.unwrap_or(Path::new(btf::VMLINUX))), &mut gaps);
+        let swaps = keep(Fact::Swaps, swaps::gather(&tree, &host.release), &mut gaps);
         let privileges = Privileges::gather(&tree).ok_or("/proc/self/status is unreadable or of an unknown form");
         Self {
-            privileges: keep("privileges", privileges, &mut gaps),
+            privileges: keep(Fact::Privileges, privileges, &mut gaps),
             memory: Memory::gather(&tree),
             swaps,
-            vmstat: keep("vmstat", Vmstat::now(), &mut gaps),
-            symbols: keep("symbols", Symbols::of_running_kernel(wanted), &mut gaps),
+            vmstat: keep(Fact::Vmstat, Vmstat::now(), &mut gaps),
+            symbols: keep(Fact::Symbols, Symbols::of_running_kernel(wanted), &mut gaps),
             prototypes: btf.as_ref().map(|btf| prototypes(btf, wanted)).unwrap_or_default(),
             btf,
             host,
@@ -85,9 +96,9 @@ fn any_synchronous(areas: &[SwapArea]) -> Synchronous {
 
 /// The types in a file; an error names the file.
 fn types(path: &Path) -> Result<Btf, String> {
-    Btf::from_file(path).map_err(|error| match error.to_string() {
-        text if text.contains('/') => text,
-        text => format!("{}: {text}", path.display()),
+    Btf::from_file(path).map_err(|error| match error {
+        BtfError::Read { .. } => error.to_string(),
+        other => format!("{}: {other}", path.display()),
     })
 }
 
@@ -96,7 +107,7 @@ fn prototypes(btf: &Btf, wanted: &[&str]) -> BTreeMap<String, String> {
 }
 
 /// The value; or nothing, and a gap that says why.
-fn keep<T, E: ToString>(what: &'static str, result: Result<T, E>, gaps: &mut Vec<Gap>) -> Option<T> {
+fn keep<T, E: ToString>(what: Fact, result: Result<T, E>, gaps: &mut Vec<Gap>) -> Option<T> {
     result.map_err(|error| gaps.push(Gap { what, why: error.to_string() })).ok()
 }
 
@@ -135,7 +146,7 @@ mod tests {
     fn the_running_system_can_always_be_looked_at() {
         let facts = Facts::gather(&["do_swap_page"], Some(Path::new("/no/such/btf")));
         assert!(facts.btf.is_none());
-        assert!(facts.gaps.iter().any(|gap| gap.what == "btf" && gap.why.contains("/no/such/btf")));
+        assert!(facts.gaps.iter().any(|gap| gap.what == Fact::Btf && gap.why.contains("/no/such/btf")));
         let json = serde_json::to_string(&facts).unwrap();
         assert!(json.contains("\"gaps\"") && !json.contains("ffffffff"), "no address leaves the process: {json}");
     }

@@ -6,7 +6,7 @@ use crate::{
     btf::Btf,
     facts::Facts,
     host::Host,
-    plan::{self, Backends, HookSet, Machine},
+    plan::{self, Backends, HookSet, Machine, TrialRefusal},
     privileges::{Lockdown, Privileges},
     survey::{ProbeResults, Survey, decide},
     symbols::Symbols,
@@ -59,11 +59,11 @@ pub(crate) fn facts(kernel: &str) -> Facts {
 }
 
 /// A host with this kernel, where trampolines are taken or all refused, and kprobes are there or not.
-pub fn survey(kernel: &str, fentry: &Result<(), String>, kprobes: bool) -> Survey {
+pub fn survey(kernel: &str, fentry: &Result<(), TrialRefusal>, kprobes: bool) -> Survey {
     let mut facts = facts(kernel);
     facts.host.kprobe_pmu = kprobes.then_some(8);
     let tried = tried(&facts, fentry, true);
-    let plan = decide(&facts, &tried, Backends::Auto, HookSet::Full).map_err(Box::new);
+    let plan = decide(&facts, &tried, Backends::Auto, HookSet::Full);
     Survey { facts, tried: Some(tried), plan }
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn status(euid: u32, effective: u64) -> Option<Privileges> {
     Privileges::parse(&text, Some("0 0 4294967295"))
 }
 
-pub(crate) fn tried(facts: &Facts, outcome: &Result<(), String>, copy: bool) -> ProbeResults {
+pub(crate) fn tried(facts: &Facts, outcome: &Result<(), TrialRefusal>, copy: bool) -> ProbeResults {
     let functions = plan::functions_to_try(facts.symbols.as_ref().expect("the symbols of the fixture"));
     ProbeResults { fentry: functions.into_iter().map(|name| (name.to_owned(), outcome.clone())).collect(), copy }
 }

@@ -4,6 +4,8 @@
 //! tested on files read from other kernels; [`facts::Facts::gather`] reads the running one.
 
 pub mod btf;
+pub mod codes;
+pub mod errno;
 pub mod facts;
 #[cfg(any(test, feature = "fixtures"))]
 #[expect(clippy::expect_used, reason = "a test without its fixture has failed")]

@@ -1,8 +1,10 @@
 //! The functions that carry each meaning, kernel by kernel, best first.
 
 use super::{
-    Backend::{self, Fentry, Fexit, Kprobe, Kretprobe},
-    Meaning, Offsets, points_to,
+    backend::Backend::{self, Fentry, Fexit, Kprobe, Kretprobe},
+    hook::Scope,
+    meaning::Meaning,
+    missing::Layout,
 };
 use crate::btf::{ParamKind, Prototype};
 
@@ -17,16 +19,17 @@ pub(super) struct Candidate {
     /// The trampoline program copies kernel memory, which lockdown `confidentiality` forbids.
     pub(super) trampoline_copies: bool,
     pub(super) kprobes: &'static [(Backend, &'static str)],
-    /// What has to be known of the kernel's structs to make entries of what it is told; and in words, where that is not.
-    pub(super) needs: (fn(&Offsets) -> bool, &'static str),
-    /// It has more parameters than every trampoline takes (six, before 6.6 on x86-64): refused at attaching, not at the
+    pub(super) scope: Scope,
+    /// What has to be known of the kernel's structs to turn its arguments into entries.
+    pub(super) needs: Option<Layout>,
+    /// It has more parameters than every trampoline supports (six, before 6.6 on x86-64): refused at attaching, not at the
     /// trial load.
     pub(super) many_params: bool,
-    /// Hooked beside another candidate, not instead of it.
+    /// Hooked beside `goes_with`, not instead of it.
     pub(super) also: bool,
     pub(super) goes_with: &'static str,
-    /// A function of the kernel that takes part of what should pass here; empty: there is none.
-    pub(super) not_beside: &'static str,
+    /// A function of the kernel through which some entries go instead of this one.
+    pub(super) bypassed_by: Option<&'static str>,
 }
 
 impl Candidate {
@@ -48,7 +51,7 @@ fn fits(prototype: &Prototype, index: usize, letter: char) -> bool {
         'E' => matches!(&param.kind, ParamKind::StructByValue { name, bytes: 8 }
             if name == "swp_entry_t" || name == "softleaf_t"),
         'P' => matches!(param.kind, ParamKind::Pointer(_)),
-        'G' => points_to(prototype, index, &["page", "folio"]),
+        'G' => matches!(&param.kind, ParamKind::Pointer(Some(name)) if name == "page" || name == "folio"),
         'I' => matches!(param.kind, ParamKind::Int { .. } | ParamKind::Enum),
         _ => false,
     }
@@ -68,11 +71,12 @@ const fn candidate(
         trampoline,
         trampoline_copies: false,
         kprobes,
-        needs: (|_| true, ""),
+        scope: Scope::Call,
+        needs: None,
         many_params: false,
         also: false,
         goes_with: "",
-        not_beside: "",
+        bypassed_by: None,
     }
 }
 
@@ -134,13 +138,16 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fexit, "pin_try_fexit_entry_nr"),
         &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry_nr")],
     ),
-    candidate(
-        Meaning::PinTry,
-        "swapcache_prepare",
-        "E",
-        (Fexit, "pin_try_fexit_entry"),
-        &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
-    ),
+    Candidate {
+        scope: Scope::OneEntry,
+        ..candidate(
+            Meaning::PinTry,
+            "swapcache_prepare",
+            "E",
+            (Fexit, "pin_try_fexit_entry"),
+            &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
+        )
+    },
     // Who loses the pin sleeps here, on every kernel that pins; nobody else on the way of a swap-in does.
     candidate(
         Meaning::PinSleep,
@@ -228,8 +235,9 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     // Every reference and the swap cache's hold go here, one entry at a time, and what it returns is what is left: one
     // trampoline instead of two kprobes, where functions that are given an entry cannot have one.
     Candidate {
-        needs: (Offsets::tell_areas, "where a swap area keeps its number is unknown"),
-        not_beside: "swap_entry_range_free",
+        needs: Some(Layout::AreaNumber),
+        scope: Scope::EveryReference,
+        bypassed_by: Some("swap_entry_range_free"),
         ..candidate(Meaning::Freed, "__swap_entry_free_locked", "PII", (Fexit, "freed_fexit_si_offset_usage"), &[])
     },
     // The funnel through which every entry goes when its last reference is gone. Not swap_free: on pinned kernels the
@@ -243,7 +251,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
     ),
     // 7.0 tells the offset in the area; from 7.1 on, the cluster and the place in it.
     Candidate {
-        needs: (Offsets::tell_areas, "where a swap area keeps its number is unknown"),
+        needs: Some(Layout::AreaNumber),
         ..candidate(
             Meaning::Freed,
             "swap_entries_free",
@@ -253,7 +261,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         )
     },
     Candidate {
-        needs: (Offsets::tell_clusters, "how a swap area keeps its clusters is unknown"),
+        needs: Some(Layout::Clusters),
         ..candidate(
             Meaning::Freed,
             "__swap_cluster_free_entries",

@@ -1,44 +1,61 @@
-//! What follows from a plan for the programs: how they are told what is hooked, and what is not.
+//! What follows from a plan: what the programs are configured with, and what the counters mean.
 
-use super::{Hook, HookSet, Meaning, Plan, State, redundant};
+use super::{
+    Plan,
+    backend::HookSet,
+    hook::{Hook, Scope},
+    meaning::Meaning,
+    redundant::ZSWAP_PATH,
+    state::State,
+};
 
 impl Plan {
-    /// Whether faults may be about several entries at once: large folios are pinned, or shared in the swap cache. Where
-    /// the pin takes one entry, and where there is none yet, each fault reads one.
+    /// Whether a fault may cover several entries: large folios are pinned, or shared in the swap cache. Where the pin
+    /// covers one entry, and where there is no pin yet, each fault reads one.
     pub fn takes_ranges(&self) -> bool {
-        let one_each = self.of(Meaning::PinTry).any(|hook| hook.program.ends_with("_entry"));
-        self.state != State::Unfixed && !one_each
+        let one_entry = self.of(Meaning::PinTry).any(|hook| hook.program.scope == Scope::OneEntry);
+        self.state != State::Vulnerable && !one_entry
     }
 
-    /// Whether direct readers are taken to have the pin, which no hook tells of: on this kernel none reads without it.
-    pub fn pins_untold(&self) -> bool {
-        self.state.has(Meaning::PinDrop) && self.of(Meaning::PinTry).next().is_none()
+    /// Whether direct readers are assumed to hold the pin although no hook reports it: on this kernel none reads without.
+    pub fn assumes_pins(&self) -> bool {
+        self.state.pins() && !self.has(Meaning::PinTry)
     }
 
-    /// Whether every read from a swap device is told of, by a hook on it or without one.
-    pub fn tells_reads(&self) -> bool {
+    /// Whether every read from a swap device is known, by a hook on it or without one.
+    pub fn knows_reads(&self) -> bool {
         self.missing.iter().all(|gap| gap.meaning != Meaning::ReadStart)
     }
 
-    /// Whether a hook on reads is to tell of them, even where there is none.
+    /// Whether reads are counted by a hook on them, even where that hook is missing.
     pub fn hooks_reads(&self) -> bool {
-        self.of(Meaning::ReadStart).next().is_some() || !self.tells_reads()
+        self.has(Meaning::ReadStart) || !self.knows_reads()
     }
 
-    /// Whether who has read past the swap cache shows at the end of its fault: where reads are not hooked, and where the
-    /// hook need not run through for such a read (docs/decisions/lean.md).
+    /// Whether the end of a fault decides if it read directly: where reads are not hooked, and where the hook on reads need
+    /// not run to its end for a direct read (docs/decisions/lean.md).
     pub fn direct_by_end(&self) -> bool {
-        !self.hooks_reads() || self.set == HookSet::Lean && self.of(Meaning::CacheRead).next().is_some()
+        !self.hooks_reads() || self.set == HookSet::Lean && self.has(Meaning::CacheRead)
     }
 
-    /// Whether one hook tells of every reference to an entry that goes, released with it or not.
-    pub fn tells_every_reference(&self) -> bool {
-        self.hooks.iter().any(|hook| hook.program == redundant::TELLS_BOTH)
+    /// Whether one hook reports every reference to an entry that is dropped, released with it or not.
+    pub fn reports_every_reference(&self) -> bool {
+        self.hooks.iter().any(|hook| hook.program.scope == Scope::EveryReference)
     }
 
-    /// Whether what other hooks tell would be wrong without this one. By which path somebody pins is evidence only, but for
-    /// zswap's where reads are not hooked: it adds pages that nobody reads, which would count as reads.
+    /// Whether results of other hooks would be wrong without this one. The path of a pin is only evidence, except for
+    /// zswap's where reads are not hooked: it adds pages that are not read, which would count as reads.
     pub fn rests_on(&self, hook: &Hook) -> bool {
-        hook.meaning != Meaning::PinPath || !self.hooks_reads() && hook.symbol == redundant::ZSWAP_PATH
+        hook.meaning != Meaning::PinPath || !self.hooks_reads() && hook.symbol == ZSWAP_PATH
+    }
+
+    /// Whether a skipped run of this hook's program may hide a read: that of the hook on reads, or else of the hooks that
+    /// reads follow from (shmem's reads follow from its pins).
+    pub fn counts_reads(&self, hook: &Hook) -> bool {
+        if self.has(Meaning::ReadStart) {
+            hook.meaning == Meaning::ReadStart
+        } else {
+            matches!(hook.meaning, Meaning::FaultStart | Meaning::FaultEnd | Meaning::Allocated | Meaning::PinTry)
+        }
     }
 }

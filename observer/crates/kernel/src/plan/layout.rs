@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Evidence, PlanError};
+use super::evidence::Evidence;
 
 /// Where a swap PTE holds its entry, and what tells a present one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -60,8 +60,17 @@ const ARM64_UFFD: PteLayout = PteLayout {
     present: 1 | 1 << 11,
 };
 
+/// Why the layout of swap PTEs is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoPteLayout {
+    /// Two layouts are possible, and userfaultfd, whose features decide between them, cannot be asked.
+    Ambiguous,
+    /// This build knows x86_64 and aarch64 only.
+    Architecture(String),
+}
+
 /// Decides it by what the kernel shows (docs/decisions/pte.md): neither BTF nor symbols hold the layout itself.
-pub(super) fn find(evidence: &Evidence<'_>) -> Result<PteLayout, PlanError> {
+pub(super) fn find(evidence: &Evidence<'_>) -> Result<PteLayout, NoPteLayout> {
     let machine = evidence.machine;
     match machine.arch {
         "x86_64" => Ok(X86_64),
@@ -71,13 +80,9 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Result<PteLayout, PlanError> {
         "aarch64" => match machine.uffd_wp.or_else(|| machine.version.map(|version| version >= (6, 10))) {
             Some(true) => Ok(ARM64_UFFD),
             Some(false) => Ok(ARM64_EXCLUSIVE),
-            None => Err(PlanError::NoLayout(
-                "which of two layouts swap PTEs have here cannot be told: userfaultfd is not there to be asked".into(),
-            )),
+            None => Err(NoPteLayout::Ambiguous),
         },
-        other => Err(PlanError::NoLayout(format!(
-            "swap PTEs are laid out differently on {other}, and this build knows x86_64 and aarch64 only"
-        ))),
+        other => Err(NoPteLayout::Architecture(other.to_owned())),
     }
 }
 

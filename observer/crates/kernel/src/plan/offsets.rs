@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Evidence, PlanError};
+use super::{PlanError, evidence::Evidence, missing::Layout};
 
 /// Byte offsets and bit numbers, set as globals of the programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,14 +33,14 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// Whether a free that is told by its area can be turned into entries.
-    pub(super) const fn tell_areas(&self) -> bool {
-        self.si_type != 0
-    }
-
-    /// Whether a free that is told by its cluster can be turned into entries.
-    pub(super) const fn tell_clusters(&self) -> bool {
-        self.tell_areas() && self.si_clusters != 0 && self.cluster_bytes != 0 && self.cluster_entries != 0
+    /// Whether this part of the kernel's structs is known.
+    pub(super) const fn know(&self, layout: Layout) -> bool {
+        let areas = self.si_type != 0;
+        match layout {
+            Layout::AreaNumber => areas,
+            Layout::Clusters => areas && self.si_clusters != 0 && self.cluster_bytes != 0 && self.cluster_entries != 0,
+            Layout::Unknown => false,
+        }
     }
 }
 

@@ -1,24 +1,64 @@
-//! Hooks that are not attached: others tell the same, or the lean set does without. Each hook on the way of a swap-in costs 1 to 2% of it.
+//! Hooks that are possible and not attached: other hooks give the same information, or the lean set omits them. Each hook
+//! on the way of a swap-in costs 1 to 2% of it.
 
 use serde::Serialize;
 
-use super::{Evidence, Hook, HookSet, Meaning, Missing, State, lean};
+use super::{
+    backend::HookSet,
+    evidence::Evidence,
+    hook::{Hook, Scope},
+    meaning::Meaning,
+    missing::{Consequence, Missing, MissingReason},
+    state::State,
+};
+use crate::codes;
 
-/// Functions of zswap, one of which every kernel that has it shows.
+/// Functions of zswap; a kernel that has zswap shows at least one.
 pub(super) const OF_ZSWAP: [&str; 4] = ["zswap_store", "zswap_load", "zswap_frontswap_store", "zswap_frontswap_load"];
 
-/// A hook that could be attached, and is not.
+/// Adds pages that are on their way out of zswap to the swap cache.
+pub(super) const ZSWAP_PATH: &str = "shrink_memcg_cb";
+
+/// The function of shmem that reads pages in.
+pub(super) const SHMEM: &str = "shmem_swapin_folio";
+
+/// A hook that is possible and not attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Redundant {
-    /// The hook.
     #[serde(flatten)]
     pub hook: Hook,
-    /// What tells the same, or why the set does without.
-    pub instead: &'static str,
+    pub instead: Instead,
 }
 
-/// Takes out of `hooks` what the others tell as well, and what the set does without; what is missing and not needed is not
-/// missed.
+codes! {
+    /// What gives the same information as a hook, or why no verdict needs it.
+    pub enum Instead {
+        /// A fault that does not go through the swap cache reads directly; any other read is added to the swap cache first.
+        ReadsFollow = "reads_follow",
+        ReadsHooked = "reads_hooked",
+        /// The hook on the pin reports each failed try with its error.
+        PinTryHooked = "pin_try_hooked",
+        /// An entry cannot be freed under a reader that has pinned it.
+        PinnedEntriesStay = "pinned_entries_stay",
+        /// The hook on released entries reports every dropped reference.
+        ReleaseHooked = "release_hooked",
+        /// The times of a read are evidence of a finding and decide none.
+        ReadTimesAreEvidence = "read_times_are_evidence",
+        /// A task that finds the entry pinned sleeps, which is hooked; a direct reader holds the pin.
+        PinSleepHooked = "pin_sleep_hooked",
+        /// Nothing happens to an entry while it is pinned, whoever holds the pin.
+        PinProtects = "pin_protects",
+        /// Pins outside faults are not seen, so it does not matter which path takes them.
+        PinsOutsideUnseen = "pins_outside_unseen",
+        /// Nothing is read directly, so nothing follows from a release.
+        NothingReadDirectly = "nothing_read_directly",
+    } else {
+        Unknown = "unknown"
+    }
+}
+
+/// Takes out of `hooks` those that others make redundant and those that the set omits. A meaning that others make redundant
+/// is not missing either.
 pub(super) fn take(
     state: State,
     evidence: &Evidence<'_>,
@@ -29,69 +69,87 @@ pub(super) fn take(
     missing.retain(|gap| instead_of(gap.meaning, state, evidence, &all).is_none());
     let mut redundant = Vec::new();
     for hook in &all {
-        let instead = instead_of(hook.meaning, state, evidence, &all);
-        let of_set = evidence.set == HookSet::Lean && instead.is_none();
-        let left_out = of_set.then(|| lean::left_out(hook, state, &all)).flatten();
-        let Some(instead) = instead.or(left_out.map(|left_out| left_out.why)) else {
+        if let Some(instead) = instead_of(hook.meaning, state, evidence, &all) {
+            redundant.push(Redundant { hook: hook.clone(), instead });
+        } else if let Some(Omission { instead, consequence }) = omission(hook, state, evidence.set, &all) {
+            redundant.push(Redundant { hook: hook.clone(), instead });
+            let known = missing.iter().any(|gap| gap.meaning == hook.meaning);
+            if let Some(consequence) = consequence.filter(|_| !known) {
+                let reason = MissingReason::Lean { symbol: hook.symbol.clone(), instead };
+                missing.push(Missing { meaning: hook.meaning, reason, consequence, partial: false });
+            }
+        } else {
             hooks.push(hook.clone());
-            continue;
-        };
-        redundant.push(Redundant { hook: hook.clone(), instead });
-        let not_seen = left_out.and_then(|left_out| left_out.not_seen);
-        if let Some(not_seen) = not_seen.filter(|_| missing.iter().all(|gap| gap.meaning != hook.meaning)) {
-            let reason = format!("--hooks lean leaves out {}: {instead}", hook.symbol);
-            missing.push(Missing { meaning: hook.meaning, reason, consequence: not_seen.to_owned() });
         }
     }
     redundant
 }
 
-/// What tells the same as the hooks of a meaning; `None`: nothing does.
-fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> Option<&'static str> {
+/// What gives the same information as the hooks of a meaning; `None`: nothing does.
+fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> Option<Instead> {
     let has = |meaning| hooks.iter().any(|hook| hook.meaning == meaning);
     match meaning {
-        Meaning::ReadStart | Meaning::ReadEnd if reads_told(state, evidence, hooks) => Some(
-            "a fault that does not go through the swap cache reads past it, any other read is added to the swap cache \
-             first",
-        ),
-        Meaning::CacheRead if !reads_told(state, evidence, hooks) && !parts_reads(state, evidence) => {
-            Some("reads are hooked themselves")
+        Meaning::ReadStart | Meaning::ReadEnd if reads_follow(state, evidence, hooks) => Some(Instead::ReadsFollow),
+        Meaning::CacheRead if !reads_follow(state, evidence, hooks) && !read_hook_leaves_path(state, evidence) => {
+            Some(Instead::ReadsHooked)
         }
-        Meaning::PinSleep if evidence.set == HookSet::Full && has(Meaning::PinTry) => {
-            Some("the hook on the pin tells of who loses it, and with which error")
-        }
-        Meaning::Freed if state.has(Meaning::PinDrop) && has(Meaning::PinDrop) => Some(lean::PINNED),
-        Meaning::CountDrop if hooks.iter().any(|hook| hook.program == TELLS_BOTH) => {
-            Some("the hook on released entries tells of every reference that goes")
+        Meaning::PinSleep if evidence.set == HookSet::Full && has(Meaning::PinTry) => Some(Instead::PinTryHooked),
+        Meaning::Freed if state.pins() && has(Meaning::PinDrop) => Some(Instead::PinnedEntriesStay),
+        Meaning::CountDrop if hooks.iter().any(|hook| hook.program.scope == Scope::EveryReference) => {
+            Some(Instead::ReleaseHooked)
         }
         _ => None,
     }
 }
 
-/// Whether the hook on reads leaves it to the one on the way through the swap cache to tell the two ways apart: where the
-/// lean set cannot do without a hook on reads past the cache.
-fn parts_reads(state: State, evidence: &Evidence<'_>) -> bool {
-    state == State::Unfixed && evidence.set == HookSet::Lean
+/// Whether the hook on reads leaves it to the hook on the swap cache to tell direct and cached faults apart: where the lean
+/// set cannot omit the hook on direct reads.
+fn read_hook_leaves_path(state: State, evidence: &Evidence<'_>) -> bool {
+    state == State::Vulnerable && evidence.set == HookSet::Lean
 }
 
-/// What adds pages on their way out of zswap.
-pub(super) const ZSWAP_PATH: &str = "shrink_memcg_cb";
-
-/// A program that tells of references and releases alike.
-pub(super) const TELLS_BOTH: &str = "freed_fexit_si_offset_usage";
-
-/// Whether every read shows without a hook on it: by who goes through the swap cache, by what is added to it, and by which
-/// path a task is on that adds pages outside a fault (zswap adds pages that it does not read). Shmem may read past the
-/// swap cache as well (6.14 on), which only its pins tell: the lean set does without.
-fn reads_told(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
+/// Whether every read is known without a hook on it: from the faults that go through the swap cache, from the pages that
+/// are added to it, and from the path of a task that adds pages outside a fault (zswap adds pages that it does not read).
+/// Shmem may read directly as well (6.14 on), which only its pins show: the lean set omits these.
+fn reads_follow(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
     let symbols = evidence.symbols;
     let has_zswap = OF_ZSWAP.iter().any(|name| symbols.has(name) || !symbols.copies(name).is_empty());
     let hooked = |meaning, symbols: &[&str]| {
         hooks.iter().any(|hook| hook.meaning == meaning && symbols.contains(&hook.symbol.as_str()))
     };
-    state.has(Meaning::PinDrop)
+    state.pins()
         && hooked(Meaning::CacheRead, &["swapin_readahead"])
         && hooked(Meaning::Allocated, &["add_to_swap_cache", "swap_cache_add_folio"])
         && (evidence.set == HookSet::Lean || hooked(Meaning::PinTry, &["swapcache_prepare"]))
         && (!has_zswap || hooked(Meaning::PinPath, &[ZSWAP_PATH]))
+}
+
+/// A hook that the lean set omits.
+struct Omission {
+    /// Why no verdict needs it.
+    instead: Instead,
+    /// What is not seen without it; `None`: the state of the kernel says it already.
+    consequence: Option<Consequence>,
+}
+
+/// Whether the set omits a hook; `all`: the hooks that are possible on this kernel.
+fn omission(hook: &Hook, state: State, set: HookSet, all: &[Hook]) -> Option<Omission> {
+    if set == HookSet::Full {
+        return None;
+    }
+    let has = |meaning| all.iter().any(|hook| hook.meaning == meaning);
+    let (instead, consequence) = match hook.meaning {
+        Meaning::ReadEnd => (Instead::ReadTimesAreEvidence, Some(Consequence::ReadTimesUnknown)),
+        Meaning::PinTry if state.pins() && has(Meaning::PinSleep) => {
+            (Instead::PinSleepHooked, Some(Consequence::PinErrorsUnseen))
+        }
+        Meaning::PinDrop => (Instead::PinProtects, Some(Consequence::PinHoldsUnknown)),
+        Meaning::PinPath if hook.symbol == SHMEM && has(Meaning::PinSleep) => {
+            (Instead::PinsOutsideUnseen, Some(Consequence::ShmemReadsUnseen))
+        }
+        Meaning::Freed if state.pins() => (Instead::PinnedEntriesStay, None),
+        Meaning::Freed if state == State::NoBypass => (Instead::NothingReadDirectly, None),
+        _ => return None,
+    };
+    Some(Omission { instead, consequence })
 }

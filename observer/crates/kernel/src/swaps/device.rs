@@ -7,18 +7,19 @@ use std::{fmt, fs};
 
 use serde::Serialize;
 
-use crate::{host::Release, tree::Tree};
+use crate::{codes, host::Release, tree::Tree};
 
-/// Whether a swap area can be read synchronously, and so past the swap cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Synchronous {
-    /// It is: the direct path is open.
-    Yes,
-    /// It is not: every page goes through the swap cache.
-    No,
-    /// It cannot be told.
-    Unknown,
+codes! {
+    /// Whether a swap area is read synchronously, so that the kernel may skip the swap cache.
+    #[derive(Default)]
+    pub enum Synchronous {
+        Yes = "yes",
+        /// Every page goes through the swap cache.
+        No = "no",
+    } else {
+        #[default]
+        Unknown = "unknown"
+    }
 }
 
 /// The number of a block device.

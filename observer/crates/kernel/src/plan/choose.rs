@@ -1,0 +1,128 @@
+//! Chooses the function and the backend for each meaning.
+
+use super::{
+    backend::{Backend, Backends},
+    candidates::{CANDIDATES, Candidate},
+    evidence::Evidence,
+    hook::{Hook, HookReason, NoKprobe, NoTrampoline, Program},
+    meaning::Meaning,
+    missing::{Consequence, Missing, MissingReason, Rejection},
+    offsets::Offsets,
+};
+
+/// Lets a BPF trampoline divert a function (`CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`). arm64 had none before 6.4: fentry
+/// programs load there all the same, and cannot be attached.
+pub(super) const DIRECT_CALLS: &str = "register_ftrace_direct";
+
+/// Parameters that every trampoline supports.
+const SMALL_TRAMPOLINE: usize = 6;
+
+/// The hooks for one meaning: those of the first group of candidates that this kernel has, and the gap that candidates of
+/// that group leave which cannot be hooked.
+pub(super) fn hooks_for(
+    meaning: Meaning,
+    evidence: &Evidence<'_>,
+    offsets: &Offsets,
+) -> Result<(Vec<Hook>, Option<Missing>), MissingReason> {
+    let mut rejections = Vec::new();
+    let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
+    for first in of_meaning().filter(|candidate| !candidate.also) {
+        match hook(first, evidence, offsets) {
+            Ok(mut hooks) => {
+                let mut in_part = Vec::new();
+                for also in of_meaning().filter(|candidate| candidate.also && candidate.goes_with == first.symbol) {
+                    match hook(also, evidence, offsets) {
+                        Ok(more) => hooks.extend(more),
+                        Err(Rejection::Absent { .. }) => {}
+                        Err(rejection) => in_part.push(rejection),
+                    }
+                }
+                let missing = (!in_part.is_empty()).then(|| Missing {
+                    meaning,
+                    reason: MissingReason::Rejected { functions: Rejection::relevant(in_part) },
+                    consequence: Consequence::of_part(meaning),
+                    partial: true,
+                });
+                return Ok((hooks, missing));
+            }
+            Err(rejection) => rejections.push(rejection),
+        }
+    }
+    Err(MissingReason::Rejected { functions: Rejection::relevant(rejections) })
+}
+
+/// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
+fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Result<Vec<Hook>, Rejection> {
+    let symbol = candidate.symbol.to_owned();
+    if !evidence.symbols.has(&symbol) {
+        return Err(match evidence.symbols.copies(&symbol) {
+            [] => Rejection::Absent { symbol },
+            copies => Rejection::OnlyCopies { symbol, copies: copies.to_vec() },
+        });
+    }
+    let Some(prototype) = evidence.btf.function(&symbol) else { return Err(Rejection::NotInBtf { symbol }) };
+    if !candidate.fits(&prototype) {
+        return Err(Rejection::Changed { symbol, prototype: prototype.to_string() });
+    }
+    if let Some(layout) = candidate.needs.filter(|layout| !offsets.know(*layout)) {
+        return Err(Rejection::UnknownLayout { symbol, layout });
+    }
+    if candidate.many_params && prototype.params.len() > SMALL_TRAMPOLINE && !takes_many_params(evidence) {
+        return Err(Rejection::TooManyParameters { symbol, limit: SMALL_TRAMPOLINE });
+    }
+    if let Some(by) = candidate.bypassed_by.filter(|by| evidence.symbols.has(by)) {
+        return Err(Rejection::Bypassed { symbol, by: by.to_owned() });
+    }
+    let make = |backend: Backend, name: &'static str, reason: HookReason| Hook {
+        meaning: candidate.meaning,
+        symbol: symbol.clone(),
+        backend,
+        program: Program { name, scope: candidate.scope },
+        reason,
+    };
+    let Some(cause) = no_trampoline(candidate, evidence) else {
+        let (backend, name) = candidate.trampoline;
+        let reason = HookReason::TrampolineAccepted { prototype: prototype.to_string() };
+        return Ok(vec![make(backend, name, reason)]);
+    };
+    match no_kprobe(candidate, evidence) {
+        Some(kprobe) => Err(Rejection::Refused { symbol, trampoline: cause, kprobe }),
+        None => {
+            let reason = HookReason::NoTrampoline { cause };
+            Ok(candidate.kprobes.iter().map(|(backend, name)| make(*backend, name, reason.clone())).collect())
+        }
+    }
+}
+
+/// Why the candidate has no trampoline; `None`: it has.
+fn no_trampoline(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoTrampoline> {
+    if evidence.backends == Backends::Kprobe {
+        return Some(NoTrampoline::KprobesRequested);
+    }
+    if !evidence.symbols.has(DIRECT_CALLS) {
+        return Some(NoTrampoline::NoDirectCalls);
+    }
+    match evidence.trials.get(candidate.symbol) {
+        Some(Ok(())) => (candidate.trampoline_copies && !evidence.copy).then_some(NoTrampoline::NoMemoryCopy),
+        Some(Err(refusal)) => Some(NoTrampoline::Refused { refusal: refusal.clone() }),
+        None => Some(NoTrampoline::NotTried),
+    }
+}
+
+/// Why the candidate has no kprobe; `None`: it has.
+fn no_kprobe(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoKprobe> {
+    if evidence.backends == Backends::Fentry {
+        Some(NoKprobe::FentryRequested)
+    } else if candidate.kprobes.is_empty() {
+        Some(NoKprobe::MissesReturns)
+    } else {
+        evidence.no_kprobes.or_else(|| (!evidence.copy).then_some(NoKprobe::NoMemoryCopy))
+    }
+}
+
+/// Whether trampolines support more than [`SMALL_TRAMPOLINE`] parameters
+/// (<https://git.kernel.org/torvalds/c/473e3150e30a>, 6.6 on x86-64). That leaves no trace of its own, and is refused at
+/// attaching only. But a pin over a range of entries came later (<https://git.kernel.org/torvalds/c/9f101bef408a>, 6.12).
+fn takes_many_params(evidence: &Evidence<'_>) -> bool {
+    evidence.btf.function("swapcache_prepare").is_some_and(|prototype| prototype.params.len() > 1)
+}
