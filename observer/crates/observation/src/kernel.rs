@@ -1,10 +1,11 @@
 //! The kernel that was observed, and how it was hooked.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use observer_kernel::plan::{HookSet, Missing, Plan};
+use crate::recording::Note;
+use observer_kernel::plan::{
+    Backend, Consequence, Hook, HookReason, HookSet, Meaning, Missing, MissingReason, Plan, State,
+};
 
 /// The kernel and how it is hooked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,105 +15,92 @@ pub struct Kernel {
     pub release: String,
     /// As `uname -m` prints it.
     pub arch: String,
-    /// What it does about the race, in words.
-    pub state: String,
-    /// Which hooks: `full` or `lean`; empty: a recording of before there was a choice, full.
-    pub hooks: String,
-    /// Of faults one in so many was timed, chosen at random; 0 (older recordings) and 1: every one.
+    /// What it does about the race.
+    pub state: State,
+    pub hook_set: HookSet,
+    /// One fault in this many, chosen at random, was timed; 0 (older recordings) and 1: every one.
     pub timed_one_in: u32,
-    /// By meaning: backend and function.
-    pub backend: BTreeMap<String, String>,
-    /// Why each hook is where it is.
-    pub reasons: Vec<Reason>,
-    /// What cannot be told on this kernel.
+    pub hooks: Vec<HookUse>,
+    /// What this kernel does not allow, or the hook set omits.
     pub degraded: Vec<Degraded>,
-    /// Length of a tick, nanoseconds.
     pub tick_ns: Option<u64>,
 }
 
-/// One hook and its reason.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Reason {
-    /// What the hook is for.
-    pub hook: String,
+/// A hook that was attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookUse {
+    pub meaning: Meaning,
+    pub backend: Backend,
     /// The kernel's function.
     pub symbol: String,
-    /// Why this function and this backend.
-    pub reason: String,
+    pub reason: HookReason,
 }
 
-/// A meaning that has no hook.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// A meaning that has no hook, or only some of its hooks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Degraded {
-    /// Its name in JSON.
-    pub meaning: String,
-    /// Its name in words.
-    pub hook: String,
-    /// Why there is none.
-    pub reason: String,
-    /// What cannot be told without it.
-    pub consequence: String,
+    pub meaning: Meaning,
+    pub reason: MissingReason,
+    pub consequence: Consequence,
+    /// Other functions of the same meaning were hooked, so only a part was not seen.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 impl Kernel {
-    /// Whether nothing told of pins although this kernel has them: with lean hooks, or where they cannot be hooked.
-    pub fn pins_unseen(&self) -> bool {
-        self.degraded.iter().any(|gap| gap.meaning == "pin_try")
-    }
-
-    /// Whether nothing told of how long pins were held, although this kernel has them.
-    pub fn holds_unseen(&self) -> bool {
-        self.degraded.iter().any(|gap| gap.meaning == "pin_drop")
-    }
-
-    /// Whether the lean set of hooks was attached.
-    pub fn is_lean(&self) -> bool {
-        self.hooks == HookSet::Lean.name()
-    }
-
-    /// What must be said of durations where not every fault was timed.
-    pub fn timed_in_part(&self) -> Option<String> {
-        let one_in = self.timed_one_in;
-        let words =
-            format!("how long swap-ins took is told of one in {one_in}, chosen at random; all of them are counted");
-        (one_in > 1).then_some(words)
-    }
-
-    /// From a release and a plan.
     pub fn new(release: &str, arch: &str, tick_ns: Option<u64>, plan: &Plan) -> Self {
         Self {
             release: release.to_owned(),
             arch: arch.to_owned(),
-            state: plan.state.words().to_owned(),
-            hooks: plan.set.name().to_owned(),
+            state: plan.state,
+            hook_set: plan.set,
             timed_one_in: plan.set.timed_one_in(),
-            backend: plan.backends().into_iter().map(|(meaning, how)| (meaning.to_owned(), how)).collect(),
-            reasons: plan
-                .hooks
-                .iter()
-                .map(|hook| Reason {
-                    hook: hook.meaning.name().to_owned(),
-                    symbol: hook.symbol.clone(),
-                    reason: hook.reason.clone(),
-                })
-                .collect(),
+            hooks: plan.hooks.iter().map(HookUse::from).collect(),
             degraded: plan.missing.iter().map(Degraded::from).collect(),
             tick_ns,
         }
+    }
+
+    /// Whether a meaning was hooked.
+    pub fn has(&self, meaning: Meaning) -> bool {
+        self.hooks.iter().any(|hook| hook.meaning == meaning)
+    }
+
+    /// Whether pins were not seen although this kernel has them: with lean hooks, or where they cannot be hooked.
+    pub fn pins_unseen(&self) -> bool {
+        self.lacks(Meaning::PinTry)
+    }
+
+    /// Whether the length of pin holds was not seen although this kernel has pins.
+    pub fn holds_unseen(&self) -> bool {
+        self.lacks(Meaning::PinDrop)
+    }
+
+    fn lacks(&self, meaning: Meaning) -> bool {
+        self.degraded.iter().any(|gap| gap.meaning == meaning)
+    }
+
+    pub fn is_lean(&self) -> bool {
+        self.hook_set == HookSet::Lean
+    }
+
+    /// What a reader of durations must know, where not every fault was timed.
+    pub fn timing_note(&self) -> Option<Note> {
+        (self.timed_one_in > 1).then_some(Note::FaultsTimed { one_in: self.timed_one_in })
+    }
+}
+
+impl From<&Hook> for HookUse {
+    fn from(hook: &Hook) -> Self {
+        let Hook { meaning, symbol, backend, reason, .. } = hook;
+        Self { meaning: *meaning, backend: *backend, symbol: symbol.clone(), reason: reason.clone() }
     }
 }
 
 impl From<&Missing> for Degraded {
     fn from(missing: &Missing) -> Self {
-        let meaning = serde_json::to_value(missing.meaning).ok();
-        Self {
-            meaning: meaning.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
-            hook: missing.meaning.name().to_owned(),
-            reason: missing.reason.clone(),
-            consequence: missing.consequence.clone(),
-        }
+        let Missing { meaning, reason, consequence, partial } = missing;
+        Self { meaning: *meaning, reason: reason.clone(), consequence: *consequence, partial: *partial }
     }
 }
 
@@ -121,9 +109,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn that_not_every_fault_was_timed_is_said() {
-        let said = |timed_one_in| Kernel { timed_one_in, ..Kernel::default() }.timed_in_part();
-        assert_eq!((said(0), said(1)), (None, None), "older recordings, and the full set");
-        assert!(said(8).unwrap().contains("one in 8"));
+    fn a_part_of_the_faults_timed_is_noted() {
+        let note = |timed_one_in| Kernel { timed_one_in, ..Kernel::default() }.timing_note();
+        assert_eq!(note(0), None, "older recordings");
+        assert_eq!(note(1), None, "the full set");
+        assert_eq!(note(8), Some(Note::FaultsTimed { one_in: 8 }));
+    }
+
+    #[test]
+    fn codes_that_this_version_does_not_know_can_be_read() {
+        let json =
+            r#"{"state":"later","degraded":[{"meaning":"later","reason":{"code":"later"},"consequence":"later"}]}"#;
+        let kernel: Kernel = serde_json::from_str(json).unwrap();
+        let gap = Degraded {
+            meaning: Meaning::Unknown,
+            reason: MissingReason::Unknown,
+            consequence: Consequence::Unknown,
+            partial: false,
+        };
+        assert_eq!(kernel, Kernel { state: State::Unknown, degraded: vec![gap], ..Kernel::default() });
     }
 }

@@ -1,54 +1,73 @@
-//! What a self-test found.
+//! The result of `doctor --self-test`.
 
 use serde::Serialize;
 
 use crate::exit::Exit;
 
-/// One thing that was expected, and what was seen.
+/// What a self-test counts. Each count must be the number of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    FaultsEnded,
+    PagesInstalled,
+    /// Faults on the entries that `/proc/self/pagemap` shows: the swap PTEs were decoded correctly.
+    EntriesAsInPagemap,
+    /// Entries that were allocated or written before the faults.
+    EntriesAllocatedOrWritten,
+    EntriesFreed,
+    PagesRead,
+    /// Pages read by the kernel's own count, `pswpin`.
+    PagesReadByKernel,
+    /// Pages read past the swap cache.
+    PagesReadDirectly,
+    PinsTaken,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What.
-    pub what: &'static str,
-    /// How many there must be.
-    pub wanted: u64,
-    /// How many there were.
+    pub check: CheckKind,
+    pub expected: u64,
     pub seen: u64,
 }
 
-/// How it came out.
+impl Check {
+    pub const fn passed(&self) -> bool {
+        self.seen == self.expected
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SelfTest {
-    /// Whether all checks came out as they must.
+    /// Whether all checks passed.
     pub passed: bool,
-    /// Pages that went out and came back.
+    /// Pages that were swapped out and in.
     pub pages: usize,
-    /// Every check.
     pub checks: Vec<Check>,
 }
 
-/// What became of a self-test that was asked for.
+/// The outcome of a self-test that was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Outcome {
-    /// It was made.
-    Made(SelfTest),
-    /// It could not be.
-    NotMade {
-        /// Why, and what to do.
-        not_made: String,
-        /// Whether this host does not allow it, rather than something having gone wrong.
+    Run(SelfTest),
+    NotRun {
+        /// What happened, and why.
+        reason: String,
+        /// What to do about it.
+        remedy: Option<String>,
+        /// Whether this host does not allow it, rather than an error.
         refused: bool,
     },
 }
 
 impl Outcome {
-    /// The exit code that goes with it: what was not seen leaves every "nothing found" open.
+    /// The exit code. A failed check makes every "nothing found" inconclusive.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Made(SelfTest { passed: true, .. }) => Exit::Clean,
-            Self::Made(_) => Exit::Inconclusive,
-            Self::NotMade { refused: true, .. } => Exit::Refused,
-            Self::NotMade { .. } => Exit::Failed,
+            Self::Run(SelfTest { passed: true, .. }) => Exit::Clean,
+            Self::Run(_) => Exit::Inconclusive,
+            Self::NotRun { refused: true, .. } => Exit::Refused,
+            Self::NotRun { .. } => Exit::Failed,
         }
     }
 }

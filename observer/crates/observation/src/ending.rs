@@ -1,0 +1,44 @@
+//! How an observation ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::overhead::Overhead;
+use observer_kernel::vmstat::Vmstat;
+
+/// Why an observation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The duration given.
+    Duration,
+    /// The command ended.
+    Command,
+    Signal,
+    /// The user pressed a key, or the recording could not be continued.
+    #[serde(alias = "onlooker")]
+    Observer,
+    /// The recording stops before its end: the recorder was killed, or the file is damaged.
+    Cut,
+    /// The observation continues in a file that was not given.
+    GoesOn,
+    /// It has not ended.
+    Running,
+}
+
+/// What is known at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FinalState {
+    /// The kernel's own counters at start and end.
+    pub vmstat: Option<(Vmstat, Vmstat)>,
+    pub cost: Overhead,
+    /// Exit code of the command, as a shell would number it.
+    pub command: Option<i32>,
+    pub ended: EndReason,
+}
+
+impl FinalState {
+    /// Of a recording that lacks its end, or of an observation that has not ended.
+    pub fn unknown(ended: EndReason) -> Self {
+        Self { vmstat: None, cost: Overhead::default(), command: None, ended }
+    }
+}

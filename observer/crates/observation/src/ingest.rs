@@ -1,0 +1,71 @@
+//! The ingest path: the one way from inputs to the engine, for live observations, replays and benchmarks.
+
+use crate::sample::Sample;
+use observer_engine::{
+    Engine,
+    event::{Event, Nanos},
+};
+
+/// What a source gives, in order. An engine that is fed the same inputs finds the same things.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, which must cost no allocation")]
+pub enum Input {
+    Event(Event),
+    /// Every event up to this time has been given.
+    Advance(Nanos),
+    /// The counters and distributions at this point.
+    Sample(Box<Sample>),
+}
+
+/// An engine, the latest counters, and how far both have come.
+#[derive(Debug, Default)]
+pub struct Ingest {
+    pub engine: Engine,
+    /// The latest counters, and the latest distributions.
+    pub sample: Sample,
+    /// The time of the last advance; 0: none yet.
+    pub now: Nanos,
+}
+
+impl Ingest {
+    /// Takes one input in.
+    pub fn feed(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.engine.feed(event),
+            Input::Advance(until) => self.advance(until),
+            Input::Sample(sample) => self.sample.update(*sample),
+        }
+    }
+
+    /// Declares that every event up to `until` has been fed.
+    pub fn advance(&mut self, until: Nanos) {
+        self.now = until;
+        self.engine.advance(until);
+    }
+
+    /// Ends the observation: what the engine still holds back is judged.
+    pub fn finish(&mut self) {
+        self.engine.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use observer_engine::event::{Entry, Fault, Path};
+
+    #[test]
+    fn every_kind_of_input_is_taken_in() {
+        let fault =
+            Fault { entry: Entry::new(0, 1), nr: 1, start: 10, end: 20, path: Path::Direct, ..Fault::default() };
+        let mut ingest = Ingest::default();
+        ingest.feed(Input::Event(Event::Started(fault)));
+        ingest.feed(Input::Sample(Box::new(Sample { at: 30, ..Sample::default() })));
+        ingest.feed(Input::Advance(1_000_000_000));
+        assert_eq!(ingest.sample.at, 30);
+        assert_eq!(ingest.now, 1_000_000_000);
+        assert_eq!(ingest.engine.faults_in_progress().count(), 1);
+        ingest.finish();
+        assert_eq!(ingest.engine.report().dropped.faults_without_end, 1);
+    }
+}

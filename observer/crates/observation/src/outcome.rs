@@ -1,0 +1,43 @@
+//! What an observation gives, live or replayed.
+
+use crate::{
+    context::Context,
+    ending::FinalState,
+    recording::{Damage, Note},
+    sample::Sample,
+};
+use observer_engine::{Engine, Report};
+
+/// What an observation gives, live or replayed.
+#[derive(Debug)]
+pub struct Outcome {
+    pub context: Context,
+    /// The engine, with its report.
+    pub engine: Engine,
+    /// Counters and distributions at the end.
+    pub sample: Sample,
+    pub ending: FinalState,
+    /// What the recording lacks; live: nothing.
+    pub damage: Vec<Damage>,
+    pub notes: Vec<Note>,
+}
+
+/// What a summary is made from: an outcome, or an observation in progress.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    pub context: &'a Context,
+    pub report: &'a Report,
+    /// The latest counters and distributions.
+    pub sample: &'a Sample,
+    /// The end, or what would be if it were now.
+    pub ending: &'a FinalState,
+    pub damage: &'a [Damage],
+    pub notes: &'a [Note],
+}
+
+impl<'a> From<&'a Outcome> for Known<'a> {
+    fn from(outcome: &'a Outcome) -> Self {
+        let Outcome { context, engine, sample, ending, damage, notes } = outcome;
+        Self { context, report: engine.report(), sample, ending, damage, notes }
+    }
+}

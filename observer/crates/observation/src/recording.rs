@@ -1,0 +1,75 @@
+//! What is wrong with a recording, and what else a reader of it must know.
+
+use observer_kernel::codes;
+use serde::{Deserialize, Serialize};
+
+/// What of a recording is missing: dropped events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Damage {
+    PartMissing {
+        part: u32,
+    },
+    /// The part says that the observation ended in it, but there are more parts.
+    PartsAfterEnd {
+        part: u32,
+    },
+    /// A part ends early; no number: the only or last one.
+    File {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<u32>,
+        damage: FileDamage,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a file ends early.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum FileDamage {
+    /// It stops in the middle of a frame, or after a whole one without a footer.
+    #[error("the file was cut after {bytes} bytes (the recorder was killed, or the disk was full)")]
+    Cut { bytes: u64 },
+    /// It makes no sense after this offset, where the last whole frame ends.
+    #[error("the file is damaged after byte {offset_bytes} ({})", .defect.code())]
+    Broken { offset_bytes: u64, defect: Defect },
+    /// The system could not read on after this offset, where the last whole frame ends.
+    #[error("the file cannot be read after byte {offset_bytes}: {detail}")]
+    Unreadable { offset_bytes: u64, detail: String },
+}
+
+codes! {
+    /// What is wrong with a frame of a recording.
+    pub enum Defect {
+        NotAFrame = "not_a_frame",
+        ImpossibleLength = "impossible_length",
+        Checksum = "checksum",
+        /// The content does not decompress to its length.
+        Decompression = "decompression",
+        UnknownCodec = "unknown_codec",
+        Header = "header",
+        SecondHeader = "second_header",
+        Event = "event",
+        Sample = "sample",
+        Footer = "footer",
+        /// The footer counts more events than there are.
+        EventsMissing = "events_missing",
+    } else {
+        Unknown = "unknown"
+    }
+}
+
+/// What a reader of an observation must know; no event was dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Note {
+    /// Counts start with this part: those before were not given.
+    StartsWithPart { part: u32 },
+    /// The observation continues in a part that was not given.
+    Continues,
+    /// One fault in this many, chosen at random, was timed; all are counted.
+    FaultsTimed { one_in: u32 },
+    #[serde(other)]
+    Unknown,
+}
