@@ -1,23 +1,22 @@
-//! Log-linear buckets for the durations that are timed in the kernel: 32 per octave, so an error of at most 1/32.
+//! Log-linear buckets for durations that are timed in the kernel: 32 per octave, so the error is at most 1/32.
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
 /// Buckets in an octave, as a power of two.
 pub const GROUPING: u32 = 5;
-/// Longest duration told apart, as a power of two of nanoseconds: 2^40 ns, 18 minutes. Longer ones share the last bucket.
+/// Range, as a power of two of nanoseconds: 2^40 ns, 18 minutes. Longer durations share the last bucket.
 pub const MAX_POWER: u32 = 40;
 /// Number of buckets of one histogram.
 pub const BUCKETS: u32 = ((MAX_POWER - GROUPING) << GROUPING) + (1 << GROUPING);
-/// The last bucket.
 const LAST: u64 = BUCKETS as u64 - 1;
-/// Histograms kept, one per path: `direct`, `cached`, `none`, in this order.
+/// Number of histograms, one per path: `direct`, `cached`, `none`, in this order.
 pub const PATHS: u32 = 3;
 
-/// Bucket of a duration in nanoseconds, in `0..BUCKETS`. By shifts and comparisons only, and of 64
-/// bits only, which cost no cutting off: it runs on the hot path.
+/// Bucket of a duration in nanoseconds, in `0..BUCKETS`. It runs on the hot path, so it uses shifts and comparisons only, all
+/// of 64 bits, which need no truncation.
 ///
-/// The highest bit is found by comparisons, four octaves at a time: the target has no instruction for it. Swap-ins take 4 us to
-/// 1 ms, so these octaves come first; who is found last has taken a second, and can wait. (By halving it is 40 instructions
-/// more: what is left of the number must be moved at each step, on either branch.)
+/// The target has no instruction that finds the highest bit, so comparisons do, four octaves at a time. Swap-ins take 4 us to
+/// 1 ms, so these octaves come first. (A binary search takes 40 instructions more: it moves the rest of the number at each
+/// step, on either branch.)
 #[inline(always)]
 pub fn bucket(ns: u64) -> u64 {
     let shift = if ns >> 16 == 0 {
@@ -45,12 +44,11 @@ pub fn bucket(ns: u64) -> u64 {
     } else {
         return LAST;
     };
-    // The leading one stays in and counts as the octave's base. The mask is for who compiles: no shift is that long.
+    // The leading one is kept and counts as the octave's base. The mask removes the compiler's check; no shift is that long.
     (shift << GROUPING) + (ns >> (shift & 63))
 }
 
-/// By how much a number must be shifted so that what is left has [`GROUPING`] bits behind its highest; that is one of the four
-/// from `LOW` on.
+/// Shift that leaves [`GROUPING`] bits below the highest bit of `ns`, which is one of the four bits from `LOW` on.
 #[inline(always)]
 const fn four<const LOW: u64>(ns: u64) -> u64 {
     let low = LOW.wrapping_sub(GROUPING as u64);
@@ -63,7 +61,7 @@ const fn four<const LOW: u64>(ns: u64) -> u64 {
     }
 }
 
-/// Smallest and largest duration, in nanoseconds, that [`bucket`] puts into bucket `index`; the last one is open-ended.
+/// Smallest and largest duration of bucket `index`, in nanoseconds; the last bucket is open-ended.
 pub const fn bounds(index: u64) -> (u64, u64) {
     let per_octave = 1 << GROUPING;
     if index < per_octave {

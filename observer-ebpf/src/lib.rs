@@ -1,36 +1,42 @@
-//! The ABI between observer's eBPF programs and its user space: ring-buffer records, map values, names of maps and
-//! globals. Everything here is `#[repr(C)]`, made of fixed-width integers, with explicit padding and compile-time
-//! checks of size and offsets, because the two sides are compiled for different targets.
+//! The ABI between the eBPF programs and user space: ring-buffer records, map values, and the names of maps and globals.
+//!
+//! The two sides are compiled for different targets, so every shared type is `#[repr(C)]`, consists of fixed-width
+//! integers with explicit padding, and has its size and offsets checked at compile time.
 #![no_std]
 
-pub mod config;
-pub mod counter;
+pub mod counters;
+pub mod globals;
 pub mod histogram;
 mod object;
-pub mod pin_price;
+pub mod pin_timing;
 pub mod record;
 pub mod sample;
 pub mod seat;
 pub mod slot;
+pub mod swap_entry;
 pub mod totals;
 
-/// Name of the ring buffer that carries [`record`]s.
+/// Ring buffer of [`record`]s.
 pub const MAP_EVENTS: &str = "EVENTS";
-/// Name of the per-CPU array of the one [`totals::Totals`].
+/// Per-CPU array with one [`totals::Totals`].
 pub const MAP_TOTALS: &str = "TOTALS";
-/// Name of the array of the one value that holds what programs keep in globals: [`config::DISTURBED`] alone.
-pub const MAP_GLOBALS: &str = ".bss";
-/// Name of the array of [`seat::Seat`]s.
+/// Array with one value: the globals that the programs write, of which [`globals::DISTURBED`] is the only one.
+pub const MAP_BSS: &str = ".bss";
+/// Array of [`seat::Seat`]s.
 pub const MAP_FAULTS: &str = "FAULTS";
-/// Name of the hash of faults that found their seat claimed: thread id to a seat.
+/// Hash of the faults whose seat was taken: thread id to [`seat::Seat`].
 pub const MAP_SPILLED: &str = "SPILLED";
-/// Name of the array of [`slot::Slot`]s.
+/// Array of [`slot::Slot`]s.
 pub const MAP_SLOTS: &str = "SLOTS";
-/// Name of the array of the one control group that [`config::ONLY_CGROUP`] speaks of.
+/// Array with the one control group that the global `filter_cgroup` refers to.
 pub const MAP_CGROUPS: &str = "CGROUPS";
-/// Name of the array of types of the swap areas that one reading of `/proc/swaps` has shown, in its order.
+/// Array of `u32`: how many lines of `/proc/swaps` were printed, then the swap type of each line.
 pub const MAP_SWAP_TYPES: &str = "SWAP_TYPES";
-/// Name of the hash of tasks that are watched when [`config::WATCH`] says so: thread id to a generation of no meaning.
+/// Hash of the watched tasks, used if the global `watch` is 1: thread id to a value that is not used.
 pub const MAP_WATCHED: &str = "WATCHED";
-/// Name of the array of one word that keeps delay injection idle while it is not 0.
-pub const MAP_WIDEN_OFF: &str = "WIDEN_OFF";
+/// Hash of the writes whose end is hooked and awaited, by thread id.
+pub const MAP_WRITES: &str = "WRITES";
+/// Array of one `u32`: delay injection is off while it is not 0.
+pub const MAP_DELAY_OFF: &str = "DELAY_OFF";
+/// Array of the two buffers between which delay injection copies.
+pub const MAP_DELAY_SCRATCH: &str = "DELAY_SCRATCH";

@@ -1,6 +1,4 @@
-//! What every eBPF object must have beside its programs.
-
-/// Ends an object: its panic handler, and its licence.
+/// Adds what every eBPF object needs besides its programs: a panic handler and a licence.
 #[macro_export]
 macro_rules! object {
     () => {
@@ -10,7 +8,7 @@ macro_rules! object {
             loop {}
         }
 
-        /// Helpers that read kernel memory are GPL-only.
+        /// Helpers that read kernel memory are only available to programs under a GPL-compatible licence.
         #[unsafe(link_section = "license")]
         #[unsafe(no_mangle)]
         static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,23 +1,23 @@
-//! Which entries are observed where only one in so many is wanted (docs/decisions/sample.md).
+//! Which entries `--sample 1/N` observes (docs/decisions/sample.md).
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
-/// 2^64 divided by the golden ratio: multiples of it, cut off at 2^64, lie as evenly as points on a circle can.
+/// 2^64 divided by the golden ratio: its multiples modulo 2^64 are spread as evenly as points on a circle can be.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Every place lies below it.
+/// Greater than every place.
 pub const ALL: u64 = 1 << 32;
 
-/// Entries in a block, as a power of two, where entries are read or pinned in ranges: no range is longer than that, and all
-/// lie where their length divides, so none is in two blocks.
+/// Size of a block, as a power of two, where entries are read or pinned in ranges. No range is longer, and a range is aligned
+/// to its length, so none lies in two blocks.
 pub const RANGES_SHIFT: u32 = 9;
 
-/// Where a block of `1 << shift` entries lies on the circle: below 2^32, evenly for blocks in a row.
+/// Place of the entry's block of `1 << shift` entries on the circle, below 2^32. Consecutive blocks are spread evenly.
 #[inline(always)]
 pub const fn place(entry: u64, shift: u32) -> u32 {
     ((entry >> (shift & 63)).wrapping_mul(GOLDEN) >> 32) as u32
 }
 
-/// Places below it are one in `one_in`; 0 stands for 1.
+/// The bound below which one place in `one_in` lies; 0 is taken as 1.
 pub const fn below(one_in: u32) -> u64 {
     if one_in <= 1 { ALL } else { ALL / one_in as u64 }
 }
@@ -31,16 +31,16 @@ mod tests {
     }
 
     #[test]
-    fn one_in_so_many_of_entries_in_a_row_is_taken() {
+    fn consecutive_entries_are_sampled_at_the_rate_asked_for() {
         for one_in in [1, 2, 3, 4, 10, 64, 1_000] {
             let taken = share(0..64_000, 0, one_in);
-            let wanted = 64_000 / u64::from(one_in);
-            assert!(taken.abs_diff(wanted) <= 8, "1/{one_in}: {taken} of {wanted}");
+            let expected = 64_000 / u64::from(one_in);
+            assert!(taken.abs_diff(expected) <= 8, "1/{one_in}: {taken}, expected {expected}");
         }
     }
 
     #[test]
-    fn all_of_a_range_or_none_of_it_is_taken() {
+    fn a_range_is_sampled_as_a_whole_or_not_at_all() {
         for block in 0..200u64 {
             let entries = block << RANGES_SHIFT..(block + 1) << RANGES_SHIFT;
             let taken = share(entries, RANGES_SHIFT, 4);
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn areas_differ() {
+    fn areas_have_different_samples() {
         let pattern = |kind: u64| (0..64).map(move |offset| place(kind << 58 | offset, 0) < 1 << 30);
         assert!(pattern(0).zip(pattern(1)).any(|(a, b)| a != b));
     }

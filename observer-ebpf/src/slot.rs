@@ -1,50 +1,56 @@
-//! The filter: a direct-mapped table that tells, without any search, whether more than one fault may be open on an
-//! entry. Two entries can share a slot; then an uncontended fault may be streamed for nothing, and the engine, which
-//! sees exact entries, drops it. Nothing contended is ever missed.
-#![expect(clippy::cast_possible_truncation, reason = "only low bits are wanted")]
+//! The slot table: a direct-mapped table that shows without any search whether more than one fault may be in progress on
+//! an entry (docs/decisions/slots.md).
+//!
+//! Two entries can share a slot. An uncontended fault may then be streamed; the engine, which compares exact entries,
+//! discards it. No contended fault is missed.
+#![expect(clippy::cast_possible_truncation, reason = "the low bits are the index")]
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
 use bytemuck::{Pod, Zeroable};
 
-/// Slots, as a power of two. 65 536 slots of 16 bytes: 1 MiB; areas up to 256 MiB of pages never share a slot.
+/// Number of slots, as a power of two. 65 536 slots of 16 bytes take 1 MiB; entries of an area of up to 256 MiB of 4 KiB
+/// pages never share a slot.
 pub const SLOT_BITS: u32 = 16;
 /// Number of slots.
 pub const SLOTS: u32 = 1 << SLOT_BITS;
 
-/// One slot. All but the first only ever grow (and wrap); differences are what counts, so no clearing can race with anything.
+/// One slot. All fields but the first only grow, and wrap. Only differences are used, so nothing is ever reset, and
+/// nothing can race with a reset.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
-    /// Faults open now. In the low half of the word that it shares with the next, so that one addition counts a fault in both:
-    /// it never overflows.
-    pub inside: u32,
-    /// Faults ever opened.
-    pub opens: u32,
-    /// Entries ever freed.
+    /// Faults in progress. In the low half of a word with [`Self::starts`], so that one addition counts a fault in both; it
+    /// never overflows.
+    pub in_progress: u32,
+    /// Faults that have started.
+    pub starts: u32,
+    /// Entries freed.
     pub frees: u32,
-    /// Content changes: entries allocated, and starts and ends of writes to their device.
+    /// Content changes: allocations, and starts and ends of writes to the device.
     pub changes: u32,
 }
 
 impl Slot {
-    /// Faults ever closed.
+    /// Faults that have ended.
     #[must_use]
-    pub const fn closes(&self) -> u32 {
-        self.opens.wrapping_sub(self.inside)
+    pub const fn ends(&self) -> u32 {
+        self.starts.wrapping_sub(self.in_progress)
     }
 }
 
-// SAFETY: as bytemuck's, derived above: four words, any bit pattern is valid.
+// SAFETY: `Slot` consists of four `u32`s: any bit pattern is valid, and there is no padding.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Slot {}
 
 const _: () = assert!(size_of::<Slot>() == 16);
-const _: () = assert!(core::mem::offset_of!(Slot, inside) == 0 && core::mem::offset_of!(Slot, opens) == 4);
+const _: () = assert!(core::mem::offset_of!(Slot, in_progress) == 0);
+const _: () = assert!(core::mem::offset_of!(Slot, starts) == 4);
 
-/// Slot of an entry. Neighbours get neighbouring slots; the type is folded in, at the top, so that two areas differ.
+/// Slot of an entry. Neighbouring entries have neighbouring slots; the type is folded into the top bits, so that two areas
+/// differ.
 #[inline(always)]
 pub const fn index(entry: u64) -> u32 {
-    let kind = entry >> (crate::config::ENTRY_TYPE_SHIFT + 5 - SLOT_BITS);
+    let kind = entry >> (crate::swap_entry::TYPE_SHIFT + 5 - SLOT_BITS);
     (entry ^ kind) as u32 & (SLOTS - 1)
 }
 

@@ -1,36 +1,36 @@
-//! What one CPU adds up: counters and histograms in one value, so that the end of a fault looks up once for both. On kernels
-//! before 6.10 each look-up in a per-CPU map is a call.
+//! What one CPU adds up: counters and histograms in one map value, so that the end of a fault needs one look-up for both.
+//! On kernels before 6.10 each look-up in a per-CPU map is a call.
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{counter::Counters, histogram};
+use crate::{counters::Counters, histogram};
 
 /// Buckets of all histograms together.
 pub const BUCKETS: usize = (histogram::PATHS * histogram::BUCKETS) as usize;
 
-/// Everything that is added up on one CPU; user space adds the CPUs up.
+/// The totals of one CPU; user space adds up the CPUs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Totals {
-    /// The counters. First, so that an offset in [`Counters`] is one in here.
+    /// First, so that an offset in [`Counters`] is an offset in here.
     pub counters: Counters,
-    /// Durations of all faults: the buckets of one path after those of another, see [`histogram`].
+    /// Durations of faults: the histograms of the paths `direct`, `cached`, `none`, one after the other, see [`histogram`].
     pub fault_times: [u64; BUCKETS],
 }
 
-/// What the programs leave to the histograms of ended faults, on this kernel and with these hooks.
+/// Which counts the programs leave to user space, with these hooks on this kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DerivedCounters {
-    /// Reads past the swap cache: faults of the path `direct` ([`crate::config::DIRECT_BY_END`]).
-    pub reads: bool,
-    /// Releases by faults that have installed their page, unless they noted it ([`crate::config::RELEASES_SPARED`]).
-    pub releases: bool,
+    /// Direct reads: one for each fault of the path `direct` (global `direct_at_end`).
+    pub direct_reads: bool,
+    /// Frees by faults that installed their page, unless recorded (global `frees_at_end`).
+    pub frees: bool,
 }
 
 impl Totals {
-    /// The counters of one CPU, with the ended faults by path.
+    /// The counters of one CPU. Faults that were timed are counted by path in the histograms only, and added here.
     #[must_use]
-    pub fn counted(&self) -> Counters {
+    pub fn counters(&self) -> Counters {
         let of_path = |path: usize| {
             let buckets = self.fault_times.iter().skip(path * histogram::BUCKETS as usize);
             buckets.take(histogram::BUCKETS as usize).sum::<u64>()
@@ -41,32 +41,32 @@ impl Totals {
 }
 
 impl Counters {
-    /// Of all CPUs together: with what follows from the ended faults by path.
+    /// Adds the counts that follow from the number of ended faults; `self` is the sum of all CPUs.
     #[must_use]
     pub const fn with_derived(self, derived: DerivedCounters) -> Self {
-        // What is taken away from another was not read in the same moment.
+        // Saturating: two counters are not read in the same moment, so the one subtracted may be ahead.
         let ended = self.direct + self.cached + self.none;
         let installed = (self.direct + self.cached).saturating_sub(self.uninstalled);
-        let past_cache = self.outside_pinned.saturating_sub(self.outside_cached);
-        let by_faults = if derived.reads { self.direct } else { 0 };
-        let released = if derived.releases { installed.saturating_sub(self.spans_noted) } else { 0 };
+        let outside_direct = self.outside_pinned.saturating_sub(self.outside_cached);
+        let by_faults = if derived.direct_reads { self.direct } else { 0 };
+        let freed = if derived.frees { installed.saturating_sub(self.spans_ended) } else { 0 };
         Self {
-            started: ended + self.dropped_fault_end,
+            started: ended + self.fault_end_missed,
             ended,
             installed,
-            read_direct: self.read_direct + by_faults + past_cache,
-            read_outside: self.read_outside + past_cache,
-            freed: self.freed + released,
+            read_direct: self.read_direct + by_faults + outside_direct,
+            read_outside: self.read_outside + outside_direct,
+            freed: self.freed + freed,
             ..self
         }
     }
 }
 
-// SAFETY: `Pod` of bytemuck, derived above, asserts the same: any bit pattern is valid and there is no padding.
+// SAFETY: `Totals` consists of `u64`s only: any bit pattern is valid, and there is no padding.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Totals {}
 
-// The kernel's per-CPU allocator gives no more than this at a time (`PCPU_MIN_UNIT_SIZE`).
+// The largest allocation of the kernel's per-CPU allocator (`PCPU_MIN_UNIT_SIZE`).
 const _: () = assert!(size_of::<Totals>() <= 32 << 10);
 const _: () = assert!(core::mem::offset_of!(Totals, counters) == 0);
 
@@ -77,10 +77,10 @@ mod tests {
 
     use super::*;
 
-    const ALL: DerivedCounters = DerivedCounters { reads: true, releases: true };
-    const NONE: DerivedCounters = DerivedCounters { reads: false, releases: false };
+    const ALL: DerivedCounters = DerivedCounters { direct_reads: true, frees: true };
+    const NONE: DerivedCounters = DerivedCounters { direct_reads: false, frees: false };
 
-    /// Seven faults past the swap cache, four through it, two that returned early.
+    /// Seven direct faults, four cached ones, two that returned early.
     fn totals(counters: &Counters) -> Box<Totals> {
         let mut totals: Box<Totals> = Box::new(Zeroable::zeroed());
         totals.counters = *counters;
@@ -91,31 +91,31 @@ mod tests {
     }
 
     #[test]
-    fn what_faults_nearly_always_do_follows_from_their_number() {
-        let counted = totals(&Counters { dropped_fault_end: 1, ..Counters::default() }).counted();
-        assert_eq!((counted.direct, counted.cached, counted.none), (7, 4, 2));
-        let told = counted.with_derived(NONE);
-        assert_eq!((told.ended, told.started, told.installed), (13, 14, 11));
-        assert_eq!((told.read_direct, told.freed), (0, 0), "hooks tell of these");
-        let told = counted.with_derived(ALL);
-        assert_eq!((told.read_direct, told.freed), (7, 11));
+    fn the_usual_outcome_is_derived_from_the_number_of_faults() {
+        let counters = totals(&Counters { fault_end_missed: 1, ..Counters::default() }).counters();
+        assert_eq!((counters.direct, counters.cached, counters.none), (7, 4, 2));
+        let counted = counters.with_derived(NONE);
+        assert_eq!((counted.ended, counted.started, counted.installed), (13, 14, 11));
+        assert_eq!((counted.read_direct, counted.freed), (0, 0), "hooks count these");
+        let derived = counters.with_derived(ALL);
+        assert_eq!((derived.read_direct, derived.freed), (7, 11));
     }
 
     #[test]
-    fn exceptions_are_taken_away() {
-        let exceptions = Counters { uninstalled: 2, spans_noted: 3, freed: 3, read_direct: 15, ..Counters::default() };
-        let told = totals(&exceptions).counted().with_derived(ALL);
-        assert_eq!(told.installed, 9);
-        assert_eq!(told.freed, 9, "three of the nine have noted it, and counted their release");
-        assert_eq!(told.read_direct, 22, "one fault of sixteen pages");
-        let early = totals(&Counters { uninstalled: 20, ..Counters::default() }).counted().with_derived(ALL);
-        assert_eq!((early.installed, early.freed), (0, 0), "read in the middle of a fault's end");
+    fn exceptions_are_subtracted() {
+        let exceptions = Counters { uninstalled: 2, spans_ended: 3, freed: 3, read_direct: 15, ..Counters::default() };
+        let derived = totals(&exceptions).counters().with_derived(ALL);
+        assert_eq!(derived.installed, 9);
+        assert_eq!(derived.freed, 9, "three of the nine recorded the end of their span, and counted their free");
+        assert_eq!(derived.read_direct, 22, "one fault read sixteen pages");
+        let ahead = totals(&Counters { uninstalled: 20, ..Counters::default() }).counters().with_derived(ALL);
+        assert_eq!((ahead.installed, ahead.freed), (0, 0), "read in the middle of a fault's end");
     }
 
     #[test]
-    fn pins_outside_faults_without_a_page_added_are_reads_past_the_swap_cache() {
+    fn pins_outside_faults_without_an_addition_to_the_cache_are_direct_reads() {
         let outside = Counters { outside_pinned: 10, outside_cached: 6, read_outside: 6, ..Counters::default() };
-        let told = totals(&outside).counted().with_derived(NONE);
-        assert_eq!((told.read_direct, told.read_outside), (4, 10));
+        let derived = totals(&outside).counters().with_derived(NONE);
+        assert_eq!((derived.read_direct, derived.read_outside), (4, 10));
     }
 }

@@ -1,4 +1,4 @@
-//! Programs of the benchmark alone: one for each kind of hook that does nothing, which is what being hooked costs.
+//! Programs of the benchmark: one for each kind of hook, which does nothing. They measure what a hook itself costs.
 #![no_std]
 #![no_main]
 
@@ -7,25 +7,21 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 
-/// On a trampoline, at entry.
 #[fentry]
 pub(crate) fn empty_fentry(_ctx: FEntryContext) -> i32 {
     0
 }
 
-/// On a trampoline, at return.
 #[fexit]
 pub(crate) fn empty_fexit(_ctx: FExitContext) -> i32 {
     0
 }
 
-/// On a probe, at entry.
 #[kprobe]
 pub(crate) fn empty_kprobe(_ctx: ProbeContext) -> u32 {
     0
 }
 
-/// On a probe, at return.
 #[kretprobe]
 pub(crate) fn empty_kretprobe(_ctx: RetProbeContext) -> u32 {
     0

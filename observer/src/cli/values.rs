@@ -154,7 +154,7 @@ pub(super) fn sample(text: &str) -> Result<u32, String> {
 
 pub(super) fn fault_seats(text: &str) -> Result<u32, String> {
     let seats: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    let right = seats.is_power_of_two() && seats <= observer_ebpf::config::FAULT_SEATS;
+    let right = seats.is_power_of_two() && seats <= observer_ebpf::seat::FAULT_SEATS;
     if right { Ok(seats) } else { Err("a power of two up to 16384".to_owned()) }
 }
 

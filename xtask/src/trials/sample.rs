@@ -87,7 +87,7 @@ impl Found {
         };
         let (kind, offset) = parsed().ok_or_else(|| format!("no entry: {text}"))?;
         Ok(Self {
-            entry: (kind << observer_ebpf::config::ENTRY_TYPE_SHIFT) | offset,
+            entry: (kind << observer_ebpf::swap_entry::TYPE_SHIFT) | offset,
             tid: number(finding, "/reader/tid")?,
             address: number(finding, "/address")?,
             read_start_ns: number(finding, "/read_start_ns")?,

@@ -1,33 +1,27 @@
-//! The counters and histograms of all CPUs, added up.
+//! Counters and histograms, summed over the CPUs.
 
 use aya::{
     Pod,
     maps::{MapData, MapError, PerCpuArray},
 };
 use observer_ebpf::{
-    counter::Counters,
+    counters::Counters,
     histogram,
     totals::{DerivedCounters, Totals},
 };
 use observer_observation::FaultTimes;
 
-/// What each CPU has added up.
+/// The totals of each CPU.
 pub(super) type OfCpus = PerCpuArray<MapData, Totals>;
 
-/// Adds up the counters.
+/// Sums the counters, and adds those that follow from the sums.
 pub(super) fn sum(map: &OfCpus, derived: DerivedCounters) -> Result<Counters, MapError> {
     let values = map.get(&0, 0)?;
-    let mut words = [0u64; size_of::<Counters>() / 8];
-    for cpu in values.iter() {
-        let cpu: [u64; size_of::<Counters>() / 8] = bytemuck::cast(cpu.counted());
-        for (sum, value) in words.iter_mut().zip(cpu) {
-            *sum += value;
-        }
-    }
-    Ok(bytemuck::cast::<_, Counters>(words).with_derived(derived))
+    let sum = values.iter().map(Totals::counters).fold(Counters::default(), Counters::plus);
+    Ok(sum.with_derived(derived))
 }
 
-/// Adds up the histograms.
+/// Sums the histograms.
 pub(super) fn fault_times(map: &OfCpus) -> Result<FaultTimes, MapError> {
     let values = map.get(&0, 0)?;
     let FaultTimes { mut by_path } = FaultTimes::default();
@@ -37,6 +31,7 @@ pub(super) fn fault_times(map: &OfCpus) -> Result<FaultTimes, MapError> {
             let count: u64 = values.iter().filter_map(|cpu| cpu.fault_times.get(place)).sum();
             if count != 0 {
                 let (low, high) = histogram::bounds(bucket.into());
+                // The last bucket has no upper bound.
                 let middle = low + (high.min(low.saturating_mul(2)) - low) / 2;
                 histogram.saturating_record_n(middle, count);
             }
@@ -45,7 +40,7 @@ pub(super) fn fault_times(map: &OfCpus) -> Result<FaultTimes, MapError> {
     Ok(FaultTimes { by_path })
 }
 
-/// Proof that counters may be read as they are.
+/// Aya reads map values of any type that is `Pod`; this fails to compile if the totals are not.
 const _: fn() = || {
     fn is_pod<T: Pod>() {}
     is_pod::<Totals>();

@@ -3,7 +3,7 @@
 use bytemuck::PodCastError;
 use observer_ebpf::record::{self, EntryRecord, FaultRecord};
 use observer_engine::event::{
-    Change, ChangeKind, Comm, Entry, Event, Fault, LockWait, Path, Pin, PinResult, Seen, SlotCount, Task,
+    Change, ChangeKind, Comm, Entry, Event, Fault, LockWait, Path, Pin, PinResult, SequenceSpan, SlotCount, Task,
 };
 
 /// A record that is none of ours: the programs and this binary were not built together, or memory is corrupt.
@@ -76,9 +76,9 @@ fn fault(record: &FaultRecord) -> Fault {
         fault_ret: record.fault_ret,
         pin: has(record::F_PIN_TRIED).then(|| pin(record)),
         lock: time(record.lock_try).map(|tried| LockWait { tried, ended: time(record.lock_end) }),
-        frees: Seen { at_read: record.frees_read, at_end: record.frees_end },
-        changes: Seen { at_read: record.changes_read, at_end: record.changes_end },
-        slot: SlotCount { opens: record.opens, closes: record.closes },
+        frees: SequenceSpan { at_read: record.frees_at_read, at_end: record.frees_at_end },
+        changes: SequenceSpan { at_read: record.changes_at_read, at_end: record.changes_at_end },
+        slot: SlotCount { started: record.slot_starts, ended: record.slot_ends },
     }
 }
 
@@ -86,11 +86,11 @@ fn pin(record: &FaultRecord) -> Pin {
     const EEXIST: i32 = -libc::EEXIST;
     let result = match record.pin_rc {
         0 => PinResult::Taken,
-        _ if record.flags & record::F_PIN_CONTENDED != 0 => PinResult::Contended,
+        _ if record.flags & record::F_PIN_CONTENDED != 0 => PinResult::Failed,
         EEXIST => PinResult::Held,
         _ => PinResult::Gone,
     };
-    Pin { tried: record.pin_try, result, fails: record.pin_fails, dropped: time(record.pin_drop) }
+    Pin { tried: record.pin_try, result, failures: record.pin_failures, dropped: time(record.pin_drop) }
 }
 
 fn change(kind: ChangeKind, record: &EntryRecord) -> Event {
@@ -100,7 +100,7 @@ fn change(kind: ChangeKind, record: &EntryRecord) -> Event {
         at: record.ts,
         seq: record.seq,
         by: task(record.tid, record.tgid, &record.comm),
-        slot: SlotCount { opens: record.opens, closes: record.closes },
+        slot: SlotCount { started: record.slot_starts, ended: record.slot_ends },
     })
 }
 
@@ -132,7 +132,7 @@ mod tests {
             base: Entry::new(1, 9).0,
             read_start: 20,
             pin_rc: -libc::EEXIST,
-            pin_fails: 1,
+            pin_failures: 1,
             comm: comm("victim"),
             ..FaultRecord::default()
         };
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn an_error_that_no_hook_told_is_not_made_up() {
         let flags = record::F_PIN_TRIED | record::F_PIN_CONTENDED;
-        let lost = FaultRecord { flags, pin_rc: -libc::EEXIST, pin_fails: 1, ..FaultRecord::default() };
-        assert_eq!(pin(&lost).result, PinResult::Contended);
+        let lost = FaultRecord { flags, pin_rc: -libc::EEXIST, pin_failures: 1, ..FaultRecord::default() };
+        assert_eq!(pin(&lost).result, PinResult::Failed);
         let taken = FaultRecord { flags: flags | record::F_PINNED, pin_rc: 0, ..lost };
         assert_eq!(pin(&taken).result, PinResult::Taken);
     }

@@ -1,105 +1,119 @@
-//! Loads the object with this kernel's constants.
+//! Loads the eBPF object with this kernel's constants.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use super::{LoadError, Notes, OBJECT, Options, Widen, trial};
+use super::{LoadError, Notes, OBJECT, Options, Widen};
 use aya::{Ebpf, EbpfLoader, maps::CgroupArray};
-use observer_ebpf::{self as abi, config, sample};
+use observer_ebpf::{
+    self as abi,
+    globals::{self, Globals},
+    sample,
+    seat::FAULT_SEATS,
+};
 use observer_kernel::plan::{HookSet, Meaning, Plan};
 
-/// Before 5.11 maps are charged to `RLIMIT_MEMLOCK`. Only this process's limit is lifted; where that is not allowed, the
-/// map creation that fails says so.
+/// Before 5.11 maps are charged to `RLIMIT_MEMLOCK`. Lifts the limit of this process only. An error is ignored: the map
+/// that cannot be created then reports it.
 fn lift_memlock_limit() {
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
 }
 
-/// Tells the programs which control group is wanted.
-fn only_in(ebpf: &mut Ebpf, cgroup: &OwnedFd) -> Result<(), LoadError> {
+/// Sets the control group that the filter by control group refers to.
+fn set_cgroup(ebpf: &mut Ebpf, cgroup: &OwnedFd) -> Result<(), LoadError> {
     let name = abi::MAP_CGROUPS;
-    let map = ebpf.map_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))?;
+    let map = ebpf.map_mut(name).ok_or(LoadError::Missing { kind: "map", name })?;
     CgroupArray::try_from(map)
         .and_then(|mut map| map.set(0, cgroup.as_fd(), 0))
-        .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+        .map_err(|error| LoadError::Map { name, source: error.into() })
+}
+
+/// What the programs' globals are for this plan and these options.
+fn globals(plan: &Plan, options: &Options) -> Globals {
+    let (offsets, pte, only) = (&plan.offsets, &plan.pte, &options.only);
+    let delay = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
+    let [delay_comm_low, delay_comm_high] = bytemuck::cast(delay.comm);
+    let [filter_comm_low, filter_comm_high] = bytemuck::cast(only.comm);
+    let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
+    Globals {
+        vmf_orig_pte: offsets.vmf_orig_pte,
+        vmf_address: offsets.vmf_address,
+        vmf_vma: offsets.vmf_vma,
+        vma_mm: offsets.vma_mm,
+        page_flags: offsets.page_flags,
+        page_private: offsets.page_private,
+        page_order: offsets.page_order,
+        pg_swapcache: 1 << (offsets.pg_swapcache & 63),
+        pg_head: 1 << (offsets.pg_head & 63),
+        pg_uptodate: 1 << (offsets.pg_uptodate & 63),
+        si_type: offsets.si_type,
+        si_clusters: offsets.si_clusters,
+        cluster_bytes: offsets.cluster_bytes.max(1),
+        cluster_entries: offsets.cluster_entries,
+        pte_type_shift: pte.type_shift,
+        pte_type_mask: low_bits(pte.type_bits),
+        pte_offset_shift: pte.offset_shift,
+        pte_offset_mask: low_bits(pte.offset_bits),
+        pte_offset_flip: if pte.inverted { u64::MAX } else { 0 },
+        pte_present: pte.present,
+        task_pid: offsets.task_pid,
+        can_copy: offsets.copy.into(),
+        write_end_hooked: plan.of(Meaning::WriteEnd).next().is_some().into(),
+        reads_hooked: plan.hooks_reads().into(),
+        reads_timed: (plan.set == HookSet::Full).into(),
+        timed_mask: u64::from(plan.set.timed_one_in()) - 1,
+        direct_at_end: plan.direct_by_end().into(),
+        frees_at_end: plan.reports_every_reference().into(),
+        pins_implied: plan.assumes_pins().into(),
+        filtered: (options.watch || only.is_something() || options.sample_one_in > 1).into(),
+        watch: options.watch.into(),
+        filter_types: only.types,
+        filter_pid: only.pid,
+        filter_comm_low,
+        filter_comm_high,
+        filter_cgroup: only.cgroup.is_some().into(),
+        sample_below: sample::below(options.sample_one_in),
+        sample_shift: if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 },
+        fault_seat_mask: fault_seats(options) - 1,
+        wakeup_bytes: (options.ring_bytes / 4).into(),
+        delay_ns: delay.ns,
+        delay_one_in: delay.one_in,
+        delay_comm_low,
+        delay_comm_high,
+    }
+}
+
+fn fault_seats(options: &Options) -> u32 {
+    options.fault_seats.clamp(1, FAULT_SEATS)
 }
 
 /// The object with this kernel's constants; nothing is attached.
 pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     lift_memlock_limit();
-    let offsets = &plan.offsets;
-    let widen = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
-    let words: [(&str, u32); 29] = [
-        (config::VMF_ORIG_PTE, offsets.vmf_orig_pte),
-        (config::VMF_ADDRESS, offsets.vmf_address),
-        (config::VMF_VMA, offsets.vmf_vma),
-        (config::VMA_MM, offsets.vma_mm),
-        (config::PAGE_FLAGS, offsets.page_flags),
-        (config::PAGE_PRIVATE, offsets.page_private),
-        (config::PAGE_ORDER, offsets.page_order),
-        (config::SI_TYPE, offsets.si_type),
-        (config::SI_CLUSTERS, offsets.si_clusters),
-        // A divisor: never 0, used or not.
-        (config::CLUSTER_BYTES, offsets.cluster_bytes.max(1)),
-        (config::CLUSTER_ENTRIES, offsets.cluster_entries),
-        (config::PTE_TYPE_SHIFT, plan.pte.type_shift),
-        (config::PTE_OFFSET_SHIFT, plan.pte.offset_shift),
-        (config::TASK_PID, offsets.task_pid),
-        (config::CAN_COPY, u32::from(offsets.copy)),
-        (config::WRITE_ENDS, u32::from(plan.of(Meaning::WriteEnd).next().is_some())),
-        (config::READS_HOOKED, u32::from(plan.hooks_reads())),
-        (config::READS_TIMED, u32::from(plan.set == HookSet::Full)),
-        (config::DIRECT_BY_END, u32::from(plan.direct_by_end())),
-        (config::RELEASES_SPARED, u32::from(plan.tells_every_reference())),
-        (config::PINS_UNTOLD, u32::from(plan.pins_untold())),
-        (config::FILTERED, u32::from(options.watch || options.only.is_something() || options.sample_one_in > 1)),
-        (config::SAMPLE_SHIFT, if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 }),
-        (config::WATCH, u32::from(options.watch)),
-        (config::ONLY_TYPES, options.only.types),
-        (config::ONLY_PID, options.only.pid),
-        (config::ONLY_CGROUP, u32::from(options.only.cgroup.is_some())),
-        (config::FAULT_SEAT_MASK, options.fault_seats.clamp(1, config::FAULT_SEATS) - 1),
-        (config::WIDEN_ONE_IN, widen.one_in),
-    ];
-    let [comm_low, comm_high]: [u64; 2] = bytemuck::cast(widen.comm);
-    let [only_comm_low, only_comm_high]: [u64; 2] = bytemuck::cast(options.only.comm);
-    let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
-    let long_words: [(&str, u64); 15] = [
-        (config::TIMED_MASK, u64::from(plan.set.timed_one_in()) - 1),
-        (config::PG_SWAPCACHE, 1 << (offsets.pg_swapcache & 63)),
-        (config::PG_HEAD, 1 << (offsets.pg_head & 63)),
-        (config::PG_UPTODATE, 1 << (offsets.pg_uptodate & 63)),
-        (config::PTE_TYPE_MASK, low_bits(plan.pte.type_bits)),
-        (config::PTE_OFFSET_MASK, low_bits(plan.pte.offset_bits)),
-        (config::PTE_OFFSET_FLIP, if plan.pte.inverted { u64::MAX } else { 0 }),
-        (config::PTE_PRESENT, plan.pte.present),
-        (config::SAMPLE_BELOW, sample::below(options.sample_one_in)),
-        (config::WAKEUP_BYTES, u64::from(options.ring_bytes / 4)),
-        (config::WIDEN_NS, widen.ns),
-        (config::WIDEN_COMM_LOW, comm_low),
-        (config::WIDEN_COMM_HIGH, comm_high),
-        (config::ONLY_COMM_LOW, only_comm_low),
-        (config::ONLY_COMM_HIGH, only_comm_high),
-    ];
+    let globals = globals(plan, options);
+    let disturbed = u32::from(options.notes == Notes::Everything);
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
-    for (name, value) in &words {
-        loader.override_global(name, value, true);
-    }
-    for (name, value) in &long_words {
-        loader.override_global(name, value, true);
-    }
-    let disturbed = u32::from(options.notes == Notes::Everything);
-    loader.override_global(config::DISTURBED, &disturbed, true);
-    loader.map_max_entries(abi::MAP_FAULTS, options.fault_seats.clamp(1, config::FAULT_SEATS));
-    loader.override_global(aya_log::LEVEL, &log_level, false).map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
+    set_globals(&mut loader, &globals);
+    loader.override_global(globals::DISTURBED, &disturbed, true);
+    loader.override_global(aya_log::LEVEL, &log_level, false);
+    loader.map_max_entries(abi::MAP_FAULTS, fault_seats(options));
+    loader.map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
     if options.widen.is_none() {
-        loader.map_max_entries("WIDEN_SCRATCH", 1);
+        loader.map_max_entries(abi::MAP_DELAY_SCRATCH, 1);
     }
     loader.map_max_entries(abi::MAP_WATCHED, if options.watch { options.watched_tasks.max(1) } else { 1 });
     loader.verifier_log_level(aya::VerifierLogLevel::STATS);
-    let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(trial::chain(&error)))?;
+    let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(error.into()))?;
     if let Some(cgroup) = &options.only.cgroup {
-        only_in(&mut ebpf, cgroup)?;
+        set_cgroup(&mut ebpf, cgroup)?;
     }
     Ok(ebpf)
+}
+
+/// Has the loader set the globals; the object must have each of them.
+pub(super) fn set_globals<'a>(loader: &mut EbpfLoader<'a>, globals: &'a Globals) {
+    globals.for_each(|symbol, bytes| {
+        loader.override_global(symbol, bytes, true);
+    });
 }

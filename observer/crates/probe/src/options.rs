@@ -2,7 +2,7 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use observer_ebpf::config;
+use observer_ebpf::seat::FAULT_SEATS;
 
 /// Delays tasks of the watched command after their read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Options {
     pub only: Only,
     /// Of all entries one in so many is observed, by a hash; 0 and 1: every one.
     pub sample_one_in: u32,
-    /// Seats for faults in progress, a power of two, at most [`config::FAULT_SEATS`]. Fewer make faults share seats, which costs
+    /// Seats for faults in progress, a power of two, at most [`FAULT_SEATS`]. Fewer make faults share seats, which costs
     /// time and must change nothing else.
     pub fault_seats: u32,
     /// Delay injection, if wanted.
@@ -88,7 +88,7 @@ impl Default for Options {
             watched_tasks: WATCHED_TASKS,
             only: Only::default(),
             sample_one_in: 1,
-            fault_seats: config::FAULT_SEATS,
+            fault_seats: FAULT_SEATS,
             widen: None,
             program_stats: false,
             notes: Notes::default(),

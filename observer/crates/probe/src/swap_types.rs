@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::{OBJECT, attach::attach_program, trial};
+use super::{OBJECT, attach::attach_program, error::chain, object::set_globals, trial};
 use aya::{Btf, Ebpf, maps::Array};
-use observer_ebpf::{self as abi, config};
+use observer_ebpf::{self as abi, globals::Globals};
 use observer_kernel::{
     plan::{Backend, Plan},
     swaps,
@@ -31,26 +31,29 @@ pub fn types_of_areas(plan: &Plan) -> Result<Vec<u32>, String> {
         match attach_program(found, btf.as_ref(), backend, PRINTS) {
             None => {}
             Some(Ok(())) => return read(&mut ebpf),
-            Some(Err(error)) => refused = format!("{} on {PRINTS}: {}", backend.name(), trial::chain(&error)),
+            Some(Err(error)) => refused = format!("{} on {PRINTS}: {}", backend.code(), chain(&error)),
         }
     }
     Err(refused)
 }
 
 fn load(plan: &Plan) -> Result<Ebpf, String> {
-    let (own, si_type, copy) = (std::process::id(), plan.offsets.si_type, u32::from(plan.offsets.copy));
+    let globals = Globals {
+        filter_pid: std::process::id(),
+        si_type: plan.offsets.si_type,
+        can_copy: plan.offsets.copy.into(),
+        ..Globals::default()
+    };
     let mut loader = trial::small_loader();
-    loader.override_global(config::ONLY_PID, &own, true);
-    loader.override_global(config::SI_TYPE, &si_type, true);
-    loader.override_global(config::CAN_COPY, &copy, true);
-    loader.load(OBJECT).map_err(|error| trial::chain(&error))
+    set_globals(&mut loader, &globals);
+    loader.load(OBJECT).map_err(|error| chain(&error))
 }
 
 /// Reads the file, then what was noted meanwhile.
 fn read(ebpf: &mut Ebpf) -> Result<Vec<u32>, String> {
     fs::read(swaps::SWAPS).map_err(|error| error.to_string())?;
     let map = ebpf.map_mut(abi::MAP_SWAP_TYPES).ok_or("the eBPF object lacks a map")?;
-    let shown: Array<_, u32> = Array::try_from(map).map_err(|error| trial::chain(&error))?;
-    let lines = shown.get(&0, 0).map_err(|error| trial::chain(&error))?;
-    (1..=lines).map(|line| shown.get(&line, 0).map_err(|error| trial::chain(&error))).collect()
+    let shown: Array<_, u32> = Array::try_from(map).map_err(|error| chain(&error))?;
+    let lines = shown.get(&0, 0).map_err(|error| chain(&error))?;
+    (1..=lines).map(|line| shown.get(&line, 0).map_err(|error| chain(&error))).collect()
 }

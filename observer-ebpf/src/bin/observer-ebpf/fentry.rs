@@ -1,7 +1,7 @@
-//! Hooks on the BPF trampoline. Each takes its arguments and calls the logic; where a kernel's function has its arguments
-//! in other places there is one program for each shape, named after it, and the plan picks one.
+//! Hooks on the BPF trampoline. Each takes its arguments and calls the logic. Where kernels differ in the order of a function's
+//! arguments there is one program for each order, named after it, and the plan selects one.
 //!
-//! Contexts are read at constant places only: the verifier refuses a context pointer that has been moved.
+//! Contexts are read at constant offsets only: the verifier refuses a context pointer with a variable offset.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -11,12 +11,12 @@ use aya_ebpf::{
 };
 
 use crate::{
-    end, entry, fault, lock,
-    memory::{Copied, Direct},
-    path, pin,
+    entry, fault_end, fault_start, folio_lock,
+    memory::{HelperCopy, TypedLoad},
+    pin, pin_path, read,
 };
 
-/// Does nothing: loaded, never attached, to learn whether this kernel takes such a program on a function.
+/// Does nothing and is never attached. User space loads it to find out whether the kernel allows fentry on a function.
 #[fentry]
 pub(crate) fn trial_fentry(_ctx: FEntryContext) -> i32 {
     0
@@ -25,42 +25,42 @@ pub(crate) fn trial_fentry(_ctx: FEntryContext) -> i32 {
 /// `do_swap_page(vmf)`.
 #[fentry]
 pub(crate) fn fault_start_fentry(ctx: FEntryContext) -> i32 {
-    fault::start::<Direct>(ctx.arg(0));
+    fault_start::start::<TypedLoad>(ctx.arg(0));
     0
 }
 
 /// `do_swap_page(vmf)` returns.
 #[fexit]
 pub(crate) fn fault_end_fexit(ctx: FExitContext) -> i32 {
-    end::end::<Direct>(Some(ctx.arg(0)), ctx.arg(1));
+    fault_end::end::<TypedLoad>(Some(ctx.arg(0)), ctx.arg(1));
     0
 }
 
 /// `swap_readpage(page, ..)`, `swap_read_folio(folio, ..)`.
 #[fentry]
 pub(crate) fn read_start_fentry(ctx: FEntryContext) -> i32 {
-    fault::read_start::<Direct>(ctx.arg(0));
+    read::start::<TypedLoad>(ctx.arg(0));
     0
 }
 
 /// `swap_read_folio(ctx, folio)`.
 #[fentry]
 pub(crate) fn read_start_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
-    fault::read_start::<Direct>(ctx.arg(1));
+    read::start::<TypedLoad>(ctx.arg(1));
     0
 }
 
-/// The return of either.
+/// `swap_readpage`, `swap_read_folio` return.
 #[fexit]
 pub(crate) fn read_end_fexit(_ctx: FExitContext) -> i32 {
-    fault::read_end();
+    read::end();
     0
 }
 
 /// `swapin_readahead(entry, ..)`.
 #[fentry]
 pub(crate) fn cache_read_fentry(_ctx: FEntryContext) -> i32 {
-    fault::through_cache();
+    read::through_cache();
     0
 }
 
@@ -102,72 +102,72 @@ pub(crate) fn pin_drop_fentry_si_entry_nr(ctx: FEntryContext) -> i32 {
 /// `shmem_swapin_folio(..)`.
 #[fentry]
 pub(crate) fn pin_path_shmem_fentry(_ctx: FEntryContext) -> i32 {
-    path::enter(path::SHMEM);
+    pin_path::enter(pin_path::SHMEM);
     0
 }
 
-/// Its return.
+/// `shmem_swapin_folio(..)` returns.
 #[fexit]
 pub(crate) fn pin_path_shmem_fexit(_ctx: FExitContext) -> i32 {
-    path::leave(path::SHMEM);
+    pin_path::leave(pin_path::SHMEM);
     0
 }
 
 /// `shrink_memcg_cb(..)`.
 #[fentry]
 pub(crate) fn pin_path_zswap_fentry(_ctx: FEntryContext) -> i32 {
-    path::enter(path::ZSWAP);
+    pin_path::enter(pin_path::ZSWAP);
     0
 }
 
-/// Its return.
+/// `shrink_memcg_cb(..)` returns.
 #[fexit]
 pub(crate) fn pin_path_zswap_fexit(_ctx: FExitContext) -> i32 {
-    path::leave(path::ZSWAP);
+    pin_path::leave(pin_path::ZSWAP);
     0
 }
 
 /// `__folio_lock_or_retry(folio, vmf)`.
 #[fentry]
 pub(crate) fn lock_try_fentry_page_fault(ctx: FEntryContext) -> i32 {
-    lock::failed::<Direct>(ctx.arg(0), || fault::space::<Direct>(ctx.arg(1)));
+    folio_lock::wait_started::<TypedLoad>(ctx.arg(0), || fault_start::space::<TypedLoad>(ctx.arg(1)));
     0
 }
 
 /// `__folio_lock_or_retry(folio, mm, flags)`, `__lock_page_or_retry(page, mm, flags)`.
 #[fentry]
 pub(crate) fn lock_try_fentry_page_mm(ctx: FEntryContext) -> i32 {
-    lock::failed::<Direct>(ctx.arg(0), || ctx.arg(1));
+    folio_lock::wait_started::<TypedLoad>(ctx.arg(0), || ctx.arg(1));
     0
 }
 
-/// The return of either.
+/// `__folio_lock_or_retry`, `__lock_page_or_retry` return.
 #[fexit]
 pub(crate) fn lock_end_fexit(_ctx: FExitContext) -> i32 {
-    lock::over();
+    folio_lock::wait_ended();
     0
 }
 
 /// `swap_free(entry)`.
 #[fentry]
 pub(crate) fn count_drop_fentry_entry(ctx: FEntryContext) -> i32 {
-    entry::count_dropped(ctx.arg(0), 1);
+    entry::reference_dropped(ctx.arg(0), 1);
     0
 }
 
 /// `swap_free_nr(entry, nr)`.
 #[fentry]
 pub(crate) fn count_drop_fentry_entry_nr(ctx: FEntryContext) -> i32 {
-    entry::count_dropped(ctx.arg(0), ctx.arg(1));
+    entry::reference_dropped(ctx.arg(0), ctx.arg(1));
     0
 }
 
-/// `__swap_entry_free_locked(si, offset, usage)` returns what the entry has left.
+/// `__swap_entry_free_locked(si, offset, usage)` returns the entry's remaining count.
 #[fexit]
 pub(crate) fn freed_fexit_si_offset_usage(ctx: FExitContext) -> i32 {
-    // Both are `unsigned char`; a context is read in whole registers, whose upper bits mean nothing.
-    let (which, left): (u64, u64) = (ctx.arg(2), ctx.arg(3));
-    entry::lost_hold::<Direct>(ctx.arg(0), ctx.arg(1), which as u8, left as u8);
+    // Both are `unsigned char`; a context is read in whole registers, whose upper bits are undefined.
+    let (usage, left): (u64, u64) = (ctx.arg(2), ctx.arg(3));
+    entry::reference_dropped_in_area::<TypedLoad>(ctx.arg(0), ctx.arg(1), usage as u8, left as u8);
     0
 }
 
@@ -195,31 +195,31 @@ pub(crate) fn freed_fentry_si_ci_entry_nr(ctx: FEntryContext) -> i32 {
 /// `swap_entries_free(si, ci, offset, nr)`.
 #[fentry]
 pub(crate) fn freed_fentry_si_ci_offset_nr(ctx: FEntryContext) -> i32 {
-    entry::freed_in_area::<Direct>(ctx.arg(0), ctx.arg(2), ctx.arg(3));
+    entry::freed_in_area::<TypedLoad>(ctx.arg(0), ctx.arg(2), ctx.arg(3));
     0
 }
 
 /// `__swap_cluster_free_entries(si, ci, ci_start, nr)`.
 #[fentry]
 pub(crate) fn freed_fentry_si_ci_start_nr(ctx: FEntryContext) -> i32 {
-    entry::freed_in_cluster::<Direct>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
+    entry::freed_in_cluster::<TypedLoad>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
     0
 }
 
 /// `__swap_cache_add_folio(ci, folio, entry)`.
 #[fentry]
 pub(crate) fn allocated_fentry_ci_folio_entry(ctx: FEntryContext) -> i32 {
-    entry::added_to_cache_if_full::<Direct>(ctx.arg(1), ctx.arg(2));
+    entry::added_to_cache_if_up_to_date::<TypedLoad>(ctx.arg(1), ctx.arg(2));
     0
 }
 
 /// `add_to_swap_cache(folio, entry, gfp, shadowp)`.
 #[fentry]
 pub(crate) fn allocated_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
-    if gives_no_shadow(&ctx, 3) {
-        entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+    if shadowp_is_null(&ctx, 3) {
+        entry::added_to_cache::<TypedLoad>(ctx.arg(0), ctx.arg(1));
     } else {
-        fault::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+        read::into_cache::<TypedLoad>(ctx.arg(0), ctx.arg(1));
     }
     0
 }
@@ -227,20 +227,20 @@ pub(crate) fn allocated_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
 /// `swap_cache_add_folio(folio, entry, shadowp)`.
 #[fentry]
 pub(crate) fn allocated_fentry_entry(ctx: FEntryContext) -> i32 {
-    if gives_no_shadow(&ctx, 2) {
-        entry::added_to_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+    if shadowp_is_null(&ctx, 2) {
+        entry::added_to_cache::<TypedLoad>(ctx.arg(0), ctx.arg(1));
     } else {
-        fault::reads_into_cache::<Direct>(ctx.arg(0), ctx.arg(1));
+        read::into_cache::<TypedLoad>(ctx.arg(0), ctx.arg(1));
     }
     0
 }
 
-/// Whether argument `n`, `shadowp`, is null: swap-out passes none, swap-in does. A pointer to a pointer may not be read
-/// from the context; the helper (5.17) came before the trampoline took entries by value.
+/// Whether argument `n`, `shadowp`, is null: swap-out passes null, swap-in does not. The verifier does not allow a pointer to a
+/// pointer to be read from the context. The helper exists since 5.17, before the trampoline took entries by value.
 #[inline(always)]
-fn gives_no_shadow(ctx: &FEntryContext, n: u32) -> bool {
+fn shadowp_is_null(ctx: &FEntryContext, n: u32) -> bool {
     let mut shadowp = 0u64;
-    // SAFETY: the context of a tracing program, and room for one register.
+    // SAFETY: `ctx` is the context of a tracing program, and `shadowp` has room for one register.
     let error = unsafe { bpf_get_func_arg(ctx.as_ptr(), n, &raw mut shadowp) };
     error == 0 && shadowp == 0
 }
@@ -248,28 +248,28 @@ fn gives_no_shadow(ctx: &FEntryContext, n: u32) -> bool {
 /// `swap_writepage(page, ..)`.
 #[fentry]
 pub(crate) fn write_start_fentry_page(ctx: FEntryContext) -> i32 {
-    entry::write_started::<Direct, Direct>(ctx.arg(0));
+    entry::write_started::<TypedLoad, TypedLoad>(ctx.arg(0));
     0
 }
 
-/// `swap_writeout(folio, ..)`: what a folio holds as `private` is a pointer to the verifier, and no number can be made
-/// of it, so it is copied.
+/// `swap_writeout(folio, ..)`. `private` of a folio is a pointer to the verifier, which does not let it be used as a number, so it is
+/// copied.
 #[fentry]
 pub(crate) fn write_start_fentry_folio(ctx: FEntryContext) -> i32 {
-    entry::write_started::<Direct, Copied>(ctx.arg(0));
-    0
-}
-
-/// The return of any of them.
-#[fexit]
-pub(crate) fn write_end_fexit(_ctx: FExitContext) -> i32 {
-    entry::write_ended();
+    entry::write_started::<TypedLoad, HelperCopy>(ctx.arg(0));
     0
 }
 
 /// `swap_writeout(ctx, folio)`.
 #[fentry]
 pub(crate) fn write_start_fentry_ctx_folio(ctx: FEntryContext) -> i32 {
-    entry::write_started::<Direct, Copied>(ctx.arg(1));
+    entry::write_started::<TypedLoad, HelperCopy>(ctx.arg(1));
+    0
+}
+
+/// `swap_writepage`, `swap_writeout` return.
+#[fexit]
+pub(crate) fn write_end_fexit(_ctx: FExitContext) -> i32 {
+    entry::write_ended();
     0
 }

@@ -4,44 +4,44 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 use crate::{count::count, globals};
 
-/// Reads a word of kernel memory at `base + offset`; 0 where that faults.
-pub(crate) trait Memory {
-    /// Whether a hook on a function's return does not get the arguments any more.
+/// Reads a value of kernel memory at `base + offset`; 0 if that faults.
+pub(crate) trait KernelMemory {
+    /// Whether hooks on the return of a function no longer get its arguments.
     const LOSES_ARGS_AT_RETURN: bool;
 
     /// # Safety
-    /// `base` points to a kernel object that has `T` at `offset`.
+    /// `base` points to a kernel object that has a `T` at `offset`.
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T;
 }
 
-/// fentry/fexit: the verifier knows the type behind the pointer, a load that faults gives 0. Works under lockdown.
-pub(crate) struct Direct;
+/// fentry and fexit: the verifier knows the type of the pointer, so a load is enough. Works under lockdown.
+pub(crate) struct TypedLoad;
 
-/// kprobe/kretprobe: the pointer is just a number.
-pub(crate) struct Copied;
+/// kprobe and kretprobe: to the verifier the pointer is a number, so a helper copies.
+pub(crate) struct HelperCopy;
 
-impl Memory for Direct {
+impl KernelMemory for TypedLoad {
     const LOSES_ARGS_AT_RETURN: bool = false;
 
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
-        // SAFETY: by the caller's promise; the kernel turns a fault into 0.
+        // SAFETY: the caller promises a `T` there; if the load faults all the same, the kernel makes it 0.
         unsafe { core::ptr::read_volatile(base.wrapping_add(offset as usize).cast()) }
     }
 }
 
-impl Memory for Copied {
+impl KernelMemory for HelperCopy {
     const LOSES_ARGS_AT_RETURN: bool = true;
 
     #[inline(always)]
     unsafe fn read<T: Copy + Default>(base: *const u8, offset: u32) -> T {
-        if globals::CAN_COPY.load() == 0 {
+        if globals::can_copy.load() == 0 {
             return T::default();
         }
-        // SAFETY: the helper checks the address itself.
+        // SAFETY: the helper checks the address and returns an error if it cannot be read.
         let copied = unsafe { bpf_probe_read_kernel(base.wrapping_add(offset as usize).cast()) };
         copied.unwrap_or_else(|_| {
-            count!(dropped_copy);
+            count!(kernel_read_failed);
             T::default()
         })
     }

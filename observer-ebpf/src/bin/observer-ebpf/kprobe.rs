@@ -1,19 +1,19 @@
-//! The same hooks on kprobes, for functions that the trampoline refuses: arguments passed as structs before 6.1, or no
-//! BTF. A `swp_entry_t` by value is one register. Return probes can run out of instances without a word, so they are used
-//! only where nothing else tells, and what they miss is counted.
+//! Hooks on kprobes, for functions that the trampoline does not support: those that take structs by value before 6.1, and all of
+//! them without BTF. A `swp_entry_t` by value is one register. Return probes can run out of instances without any notice, so they
+//! are used only where no other hook can replace them, and the returns that they miss are counted.
 
 use aya_ebpf::{
     macros::{kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::{count::count, end, entry, fault, lock, memory::Copied, pin};
+use crate::{count::count, entry, fault_end, fault_start, folio_lock, memory::HelperCopy, pin, read};
 
-/// Argument `n`; every architecture we build for passes these in registers.
+/// Argument `n`, which every supported architecture passes in a register.
 #[inline(always)]
 fn arg(ctx: &ProbeContext, n: usize) -> u64 {
     ctx.arg(n).unwrap_or_else(|| {
-        count!(dropped_copy);
+        count!(kernel_read_failed);
         0
     })
 }
@@ -21,35 +21,35 @@ fn arg(ctx: &ProbeContext, n: usize) -> u64 {
 /// `do_swap_page(vmf)`.
 #[kprobe]
 pub(crate) fn fault_start_kprobe(ctx: ProbeContext) -> u32 {
-    fault::start::<Copied>(arg(&ctx, 0) as *const u8);
+    fault_start::start::<HelperCopy>(arg(&ctx, 0) as *const u8);
     0
 }
 
 /// `do_swap_page` returns.
 #[kretprobe]
 pub(crate) fn fault_end_kretprobe(ctx: RetProbeContext) -> u32 {
-    end::end::<Copied>(None, ctx.ret::<u64>() as u32);
+    fault_end::end::<HelperCopy>(None, ctx.ret::<u64>() as u32);
     0
 }
 
 /// `swap_readpage(page, ..)`, `swap_read_folio(folio, ..)`.
 #[kprobe]
 pub(crate) fn read_start_kprobe(ctx: ProbeContext) -> u32 {
-    fault::read_start::<Copied>(arg(&ctx, 0) as *const u8);
+    read::start::<HelperCopy>(arg(&ctx, 0) as *const u8);
     0
 }
 
 /// `swap_read_folio(ctx, folio)`.
 #[kprobe]
 pub(crate) fn read_start_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
-    fault::read_start::<Copied>(arg(&ctx, 1) as *const u8);
+    read::start::<HelperCopy>(arg(&ctx, 1) as *const u8);
     0
 }
 
 /// `swapin_readahead(entry, ..)`.
 #[kprobe]
 pub(crate) fn cache_read_kprobe(_ctx: ProbeContext) -> u32 {
-    fault::through_cache();
+    read::through_cache();
     0
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn pin_try_kprobe_entry_nr(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// `swapcache_prepare` returns. It does not sleep, so instances do not run out.
+/// `swapcache_prepare` returns. It does not sleep, so its instances do not run out.
 #[kretprobe]
 pub(crate) fn pin_try_kretprobe(ctx: RetProbeContext) -> u32 {
     pin::returned(ctx.ret::<u64>() as i32);
@@ -98,28 +98,30 @@ pub(crate) fn pin_drop_kprobe_si_entry_nr(ctx: ProbeContext) -> u32 {
 /// `__folio_lock_or_retry(folio, vmf)`.
 #[kprobe]
 pub(crate) fn lock_try_kprobe_page_fault(ctx: ProbeContext) -> u32 {
-    lock::failed::<Copied>(arg(&ctx, 0) as *const u8, || fault::space::<Copied>(arg(&ctx, 1) as *const u8));
+    folio_lock::wait_started::<HelperCopy>(arg(&ctx, 0) as *const u8, || {
+        fault_start::space::<HelperCopy>(arg(&ctx, 1) as *const u8)
+    });
     0
 }
 
 /// `__folio_lock_or_retry(folio, mm, flags)`, `__lock_page_or_retry(page, mm, flags)`.
 #[kprobe]
 pub(crate) fn lock_try_kprobe_page_mm(ctx: ProbeContext) -> u32 {
-    lock::failed::<Copied>(arg(&ctx, 0) as *const u8, || arg(&ctx, 1));
+    folio_lock::wait_started::<HelperCopy>(arg(&ctx, 0) as *const u8, || arg(&ctx, 1));
     0
 }
 
 /// `swap_free(entry)`.
 #[kprobe]
 pub(crate) fn count_drop_kprobe_entry(ctx: ProbeContext) -> u32 {
-    entry::count_dropped(arg(&ctx, 0), 1);
+    entry::reference_dropped(arg(&ctx, 0), 1);
     0
 }
 
 /// `swap_free_nr(entry, nr)`.
 #[kprobe]
 pub(crate) fn count_drop_kprobe_entry_nr(ctx: ProbeContext) -> u32 {
-    entry::count_dropped(arg(&ctx, 0), arg(&ctx, 1) as u32);
+    entry::reference_dropped(arg(&ctx, 0), arg(&ctx, 1) as u32);
     0
 }
 
@@ -147,7 +149,7 @@ pub(crate) fn freed_kprobe_si_ci_entry_nr(ctx: ProbeContext) -> u32 {
 /// `swap_entries_free(si, ci, offset, nr)`.
 #[kprobe]
 pub(crate) fn freed_kprobe_si_ci_offset_nr(ctx: ProbeContext) -> u32 {
-    entry::freed_in_area::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 2), arg(&ctx, 3) as u32);
+    entry::freed_in_area::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 2), arg(&ctx, 3) as u32);
     0
 }
 
@@ -155,24 +157,24 @@ pub(crate) fn freed_kprobe_si_ci_offset_nr(ctx: ProbeContext) -> u32 {
 #[kprobe]
 pub(crate) fn freed_kprobe_si_ci_start_nr(ctx: ProbeContext) -> u32 {
     let (si, cluster) = (arg(&ctx, 0) as *const u8, arg(&ctx, 1));
-    entry::freed_in_cluster::<Copied>(si, cluster, arg(&ctx, 2) as u32, arg(&ctx, 3) as u32);
+    entry::freed_in_cluster::<HelperCopy>(si, cluster, arg(&ctx, 2) as u32, arg(&ctx, 3) as u32);
     0
 }
 
 /// `__swap_cache_add_folio(ci, folio, entry)`.
 #[kprobe]
 pub(crate) fn allocated_kprobe_ci_folio_entry(ctx: ProbeContext) -> u32 {
-    entry::added_to_cache_if_full::<Copied>(arg(&ctx, 1) as *const u8, arg(&ctx, 2));
+    entry::added_to_cache_if_up_to_date::<HelperCopy>(arg(&ctx, 1) as *const u8, arg(&ctx, 2));
     0
 }
 
-/// `add_to_swap_cache(page, entry, gfp, shadowp)`: swap-out passes no `shadowp`, swap-in does.
+/// `add_to_swap_cache(page, entry, gfp, shadowp)`. Swap-out passes null as `shadowp`, swap-in does not.
 #[kprobe]
 pub(crate) fn allocated_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
     if arg(&ctx, 3) == 0 {
-        entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+        entry::added_to_cache::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     } else {
-        fault::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+        read::into_cache::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
     0
 }
@@ -181,9 +183,9 @@ pub(crate) fn allocated_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
 #[kprobe]
 pub(crate) fn allocated_kprobe_entry(ctx: ProbeContext) -> u32 {
     if arg(&ctx, 2) == 0 {
-        entry::added_to_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+        entry::added_to_cache::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     } else {
-        fault::reads_into_cache::<Copied>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+        read::into_cache::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
     0
 }
@@ -191,13 +193,13 @@ pub(crate) fn allocated_kprobe_entry(ctx: ProbeContext) -> u32 {
 /// `swap_writepage(page, ..)`, `swap_writeout(folio, ..)`.
 #[kprobe]
 pub(crate) fn write_start_kprobe(ctx: ProbeContext) -> u32 {
-    entry::write_started::<Copied, Copied>(arg(&ctx, 0) as *const u8);
+    entry::write_started::<HelperCopy, HelperCopy>(arg(&ctx, 0) as *const u8);
     0
 }
 
 /// `swap_writeout(ctx, folio)`.
 #[kprobe]
 pub(crate) fn write_start_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
-    entry::write_started::<Copied, Copied>(arg(&ctx, 1) as *const u8);
+    entry::write_started::<HelperCopy, HelperCopy>(arg(&ctx, 1) as *const u8);
     0
 }

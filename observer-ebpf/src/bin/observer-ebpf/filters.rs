@@ -1,0 +1,56 @@
+//! Which faults are observed: those of the watched command, and those that pass the filters. The verifier removes the branch
+//! of a filter that is not set.
+//!
+//! Filters select faults, by the running task and the entry. What happens to the entry of such a fault is recorded whichever
+//! task causes it: the other side of a race need not pass the filters.
+
+use aya_ebpf::{macros::map, maps::CgroupArray};
+use observer_ebpf::{sample, swap_entry::TYPE_SHIFT};
+
+use crate::{globals, maps::WATCHED, task};
+
+/// The control group of the global `filter_cgroup`.
+#[map]
+static CGROUPS: CgroupArray = CgroupArray::with_max_entries(1, 0);
+
+/// Whether any filter is set. The hot path reads this one global, because each global that it reads takes three instructions.
+#[inline(always)]
+pub(crate) fn any() -> bool {
+    globals::filtered.load() != 0
+}
+
+/// Whether faults of the running task are observed.
+#[inline(always)]
+pub(crate) fn task(tid: u32, tgid: u32) -> bool {
+    let pid = globals::filter_pid.load();
+    (globals::watch.load() == 0 || WATCHED.get_ptr(tid).is_some())
+        && (pid == 0 || pid == tgid)
+        && task::comm_is(globals::filter_comm_low.load(), globals::filter_comm_high.load())
+        && (globals::filter_cgroup.load() == 0 || CGROUPS.current_task_under_cgroup(0) == Ok(true))
+}
+
+/// Whether faults on this entry are observed.
+#[inline(always)]
+pub(crate) fn entry(entry: u64) -> bool {
+    let types = globals::filter_types.load();
+    let of_type = types == u32::MAX || types >> ((entry >> TYPE_SHIFT) as u32 & 31) & 1 != 0;
+    of_type && sampled(entry)
+}
+
+/// Whether only a sample of the entries is observed.
+#[inline(always)]
+pub(crate) fn samples() -> bool {
+    globals::sample_below.load() < sample::ALL
+}
+
+/// Whether an entry is in the sample.
+#[inline(always)]
+pub(crate) fn sampled(entry: u64) -> bool {
+    !samples() || u64::from(sample::place(entry, globals::sample_shift.load())) < globals::sample_below.load()
+}
+
+/// Whether there is a filter by entry.
+#[inline(always)]
+pub(crate) fn by_entry() -> bool {
+    globals::filter_types.load() != u32::MAX || samples()
+}

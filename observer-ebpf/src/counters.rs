@@ -1,0 +1,219 @@
+//! What the programs count, one set per CPU. Monotonic since load; a `u64` does not wrap in practice.
+
+use bytemuck::{Pod, Zeroable};
+
+/// What a counter's value means when only a sample of the entries is observed (`--sample 1/N`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Of the entries observed: multiplied by N it estimates the count of all entries.
+    Sampled,
+    /// Of the whole host, or of the tool itself: never multiplied.
+    Exact,
+    /// Events that were not observed, by cause; never multiplied. The counter is named after the cause.
+    Dropped,
+}
+
+/// Declares the counters: the struct with its layout, names, classes and arithmetic.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $class:ident $name:ident,)*) => {
+        /// Counters of one CPU; user space adds up the CPUs.
+        ///
+        /// Although they are per CPU, the programs add to them atomically: a program can be preempted between load and
+        /// store, and the counts must equal the kernel's own.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Name and class of each counter, in the order of the fields.
+            pub const ALL: [(&'static str, Class); size_of::<Self>() / size_of::<u64>()] =
+                [$((stringify!($name), Class::$class),)*];
+
+            /// The counters whose values `value` returns for their names.
+            #[must_use]
+            pub fn from_values(mut value: impl FnMut(&'static str) -> u64) -> Self {
+                Self { $($name: value(stringify!($name)),)* }
+            }
+
+            /// Combines the values of each counter.
+            #[must_use]
+            fn zip(self, other: Self, combine: impl Fn(Class, u64, u64) -> u64) -> Self {
+                Self { $($name: combine(Class::$class, self.$name, other.$name),)* }
+            }
+
+            /// Name, class and value of each counter.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, Class, u64)> {
+                [$((stringify!($name), Class::$class, self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Faults on real swap entries: those that ended, those whose end is known to be missed and, once the hooks are gone,
+    /// those that were in progress then. This and the next two are never counted by the programs, nor are the timed
+    /// faults of the three paths: user space derives them from the histograms, see [`crate::totals::Totals::counters`].
+    Sampled started,
+    /// Faults that ended, on all paths.
+    Sampled ended,
+    /// Faults that ended and installed their page: those of the paths `direct` and `cached` less [`Self::uninstalled`].
+    Sampled installed,
+    /// Faults that ended, path `direct`.
+    Sampled direct,
+    /// Faults that ended, path `cached`.
+    Sampled cached,
+    /// Faults that ended, path `none`.
+    Sampled none,
+    /// Faults of the paths `direct` and `cached` that ended and installed no page.
+    Sampled uninstalled,
+    /// Faults that ended, installed their page, and recorded the end of their span.
+    Sampled spans_ended,
+    /// Faults that ended and were streamed.
+    Sampled streamed,
+    /// Calls of `do_swap_page` on entries that are not in a swap area: migration, device-private, hwpoison, markers.
+    Exact special,
+    /// Pages read directly from a swap device. If these reads are derived from the ends of faults, the programs count
+    /// only the pages of a range beyond the first.
+    Sampled read_direct,
+    /// Pages read from a swap device into the swap cache.
+    Sampled read_cached,
+    /// Pages of these two that were read outside any fault (read-ahead of shmem, swapoff, madvise).
+    Sampled read_outside,
+    /// Faults that took the pin and ended.
+    Sampled pins,
+    /// Pin tries of a fault that failed with an error that was not seen (lean hooks).
+    Sampled pin_contended,
+    /// Pin tries of a fault that found the pin held (`-EEXIST`).
+    Sampled pin_eexist,
+    /// Pin tries of a fault that found the entry freed (`-ENOENT`).
+    Sampled pin_enoent,
+    /// Failed pin tries that are not a fault's try for its own entry.
+    Sampled pin_outside,
+    /// Failed pin tries outside, by a fault's read-ahead of neighbours.
+    Sampled pin_readahead,
+    /// Failed pin tries outside, by shmem's swap-in.
+    Sampled pin_shmem,
+    /// Failed pin tries outside, by zswap's write-back. The rest are by swapoff, madvise, or a path without a hook.
+    Sampled pin_zswap,
+    /// Faults that found their page locked by another task.
+    Sampled lock_failed,
+    /// Faults that found their page locked because their own read was still in progress.
+    Sampled lock_own_read,
+    /// Entries freed. What a fault itself frees is added at its end; what faults freed while nothing was recorded about
+    /// them is added in user space, see [`crate::totals::DerivedCounters`].
+    Exact freed,
+    /// Entries allocated.
+    Exact allocated,
+    /// Entries written to their device.
+    Exact written,
+    /// A fault found no room in the table of faults in progress.
+    Dropped fault_table_full,
+    /// The end of a fault was not seen: its task came back with a new fault.
+    Dropped fault_end_missed,
+    /// Ends of faults without a start: the fault was in progress when the programs were attached, or the table was full,
+    /// which [`Self::fault_table_full`] counts. If entries are filtered: only faults on observed entries that installed no
+    /// page; a fault that installed one no longer shows its entry.
+    Sampled unknown_end,
+    /// No room in the ring buffer for a fault record.
+    Dropped ring_full_fault,
+    /// No room in the ring buffer for an entry record.
+    Dropped ring_full_entry,
+    /// A pin try whose return was not seen.
+    Dropped pin_return_missed,
+    /// The table of writes was full, so the end of a write will not be seen.
+    Dropped write_end_missed,
+    /// No room in the table of watched tasks for a task of the watched command.
+    Dropped watch_table_full,
+    /// Kernel memory that should be readable could not be read.
+    Dropped kernel_read_failed,
+    /// Pages pinned outside any fault, if reads are not hooked. [`Self::outside_cached`] of them are read into the swap
+    /// cache, the others directly (by shmem, 6.14 to 6.19).
+    Sampled outside_pinned,
+    /// Pages added to the swap cache outside any fault in order to be read, if reads are not hooked.
+    Sampled outside_cached,
+    /// Delays made by delay injection.
+    Exact delays,
+    /// Delays that ended early because the loop reached its bound.
+    Exact delays_short,
+}
+
+impl Counters {
+    /// Sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.zip(other, |_, a, b| a.saturating_add(b))
+    }
+
+    /// What was counted after `before`, an earlier reading.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        self.zip(before, |_, now, before| now.saturating_sub(before))
+    }
+
+    /// Estimate of the counts of all entries, if one entry in `one_in` was observed.
+    #[must_use]
+    pub fn scaled(self, one_in: u64) -> Self {
+        self.zip(self, |class, count, _| match class {
+            Class::Sampled => count.saturating_mul(one_in),
+            Class::Exact | Class::Dropped => count,
+        })
+    }
+
+    /// Events that were not observed, by cause.
+    pub fn dropped(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.iter().filter(|(_, class, _)| *class == Class::Dropped).map(|(cause, _, count)| (cause, count))
+    }
+
+    /// These counters, except that those which the kernel counts as well (pages read, entries allocated and written) are
+    /// taken from `other`, a reading of another moment.
+    #[must_use]
+    pub const fn with_kernel_counted_of(self, other: &Self) -> Self {
+        Self {
+            read_direct: other.read_direct,
+            read_cached: other.read_cached,
+            read_outside: other.read_outside,
+            allocated: other.allocated,
+            written: other.written,
+            ..self
+        }
+    }
+}
+
+// SAFETY: `Counters` consists of `u64`s only: any bit pattern is valid, and there is no padding.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Counters {}
+
+const _: () = assert!(size_of::<Counters>() == 39 * 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_add_subtract_and_scale_by_class() {
+        let one = Counters { started: 5, special: 2, ring_full_fault: 3, ..Counters::default() };
+        let sum = one.plus(one);
+        assert_eq!(sum.since(one), one);
+        assert_eq!(one.since(sum), Counters::default(), "no wrap below 0");
+        assert_eq!(one.scaled(4), Counters { started: 20, ..one }, "neither the special nor the dropped ones");
+    }
+
+    #[test]
+    fn dropped_events_are_named_by_cause() {
+        let counters = Counters { ring_full_fault: 3, kernel_read_failed: 1, ended: 9, ..Counters::default() };
+        assert_eq!(counters.dropped().count(), 8);
+        let mut causes = counters.dropped().filter(|(_, count)| *count > 0);
+        assert_eq!(causes.next(), Some(("ring_full_fault", 3)));
+        assert_eq!(causes.next(), Some(("kernel_read_failed", 1)));
+        assert_eq!(causes.next(), None);
+    }
+
+    #[test]
+    fn values_are_found_by_name() {
+        let all = bytemuck::cast::<[u64; 39], Counters>(core::array::from_fn(|index| index as u64));
+        let by_name = |name| all.iter().find(|(known, ..)| *known == name).map_or(0, |(_, _, count)| count);
+        assert_eq!(Counters::from_values(by_name), all);
+    }
+}

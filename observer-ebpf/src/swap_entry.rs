@@ -1,0 +1,12 @@
+//! Swap entries as the programs see them: the value of a `swp_entry_t`.
+
+/// Lowest bit of the swap type in an entry; the offset is below it. The same in every kernel's `swp_entry()`.
+pub const TYPE_SHIFT: u32 = 58;
+/// Number of values that the type field can take.
+pub const TYPES: u32 = 32;
+/// From this type on an entry may be a migration, device-private, hwpoison or marker entry. `MAX_SWAPFILES` is 24 in a
+/// kernel that has all of these, and up to 30 in one that has none. A swap area with such a type is recognised when one
+/// of its entries is allocated.
+pub const FIRST_AMBIGUOUS_TYPE: u32 = 24;
+/// Largest number of entries in a range: a PMD of 4 KiB pages (`SWAPFILE_CLUSTER`).
+pub const MAX_RANGE: u32 = 512;
