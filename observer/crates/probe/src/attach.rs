@@ -1,12 +1,14 @@
 //! Attaches programs by plan.
 
-use super::{LoadError, Options, trial};
 use aya::{
     Btf, Ebpf,
-    maps::MapError,
     programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
 };
-use observer_ebpf as abi;
+
+use crate::{
+    error::{LoadError, Target, chain},
+    options::Options,
+};
 use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State};
 
 /// Attaches everything. When it returns, every hook is live.
@@ -24,9 +26,9 @@ pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
         attach(ebpf, btf, program, *backend, symbol)?;
     }
     for hook in in_order(plan) {
-        match attach(ebpf, btf, hook.program, hook.backend, &hook.symbol) {
-            // What it would tell is counted with what cannot be told.
-            Err(error) if !plan.rests_on(hook) => log::warn!("{error}"),
+        match attach(ebpf, btf, hook.program.name, hook.backend, &hook.symbol) {
+            // What it would report is counted with what no hook reports.
+            Err(error) if !plan.rests_on(hook) => log::warn!("{}", chain(&error)),
             attached => attached?,
         }
     }
@@ -52,39 +54,38 @@ fn in_order(plan: &Plan) -> Vec<&Hook> {
     hooks
 }
 
-/// Detaches what sees faults start; everything else stays.
-pub(super) fn stop_starts(ebpf: &mut Ebpf) -> Result<(), LoadError> {
-    for (name, program) in ebpf.programs_mut().filter(|(name, _)| name.starts_with("fault_start")) {
-        let (backend, stopped) = match program {
-            Program::FEntry(program) if program.fd().is_ok() => (Backend::Fentry, program.unload()),
-            Program::KProbe(program) if program.fd().is_ok() => (Backend::Kprobe, program.unload()),
+/// Detaches the programs on the start of faults; everything else stays.
+pub(super) fn stop_starts(ebpf: &mut Ebpf, starts: &[Hook]) -> Result<(), LoadError> {
+    for hook in starts {
+        let stopped = match ebpf.program_mut(hook.program.name) {
+            Some(Program::FEntry(program)) => program.unload(),
+            Some(Program::KProbe(program)) => program.unload(),
             _ => continue,
         };
-        stopped.map_err(|error| LoadError::Program {
-            program: name.to_owned(),
-            backend: backend.name(),
-            symbol: "do_swap_page".to_owned(),
-            reason: trial::chain(&error),
-        })?;
+        stopped.map_err(|error| LoadError::Program { target: target(hook), source: error.into() })?;
     }
     Ok(())
 }
 
-fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, name: &str, backend: Backend, symbol: &str) -> Result<(), LoadError> {
-    let program =
-        ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
+pub(super) fn target(hook: &Hook) -> Target {
+    Target { program: hook.program.name, backend: hook.backend.code(), symbol: hook.symbol.clone() }
+}
+
+fn attach(
+    ebpf: &mut Ebpf,
+    btf: Option<&Btf>,
+    name: &'static str,
+    backend: Backend,
+    symbol: &str,
+) -> Result<(), LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
     let start = std::time::Instant::now();
-    let (program_name, backend_name) = (name.to_owned(), backend.name());
+    let target = || Target { program: name, backend: backend.code(), symbol: symbol.to_owned() };
     match attach_program(program, btf, backend, symbol) {
-        None => Err(LoadError::Btf { program: program_name, backend: backend_name, symbol: symbol.to_owned() }),
-        Some(Err(error)) => Err(LoadError::Program {
-            program: program_name,
-            backend: backend_name,
-            symbol: symbol.to_owned(),
-            reason: refusal(&error),
-        }),
+        None => Err(LoadError::NoTypes { target: target() }),
+        Some(Err(error)) => Err(LoadError::Program { target: target(), source: error.into() }),
         Some(Ok(())) => {
-            log::debug!("{name} on {symbol} ({backend_name}): attached in {:?}", start.elapsed());
+            log::debug!("{name} on {symbol} ({}): attached in {:?}", backend.code(), start.elapsed());
             Ok(())
         }
     }
@@ -126,12 +127,11 @@ fn attach_probe(program: &mut Program, symbol: &str) -> Result<(), ProgramError>
 fn attach_tracepoint(
     ebpf: &mut Ebpf,
     btf: Option<&Btf>,
-    [typed, raw]: [&str; 2],
+    [typed, raw]: [&'static str; 2],
     tracepoint: &str,
 ) -> Result<(), LoadError> {
     let (name, backend) = if btf.is_some() { (typed, "tp_btf") } else { (raw, "raw_tp") };
-    let program =
-        ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no program {name}")))?;
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
     let mut attached = || -> Result<(), ProgramError> {
         if let Some(btf) = btf {
             let program: &mut BtfTracePoint = program.try_into()?;
@@ -145,10 +145,8 @@ fn attach_tracepoint(
         Ok(())
     };
     attached().map_err(|error| LoadError::Program {
-        program: name.to_owned(),
-        backend,
-        symbol: tracepoint.to_owned(),
-        reason: refusal(&error),
+        target: Target { program: name, backend, symbol: tracepoint.to_owned() },
+        source: error.into(),
     })
 }
 
@@ -162,50 +160,12 @@ struct DelayInjection<'a> {
 /// Delay injection goes on the return of the read that the plan hooks; without the bypass on its start, while the page is
 /// locked.
 fn delay_injection(plan: &Plan) -> Result<DelayInjection<'_>, LoadError> {
-    let Some(read) = plan.read_hook() else {
-        return Err(LoadError::Object("no read hook on this kernel, so nothing to widen".to_owned()));
-    };
-    let trampoline = matches!(read.backend, Backend::Fentry | Backend::Fexit);
-    let (program, backend) = match (plan.state == State::NoBypass, trampoline) {
-        (false, true) => ("widen_fexit", Backend::Fexit),
-        (false, false) => ("widen_kretprobe", Backend::Kretprobe),
-        (true, true) => ("widen_fentry", Backend::Fentry),
-        (true, false) => ("widen_kprobe", Backend::Kprobe),
+    let read = plan.read_hook().ok_or(LoadError::NoRead)?;
+    let (program, backend) = match (plan.state == State::NoBypass, read.backend.is_trampoline()) {
+        (false, true) => ("delay_fexit", Backend::Fexit),
+        (false, false) => ("delay_kretprobe", Backend::Kretprobe),
+        (true, true) => ("delay_fentry", Backend::Fentry),
+        (true, false) => ("delay_kprobe", Backend::Kprobe),
     };
     Ok(DelayInjection { program, backend, symbol: &read.symbol })
-}
-
-pub(super) fn delay_injection_failed(error: &MapError) -> LoadError {
-    LoadError::Map { name: abi::MAP_WIDEN_OFF, reason: trial::chain(error) }
-}
-
-fn refusal(error: &ProgramError) -> String {
-    if let ProgramError::LoadError { io_error, verifier_log } = error {
-        log::debug!("verifier: {verifier_log}");
-        return format!("{}: {}", trial::errno_name(io_error), verdict(&verifier_log.to_string()));
-    }
-    trial::chain(error)
-}
-
-/// The line of a verifier's log that says why: the last one before the figures. What they look like differs by kernel
-/// (7.3 tells of each subprogram), and means nothing to whoever reads the message.
-fn verdict(log: &str) -> &str {
-    const FIGURES: [&str; 5] = ["processed ", "verification time", "stack depth", "subprog ", "insns_"];
-    let says_why = |line: &&str| !line.is_empty() && !FIGURES.iter().any(|figures| line.starts_with(figures));
-    log.lines().map(str::trim).rev().find(says_why).unwrap_or("no verifier log")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_verifier_s_reason_is_told_and_not_its_figures() {
-        let old = "0: R1=ctx\narg0 accesses a struct\nprocessed 9 insns (limit 1000000) max_states_per_insn 0\n";
-        assert_eq!(verdict(old), "arg0 accesses a struct");
-        let new = "last insn is not an exit or jmp\nverification time 296 usec\nstack depth max 0\n\
-            subprog 0 (<unknown>) main insns_self 0 insns_total 0 stack 0\nprocessed 0 insns (limit 1000000)\n\n";
-        assert_eq!(verdict(new), "last insn is not an exit or jmp", "as 7.3 words it");
-        assert_eq!(verdict(""), "no verifier log");
-    }
 }

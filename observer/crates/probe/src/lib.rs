@@ -20,13 +20,12 @@ mod trial;
 
 pub use cost::UserTime;
 pub use decode::{DecodeError, decode};
-pub use error::LoadError;
+pub use error::{EbpfFailure, LoadError, Target, chain};
 pub use options::{Notes, Only, Options, WATCHED_TASKS, Widen};
 pub use part::{Part, Runs};
 pub use pin_price::{PinPrice, Timed};
 pub use probes::{Probes, Slots};
 pub use swap_types::types_of_areas;
-pub use trial::{TrialError, try_functions};
 
 /// The eBPF object, built by the build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/observer-ebpf"));

@@ -9,7 +9,7 @@ use aya::{
     sys::{Stats, enable_stats},
 };
 
-use super::{LoadError, Options, attach, cost::fdinfo, object, trial};
+use super::{LoadError, Options, attach, chain, cost::fdinfo, error::Target, object};
 use observer_kernel::plan::{Backend, Hook, Plan};
 
 static EMPTY: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/empty"));
@@ -64,7 +64,7 @@ impl Part {
         for hook in plan.hooks.iter().filter(|hook| wanted(hook)) {
             match empty_at(hook, btf.as_ref()) {
                 // As with the real ones.
-                Err(error) if !plan.rests_on(hook) => log::warn!("{error}"),
+                Err(error) if !plan.rests_on(hook) => log::warn!("{}", chain(&error)),
                 attached => {
                     objects.push(attached?);
                     hooks.push(hook.clone());
@@ -79,7 +79,7 @@ impl Part {
     /// # Errors
     /// When it refuses; it takes `CAP_SYS_ADMIN`.
     pub fn count(&mut self) -> Result<(), LoadError> {
-        let counting = enable_stats(Stats::RunTime).map_err(|error| LoadError::Object(trial::chain(&error)))?;
+        let counting = enable_stats(Stats::RunTime).map_err(|error| LoadError::Statistics(error.into()))?;
         self.counting = Some(counting);
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Part {
 
     fn program_of(&self, index: usize, hook: &Hook) -> Option<&Program> {
         match self.objects.as_slice() {
-            [all] => all.program(hook.program).or_else(|| all.program(empty_name(hook.backend))),
+            [all] => all.program(hook.program.name).or_else(|| all.program(empty_name(hook.backend))),
             each => each.get(index)?.program(empty_name(hook.backend)),
         }
     }
@@ -113,19 +113,14 @@ const fn empty_name(backend: Backend) -> &'static str {
 }
 
 fn empty_at(hook: &Hook, btf: Option<&Btf>) -> Result<Ebpf, LoadError> {
-    let failed = |error: &dyn std::error::Error| LoadError::Object(trial::chain(error));
-    let mut ebpf = EbpfLoader::new().load(EMPTY).map_err(|error| failed(&error))?;
+    let mut ebpf = EbpfLoader::new().load(EMPTY).map_err(|error| LoadError::Object(error.into()))?;
     let (name, backend, symbol) = (empty_name(hook.backend), hook.backend, hook.symbol.as_str());
-    let program = ebpf.program_mut(name).ok_or_else(|| LoadError::Object(format!("no program {name}")))?;
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
+    let target = || Target { program: name, ..attach::target(hook) };
     match attach::attach_program(program, btf, backend, symbol) {
         Some(Ok(())) => Ok(ebpf),
-        None => Err(LoadError::Btf { program: name.to_owned(), backend: backend.name(), symbol: symbol.to_owned() }),
-        Some(Err(error)) => Err(LoadError::Program {
-            program: name.to_owned(),
-            backend: backend.name(),
-            symbol: symbol.to_owned(),
-            reason: trial::chain(&error),
-        }),
+        None => Err(LoadError::NoTypes { target: target() }),
+        Some(Err(error)) => Err(LoadError::Program { target: target(), source: error.into() }),
     }
 }
 

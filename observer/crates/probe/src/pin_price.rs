@@ -1,16 +1,16 @@
 //! Times the two functions that take and drop the pin, and one that does nothing: the last is what timing costs itself.
 //! Programs of their own, for the benchmark alone.
 
-use super::{LoadError, trial};
+use super::{LoadError, error::Target};
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Btf, Ebpf, EbpfError, EbpfLoader,
     maps::{MapData, MapError, PerCpuArray},
-    programs::{FEntry, FExit, Program, TestRun},
+    programs::{FExit, Program, ProgramError, TestRun},
 };
-use observer_ebpf::pin_price::{DROP, EMPTY, MAP_PAIRS, Pair, TAKE};
+use observer_ebpf::pin_timing::{DROP, EMPTY, MAP_TIMINGS, TAKE, Timing};
 use observer_kernel::plan::{Meaning, Plan};
 
-static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pin-price"));
+static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pin-timing"));
 
 /// A function of the kernel's own tests that adds one, called by each test run of a tracing program.
 const NOTHING: &str = "bpf_fentry_test1";
@@ -46,7 +46,7 @@ impl Timed {
 /// The programs, attached. Dropping it detaches them.
 pub struct PinPrice {
     ebpf: Ebpf,
-    pairs: PerCpuArray<MapData, Pair>,
+    pairs: PerCpuArray<MapData, Timing>,
 }
 
 impl PinPrice {
@@ -61,24 +61,23 @@ impl PinPrice {
     /// # Errors
     /// When the kernel takes no trampoline on these functions.
     pub fn attach([take, drop]: [&str; 2]) -> Result<Self, LoadError> {
-        let failed = |error: &dyn std::error::Error| LoadError::Object(trial::chain(error));
-        let btf = Btf::from_sys_fs().map_err(|error| failed(&error))?;
-        let mut ebpf = EbpfLoader::new().load(PROGRAMS).map_err(|error| failed(&error))?;
+        let failed = |error: EbpfError| LoadError::Object(error.into());
+        let btf = Btf::from_sys_fs().map_err(|error| failed(error.into()))?;
+        let mut ebpf = EbpfLoader::new().load(PROGRAMS).map_err(failed)?;
         for (start, end, function) in
             [("take_start", "take_end", take), ("drop_start", "drop_end", drop), ("empty_start", "empty_end", NOTHING)]
         {
             // The end first: a start without one is then never seen.
             for (program, backend) in [(end, "fexit"), (start, "fentry")] {
-                attach(&mut ebpf, &btf, program, function).map_err(|reason| LoadError::Program {
-                    program: program.to_owned(),
-                    backend,
-                    symbol: function.to_owned(),
-                    reason,
+                let found = ebpf.program_mut(program).ok_or(LoadError::Missing { kind: "program", name: program })?;
+                attach(found, &btf, function).map_err(|error| LoadError::Program {
+                    target: Target { program, backend, symbol: function.to_owned() },
+                    source: error.into(),
                 })?;
             }
         }
-        let map = ebpf.take_map(MAP_PAIRS).ok_or_else(|| LoadError::Object(format!("no map {MAP_PAIRS}")))?;
-        let pairs = map.try_into().map_err(|error| map_failed(&error))?;
+        let map = ebpf.take_map(MAP_TIMINGS).ok_or(LoadError::Missing { kind: "map", name: MAP_TIMINGS })?;
+        let pairs = map.try_into().map_err(map_failed)?;
         Ok(Self { ebpf, pairs })
     }
 
@@ -87,10 +86,11 @@ impl PinPrice {
     /// # Errors
     /// When the kernel does not run programs for a test.
     pub fn call_nothing(&self, times: u32) -> Result<(), LoadError> {
-        let program = self.ebpf.program("empty_end").and_then(|program| <&FExit>::try_from(program).ok());
-        let program = program.ok_or_else(|| LoadError::Object("no program empty_end".to_owned()))?;
+        let name = "empty_end";
+        let program = self.ebpf.program(name).and_then(|program| <&FExit>::try_from(program).ok());
+        let program = program.ok_or(LoadError::Missing { kind: "program", name })?;
         for _ in 0..times {
-            program.test_run(()).map_err(|error| LoadError::Object(trial::chain(&error)))?;
+            program.test_run(()).map_err(|error| LoadError::TestRun { name, source: error.into() })?;
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl PinPrice {
     pub fn timed(&self) -> Result<[Timed; 3], LoadError> {
         let mut all = [Timed::default(); 3];
         for (timed, pair) in all.iter_mut().zip([TAKE, DROP, EMPTY]) {
-            for cpu in self.pairs.get(&pair, 0).map_err(|error| map_failed(&error))?.iter() {
+            for cpu in self.pairs.get(&pair, 0).map_err(map_failed)?.iter() {
                 timed.calls += cpu.calls;
                 timed.ns += cpu.ns;
                 timed.cut += cpu.cut;
@@ -112,18 +112,23 @@ impl PinPrice {
     }
 }
 
-fn map_failed(error: &MapError) -> LoadError {
-    LoadError::Map { name: MAP_PAIRS, reason: trial::chain(error) }
+fn map_failed(error: MapError) -> LoadError {
+    LoadError::Map { name: MAP_TIMINGS, source: error.into() }
 }
 
-fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, function: &str) -> Result<(), String> {
-    let program = ebpf.program_mut(name).ok_or("not in the object")?;
-    let attached = match program {
-        Program::FEntry(program) => FEntry::load(program, function, btf).and_then(|()| program.attach().map(drop)),
-        Program::FExit(program) => FExit::load(program, function, btf).and_then(|()| program.attach().map(drop)),
-        _ => return Err("of an unexpected kind".to_owned()),
-    };
-    attached.map_err(|error| trial::chain(&error))
+fn attach(program: &mut Program, btf: &Btf, function: &str) -> Result<(), ProgramError> {
+    match program {
+        Program::FEntry(program) => {
+            program.load(function, btf)?;
+            program.attach()?;
+        }
+        Program::FExit(program) => {
+            program.load(function, btf)?;
+            program.attach()?;
+        }
+        _ => return Err(ProgramError::UnexpectedProgramType),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

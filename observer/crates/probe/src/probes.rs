@@ -13,26 +13,23 @@ use super::{
     counters, decode, delay_injection, in_progress, object,
     ring::Gauge,
     statistics::Statistics,
-    trial,
 };
 use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, MapError, RingBuf},
 };
 use observer_ebpf::{
-    self as abi, config,
+    self as abi,
     slot::{self, Slot},
+    swap_entry,
     totals::DerivedCounters,
 };
 use observer_engine::event::Event;
-use observer_kernel::plan::Plan;
+use observer_kernel::plan::{Hook, Meaning, Plan};
 use observer_observation::{FaultTimes, Overhead, ProgramRun, Skipped, Snapshot};
 
 /// Slots of the filter.
 pub type Slots = Vec<Slot>;
-
-/// Without a hook on reads: the programs of which each may hide one that is skipped. (Shmem's pins are told by `pin_try`.)
-const READS_TOLD_BY: [&str; 4] = ["fault_start", "fault_end", "allocated", "pin_try"];
 
 /// How long faults in progress are waited for in the end. They last microseconds; who is delayed or waits for its turn
 /// on a CPU, milliseconds.
@@ -64,6 +61,8 @@ pub struct Probes {
     derived: DerivedCounters,
     disturbed: Array<MapData, u32>,
     watched: HashMap<MapData, u32, u32>,
+    /// The hooks on the start of faults.
+    starts: Vec<Hook>,
     faults: in_progress::Table,
     slots: Array<MapData, Slot>,
     /// None: there is no delay_injection.
@@ -86,41 +85,36 @@ impl Probes {
         let statistics = Statistics::switch(options.program_stats);
         attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
-        let delay_injection = options.widen.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose();
-        let delay_injection = delay_injection.map_err(|error| attach::delay_injection_failed(&error))?;
-        let derived = DerivedCounters { reads: plan.direct_by_end(), releases: plan.tells_every_reference() };
-        let probes = Self::with(ebpf, derived, logger)?;
+        let delay_injection = options.widen.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
+        let probes = Self::with(ebpf, plan, logger)?;
         let gauge = Gauge::new(&probes.ring, options.ring_bytes.into());
         Ok(Self { gauge, statistics, delay_injection, ..probes })
     }
 
     fn with(
         mut ebpf: Ebpf,
-        derived: DerivedCounters,
+        plan: &Plan,
         logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     ) -> Result<Self, LoadError> {
-        let hooked = ebpf.programs().any(|(name, program)| name.starts_with("read_start") && program.fd().is_ok());
-        let counts_reads = if hooked { &["read_start"][..] } else { &READS_TOLD_BY[..] };
+        let counting: Vec<&str> =
+            plan.hooks.iter().filter(|hook| plan.counts_reads(hook)).map(|hook| hook.program.name).collect();
         let kernel_bytes = ebpf.maps().filter_map(|(_, map)| map_bytes(map)).sum();
         let programs = ebpf
             .programs()
             .filter_map(|(name, program)| {
                 let fd = program.fd().ok()?.as_fd().as_raw_fd();
-                let counts_reads = counts_reads.iter().any(|program| name.starts_with(program));
-                Some(Loaded { name: name.to_owned(), fd, counts_reads })
+                Some(Loaded { name: name.to_owned(), fd, counts_reads: counting.contains(&name) })
             })
             .collect();
-        let map = |ebpf: &mut Ebpf, name| {
-            ebpf.take_map(name).ok_or_else(|| LoadError::Object(format!("the eBPF object has no map {name}")))
-        };
-        let failed = |name| move |error: MapError| LoadError::Map { name, reason: trial::chain(&error) };
+        let map = |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(LoadError::Missing { kind: "map", name });
         Ok(Self {
             ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
             totals: map(&mut ebpf, abi::MAP_TOTALS)?.try_into().map_err(failed(abi::MAP_TOTALS))?,
-            derived,
-            disturbed: map(&mut ebpf, abi::MAP_GLOBALS)?.try_into().map_err(failed(abi::MAP_GLOBALS))?,
+            derived: DerivedCounters { direct_reads: plan.direct_by_end(), frees: plan.reports_every_reference() },
+            disturbed: map(&mut ebpf, abi::MAP_BSS)?.try_into().map_err(failed(abi::MAP_BSS))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
+            starts: plan.of(Meaning::FaultStart).cloned().collect(),
             faults: in_progress::Table {
                 seats: map(&mut ebpf, abi::MAP_FAULTS)?.try_into().map_err(failed(abi::MAP_FAULTS))?,
                 spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
@@ -142,8 +136,7 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses the map update.
     pub fn watch(&mut self, tid: u32) -> Result<(), LoadError> {
-        let name = abi::MAP_WATCHED;
-        self.watched.insert(tid, 1, 0).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+        self.watched.insert(tid, 1, 0).map_err(failed(abi::MAP_WATCHED))
     }
 
     /// Whether delay injection is on; None: there is none.
@@ -156,10 +149,7 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses the map update.
     pub fn set_widening(&mut self, on: bool) -> Result<(), LoadError> {
-        self.delay_injection
-            .as_mut()
-            .map_or(Ok(()), |switch| switch.turn(on))
-            .map_err(|error| attach::delay_injection_failed(&error))
+        self.delay_injection.as_mut().map_or(Ok(()), |switch| switch.turn(on))
     }
 
     /// A descriptor that becomes readable when there are records.
@@ -202,10 +192,11 @@ impl Probes {
         let before = self.snapshot()?;
         self.programs.clear();
         // Starts first: of a fault that started without a program at its end the end would be missed.
-        self.ebpf.as_mut().map_or(Ok(()), attach::stop_starts)?;
+        if let Some(ebpf) = &mut self.ebpf {
+            attach::stop_starts(ebpf, &self.starts)?;
+        }
         let patience = Instant::now() + PATIENCE;
-        let name = abi::MAP_FAULTS;
-        let mut open = self.faults.open().map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        let mut open = self.faults.open().map_err(failed(abi::MAP_FAULTS))?;
         while !open.is_empty() && Instant::now() < patience {
             thread::sleep(PATIENCE / 50);
             open.retain(|place| self.faults.is_open(*place));
@@ -213,7 +204,7 @@ impl Probes {
         let ends_missed = self.faults.ends_missed(&open);
         self.ebpf = None;
         let Snapshot { counters: after, .. } = self.snapshot()?;
-        let mut counters = after.with_witnessed_of(&before.counters);
+        let mut counters = after.with_kernel_counted_of(&before.counters);
         counters.started += open.len() as u64;
         Ok(Snapshot { counters, skipped: before.skipped, ends_missed })
     }
@@ -223,9 +214,7 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses to read the map.
     pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
-        let name = abi::MAP_TOTALS;
-        let counters = counters::sum(&self.totals, self.derived)
-            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })?;
+        let counters = counters::sum(&self.totals, self.derived).map_err(failed(abi::MAP_TOTALS))?;
         Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
     }
 
@@ -245,11 +234,10 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses to read the map.
     pub fn slots(&self, entries: impl Iterator<Item = (u64, u64)>) -> Result<Slots, LoadError> {
-        let name = abi::MAP_SLOTS;
         entries
-            .map(|(kind, offset)| self.slots.get(&slot::index((kind << config::ENTRY_TYPE_SHIFT) | offset), 0))
+            .map(|(kind, offset)| self.slots.get(&slot::index((kind << swap_entry::TYPE_SHIFT) | offset), 0))
             .collect::<Result<_, _>>()
-            .map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+            .map_err(failed(abi::MAP_SLOTS))
     }
 
     /// The durations of all faults so far, by path.
@@ -257,8 +245,7 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses to read the map.
     pub fn fault_times(&self) -> Result<FaultTimes, LoadError> {
-        let name = abi::MAP_TOTALS;
-        counters::fault_times(&self.totals).map_err(|error| LoadError::Map { name, reason: trial::chain(&error) })
+        counters::fault_times(&self.totals).map_err(failed(abi::MAP_TOTALS))
     }
 
     /// Records that could not be decoded: lost.
@@ -289,6 +276,11 @@ impl Probes {
             program_stats: self.statistics.of(&self.programs),
         }
     }
+}
+
+/// Names the map that could not be used.
+fn failed(name: &'static str) -> impl Fn(MapError) -> LoadError {
+    move |error| LoadError::Map { name, source: error.into() }
 }
 
 fn map_bytes(map: &aya::maps::Map) -> Option<u64> {

@@ -14,11 +14,16 @@ use observer_kernel::{
     survey::{self, ProbeResults, Ready, Refusal, SetupOptions, Survey, refusal},
 };
 
+use crate::{
+    error::chain,
+    trial::{self, TrialError},
+};
+
 /// Looks at the running kernel and makes the plan. Loads programs for trial; attaches nothing.
 ///
 /// # Errors
 /// When this host does not allow observing.
-pub fn prepare(options: &SetupOptions) -> Result<Ready, Box<Refusal>> {
+pub fn prepare(options: &SetupOptions) -> Result<Ready, Refusal> {
     let Survey { facts, tried, plan } = survey(options);
     Ok(Ready { plan: plan?, host: facts.host, trials: tried.unwrap_or_default().fentry })
 }
@@ -27,21 +32,21 @@ pub fn prepare(options: &SetupOptions) -> Result<Ready, Box<Refusal>> {
 pub fn survey(options: &SetupOptions) -> Survey {
     let facts = Facts::gather(&plan::symbols_of_interest(), options.btf.as_deref());
     let (tried, plan) = match refusal::before_trial(&facts) {
-        Some(refusal) => (None, Err(Box::new(refusal))),
+        Some(refusal) => (None, Err(refusal)),
         None => match try_out(&facts) {
             Ok(tried) => {
                 let plan = survey::decide(&facts, &tried, options.backends, options.set);
-                (Some(tried), plan.map_err(Box::new))
+                (Some(tried), plan)
             }
-            Err(error) => (None, Err(Box::new(refusal::cannot_load(&facts, &error)))),
+            Err(error) => (None, Err(refusal::cannot_load(&facts, chain(&error)))),
         },
     };
     Survey { facts, tried, plan }
 }
 
-fn try_out(facts: &Facts) -> Result<ProbeResults, crate::trial::TrialError> {
+fn try_out(facts: &Facts) -> Result<ProbeResults, TrialError> {
     let functions = facts.symbols.as_ref().map(plan::functions_to_try).unwrap_or_default();
-    let fentry = crate::trial::try_functions(&functions)?;
+    let fentry = trial::try_functions(&functions)?;
     let copy = is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_read_kernel)
         .unwrap_or(facts.host.lockdown != Lockdown::Confidentiality);
     Ok(ProbeResults { fentry, copy })

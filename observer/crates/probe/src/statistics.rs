@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::{probes::Loaded, trial};
+use super::{error::chain, probes::Loaded};
 use aya::sys::{Stats, enable_stats};
 use observer_observation::{ProgramRun, ProgramStats};
 
@@ -27,7 +27,7 @@ impl Statistics {
         }
         match enable_stats(Stats::RunTime) {
             Ok(switch) => Self::On { _switch: switch },
-            Err(error) => Self::Refused(format!("{}; it takes CAP_SYS_ADMIN", trial::chain(&error))),
+            Err(error) => Self::Refused(format!("{}; it takes CAP_SYS_ADMIN", chain(&error))),
         }
     }
 

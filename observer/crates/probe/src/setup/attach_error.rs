@@ -1,60 +1,75 @@
 //! The refusal that follows from a failed attach.
 
 use observer_kernel::{
-    survey::{Refusal, refusal::ELSEWHERE},
+    host::Host,
+    survey::{
+        Refusal,
+        refusal::{Cause, Obstacle, Remedy},
+    },
     tree::Tree,
 };
 
-use crate::LoadError;
+use crate::error::{LoadError, chain};
 
-/// The kernel took the trial programs and refuses the real ones; or something else went wrong, which is no refusal.
+/// The kernel accepted the trial programs and refuses the real ones. Any other error is no refusal.
 pub fn at_attach(error: LoadError) -> anyhow::Error {
-    if matches!(error, LoadError::Map { .. }) {
-        return error.into();
+    match error {
+        LoadError::Map { .. } => error.into(),
+        error => {
+            let Host { release, perf_event_paranoid, .. } = Host::gather(&Tree::system());
+            not_attached(&error, release.text, perf_event_paranoid).into()
+        }
     }
-    let paranoid = Tree::system().number("/proc/sys/kernel/perf_event_paranoid");
-    not_attached(&error.to_string(), paranoid).into()
 }
 
-fn not_attached(error: &str, perf_event_paranoid: Option<i32>) -> Refusal {
-    let what = "cannot observe: the programs could not be attached, and none is left attached".to_owned();
-    // Debian's and Android's kernels know a level 3, at which perf, and so a kprobe, takes CAP_SYS_ADMIN.
-    if error.contains("perf_event_open")
-        && error.contains("denied")
-        && perf_event_paranoid.is_some_and(|level| level > 2)
-    {
-        return Refusal {
-            what,
-            why: vec![
-                error.to_owned(),
-                "kernel.perf_event_paranoid is above 2: on this kernel CAP_PERFMON is then not enough for a kprobe"
-                    .into(),
-            ],
-            remedy: "sysctl kernel.perf_event_paranoid=2, or run it with CAP_SYS_ADMIN as well".into(),
-        };
-    }
-    Refusal {
-        what,
-        why: vec![error.to_owned()],
-        remedy: format!(
-            "see `observer doctor`; OBSERVER_LOG=debug shows what the verifier said, which a bug report should have; or {ELSEWHERE}"
-        ),
-    }
+fn not_attached(error: &LoadError, release: String, perf_event_paranoid: Option<i32>) -> Refusal {
+    let mut causes = vec![Cause::AttachError { detail: chain(error) }];
+    let denied = matches!(error, LoadError::Program { source, .. } if source.is_denied("perf_event_open"));
+    // Debian's and Android's kernels know a level 3, at which perf, and so a kprobe, needs CAP_SYS_ADMIN.
+    let remedies = if denied && perf_event_paranoid.is_some_and(|level| level > 2) {
+        causes.push(Cause::PerfEventParanoid);
+        vec![Remedy::LowerPerfEventParanoid, Remedy::GrantSysAdmin]
+    } else {
+        vec![Remedy::ReadVerifierLog, Remedy::UseTestHost]
+    };
+    Refusal { release, obstacle: Obstacle::NotAttached, causes, remedies }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io;
 
-    /// As 5.10.223 of Debian said it to a process with `CAP_BPF` and `CAP_PERFMON`.
-    const DENIED: &str = "the kernel refuses the program pin_try_kretprobe (kretprobe swapcache_prepare): \
-                          `perf_event_open` failed: Permission denied (os error 13)";
+    use aya::{programs::ProgramError, sys::SyscallError};
+
+    use super::*;
+    use crate::error::Target;
+
+    /// As 5.10.223 of Debian answers a process with `CAP_BPF` and `CAP_PERFMON`.
+    fn denied() -> LoadError {
+        let io_error = io::Error::from_raw_os_error(libc::EACCES);
+        refused(ProgramError::SyscallError(SyscallError { call: "perf_event_open", io_error }))
+    }
+
+    fn refused(error: ProgramError) -> LoadError {
+        let symbol = "swapcache_prepare".to_owned();
+        let target = Target { program: "pin_try_kretprobe", backend: "kretprobe", symbol };
+        LoadError::Program { target, source: error.into() }
+    }
 
     #[test]
-    fn a_kernel_that_wants_more_than_perfmon_is_named_with_its_switch() {
-        assert!(not_attached(DENIED, Some(3)).remedy.contains("perf_event_paranoid=2"));
-        for (error, level) in [(DENIED, Some(2)), (DENIED, None), ("the verifier says no", Some(3))] {
-            assert!(!not_attached(error, level).remedy.contains("paranoid"), "{error} {level:?}");
+    fn a_kernel_that_needs_more_than_perfmon_is_refused_with_its_setting() {
+        let remedies = |error: &LoadError, level| not_attached(error, String::new(), level).remedies;
+        assert!(remedies(&denied(), Some(3)).contains(&Remedy::LowerPerfEventParanoid));
+        for (error, level) in [(denied(), Some(2)), (denied(), None), (refused(ProgramError::NotLoaded), Some(3))] {
+            assert!(!remedies(&error, level).contains(&Remedy::LowerPerfEventParanoid), "{error} {level:?}");
         }
+    }
+
+    #[test]
+    fn the_message_has_the_kernel_s_answer() {
+        let expected = "the kernel refuses the program pin_try_kretprobe (kretprobe swapcache_prepare): \
+            `perf_event_open` failed: Permission denied (os error 13)";
+        let refusal = not_attached(&denied(), String::new(), Some(3));
+        assert_eq!(refusal.causes[0], Cause::AttachError { detail: expected.to_owned() });
     }
 }
