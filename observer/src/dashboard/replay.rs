@@ -5,7 +5,7 @@ use std::{io, path::Path, time::Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Asked, Dashboard, FRAME};
-use crate::session::Stops;
+use crate::session::StopSignals;
 use observer_record::player::Player;
 use observer_tui::model_builder::{ModelBuilder, Source};
 
@@ -14,7 +14,7 @@ use observer_tui::model_builder::{ModelBuilder, Source};
 /// # Errors
 /// When the terminal or the file fails.
 pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<Player> {
-    let mut stops = Stops::new()?;
+    let mut stops = StopSignals::new()?;
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
     let mut model_builder = ModelBuilder::new(player.context(), &name);
     let mut dashboard = Dashboard::open(ascii)?;
@@ -54,7 +54,7 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
                 model_builder.forget();
             }
             Asked::Transport(order) => {
-                if player.order(order).map_err(io::Error::other)? {
+                if player.apply(order).map_err(io::Error::other)? {
                     model_builder.forget();
                 }
             }

@@ -1,21 +1,21 @@
-//! Events in few bytes. What can be foretold from the events before is left out: a task's name, the entry that was
-//! spoken of just now, the counters of its slot. Every frame starts again, so that it can be read without those before.
+//! The encoding of events. Values that the preceding events of the frame predict are left out: a task's name, the most
+//! recent entry, the counters of its slot. Prediction restarts with each frame, so a frame can be read without the others.
 
 mod decoder;
 mod encoder;
 
-pub(super) use self::{decoder::Decoder, encoder::Encoder};
-use super::{
-    model::{Opened, Slot},
+pub(crate) use self::{decoder::Decoder, encoder::Encoder};
+use crate::{
+    prediction::{Slot, Started},
     varint::{Input as Bytes, put_delta},
 };
-use observer_engine::event::{ChangeKind, Fault, LockWait, Nanos, Path, Pin, PinResult, Seen, SlotCount};
+use observer_engine::event::{ChangeKind, Fault, LockWait, Nanos, Path, Pin, PinResult, SequenceSpan, SlotCount};
 
-/// Lowest three bits of an event's first byte: its kind.
+/// Lowest three bits of an event's first byte.
 mod kind {
     pub(super) const ADVANCE: u8 = 0;
-    pub(super) const OPENED: u8 = 1;
-    pub(super) const CLOSED: u8 = 2;
+    pub(super) const FAULT_STARTED: u8 = 1;
+    pub(super) const FAULT_ENDED: u8 = 2;
     pub(super) const FREED: u8 = 3;
     pub(super) const ALLOCATED: u8 = 4;
     pub(super) const WRITTEN: u8 = 5;
@@ -23,18 +23,18 @@ mod kind {
     pub(super) const MASK: u8 = 7;
 }
 
-/// The other bits of a fault's first byte.
+/// Upper five bits of an event's first byte.
 mod flag {
     pub(super) const DIRECT: u8 = 1 << 3;
     pub(super) const CACHED: u8 = 1 << 4;
     pub(super) const INSTALLED: u8 = 1 << 5;
-    /// It goes on with the fault that this task opened last: entry, range, page, space and start are those.
+    /// Continues the fault that this task started last: entry, range, address, address space and start are the same.
     pub(super) const CONTINUES: u8 = 1 << 6;
-    /// Of a change: its slot or number is not as foretold.
-    pub(super) const SURPRISE: u8 = 1 << 7;
+    /// Of a change: its slot counters or sequence number differ from the prediction.
+    pub(super) const UNPREDICTED: u8 = 1 << 7;
 }
 
-/// What a fault's fields say beyond what was foretold: bits of a number.
+/// Fields of a fault that differ from the prediction, as bits of a number.
 mod field {
     pub(super) const READ_START: u64 = 1;
     pub(super) const READ_END: u64 = 1 << 1;
@@ -47,47 +47,50 @@ mod field {
     pub(super) const SPACE: u64 = 1 << 8;
     pub(super) const RANGE: u64 = 1 << 9;
     pub(super) const FAULT_RET: u64 = 1 << 10;
-    /// From here on each field says how many bytes it has: a reader passes over those that it does not know.
+    /// From this one on each field is preceded by its length, so that a reader can skip fields that it does not know.
     pub(super) const LOCK: u64 = 1 << 11;
 }
 
-/// No clock that counts from boot comes here: 36 years. Sums of times stay far from the end of their type. Nanoseconds.
+/// Upper bound of times, nanoseconds: 36 years, which no clock that counts from boot reaches. Sums of such times cannot
+/// overflow.
 const LATEST: Nanos = 1 << 60;
 
-/// Whether a fault can be reckoned with: somebody may have made it up.
+/// Bound of the numbers of address spaces: JSON numbers are exact below it.
+const MAX_SPACE: u64 = 1 << 53;
+
+/// Whether the engine can do arithmetic on this fault. A file may hold any values.
 fn is_plausible(fault: &Fault) -> bool {
     let pin = fault.pin.map_or([None; 2], |pin| [Some(pin.tried), pin.dropped]);
     let lock = fault.lock.map_or([None; 2], |lock| [Some(lock.tried), lock.ended]);
     let times = [Some(fault.start), Some(fault.end), fault.read_start, fault.read_end, fault.freed];
     fault.base.0.checked_add(fault.nr.into()).is_some()
         && fault.nr > 0
+        && fault.mm < MAX_SPACE
         && times.iter().chain(&pin).chain(&lock).flatten().all(|at| *at < LATEST)
 }
 
-/// A fault as far as it can be foretold.
-fn foretold(slot: &Slot, kind: u8, continued: Option<&Opened>, start: Nanos, end: Nanos) -> Fault {
+fn predicted(slot: &Slot, kind: u8, continued: Option<&Started>, start: Nanos, end: Nanos) -> Fault {
     Fault {
         entry: slot.entry,
-        base: continued.map_or(slot.entry, |open| open.base),
-        nr: continued.map_or(1, |open| open.nr),
-        address: continued.map_or(slot.address, |open| open.address),
+        base: continued.map_or(slot.entry, |started| started.base),
+        nr: continued.map_or(1, |started| started.nr),
+        address: continued.map_or(slot.address, |started| started.address),
         start,
         end,
-        slot: slot.next_count(kind == kind::CLOSED),
-        frees: Seen { at_read: slot.frees, at_end: slot.frees },
-        changes: Seen { at_read: slot.changes, at_end: slot.changes },
+        slot: slot.next_count(kind == kind::FAULT_ENDED),
+        frees: SequenceSpan { at_read: slot.frees, at_end: slot.frees },
+        changes: SequenceSpan { at_read: slot.changes, at_end: slot.changes },
         ..Fault::default()
     }
 }
 
-/// Which fields are not as foretold.
 fn fields(fault: &Fault, slot: &Slot, kind: u8, continues: bool, other_space: bool) -> u64 {
-    let same = |seen: Seen, seq| seen == Seen { at_read: seq, at_end: seq };
+    let same = |seen: SequenceSpan, seq| seen == SequenceSpan { at_read: seq, at_end: seq };
     [
         (field::READ_START, fault.read_start.is_some()),
         (field::READ_END, fault.read_end.is_some()),
         (field::PIN, fault.pin.is_some()),
-        (field::SLOT, fault.slot != slot.next_count(kind == kind::CLOSED)),
+        (field::SLOT, fault.slot != slot.next_count(kind == kind::FAULT_ENDED)),
         (field::FREES, !same(fault.frees, slot.frees)),
         (field::CHANGES, !same(fault.changes, slot.changes)),
         (field::FREED, fault.freed.is_some()),
@@ -127,7 +130,7 @@ const fn change_bits(change: ChangeKind) -> u8 {
     }
 }
 
-/// Set in a pin's byte: it has been dropped. The lowest two bits are its result.
+/// Bit of a pin's byte: the pin has been dropped. The lowest two bits are the result of the try.
 const DROPPED: u8 = 1 << 2;
 
 fn pin_bits(pin: &Pin) -> u8 {
@@ -135,7 +138,7 @@ fn pin_bits(pin: &Pin) -> u8 {
         PinResult::Taken => 0,
         PinResult::Held => 1,
         PinResult::Gone => 2,
-        PinResult::Contended => 3,
+        PinResult::Failed => 3,
     };
     if pin.dropped.is_some() { result | DROPPED } else { result }
 }
@@ -146,12 +149,12 @@ fn pin(bytes: &mut Bytes<'_>, start: Nanos) -> Option<Pin> {
         0 => PinResult::Taken,
         1 => PinResult::Held,
         2 => PinResult::Gone,
-        3 => PinResult::Contended,
+        3 => PinResult::Failed,
         _ => return None,
     };
     let (tried, fails) = (bytes.delta(start)?, bytes.word()?);
     let dropped = if head & DROPPED == 0 { None } else { Some(bytes.delta(tried)?) };
-    Some(Pin { tried, result, fails, dropped })
+    Some(Pin { tried, result, failures: fails, dropped })
 }
 
 fn lock_bytes(lock: &LockWait, start: Nanos) -> Vec<u8> {
@@ -178,20 +181,20 @@ fn word(bytes: &mut Bytes<'_>, from: u32) -> Option<u32> {
 }
 
 fn put_count(out: &mut Vec<u8>, count: SlotCount, from: SlotCount) {
-    put_word(out, count.opens, from.opens);
-    put_word(out, count.closes, from.closes);
+    put_word(out, count.started, from.started);
+    put_word(out, count.ended, from.ended);
 }
 
 fn count(bytes: &mut Bytes<'_>, from: SlotCount) -> Option<SlotCount> {
-    Some(SlotCount { opens: word(bytes, from.opens)?, closes: word(bytes, from.closes)? })
+    Some(SlotCount { started: word(bytes, from.started)?, ended: word(bytes, from.ended)? })
 }
 
-fn put_seen(out: &mut Vec<u8>, seen: Seen, from: u32) {
+fn put_seen(out: &mut Vec<u8>, seen: SequenceSpan, from: u32) {
     put_word(out, seen.at_read, from);
     put_word(out, seen.at_end, seen.at_read);
 }
 
-fn seen(bytes: &mut Bytes<'_>, from: u32) -> Option<Seen> {
+fn seen(bytes: &mut Bytes<'_>, from: u32) -> Option<SequenceSpan> {
     let at_read = word(bytes, from)?;
-    Some(Seen { at_read, at_end: word(bytes, at_read)? })
+    Some(SequenceSpan { at_read, at_end: word(bytes, at_read)? })
 }

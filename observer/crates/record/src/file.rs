@@ -1,5 +1,5 @@
-//! How a recording comes into being: written beside its final place and moved there when it is whole, so that what has
-//! the name asked for is complete, and what was killed is still there and readable.
+//! Atomic creation of files. A file is written as `NAME.partial` and renamed to `NAME` when it is complete, so `NAME` is
+//! always a complete file, and a file whose writer was killed is kept and readable.
 
 use std::{
     ffi::OsString,
@@ -13,93 +13,74 @@ use rustix::{
     io::Errno,
 };
 
-/// What a recording is called while it is being written: this behind its name.
-pub(super) const PARTIAL: &str = ".partial";
-
-/// Whether a file that is in the way may be replaced.
+/// Whether an existing file may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
-    /// No: refuse.
     New,
-    /// A regular file may be (`--force`).
+    /// A regular file may be replaced (`--force`).
     Replace,
 }
 
-/// Why a recording cannot be started.
+/// Why a file cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// There is something already.
-    #[error("{} exists: choose another name, or give --force to replace it", .0.display())]
+    #[error("{} exists: choose another name, or use --force to replace it", .0.display())]
     Exists(PathBuf),
-    /// Something that is no regular file is in the way; it is never replaced.
-    #[error("{} is no regular file: choose another name", .0.display())]
+    /// Only regular files are ever replaced.
+    #[error("{} is not a regular file: choose another name", .0.display())]
     NotAFile(PathBuf),
-    /// A recorder was killed, and what it left would be overwritten.
     #[error(
-        "{} exists, left by an observer that was killed (`observer report` reads it): move it away, or give --force to \
-         replace it",
+        "{} was left by an observer that was killed: move it away (if it is a recording, `observer report` reads it), or \
+         use --force to replace it",
         .0.display()
     )]
     Leftover(PathBuf),
-    /// Another recorder is at work.
     #[error("{} is being written by another observer: choose another name", .0.display())]
     Busy(PathBuf),
-    /// The system refuses.
-    #[error("cannot create {}: {why}", path.display())]
-    Io {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        why: io::Error,
-    },
+    #[error("cannot create {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
 }
 
-/// A file that is being written.
+/// A file that is being written under a temporary name.
 #[derive(Debug)]
-pub struct Unfinished {
+pub struct PartialFile {
     file: File,
     partial: PathBuf,
     target: PathBuf,
     creation: Creation,
 }
 
-impl Unfinished {
-    /// Creates the file, for its owner only, never through a symbolic link, never over another one.
-    ///
-    /// # Errors
-    /// See [`CreateError`].
+impl PartialFile {
+    /// Creates the file with mode 0600, never through a symbolic link.
     pub fn create(target: &Path, creation: Creation) -> Result<Self, CreateError> {
-        may_take(target, creation)?;
-        let partial = beside(target);
-        let file = match create(&partial) {
+        check_target(target, creation)?;
+        let partial = partial_path(target);
+        let file = match open_new(&partial) {
             Ok(file) => file,
             Err(Errno::EXIST) => {
-                may_take_leftover(&partial, creation)?;
-                fs::remove_file(&partial).map_err(|why| io_error(&partial, why))?;
-                create(&partial).map_err(|error| io_error(&partial, error.into()))?
+                check_leftover(&partial, creation)?;
+                fs::remove_file(&partial).map_err(|error| io_error(&partial, error))?;
+                open_new(&partial).map_err(|error| io_error(&partial, error.into()))?
             }
             Err(error) => return Err(io_error(&partial, error.into())),
         };
-        // Held as long as the file is open: tells a recorder at work from one that was killed.
+        // Held as long as the file is open. A leftover without the lock is from a writer that was killed.
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| CreateError::Busy(partial.clone()))?;
         Ok(Self { file, partial, target: target.to_owned(), creation })
     }
 
-    /// Where it is while it is being written.
-    pub fn partial(&self) -> &Path {
+    /// The temporary name.
+    pub fn path(&self) -> &Path {
         &self.partial
     }
 
-    /// The file.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
     }
 
-    /// Moves the file to its name. On failure it stays where it is.
-    ///
-    /// # Errors
-    /// When the system refuses, or something has taken the name meanwhile.
+    /// Renames the file to its final name and returns that. On failure it keeps the temporary name; one reason is that a
+    /// file of the final name has appeared meanwhile.
     pub fn complete(self) -> io::Result<PathBuf> {
         self.file.sync_all()?;
         match self.creation {
@@ -108,35 +89,35 @@ impl Unfinished {
         }
         if let Some(folder) = self.target.parent() {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            // The name is only as durable as the folder; some file systems cannot sync one, and lose nothing by it.
+            // The name is only as durable as the folder. Some file systems cannot sync a folder; the file is complete there
+            // all the same.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(self.target)
     }
 }
 
-/// The name beside `target` under which it is written.
-pub(super) fn beside(target: &Path) -> PathBuf {
+/// The temporary name of a file.
+pub(crate) fn partial_path(target: &Path) -> PathBuf {
     let mut name = OsString::from(target);
-    name.push(PARTIAL);
+    name.push(".partial");
     PathBuf::from(name)
 }
 
-fn create(path: &Path) -> Result<File, Errno> {
+fn open_new(path: &Path) -> Result<File, Errno> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDWR;
     rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map(File::from)
 }
 
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that does not know the flag: a link never replaces anything either.
+        // The file system does not support the flag. A hard link never replaces a file either.
         Err(Errno::INVAL | Errno::NOSYS) => fs::hard_link(from, to).and_then(|()| fs::remove_file(from)),
         result => Ok(result?),
     }
 }
 
-/// Whether the name asked for may be taken.
-fn may_take(target: &Path, creation: Creation) -> Result<(), CreateError> {
+fn check_target(target: &Path, creation: Creation) -> Result<(), CreateError> {
     match fs::symlink_metadata(target) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(io_error(target, error)),
@@ -146,8 +127,8 @@ fn may_take(target: &Path, creation: Creation) -> Result<(), CreateError> {
     }
 }
 
-/// Whether the file of a recorder before us may go.
-fn may_take_leftover(partial: &Path, creation: Creation) -> Result<(), CreateError> {
+/// Whether the partial file of an earlier writer may be removed.
+fn check_leftover(partial: &Path, creation: Creation) -> Result<(), CreateError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = rustix::fs::open(partial, flags, Mode::empty()).map(File::from);
     let file = file.map_err(|_| CreateError::NotAFile(partial.to_owned()))?;
@@ -163,6 +144,6 @@ fn may_take_leftover(partial: &Path, creation: Creation) -> Result<(), CreateErr
     }
 }
 
-fn io_error(path: &Path, why: io::Error) -> CreateError {
-    CreateError::Io { path: path.to_owned(), why }
+fn io_error(path: &Path, source: io::Error) -> CreateError {
+    CreateError::Io { path: path.to_owned(), source }
 }

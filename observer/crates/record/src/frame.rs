@@ -1,20 +1,21 @@
-//! Frames: what a recording is made of after its preamble. Each carries its length and a checksum, so that a file cut or
-//! damaged anywhere is good up to the last whole frame before that.
+//! Frames: the units of a recording behind its preamble. Each has its length and a checksum, so that a cut or damaged file
+//! is readable up to its last intact frame.
 
 use std::io::{self, Read, Write};
 
-/// What a frame holds.
+use observer_observation::{Defect, FileDamage};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The context, JSON; always the first.
+pub(crate) enum Kind {
+    /// JSON; always the first frame.
     Header,
-    /// Events and times.
+    /// Encoded by `event`.
     Events,
-    /// Counters and distributions, JSON.
+    /// JSON.
     Sample,
-    /// The ending, JSON; always the last.
+    /// JSON; always the last frame.
     Footer,
-    /// Something a newer version of the same major number has added: passed over.
+    /// Added by a newer minor version; readers skip it.
     Unknown(u8),
 }
 
@@ -40,47 +41,23 @@ impl Kind {
     }
 }
 
-/// Largest content of a frame, bytes: what a reader needs in memory, whatever a damaged length says.
+/// Largest content of a frame, bytes. Bounds the memory of a reader, whatever length a damaged frame has.
 pub const MAX_RAW: usize = 1 << 20;
 
-/// Length of what precedes the stored bytes: kind, codec, 2 bytes 0, stored length, raw length, checksum.
+/// Length of a frame's head: kind, codec, two zero bytes, stored length, content length, checksum.
 const HEAD: usize = 16;
-/// Of these: what the checksum covers, together with the stored bytes.
+/// Bytes of the head that the checksum covers, besides the stored bytes.
 const SUMMED: usize = 12;
 
-/// Codec: stored as it is.
+/// Codec of content that is stored as it is.
 const RAW: u8 = 0;
-/// Codec: an LZ4 block.
+/// Codec of content that is stored as an LZ4 block.
 const LZ4: u8 = 1;
 
-/// Why a recording ends early.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
-    /// It stops in the middle of a frame, or after a whole one without a footer.
-    #[error("the file was cut after {0} bytes (the recorder was killed, or the disk was full)")]
-    Cut(u64),
-    /// A checksum does not fit, or what it covers makes no sense.
-    #[error("the file is damaged behind byte {at}: {what}")]
-    Broken {
-        /// Where the last whole frame ends.
-        at: u64,
-        /// What is wrong.
-        what: &'static str,
-    },
-    /// The system could not read on.
-    #[error("the file cannot be read behind byte {at}: {why}")]
-    Unreadable {
-        /// Where the last whole frame ends.
-        at: u64,
-        /// What the system says.
-        why: String,
-    },
-}
-
 /// Writes one frame. Returns its length in the file.
-pub(super) fn write(out: &mut impl Write, kind: Kind, raw: &[u8]) -> io::Result<u64> {
+pub(crate) fn write(out: &mut impl Write, kind: Kind, raw: &[u8]) -> io::Result<u64> {
     if raw.len() > MAX_RAW {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a frame would be longer than a reader takes"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a frame is longer than the format allows"));
     }
     let packed = lz4_flex::block::compress(raw);
     let (codec, stored) = if packed.len() < raw.len() { (LZ4, packed.as_slice()) } else { (RAW, raw) };
@@ -103,38 +80,38 @@ fn checksum(head: &[u8], stored: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Reads frames one by one, into buffers of its own that never grow beyond [`MAX_RAW`].
-pub(super) struct Frames<R> {
+/// Reads frames one by one. Its buffers never exceed [`MAX_RAW`].
+pub(crate) struct Frames<R> {
     source: R,
-    /// Where the last whole frame ends.
+    /// Offset of the end of the last intact frame.
     at: u64,
     stored: Vec<u8>,
     raw: Vec<u8>,
 }
 
 impl<R: Read> Frames<R> {
-    /// Of what follows `at` bytes that have been read already.
-    pub(super) fn new(source: R, at: u64) -> Self {
+    /// `at`: number of bytes that have been read from `source` already.
+    pub(crate) fn new(source: R, at: u64) -> Self {
         Self { source, at, stored: Vec::new(), raw: Vec::new() }
     }
 
-    /// The next frame. At the end of the file: [`Damage::Cut`]; a reader that has had the footer does not ask.
-    pub(super) fn next(&mut self) -> Result<(Kind, &[u8]), Damage> {
+    /// The next frame. The end of the file is [`FileDamage::Cut`]: callers stop at the footer.
+    pub(crate) fn next(&mut self) -> Result<(Kind, &[u8]), FileDamage> {
         let at = self.at;
-        let broken = |what| Damage::Broken { at, what };
+        let broken = |defect| FileDamage::Broken { offset_bytes: at, defect };
         let mut head = [0; HEAD];
         fill(&mut self.source, &mut head, at)?;
         let (summed, sum) = head.split_at(SUMMED);
-        let [kind, codec, 0, 0, lens @ ..] = summed else { return Err(broken("not a frame")) };
+        let [kind, codec, 0, 0, lens @ ..] = summed else { return Err(broken(Defect::NotAFrame)) };
         let (stored_len, raw_len) = lens.split_at(4);
         let (stored_len, raw_len) = (len_of(stored_len), len_of(raw_len));
         if raw_len > MAX_RAW || stored_len > raw_len {
-            return Err(broken("a frame of an impossible length"));
+            return Err(broken(Defect::ImpossibleLength));
         }
         self.stored.resize(stored_len, 0);
         fill(&mut self.source, &mut self.stored, at)?;
         if checksum(summed, &self.stored).to_le_bytes() != *sum {
-            return Err(broken("a checksum does not fit"));
+            return Err(broken(Defect::Checksum));
         }
         let content = match *codec {
             RAW if stored_len == raw_len => &self.stored,
@@ -142,18 +119,18 @@ impl<R: Read> Frames<R> {
                 self.raw.resize(raw_len, 0);
                 let len = lz4_flex::block::decompress_into(&self.stored, &mut self.raw);
                 if !len.is_ok_and(|len| len == raw_len) {
-                    return Err(broken("a frame cannot be unpacked"));
+                    return Err(broken(Defect::Decompression));
                 }
                 &self.raw
             }
-            _ => return Err(broken("a frame is packed in an unknown way")),
+            _ => return Err(broken(Defect::UnknownCodec)),
         };
         self.at += (HEAD + stored_len) as u64;
         Ok((Kind::of(*kind), content))
     }
 
-    /// Where the last whole frame ends.
-    pub(super) fn at(&self) -> u64 {
+    /// Offset of the end of the last intact frame.
+    pub(crate) fn at(&self) -> u64 {
         self.at
     }
 }
@@ -162,16 +139,16 @@ fn len_of(bytes: &[u8]) -> usize {
     bytes.first_chunk().map_or(usize::MAX, |bytes| u32::from_le_bytes(*bytes) as usize)
 }
 
-fn fill(source: &mut impl Read, buffer: &mut [u8], at: u64) -> Result<(), Damage> {
+fn fill(source: &mut impl Read, buffer: &mut [u8], at: u64) -> Result<(), FileDamage> {
     source.read_exact(buffer).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => Damage::Cut(at),
-        _ => Damage::Unreadable { at, why: error.to_string() },
+        io::ErrorKind::UnexpectedEof => FileDamage::Cut { bytes: at },
+        _ => FileDamage::Unreadable { offset_bytes: at, detail: error.to_string() },
     })
 }
 
-/// Whether an event still fits a frame whose content is this long.
-pub(super) const fn is_full(len: usize) -> bool {
-    /// LZ4 looks back 64 KiB: longer frames gain little, and a killed recorder would lose more.
+/// Whether a frame with this much content should be written.
+pub(crate) const fn is_full(len: usize) -> bool {
+    /// LZ4 looks back 64 KiB. Longer frames compress little better, and a killed recorder would lose more.
     const ENOUGH: usize = 64 << 10;
     len >= ENOUGH
 }

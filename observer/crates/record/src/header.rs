@@ -2,36 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sample;
+use crate::sample;
 use observer_observation::{Context, FinalState};
 
-/// The first frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Header {
-    /// What the observation started with.
-    pub(super) context: Context,
-    /// Which part of the observation this file is.
-    pub(super) part: Part,
-    /// The counters at the start of this part, where it is not the first.
-    pub(super) before: Option<sample::Stored>,
+pub(crate) struct Header {
+    pub(crate) context: Context,
+    pub(crate) part: Part,
+    /// The counters at the start of this part; `None` for part 1.
+    pub(crate) before: Option<sample::Stored>,
 }
 
-/// An observation may go over several files.
+/// One of the files of an observation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Part {
-    /// The same for all files of one observation, and for no others.
+    /// Identifies the observation.
     pub id: String,
-    /// Number of the file, from 1.
+    /// From 1.
     pub number: u32,
 }
 
-/// The last frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Footer {
+pub(crate) struct Footer {
     /// Events in this file.
-    pub(super) events: u64,
-    /// How the observation ended; `None`: it goes on in the next file.
-    pub(super) ending: Option<FinalState>,
+    pub(crate) events: u64,
+    /// `None`: the observation continues in the next part.
+    pub(crate) ending: Option<FinalState>,
 }

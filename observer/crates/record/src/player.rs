@@ -1,4 +1,4 @@
-//! Plays a recording at the pace that is asked for: reads on until the engine stands where it should.
+//! Plays a recording at a chosen speed, and seeks in it.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,210 +8,193 @@ use std::{
 
 use crate::{OpenError, Reader, Replay};
 use observer_engine::{Engine, event::Nanos};
-use observer_observation::{Context, Sample, input::Input};
+use observer_observation::{Context, Input, Sample};
 
-/// What a replay can be told.
+/// A command to the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Move {
-    /// Play or pause.
     PlayPause,
-    /// Change the speed by a factor.
+    /// Multiplies the speed.
     Speed(f64),
-    /// Run to the next finding.
+    /// Plays to the next finding and pauses there.
     NextFinding,
-    /// Go forward (or back) by a part of the whole.
+    /// Seeks by a fraction of the whole length; negative: back.
     By(f64),
-    /// Go to the start.
     ToStart,
 }
 
-/// Where a replay stands.
+/// Position and speed of the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transport {
-    /// Since the start of the recording, nanoseconds.
     pub position_ns: Nanos,
-    /// Length of the recording, nanoseconds.
+    /// 0 until it is known.
     pub length_ns: Nanos,
-    /// Times real time.
+    /// 1: real time.
     pub speed: f64,
-    /// Running.
     pub playing: bool,
-    /// On its way to a place or to the next finding.
+    /// On the way to a position or to the next finding.
     pub seeking: bool,
 }
 
-/// Inputs read between two looks at the clock.
+/// Inputs read between two checks of the time budget.
 const CHUNK: usize = 4_096;
 
-/// Slowest and fastest, times real time.
+/// Lowest and highest speed; 1: real time.
 const SPEEDS: (f64, f64) = (1.0 / 64.0, 1_024.0);
 
-/// Where to run to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {
-    /// A time of the recording.
+    /// A time of the recording's clock.
     Time(Nanos),
-    /// More findings than there are now.
+    /// More findings than this.
     Finding(u64),
 }
 
-/// Speed and place: what the keys change. Pure.
+/// Speed and target of the player, without I/O.
 #[derive(Clone, Debug, PartialEq)]
 struct Pace {
     playing: bool,
     speed: f64,
-    /// Where the engine should stand, nanoseconds of the recording's clock.
-    wanted: Nanos,
+    /// The time that the engine should have reached, nanoseconds of the recording's clock.
+    due: Nanos,
     goal: Option<Goal>,
 }
 
 impl Pace {
-    /// Real time goes by.
     fn elapse(&mut self, elapsed: Nanos) {
         if self.playing && self.goal.is_none() {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a tick times the speed")]
             let ahead = (elapsed as f64 * self.speed) as Nanos;
-            self.wanted = self.wanted.saturating_add(ahead);
+            self.due = self.due.saturating_add(ahead);
         }
     }
 
-    fn faster(&mut self, factor: f64) {
+    fn multiply_speed(&mut self, factor: f64) {
         self.speed = (self.speed * factor).clamp(SPEEDS.0, SPEEDS.1);
     }
 }
 
-/// See the module.
 pub struct Player {
     path: PathBuf,
     replay: Replay,
     context: Context,
     pace: Pace,
-    /// Start of the recording.
+    /// Start of the recording, nanoseconds of its clock.
     start: Nanos,
-    /// End of the recording, once it is known.
+    /// End of the recording, once `find_end` has read it.
     end: Arc<OnceLock<Nanos>>,
-    over: bool,
+    ended: bool,
 }
 
 impl Player {
-    /// Opens a recording and plays it.
-    ///
-    /// # Errors
-    /// When it cannot be read at all.
+    /// Opens a recording and starts to play it. Fails only if its header cannot be read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let replay = open(path)?;
         let context = replay.context().clone();
         let start = context.clocks.monotonic_ns;
-        let pace = Pace { playing: true, speed: 1.0, wanted: start, goal: None };
+        let pace = Pace { playing: true, speed: 1.0, due: start, goal: None };
         let end = Arc::default();
-        look_for_end(path.to_owned(), Arc::clone(&end));
-        Ok(Self { path: path.to_owned(), replay, context, pace, start, end, over: false })
+        find_end(path.to_owned(), Arc::clone(&end));
+        Ok(Self { path: path.to_owned(), replay, context, pace, start, end, ended: false })
     }
 
-    /// What the observation started with.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// The engine as it stands.
     pub fn engine(&self) -> &Engine {
         self.replay.engine()
     }
 
-    /// As [`Player::engine`].
+    /// For what a dashboard switches on or clears in the engine.
     pub fn engine_mut(&mut self) -> &mut Engine {
         self.replay.engine_mut()
     }
 
-    /// The latest counters.
     pub fn sample(&self) -> &Sample {
         self.replay.sample()
     }
 
-    /// Where the engine stands, nanoseconds of the recording's clock.
+    /// The time that the engine has reached, nanoseconds of the recording's clock.
     pub fn now(&self) -> Nanos {
         self.replay.at().max(self.start)
     }
 
-    /// For the header.
     pub fn transport(&self) -> Transport {
         Transport {
             position_ns: self.now() - self.start,
             length_ns: self.end.get().map_or(0, |end| end.saturating_sub(self.start)),
             speed: self.pace.speed,
-            playing: self.pace.playing && !self.over,
+            playing: self.pace.playing && !self.ended,
             seeking: self.pace.goal.is_some(),
         }
     }
 
-    /// A key was pressed. True: the engine was replaced.
-    ///
-    /// # Errors
-    /// When the file, read before, can no longer be read.
-    pub fn order(&mut self, order: Move) -> Result<bool, OpenError> {
-        match order {
+    /// Carries out a command. True: the engine was replaced. Fails if the file can no longer be read.
+    pub fn apply(&mut self, command: Move) -> Result<bool, OpenError> {
+        match command {
             Move::PlayPause => {
-                self.pace.playing = !self.pace.playing || self.over;
+                self.pace.playing = !self.pace.playing || self.ended;
                 self.pace.goal = None;
-                self.pace.wanted = self.now();
-                if self.over {
-                    return self.go(self.start);
+                self.pace.due = self.now();
+                if self.ended {
+                    return self.seek(self.start);
                 }
             }
-            Move::Speed(factor) => self.pace.faster(factor),
-            Move::NextFinding => self.pace.goal = (!self.over).then(|| Goal::Finding(findings(self.engine()))),
-            Move::ToStart => return self.go(self.start),
+            Move::Speed(factor) => self.pace.multiply_speed(factor),
+            Move::NextFinding => self.pace.goal = (!self.ended).then(|| Goal::Finding(findings(self.engine()))),
+            Move::ToStart => return self.seek(self.start),
             Move::By(part) => {
                 let length = self.transport().length_ns.max(1_000_000_000);
-                #[expect(clippy::cast_possible_truncation, reason = "a part of a length")]
+                #[expect(clippy::cast_possible_truncation, reason = "a fraction of a length")]
                 let by = (length as f64 * part) as i64;
-                return self.go(self.now().saturating_add_signed(by).max(self.start));
+                return self.seek(self.now().saturating_add_signed(by).max(self.start));
             }
         }
         Ok(false)
     }
 
-    /// Sets out for a time. Backwards there is only the way over the start.
-    fn go(&mut self, time: Nanos) -> Result<bool, OpenError> {
-        let back = time < self.now() || (self.over && time == self.start);
+    /// Seeks to a time. Going back means to replay from the start.
+    fn seek(&mut self, time: Nanos) -> Result<bool, OpenError> {
+        let back = time < self.now() || (self.ended && time == self.start);
         if back {
             self.replay = open(&self.path)?;
-            self.over = false;
+            self.ended = false;
         }
         self.pace.goal = Some(Goal::Time(time));
         Ok(back)
     }
 
-    /// Time has gone by: reads on, as long as `time_left`.
+    /// Reads as far as `elapsed` real time requires, as long as `time_left`.
     pub fn tick(&mut self, elapsed: Nanos, mut time_left: impl FnMut() -> bool) {
         self.pace.elapse(elapsed);
-        while time_left() && !self.over {
+        while time_left() && !self.ended {
             match self.pace.goal {
-                Some(Goal::Time(time)) if self.now() >= time => self.arrived(false),
-                Some(Goal::Finding(before)) if findings(self.engine()) > before => self.arrived(true),
-                None if self.now() >= self.pace.wanted => return,
+                Some(Goal::Time(time)) if self.now() >= time => self.arrive(false),
+                Some(Goal::Finding(before)) if findings(self.engine()) > before => self.arrive(true),
+                None if self.now() >= self.pace.due => return,
                 Some(Goal::Time(time)) => self.read(time),
-                // From one advance to the next: not past the finding.
+                // In the smallest steps, so as not to pass the finding.
                 Some(Goal::Finding(_)) => self.read(self.now() + 1),
-                None => self.read(self.pace.wanted),
+                None => self.read(self.pace.due),
             }
         }
-        if self.over && self.pace.goal.is_some() {
-            self.arrived(false);
+        if self.ended && self.pace.goal.is_some() {
+            self.arrive(false);
         }
     }
 
     fn read(&mut self, until: Nanos) {
         if !self.replay.step(until, CHUNK) {
             self.replay.engine_mut().finish();
-            self.over = true;
+            self.ended = true;
         }
     }
 
-    fn arrived(&mut self, pause: bool) {
+    fn arrive(&mut self, pause: bool) {
         self.pace.goal = None;
         self.pace.playing &= !pause;
-        self.pace.wanted = self.now();
+        self.pace.due = self.now();
     }
 }
 
@@ -227,8 +210,8 @@ fn findings(engine: &Engine) -> u64 {
     verdicts.window + verdicts.reuse + verdicts.stale_install
 }
 
-/// Reads the file to its end, beside everything else, to know how long it is. If it cannot, the length stays unknown.
-fn look_for_end(path: PathBuf, end: Arc<OnceLock<Nanos>>) {
+/// Reads the file to its end on another thread to find its length, which stays unknown if that fails.
+fn find_end(path: PathBuf, end: Arc<OnceLock<Nanos>>) {
     let look = move || {
         let mut last = 0;
         if let Ok(mut reader) = Reader::open(&path) {
@@ -238,10 +221,9 @@ fn look_for_end(path: PathBuf, end: Arc<OnceLock<Nanos>>) {
                 }
             }
         }
-        // Nobody else sets it.
+        // Fails only if it is set already, and this thread alone sets it.
         let _ = end.set(last);
     };
-    // Without the thread the length stays unknown, which is shown.
     drop(thread::Builder::new().name("length".to_owned()).spawn(look));
 }
 
@@ -249,11 +231,11 @@ fn look_for_end(path: PathBuf, end: Arc<OnceLock<Nanos>>) {
 mod tests {
     use super::*;
 
-    /// The file is removed with the second value.
+    /// The recording lives as long as the second value.
     fn player() -> (Player, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("made-up.obs");
-        observer_recordings::unfixed::record(&path, 20, 1_000).unwrap();
+        observer_recordings::vulnerable::record(&path, 20, 1_000).unwrap();
         (Player::open(&path).unwrap(), folder)
     }
 
@@ -264,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn plays_at_the_speed_asked_for() {
+    fn plays_at_the_chosen_speed() {
         let (mut player, _file) = player();
         player.tick(SECOND, || true);
         assert!((at(&player) - 1.0).abs() < 0.2, "{}", at(&player));
-        player.order(Move::Speed(2.0)).unwrap();
+        player.apply(Move::Speed(2.0)).unwrap();
         player.tick(SECOND, || true);
         assert!((at(&player) - 3.0).abs() < 0.2, "{}", at(&player));
-        player.order(Move::PlayPause).unwrap();
+        player.apply(Move::PlayPause).unwrap();
         player.tick(SECOND, || true);
         assert!((at(&player) - 3.0).abs() < 0.2 && !player.transport().playing);
     }
@@ -280,7 +262,7 @@ mod tests {
     fn steps_from_finding_to_finding() {
         let (mut player, _file) = player();
         for expected in 1..=3 {
-            player.order(Move::NextFinding).unwrap();
+            player.apply(Move::NextFinding).unwrap();
             assert!(player.transport().seeking);
             player.tick(0, || true);
             assert!(findings(player.engine()) >= expected && !player.transport().playing);
@@ -288,13 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn seeks_both_ways_and_finds_the_same_again() {
+    fn seeking_back_and_forth_reaches_the_same_state() {
         let (mut player, _file) = player();
-        player.order(Move::ToStart).unwrap();
+        player.apply(Move::ToStart).unwrap();
         player.tick(4 * SECOND, || true);
         player.tick(4 * SECOND, || true);
         let (there, found) = (player.now(), findings(player.engine()));
-        assert!(player.order(Move::ToStart).unwrap(), "backwards there is another engine");
+        assert!(player.apply(Move::ToStart).unwrap(), "seeking back replaces the engine");
         player.tick(0, || true);
         assert!(findings(player.engine()) < found);
         player.pace.goal = Some(Goal::Time(there));
@@ -303,18 +285,18 @@ mod tests {
     }
 
     #[test]
-    fn ends_and_starts_again() {
+    fn a_recording_that_has_ended_plays_from_the_start() {
         let (mut player, _file) = player();
         player.tick(1_000 * SECOND, || true);
-        assert!(player.over && !player.transport().playing);
-        player.order(Move::PlayPause).unwrap();
+        assert!(player.ended && !player.transport().playing);
+        player.apply(Move::PlayPause).unwrap();
         player.tick(SECOND, || true);
         player.tick(SECOND, || true);
         assert!(player.transport().playing && at(&player) < 3.0);
     }
 
     #[test]
-    fn stops_reading_when_the_time_is_over() {
+    fn stops_reading_when_its_time_budget_is_used_up() {
         let (mut player, _file) = player();
         player.pace.goal = Some(Goal::Time(u64::MAX));
         let mut turns = 2;
@@ -322,14 +304,14 @@ mod tests {
             turns -= 1;
             turns >= 0
         });
-        assert!(!player.over && player.transport().seeking);
+        assert!(!player.ended && player.transport().seeking);
     }
 
     #[test]
     fn speeds_have_limits() {
         let (mut player, _file) = player();
         for _ in 0..50 {
-            player.order(Move::Speed(2.0)).unwrap();
+            player.apply(Move::Speed(2.0)).unwrap();
         }
         assert!((player.transport().speed - SPEEDS.1).abs() < 1e-9);
     }

@@ -1,4 +1,4 @@
-//! Reads a recording input by input. Memory: one frame, whatever the file says.
+//! Reads a recording input by input. Memory: one frame, whatever the file contains.
 
 use std::{
     fs::File,
@@ -6,49 +6,47 @@ use std::{
     path::Path,
 };
 
-use super::{
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
     MAGIC, MAJOR, PREAMBLE,
     event::Decoder,
-    frame::{Damage, Frames, Kind},
+    frame::{Frames, Kind},
     header::{Footer, Header, Part},
-    sample,
+    legacy, sample,
     varint::Input as Bytes,
 };
-use observer_observation::{Context, FinalState, Sample, input::Input};
+use observer_observation::{Context, Defect, FileDamage, FinalState, Input, Sample};
 
-/// Why a file cannot be read at all.
+/// Why no part of a file can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The system refuses.
-    #[error("cannot read it: {0}")]
+    #[error("cannot read the file")]
     Io(#[from] io::Error),
-    /// There is nothing in it.
-    #[error("it is empty")]
+    #[error("the file is empty")]
     Empty,
-    /// It does not start as one.
-    #[error("it is no recording of observer")]
+    #[error("the file is not a recording of observer")]
     NotARecording,
-    /// Made by a version with another format.
-    #[error("its format has version {found}, this observer reads version {MAJOR}: use the observer that made it")]
-    Version {
-        /// The version.
-        found: u16,
-    },
-    /// Damaged before the first event.
-    #[error("its header is not whole: {0}")]
-    Header(Damage),
+    #[error(
+        "the file has format version {found} and this observer reads version {MAJOR}: use the observer that wrote it"
+    )]
+    Version { found: u16 },
+    #[error("the header cannot be read")]
+    Header(#[source] FileDamage),
 }
 
-/// See the module.
 pub struct Reader<R> {
+    /// The file has the names of an earlier minor version.
+    is_legacy: bool,
     frames: Frames<R>,
     header: Header,
     content: Vec<u8>,
-    /// What of the content has been read.
+    /// Bytes of `content` that have been decoded.
     done: usize,
     decoder: Decoder,
-    /// The counters as they stand, and a sample that is to be given next.
     counters: sample::Stored,
+    /// The next input, if it is a sample.
     sample: Option<Sample>,
     events: u64,
     end: Option<End>,
@@ -57,46 +55,40 @@ pub struct Reader<R> {
 /// How a file ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
-    /// With the end of the observation.
-    Whole(Box<FinalState>),
-    /// The observation goes on in the next file.
-    GoesOn,
-    /// Too early.
-    Early(Damage),
+    /// The observation ends with this file.
+    Complete(Box<FinalState>),
+    /// The observation continues in the next part.
+    Continued,
+    /// Nothing can be read from here on.
+    Damaged(FileDamage),
 }
 
 impl Reader<File> {
-    /// Opens a file.
-    ///
-    /// # Errors
-    /// See [`OpenError`]. Damage after the header is no error: what can be read is read.
+    /// Fails only if the header cannot be read: damage behind it is reported by [`Reader::end`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Self::new(File::open(path)?)
     }
 }
 
 impl<R: Read> Reader<R> {
-    /// Of any bytes.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
     pub fn new(mut source: R) -> Result<Self, OpenError> {
         let mut preamble = Vec::with_capacity(PREAMBLE);
         source.by_ref().take(PREAMBLE as u64).read_to_end(&mut preamble)?;
-        check_preamble(&preamble)?;
+        let is_legacy = legacy::is_legacy(minor_version(&preamble)?);
         let mut frames = Frames::new(source, PREAMBLE as u64);
         let header = match frames.next().map_err(OpenError::Header)? {
-            (Kind::Header, text) => serde_json::from_slice(text).ok(),
+            (Kind::Header, text) => parse(text, is_legacy, legacy::header),
             _ => None,
         };
-        let at = frames.at();
-        let header = header.ok_or(OpenError::Header(Damage::Broken { at, what: "it says nothing known" }))?;
+        let damage = FileDamage::Broken { offset_bytes: frames.at(), defect: Defect::Header };
+        let header = header.ok_or(OpenError::Header(damage))?;
         Ok(Self {
+            is_legacy,
             frames,
             header,
             content: Vec::new(),
             done: 0,
-            decoder: Decoder::default(),
+            decoder: if is_legacy { Decoder::legacy() } else { Decoder::default() },
             counters: sample::Stored::default(),
             sample: None,
             events: 0,
@@ -104,27 +96,24 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// What the observation started with.
     pub fn context(&self) -> &Context {
         &self.header.context
     }
 
-    /// Which part of the observation this is.
     pub fn part(&self) -> &Part {
         &self.header.part
     }
 
-    /// The counters at the start of this part, where it is not the first.
+    /// The counters at the start of this part; `None` for part 1.
     pub fn before(&self) -> Option<Sample> {
         self.header.before.as_ref().map(|before| before.sample(true))
     }
 
-    /// How the file ends, once [`Reader::next_input`] has given everything.
+    /// `None` until [`Reader::next_input`] has returned `None`.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()
     }
 
-    /// The next input; `None`: there are no more.
     pub fn next_input(&mut self) -> Option<Input> {
         loop {
             if let Some(sample) = self.sample.take() {
@@ -139,7 +128,7 @@ impl<R: Read> Reader<R> {
                 continue;
             }
             let Some(input) = self.decoder.next(&mut bytes) else {
-                self.broken("an event makes no sense");
+                self.broken(Defect::Event);
                 continue;
             };
             self.done = self.content.len() - bytes.rest().len();
@@ -150,46 +139,63 @@ impl<R: Read> Reader<R> {
 
     fn next_frame(&mut self) {
         match self.frames.next() {
-            Err(damage) => self.end = Some(End::Early(damage)),
+            Err(damage) => self.end = Some(End::Damaged(damage)),
             Ok((Kind::Events, content)) => {
                 self.content.clear();
                 self.content.extend_from_slice(content);
                 self.done = 0;
                 self.decoder.clear();
             }
-            Ok((Kind::Sample, text)) => match serde_json::from_slice::<sample::Stored>(text) {
-                Ok(changes) => {
+            Ok((Kind::Sample, text)) => match parse::<sample::Stored>(text, self.is_legacy, legacy::sample) {
+                Some(changes) => {
                     let with_times = changes.has_times();
                     self.counters.update(changes);
                     self.sample = Some(self.counters.sample(with_times));
                 }
-                Err(_) => self.broken("a sample says nothing known"),
+                None => self.broken(Defect::Sample),
             },
-            Ok((Kind::Footer, text)) => match serde_json::from_slice::<Footer>(text) {
-                Ok(footer) if footer.events != self.events => self.broken("events are missing"),
-                Ok(Footer { ending: Some(ending), .. }) => self.end = Some(End::Whole(Box::new(ending))),
-                Ok(Footer { ending: None, .. }) => self.end = Some(End::GoesOn),
-                Err(_) => self.broken("its last frame says nothing known"),
+            Ok((Kind::Footer, text)) => match parse::<Footer>(text, self.is_legacy, legacy::footer) {
+                Some(footer) if footer.events != self.events => self.broken(Defect::EventsMissing),
+                Some(Footer { ending: Some(ending), .. }) => self.end = Some(End::Complete(Box::new(ending))),
+                Some(Footer { ending: None, .. }) => self.end = Some(End::Continued),
+                None => self.broken(Defect::Footer),
             },
-            Ok((Kind::Header, _)) => self.broken("a second header"),
+            Ok((Kind::Header, _)) => self.broken(Defect::SecondHeader),
             Ok((Kind::Unknown(_), _)) => {}
         }
     }
 
-    fn broken(&mut self, what: &'static str) {
-        self.end = Some(End::Early(Damage::Broken { at: self.frames.at(), what }));
+    /// Continues the numbers of address spaces where the previous part ended.
+    pub(crate) fn follow(&mut self, previous: &mut Self) {
+        self.decoder.take_spaces(&mut previous.decoder);
+    }
+
+    fn broken(&mut self, defect: Defect) {
+        self.end = Some(End::Damaged(FileDamage::Broken { offset_bytes: self.frames.at(), defect }));
     }
 }
 
-fn check_preamble(preamble: &[u8]) -> Result<(), OpenError> {
+/// Parses the JSON of a frame, with the names of earlier versions rewritten by `rewrite`.
+fn parse<T: DeserializeOwned>(text: &[u8], is_legacy: bool, rewrite: fn(&mut Value)) -> Option<T> {
+    if is_legacy {
+        let mut value = serde_json::from_slice(text).ok()?;
+        rewrite(&mut value);
+        serde_json::from_value(value).ok()
+    } else {
+        serde_json::from_slice(text).ok()
+    }
+}
+
+fn minor_version(preamble: &[u8]) -> Result<u16, OpenError> {
     if preamble.is_empty() {
         return Err(OpenError::Empty);
     }
     let Some(rest) = preamble.strip_prefix(&MAGIC) else { return Err(OpenError::NotARecording) };
-    let found = rest.first_chunk().map(|bytes| u16::from_le_bytes(*bytes));
-    match found.filter(|_| preamble.len() == PREAMBLE) {
-        None => Err(OpenError::Header(Damage::Cut(0))),
-        Some(MAJOR) => Ok(()),
-        Some(found) => Err(OpenError::Version { found }),
+    match rest {
+        [a, b, c, d, _, _, _, _] => match u16::from_le_bytes([*a, *b]) {
+            MAJOR => Ok(u16::from_le_bytes([*c, *d])),
+            found => Err(OpenError::Version { found }),
+        },
+        _ => Err(OpenError::Header(FileDamage::Cut { bytes: 0 })),
     }
 }

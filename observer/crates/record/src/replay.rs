@@ -1,91 +1,77 @@
-//! Plays recordings back into an engine.
+//! Replays recordings through the ingest path.
 
 use std::{collections::VecDeque, fs::File, path::Path};
 
-use super::reader::{End, OpenError, Reader};
+use crate::reader::{End, OpenError, Reader};
 use observer_engine::{Engine, event::Nanos};
 use observer_kernel::vmstat::Vmstat;
-use observer_observation::{Context, EndReason, FinalState, Outcome, Sample, input::Input};
+use observer_observation::{Context, Damage, EndReason, FinalState, Ingest, Input, Note, Outcome, Sample};
 
-/// A recording being played: the engine, the latest counters, and how far it has come. Move it on with [`Replay::step`],
-/// look at it as at a live observation, and let [`Replay::finish`] make the outcome.
+/// A replay in progress. [`Replay::step`] advances it, the getters show it as they would a live observation, and
+/// [`Replay::finish`] plays the rest and returns the outcome.
 pub struct Replay {
     reader: Reader<File>,
     /// The parts that follow.
     next: VecDeque<Reader<File>>,
-    /// The counters at the start, where the first part is not given.
+    /// The counters at the start of the first given part, where that is not part 1.
     before: Option<Sample>,
-    engine: Engine,
-    sample: Sample,
+    ingest: Ingest,
     /// The kernel's own counters at the start.
     vmstat: Option<Vmstat>,
-    at: Nanos,
-    damage: Vec<String>,
-    notes: Vec<String>,
+    damage: Vec<Damage>,
+    notes: Vec<Note>,
 }
 
 impl Replay {
-    /// Opens a recording.
-    ///
-    /// # Errors
-    /// When it cannot be read at all. Damage further on ends the replay early, and is told in [`Outcome::damage`].
+    /// Opens a recording. Fails only if its header cannot be read: damage behind it ends the replay early and is listed in
+    /// [`Outcome::damage`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Ok(Self::of_parts(Reader::open(path)?, VecDeque::new()))
     }
 
-    /// Of a file and those that continue it.
     fn of_parts(first: Reader<File>, next: VecDeque<Reader<File>>) -> Self {
-        let mut notes = Vec::new();
-        if first.part().number > 1 {
-            notes.push(format!("counts start with part {}: those before were not given", first.part().number));
-        }
+        let part = first.part().number;
         Self {
             vmstat: first.before().and_then(|before| before.vmstat),
             before: first.before(),
             reader: first,
             next,
-            engine: Engine::default(),
-            sample: Sample::default(),
-            at: 0,
+            ingest: Ingest::default(),
             damage: Vec::new(),
-            notes,
+            notes: if part > 1 { vec![Note::StartsWithPart { part }] } else { Vec::new() },
         }
     }
 
-    /// What the observation started with.
     pub fn context(&self) -> &Context {
         self.reader.context()
     }
 
-    /// The engine so far.
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        &self.ingest.engine
     }
 
-    /// As [`Replay::engine`], to switch on or clear what a dashboard shows.
+    /// For what a dashboard switches on or clears in the engine.
     pub fn engine_mut(&mut self) -> &mut Engine {
-        &mut self.engine
+        &mut self.ingest.engine
     }
 
-    /// The latest counters, and the latest distributions.
     pub fn sample(&self) -> &Sample {
-        &self.sample
+        &self.ingest.sample
     }
 
-    /// The time that the engine was told last, nanoseconds of the recorded `CLOCK_MONOTONIC`; 0: not yet.
+    /// The time up to which the engine has all events, nanoseconds of the recorded `CLOCK_MONOTONIC`; 0 at the start.
     pub fn at(&self) -> Nanos {
-        self.at
+        self.ingest.now
     }
 
-    /// Plays until the engine has been told a time of `until` or later, at most `limit` inputs. False: the recording is
-    /// over.
+    /// Plays until [`Replay::at`] is `until` or later, at most `limit` inputs. False: the recording has ended.
     pub fn step(&mut self, until: Nanos, limit: usize) -> bool {
         for _ in 0..limit {
-            if self.at >= until {
+            if self.at() >= until {
                 return true;
             }
             match self.reader.next_input() {
-                Some(input) => self.take(input),
+                Some(input) => self.feed(input),
                 None if self.next_part() => {}
                 None => return false,
             }
@@ -93,90 +79,81 @@ impl Replay {
         true
     }
 
-    fn take(&mut self, input: Input) {
-        match input {
-            Input::Event(event) => self.engine.feed(event),
-            Input::Advance(at) => {
-                self.at = at;
-                self.engine.advance(at);
-            }
-            Input::Sample(sample) => {
-                self.vmstat = self.vmstat.or(sample.vmstat);
-                let sample = match &self.before {
-                    Some(before) => sample.since(before),
-                    None => *sample,
-                };
-                self.sample.update(sample);
+    fn feed(&mut self, mut input: Input) {
+        if let Input::Sample(sample) = &mut input {
+            self.vmstat = self.vmstat.or(sample.vmstat);
+            if let Some(before) = &self.before {
+                **sample = std::mem::take(&mut **sample).since(before);
             }
         }
+        self.ingest.feed(input);
     }
 
-    /// Goes on with the next part, if this one says that there is one and it is here.
+    /// Continues with the next given part. False: there is none.
     fn next_part(&mut self) -> bool {
-        let number = self.reader.part().number;
-        let Some(next) = self.next.pop_front() else { return false };
+        let Some(mut next) = self.next.pop_front() else { return false };
+        let part = self.reader.part().number;
         match self.reader.end() {
-            Some(End::GoesOn) if next.part().number == number + 1 => {}
-            Some(End::GoesOn) => self.damage.push(format!("part {} is missing", number + 1)),
-            Some(End::Early(damage)) => self.damage.push(format!("part {number}: {damage}")),
-            _ => self.damage.push(format!("part {number} is the last, but there are more")),
+            Some(End::Continued) if next.part().number == part + 1 => {}
+            Some(End::Continued) => self.damage.push(Damage::PartMissing { part: part + 1 }),
+            Some(End::Damaged(damage)) => {
+                self.damage.push(Damage::File { part: Some(part), damage: damage.clone() });
+            }
+            _ => self.damage.push(Damage::PartsAfterEnd { part }),
         }
+        next.follow(&mut self.reader);
         self.reader = next;
         true
     }
 
-    /// Plays what is left, and tells what came out.
+    /// Plays the rest.
     pub fn finish(self) -> Outcome {
         self.finish_with(&mut |_| {})
     }
 
-    /// As [`Replay::finish`]; `look` sees every input that is left before the engine does.
+    /// Plays the rest; `look` sees every input before the engine does.
     pub fn finish_with(mut self, look: &mut dyn FnMut(&Input)) -> Outcome {
         loop {
             if let Some(input) = self.reader.next_input() {
                 look(&input);
-                self.take(input);
+                self.feed(input);
             } else if !self.next_part() {
                 break;
             }
         }
-        self.engine.finish();
+        self.ingest.finish();
         let context = self.reader.context().clone();
         let mut ending = match self.reader.end() {
-            Some(End::Whole(ending)) => ending.as_ref().clone(),
-            Some(End::GoesOn) => {
-                self.notes.push("the observation goes on in a part that was not given".to_owned());
+            Some(End::Complete(ending)) => ending.as_ref().clone(),
+            Some(End::Continued) => {
+                self.notes.push(Note::Continues);
                 FinalState::unknown(EndReason::GoesOn)
             }
-            Some(End::Early(damage)) => {
-                self.damage.push(damage.to_string());
+            Some(End::Damaged(damage)) => {
+                self.damage.push(Damage::File { part: None, damage: damage.clone() });
                 FinalState::unknown(EndReason::Cut)
             }
             None => FinalState::unknown(EndReason::Cut),
         };
-        // Of a recording without its start or its end the counters that go with what is there.
+        // Where the first or the last part is missing, the counters must cover the given parts only.
         if self.before.is_some() || ending.vmstat.is_none() {
-            let after = ending.vmstat.map(|(_, after)| after).or(self.sample.vmstat);
+            let after = ending.vmstat.map(|(_, after)| after).or(self.ingest.sample.vmstat);
             ending.vmstat = self.vmstat.zip(after);
         }
-        let Self { engine, sample, damage, notes, .. } = self;
+        let Self { ingest: Ingest { engine, sample, .. }, damage, notes, .. } = self;
         Outcome { context, engine, sample, ending, damage, notes }
     }
 }
 
-/// Plays a whole recording.
-///
-/// # Errors
-/// When it cannot be read at all.
+/// Replays a whole file.
 pub fn replay(path: &Path) -> Result<Outcome, OpenError> {
     Ok(Replay::open(path)?.finish())
 }
 
-/// Puts files that are parts of one observation together, in order; one replay for each observation.
-pub fn chains(readers: Vec<Reader<File>>) -> Vec<Replay> {
-    let mut readers = readers;
+/// Groups files by observation, each in the order of its parts: one replay per observation.
+pub fn chains(mut readers: Vec<Reader<File>>) -> Vec<Replay> {
     readers.sort_by(|a, b| (&a.part().id, a.part().number).cmp(&(&b.part().id, b.part().number)));
-    // The same part twice, under two names: once is enough.
+    // The same part may be given twice, under two names.
     readers.dedup_by(|a, b| a.part() == b.part());
     let mut chains: Vec<VecDeque<Reader<File>>> = Vec::new();
     for reader in readers {

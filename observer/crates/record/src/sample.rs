@@ -1,31 +1,30 @@
-//! How a [`Sample`] is written: JSON with names. A counter or a bucket that has not changed since the sample before it in
-//! the same file is left out.
+//! A [`Sample`] in a file: JSON by name. A counter or bucket that has not changed since the previous sample of the same file
+//! is left out.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::counters::{self, Named};
+use crate::counters::{self, Named};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::{FaultTimes, Sample, Skipped, Snapshot};
 
-/// A sample in a file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     at_ns: Nanos,
     counters: Named,
-    /// Invocations that the kernel skipped: of all programs, and of the one that counts reads.
+    /// Invocations that the kernel skipped: of all programs, and of the program that counts reads.
     skipped: Option<(u64, u64)>,
-    /// Faults whose end was missed, known at the end of an observation only.
+    /// Faults whose end was missed; 0 until the observation ends.
     ends_missed: u64,
     undecodable: u64,
     vmstat: Option<Vmstat>,
     fault_times: Option<Times>,
 }
 
-/// Durations of faults by path.
+/// Durations of faults by path, nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Times {
@@ -34,11 +33,11 @@ struct Times {
     none: Distribution,
 }
 
-/// Values and how often each was seen, so far.
+/// Count of each value.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Distribution(BTreeMap<u64, u64>);
 
-/// One flat list: how much larger than the value before, how often, and so on.
+/// A flat list of pairs: difference to the previous value, count.
 impl Serialize for Distribution {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut last = 0;
@@ -63,8 +62,8 @@ impl<'de> Deserialize<'de> for Distribution {
 }
 
 impl Stored {
-    /// What has changed since `before`.
-    pub(super) fn since(&self, before: &Self) -> Self {
+    /// What has changed since `before`, for [`Stored::update`].
+    pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             counters: changed(&self.counters, &before.counters),
             fault_times: self.fault_times.as_ref().map(|times| match &before.fault_times {
@@ -79,8 +78,7 @@ impl Stored {
         }
     }
 
-    /// Takes in what has changed.
-    pub(super) fn update(&mut self, later: Self) {
+    pub(crate) fn update(&mut self, later: Self) {
         let mut counters = std::mem::take(&mut self.counters);
         extend(&mut counters, later.counters);
         let fault_times = match (self.fault_times.take(), later.fault_times) {
@@ -95,8 +93,8 @@ impl Stored {
         *self = Self { counters, fault_times, ..later };
     }
 
-    /// The sample; `with_times`: the durations of faults as well.
-    pub(super) fn sample(&self, with_times: bool) -> Sample {
+    /// The sample; with durations of faults only if `with_times`.
+    pub(crate) fn sample(&self, with_times: bool) -> Sample {
         Sample {
             at: self.at_ns,
             snapshot: Snapshot {
@@ -110,23 +108,22 @@ impl Stored {
         }
     }
 
-    /// Whether durations of faults are in it.
-    pub(super) fn has_times(&self) -> bool {
+    pub(crate) fn has_times(&self) -> bool {
         self.fault_times.is_some()
     }
 }
 
-/// More names or values than any version will have: a file that brings more is made up, and is not to fill the memory.
-const MOST: usize = 200_000;
+/// More names or values than any version writes. A larger file is malicious and must not exhaust memory.
+const MAX_ENTRIES: usize = 200_000;
 
 fn extend<K: Ord>(all: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
     all.extend(more);
-    while all.len() > MOST {
+    while all.len() > MAX_ENTRIES {
         all.pop_last();
     }
 }
 
-/// What of `now` is not as it was.
+/// The entries of `now` that differ from `before`.
 fn changed<K: Ord + Clone>(now: &BTreeMap<K, u64>, before: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
     let new = now.iter().filter(|(key, count)| before.get(key) != Some(count));
     new.map(|(key, count)| (key.clone(), *count)).collect()

@@ -1,7 +1,6 @@
-//! Numbers of as many bytes as they need: seven bits a byte, the lowest first, the top bit set on all but the last.
+//! Numbers of variable length (LEB128): seven bits per byte, lowest first, the top bit set in all bytes but the last.
 
-/// Appends a number.
-pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(low_bits(value) | 0x80);
         value >>= 7;
@@ -9,18 +8,18 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(low_bits(value));
 }
 
-/// Appends a difference: small ones of either sign are short.
-pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
+/// Appends a signed number, zigzag encoded: small numbers of either sign are short.
+pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
-/// Appends how far `value` is from `from`.
-pub(super) fn put_delta(out: &mut Vec<u8>, value: u64, from: u64) {
+/// Appends the difference `value - from`.
+pub(crate) fn put_delta(out: &mut Vec<u8>, value: u64, from: u64) {
     put_signed(out, value.wrapping_sub(from).cast_signed());
 }
 
 /// Appends a length and that many bytes.
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -29,30 +28,30 @@ fn low_bits(value: u64) -> u8 {
     u8::try_from(value & 0x7f).unwrap_or(0)
 }
 
-/// Reads numbers off the front of a slice. `None`: it ends too early, or holds no such number.
+/// Reads from the front of a slice. `None`: the slice ends too early, or the number is out of range.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'a>(&'a [u8]);
+pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.0
     }
 
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -68,20 +67,20 @@ impl<'a> Input<'a> {
         None
     }
 
-    pub(super) fn word(&mut self) -> Option<u32> {
+    pub(crate) fn word(&mut self) -> Option<u32> {
         u32::try_from(self.number()?).ok()
     }
 
-    pub(super) fn signed(&mut self) -> Option<i64> {
+    pub(crate) fn signed(&mut self) -> Option<i64> {
         let coded = self.number()?;
         Some((coded >> 1).cast_signed() ^ -(coded & 1).cast_signed())
     }
 
-    pub(super) fn delta(&mut self, from: u64) -> Option<u64> {
+    pub(crate) fn delta(&mut self, from: u64) -> Option<u64> {
         Some(from.wrapping_add(self.signed()?.cast_unsigned()))
     }
 
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_numbers_are_refused() {
         assert_eq!(Input::new(&[]).number(), None);
         assert_eq!(Input::new(&[0x80]).number(), None);
         assert_eq!(Input::new(&[0xff; 11]).number(), None);

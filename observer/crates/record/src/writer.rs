@@ -1,79 +1,81 @@
-//! Writes a recording. Memory: one frame. Nothing here fails in the middle: the first error stops the writing, and is
-//! kept until somebody asks.
+//! Writes a recording. Memory: one frame. The first error stops the writing and is kept, so that callers need not check
+//! every call.
 
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
-use super::{
+use crate::{
     MAGIC, MAJOR, MINOR, PREAMBLE,
     event::Encoder,
-    file::{CreateError, Creation, Unfinished},
+    file::{CreateError, Creation, PartialFile},
     frame::{self, Kind},
     header::{Footer, Header, Part},
-    parts::{self, Rotation},
+    rotation::{Rotation, part_path},
     sample,
 };
 use observer_engine::event::{Event, Nanos};
-use observer_observation::{Context, FinalState, Sample, input::Input};
+use observer_observation::{Clocks, Context, FinalState, Input, Sample};
 
-/// Events wait at most this long for their frame to fill: what a killed recorder loses. Nanoseconds.
+/// Longest time that events wait for their frame to fill, and so what a killed recorder loses. Nanoseconds.
 const LONGEST_WAIT: Nanos = 1_000_000_000;
 
-/// What was written.
+/// A completed recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Where the last file is.
+    /// The last file.
     pub path: PathBuf,
-    /// How many files there were, those included that are no longer kept.
+    /// Number of files, including those that rotation has removed.
     pub files: u32,
-    /// Bytes in all of them.
+    /// Bytes in all files.
     pub bytes: u64,
-    /// Events in all of them.
+    /// Events in all files.
     pub events: u64,
 }
 
 /// Where to write.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The name asked for.
     pub path: PathBuf,
-    /// What may be replaced.
     pub creation: Creation,
-    /// When to start another file.
     pub rotation: Rotation,
 }
 
-/// See the module.
+/// Why a recording stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot start the next part")]
+    NextPart(#[source] CreateError),
+}
+
 #[derive(Debug)]
 pub struct Recorder {
     target: Target,
     header: Header,
-    out: Unfinished,
+    out: PartialFile,
     encoder: Encoder,
     /// The counters as last written to this file.
     last: sample::Stored,
-    /// When this file was started.
+    /// Time of this file's first sample.
     started: Option<Nanos>,
     flushed: Option<Nanos>,
-    /// Events encoded and not yet written; events and bytes in this file.
+    /// Events that are encoded but not written yet.
     pending: u64,
+    /// Events and bytes in this file.
     events: u64,
     bytes: u64,
-    /// What was written before this file.
+    /// Sums of the files before this one.
     earlier: Written,
-    failed: Option<io::Error>,
+    error: Option<RecordError>,
 }
 
 impl Recorder {
-    /// Starts a recording.
-    ///
-    /// # Errors
-    /// See [`CreateError`].
     pub fn create(target: Target, context: &Context) -> Result<Self, CreateError> {
-        let part = Part { id: id_of(context), number: 1 };
-        let out = Unfinished::create(&name(&target, part.number), target.creation)?;
+        let part = Part { id: observation_id(context), number: 1 };
+        let out = PartialFile::create(&path_of(&target, part.number), target.creation)?;
         let mut recorder = Self {
             target,
             header: Header { context: context.clone(), part, before: None },
@@ -86,16 +88,16 @@ impl Recorder {
             events: 0,
             bytes: 0,
             earlier: Written::default(),
-            failed: None,
+            error: None,
         };
         recorder.start();
-        match recorder.failed.take() {
+        match recorder.error.take() {
             None => Ok(recorder),
-            Some(why) => Err(CreateError::Io { path: recorder.out.partial().to_owned(), why }),
+            Some(RecordError::Write { path, source }) => Err(CreateError::Io { path, source }),
+            Some(RecordError::NextPart(error)) => Err(error),
         }
     }
 
-    /// Adds an input.
     pub fn input(&mut self, input: &Input) {
         match input {
             Input::Event(event) => self.event(event),
@@ -104,18 +106,17 @@ impl Recorder {
         }
     }
 
-    /// Adds an event.
     pub fn event(&mut self, event: &Event) {
-        if self.failed.is_none() {
+        if self.error.is_none() {
             self.encoder.event(event);
             self.pending += 1;
             self.flush_if_full();
         }
     }
 
-    /// Adds the time that the engine is told.
+    /// Adds the time up to which all events have arrived.
     pub fn advance(&mut self, until: Nanos) {
-        if self.failed.is_none() {
+        if self.error.is_none() {
             self.encoder.advance(until);
             if until.saturating_sub(*self.flushed.get_or_insert(until)) >= LONGEST_WAIT {
                 self.flush();
@@ -126,9 +127,9 @@ impl Recorder {
         }
     }
 
-    /// Adds the counters as they are now. May start another file.
+    /// Adds the current counters. May start the next file.
     pub fn sample(&mut self, sample: &Sample) {
-        if self.failed.is_some() {
+        if self.error.is_some() {
             return;
         }
         self.flush();
@@ -141,27 +142,27 @@ impl Recorder {
         }
     }
 
-    /// Why nothing is written any more.
-    pub fn failed(&self) -> Option<&io::Error> {
-        self.failed.as_ref()
+    /// The error that stopped the recording.
+    pub fn error(&self) -> Option<&RecordError> {
+        self.error.as_ref()
     }
 
-    /// Where the recording is while it is being written.
+    /// The file that is being written.
     pub fn partial(&self) -> &Path {
-        self.out.partial()
+        self.out.path()
     }
 
-    /// Ends the recording and gives it its name.
+    /// Ends the recording and renames the file to its final name.
     ///
-    /// # Errors
-    /// The first error there was. What had been written before is whole, and stays where [`Recorder::partial`] says.
-    pub fn finish(mut self, ending: &FinalState) -> io::Result<Written> {
+    /// Fails with the first error of the recording. The frames written before it remain in [`Recorder::partial`].
+    pub fn finish(mut self, ending: &FinalState) -> Result<Written, RecordError> {
         self.end(Some(ending.clone()));
-        if let Some(error) = self.failed {
+        if let Some(error) = self.error {
             return Err(error);
         }
         let Written { files, bytes, events, .. } = self.earlier;
-        let path = self.out.complete()?;
+        let partial = self.out.path().to_owned();
+        let path = self.out.complete().map_err(|source| RecordError::Write { path: partial, source })?;
         Ok(Written { path, files: files + 1, bytes: bytes + self.bytes, events: events + self.events })
     }
 
@@ -173,7 +174,7 @@ impl Recorder {
         preamble.resize(PREAMBLE, 0);
         match self.out.file().write_all(&preamble) {
             Ok(()) => self.bytes = PREAMBLE as u64,
-            Err(error) => self.fail(error),
+            Err(error) => self.stop(error),
         }
         let header = self.header.clone();
         self.json(Kind::Header, &header);
@@ -184,29 +185,28 @@ impl Recorder {
         self.json(Kind::Footer, &Footer { events: self.events, ending });
     }
 
-    /// Completes this file and starts the next one.
     fn next_part(&mut self) {
         self.end(None);
-        if self.failed.is_some() {
+        if self.error.is_some() {
             return;
         }
         let number = self.header.part.number + 1;
-        match Unfinished::create(&name(&self.target, number), self.target.creation) {
-            Err(error) => self.fail(io::Error::other(error)),
+        match PartialFile::create(&path_of(&self.target, number), self.target.creation) {
+            Err(error) => self.error = Some(RecordError::NextPart(error)),
             Ok(next) => match std::mem::replace(&mut self.out, next).complete() {
-                Err(error) => self.fail(error),
-                Ok(_) => self.change_to(number),
+                Err(error) => self.stop(error),
+                Ok(_) => self.switch_to(number),
             },
         }
     }
 
-    fn change_to(&mut self, number: u32) {
+    fn switch_to(&mut self, number: u32) {
         self.earlier.files += 1;
         self.earlier.bytes += std::mem::take(&mut self.bytes);
         self.earlier.events += std::mem::take(&mut self.events);
         if let Some(outdated) = self.target.rotation.outdated(number - 1) {
-            // Somebody may have moved it away already: then it is kept elsewhere.
-            let _ = std::fs::remove_file(name(&self.target, outdated));
+            // Fails if the user has moved the file away to keep it.
+            let _ = std::fs::remove_file(path_of(&self.target, outdated));
         }
         self.header.part.number = number;
         self.header.before = Some(self.last.clone());
@@ -222,7 +222,7 @@ impl Recorder {
 
     fn flush(&mut self) {
         if !self.encoder.bytes().is_empty() {
-            let written = match self.failed {
+            let written = match self.error {
                 None => frame::write(self.out.file(), Kind::Events, self.encoder.bytes()),
                 Some(_) => Ok(0),
             };
@@ -233,7 +233,7 @@ impl Recorder {
     }
 
     fn json(&mut self, kind: Kind, value: &impl serde::Serialize) {
-        if self.failed.is_none() {
+        if self.error.is_none() {
             let text = serde_json::to_vec(value).map_err(io::Error::from);
             let written = text.and_then(|text| frame::write(self.out.file(), kind, &text));
             self.wrote(written);
@@ -243,23 +243,24 @@ impl Recorder {
     fn wrote(&mut self, written: io::Result<u64>) {
         match written {
             Ok(bytes) => self.bytes += bytes,
-            Err(error) => self.fail(error),
+            Err(error) => self.stop(error),
         }
     }
 
-    /// Stops the writing and takes back the frame that is not whole.
-    fn fail(&mut self, error: io::Error) {
+    /// Stops the writing and removes the incomplete frame.
+    fn stop(&mut self, source: io::Error) {
         let _ = self.out.file().set_len(self.bytes);
-        self.failed.get_or_insert(error);
+        let path = self.out.path().to_owned();
+        self.error.get_or_insert(RecordError::Write { path, source });
     }
 }
 
-/// What a part is called.
-fn name(target: &Target, number: u32) -> PathBuf {
-    if target.rotation.is_on() { parts::name(&target.path, number) } else { target.path.clone() }
+fn path_of(target: &Target, number: u32) -> PathBuf {
+    if target.rotation.is_on() { part_path(&target.path, number) } else { target.path.clone() }
 }
 
-/// A name for an observation that no other one has: its host, and when it started.
-fn id_of(context: &Context) -> String {
-    format!("{}-{:x}-{:x}", context.host, context.clocks.realtime_ns, std::process::id())
+/// Identifies an observation: its host, and when it started by two clocks.
+fn observation_id(context: &Context) -> String {
+    let Clocks { monotonic_ns, realtime_ns } = context.clocks;
+    format!("{}-{realtime_ns:x}-{monotonic_ns:x}", context.host)
 }

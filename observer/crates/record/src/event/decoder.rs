@@ -1,60 +1,74 @@
-//! Bytes back into events.
+//! Decodes the events of a frame.
 
-use super::{LATEST, count, field, flag, foretold, is_plausible, kind, lock, path_of, pin, seen, word};
+use super::{LATEST, count, field, flag, is_plausible, kind, lock, path_of, pin, predicted, seen, word};
 use crate::{
-    model::{Model, Opened, Slot},
+    legacy::AddressSpaces,
+    prediction::{Prediction, Slot, Started},
     varint::Input as Bytes,
 };
 use observer_engine::event::{Change, ChangeKind, Entry, Event, Fault, Task};
-use observer_observation::input::Input;
+use observer_observation::Input;
 
-/// Turns the bytes of one frame back into events.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    model: Model,
+    prediction: Prediction,
+    /// Of a file that has addresses of address spaces.
+    spaces: Option<AddressSpaces>,
 }
 
 impl Decoder {
-    /// Starts a new frame.
-    pub(crate) fn clear(&mut self) {
-        self.model.clear();
+    /// For files that have the addresses of address spaces rather than their numbers.
+    pub(crate) fn legacy() -> Self {
+        Self { spaces: Some(AddressSpaces::default()), ..Self::default() }
     }
 
-    /// The next input. `None`: the bytes make no sense.
+    /// Takes over the numbers of address spaces from the decoder of the previous part.
+    pub(crate) fn take_spaces(&mut self, previous: &mut Self) {
+        if self.spaces.is_some() && previous.spaces.is_some() {
+            self.spaces = previous.spaces.take();
+        }
+    }
+
+    /// Must be called at the start of each frame.
+    pub(crate) fn clear(&mut self) {
+        self.prediction.clear();
+    }
+
+    /// The next input. `None`: the bytes are not valid.
     pub(crate) fn next(&mut self, bytes: &mut Bytes<'_>) -> Option<Input> {
         let head = bytes.byte()?;
         match head & kind::MASK {
             kind::ADVANCE => {
-                self.model.at = bytes.delta(self.model.at)?;
-                Some(Input::Advance(self.model.at))
+                self.prediction.at = bytes.delta(self.prediction.at)?;
+                Some(Input::Advance(self.prediction.at))
             }
-            kind::OPENED => Some(Input::Event(Event::Started(self.fault(head, bytes)?))),
-            kind::CLOSED => Some(Input::Event(Event::Ended(self.fault(head, bytes)?))),
+            kind::FAULT_STARTED => Some(Input::Event(Event::Started(self.fault(head, bytes)?))),
+            kind::FAULT_ENDED => Some(Input::Event(Event::Ended(self.fault(head, bytes)?))),
             _ => Some(Input::Event(Event::Changed(self.change(head, bytes)?))),
         }
     }
 
     fn fault(&mut self, head: u8, bytes: &mut Bytes<'_>) -> Option<Fault> {
         let index = self.task(bytes)?;
-        let (known, before) = self.model.task(index);
+        let (known, before) = self.prediction.last_of_task(index);
         let continued = if head & flag::CONTINUES == 0 { None } else { Some(before?) };
         let slot = match continued {
-            Some(open) => self.model.touch(open.entry),
+            Some(started) => self.prediction.touch(started.entry),
             None => self.entry(bytes)?,
         };
-        let end = bytes.delta(self.model.at)?;
+        let end = bytes.delta(self.prediction.at)?;
         let start = match continued {
-            Some(open) => open.start,
+            Some(started) => started.start,
             None => bytes.delta(end)?,
         };
         let fields = bytes.number()?;
         let kind = head & kind::MASK;
-        let mut fault = foretold(&slot, kind, continued.as_ref(), start, end);
-        fault.task = self.model.task_of(index)?;
+        let mut fault = predicted(&slot, kind, continued.as_ref(), start, end);
+        fault.task = self.prediction.task(index)?;
         fault.path = path_of(head);
         fault.installed = head & flag::INSTALLED != 0;
         let space = self.fields(bytes, fields, &slot, known, continued.as_ref(), &mut fault)?;
-        self.model.fault(index, space, &fault, kind == kind::OPENED);
+        self.prediction.apply_fault(index, space, &fault, kind == kind::FAULT_STARTED);
         is_plausible(&fault).then_some(fault)
     }
 
@@ -64,7 +78,7 @@ impl Decoder {
         fields: u64,
         slot: &Slot,
         known: Option<u32>,
-        continued: Option<&Opened>,
+        continued: Option<&Started>,
         fault: &mut Fault,
     ) -> Option<u32> {
         let has = |bit| fields & bit != 0;
@@ -75,8 +89,9 @@ impl Decoder {
         if has(field::ADDRESS) {
             fault.address = bytes.delta(slot.address)?;
         }
-        let space = if has(field::SPACE) { self.space(bytes)? } else { continued.map(|open| open.space).or(known)? };
-        (fault.mm, fault.cgroup) = self.model.space_of(space)?;
+        let space =
+            if has(field::SPACE) { self.space(bytes)? } else { continued.map(|started| started.space).or(known)? };
+        (fault.mm, fault.cgroup) = self.prediction.space(space)?;
         if has(field::READ_START) {
             fault.read_start = Some(bytes.delta(fault.start)?);
         }
@@ -122,44 +137,46 @@ impl Decoder {
         };
         let task = self.task(bytes)?;
         let slot = self.entry(bytes)?;
-        let at = bytes.delta(self.model.at)?;
+        let at = bytes.delta(self.prediction.at)?;
         let (mut counted, mut seq) = (slot.count, slot.next_seq(kind));
-        if head & flag::SURPRISE != 0 {
+        if head & flag::UNPREDICTED != 0 {
             counted = count(bytes, slot.count)?;
             seq = word(bytes, seq)?;
         }
-        let change = Change { kind, entry: slot.entry, at, seq, by: self.model.task_of(task)?, slot: counted };
-        self.model.change(&change);
+        let change = Change { kind, entry: slot.entry, at, seq, by: self.prediction.task(task)?, slot: counted };
+        self.prediction.apply_change(&change);
         (change.at < LATEST).then_some(change)
     }
 
     fn task(&mut self, bytes: &mut Bytes<'_>) -> Option<u32> {
         let index = bytes.word()?;
-        if index == self.model.tasks() {
+        if index == self.prediction.task_count() {
             let (tid, pid) = (bytes.word()?, bytes.word()?);
             let comm = std::str::from_utf8(bytes.bytes()?).ok()?;
-            self.model.add_task(Task { tid, pid, comm: comm.into() });
+            self.prediction.add_task(Task { tid, pid, comm: comm.into() });
         }
-        (index < self.model.tasks()).then_some(index)
+        (index < self.prediction.task_count()).then_some(index)
     }
 
     fn space(&mut self, bytes: &mut Bytes<'_>) -> Option<u32> {
         let index = bytes.word()?;
-        if index == self.model.spaces() {
+        if index == self.prediction.space_count() {
             let mut mm = [0; 8];
             for byte in &mut mm {
                 *byte = bytes.byte()?;
             }
-            self.model.add_space(index, (u64::from_le_bytes(mm), bytes.number()?));
+            let mm = u64::from_le_bytes(mm);
+            let mm = self.spaces.as_mut().map_or(mm, |spaces| spaces.number(mm));
+            self.prediction.add_space(index, (mm, bytes.number()?));
         }
-        (index < self.model.spaces()).then_some(index)
+        (index < self.prediction.space_count()).then_some(index)
     }
 
     fn entry(&mut self, bytes: &mut Bytes<'_>) -> Option<Slot> {
         let entry = match bytes.number()?.checked_sub(1) {
-            Some(place) => self.model.at_place(usize::try_from(place).ok()?)?,
-            None => Entry(bytes.delta(self.model.last_entry())?),
+            Some(place) => self.prediction.entry_at(usize::try_from(place).ok()?)?,
+            None => Entry(bytes.delta(self.prediction.last_entry().0)?),
         };
-        Some(self.model.touch(entry))
+        Some(self.prediction.touch(entry))
     }
 }

@@ -1,49 +1,46 @@
-//! Events into bytes.
+//! Encodes events, frame by frame.
 
 use std::{collections::HashMap, fmt::Write as _};
 
 use super::{change_bits, field, fields, flag, kind, lock_bytes, path_bits, pin_bits, put_count, put_seen, put_word};
 use crate::{
-    model::{Model, Slot},
+    prediction::{Prediction, Slot},
     varint::{put, put_bytes, put_delta},
 };
 use observer_engine::event::{Change, Entry, Event, Fault, Nanos, Task};
 
-/// Turns events into bytes, frame by frame.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     out: Vec<u8>,
-    model: Model,
+    prediction: Prediction,
     tasks: HashMap<u32, u32>,
     spaces: HashMap<(u64, u64), u32>,
 }
 
 impl Encoder {
-    /// What has been encoded since the last [`Encoder::clear`].
+    /// Bytes encoded since the last [`Encoder::clear`].
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.out
     }
 
-    /// Starts a new frame.
+    /// Must be called at the start of each frame.
     pub(crate) fn clear(&mut self) {
         self.out.clear();
-        self.model.clear();
+        self.prediction.clear();
         self.tasks.clear();
         self.spaces.clear();
     }
 
-    /// Adds the time that the engine is told.
     pub(crate) fn advance(&mut self, until: Nanos) {
         self.out.push(kind::ADVANCE);
-        put_delta(&mut self.out, until, self.model.at);
-        self.model.at = until;
+        put_delta(&mut self.out, until, self.prediction.at);
+        self.prediction.at = until;
     }
 
-    /// Adds an event.
     pub(crate) fn event(&mut self, event: &Event) {
         match event {
-            Event::Started(fault) => self.fault(kind::OPENED, fault),
-            Event::Ended(fault) => self.fault(kind::CLOSED, fault),
+            Event::Started(fault) => self.fault(kind::FAULT_STARTED, fault),
+            Event::Ended(fault) => self.fault(kind::FAULT_ENDED, fault),
             Event::Changed(change) => self.change(change),
         }
     }
@@ -53,24 +50,25 @@ impl Encoder {
         self.out.push(kind | path_bits(fault.path) | if fault.installed { flag::INSTALLED } else { 0 });
         let task = self.task(&fault.task);
         let space = self.space(fault);
-        let (known, before) = self.model.task(task);
-        let continued = before.filter(|open| open.is_of(fault, space) && self.model.knows(fault.entry));
+        let (known, before) = self.prediction.last_of_task(task);
+        let continued =
+            before.filter(|started| started.is_start_of(fault, space) && self.prediction.remembers(fault.entry));
         let slot = if continued.is_some() {
             if let Some(first) = self.out.get_mut(head) {
                 *first |= flag::CONTINUES;
             }
-            self.model.touch(fault.entry)
+            self.prediction.touch(fault.entry)
         } else {
-            self.entry(fault.entry.0)
+            self.entry(fault.entry)
         };
-        put_delta(&mut self.out, fault.end, self.model.at);
+        put_delta(&mut self.out, fault.end, self.prediction.at);
         if continued.is_none() {
             put_delta(&mut self.out, fault.start, fault.end);
         }
         let fields = fields(fault, &slot, kind, continued.is_some(), known != Some(space));
         put(&mut self.out, fields);
         self.fields(fault, fields, &slot, space);
-        self.model.fault(task, space, fault, kind == kind::OPENED);
+        self.prediction.apply_fault(task, space, fault, kind == kind::FAULT_STARTED);
     }
 
     fn fields(&mut self, fault: &Fault, fields: u64, slot: &Slot, space: u32) {
@@ -85,7 +83,7 @@ impl Encoder {
         }
         if has(field::SPACE) {
             put(out, u64::from(space));
-            if self.model.add_space(space, (fault.mm, fault.cgroup)) {
+            if self.prediction.add_space(space, (fault.mm, fault.cgroup)) {
                 out.extend_from_slice(&fault.mm.to_le_bytes());
                 put(out, fault.cgroup);
             }
@@ -99,7 +97,7 @@ impl Encoder {
         if let Some(pin) = fault.pin {
             out.push(pin_bits(&pin));
             put_delta(out, pin.tried, fault.start);
-            put(out, u64::from(pin.fails));
+            put(out, u64::from(pin.failures));
             if let Some(at) = pin.dropped {
                 put_delta(out, at, pin.tried);
             }
@@ -128,26 +126,26 @@ impl Encoder {
         let head = self.out.len();
         self.out.push(change_bits(change.kind));
         self.task(&change.by);
-        let slot = self.entry(change.entry.0);
-        put_delta(&mut self.out, change.at, self.model.at);
+        let slot = self.entry(change.entry);
+        put_delta(&mut self.out, change.at, self.prediction.at);
         if slot.count != change.slot || slot.next_seq(change.kind) != change.seq {
             if let Some(first) = self.out.get_mut(head) {
-                *first |= flag::SURPRISE;
+                *first |= flag::UNPREDICTED;
             }
             put_count(&mut self.out, change.slot, slot.count);
             put_word(&mut self.out, change.seq, slot.next_seq(change.kind));
         }
-        self.model.change(change);
+        self.prediction.apply_change(change);
     }
 
-    /// Writes which task; a new one with its name.
+    /// Writes the task's number, and its ids and name at the first mention.
     fn task(&mut self, task: &Task) -> u32 {
         let known = self.tasks.get(&task.tid).copied();
-        if let Some(index) = known.filter(|index| self.model.is_task(*index, task)) {
+        if let Some(index) = known.filter(|index| self.prediction.is_task(*index, task)) {
             put(&mut self.out, u64::from(index));
             return index;
         }
-        let index = self.model.add_task(task.clone());
+        let index = self.prediction.add_task(task.clone());
         self.tasks.insert(task.tid, index);
         put(&mut self.out, u64::from(index));
         put(&mut self.out, u64::from(task.tid));
@@ -159,21 +157,19 @@ impl Encoder {
         index
     }
 
-    /// The number of a fault's address space and control group; written where it is used.
     fn space(&mut self, fault: &Fault) -> u32 {
-        let next = self.model.spaces();
+        let next = self.prediction.space_count();
         *self.spaces.entry((fault.mm, fault.cgroup)).or_insert(next)
     }
 
-    /// Writes which entry.
-    fn entry(&mut self, entry: u64) -> Slot {
-        let (place, last) = self.model.place(entry);
-        if let Some(place) = place {
+    /// Writes the entry's place among the recent ones, or the difference to the most recent one.
+    fn entry(&mut self, entry: Entry) -> Slot {
+        if let Some(place) = self.prediction.place_of(entry) {
             put(&mut self.out, place as u64 + 1);
         } else {
             self.out.push(0);
-            put_delta(&mut self.out, entry, last);
+            put_delta(&mut self.out, entry.0, self.prediction.last_entry().0);
         }
-        self.model.touch(Entry(entry))
+        self.prediction.touch(entry)
     }
 }
