@@ -1,10 +1,10 @@
-//! Made-up recordings, and the folder of recordings of released versions, for the tests of other crates.
+//! Recordings for tests: synthetic ones, and files of released versions.
 
 use std::path::PathBuf;
 
-pub mod made_up;
+pub mod pinned;
 pub mod synthetic;
-pub mod unfixed;
+pub mod vulnerable;
 
 /// Path of a recording of a released version.
 pub fn released(name: &str) -> PathBuf {

@@ -1,5 +1,5 @@
-//! A made-up swap device: tasks fault, pin, free, allocate and write, and the events come as the programs would send them.
-//! Pure: the same seed gives the same inputs. Used by tests, by the bench, and by the example that makes the fixture.
+//! A simulated swap device: tasks fault, pin, free, allocate and write, and the programs' events follow. The same seed gives
+//! the same inputs.
 
 use std::{
     cmp::Reverse,
@@ -7,19 +7,17 @@ use std::{
 };
 
 use observer_engine::event::{
-    Change, ChangeKind, Entry, Event, Fault, Nanos, Path, Pin, PinResult, Seen, SlotCount, Task,
+    Change, ChangeKind, Entry, Event, Fault, Nanos, Path, Pin, PinResult, SequenceSpan, SlotCount, Task,
 };
-use observer_observation::input::Input;
+use observer_observation::Input;
 
-/// When it starts, nanoseconds.
+/// Time of the first event, nanoseconds.
 pub const START: Nanos = 5_000_000_000;
-/// How often the engine is told the time, nanoseconds.
+/// Time between two `Advance` inputs, nanoseconds.
 const TICK: Nanos = 100_000_000;
 
-/// Thread id of the first task.
 const FIRST_TID: u32 = 1_000;
 
-/// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Op {
     Start,
@@ -27,15 +25,14 @@ enum Op {
     Read,
     ReadEnd,
     Drop,
-    /// The fault frees its own entry.
+    /// The fault frees its entry.
     Free,
-    HandOut,
+    Allocate,
     WriteStart,
     Write,
     End,
 }
 
-/// What one slot has seen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     count: SlotCount,
@@ -43,33 +40,32 @@ struct Slot {
     changes: u32,
 }
 
-/// See the module.
 pub struct Synthetic {
     random: u64,
     ops: BinaryHeap<Reverse<(Nanos, usize, usize, Op)>>,
     faults: HashMap<usize, Fault>,
     slots: HashMap<u32, Slot>,
-    made: usize,
+    ids: usize,
     next_story: Nanos,
     next_tick: Nanos,
     between: Nanos,
     out: std::collections::VecDeque<Input>,
     entries: u64,
-    /// Until when each task is busy.
+    /// The time up to which each task is in a page fault.
     busy: Vec<Nanos>,
 }
 
 impl Synthetic {
-    /// Of a seed, with about this many events a second, on this many entries.
+    /// Produces about this many events per second, on this many entries.
     pub fn new(seed: u64, events_per_second: u64, entries: u64) -> Self {
-        // A story has about 5.3 events.
+        // A story has about 5.3 events on average.
         let between = 5_300_000_000 / events_per_second;
         Self {
             random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             ops: BinaryHeap::new(),
             faults: HashMap::new(),
             slots: HashMap::new(),
-            made: 0,
+            ids: 0,
             next_story: START,
             next_tick: START + TICK,
             between,
@@ -91,17 +87,17 @@ impl Synthetic {
     }
 
     fn at(&mut self, at: Nanos, id: usize, op: Op) {
-        self.made += 1;
+        self.ids += 1;
         if matches!(op, Op::End | Op::Write)
             && let Some(fault) = self.faults.get(&id)
             && let Some(busy) = self.busy.get_mut((fault.task.tid - FIRST_TID) as usize)
         {
             *busy = at;
         }
-        self.ops.push(Reverse((at, self.made, id, op)));
+        self.ops.push(Reverse((at, self.ids, id, op)));
     }
 
-    /// A task that is in no page fault at this time: a new one if all are busy.
+    /// A task that is in no page fault at this time, or a new one.
     fn task(&mut self, from: Nanos) -> Task {
         let known = self.busy.len();
         let start = usize::try_from(self.below(48)).unwrap_or(0);
@@ -124,12 +120,12 @@ impl Synthetic {
     }
 
     fn fault(&mut self, from: Nanos, entry: Entry, address: u64, path: Path) -> usize {
-        self.made += 1;
+        self.ids += 1;
         let task = self.task(from);
-        let (mm, cgroup) = (0xffff_8881_0000_0000 + u64::from(task.pid) * 0x340, 40 + u64::from(task.pid % 2));
+        let (mm, cgroup) = (1 + u64::from(task.pid % 4), 40 + u64::from(task.pid % 2));
         let fault = Fault { entry, base: entry, nr: 1, address, mm, cgroup, task, path, ..Fault::default() };
-        self.faults.insert(self.made, fault);
-        self.made
+        self.faults.insert(self.ids, fault);
+        self.ids
     }
 
     fn installs(&mut self, id: usize) {
@@ -138,7 +134,7 @@ impl Synthetic {
         }
     }
 
-    /// Two tasks on one page. One time in 50 the second reader is overtaken.
+    /// Two or three tasks fault on one page. In one story of 50 a slow reader is overtaken.
     fn story(&mut self, from: Nanos) {
         let entry = Entry::new(0, self.below(self.entries));
         let address = 0x7f00_0000_0000 + entry.offset() * 4096 + self.below(4096);
@@ -163,9 +159,9 @@ impl Synthetic {
         self.at(from + read + 1_000, fast, Op::End);
         let fate = self.below(3);
         if fate > 0 {
-            // Not a fault: it only says who pages the page out again.
+            // Only the task that swaps the page out again; its fault never starts.
             let swapper = self.fault(from, entry, address, Path::None);
-            self.at(from + read + 40_000, swapper, Op::HandOut);
+            self.at(from + read + 40_000, swapper, Op::Allocate);
             self.at(from + read + 45_000, swapper, Op::WriteStart);
             self.at(from + read + 50_000, swapper, Op::Write);
         }
@@ -224,7 +220,7 @@ impl Synthetic {
             Op::Start => self.start(at, &mut fault),
             Op::Pin(taken) => {
                 let (result, fails) = if taken { (PinResult::Taken, 0) } else { (PinResult::Held, 1) };
-                fault.pin = Some(Pin { tried: at, result, fails, dropped: None });
+                fault.pin = Some(Pin { tried: at, result, failures: fails, dropped: None });
             }
             Op::Read => {
                 let slot = *self.slot(entry);
@@ -244,7 +240,7 @@ impl Synthetic {
                 fault.freed = Some(at);
                 self.change(ChangeKind::Freed, at, &fault);
             }
-            Op::HandOut => self.change(ChangeKind::Allocated, at, &fault),
+            Op::Allocate => self.change(ChangeKind::Allocated, at, &fault),
             Op::WriteStart => self.change(ChangeKind::WriteStarted, at, &fault),
             Op::Write => {
                 self.change(ChangeKind::Written, at, &fault);
@@ -260,14 +256,14 @@ impl Synthetic {
 
     fn start(&mut self, at: Nanos, fault: &mut Fault) {
         let slot = self.slot(fault.entry);
-        slot.count.opens += 1;
+        slot.count.started += 1;
         let slot = *slot;
         fault.start = at;
         fault.end = at;
         fault.slot = slot.count;
-        fault.frees = Seen { at_read: slot.frees, at_end: slot.frees };
-        fault.changes = Seen { at_read: slot.changes, at_end: slot.changes };
-        if slot.count.opens - slot.count.closes > 1 {
+        fault.frees = SequenceSpan { at_read: slot.frees, at_end: slot.frees };
+        fault.changes = SequenceSpan { at_read: slot.changes, at_end: slot.changes };
+        if slot.count.started - slot.count.ended > 1 {
             self.out.push_back(Input::Event(Event::Started(Fault {
                 path: Path::None,
                 installed: false,
@@ -278,7 +274,7 @@ impl Synthetic {
 
     fn end(&mut self, at: Nanos, fault: &mut Fault) {
         let slot = self.slot(fault.entry);
-        slot.count.closes += 1;
+        slot.count.ended += 1;
         let slot = *slot;
         fault.end = at;
         fault.slot = slot.count;
@@ -293,7 +289,7 @@ impl Synthetic {
         let seq = if kind == ChangeKind::Freed { &mut slot.frees } else { &mut slot.changes };
         *seq = seq.wrapping_add(1);
         let (seq, count) = (*seq, slot.count);
-        if !count.is_drained() {
+        if !count.is_idle() {
             let change = Change { kind, entry: by.entry, at, seq, by: by.task.clone(), slot: count };
             self.out.push_back(Input::Event(Event::Changed(change)));
         }

@@ -1,53 +1,60 @@
-//! A recording of made-up events on an unfixed kernel, the same every time: what the dashboard's tests look at.
+//! A recording of synthetic events on a vulnerable kernel, the same every time.
 
 use std::{error::Error, path::Path};
 
 use crate::synthetic::{START, Synthetic};
-use observer_engine::event::{Event, Path as Way};
-use observer_observation::{Clocks, Context, EndReason, FinalState, Kernel, Reason, Sample, Swap, input::Input};
+use observer_engine::event::{Event, Path as FaultPath};
+use observer_kernel::{
+    plan::{Backend, HookReason, HookSet, Meaning, NoTrampoline, State},
+    swaps::Synchronous,
+};
+use observer_observation::{Clocks, Context, EndReason, FinalState, HookUse, Input, Kernel, Sample, Swap};
 use observer_record::{Creation, Recorder, Rotation, Target};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What a recorder on a 5.10 would say.
+/// The context of a recorder on a 5.10.
 pub fn context() -> Context {
-    let how = |hook: &str, how: &str| (hook.to_owned(), how.to_owned());
-    let swap = |kind, path: &str, size_kib, synchronous: &str| Swap {
+    let hook = |meaning, backend, symbol: &str, reason| HookUse { meaning, backend, symbol: symbol.to_owned(), reason };
+    let accepted = || HookReason::TrampolineAccepted { prototype: "vm_fault_t(struct vm_fault *vmf)".to_owned() };
+    let swap = |kind, path: &str, size_kib, synchronous| Swap {
         kind,
         kind_seen: true,
         path: path.to_owned(),
         size_kib,
-        synchronous: synchronous.to_owned(),
+        synchronous,
     };
     Context {
         host: "made-up".to_owned(),
         kernel: Kernel {
             release: "5.10.0-32-cloud-amd64".to_owned(),
             arch: "x86_64".to_owned(),
-            state: "unfixed: ABA possible".to_owned(),
-            hooks: "full".to_owned(),
+            state: State::Vulnerable,
+            hook_set: HookSet::Full,
             timed_one_in: 1,
-            backend: [
-                how("fault start", "fentry do_swap_page"),
-                how("fault end", "fexit do_swap_page"),
-                how("entry freed", "kprobe swap_entry_free"),
-            ]
-            .into(),
-            reasons: vec![Reason {
-                hook: "entry freed".to_owned(),
-                symbol: "swap_entry_free".to_owned(),
-                reason: "the trampoline refuses it (EINVAL): an argument is passed by value".to_owned(),
-            }],
+            hooks: vec![
+                hook(Meaning::FaultStart, Backend::Fentry, "do_swap_page", accepted()),
+                hook(Meaning::FaultEnd, Backend::Fexit, "do_swap_page", accepted()),
+                hook(
+                    Meaning::Freed,
+                    Backend::Kprobe,
+                    "swap_entry_free",
+                    HookReason::NoTrampoline { cause: NoTrampoline::NotTried },
+                ),
+            ],
             degraded: Vec::new(),
             tick_ns: Some(4_000_000),
         },
-        swaps: vec![swap(0, "/dev/zram0", 524_288, "yes"), swap(1, "/dev/nvme0n1p3", 8_388_608, "no")],
+        swaps: vec![
+            swap(0, "/dev/zram0", 524_288, Synchronous::Yes),
+            swap(1, "/dev/nvme0n1p3", 8_388_608, Synchronous::No),
+        ],
         clocks: Clocks { monotonic_ns: START, realtime_ns: 1_767_225_600 * SECOND },
         ..Context::default()
     }
 }
 
-/// Writes it: so many seconds, about so many events in each.
+/// Writes this many seconds, with about `rate` events in each.
 pub fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn Error>> {
     let mut recorder = Recorder::create(
         Target { path: path.to_owned(), creation: Creation::Replace, rotation: Rotation::default() },
@@ -77,14 +84,14 @@ pub fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// For each contended fault so many that were alone.
+/// Adds the uncontended faults that a contended one stands for: they are counted and not streamed.
 fn count(sample: &mut Sample, event: &Event) {
     if let Event::Ended(fault) = event {
         let counters = &mut sample.snapshot.counters;
         match fault.path {
-            Way::Direct => counters.read_direct += 40,
-            Way::Cached => counters.read_cached += 3,
-            Way::None => {}
+            FaultPath::Direct => counters.read_direct += 40,
+            FaultPath::Cached => counters.read_cached += 3,
+            FaultPath::None => {}
         }
     }
 }
