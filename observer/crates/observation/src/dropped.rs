@@ -43,16 +43,11 @@ pub type Dropped = BTreeMap<DropCause, u64>;
 
 /// Dropped events of programs, transport and engine.
 pub fn dropped(sample: &Sample, engine: &EngineDropped) -> Dropped {
-    let counters = &sample.snapshot.counters;
-    let mut dropped = Dropped::from([
-        (DropCause::FaultTableFull, counters.fault_table_full),
-        (DropCause::FaultEndMissed, counters.fault_end_missed + sample.snapshot.ends_missed),
-        (DropCause::RingFullFault, counters.ring_full_fault),
-        (DropCause::RingFullEntry, counters.ring_full_entry),
-        (DropCause::PinReturnMissed, counters.pin_return_missed),
-        (DropCause::WriteEndMissed, counters.write_end_missed),
-        (DropCause::WatchTableFull, counters.watch_table_full),
-        (DropCause::KernelReadFailed, counters.kernel_read_failed),
+    // A counter of dropped events is named by the code of its cause.
+    let counters = sample.snapshot.counters.dropped();
+    let mut dropped: Dropped = counters.filter_map(|(cause, count)| Some((cause.parse().ok()?, count))).collect();
+    *dropped.entry(DropCause::FaultEndMissed).or_default() += sample.snapshot.ends_missed;
+    dropped.extend([
         (DropCause::RecordUndecodable, sample.undecodable),
         (DropCause::EventTooLate, engine.late_events),
         (DropCause::ReaderIncomplete, engine.incomplete_readers),
@@ -61,9 +56,7 @@ pub fn dropped(sample: &Sample, engine: &EngineDropped) -> Dropped {
         (DropCause::EntryNotListed, engine.entries_not_listed),
         (DropCause::FindingNotListed, engine.findings_not_listed),
     ]);
-    if let Some(skipped) = sample.snapshot.skipped {
-        dropped.insert(DropCause::ProgramSkipped, skipped.all);
-    }
+    dropped.extend(sample.snapshot.skipped.map(|skipped| (DropCause::ProgramSkipped, skipped.all)));
     dropped
 }
 
@@ -75,5 +68,34 @@ impl Known<'_> {
             dropped.insert(DropCause::RecordingIncomplete, self.damage.len() as u64);
         }
         dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use observer_ebpf::counters::Counters;
+
+    #[test]
+    fn every_counter_of_dropped_events_is_named_after_a_cause() {
+        for (name, _) in Counters::default().dropped() {
+            assert_eq!(name.parse::<DropCause>().map(DropCause::code), Ok(name));
+        }
+    }
+
+    #[test]
+    fn dropped_events_of_programs_transport_and_engine_are_collected() {
+        let mut sample = Sample { undecodable: 2, ..Sample::default() };
+        sample.snapshot.counters = Counters { fault_end_missed: 3, ring_full_fault: 1, ..Counters::default() };
+        sample.snapshot.ends_missed = 4;
+        let dropped = dropped(&sample, &EngineDropped { late_events: 5, ..EngineDropped::default() });
+        let nonzero: Vec<_> = dropped.into_iter().filter(|(_, count)| *count > 0).collect();
+        let expected = [
+            (DropCause::EventTooLate, 5),
+            (DropCause::FaultEndMissed, 7),
+            (DropCause::RecordUndecodable, 2),
+            (DropCause::RingFullFault, 1),
+        ];
+        assert_eq!(nonzero, expected);
     }
 }
