@@ -1,36 +1,32 @@
-//! How many contended events one core takes from the ring's bytes to the recording: decoded, written down, judged, as a
-//! session does it. `cargo bench -p observer --bench pipeline -- [EVENTS]`, in CPU time of all threads; fails below what the
-//! project asks for.
+//! Contended events per CPU second through the whole path: decoded from the ring's bytes, recorded and judged, as in a session.
+//! `cargo bench -p observer --bench pipeline -- [EVENTS]`, in CPU time of all threads. Fails below the required rate.
 
-use std::{error::Error, fs, time::Duration};
+use std::{error::Error, time::Duration};
 
 use observer_ebpf::record::{self as abi, EntryRecord, FaultRecord};
-use observer_engine::{
-    Engine,
-    event::{Change, ChangeKind, Event, Fault, Path, PinResult, Task},
-};
-use observer_event_streams::stream;
-use observer_observation::{Context, EndReason, FinalState, input::Input};
+use observer_engine::event::{Change, ChangeKind, Event, Fault, Path, PinResult, Task};
+use observer_event_streams::{EventStream, STEP};
+use observer_observation::{Context, EndReason, FinalState, Ingest, Input};
 use observer_probe::decode;
 use observer_record::{Creation, Recorder, Rotation, Target};
-use stream::{STEP, Stream};
 
-/// Events between two looks at the clock: 100 ms worth, as a session does it.
+/// Events between two advances of the clock: 100 ms, as in a session.
 const BATCH: usize = 200_000;
-/// Events a CPU second that the project asks for.
-const WANTED: f64 = 1e6;
+/// Required events per CPU second.
+const REQUIRED: f64 = 1e6;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Cargo adds --bench.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let events: usize = args.first().map_or(Ok(4_000_000), |text| text.parse())?;
-    let path = std::env::temp_dir().join(format!("observer-pipeline-{}.obs", std::process::id()));
-    let target = Target { path: path.clone(), creation: Creation::New, rotation: Rotation::default() };
+    let folder = tempfile::tempdir()?;
+    let target =
+        Target { path: folder.path().join("pipeline.obs"), creation: Creation::New, rotation: Rotation::default() };
     let mut recorder = Recorder::create(target, &Context::default())?;
-    let (mut engine, mut stream) = (Engine::default(), Stream::default());
+    let (mut ingest, mut stream) = (Ingest::default(), EventStream::default());
     let (mut done, mut spent, mut decoding) = (0, Duration::ZERO, Duration::ZERO);
     while done < events {
-        // What is made beforehand is what the kernel would have made.
+        // The kernel's part, which is not timed.
         let records: Vec<Record> =
             stream.by_ref().take(BATCH.min(events - done)).map(|event| Record::of(&event)).collect();
         let start = cpu_time();
@@ -44,31 +40,30 @@ fn main() -> Result<(), Box<dyn Error>> {
             now = event.at();
             let input = Input::Event(event);
             recorder.input(&input);
-            if let Input::Event(event) = input {
-                engine.feed(event);
-            }
+            ingest.feed(input);
         }
-        recorder.input(&Input::Advance(now + STEP));
-        engine.advance(now + STEP);
+        let advance = Input::Advance(now + STEP);
+        recorder.input(&advance);
+        ingest.feed(advance);
         spent += cpu_time().saturating_sub(start);
         done += records.len();
     }
     let start = cpu_time();
-    engine.finish();
+    ingest.finish();
+    let report = ingest.engine.report();
     let written = recorder.finish(&FinalState::unknown(EndReason::Duration))?;
     spent += cpu_time().saturating_sub(start);
-    fs::remove_file(&path)?;
     let rate = done as f64 / spent.as_secs_f64();
-    println!("{done} events, {:.2} million a CPU second, {:.2} times what is wanted", rate / 1e6, rate / WANTED);
-    println!("of {:.0} ns an event: decoding {:.0} ns", ns(spent, done), ns(decoding, done));
-    println!("{} bytes recorded, {:?}", written.bytes, engine.report().verdicts);
-    if engine.report().events != done as u64 || written.events != done as u64 {
+    println!("{done} events, {:.2} million per CPU second, {:.2} times the required rate", rate / 1e6, rate / REQUIRED);
+    println!("{:.0} ns per event, of which decoding takes {:.0} ns", ns(spent, done), ns(decoding, done));
+    println!("{} bytes recorded, {:?}", written.bytes, report.verdicts);
+    if report.events != done as u64 || written.events != done as u64 {
         return Err("events are missing".into());
     }
-    if rate < WANTED { Err("slower than wanted".into()) } else { Ok(()) }
+    if rate < REQUIRED { Err("slower than required".into()) } else { Ok(()) }
 }
 
-/// One record as the ring holds it.
+/// A record as it is in the ring buffer.
 enum Record {
     Fault(Box<FaultRecord>),
     Entry(EntryRecord),
@@ -82,7 +77,7 @@ impl Record {
         }
     }
 
-    /// The way back from what `decode` gives.
+    /// The inverse of `decode`.
     fn of(event: &Event) -> Self {
         match event {
             Event::Started(fault) => Self::Fault(Box::new(fault_record(abi::FAULT_STARTED, fault))),
@@ -100,11 +95,11 @@ fn fault_record(kind: u32, fault: &Fault) -> FaultRecord {
     };
     let flag = |on: bool, flag: u32| if on { flag } else { 0 };
     let pin_rc = match fault.pin.map(|pin| pin.result) {
-        None | Some(PinResult::Taken | PinResult::Contended) => 0,
+        None | Some(PinResult::Taken | PinResult::Failed) => 0,
         Some(PinResult::Held) => -libc::EEXIST,
         Some(PinResult::Gone) => -libc::ENOENT,
     };
-    let lost = fault.pin.is_some_and(|pin| pin.result == PinResult::Contended);
+    let lost = fault.pin.is_some_and(|pin| pin.result == PinResult::Failed);
     FaultRecord {
         kind,
         flags: path
@@ -128,13 +123,13 @@ fn fault_record(kind: u32, fault: &Fault) -> FaultRecord {
         nr: fault.nr,
         fault_ret: fault.fault_ret,
         pin_rc,
-        pin_fails: fault.pin.map_or(0, |pin| pin.fails),
-        opens: fault.slot.opens,
-        closes: fault.slot.closes,
-        frees_read: fault.frees.at_read,
-        frees_end: fault.frees.at_end,
-        changes_read: fault.changes.at_read,
-        changes_end: fault.changes.at_end,
+        pin_failures: fault.pin.map_or(0, |pin| pin.failures),
+        slot_starts: fault.slot.started,
+        slot_ends: fault.slot.ended,
+        frees_at_read: fault.frees.at_read,
+        frees_at_end: fault.frees.at_end,
+        changes_at_read: fault.changes.at_read,
+        changes_at_end: fault.changes.at_end,
         comm: comm(&fault.task),
         ..FaultRecord::default()
     }
@@ -154,8 +149,8 @@ fn entry_record(change: &Change) -> EntryRecord {
         entry: change.entry.0,
         tid: change.by.tid,
         tgid: change.by.pid,
-        opens: change.slot.opens,
-        closes: change.slot.closes,
+        slot_starts: change.slot.started,
+        slot_ends: change.slot.ended,
         comm: comm(&change.by),
     }
 }
@@ -172,7 +167,7 @@ fn ns(time: Duration, events: usize) -> f64 {
     time.as_secs_f64() * 1e9 / events as f64
 }
 
-/// CPU time of this process: on a busy machine the clock on the wall tells of others.
+/// CPU time of this process. Wall-clock time depends on what else runs.
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
