@@ -1,5 +1,10 @@
 //! Ring-buffer records into the engine's events.
 
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::LazyLock,
+};
+
 use bytemuck::PodCastError;
 use observer_ebpf::record::{self, EntryRecord, FaultRecord};
 use observer_engine::event::{
@@ -63,7 +68,7 @@ fn fault(record: &FaultRecord) -> Fault {
         base: Entry(record.base),
         nr: record.nr.max(1),
         address: record.address,
-        mm: record.mm,
+        mm: address_space(record.mm),
         task: task(record.tid, record.tgid, &record.comm),
         cgroup: record.cgroup,
         start: record.start,
@@ -80,6 +85,13 @@ fn fault(record: &FaultRecord) -> Fault {
         changes: SequenceSpan { at_read: record.changes_at_read, at_end: record.changes_at_end },
         slot: SlotCount { started: record.slot_starts, ended: record.slot_ends },
     }
+}
+
+/// An opaque id below 2^53 in place of the kernel's pointer, which must not leave this process. Equal for equal pointers;
+/// two address spaces share an id with a probability of 2^-53.
+fn address_space(mm: u64) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    if mm == 0 { 0 } else { KEY.hash_one(mm) >> 11 }
 }
 
 fn pin(record: &FaultRecord) -> Pin {
@@ -141,6 +153,16 @@ mod tests {
         assert_eq!((fault.read_start, fault.read_end, fault.task.comm.as_str()), (Some(20), None, "victim"));
         assert_eq!(fault.pin.map(|pin| pin.result), Some(PinResult::Held));
         assert!(!fault.pinned());
+    }
+
+    #[test]
+    fn pointers_to_address_spaces_become_opaque_ids() {
+        let pointer = 0xffff_8881_0123_4540;
+        let id = address_space(pointer);
+        assert_eq!(id, address_space(pointer));
+        assert_ne!(id, address_space(pointer + 64));
+        assert!(id < 1 << 53);
+        assert_eq!(address_space(0), 0);
     }
 
     #[test]
