@@ -3,26 +3,28 @@
 use serde::{Deserialize, Serialize};
 
 use crate::overhead::Overhead;
-use observer_kernel::vmstat::Vmstat;
+use observer_kernel::{codes, vmstat::Vmstat};
 
-/// Why an observation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndReason {
-    /// The duration given.
-    Duration,
-    /// The command ended.
-    Command,
-    Signal,
-    /// The user pressed a key, or the recording could not be continued.
-    #[serde(alias = "onlooker")]
-    Observer,
-    /// The recording stops before its end: the recorder was killed, or the file is damaged.
-    Cut,
-    /// The observation continues in a file that was not given.
-    GoesOn,
-    /// It has not ended.
-    Running,
+codes! {
+    /// Why an observation ended.
+    pub enum EndReason {
+        /// The duration given.
+        Duration = "duration",
+        /// The command ended.
+        Command = "command",
+        Signal = "signal",
+        /// The user pressed a key, or the recording could not be continued.
+        Observer = "observer",
+        /// The recording stops before its end: the recorder was killed, or the file is damaged.
+        Cut = "cut",
+        /// The observation continues in a file that was not given.
+        Continues = "continues",
+        /// It has not ended.
+        Running = "running",
+    } else {
+        /// A recording has a reason that this version does not know.
+        Unknown = "unknown"
+    }
 }
 
 /// What is known at the end.

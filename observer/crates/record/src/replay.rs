@@ -127,7 +127,7 @@ impl Replay {
             Some(End::Complete(ending)) => ending.as_ref().clone(),
             Some(End::Continued) => {
                 self.notes.push(Note::Continues);
-                FinalState::unknown(EndReason::GoesOn)
+                FinalState::unknown(EndReason::Continues)
             }
             Some(End::Damaged(damage)) => {
                 self.damage.push(Damage::File { part: None, damage: damage.clone() });

@@ -67,7 +67,7 @@ fn a_part_alone_has_the_counts_of_its_own_time() {
     assert!(part.sample.snapshot.counters.started < sample.snapshot.counters.started);
     assert_eq!(part.damage, []);
     assert_eq!(part.notes, [Note::StartsWithPart { part: 3 }, Note::Continues]);
-    assert_eq!(part.ending.ended, EndReason::GoesOn);
+    assert_eq!(part.ending.ended, EndReason::Continues);
 }
 
 #[test]
