@@ -2,6 +2,8 @@ use std::io::Read as _;
 
 use super::*;
 use crate::frame::{Frames, Kind};
+use observer_kernel::plan::{Backend, Consequence, HookSet, Instead, Layout, Meaning, NoKprobe, State};
+use observer_observation::Defect;
 
 /// Preamble and frames of a file. Frames are decompressed, because the compressor may change and the format does not.
 fn frames(path: &Path) -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
@@ -33,4 +35,24 @@ fn recordings_have_the_format_of_their_minor_version() {
         );
     }
     assert_eq!(released.1.len(), now.1.len());
+}
+
+#[test]
+fn the_documentation_lists_every_code() {
+    let text = include_str!("../../../../../docs/recording.md");
+    let codes = State::ALL
+        .map(State::code)
+        .into_iter()
+        .chain(HookSet::ALL.map(HookSet::code))
+        .chain(Meaning::ALL.map(Meaning::code))
+        .chain(Backend::ALL.map(Backend::code))
+        .chain(NoKprobe::ALL.map(NoKprobe::code))
+        .chain(Layout::ALL.map(Layout::code))
+        .chain(Instead::ALL.map(Instead::code))
+        .chain(Consequence::ALL.map(Consequence::code))
+        .chain(EndReason::ALL.map(EndReason::code))
+        .chain(Defect::ALL.map(Defect::code));
+    for code in codes {
+        assert!(text.contains(&format!("`{code}`")), "docs/recording.md lacks `{code}`");
+    }
 }
