@@ -52,9 +52,10 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Faults on real swap entries: those that ended, those whose end is known to be missed and, once the hooks are gone,
-    /// those that were in progress then. This and the next two are never counted by the programs, nor are the timed
-    /// faults of the three paths: user space derives them from the histograms, see [`crate::totals::Totals::counters`].
+    /// Faults on real swap entries: those that ended, those whose end is known to be missed and, once the hooks are
+    /// gone, those that were in progress then. This and the next two are never counted by the programs, nor are the
+    /// timed faults of the three paths: user space derives them from the histograms, see
+    /// [`crate::totals::Totals::counters`].
     Sampled started,
     /// Faults that ended, on all paths.
     Sampled ended,
@@ -112,9 +113,9 @@ counters! {
     Dropped fault_table_full,
     /// The end of a fault was not seen: its task came back with a new fault.
     Dropped fault_end_missed,
-    /// Ends of faults without a start: the fault was in progress when the programs were attached, or the table was full,
-    /// which [`Self::fault_table_full`] counts. If entries are filtered: only faults on observed entries that installed no
-    /// page; a fault that installed one no longer shows its entry.
+    /// Ends of faults without a start: the fault was in progress when the programs were attached, or the table was
+    /// full, which [`Self::fault_table_full`] counts. If entries are filtered: only faults on observed entries that
+    /// installed no page; a fault that installed one no longer shows its entry.
     Sampled unknown_end,
     /// No room in the ring buffer for a fault record.
     Dropped ring_full_fault,
@@ -166,8 +167,8 @@ impl Counters {
         self.iter().filter(|(_, class, _)| *class == Class::Dropped).map(|(cause, _, count)| (cause, count))
     }
 
-    /// These counters, except that those which the kernel counts as well (pages read, entries allocated and written) are
-    /// taken from `other`, a reading of another moment.
+    /// These counters, except that those which the kernel counts as well (pages read, entries allocated and written)
+    /// are taken from `other`, a reading of another moment.
     #[must_use]
     pub const fn with_kernel_counted_of(self, other: &Self) -> Self {
         Self {

@@ -1,11 +1,12 @@
 //! The programs' globals. User space sets them before load, so the verifier sees constants: a branch that is switched
 //! off costs nothing, and a helper in it that this kernel forbids is not checked.
 //!
-//! [`for_each_global!`](crate::for_each_global) is the only declaration. The programs expand it to `Global` statics, the
-//! library to [`Globals`], whose fields have the same names and types.
+//! [`for_each_global!`](crate::for_each_global) is the only declaration. The programs expand it to `Global` statics,
+//! the library to [`Globals`], whose fields have the same names and types.
 
-/// `u32` that the programs change: the number of pending disturbances (docs/decisions/disturbances.md). If user space sets
-/// it to a value other than 0 before load, it never returns to 0, and the programs record everything about every fault.
+/// `u32` that the programs change: the number of pending disturbances (docs/decisions/disturbances.md). If user space
+/// sets it to a value other than 0 before load, it never returns to 0, and the programs record everything about every
+/// fault.
 pub const DISTURBED: &str = "DISTURBED";
 
 /// Expands `$callback!` with every global: documentation, name, type, default.
@@ -19,25 +20,25 @@ macro_rules! for_each_global {
             vmf_address: u32 = 0;
             /// Byte offset of `vma` in `struct vm_fault` (BTF).
             vmf_vma: u32 = 0;
-            /// Byte offset of `vm_mm` in `struct vm_area_struct` (BTF). The address space of a fault is `vmf->vma->vm_mm`,
-            /// not that of the current task: khugepaged calls `do_swap_page` for other processes.
+            /// Byte offset of `vm_mm` in `struct vm_area_struct` (BTF). The address space of a fault is
+            /// `vmf->vma->vm_mm`, not that of the current task: khugepaged calls `do_swap_page` for other processes.
             vma_mm: u32 = 0;
             /// Byte offset of `flags` in `struct page` or `struct folio` (BTF).
             page_flags: u32 = 0;
             /// Byte offset of `private`, which holds the swap entry, in `struct page` or `struct folio` (BTF).
             page_private: u32 = 0;
-            /// Byte offset, from the head page, of the byte that holds the order of a compound page; 0: unknown, so every
-            /// page counts as one.
+            /// Byte offset, from the head page, of the byte that holds the order of a compound page; 0: unknown, so
+            /// every page counts as one.
             page_order: u32 = 0;
-            /// Bit of `PG_swapcache` in the page flags (BTF, `enum pageflags`). A mask, because a shift by a variable takes
-            /// kernels before 6.2 several instructions.
+            /// Bit of `PG_swapcache` in the page flags (BTF, `enum pageflags`). A mask, because a shift by a variable
+            /// takes kernels before 6.2 several instructions.
             pg_swapcache: u64 = 0;
             /// Bit of `PG_head` in the page flags.
             pg_head: u64 = 0;
             /// Bit of `PG_uptodate` in the page flags.
             pg_uptodate: u64 = 0;
-            /// Byte offset of `type` in `struct swap_info_struct` (BTF). Used where the hook on frees gets an area and an
-            /// offset.
+            /// Byte offset of `type` in `struct swap_info_struct` (BTF). Used where the hook on frees gets an area and
+            /// an offset.
             si_type: u32 = 0;
             /// Byte offset of `cluster_info` in `struct swap_info_struct` (BTF). Used where the hook on frees gets a
             /// cluster.
@@ -46,8 +47,8 @@ macro_rules! for_each_global {
             cluster_bytes: u32 = 1;
             /// Entries in a cluster (`SWAPFILE_CLUSTER`; from BTF, by the size of `struct swap_table`).
             cluster_entries: u32 = 0;
-            /// Lowest bit of the swap type in a swap PTE. This and the next five depend on architecture and kernel, and are
-            /// not used on x86-64.
+            /// Lowest bit of the swap type in a swap PTE. This and the next five depend on architecture and kernel, and
+            /// are not used on x86-64.
             pte_type_shift: u32 = 0;
             /// Mask of the swap type, after the shift.
             pte_type_mask: u64 = 0;
@@ -65,18 +66,19 @@ macro_rules! for_each_global {
             can_copy: u32 = 0;
             /// 1: the end of a write to the device is hooked.
             write_end_hooked: u32 = 0;
-            /// 1: reads from swap devices are hooked; 0: they are derived from pins and from additions to the swap cache.
+            /// 1: reads from swap devices are hooked; 0: they are derived from pins and from additions to the swap
+            /// cache.
             reads_hooked: u32 = 1;
             /// 1: the start of a direct read is timed; 0: the start of its fault is used instead.
             reads_timed: u32 = 1;
             /// One fault in `timed_mask + 1`, chosen at random, is entered into the histograms of durations; all are
             /// counted. One less than a power of two.
             timed_mask: u64 = 0;
-            /// 1: whether a fault was direct is decided at its end, from its return value and the hook on the way through
-            /// the swap cache; a hook on reads counts only those into the cache.
+            /// 1: whether a fault was direct is decided at its end, from its return value and the hook on the way
+            /// through the swap cache; a hook on reads counts only those into the cache.
             direct_at_end: u32 = 0;
-            /// 1: one hook sees every reference dropped, and leaves the usual case, a fault that frees its own entry, to
-            /// the end of the fault.
+            /// 1: one hook sees every reference dropped, and leaves the usual case, a fault that frees its own entry,
+            /// to the end of the fault.
             frees_at_end: u32 = 0;
             /// 1: pins are not hooked, and this kernel takes one for every direct read.
             pins_implied: u32 = 0;
@@ -88,11 +90,14 @@ macro_rules! for_each_global {
             filter_types: u32 = u32::MAX;
             /// Process (thread group) whose faults are observed; 0: all.
             filter_pid: u32 = 0;
-            /// First 8 bytes, little-endian, of the command whose tasks' faults are observed; both halves 0: any command.
+            /// First 8 bytes, little-endian, of the command whose tasks' faults are observed; both halves 0: any
+            /// command.
             filter_comm_low: u64 = 0;
-            /// The other 8 bytes. (A global of 16 bytes would be copied by a call to `memcpy`, which 5.10 refuses to load.)
+            /// The other 8 bytes. (A global of 16 bytes would be copied by a call to `memcpy`, which 5.10 refuses to
+            /// load.)
             filter_comm_high: u64 = 0;
-            /// 1: only faults of tasks in or below the control group in [`MAP_CGROUPS`]($crate::MAP_CGROUPS) are observed.
+            /// 1: only faults of tasks in or below the control group in [`MAP_CGROUPS`]($crate::MAP_CGROUPS) are
+            /// observed.
             filter_cgroup: u32 = 0;
             /// Entries whose [`place`]($crate::sample::place) is below this are observed; [`ALL`]($crate::sample::ALL):
             /// every entry.
@@ -105,7 +110,7 @@ macro_rules! for_each_global {
             wakeup_bytes: u64 = 0;
             /// Nanoseconds by which delay injection delays a watched task after its read; 0: never.
             delay_ns: u64 = 0;
-            /// One read in so many is delayed, chosen at random; 0 and 1: every one.
+            /// One read in `delay_one_in` is delayed, chosen at random; 0 and 1: every one.
             delay_one_in: u32 = 0;
             /// First 8 bytes, little-endian, of the command whose tasks are delayed; both halves 0: any watched task.
             delay_comm_low: u64 = 0;

@@ -11,12 +11,12 @@ const LAST: u64 = BUCKETS as u64 - 1;
 /// Number of histograms, one per path: `direct`, `cached`, `none`, in this order.
 pub const PATHS: u32 = 3;
 
-/// Bucket of a duration in nanoseconds, in `0..BUCKETS`. It runs on the hot path, so it uses shifts and comparisons only, all
-/// of 64 bits, which need no truncation.
+/// Bucket of a duration in nanoseconds, in `0..BUCKETS`. It runs on the hot path, so it uses shifts and comparisons
+/// only, all of 64 bits, which need no truncation.
 ///
-/// The target has no instruction that finds the highest bit, so comparisons do, four octaves at a time. Swap-ins take 4 us to
-/// 1 ms, so these octaves come first. (A binary search takes 40 instructions more: it moves the rest of the number at each
-/// step, on either branch.)
+/// The target has no instruction that finds the highest bit, so comparisons do, four octaves at a time. Swap-ins take 4
+/// us to 1 ms, so these octaves come first. (A binary search takes 40 instructions more: it moves the rest of the
+/// number at each step, on either branch.)
 #[inline(always)]
 pub fn bucket(ns: u64) -> u64 {
     let shift = if ns >> 16 == 0 {
@@ -44,7 +44,8 @@ pub fn bucket(ns: u64) -> u64 {
     } else {
         return LAST;
     };
-    // The leading one is kept and counts as the octave's base. The mask removes the compiler's check; no shift is that long.
+    // The leading one is kept and counts as the octave's base. The mask removes the compiler's check; no shift is that
+    // long.
     (shift << GROUPING) + (ns >> (shift & 63))
 }
 

@@ -1,4 +1,5 @@
-//! The ABI between the eBPF programs and user space: ring-buffer records, map values, and the names of maps and globals.
+//! The ABI between the eBPF programs and user space: ring-buffer records, map values, and the names of maps and
+//! globals.
 //!
 //! The two sides are compiled for different targets, so every shared type is `#[repr(C)]`, consists of fixed-width
 //! integers with explicit padding, and has its size and offsets checked at compile time.

@@ -10,8 +10,8 @@ pub const FAULT_ENDED: u32 = 2;
 pub const ENTRY_FREED: u32 = 3;
 /// An entry was allocated while a fault was in progress on it ([`EntryRecord`]).
 pub const ENTRY_ALLOCATED: u32 = 4;
-/// An entry was written to its device while a fault was in progress on it ([`EntryRecord`]). Where the end of a write is
-/// not hooked: the write has started.
+/// An entry was written to its device while a fault was in progress on it ([`EntryRecord`]). Where the end of a write
+/// is not hooked: the write has started.
 pub const ENTRY_WRITTEN: u32 = 5;
 /// A write of an entry to its device has started while a fault is in progress on it; [`ENTRY_WRITTEN`] follows.
 pub const ENTRY_WRITE_STARTED: u32 = 6;
@@ -28,8 +28,8 @@ pub const F_PIN_TRIED: u32 = 1 << 3;
 pub const F_FREED_OWN: u32 = 1 << 4;
 /// The fault is streamed.
 pub const F_STREAMED: u32 = 1 << 5;
-/// The fault dropped its reference to the entry, which it does once its page is installed; the `*_at_end` sequence numbers
-/// are those of that moment.
+/// The fault dropped its reference to the entry, which it does once its page is installed; the `*_at_end` sequence
+/// numbers are those of that moment.
 pub const F_REFERENCE_DROPPED: u32 = 1 << 6;
 /// The fault entered the path through the swap cache (`swapin_readahead`).
 pub const F_CACHE_PATH: u32 = 1 << 7;
@@ -113,8 +113,8 @@ pub struct FaultRecord {
     pub slot_ends: u32,
     /// The slot's `frees` when the read started; if there was no read: when the fault started.
     pub frees_at_read: u32,
-    /// The slot's `frees` at the end of the fault's span: when it freed the entry or dropped its reference, else when it
-    /// ended.
+    /// The slot's `frees` at the end of the fault's span: when it freed the entry or dropped its reference, else when
+    /// it ended.
     pub frees_at_end: u32,
     /// The slot's `changes` at the moment of [`Self::frees_at_read`].
     pub changes_at_read: u32,
@@ -124,8 +124,8 @@ pub struct FaultRecord {
     pub comm: [u8; 16],
 }
 
-/// What happened to one entry while a fault was in progress on its slot. One call that concerns a range emits one record
-/// for each such entry.
+/// What happened to one entry while a fault was in progress on its slot. One call that concerns a range emits one
+/// record for each such entry.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct EntryRecord {

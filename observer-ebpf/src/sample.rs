@@ -7,8 +7,8 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Greater than every place.
 pub const ALL: u64 = 1 << 32;
 
-/// Size of a block, as a power of two, where entries are read or pinned in ranges. No range is longer, and a range is aligned
-/// to its length, so none lies in two blocks.
+/// Size of a block, as a power of two, where entries are read or pinned in ranges. No range is longer, and a range is
+/// aligned to its length, so none lies in two blocks.
 pub const RANGES_SHIFT: u32 = 9;
 
 /// Place of the entry's block of `1 << shift` entries on the circle, below 2^32. Consecutive blocks are spread evenly.

@@ -1,5 +1,5 @@
-//! Seats of the fault table: what the programs keep about a fault while it is in progress. User space reads them when an
-//! observation ends.
+//! Seats of the fault table: what the programs keep about a fault while it is in progress. User space reads them when
+//! an observation ends.
 #![expect(clippy::cast_possible_truncation, reason = "halves of a word")]
 
 /// Largest number of seats, a power of two. Tasks whose thread ids differ by less than this never share a seat.
@@ -17,8 +17,8 @@ pub struct Seat {
     pub owner: u32,
 }
 
-/// A fault in progress. The start of a fault writes as little as possible: the first part is always valid, a field of the
-/// second part only if the flag named there is set.
+/// A fault in progress. The start of a fault writes as little as possible: the first part is always valid, a field of
+/// the second part only if the flag named there is set.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Fault {
@@ -43,8 +43,8 @@ pub struct Fault {
     pub read_end: u64,
     /// `F_PIN_TRIED`: when the last try returned.
     pub pin_try: u64,
-    /// `F_PIN_DROPPED`: when the pin was dropped; `F_FREE_TIMED`: when the fault freed the entry itself. No kernel has both
-    /// hooks: where readers pin, frees are not hooked.
+    /// `F_PIN_DROPPED`: when the pin was dropped; `F_FREE_TIMED`: when the fault freed the entry itself. No kernel has
+    /// both hooks: where readers pin, frees are not hooked.
     pub released: u64,
     /// `F_LOCK_CONTENDED`: when the page's lock was found held.
     pub lock_try: u64,
@@ -73,8 +73,8 @@ impl Fault {
         crate::slot::index(self.entry)
     }
 
-    /// Sets the range: its first entry and its length, at most [`crate::swap_entry::MAX_RANGE`]. It includes the fault's
-    /// own entry.
+    /// Sets the range: its first entry and its length, at most [`crate::swap_entry::MAX_RANGE`]. It includes the
+    /// fault's own entry.
     pub const fn set_range(&mut self, base: u64, nr: u32) {
         self.before = self.entry.wrapping_sub(base) as u16;
         self.nr = nr as u16;

@@ -1,5 +1,5 @@
-//! The slot table: a direct-mapped table that shows without any search whether more than one fault may be in progress on
-//! an entry (docs/decisions/slots.md).
+//! The slot table: a direct-mapped table that shows without any search whether more than one fault may be in progress
+//! on an entry (docs/decisions/slots.md).
 //!
 //! Two entries can share a slot. An uncontended fault may then be streamed; the engine, which compares exact entries,
 //! discards it. No contended fault is missed.
@@ -8,8 +8,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Number of slots, as a power of two. 65 536 slots of 16 bytes take 1 MiB; entries of an area of up to 256 MiB of 4 KiB
-/// pages never share a slot.
+/// Number of slots, as a power of two. 65 536 slots of 16 bytes take 1 MiB; entries of an area of up to 256 MiB of 4
+/// KiB pages never share a slot.
 pub const SLOT_BITS: u32 = 16;
 /// Number of slots.
 pub const SLOTS: u32 = 1 << SLOT_BITS;
@@ -19,8 +19,8 @@ pub const SLOTS: u32 = 1 << SLOT_BITS;
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
-    /// Faults in progress. In the low half of a word with [`Self::starts`], so that one addition counts a fault in both; it
-    /// never overflows.
+    /// Faults in progress. In the low half of a word with [`Self::starts`], so that one addition counts a fault in
+    /// both; it never overflows.
     pub in_progress: u32,
     /// Faults that have started.
     pub starts: u32,
@@ -46,8 +46,8 @@ const _: () = assert!(size_of::<Slot>() == 16);
 const _: () = assert!(core::mem::offset_of!(Slot, in_progress) == 0);
 const _: () = assert!(core::mem::offset_of!(Slot, starts) == 4);
 
-/// Slot of an entry. Neighbouring entries have neighbouring slots; the type is folded into the top bits, so that two areas
-/// differ.
+/// Slot of an entry. Neighbouring entries have neighbouring slots; the type is folded into the top bits, so that two
+/// areas differ.
 #[inline(always)]
 pub const fn index(entry: u64) -> u32 {
     let kind = entry >> (crate::swap_entry::TYPE_SHIFT + 5 - SLOT_BITS);

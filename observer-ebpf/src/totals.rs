@@ -1,5 +1,5 @@
-//! What one CPU adds up: counters and histograms in one map value, so that the end of a fault needs one look-up for both.
-//! On kernels before 6.10 each look-up in a per-CPU map is a call.
+//! What one CPU adds up: counters and histograms in one map value, so that the end of a fault needs one look-up for
+//! both. On kernels before 6.10 each look-up in a per-CPU map is a call.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -14,7 +14,8 @@ pub const BUCKETS: usize = (histogram::PATHS * histogram::BUCKETS) as usize;
 pub struct Totals {
     /// First, so that an offset in [`Counters`] is an offset in here.
     pub counters: Counters,
-    /// Durations of faults: the histograms of the paths `direct`, `cached`, `none`, one after the other, see [`histogram`].
+    /// Durations of faults: the histograms of the paths `direct`, `cached`, `none`, one after the other, see
+    /// [`histogram`].
     pub fault_times: [u64; BUCKETS],
 }
 

@@ -7,8 +7,8 @@ use core::{
 
 /// Adds to a 64-bit word of a map value, which other programs may change on this and other CPUs.
 ///
-/// With relaxed ordering and an unused result this compiles to the one atomic instruction that kernels before 5.12 have.
-/// On x86 it is a full barrier nevertheless.
+/// With relaxed ordering and an unused result this compiles to the one atomic instruction that kernels before 5.12
+/// have. On x86 it is a full barrier nevertheless.
 #[inline(always)]
 pub(crate) fn add_u64(value: *mut u8, offset: usize, n: u64) {
     // SAFETY: callers pass a live map value and the offset of an aligned word in it; the verifier checks both.
@@ -18,7 +18,8 @@ pub(crate) fn add_u64(value: *mut u8, offset: usize, n: u64) {
 /// Adds to a 32-bit word, as [`add_u64`] does.
 #[inline(always)]
 pub(crate) fn add_u32(value: *mut u8, offset: usize, n: u32) {
-    // SAFETY: callers pass a live map value or global and the offset of an aligned word in it; the verifier checks both.
+    // SAFETY: callers pass a live map value or global and the offset of an aligned word in it; the verifier checks
+    // both.
     unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(value.wrapping_add(offset).cast(), n) };
 }
 
@@ -31,7 +32,8 @@ pub(crate) fn sub_u32(value: *mut u8, offset: usize, n: u32) {
 /// Reads a 32-bit word that other CPUs write.
 #[inline(always)]
 pub(crate) fn read_u32(value: *const u8, offset: usize) -> u32 {
-    // SAFETY: callers pass a live map value or global and the offset of an aligned word in it; the verifier checks both.
+    // SAFETY: callers pass a live map value or global and the offset of an aligned word in it; the verifier checks
+    // both.
     unsafe { core::ptr::read_volatile(value.wrapping_add(offset).cast()) }
 }
 

@@ -1,5 +1,5 @@
-//! Delay injection: keeps a task busy right after its read, so that a narrow race has time to happen. For workloads and tests
-//! only: it is loaded only if asked for, and delays only tasks of the watched command.
+//! Delay injection: keeps a task busy right after its read, so that a narrow race has time to happen. For workloads and
+//! tests only: it is loaded only if asked for, and delays only tasks of the watched command.
 
 use aya_ebpf::{
     helpers::generated::{bpf_get_prandom_u32, bpf_probe_read_kernel},
@@ -10,9 +10,9 @@ use aya_ebpf::{
 
 use crate::{count::count, fault_table::fault_of, globals, maps::WATCHED, task};
 
-/// Bound of the loop. 5.10 can only loop up to a bound that its verifier can walk through, and keeps at most 8192 pending
-/// branches, one per iteration. So each iteration must take time: it copies [`CHUNK`] bytes, which takes at least 10 us on any
-/// machine measured.
+/// Bound of the loop. 5.10 can only loop up to a bound that its verifier can walk through, and keeps at most 8192
+/// pending branches, one per iteration. So each iteration must take time: it copies [`CHUNK`] bytes, which takes at
+/// least 10 us on any machine measured.
 const ITERATIONS: u32 = 8_000;
 /// Bytes copied in one iteration.
 const CHUNK: u32 = 256 << 10;
@@ -21,8 +21,8 @@ const CHUNK: u32 = 256 << 10;
 #[map]
 static DELAY_SCRATCH: Array<[u8; CHUNK as usize]> = Array::with_max_entries(2, 0);
 
-/// Not 0: switched off for now. A map, because globals are fixed at load. No other program reads it, so without delay injection
-/// it costs nothing.
+/// Not 0: switched off for now. A map, because globals are fixed at load. No other program reads it, so without delay
+/// injection it costs nothing.
 #[map]
 static DELAY_OFF: Array<u32> = Array::with_max_entries(1, 0);
 
@@ -40,8 +40,8 @@ pub(crate) fn delay_kretprobe(_ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// The read of a fault is about to start, with its page locked. For kernels that always read into the swap cache: at the end of
-/// the read the page is unlocked, and a delay after it would keep no other task waiting.
+/// The read of a fault is about to start, with its page locked. For kernels that always read into the swap cache: at
+/// the end of the read the page is unlocked, and a delay after it would keep no other task waiting.
 #[fentry]
 pub(crate) fn delay_fentry(_ctx: FEntryContext) -> i32 {
     delay();

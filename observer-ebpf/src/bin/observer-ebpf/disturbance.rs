@@ -1,6 +1,6 @@
-//! Disturbances: a fault found another one in progress on its slot, or an entry was freed or changed by another task while a
-//! fault was in progress on it. While none is pending, hooks leave out what only another task could make relevant
-//! (docs/decisions/disturbances.md).
+//! Disturbances: a fault found another one in progress on its slot, or an entry was freed or changed by another task
+//! while a fault was in progress on it. While none is pending, hooks leave out what only another task could make
+//! relevant (docs/decisions/disturbances.md).
 
 use aya_ebpf::{macros::map, maps::Array};
 use observer_ebpf::slot;
@@ -27,8 +27,8 @@ static DISTURBANCES: Array<Disturbances> = Array::with_max_entries(slot::SLOTS, 
 #[unsafe(no_mangle)]
 static DISTURBED: Word = Word::new();
 
-/// Adds a disturbance. The sum is raised first, so it is never less than the numbers of all slots together. Not inlined,
-/// because it is rare.
+/// Adds a disturbance. The sum is raised first, so it is never less than the numbers of all slots together. Not
+/// inlined, because it is rare.
 #[inline(never)]
 pub(crate) fn add(index: u32) {
     add_u32(DISTURBED.as_ptr(), 0, 1);
@@ -37,12 +37,12 @@ pub(crate) fn add(index: u32) {
     }
 }
 
-/// Subtracts the slot's disturbances from the sum if no fault is in progress on it any more. Called after a fault on it has
-/// ended.
+/// Subtracts the slot's disturbances from the sum if no fault is in progress on it any more. Called after a fault on it
+/// has ended.
 ///
-/// `pending` is read before `in_progress`: each fault it was raised for had started by then, and has ended if none is in
-/// progress now. Two tasks that clear at the same time would subtract twice, so a task that finds another one clearing
-/// leaves it to that task, which checks again.
+/// `pending` is read before `in_progress`: each fault it was raised for had started by then, and has ended if none is
+/// in progress now. Two tasks that clear at the same time would subtract twice, so a task that finds another one
+/// clearing leaves it to that task, which checks again.
 #[inline(never)]
 pub(crate) fn clear(index: u32) {
     let (Some(disturbances), Some(slot)) = (DISTURBANCES.get_ptr_mut(index), SlotRef::at(index)) else { return };
@@ -75,8 +75,8 @@ pub(crate) fn any_pending() -> bool {
     read_u32(DISTURBED.as_ptr(), 0) != 0
 }
 
-/// Whether no disturbance is pending, so that the slot's numbers are still those of the fault's start and need not be looked
-/// up: three instructions in place of a hundred.
+/// Whether no disturbance is pending, so that the slot's numbers are still those of the fault's start and need not be
+/// looked up: three instructions in place of a hundred.
 ///
 /// This depends on the order of loads and atomic additions, which only x86 keeps; elsewhere the answer is always no.
 #[inline(always)]

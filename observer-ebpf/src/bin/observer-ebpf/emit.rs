@@ -23,8 +23,8 @@ pub(crate) struct FaultEvent {
     pub(crate) fault_ret: u32,
 }
 
-/// Emits a fault with everything recorded about it so far; `changes`: the current ones of its slot. Not inlined, so that its
-/// callers keep their registers for the case in which nothing is streamed.
+/// Emits a fault with everything recorded about it so far; `changes`: the current ones of its slot. Not inlined, so
+/// that its callers keep their registers for the case in which nothing is streamed.
 #[inline(never)]
 pub(crate) fn fault(fault: &mut Fault, event: FaultEvent, slot: SlotRef, changes: Changes) {
     fault.flags |= F_STREAMED;
@@ -88,8 +88,8 @@ pub(crate) fn entry(kind: u32, entry: u64, seq: u32, slot: SlotRef) {
     room.submit(wakeup());
 }
 
-/// Wakes user space only when the ring buffer fills up; otherwise user space polls ten times a second. A wake-up for each
-/// record would cost both sides more than the record does.
+/// Wakes user space only when the ring buffer fills up; otherwise user space polls ten times a second. A wake-up for
+/// each record would cost both sides more than the record does.
 #[inline(always)]
 fn wakeup() -> u64 {
     let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));

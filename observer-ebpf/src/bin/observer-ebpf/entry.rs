@@ -49,10 +49,11 @@ pub(crate) fn freed_in_area<M: KernelMemory>(si: *const u8, offset: u64, nr: u32
 /// `nr` entries are freed, given by area, cluster and index in the cluster.
 #[inline(always)]
 pub(crate) fn freed_in_cluster<M: KernelMemory>(si: *const u8, cluster: u64, start: u32, nr: u32) {
-    // SAFETY: the hook's argument is a `struct swap_info_struct`; `cluster_info` points to the first cluster of the area.
+    // SAFETY: the hook's argument is a `struct swap_info_struct`; `cluster_info` points to the first cluster of the
+    // area.
     let first: u64 = unsafe { M::read(si, globals::si_clusters.load()) };
-    // The verifier allows no arithmetic on these pointers but a subtraction. `checked_div`, because the panic of a plain division
-    // never returns.
+    // The verifier allows no arithmetic on these pointers but a subtraction. `checked_div`, because the panic of a
+    // plain division never returns.
     let number = cluster.wrapping_sub(first).checked_div(globals::cluster_bytes.load().into()).unwrap_or(0);
     let offset = number * u64::from(globals::cluster_entries.load()) + u64::from(start);
     freed_in_area::<M>(si, offset, nr);
@@ -73,8 +74,8 @@ pub(crate) fn reference_dropped_in_area<M: KernelMemory>(si: *const u8, offset: 
         }
         return;
     }
-    // Every swap-in passes here. While no disturbance is pending, the time of the free is not needed and the slot's numbers are
-    // still those of the fault's start, so the end of the fault can record the rest.
+    // Every swap-in passes here. While no disturbance is pending, the time of the free is not needed and the slot's
+    // numbers are still those of the fault's start, so the end of the fault can record the rest.
     let (tid, _) = task::ids();
     if left == 0 && disturbance::none_pending() && fault_table::has_sole_claim(tid, entry) {
         return;
@@ -93,8 +94,8 @@ pub(crate) fn reference_dropped_in_area<M: KernelMemory>(si: *const u8, offset: 
     }
 }
 
-/// One entry of a range is freed. A global function, so that the verifier checks it once and not in each iteration of the loop,
-/// which took ten seconds.
+/// One entry of a range is freed. A global function, so that the verifier checks it once and not in each iteration of
+/// the loop, which took ten seconds.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn range_entry_freed(entry: u64) -> i32 {
@@ -109,7 +110,8 @@ fn freed_one(entry: u64) {
     freed_by(fault, entry, slot);
 }
 
-/// The running task, which may have a fault in progress, frees an entry. A fault's own entry is counted at the end of the fault.
+/// The running task, which may have a fault in progress, frees an entry. A fault's own entry is counted at the end of
+/// the fault.
 #[inline(always)]
 fn freed_by(fault: Option<&mut Fault>, entry: u64, slot: SlotRef) {
     let owner = fault.map_or(EntryOwner::Other, |fault| record_own_free(fault, entry, slot));
@@ -135,7 +137,7 @@ enum EntryOwner {
     Other,
 }
 
-/// Records the slot's numbers if the running task frees the entry of its own fault. From here on the entry may be allocated
+/// Records the slot's numbers if the running task frees its fault's own entry. From here on the entry may be allocated
 /// again, even before the fault returns, and that is not a reuse under this reader.
 #[inline(always)]
 fn record_own_free(fault: &mut Fault, entry: u64, slot: SlotRef) -> EntryOwner {
@@ -160,8 +162,8 @@ fn record_own_free(fault: &mut Fault, entry: u64, slot: SlotRef) -> EntryOwner {
     EntryOwner::Fault
 }
 
-/// `nr` entries lose a reference. If the running task's fault drops its own, its page is installed: what happens from here on,
-/// while others may still hold the entry, is not under this reader.
+/// `nr` entries lose a reference. If the running task's fault drops its own, its page is installed: what happens from
+/// here on, while others may still hold the entry, is not under this reader.
 #[inline(always)]
 pub(crate) fn reference_dropped(entry: u64, nr: u32) {
     let Some(fault) = fault_of(task::ids().0) else { return };
@@ -173,7 +175,8 @@ pub(crate) fn reference_dropped(entry: u64, nr: u32) {
     fault.flags |= F_REFERENCE_DROPPED;
 }
 
-/// Records the slot's numbers as those up to which changes are under the fault's read. Only the first call has an effect.
+/// Records the slot's numbers as those up to which changes are under the fault's read. Only the first call has an
+/// effect.
 #[inline(always)]
 fn end_span(fault: &mut Fault, slot: SlotRef) {
     if fault.flags & F_SPAN_ENDED == 0 {
@@ -195,8 +198,8 @@ pub(crate) fn allocated(entry: u64, nr: u32) {
     changed(ENTRY_ALLOCATED, entry, nr);
 }
 
-/// The write of a page or folio to its entries starts. A reader that starts after the allocation but before the write still reads
-/// the old content, so the write is a change of its own.
+/// The write of a page or folio to its entries starts. A reader that starts after the allocation but before the write
+/// still reads the old content, so the write is a separate change.
 #[inline(always)]
 pub(crate) fn write_started<Flags: KernelMemory, Private: KernelMemory>(page: *const u8) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.
@@ -210,9 +213,9 @@ pub(crate) fn write_started<Flags: KernelMemory, Private: KernelMemory>(page: *c
     changed(kind, entry, nr);
 }
 
-/// Stores the write for [`write_ended`] if its end matters: a reader that did not find the page in the swap cache may read during
-/// the write and get the old content. Such a reader was in progress before the allocation, so it is in progress now. Returns
-/// whether the write was stored.
+/// Stores the write for [`write_ended`] if its end matters: a reader that did not find the page in the swap cache may
+/// read during the write and get the old content. Such a reader was in progress before the allocation, so it is in
+/// progress now. Returns whether the write was stored.
 #[inline(always)]
 fn await_end(entry: u64, nr: u32) -> bool {
     if nr == 1 && SlotRef::of(entry).is_none_or(|slot| slot.in_progress() == 0) {
@@ -226,8 +229,8 @@ fn await_end(entry: u64, nr: u32) -> bool {
     stored
 }
 
-/// The write of the running task has ended: the device holds the new content. By now the page may have left the swap cache and
-/// lost its entry, so the entry was stored when the write started.
+/// The write of the running task has ended: the device holds the new content. By now the page may have left the swap
+/// cache and lost its entry, so the entry was stored when the write started.
 #[inline(always)]
 pub(crate) fn write_ended() {
     let (tid, _) = task::ids();
@@ -278,8 +281,8 @@ pub(crate) fn added_to_cache<M: KernelMemory>(page: *const u8, entry: u64) {
     allocated(entry, pages(page, flags));
 }
 
-/// [`added_to_cache`] for kernels where swap-in calls the function too (7.0, 7.1): only a page that is being swapped out is up to
-/// date.
+/// [`added_to_cache`] for kernels where swap-in calls the function too (7.0, 7.1): only a page that is being swapped
+/// out is up to date.
 #[inline(always)]
 pub(crate) fn added_to_cache_if_up_to_date<M: KernelMemory>(page: *const u8, entry: u64) {
     // SAFETY: the hook's argument is a `struct page` or `struct folio`.

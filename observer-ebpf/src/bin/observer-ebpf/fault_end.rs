@@ -60,8 +60,8 @@ pub(crate) fn end<M: KernelMemory>(vmf: Option<*const u8>, fault_ret: u32) {
     let now = if is_timed(fault) { task::now() } else { 0 };
     let Some(slot) = SlotRef::at(fault.slot()) else { return };
     let changes = slot.changes();
-    // Removed before disturbances are read again: a fault that started earlier has added one by then, a fault that starts later
-    // no longer finds this one.
+    // Removed before disturbances are read again: a fault that started earlier has added one by then, a fault that
+    // starts later no longer finds this one.
     slot.remove_fault();
     if !disturbance::none_pending() {
         return became_contended::<M>(seat, vmf, &FinalState { now, changes, tid, flags, fault_ret });
@@ -89,14 +89,14 @@ fn end_contended<M: KernelMemory>(seat: SeatRef, vmf: *const u8, tid: u32, fault
     let now = task::now();
     let Some(slot) = SlotRef::at(seat.fault().slot()) else { return };
     let changes = slot.changes();
-    // Removed before `starts` is read: a fault that started earlier has raised it, a fault that starts later no longer finds
-    // this one.
+    // Removed before `starts` is read: a fault that started earlier has raised it, a fault that starts later no longer
+    // finds this one.
     slot.remove_fault();
     conclude::<M>(seat, vmf, &FinalState { now, changes, tid, flags, fault_ret });
 }
 
-/// A disturbance was added while an uncontended fault ended. Does not share a function with [`end_contended`]: each call takes
-/// stack, and kernels allow 512 bytes for a whole call chain.
+/// A disturbance was added while an uncontended fault ended. Does not share a function with [`end_contended`]: each
+/// call takes stack, and kernels allow 512 bytes for a whole call chain.
 #[inline(never)]
 fn became_contended<M: KernelMemory>(seat: SeatRef, vmf: *const u8, end: &FinalState) {
     conclude::<M>(seat, vmf, end);
@@ -121,7 +121,8 @@ fn conclude<M: KernelMemory>(seat: SeatRef, vmf: *const u8, end: &FinalState) {
         count!(streamed);
         emit::fault(fault, FaultEvent { kind: FAULT_ENDED, ts: now, address, fault_ret }, slot, changes);
     }
-    // Every fault clears, not only those that were disturbed: the disturbed one may have ended while this one was in progress.
+    // Every fault clears, not only those that were disturbed: the disturbed one may have ended while this one was in
+    // progress.
     if disturbance::any_pending() {
         disturbance::clear(fault.slot());
     }
@@ -129,15 +130,16 @@ fn conclude<M: KernelMemory>(seat: SeatRef, vmf: *const u8, end: &FinalState) {
     fault_table::remove(seat, tid);
 }
 
-/// Whether a fault's duration is entered into the histogram. With lean hooks only some faults are, whether contended or not; the
-/// choice depends on the start time, in steps coarser than those of slow clocks, and on the entry.
+/// Whether a fault's duration is entered into the histogram. With lean hooks only some faults are, whether contended or
+/// not; the choice depends on the start time, in steps coarser than those of slow clocks, and on the entry.
 #[inline(always)]
 fn is_timed(fault: &Fault) -> bool {
     let mask = globals::timed_mask.load();
     mask == 0 || ((fault.start >> 6) ^ fault.entry) & mask == 0
 }
 
-/// If pins are not hooked and the kernel takes one for every direct read: records the pin, as taken at the start of the fault.
+/// If pins are not hooked and the kernel takes one for every direct read: records the pin, as taken at the start of the
+/// fault.
 #[inline(always)]
 fn record_implied_pin(fault: &mut Fault) {
     if globals::pins_implied.load() != 0 && fault.flags & F_DIRECT != 0 {
@@ -147,8 +149,8 @@ fn record_implied_pin(fault: &mut Fault) {
     }
 }
 
-/// Records what the fault's hooks left out because no disturbance was pending: the slot's numbers were still those of its start
-/// when it started to read, and when its own free ended its span.
+/// Records what the fault's hooks left out because no disturbance was pending: the slot's numbers were still those of
+/// its start when it started to read, and when its own free ended its span.
 #[inline(always)]
 fn record_undisturbed(fault: &mut Fault) {
     let at_start = fault.known_at_start();
@@ -175,8 +177,8 @@ fn path_of(flags: u32) -> usize {
     }
 }
 
-/// Counts an ended fault by its path, and what is exceptional about it. What nearly every fault does is not counted: it follows
-/// from the number of faults.
+/// Counts an ended fault by its path, and what is exceptional about it. What nearly every fault does is not counted: it
+/// follows from the number of faults.
 #[inline(always)]
 fn tally(flags: u32, fault: &Fault, now: u64, timed: bool) {
     let Some(this_cpu) = count::this_cpu() else { return };

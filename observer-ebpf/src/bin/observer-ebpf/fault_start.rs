@@ -22,7 +22,8 @@ use crate::{
 /// `do_swap_page` is entered.
 #[inline(always)]
 pub(crate) fn start<M: KernelMemory>(vmf: *const u8) {
-    // SAFETY: the hook's argument is a `struct vm_fault`. `orig_pte` must be read here: a fault that succeeds overwrites it.
+    // SAFETY: the hook's argument is a `struct vm_fault`. `orig_pte` must be read here: a fault that succeeds
+    // overwrites it.
     let pte: u64 = unsafe { M::read(vmf, globals::vmf_orig_pte.load()) };
     let entry = pte::entry(pte);
     if !pte::is_in_swap_area(entry) {
@@ -52,12 +53,14 @@ pub(crate) fn start<M: KernelMemory>(vmf: *const u8) {
     let now = task::now();
     fault.start = now;
     slot.add_fault();
-    // Read after the fault was added: a task that changes something later finds this fault. `in_progress` is read last: a fault
-    // that starts earlier is found there, one that starts later raises `starts`, which the end of this fault compares.
+    // Read after the fault was added: a task that changes something later finds this fault. `in_progress` is read last:
+    // a fault that starts earlier is found there, one that starts later raises `starts`, which the end of this fault
+    // compares.
     fault.known = slot.changes();
     fault.slot_starts = slot.starts();
     if slot.in_progress() > 1 {
-        // Before this fault reads or tries to pin, so that from here on the other one records its free and its pin drop.
+        // Before this fault reads or tries to pin, so that from here on the other one records its free and its pin
+        // drop.
         disturbance::add(fault.slot());
         // SAFETY: the hook's argument is a `struct vm_fault`, which has `address`.
         let address = unsafe { M::read(vmf, globals::vmf_address.load()) };
@@ -68,8 +71,8 @@ pub(crate) fn start<M: KernelMemory>(vmf: *const u8) {
     }
 }
 
-/// The table of faults is full, which the table has counted. Not inlined, as all rare cases: its stack would be its caller's, and
-/// kernels allow 512 bytes for a whole call chain.
+/// The table of faults is full, which the table has counted. Not inlined, as all rare cases: its stack would be its
+/// caller's, and kernels allow 512 bytes for a whole call chain.
 #[inline(never)]
 fn table_full(tid: u32) {
     warn!(&(), "no room for the fault of task {}", tid);
@@ -77,10 +80,10 @@ fn table_full(tid: u32) {
 
 /// The `mm_struct` of a fault. Only looked up for faults that are streamed: on kprobes it takes two helper calls.
 ///
-/// It must not be looked up after the fault has dropped the lock of its address space in order to wait for the page's lock,
-/// because its VMA may be gone then. Such a fault stores its `mm_struct` before it waits
-/// ([`crate::folio_lock::wait_started`]). (6.4 and 6.5 also drop the lock at once if a fault has only the lock of its VMA; only a
-/// concurrent unmap changes the result then.)
+/// It must not be looked up after the fault has dropped the lock of its address space in order to wait for the page's
+/// lock, because its VMA may be gone then. Such a fault stores its `mm_struct` before it waits
+/// ([`crate::folio_lock::wait_started`]). (6.4 and 6.5 also drop the lock at once if a fault has only the lock of its
+/// VMA; only a concurrent unmap changes the result then.)
 #[inline(always)]
 pub(crate) fn space<M: KernelMemory>(vmf: *const u8) -> u64 {
     // SAFETY: callers pass a `struct vm_fault`, which has `vma`.

@@ -1,8 +1,8 @@
 //! The table of faults in progress, by thread id: a task has at most one.
 //!
-//! A hash map would cost 120 to 190 instructions for a look-up, and 630 to 750 for an insert and a delete (measured on 5.10 and
-//! 6.12). So a fault has a seat in an array, at the low bits of its thread id. A task that finds the seat claimed by another one
-//! uses a small hash map, and keeps its claim on the seat while its fault is there.
+//! A hash map would cost 120 to 190 instructions for a look-up, and 630 to 750 for an insert and a delete (measured on
+//! 5.10 and 6.12). So a fault has a seat in an array, at the low bits of its thread id. A task that finds the seat
+//! claimed by another one uses a small hash map, and keeps its claim on the seat while its fault is there.
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
@@ -41,14 +41,14 @@ pub(crate) struct SeatRef(*mut Seat);
 impl SeatRef {
     #[inline(always)]
     pub(crate) fn fault(self) -> &'static mut Fault {
-        // SAFETY: a live map value, whose fault only its own task accesses. A task runs one hook at a time, and no hook uses two
-        // references at once.
+        // SAFETY: a live map value, whose fault only its own task accesses. A task runs one hook at a time, and no hook
+        // uses two references at once.
         unsafe { &mut (*self.0).fault }
     }
 }
 
-/// Whether the task has a fault on this entry in a seat that no other task claims. Cheaper than [`fault_of`], for hooks that
-/// every swap-in passes.
+/// Whether the task has a fault on this entry in a seat that no other task claims. Cheaper than [`fault_of`], for hooks
+/// that every swap-in passes.
 #[inline(always)]
 pub(crate) fn has_sole_claim(tid: u32, entry: u64) -> bool {
     seat_of(tid).is_some_and(|seat| claims_and_owner(seat) == sole_claim(tid) && read_u64(seat.cast(), ENTRY) == entry)
@@ -88,8 +88,8 @@ fn occupied_among_claims(seat: *mut Seat, tid: u32) -> Option<SeatRef> {
 #[inline(always)]
 pub(crate) fn claim(tid: u32) -> Claim {
     let Some(seat) = seat_of(tid) else { return Claim::TableFull };
-    // There is no compare-and-swap before 5.12: add first, then read. Of two tasks that add, at least the later one reads both
-    // claims; it may be that both do.
+    // There is no compare-and-swap before 5.12: add first, then read. Of two tasks that add, at least the later one
+    // reads both claims; it may be that both do.
     add_u32(seat.cast(), CLAIMS, 1);
     if claims_and_owner(seat) == 1 {
         write_u32(seat.cast(), OWNER, (i64::from(tid) | i64::from(i32::MIN)).cast_unsigned() as u32);
@@ -115,7 +115,8 @@ pub(crate) fn claim(tid: u32) -> Claim {
 pub(crate) fn remove(seat: SeatRef, tid: u32) {
     // A seat in the hash map has no claims.
     if read_u32(seat.0.cast(), CLAIMS) != 0 {
-        // Claim and owner in one step: if the owner were cleared later, it could be the next one's (arm64 reorders stores).
+        // Claim and owner in one step: if the owner were cleared later, it could be the next one's (arm64 reorders
+        // stores).
         add_u64(seat.0.cast(), CLAIMS, sole_claim(tid).wrapping_neg());
     } else if SPILLED.remove(tid).is_ok()
         && let Some(seat) = seat_of(tid)
@@ -145,8 +146,8 @@ const CLAIMS: usize = core::mem::offset_of!(Seat, claims);
 const OWNER: usize = core::mem::offset_of!(Seat, owner);
 const ENTRY: usize = core::mem::offset_of!(Seat, fault) + core::mem::offset_of!(Fault, entry);
 
-/// Claims and owner of a seat that only this task claims: 1, and above it the owner. No owner is 0, not even the idle task, in
-/// whose context interrupts run.
+/// Claims and owner of a seat that only this task claims: 1, and above it the owner. No owner is 0, not even the idle
+/// task, in whose context interrupts run.
 #[inline(always)]
 const fn sole_claim(tid: u32) -> u64 {
     (tid as u64) << 32 | 1 << 63 | 1

@@ -1,5 +1,5 @@
-//! Hooks on the BPF trampoline. Each takes its arguments and calls the logic. Where kernels differ in the order of a function's
-//! arguments there is one program for each order, named after it, and the plan selects one.
+//! Hooks on the BPF trampoline. Each takes its arguments and calls the logic. Where kernels differ in the order of a
+//! function's arguments there is one program for each order, named after it, and the plan selects one.
 //!
 //! Contexts are read at constant offsets only: the verifier refuses a context pointer with a variable offset.
 
@@ -235,8 +235,9 @@ pub(crate) fn allocated_fentry_entry(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// Whether argument `n`, `shadowp`, is null: swap-out passes null, swap-in does not. The verifier does not allow a pointer to a
-/// pointer to be read from the context. The helper exists since 5.17, before the trampoline took entries by value.
+/// Whether argument `n`, `shadowp`, is null: swap-out passes null, swap-in does not. The verifier does not allow a
+/// pointer to a pointer to be read from the context. The helper exists since 5.17, before the trampoline took entries
+/// by value.
 #[inline(always)]
 fn shadowp_is_null(ctx: &FEntryContext, n: u32) -> bool {
     let mut shadowp = 0u64;
@@ -252,8 +253,8 @@ pub(crate) fn write_start_fentry_page(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// `swap_writeout(folio, ..)`. `private` of a folio is a pointer to the verifier, which does not let it be used as a number, so it is
-/// copied.
+/// `swap_writeout(folio, ..)`. `private` of a folio is a pointer to the verifier, which does not let it be used as a
+/// number, so it is copied.
 #[fentry]
 pub(crate) fn write_start_fentry_folio(ctx: FEntryContext) -> i32 {
     entry::write_started::<TypedLoad, HelperCopy>(ctx.arg(0));

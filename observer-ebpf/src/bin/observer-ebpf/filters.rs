@@ -1,8 +1,8 @@
-//! Which faults are observed: those of the watched command, and those that pass the filters. The verifier removes the branch
-//! of a filter that is not set.
+//! Which faults are observed: those of the watched command, and those that pass the filters. The verifier removes the
+//! branch of a filter that is not set.
 //!
-//! Filters select faults, by the running task and the entry. What happens to the entry of such a fault is recorded whichever
-//! task causes it: the other side of a race need not pass the filters.
+//! Filters select faults, by the running task and the entry. What happens to the entry of such a fault is recorded
+//! whichever task causes it: the other side of a race need not pass the filters.
 
 use aya_ebpf::{macros::map, maps::CgroupArray};
 use observer_ebpf::{sample, swap_entry::TYPE_SHIFT};
@@ -13,7 +13,8 @@ use crate::{globals, maps::WATCHED, task};
 #[map]
 static CGROUPS: CgroupArray = CgroupArray::with_max_entries(1, 0);
 
-/// Whether any filter is set. The hot path reads this one global, because each global that it reads takes three instructions.
+/// Whether any filter is set. The hot path reads this one global, because each global that it reads takes three
+/// instructions.
 #[inline(always)]
 pub(crate) fn any() -> bool {
     globals::filtered.load() != 0

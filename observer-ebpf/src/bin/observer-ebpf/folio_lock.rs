@@ -1,15 +1,15 @@
-//! The lock of a page in the swap cache, on which faults that go through the swap cache wait for each other: on kernels without
-//! the bypass all of them.
+//! The lock of a page in the swap cache, on which faults that go through the swap cache wait for each other: on kernels
+//! without the bypass all of them.
 //!
-//! Hooked is the slow path of taking it (`__folio_lock_or_retry`), which is called only after a first try has failed. A fault
-//! that finds the lock free pays nothing.
+//! Hooked is the slow path of taking it (`__folio_lock_or_retry`), which is called only after a first try has failed. A
+//! fault that finds the lock free pays nothing.
 
 use observer_ebpf::record::{F_LOCK_CONTENDED, F_LOCK_WAIT_ENDED, F_READ_STARTED};
 
 use crate::{count::count, fault_table::fault_of, globals, memory::KernelMemory, task};
 
-/// The running task found a page locked and is about to wait; `space` returns the `mm_struct` of its fault. Faults that are not
-/// swap-ins call the function too, and are ignored.
+/// The running task found a page locked and is about to wait; `space` returns the `mm_struct` of its fault. Faults that
+/// are not swap-ins call the function too, and are ignored.
 #[inline(always)]
 pub(crate) fn wait_started<M: KernelMemory>(page: *const u8, space: impl FnOnce() -> u64) {
     let Some(fault) = fault_of(task::ids().0) else { return };

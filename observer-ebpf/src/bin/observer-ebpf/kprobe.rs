@@ -1,6 +1,7 @@
-//! Hooks on kprobes, for functions that the trampoline does not support: those that take structs by value before 6.1, and all of
-//! them without BTF. A `swp_entry_t` by value is one register. Return probes can run out of instances without any notice, so they
-//! are used only where no other hook can replace them, and the returns that they miss are counted.
+//! Hooks on kprobes, for functions that the trampoline does not support: those that take structs by value before 6.1,
+//! and all of them without BTF. A `swp_entry_t` by value is one register. Return probes can run out of instances
+//! without any notice, so they are used only where no other hook can replace them, and the returns that they miss are
+//! counted.
 
 use aya_ebpf::{
     macros::{kprobe, kretprobe},

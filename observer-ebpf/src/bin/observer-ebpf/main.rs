@@ -1,6 +1,6 @@
-//! The eBPF programs. Those in [`fentry`] and [`kprobe`] only take their arguments; the logic in the other modules is the
-//! same for both backends. No program knows the kernel's version: offsets and switches are globals that are set at load
-//! ([`globals`]).
+//! The eBPF programs. Those in [`fentry`] and [`kprobe`] only take their arguments; the logic in the other modules is
+//! the same for both backends. No program knows the kernel's version: offsets and switches are globals that are set at
+//! load ([`globals`]).
 #![no_std]
 #![no_main]
 // `core` has no atomic read-modify-write for this target (no compare-and-swap before 5.12), but the atomic add exists.

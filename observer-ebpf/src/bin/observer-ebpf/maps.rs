@@ -1,5 +1,5 @@
-//! Maps that several modules use. None is an LRU map, which evicts long before it is full. Every map is preallocated, so no
-//! hook allocates.
+//! Maps that several modules use. None is an LRU map, which evicts long before it is full. Every map is preallocated,
+//! so no hook allocates.
 
 use aya_ebpf::{
     macros::map,
@@ -20,8 +20,8 @@ pub(crate) static REAL_TYPES: Array<u32> = Array::with_max_entries(swap_entry::T
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// One [`Totals`] per CPU. (An array indexed by CPU number is no faster: before 6.10 the look-up in this map is a call, of 10
-/// instructions on 5.10, but so is the CPU number there.)
+/// One [`Totals`] per CPU. (An array indexed by CPU number is no faster: before 6.10 the look-up in this map is a call,
+/// of 10 instructions on 5.10, but so is the CPU number there.)
 #[map]
 pub(crate) static TOTALS: PerCpuArray<Totals> = PerCpuArray::with_max_entries(1, 0);
 

@@ -18,8 +18,8 @@ use crate::{
 /// `-EEXIST`: another task holds the pin.
 const EEXIST: i32 = -17;
 
-/// A pin try returns `rc`. `swapcache_prepare` has other callers too (read-ahead, shmem, zswap write-back): a try is a fault's own
-/// only if it is made by a task whose fault is on that range.
+/// A pin try returns `rc`. `swapcache_prepare` has other callers too (read-ahead, shmem, zswap write-back): a try is a
+/// fault's own only if it is made by a task whose fault is on that range.
 #[inline(always)]
 pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
     match fault_of(task::ids().0) {
@@ -32,8 +32,8 @@ pub(crate) fn tried(entry: u64, nr: u32, rc: i32) {
     }
 }
 
-/// A pin is taken outside any fault. Shmem's swap-in may use it for a direct read (6.14 on); all other callers add a page to the
-/// swap cache next, which is counted as well.
+/// A pin is taken outside any fault. Shmem's swap-in may use it for a direct read (6.14 on); all other callers add a
+/// page to the swap cache next, which is counted as well.
 #[inline(always)]
 fn taken_outside(entry: u64, nr: u32) {
     if counts_outside(entry) {
@@ -103,8 +103,8 @@ pub(crate) fn slept() {
     count!(pin_contended);
 }
 
-/// Kprobes: a pin try starts. Its return probe gets no arguments, so they are stored in the fault, or in the task's element of
-/// [`pin_path`].
+/// Kprobes: a pin try starts. Its return probe gets no arguments, so they are stored in the fault, or in the task's
+/// element of [`pin_path`].
 #[inline(always)]
 pub(crate) fn pending(entry: u64, nr: u32) {
     let (tid, _) = task::ids();
@@ -143,8 +143,8 @@ pub(crate) fn returned(rc: i32) {
     }
 }
 
-/// The pin on a range is about to be dropped. While no disturbance is pending no task waits for it, unless it is a range: other
-/// faults on a range need not share its slot.
+/// The pin on a range is about to be dropped. While no disturbance is pending no task waits for it, unless it is a
+/// range: other faults on a range need not share its slot.
 #[inline(always)]
 pub(crate) fn dropped(entry: u64, nr: u32) {
     if nr == 1 && !disturbance::any_pending() {
@@ -158,8 +158,8 @@ pub(crate) fn dropped(entry: u64, nr: u32) {
     }
 }
 
-/// Whether another task may wait for this fault's pin. Only then is the time of the drop needed. Tasks that wait for a range wait
-/// on entries in other slots.
+/// Whether another task may wait for this fault's pin. Only then is the time of the drop needed. Tasks that wait for a
+/// range wait on entries in other slots.
 #[inline(always)]
 fn may_be_awaited(fault: &Fault) -> bool {
     fault.flags & (F_RANGE | F_STREAMED) != 0

@@ -1,6 +1,6 @@
-//! What a task does when it pins an entry outside any fault. While a task is inside shmem's swap-in or zswap's write-back, this is
-//! stored, so that a pin try that fails there can be attributed to it. For kprobes also the pin try itself is stored, because the
-//! return probe gets no arguments.
+//! What a task does when it pins an entry outside any fault. While a task is inside shmem's swap-in or zswap's
+//! write-back, this is stored, so that a pin try that fails there can be attributed to it. For kprobes also the pin try
+//! itself is stored, because the return probe gets no arguments.
 
 use aya_ebpf::{macros::map, maps::Array};
 use observer_ebpf::swap_entry::MAX_RANGE;
@@ -14,12 +14,13 @@ use crate::{
 /// Size of the array, which is indexed by the low bits of the thread id: a power of two.
 const TASKS: u32 = 16_384;
 
-/// Two tasks that share an element overwrite each other. Then a failed try is attributed to no path, never to a wrong one, and a
-/// return that finds the try of another task is counted as missed.
+/// Two tasks that share an element overwrite each other. Then a failed try is attributed to no path, never to a wrong
+/// one, and a return that finds the try of another task is counted as missed.
 #[map]
 static PIN_PATHS: Array<TaskState> = Array::with_max_entries(TASKS, 0);
 
-/// State of a task. Each field also holds the task's id, so that the task that shares the element is not mistaken for it.
+/// State of a task. Each field also holds the task's id, so that the task that shares the element is not mistaken for
+/// it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct TaskState {
@@ -96,7 +97,7 @@ impl PinTry {
     }
 }
 
-/// The running task tries to pin something other than the entry of its own fault.
+/// The running task tries to pin something other than its fault's own entry.
 #[inline(always)]
 pub(crate) fn try_started(tid: u32, pin_try: PinTry) {
     if let Some(state) = state_of(tid) {

@@ -1,5 +1,5 @@
-//! Swap PTEs (docs/decisions/pte.md). Every x86-64 kernel has the same layout, so there it is compiled in; elsewhere globals
-//! hold it.
+//! Swap PTEs (docs/decisions/pte.md). Every x86-64 kernel has the same layout, so there it is compiled in; elsewhere
+//! globals hold it.
 
 use observer_ebpf::swap_entry::{FIRST_AMBIGUOUS_TYPE, TYPE_SHIFT};
 

@@ -57,7 +57,8 @@ pub(crate) fn start<M: KernelMemory>(page: *const u8) {
     }
     fault.flags |= if cached { F_CACHED | F_READ_STARTED } else { F_DIRECT | F_READ_STARTED };
     if nr > 1 {
-        // SAFETY: the hook's argument is a `struct page` or `struct folio`; `private` holds the first entry of the range.
+        // SAFETY: the hook's argument is a `struct page` or `struct folio`; `private` holds the first entry of the
+        // range.
         let base = unsafe { M::read(page, globals::page_private.load()) };
         if pin::covers(base, nr, fault.entry) {
             fault.set_range(base, nr);
@@ -103,7 +104,8 @@ pub(crate) fn into_cache<M: KernelMemory>(page: *const u8, entry: u64) {
 /// Whether the filters by entry pass the page that is read.
 #[inline(always)]
 fn entry_is_observed(page: *const u8) -> bool {
-    // Copied on both backends: `private` of a folio is a pointer to the verifier, which does not let it be used as a number.
+    // Copied on both backends: `private` of a folio is a pointer to the verifier, which does not let it be used as a
+    // number.
     // SAFETY: a page or folio that is read from swap has its entry in `private`.
     !filters::by_entry() || filters::entry(unsafe { HelperCopy::read(page, globals::page_private.load()) })
 }

@@ -1,6 +1,6 @@
-//! The type of each swap area. `/proc/swaps` lists the areas in the order of their types but skips unused types, so its line
-//! numbers are not types. The kernel function that prints a line gets the area as an argument: while user space reads the
-//! file once, a program records the type of each area printed.
+//! The type of each swap area. `/proc/swaps` lists the areas in the order of their types but skips unused types, so its
+//! line numbers are not types. The kernel function that prints a line gets the area as an argument: while user space
+//! reads the file once, a program records the type of each area printed.
 
 use aya_ebpf::{
     macros::{fentry, kprobe, map},
