@@ -2,18 +2,15 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// What a counter's value means when only a sample of the entries is observed (`--sample 1/N`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Of the entries observed: multiplied by N it estimates the count of all entries.
-    Sampled,
-    /// Of the whole host, or of the tool itself: never multiplied.
-    Exact,
-    /// Events that were not observed, by cause; never multiplied. The counter is named after the cause.
+/// What a counter counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Observed,
+    /// Events that were not observed. The counter has the code of their cause as its name.
     Dropped,
 }
 
-/// Declares the counters: the struct with its layout, names, classes and arithmetic.
+/// Declares the counters: the struct with its layout, its names and its arithmetic.
 macro_rules! counters {
     ($($(#[$doc:meta])* $class:ident $name:ident,)*) => {
         /// Counters of one CPU; user space adds up the CPUs.
@@ -27,25 +24,23 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Name and class of each counter, in the order of the fields.
-            pub const ALL: [(&'static str, Class); size_of::<Self>() / size_of::<u64>()] =
-                [$((stringify!($name), Class::$class),)*];
-
             /// The counters whose values `value` returns for their names.
             #[must_use]
             pub fn from_values(mut value: impl FnMut(&'static str) -> u64) -> Self {
                 Self { $($name: value(stringify!($name)),)* }
             }
 
-            /// Combines the values of each counter.
-            #[must_use]
-            fn zip(self, other: Self, combine: impl Fn(Class, u64, u64) -> u64) -> Self {
-                Self { $($name: combine(Class::$class, self.$name, other.$name),)* }
+            /// Name and value of each counter.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                self.with_classes().map(|(name, _, count)| (name, count))
             }
 
-            /// Name, class and value of each counter.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, Class, u64)> {
+            fn with_classes(&self) -> impl Iterator<Item = (&'static str, Class, u64)> {
                 [$((stringify!($name), Class::$class, self.$name),)*].into_iter()
+            }
+
+            fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
+                Self { $($name: combine(self.$name, other.$name),)* }
             }
         }
     };
@@ -56,59 +51,59 @@ counters! {
     /// gone, those that were in progress then. This and the next two are never counted by the programs, nor are the
     /// timed faults of the three paths: user space derives them from the histograms, see
     /// [`crate::totals::Totals::counters`].
-    Sampled started,
+    Observed started,
     /// Faults that ended, on all paths.
-    Sampled ended,
+    Observed ended,
     /// Faults that ended and installed their page: those of the paths `direct` and `cached` less [`Self::uninstalled`].
-    Sampled installed,
+    Observed installed,
     /// Faults that ended, path `direct`.
-    Sampled direct,
+    Observed direct,
     /// Faults that ended, path `cached`.
-    Sampled cached,
+    Observed cached,
     /// Faults that ended, path `none`.
-    Sampled none,
+    Observed none,
     /// Faults of the paths `direct` and `cached` that ended and installed no page.
-    Sampled uninstalled,
+    Observed uninstalled,
     /// Faults that ended, installed their page, and recorded the end of their span.
-    Sampled spans_ended,
+    Observed spans_ended,
     /// Faults that ended and were streamed.
-    Sampled streamed,
+    Observed streamed,
     /// Calls of `do_swap_page` on entries that are not in a swap area: migration, device-private, hwpoison, markers.
-    Exact special,
+    Observed special,
     /// Pages read directly from a swap device. If these reads are derived from the ends of faults, the programs count
     /// only the pages of a range beyond the first.
-    Sampled read_direct,
+    Observed read_direct,
     /// Pages read from a swap device into the swap cache.
-    Sampled read_cached,
+    Observed read_cached,
     /// Pages of these two that were read outside any fault (read-ahead of shmem, swapoff, madvise).
-    Sampled read_outside,
+    Observed read_outside,
     /// Faults that took the pin and ended.
-    Sampled pins,
+    Observed pins,
     /// Pin tries of a fault that failed with an error that was not seen (lean hooks).
-    Sampled pin_contended,
+    Observed pin_contended,
     /// Pin tries of a fault that found the pin held (`-EEXIST`).
-    Sampled pin_eexist,
+    Observed pin_eexist,
     /// Pin tries of a fault that found the entry freed (`-ENOENT`).
-    Sampled pin_enoent,
+    Observed pin_enoent,
     /// Failed pin tries that are not a fault's try for its own entry.
-    Sampled pin_outside,
+    Observed pin_outside,
     /// Failed pin tries outside, by a fault's read-ahead of neighbours.
-    Sampled pin_readahead,
+    Observed pin_readahead,
     /// Failed pin tries outside, by shmem's swap-in.
-    Sampled pin_shmem,
+    Observed pin_shmem,
     /// Failed pin tries outside, by zswap's write-back. The rest are by swapoff, madvise, or a path without a hook.
-    Sampled pin_zswap,
+    Observed pin_zswap,
     /// Faults that found their page locked by another task.
-    Sampled lock_failed,
+    Observed lock_failed,
     /// Faults that found their page locked because their own read was still in progress.
-    Sampled lock_own_read,
+    Observed lock_own_read,
     /// Entries freed. What a fault itself frees is added at its end; what faults freed while nothing was recorded about
     /// them is added in user space, see [`crate::totals::DerivedCounters`].
-    Exact freed,
+    Observed freed,
     /// Entries allocated.
-    Exact allocated,
+    Observed allocated,
     /// Entries written to their device.
-    Exact written,
+    Observed written,
     /// A fault found no room in the table of faults in progress.
     Dropped fault_table_full,
     /// The end of a fault was not seen: its task came back with a new fault.
@@ -116,7 +111,7 @@ counters! {
     /// Ends of faults without a start: the fault was in progress when the programs were attached, or the table was
     /// full, which [`Self::fault_table_full`] counts. If entries are filtered: only faults on observed entries that
     /// installed no page; a fault that installed one no longer shows its entry.
-    Sampled unknown_end,
+    Observed unknown_end,
     /// No room in the ring buffer for a fault record.
     Dropped ring_full_fault,
     /// No room in the ring buffer for an entry record.
@@ -131,40 +126,31 @@ counters! {
     Dropped kernel_read_failed,
     /// Pages pinned outside any fault, if reads are not hooked. [`Self::outside_cached`] of them are read into the swap
     /// cache, the others directly (by shmem, 6.14 to 6.19).
-    Sampled outside_pinned,
+    Observed outside_pinned,
     /// Pages added to the swap cache outside any fault in order to be read, if reads are not hooked.
-    Sampled outside_cached,
+    Observed outside_cached,
     /// Delays made by delay injection.
-    Exact delays,
+    Observed delays,
     /// Delays that ended early because the loop reached its bound.
-    Exact delays_short,
+    Observed delays_short,
 }
 
 impl Counters {
     /// Sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        self.zip(other, |_, a, b| a.saturating_add(b))
+        self.zip(other, u64::saturating_add)
     }
 
     /// What was counted after `before`, an earlier reading.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
-        self.zip(before, |_, now, before| now.saturating_sub(before))
-    }
-
-    /// Estimate of the counts of all entries, if one entry in `one_in` was observed.
-    #[must_use]
-    pub fn scaled(self, one_in: u64) -> Self {
-        self.zip(self, |class, count, _| match class {
-            Class::Sampled => count.saturating_mul(one_in),
-            Class::Exact | Class::Dropped => count,
-        })
+        self.zip(before, u64::saturating_sub)
     }
 
     /// Events that were not observed, by cause.
     pub fn dropped(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.iter().filter(|(_, class, _)| *class == Class::Dropped).map(|(cause, _, count)| (cause, count))
+        self.with_classes().filter(|(_, class, _)| *class == Class::Dropped).map(|(cause, _, count)| (cause, count))
     }
 
     /// These counters, except that those which the kernel counts as well (pages read, entries allocated and written)
@@ -193,12 +179,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_add_subtract_and_scale_by_class() {
+    fn counters_add_and_subtract() {
         let one = Counters { started: 5, special: 2, ring_full_fault: 3, ..Counters::default() };
         let sum = one.plus(one);
+        assert_eq!(sum, Counters { started: 10, special: 4, ring_full_fault: 6, ..Counters::default() });
         assert_eq!(sum.since(one), one);
         assert_eq!(one.since(sum), Counters::default(), "no wrap below 0");
-        assert_eq!(one.scaled(4), Counters { started: 20, ..one }, "neither the special nor the dropped ones");
     }
 
     #[test]
@@ -214,7 +200,7 @@ mod tests {
     #[test]
     fn values_are_found_by_name() {
         let all = bytemuck::cast::<[u64; 39], Counters>(core::array::from_fn(|index| index as u64));
-        let by_name = |name| all.iter().find(|(known, ..)| *known == name).map_or(0, |(_, _, count)| count);
+        let by_name = |name| all.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| count);
         assert_eq!(Counters::from_values(by_name), all);
     }
 }

@@ -7,7 +7,7 @@ use observer_ebpf::counters::Counters;
 pub(crate) type Named = BTreeMap<String, u64>;
 
 pub(crate) fn named(counters: &Counters) -> Named {
-    counters.iter().map(|(name, _, count)| (name.to_owned(), count)).collect()
+    counters.iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// Counters that the file lacks are 0, because they were not counted then; unknown names are ignored.
