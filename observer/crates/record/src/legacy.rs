@@ -5,16 +5,20 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use observer_kernel::plan::{Consequence, HookReason, HookSet, Instead, Meaning, MissingReason, NoTrampoline, State};
+use observer_observation::EndReason;
 
 /// The first minor version whose names and codes are today's.
 const FIRST_WITH_CODES: u16 = 2;
 
-/// An old name or phrase, and today's code.
-type Alias = (&'static str, &'static str);
+/// Old names or phrases, and what they are today.
+type Aliases<T> = &'static [(&'static str, T)];
 
 /// Counters whose name has changed. All others have kept theirs.
-const COUNTERS: &[Alias] = &[
+const COUNTERS: Aliases<&str> = &[
     ("begun", "started"),
     ("handed_out", "allocated"),
     ("pin_lost", "pin_contended"),
@@ -31,89 +35,95 @@ const COUNTERS: &[Alias] = &[
     ("widened_short", "delays_short"),
 ];
 
-const SAMPLE_KEYS: &[Alias] = &[("flight_times", "fault_times")];
+const SAMPLE_KEYS: Aliases<&str> = &[("flight_times", "fault_times")];
 
-const STATES: &[Alias] = &[
-    ("unfixed: ABA possible", "vulnerable"),
-    ("pinned, sleeps one tick", "pinned_tick"),
-    ("pinned, wait queue", "pinned_wait_queue"),
-    ("pinned, way of waiting not shown", "pinned"),
-    ("no bypass", "no_bypass"),
+const STATES: Aliases<State> = &[
+    ("unfixed: ABA possible", State::Vulnerable),
+    ("pinned, sleeps one tick", State::PinnedTick),
+    ("pinned, wait queue", State::PinnedWaitQueue),
+    ("pinned, way of waiting not shown", State::Pinned),
+    ("no bypass", State::NoBypass),
 ];
 
 /// What hooks are for: in words, and as a key of the degraded ones.
-const MEANINGS: &[Alias] = &[
-    ("flight begin", "fault_start"),
-    ("flight_begin", "fault_start"),
-    ("flight end", "fault_end"),
-    ("flight_end", "fault_end"),
-    ("read begin", "read_start"),
-    ("read_begin", "read_start"),
-    ("read end", "read_end"),
-    ("cache read", "cache_read"),
-    ("pin try", "pin_try"),
-    ("pin sleep", "pin_sleep"),
-    ("pin drop", "pin_drop"),
-    ("pin path", "pin_path"),
-    ("lock try", "lock_try"),
-    ("lock end", "lock_end"),
-    ("count drop", "count_drop"),
-    ("entry freed", "entry_freed"),
-    ("freed", "entry_freed"),
-    ("entry handed out", "entry_allocated"),
-    ("handed_out", "entry_allocated"),
-    ("write begin", "write_start"),
-    ("write_begin", "write_start"),
-    ("write end", "write_end"),
+const MEANINGS: Aliases<Meaning> = &[
+    ("flight begin", Meaning::FaultStart),
+    ("flight_begin", Meaning::FaultStart),
+    ("flight end", Meaning::FaultEnd),
+    ("flight_end", Meaning::FaultEnd),
+    ("read begin", Meaning::ReadStart),
+    ("read_begin", Meaning::ReadStart),
+    ("read end", Meaning::ReadEnd),
+    ("cache read", Meaning::CacheRead),
+    ("pin try", Meaning::PinTry),
+    ("pin sleep", Meaning::PinSleep),
+    ("pin drop", Meaning::PinDrop),
+    ("pin path", Meaning::PinPath),
+    ("lock try", Meaning::LockTry),
+    ("lock end", Meaning::LockEnd),
+    ("count drop", Meaning::CountDrop),
+    ("entry freed", Meaning::Freed),
+    ("freed", Meaning::Freed),
+    ("entry handed out", Meaning::Allocated),
+    ("handed_out", Meaning::Allocated),
+    ("write begin", Meaning::WriteStart),
+    ("write_begin", Meaning::WriteStart),
+    ("write end", Meaning::WriteEnd),
     // Until the start and the end of a write were hooked apart.
-    ("entry written", "write_start"),
-    ("written", "write_start"),
+    ("entry written", Meaning::WriteStart),
+    ("written", Meaning::WriteStart),
 ];
 
 /// What was not seen without a hook.
-const CONSEQUENCES: &[Alias] = &[
-    ("nothing can be observed", "nothing_observed"),
-    ("flights are missed", "faults_missed"),
-    ("paths and swap-ins are unknown: no window, reuse or stale-install can be told", "reads_unknown"),
-    ("how long a read took is unknown", "read_durations_unknown"),
+const CONSEQUENCES: Aliases<Consequence> = &[
+    ("nothing can be observed", Consequence::NothingObserved),
+    ("flights are missed", Consequence::FaultsMissed),
+    ("paths and swap-ins are unknown: no window, reuse or stale-install can be told", Consequence::ReadsUnknown),
+    ("how long a read took is unknown", Consequence::ReadDurationsUnknown),
     (
         "how long a read took is not seen with lean hooks, and the begin of its flight stands for its own",
-        "read_times_unknown",
+        Consequence::ReadTimesUnknown,
     ),
-    ("reads must be hooked to tell by which path they go", "read_hooks_needed"),
-    ("pin waits are not seen", "pin_waits_unseen"),
+    ("reads must be hooked to tell by which path they go", Consequence::ReadHooksNeeded),
+    ("pin waits are not seen", Consequence::PinWaitsUnseen),
     (
         "which error a loser of the pin got, failed pin tries outside flights, and how many pages a large folio brings in \
          past the swap cache (it counts as one), are not seen with lean hooks",
-        "pin_errors_unseen",
+        Consequence::PinErrorsUnseen,
     ),
-    ("holds and oversleep are unknown", "pin_holds_unknown"),
-    ("who held a pin, for how long, and how long losers overslept, is not seen with lean hooks", "pin_holds_unknown"),
-    ("failed pin tries of shmem and of zswap's write-back are counted with the others", "pin_paths_merged"),
-    ("pages that shmem reads past the swap cache (6.14 to 6.19) are not seen with lean hooks", "shmem_reads_unseen"),
-    ("waits on the folio lock are not seen", "lock_waits_unseen"),
-    ("a wait on the folio lock is taken to last until its flight returns", "lock_waits_too_long"),
+    ("holds and oversleep are unknown", Consequence::PinHoldsUnknown),
+    (
+        "who held a pin, for how long, and how long losers overslept, is not seen with lean hooks",
+        Consequence::PinHoldsUnknown,
+    ),
+    ("failed pin tries of shmem and of zswap's write-back are counted with the others", Consequence::PinPathsMerged),
+    (
+        "pages that shmem reads past the swap cache (6.14 to 6.19) are not seen with lean hooks",
+        Consequence::ShmemReadsUnseen,
+    ),
+    ("waits on the folio lock are not seen", Consequence::LockWaitsUnseen),
+    ("a wait on the folio lock is taken to last until its flight returns", Consequence::LockWaitsTooLong),
     (
         "what happens between a reader's install and its return, while others hold the entry, is charged to it",
-        "late_changes_counted",
+        Consequence::LateChangesCounted,
     ),
-    ("windows are not seen; reuse and stale-install are", "windows_unseen"),
-    ("reuse and stale-install are seen by the write alone", "some_reuse_missed"),
-    ("reuse and stale-install are seen by the write alone, and some are missed", "some_reuse_missed"),
-    ("a read that falls between a hand-out and its write is taken for fresh", "unwritten_reads_fresh"),
-    ("a read that falls into a write is taken for fresh", "reads_during_write_fresh"),
+    ("windows are not seen; reuse and stale-install are", Consequence::WindowsUnseen),
+    ("reuse and stale-install are seen by the write alone", Consequence::SomeReuseMissed),
+    ("reuse and stale-install are seen by the write alone, and some are missed", Consequence::SomeReuseMissed),
+    ("a read that falls between a hand-out and its write is taken for fresh", Consequence::UnwrittenReadsFresh),
+    ("a read that falls into a write is taken for fresh", Consequence::ReadsDuringWriteFresh),
 ];
 
 /// In front of a consequence: some functions of the meaning were hooked.
 const IN_PART: &str = "in part: ";
 
 /// Why a function was hooked by a kprobe.
-const NO_TRAMPOLINE: &[Alias] = &[
-    ("--backend kprobe asks for kprobes", "kprobes_requested"),
-    ("no trial load was made", "not_tried"),
-    ("programs may not copy kernel memory here", "no_memory_copy"),
-    ("programs may not copy kernel memory under this lockdown", "no_memory_copy"),
-    ("this kernel cannot divert functions to a trampoline (no register_ftrace_direct)", "no_direct_calls"),
+const NO_TRAMPOLINE: Aliases<NoTrampoline> = &[
+    ("--backend kprobe asks for kprobes", NoTrampoline::KprobesRequested),
+    ("no trial load was made", NoTrampoline::NotTried),
+    ("programs may not copy kernel memory here", NoTrampoline::NoMemoryCopy),
+    ("programs may not copy kernel memory under this lockdown", NoTrampoline::NoMemoryCopy),
+    ("this kernel cannot divert functions to a trampoline (no register_ftrace_direct)", NoTrampoline::NoDirectCalls),
 ];
 
 /// Behind the prototype of a function that was hooked by a trampoline.
@@ -123,16 +133,16 @@ const TRAMPOLINE_ACCEPTED: &str = ": the trampoline takes it";
 const LEAN_OMITS: &str = "--hooks lean leaves out ";
 
 /// Why the lean set omits a hook.
-const INSTEAD: &[Alias] = &[
-    ("when a read began and came back is evidence of a finding, and decides none", "read_times_are_evidence"),
-    ("who loses the pin sleeps, and that is hooked; who reads past the swap cache has it", "pin_sleep_hooked"),
-    ("nobody can be overtaken while the pin is held, whoever holds it", "pin_protects"),
-    ("it tells who takes pins outside flights, and nothing tells of those pins", "pins_outside_unseen"),
-    ("nobody can free an entry under a reader that has pinned it", "pinned_entries_stay"),
-    ("nobody reads past the swap cache here, so nothing follows from a release", "nothing_read_directly"),
+const INSTEAD: Aliases<Instead> = &[
+    ("when a read began and came back is evidence of a finding, and decides none", Instead::ReadTimesAreEvidence),
+    ("who loses the pin sleeps, and that is hooked; who reads past the swap cache has it", Instead::PinSleepHooked),
+    ("nobody can be overtaken while the pin is held, whoever holds it", Instead::PinProtects),
+    ("it tells who takes pins outside flights, and nothing tells of those pins", Instead::PinsOutsideUnseen),
+    ("nobody can free an entry under a reader that has pinned it", Instead::PinnedEntriesStay),
+    ("nobody reads past the swap cache here, so nothing follows from a release", Instead::NothingReadDirectly),
 ];
 
-const END_REASONS: &[Alias] = &[("onlooker", "observer")];
+const END_REASONS: Aliases<EndReason> = &[("onlooker", EndReason::Observer)];
 
 /// Whether files of this minor version have the old names.
 pub(crate) const fn is_legacy(minor: u16) -> bool {
@@ -171,11 +181,11 @@ fn rewrite_kernel(kernel: &mut Map<String, Value>) {
         replace(state, STATES);
     }
     let hook_set = match kernel.remove("hooks") {
-        Some(Value::String(name)) if !name.is_empty() => name,
-        // Files from before there was a choice.
-        _ => "full".to_owned(),
+        Some(Value::String(name)) if name == HookSet::Lean.code() => HookSet::Lean,
+        // Files from before there was a choice have none.
+        _ => HookSet::Full,
     };
-    kernel.insert("hook_set".to_owned(), hook_set.into());
+    kernel.insert("hook_set".to_owned(), json(&hook_set));
     let hooks = hooks(kernel.remove("backend").as_ref(), kernel.remove("reasons").as_ref());
     kernel.insert("hooks".to_owned(), hooks);
     if let Some(Value::Array(degraded)) = kernel.get_mut("degraded") {
@@ -191,9 +201,9 @@ struct OldHook<'a> {
 }
 
 impl OldHook<'_> {
-    fn rewritten(&self, reason: &Value) -> Value {
-        let Self { meaning, backend, symbol } = self;
-        json!({"meaning": code(MEANINGS, meaning), "backend": backend, "symbol": symbol, "reason": reason})
+    fn rewritten(&self, reason: &HookReason) -> Value {
+        let meaning = find(MEANINGS, self.meaning).unwrap_or(Meaning::Unknown);
+        json!({"meaning": meaning, "backend": self.backend, "symbol": self.symbol, "reason": reason})
     }
 }
 
@@ -214,17 +224,17 @@ fn hooks(backends: Option<&Value>, reasons: Option<&Value>) -> Value {
             hooks.push(old.remove(place).rewritten(&hook_reason(text("reason"))));
         }
     }
-    hooks.extend(old.iter().map(|hook| hook.rewritten(&json!({"code": "unknown"}))));
+    hooks.extend(old.iter().map(|hook| hook.rewritten(&HookReason::Unknown)));
     hooks.into()
 }
 
-fn hook_reason(text: &str) -> Value {
+fn hook_reason(text: &str) -> HookReason {
     if let Some(prototype) = text.strip_suffix(TRAMPOLINE_ACCEPTED) {
-        json!({"code": "trampoline_accepted", "prototype": prototype})
+        HookReason::TrampolineAccepted { prototype: prototype.to_owned() }
     } else if let Some(cause) = find(NO_TRAMPOLINE, text) {
-        json!({"code": "no_trampoline", "cause": {"code": cause}})
+        HookReason::NoTrampoline { cause }
     } else {
-        described(text)
+        HookReason::Described { text: text.to_owned() }
     }
 }
 
@@ -234,49 +244,45 @@ fn rewrite_degraded(degraded: &mut Map<String, Value>) {
         replace(meaning, MEANINGS);
     }
     if let Some(reason) = degraded.get_mut("reason") {
-        *reason = missing_reason(reason.as_str().unwrap_or_default());
+        *reason = json(&missing_reason(reason.as_str().unwrap_or_default()));
     }
     if let Some(consequence) = degraded.get_mut("consequence") {
         let text = consequence.as_str().unwrap_or_default();
         let (text, partial) = text.strip_prefix(IN_PART).map_or((text, false), |text| (text, true));
-        *consequence = code(CONSEQUENCES, text).into();
+        *consequence = json(&find(CONSEQUENCES, text).unwrap_or(Consequence::Unknown));
         degraded.insert("partial".to_owned(), partial.into());
     }
 }
 
-fn missing_reason(text: &str) -> Value {
+fn missing_reason(text: &str) -> MissingReason {
     let lean = text.strip_prefix(LEAN_OMITS).and_then(|rest| rest.split_once(": "));
     match lean.and_then(|(symbol, instead)| Some((symbol, find(INSTEAD, instead)?))) {
-        Some((symbol, instead)) => json!({"code": "lean", "symbol": symbol, "instead": instead}),
-        None => described(text),
+        Some((symbol, instead)) => MissingReason::Lean { symbol: symbol.to_owned(), instead },
+        None => MissingReason::Described { text: text.to_owned() },
     }
 }
 
-/// Text that has no code, kept as it is.
-fn described(text: &str) -> Value {
-    json!({"code": "described", "text": text})
+fn find<T: Clone>(aliases: Aliases<T>, old: &str) -> Option<T> {
+    aliases.iter().find(|(name, _)| *name == old).map(|(_, today)| today.clone())
 }
 
-fn find(aliases: &[Alias], old: &str) -> Option<&'static str> {
-    aliases.iter().find(|(name, _)| *name == old).map(|(_, code)| *code)
-}
-
-fn code<'a>(aliases: &[Alias], old: &'a str) -> &'a str {
-    find(aliases, old).unwrap_or(old)
-}
-
-fn replace(value: &mut Value, aliases: &[Alias]) {
-    if let Some(code) = value.as_str().and_then(|old| find(aliases, old)) {
-        *value = code.into();
+fn replace<T: Clone + Serialize>(value: &mut Value, aliases: Aliases<T>) {
+    if let Some(today) = value.as_str().and_then(|old| find(aliases, old)) {
+        *value = json(&today);
     }
 }
 
-fn rename(object: &mut Map<String, Value>, aliases: &[Alias]) {
-    for (old, name) in aliases {
+fn rename(object: &mut Map<String, Value>, aliases: Aliases<&str>) {
+    for (old, today) in aliases {
         if let Some(value) = object.remove(*old) {
-            object.insert((*name).to_owned(), value);
+            object.insert((*today).to_owned(), value);
         }
     }
+}
+
+fn json(value: &impl Serialize) -> Value {
+    // Fails only for maps whose keys are not text. These types have none.
+    serde_json::to_value(value).unwrap_or_default()
 }
 
 /// Address spaces by number, in place of the addresses in old files.
