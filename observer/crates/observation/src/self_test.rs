@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::exit::Exit;
+use observer_kernel::survey::Refusal;
 
 /// What a self-test counts. Each count must be the number of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +51,10 @@ pub struct SelfTest {
 #[serde(untagged)]
 pub enum Outcome {
     Run(SelfTest),
+    /// The programs could not be attached.
+    Refused {
+        refusal: Refusal,
+    },
     NotRun {
         /// What happened, and why.
         reason: String,
@@ -66,7 +71,7 @@ impl Outcome {
         match self {
             Self::Run(SelfTest { passed: true, .. }) => Exit::Clean,
             Self::Run(_) => Exit::Inconclusive,
-            Self::NotRun { refused: true, .. } => Exit::Refused,
+            Self::Refused { .. } | Self::NotRun { refused: true, .. } => Exit::Refused,
             Self::NotRun { .. } => Exit::Failed,
         }
     }

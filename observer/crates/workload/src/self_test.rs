@@ -1,76 +1,70 @@
-//! `doctor --self-test`: a few own pages go out to a swap device of their own and come back, and exactly that must be
-//! seen. It makes "0 seen" evidence: of the hooks, of the offsets, and of how entries are read from PTEs, for which
-//! `/proc/self/pagemap` is the witness.
+//! `doctor --self-test`: swaps a few pages of this process out to a swap device set up for the test and in again, and
+//! checks that exactly these swap-ins are counted. It makes "0 seen" evidence: it tests the hooks, the offsets, and how
+//! entries are decoded from swap PTEs, for which `/proc/self/pagemap` is the ground truth.
 
-use crate::stress::{
-    StressError,
-    device::{SwapDevice, SwapOptions},
-    memory::{Mapping, pin_process},
-    pagemap::SwapEntry,
-    paging::page_all_out,
-    signals,
-};
+use observer_ebpf::slot::Slot;
 use observer_kernel::{
     facts::Facts,
     memory::Zswap,
     plan::{Meaning, Plan, State},
-    survey::Refusal,
     vmstat::Vmstat,
 };
-use observer_observation::self_test::{Check, Outcome, SelfTest};
+use observer_observation::self_test::{Check, CheckKind, Outcome, SelfTest};
 use observer_probe::{LoadError, Notes, Options, Probes, Slots, setup::at_attach};
 
-/// Pages that go out and come back.
+use crate::{
+    Failure, SwapEntry, WorkloadError,
+    error::with_sources,
+    memory::{Mapping, lock_process},
+    paging::page_all_out,
+    signals,
+    swap_device::{SwapDevice, SwapOptions},
+};
+
+/// Pages that are swapped out and in.
 pub const PAGES: usize = 32;
-/// Slots beyond those: other pages of the host may go there too.
-const SPARE: u32 = 96;
+/// Further slots: other pages of the host may be swapped out to the device too.
+const EXTRA_SLOTS: u32 = 96;
 
-/// A self-test as it is reported, whether it was made or not.
-pub fn outcome(result: Result<SelfTest, SelfTestError>) -> Outcome {
-    match result {
-        Ok(test) => Outcome::Made(test),
-        Err(error) => Outcome::NotMade { refused: error.is_refusal(), not_made: error.to_string() },
-    }
-}
-
-fn of_checks(checks: Vec<Check>) -> SelfTest {
-    SelfTest { passed: checks.iter().all(|check| check.seen == check.wanted), pages: PAGES, checks }
-}
-
-/// Why it could not be made.
+/// Why the test could not be run.
 #[derive(Debug, thiserror::Error)]
-pub enum SelfTestError {
-    /// The device or the memory.
+enum SelfTestError {
     #[error(transparent)]
-    Stage(#[from] StressError),
-    /// The programs could not be read.
+    Workload(#[from] WorkloadError),
+    /// The counters could not be read.
     #[error(transparent)]
     Probe(#[from] LoadError),
-    /// The programs could not be attached.
     #[error("{0:#}")]
     Attach(anyhow::Error),
 }
 
-impl SelfTestError {
-    fn is_refusal(&self) -> bool {
-        match self {
-            Self::Stage(error) => error.is_refusal(),
-            Self::Probe(_) => false,
-            Self::Attach(error) => error.is::<Refusal>(),
+impl From<SelfTestError> for Outcome {
+    fn from(error: SelfTestError) -> Self {
+        match error {
+            SelfTestError::Workload(error) => {
+                let Failure { code, message, remedy } = Failure::from(error);
+                Self::NotRun { reason: message, remedy, refused: code.is_refusal() }
+            }
+            SelfTestError::Probe(error) => Self::NotRun { reason: with_sources(&error), remedy: None, refused: false },
+            SelfTestError::Attach(error) => match error.downcast() {
+                Ok(refusal) => Self::Refused { refusal },
+                Err(error) => Self::NotRun { reason: format!("{error:#}"), remedy: None, refused: false },
+            },
         }
     }
 }
 
-/// Makes the test: adds a zram device with swap, attaches, swaps own pages out and in, and takes everything away again.
-///
-/// # Errors
-/// When it could not be made. A test that was made and failed is no error.
-pub fn run(plan: &Plan, facts: &Facts) -> Result<SelfTest, SelfTestError> {
+/// Runs the test: adds a zram device with swap, attaches, swaps pages out and in, and removes everything again.
+pub fn run(plan: &Plan, facts: &Facts) -> Outcome {
+    try_run(plan, facts).map_or_else(Outcome::from, Outcome::Run)
+}
+
+fn try_run(plan: &Plan, facts: &Facts) -> Result<SelfTest, SelfTestError> {
     signals::watch()?;
-    let slots = u32::try_from(PAGES).unwrap_or(0) + SPARE;
-    // Beside other swap too: that matters to workloads that steer slots, which this one does not.
-    // What zswap holds is not read from the device, nor counted as if it were.
+    let slots = u32::try_from(PAGES).unwrap_or(0) + EXTRA_SLOTS;
+    // Pages in zswap are not read from the device, and are not counted as if they were.
     let alone = facts.swaps.as_deref().is_some_and(<[_]>::is_empty) && facts.memory.zswap != Zswap::On;
+    // Other swap may be in use: this workload does not depend on which slot is allocated.
     let mut device = SwapDevice::set_up(SwapOptions { slots, allow_other_swap: true, compressor: None }, |_| Ok(()))?;
     let tested = on_device(plan, alone);
     device.tear_down()?;
@@ -78,7 +72,7 @@ pub fn run(plan: &Plan, facts: &Facts) -> Result<SelfTest, SelfTestError> {
 }
 
 fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
-    pin_process()?;
+    lock_process()?;
     let memory = Mapping::new(PAGES)?;
     for page in 0..PAGES {
         memory.fill(page, memory.address(page));
@@ -87,18 +81,22 @@ fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
         .map_err(|error| SelfTestError::Attach(at_attach(error)))?;
     probes.watch(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())?;
     let entries = page_all_out(&memory, PAGES)?;
-    let before = Moment::now(&probes, &entries)?;
+    let before = Counts::read(&probes, &entries)?;
     for page in 0..PAGES {
         std::hint::black_box(memory.load(page));
     }
-    let after = Moment::now(&probes, &entries)?;
+    let after = Counts::read(&probes, &entries)?;
     probes.detach()?;
-    Ok(of_checks(checks(plan, alone, &before, &after)))
+    Ok(summarize(checks(plan, alone, &before, &after)))
 }
 
-/// What is counted at one moment.
+fn summarize(checks: Vec<Check>) -> SelfTest {
+    SelfTest { passed: checks.iter().all(Check::passed), pages: PAGES, checks }
+}
+
+/// Counters at one moment.
 #[derive(Clone, Debug)]
-struct Moment {
+struct Counts {
     ended: u64,
     installed: u64,
     direct: u64,
@@ -109,11 +107,11 @@ struct Moment {
     slots: Slots,
 }
 
-impl Moment {
-    fn now(probes: &Probes, entries: &[SwapEntry]) -> Result<Self, SelfTestError> {
+impl Counts {
+    fn read(probes: &Probes, entries: &[SwapEntry]) -> Result<Self, SelfTestError> {
         let counters = probes.snapshot()?.counters;
-        let vmstat = Vmstat::now().map_err(|error| StressError::format("/proc/vmstat", &error.to_string()))?;
-        let values = entries.iter().map(|entry| (u64::from(entry.kind), entry.offset));
+        let vmstat = Vmstat::now().map_err(WorkloadError::from)?;
+        let values = entries.iter().map(|entry| (u64::from(entry.swap_type), entry.offset));
         Ok(Self {
             ended: counters.ended,
             installed: counters.installed,
@@ -126,59 +124,55 @@ impl Moment {
     }
 }
 
-/// What must have come to pass, as far as this plan can see it. Pure.
-fn checks(plan: &Plan, alone: bool, before: &Moment, after: &Moment) -> Vec<Check> {
+/// The checks that the hooks of this plan allow. `alone`: no other swap is in use, whose readahead would be counted too.
+fn checks(plan: &Plan, alone: bool, before: &Counts, after: &Counts) -> Vec<Check> {
     let has = |meaning| plan.of(meaning).next().is_some();
-    let mut checks = Vec::new();
-    let mut expect = |what, seen: u64| checks.push(Check { what, wanted: PAGES as u64, seen });
-    expect("faults ended", after.ended - before.ended);
-    expect("pages installed", after.installed - before.installed);
-    // Each at its own entry, as the pagemap names it: what was read from the PTE is right.
     let pairs = || before.slots.iter().zip(&after.slots);
-    let opened = |(before, after): &(&_, &_)| is_one_fault(before, after);
-    expect("entries as the pagemap names them", pairs().filter(opened).count() as u64);
+    let mut checks = Vec::new();
+    let mut expect = |check, seen: u64| checks.push(Check { check, expected: PAGES as u64, seen });
+    expect(CheckKind::FaultsEnded, after.ended - before.ended);
+    expect(CheckKind::PagesInstalled, after.installed - before.installed);
+    let faulted_once = |(before, after): &(&Slot, &Slot)| has_one_fault_more(before, after);
+    expect(CheckKind::EntriesAsInPagemap, pairs().filter(faulted_once).count() as u64);
     if has(Meaning::Allocated) || has(Meaning::WriteStart) {
         // All maps were empty when the programs were attached.
-        expect(
-            "entries allocated or written before",
-            before.slots.iter().filter(|slot| slot.changes > 0).count() as u64,
-        );
+        let changed = before.slots.iter().filter(|slot| slot.changes > 0).count() as u64;
+        expect(CheckKind::EntriesAllocatedOrWritten, changed);
     }
     if has(Meaning::Freed) {
-        expect("entries freed", pairs().filter(|(before, after)| after.frees != before.frees).count() as u64);
+        let freed = pairs().filter(|(before, after)| after.frees != before.frees).count() as u64;
+        expect(CheckKind::EntriesFreed, freed);
     }
-    // Another device may read ahead.
-    if alone && plan.tells_reads() {
-        expect("pages read", after.reads - before.reads);
-        expect("pages read, by the kernel's own count", after.pswpin - before.pswpin);
+    if alone && plan.knows_reads() {
+        expect(CheckKind::PagesRead, after.reads - before.reads);
+        expect(CheckKind::PagesReadByKernel, after.pswpin - before.pswpin);
         if plan.state != State::NoBypass {
-            expect("pages read past the swap cache", after.direct - before.direct);
+            expect(CheckKind::PagesReadDirectly, after.direct - before.direct);
         }
     }
     if alone && has(Meaning::PinTry) && plan.state.has(Meaning::PinDrop) {
-        expect("pins taken", after.pins - before.pins);
+        expect(CheckKind::PinsTaken, after.pins - before.pins);
     }
     checks
 }
 
-/// Whether one fault was opened and closed on a slot, and no more.
-fn is_one_fault(before: &observer_ebpf::slot::Slot, after: &observer_ebpf::slot::Slot) -> bool {
-    after.opens.wrapping_sub(before.opens) == 1 && after.closes().wrapping_sub(before.closes()) == 1
+/// Whether exactly one fault has started and ended on the entry.
+fn has_one_fault_more(before: &Slot, after: &Slot) -> bool {
+    after.starts.wrapping_sub(before.starts) == 1 && after.ends().wrapping_sub(before.ends()) == 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_ebpf::slot::Slot;
     use observer_kernel::fixtures::survey;
 
-    fn moments() -> (Moment, Moment) {
+    fn counts() -> (Counts, Counts) {
         let slot = Slot { changes: 3, ..Slot::default() };
         let before =
-            Moment { ended: 5, installed: 5, direct: 0, reads: 0, pins: 0, pswpin: 9, slots: vec![slot; PAGES] };
+            Counts { ended: 5, installed: 5, direct: 0, reads: 0, pins: 0, pswpin: 9, slots: vec![slot; PAGES] };
         let n = PAGES as u64;
-        let slot = Slot { opens: 1, inside: 0, frees: 1, ..slot };
-        let after = Moment {
+        let slot = Slot { starts: 1, in_progress: 0, frees: 1, ..slot };
+        let after = Counts {
             ended: 5 + n,
             installed: 5 + n,
             direct: n,
@@ -191,33 +185,42 @@ mod tests {
     }
 
     #[test]
-    fn everything_seen_passes_and_one_missing_fails() {
+    fn one_wrong_count_fails_the_test() {
         let plan = survey("6.12.117", &Ok(()), true).plan.unwrap();
-        let (before, after) = moments();
-        let test = |after: &Moment| of_checks(checks(&plan, true, &before, after));
+        let (before, after) = counts();
+        let test = |after: &Counts| summarize(checks(&plan, true, &before, after));
         assert!(test(&after).passed);
         assert_eq!(test(&after).checks.len(), 8);
-        assert!(!test(&Moment { ended: after.ended - 1, ..after.clone() }).passed);
-        assert!(!test(&Moment { pswpin: after.pswpin + 1, ..after.clone() }).passed);
-        let mut elsewhere = after.clone();
-        elsewhere.slots[3] = before.slots[3];
-        let failed = test(&elsewhere);
-        assert!(!failed.passed, "a fault on an entry that the pagemap does not name");
-        let wrong: Vec<_> = failed.checks.iter().filter(|check| check.seen != check.wanted).collect();
-        assert_eq!((wrong[0].what, wrong[0].seen), ("entries as the pagemap names them", PAGES as u64 - 1));
+        assert!(!test(&Counts { ended: after.ended - 1, ..after.clone() }).passed);
+        assert!(!test(&Counts { pswpin: after.pswpin + 1, ..after.clone() }).passed);
+        let mut other_entry = after.clone();
+        other_entry.slots[3] = before.slots[3];
+        let test = test(&other_entry);
+        assert!(!test.passed, "a fault on an entry that is not in the pagemap");
+        let failed: Vec<_> = test.checks.iter().filter(|check| !check.passed()).collect();
+        assert_eq!((failed[0].check, failed[0].seen), (CheckKind::EntriesAsInPagemap, PAGES as u64 - 1));
     }
 
     #[test]
-    fn what_a_plan_cannot_see_is_not_asked_for() {
-        let (before, after) = moments();
-        let what = |kernel: &str, alone| {
+    fn a_plan_is_checked_only_for_what_its_hooks_count() {
+        let (before, after) = counts();
+        let kinds = |kernel: &str, alone| {
             let plan = survey(kernel, &Ok(()), true).plan.unwrap();
-            checks(&plan, alone, &before, &after).into_iter().map(|check| check.what).collect::<Vec<_>>()
+            checks(&plan, alone, &before, &after).into_iter().map(|check| check.check).collect::<Vec<_>>()
         };
-        assert!(!what("7.3.4", true).contains(&"pins taken") && what("7.3.4", true).contains(&"pages read"));
-        assert!(!what("6.12.117", false).iter().any(|what| what.starts_with("pages read")));
-        assert!(!what("5.10.223", true).contains(&"pins taken") && what("5.10.223", true).contains(&"entries freed"));
-        // No hook on reads, nor on releases: what the pin tells.
-        assert!(what("6.12.117", true).contains(&"pages read") && !what("6.12.117", true).contains(&"entries freed"));
+        let no_bypass = kinds("7.3.4", true);
+        assert!(!no_bypass.contains(&CheckKind::PinsTaken));
+        assert!(no_bypass.contains(&CheckKind::PagesRead));
+        let beside_other_swap = kinds("6.12.117", false);
+        for kind in [CheckKind::PagesRead, CheckKind::PagesReadByKernel, CheckKind::PagesReadDirectly] {
+            assert!(!beside_other_swap.contains(&kind), "{kind:?}");
+        }
+        let unfixed = kinds("5.10.223", true);
+        assert!(!unfixed.contains(&CheckKind::PinsTaken));
+        assert!(unfixed.contains(&CheckKind::EntriesFreed));
+        // No hook on reads or frees: reads are counted by the pin.
+        let pinned = kinds("6.12.117", true);
+        assert!(pinned.contains(&CheckKind::PagesRead));
+        assert!(!pinned.contains(&CheckKind::EntriesFreed));
     }
 }

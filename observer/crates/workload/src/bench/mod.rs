@@ -1,6 +1,6 @@
-//! The micro-benchmark: what a swap-in costs, by path, with and without observing.
+//! Micro-benchmarks of swap-ins.
 
-pub mod crowd;
+pub mod contention;
+pub mod cost;
 mod extra_reference;
-pub mod figures;
 pub mod swapin;

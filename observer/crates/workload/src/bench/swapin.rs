@@ -1,60 +1,61 @@
-//! Swapping memory in from a zram device of its own, page by page, as in the measurement in the fix's own message
-//! (13ddaf26be32): past the swap cache, through it, and by threads that race for the same pages.
+//! Swaps memory in from a zram device that is set up for the run, page by page, as in the measurement of the fix
+//! (<https://git.kernel.org/torvalds/c/13ddaf26be32>, "mm/swap: fix race when skipping swapcache"): directly, through the
+//! swap cache, and by threads that touch the same pages.
+
+use observer_kernel::vmstat::Vmstat;
+use observer_observation::clock::now;
 
 use super::{
-    crowd::{self, Crowd, Race},
-    extra_reference::SecondReference,
+    contention::{self, Contention, Round},
+    extra_reference::ExtraReference,
 };
-use crate::stress::{
-    Result, StressError,
-    device::{SwapDevice, SwapOptions},
-    memory::{Mapping, pin_process},
-    now_ns,
+use crate::{
+    Result, WorkloadError,
+    memory::{Mapping, lock_process},
     paging::page_all_out,
+    swap_device::{SwapDevice, SwapOptions},
 };
-use observer_kernel::vmstat::Vmstat;
 
-/// Bytes to swap in: at least so many,
+/// Least and most memory to swap in.
 pub const MIN_BYTES: u64 = 1 << 20;
-/// and at most so many.
 pub const MAX_BYTES: u64 = 64 << 30;
 
-/// How the pages come back when one thread fetches them.
+/// How pages are swapped in when one thread touches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Each has one reference: where there is a way past the swap cache, it is taken.
+pub enum Path {
+    /// Each entry has one reference: a kernel with the bypass skips the swap cache.
     Direct,
-    /// Each has a second one, held by another process: through the swap cache.
+    /// Another process holds a second reference to each entry: the swap cache is used.
     Cached,
 }
 
-/// What the pages hold, which decides what a swap-in takes without anything attached.
+/// Content of the pages, which decides how long they take to decompress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
-    /// Words that all differ, by the kernel's own compressor: dear to decompress.
-    Dear,
-    /// One word in four differs from 0, by lz4 where the kernel has it: all else shows the more.
-    Cheap,
-    /// Pages of this program's own file, by lz4 where the kernel has it: code and tables, as processes have them.
+    /// Words that all differ, by the kernel's default compressor.
+    Slow,
+    /// Three of four words are 0, by lz4 if the kernel has it. Overhead is the largest share of these.
+    Fast,
+    /// Pages of this program's file, by lz4 if the kernel has it: code and tables, as in the memory of processes.
     Program,
 }
 
 impl Contents {
-    /// The compressor to ask for; `None`: the kernel's own.
+    /// `None`: the kernel's default.
     const fn compressor(self) -> Option<&'static str> {
         match self {
-            Self::Dear => None,
-            Self::Cheap | Self::Program => Some("lz4"),
+            Self::Slow => None,
+            Self::Fast | Self::Program => Some("lz4"),
         }
     }
 
     fn fill(self, memory: &Mapping, pages: usize) -> Result<()> {
         match self {
-            Self::Dear => (0..pages).for_each(|page| memory.fill(page, memory.address(page))),
-            Self::Cheap => (0..pages).for_each(|page| memory.fill_with(page, one_in_four(memory.address(page)))),
+            Self::Slow => (0..pages).for_each(|page| memory.fill(page, memory.address(page))),
+            Self::Fast => (0..pages).for_each(|page| memory.fill_with(page, one_in_four(memory.address(page)))),
             Self::Program => {
-                let file = std::fs::read(OWN_FILE).map_err(|e| StressError::io(format!("read {OWN_FILE}"), e))?;
-                let chunks = worth_compressing(&file, rustix::param::page_size());
+                let file = std::fs::read(OWN_FILE).map_err(|e| WorkloadError::io(format!("read {OWN_FILE}"), e))?;
+                let chunks = compressible_pages(&file, rustix::param::page_size());
                 for (page, chunk) in (0..pages).zip(chunks.iter().cycle()) {
                     memory.fill_with(page, words(chunk));
                 }
@@ -64,16 +65,17 @@ impl Contents {
     }
 }
 
-/// The running program's file.
+/// The file of the running program.
 const OWN_FILE: &str = "/proc/self/exe";
 
-/// Words of which one in four is not 0; those differ.
+/// Words of which one in four is not 0, and those differ.
 fn one_in_four(seed: u64) -> impl Iterator<Item = u64> {
     (seed..).map(move |value| if value.wrapping_sub(seed).is_multiple_of(4) { value } else { 0 })
 }
 
-/// The whole pages of a file that do not repeat one word: such are kept without being compressed, or not written at all.
-fn worth_compressing(file: &[u8], page_size: usize) -> Vec<&[u8]> {
+/// The whole pages of a file, except those that repeat one word: they would be stored without being compressed, or not
+/// written at all.
+fn compressible_pages(file: &[u8], page_size: usize) -> Vec<&[u8]> {
     let repeats = |chunk: &[u8]| words(chunk).all(|word| Some(word) == words(chunk).next());
     file.chunks_exact(page_size).filter(|chunk| !repeats(chunk)).collect()
 }
@@ -82,10 +84,11 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
     bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word))
 }
 
-/// The memory that goes out and comes back, and the device that it goes to. Both are gone when this value is.
+/// The memory that is swapped, and the device that it is swapped to. Both are removed when this value is dropped.
 #[derive(Debug)]
 pub struct Bench {
-    // Dropped in this order: memory that is swapped out is unmapped before its device goes. One page more than go out.
+    // Fields are dropped in this order: swapped-out memory is unmapped before its device is removed. One page more than is
+    // swapped.
     memory: Mapping,
     pages: usize,
     device: SwapDevice,
@@ -95,56 +98,56 @@ impl Bench {
     /// Sets up the device and fills the memory.
     ///
     /// # Errors
-    /// When the host does not allow it; nothing is left then.
+    /// When the host does not allow it; nothing is left behind then.
     pub fn set_up(bytes: u64, allow_other_swap: bool, contents: Contents) -> Result<Self> {
         let pages = usize::try_from(bytes / rustix::param::page_size() as u64).unwrap_or(usize::MAX);
-        // A few slots more: other pages of the host may go there too.
+        // Some slots more: other pages of the host may be swapped out to the device too.
         let slots = u32::try_from(pages + pages / 16 + 64).unwrap_or(u32::MAX);
         let device =
             SwapDevice::set_up(SwapOptions { slots, allow_other_swap, compressor: contents.compressor() }, |_| Ok(()))?;
-        pin_process()?;
+        lock_process()?;
         let memory = Mapping::new(pages + 1)?;
         contents.fill(&memory, pages)?;
         Ok(Self { memory, pages, device })
     }
 
-    /// The device's compressor, if it tells.
+    /// The device's compressor; `None`: it cannot be read.
     pub fn compressor(&self) -> Option<String> {
         self.device.compressor()
     }
 
-    /// Pages that go out and come back in a round.
+    /// Pages that are swapped out and in per round.
     pub const fn pages(&self) -> usize {
         self.pages
     }
 
-    /// One round: all out, then all in, page by page. What a page took, in nanoseconds.
+    /// One round: all pages out, then all in, one by one. Returns nanoseconds per page.
     ///
     /// # Errors
-    /// When the pages do not go out, or the kernel's own count of pages read is not that of the pages touched.
-    pub fn round(&self, way: Way) -> Result<f64> {
-        self.round_marked(way, || ())
+    /// When pages are not swapped out, or the kernel did not read exactly the pages that were touched.
+    pub fn round(&self, path: Path) -> Result<f64> {
+        self.round_marked(path, || ())
     }
 
-    /// The same; `mark` is called right before the first page is touched, and right after the last.
+    /// As [`Self::round`]; calls `mark` before the first page is touched and after the last.
     ///
     /// # Errors
     /// As [`Self::round`].
-    pub fn round_marked(&self, way: Way, mut mark: impl FnMut()) -> Result<f64> {
+    pub fn round_marked(&self, path: Path, mut mark: impl FnMut()) -> Result<f64> {
         page_all_out(&self.memory, self.pages)?;
-        let second = (way == Way::Cached).then(SecondReference::take).transpose()?;
+        let reference = (path == Path::Cached).then(ExtraReference::take).transpose()?;
         let before = swapped_in()?;
         mark();
-        let started = now_ns();
+        let started = now();
         for page in 0..self.pages {
             std::hint::black_box(self.memory.load(page));
         }
-        let took = now_ns().saturating_sub(started);
+        let took = now().saturating_sub(started);
         mark();
         let read = swapped_in()?.saturating_sub(before);
-        drop(second);
+        drop(reference);
         if read != self.pages as u64 {
-            return Err(StressError::Unexpected {
+            return Err(WorkloadError::WrongCount {
                 what: "pages read from swap in one round",
                 found: read,
                 wanted: self.pages as u64,
@@ -153,27 +156,29 @@ impl Bench {
         Ok(took as f64 / self.pages as f64)
     }
 
-    /// One round of a crowd: all out, then all in by threads that race for a part of the pages. And how many pages were read
-    /// more than once, which only a kernel that does not pin does. `look` is called every now and then.
+    /// One round by several threads: all pages out, then all in. Also returns how many pages were read more than once, which
+    /// only kernels without the pin do. `poll` is called every 2 ms.
     ///
     /// # Errors
-    /// When the pages do not go out, or fewer are read than were touched.
-    pub fn race(&self, crowd: Crowd, look: impl FnMut()) -> Result<(Race, u64)> {
+    /// When pages are not swapped out, or fewer were read than were touched.
+    pub fn contended_round(&self, contention: Contention, poll: impl FnMut()) -> Result<(Round, u64)> {
         page_all_out(&self.memory, self.pages)?;
         let before = swapped_in()?;
-        let race = crowd::race(crowd, &self.memory, self.pages, look)?;
+        let round = contention::run(contention, &self.memory, self.pages, poll)?;
         let read = swapped_in()?.saturating_sub(before);
         let wanted = self.pages as u64;
         match read.checked_sub(wanted) {
-            Some(twice) => Ok((race, twice)),
-            None => Err(StressError::Unexpected { what: "pages read from swap by a crowd", found: read, wanted }),
+            Some(twice) => Ok((round, twice)),
+            None => {
+                Err(WorkloadError::WrongCount { what: "pages read from swap by several threads", found: read, wanted })
+            }
         }
     }
 
     /// Switches swap off and removes the device.
     ///
     /// # Errors
-    /// When some of it could not be removed; the message says how to do it by hand.
+    /// When a step of the removal failed; its remedy is how to do it by hand.
     pub fn tear_down(self) -> Result<()> {
         let Self { memory, mut device, .. } = self;
         drop(memory);
@@ -183,7 +188,7 @@ impl Bench {
 
 /// Pages that the kernel has read from swap since boot.
 fn swapped_in() -> Result<u64> {
-    Vmstat::now().map(|vmstat| vmstat.pswpin).map_err(|error| StressError::format("/proc/vmstat", &error.to_string()))
+    Ok(Vmstat::now()?.pswpin)
 }
 
 #[cfg(test)]
@@ -196,15 +201,15 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_one_word_and_the_rest_of_a_file_are_left_out() {
+    fn pages_of_one_word_and_a_partial_page_are_left_out() {
         let (same, other) = ([7_u8; 16], *b"0123456789abcdef");
         let file = [&same[..], &other, &[0; 16], &other, b"rest"].concat();
-        assert_eq!(worth_compressing(&file, 16), [&other, &other]);
-        assert!(worth_compressing(b"", 16).is_empty());
+        assert_eq!(compressible_pages(&file, 16), [&other, &other]);
+        assert!(compressible_pages(b"", 16).is_empty());
     }
 
     #[test]
-    fn this_program_has_pages_of_its_own() {
+    fn program_contents_are_the_pages_of_this_program() {
         let memory = Mapping::new(8).unwrap();
         Contents::Program.fill(&memory, 8).unwrap();
         let pages: Vec<u64> = (0..8).map(|page| memory.load(page)).collect();

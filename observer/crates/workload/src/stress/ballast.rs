@@ -1,15 +1,17 @@
-//! Filling the swap device until few slots are free.
+//! Fills the swap device until few slots are free.
 
-use super::device::SwapDevice;
-use super::memory::Mapping;
-use super::pagemap::{Pagemap, Place};
-use super::{Result, StressError, signals};
+use crate::{
+    Result, WorkloadError,
+    memory::Mapping,
+    pagemap::{Pagemap, Place},
+    signals,
+    swap_device::SwapDevice,
+};
 
-/// Pages out pages of its own until `free` slots are free. The mapping keeps the others taken; with it comes the number
-/// of the swap area, as the entries show it.
-pub(super) fn fill(device: &SwapDevice, free: u32) -> Result<(Mapping, u8)> {
+/// Pages out pages of a new mapping until `free` slots are free. The mapping keeps the other slots in use.
+pub(super) fn fill(device: &SwapDevice, free: u32) -> Result<Mapping> {
     let wanted = device.slots().saturating_sub(free);
-    // Some pages may refuse to go (others hold a reference for a moment): there are twice as many.
+    // Twice as many as needed: a page with a temporary extra reference is not paged out.
     let pages = device.slots() as usize * 2;
     let mapping = Mapping::new(pages)?;
     let mut used = device.used()?;
@@ -24,19 +26,18 @@ pub(super) fn fill(device: &SwapDevice, free: u32) -> Result<(Mapping, u8)> {
         next += count;
         used = device.used()?;
     }
-    match swap_type(&mapping, next)? {
-        Some(kind) if used == wanted => Ok((mapping, kind)),
-        _ => Err(StressError::Ballast { used, slots: device.slots(), wanted, tried: next }),
+    if used == wanted && is_any_swapped(&mapping, next)? {
+        return Ok(mapping);
     }
+    Err(WorkloadError::NotFilled { used, slots: device.slots(), wanted, tried: next })
 }
 
-/// The swap area that the pages went to.
-fn swap_type(mapping: &Mapping, pages: usize) -> Result<Option<u8>> {
+fn is_any_swapped(mapping: &Mapping, pages: usize) -> Result<bool> {
     let pagemap = Pagemap::open()?;
     for page in 0..pages {
-        if let Place::Swapped(entry) = pagemap.place(mapping.address(page))? {
-            return Ok(Some(entry.kind));
+        if matches!(pagemap.place(mapping.address(page))?, Place::Swapped(_)) {
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
 }

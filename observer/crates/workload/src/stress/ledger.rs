@@ -1,83 +1,79 @@
-//! Comparing a storm's truth with the observer's flags: page by page, pass by pass, as both come in.
+//! Compares the ground truth of `storm` with the observer's flags, page by page and pass by pass, while both arrive.
 //!
-//! A page that came up short must have a flag of that page from within that pass. A flag on a page that lost nothing
-//! must be explained: a stale page that nobody had changed in between loses nothing. Memory is bounded: passes are kept
-//! until every flag on them must have come.
+//! A page with a wrong count must have a flag of that page within that pass. A flag on a page with the right count must be
+//! explained: no data is lost if the page was not written between the read and the install. Memory is bounded: a pass is
+//! kept until all flags on it must have arrived.
 
 use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::messages::{PassTruth, ShortPage};
+use super::messages::{PassTruth, WrongPage};
 
-/// Passes kept at most while their flags may still come. A storm makes a few hundred a second.
-const KEPT: usize = 16_384;
-/// Lost pages and flags without a loss listed at most, of each; all are counted.
-const LISTED: usize = 1_000;
+/// Passes kept while their flags may still arrive. A storm has a few hundred passes per second.
+const MAX_PENDING: usize = 16_384;
+/// Entries of each list; all are counted.
+const MAX_LISTED: usize = 1_000;
 
-/// One flag: a stale page was installed.
+/// The observer's report that a stale page was installed. Times are nanoseconds of `CLOCK_MONOTONIC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StormFlag {
-    /// The process (thread group) whose page it was.
+    /// Thread group ID of the reader.
     pub pid: u32,
-    /// Address of the page, page-aligned.
+    /// Page-aligned.
     pub address: u64,
-    /// When the read started whose page was installed, in ns of `CLOCK_MONOTONIC`.
+    /// Start of the read of the page that was installed.
     pub read_ns: u64,
-    /// When it was installed, at the latest.
+    /// The page was installed by this time.
     pub at_ns: u64,
 }
 
-/// The sums of a comparison, in pages that are counted again in each pass.
+/// Sums over all passes. A page counts once in each pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StormTotals {
-    /// Passes played.
+    /// Passes.
     pub rounds: u64,
-    /// Pages that came up short, or that hold what was never theirs and are flagged: the truth.
+    /// Pages with data loss: those that lost increments, and those that hold the content of another page and are flagged.
     pub lost: u64,
-    /// Updates that they are short of.
+    /// Increments that are missing from pages.
     pub lost_updates: u64,
-    /// Pages with at least one flag, plus flags that belong to no pass.
+    /// Pages with at least one flag, plus flags outside any pass.
     pub flagged: u64,
-    /// Lost and flagged.
+    /// Data loss and flagged.
     pub matched: u64,
-    /// Lost and not flagged.
+    /// Data loss and not flagged.
     pub missed: u64,
-    /// Flagged, nothing lost, and nobody had written in between: a stale page like the new one.
+    /// Flagged without data loss, and the page was not written in between: the stale page was equal to the new one.
     pub explained: u64,
-    /// Flagged, nothing lost, and no explanation; plus flags that belong to no pass.
+    /// Flagged without data loss and without that explanation, plus flags outside any pass.
     #[serde(rename = "false")]
     pub false_flags: u64,
-    /// Pages that held more than was ever added, without a flag: nothing explains that. With one, a stale page was installed that
-    /// was another's: who reads between the allocation of an entry and the write to it gets what the slot held before.
+    /// Pages that hold more than was ever added, without a flag. With a flag, such a page is data loss: a read between the
+    /// allocation of an entry and the write to it returns the former content of the slot.
     pub corrupt: u64,
 }
 
-/// A page that came up short in a pass.
+/// A page with a wrong count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LostPage {
-    /// The pass.
     pub pass: u64,
-    /// The page and what it is short of.
     #[serde(flatten)]
-    pub page: ShortPage,
-    /// When its flags say that a stale page was installed; empty: missed.
+    pub page: WrongPage,
+    /// Install times of its flags; empty: missed.
     pub flags_ns: Vec<u64>,
 }
 
-/// A flag without a loss.
+/// A flag on a page with the right count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HarmlessFlag {
-    /// The pass; none: outside any.
+    /// `None`: outside any pass.
     pub pass: Option<u64>,
-    /// The flag.
     #[serde(flatten)]
     pub flag: StormFlag,
-    /// Additions to the page that were made wholly between the read and the install. Zero explains it.
+    /// Increments of the page that happened wholly between the read and the install. 0 explains the flag.
     pub writes_between: u64,
 }
 
-/// See the module.
 #[derive(Debug, Default)]
 pub struct Ledger {
     passes: VecDeque<PassTruth>,
@@ -88,28 +84,28 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Takes in a pass. Passes come in order.
-    pub fn pass(&mut self, truth: PassTruth) {
+    /// Adds a pass. Passes are added in order.
+    pub fn add_pass(&mut self, truth: PassTruth) {
         self.totals.rounds += 1;
-        self.totals.lost += truth.short.iter().filter(|page| page.missing > 0).count() as u64;
+        self.totals.lost += truth.wrong.iter().filter(|page| page.missing > 0).count() as u64;
         self.passes.push_back(truth);
-        if self.passes.len() > KEPT {
+        if self.passes.len() > MAX_PENDING {
             let oldest = self.passes.front().map_or(0, |pass| pass.ended_ns);
             self.settle(oldest);
         }
     }
 
-    /// Takes in a flag, in any order.
-    pub fn flag(&mut self, flag: StormFlag) {
+    /// Adds a flag. Flags are added in any order.
+    pub fn add_flag(&mut self, flag: StormFlag) {
         self.flags.push(flag);
     }
 
-    /// All passes and flags up to `until` have come in: compares them.
+    /// Compares all passes and flags up to `until`, which must have been added.
     pub fn settle(&mut self, until: u64) {
         while let Some(pass) = self.passes.pop_front_if(|pass| pass.ended_ns <= until) {
             self.compare(&pass);
         }
-        // Between passes nobody but the thread that looks is at the pages; its faults are no part of any pass.
+        // Between passes only the main thread reads the pages; its faults belong to no pass.
         let started = self.passes.front().map_or(until, |pass| pass.started_ns);
         for flag in self.flags.extract_if(.., |flag| flag.at_ns < started && flag.at_ns <= until).collect::<Vec<_>>() {
             self.totals.flagged += 1;
@@ -118,17 +114,16 @@ impl Ledger {
         }
     }
 
-    /// The sums so far.
     pub const fn totals(&self) -> StormTotals {
         self.totals
     }
 
-    /// The pages that came up short, oldest first.
+    /// Pages with a wrong count, oldest first.
     pub fn lost(&self) -> &[LostPage] {
         &self.lost
     }
 
-    /// The flags without a loss, oldest first.
+    /// Flags on pages with the right count, oldest first.
     pub fn harmless(&self) -> &[HarmlessFlag] {
         &self.harmless
     }
@@ -136,25 +131,24 @@ impl Ledger {
     fn compare(&mut self, pass: &PassTruth) {
         let within = |flag: &StormFlag| flag.pid == pass.pid && (pass.started_ns..=pass.ended_ns).contains(&flag.at_ns);
         let mut flags: Vec<StormFlag> = self.flags.extract_if(.., |flag| within(flag)).collect();
-        for page in &pass.short {
+        for page in &pass.wrong {
             let on_page: Vec<_> = flags.extract_if(.., |flag| flag.address == page.address).collect();
-            self.short(pass.pass, *page, &on_page);
+            self.compare_wrong_page(pass.pass, *page, &on_page);
         }
         flags.sort_by_key(|flag| (flag.address, flag.at_ns));
         for on_page in flags.chunk_by(|one, other| one.address == other.address) {
-            self.whole(pass, on_page);
+            self.compare_right_page(pass, on_page);
         }
     }
 
-    /// A page that came up short, with its flags.
-    fn short(&mut self, pass: u64, page: ShortPage, flags: &[StormFlag]) {
+    fn compare_wrong_page(&mut self, pass: u64, page: WrongPage, flags: &[StormFlag]) {
         self.totals.lost_updates += u64::try_from(page.missing).unwrap_or(0);
-        let anothers = page.missing < 0;
-        match (anothers, flags.is_empty()) {
+        let foreign = page.missing < 0;
+        match (foreign, flags.is_empty()) {
             (true, true) => self.totals.corrupt += 1,
             (false, true) => self.totals.missed += 1,
             (_, false) => {
-                self.totals.lost += u64::from(anothers);
+                self.totals.lost += u64::from(foreign);
                 self.totals.flagged += 1;
                 self.totals.matched += 1;
             }
@@ -162,8 +156,8 @@ impl Ledger {
         list(&mut self.lost, LostPage { pass, page, flags_ns: flags.iter().map(|flag| flag.at_ns).collect() });
     }
 
-    /// A page that lost nothing, with its flags.
-    fn whole(&mut self, pass: &PassTruth, flags: &[StormFlag]) {
+    /// A page with the right count that has flags.
+    fn compare_right_page(&mut self, pass: &PassTruth, flags: &[StormFlag]) {
         self.totals.flagged += 1;
         let mut writes = 0;
         for flag in flags {
@@ -179,35 +173,34 @@ impl Ledger {
     }
 }
 
-/// Additions to the flag's page that were made wholly between its read and its install. One that only touches that span
-/// may have come before or after.
+/// Increments of the flag's page that happened wholly between its read and its install. One that overlaps the ends of that
+/// span may have happened before or after it.
 fn writes_between(pass: &PassTruth, flag: &StormFlag) -> u64 {
-    let of_page = pass.adds.iter().filter(|add| add.address == flag.address);
-    of_page.filter(|add| add.after_ns >= flag.read_ns && add.by_ns <= flag.at_ns).count() as u64
+    let of_page = pass.increments.iter().filter(|increment| increment.address == flag.address);
+    of_page.filter(|increment| increment.after_ns >= flag.read_ns && increment.by_ns <= flag.at_ns).count() as u64
 }
 
 fn list<T>(items: &mut Vec<T>, item: T) {
-    if items.len() < LISTED {
+    if items.len() < MAX_LISTED {
         items.push(item);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::messages::Add;
-    use super::*;
+    use super::{super::messages::Increment, *};
 
     const PAGE: u64 = 0x7000;
 
     fn pass(number: u64, missing: &[(u64, i64)]) -> PassTruth {
-        let short = missing.iter().map(|&(address, missing)| ShortPage { address, missing }).collect();
+        let wrong = missing.iter().map(|&(address, missing)| WrongPage { address, missing }).collect();
         PassTruth {
             pass: number,
             pid: 1,
             started_ns: number * 100,
             ended_ns: number * 100 + 90,
-            short,
-            adds: Vec::new(),
+            wrong,
+            increments: Vec::new(),
         }
     }
 
@@ -218,17 +211,17 @@ mod tests {
     fn ledger(passes: Vec<PassTruth>, flags: &[StormFlag]) -> Ledger {
         let mut ledger = Ledger::default();
         for flag in flags {
-            ledger.flag(*flag);
+            ledger.add_flag(*flag);
         }
         for pass in passes {
-            ledger.pass(pass);
+            ledger.add_pass(pass);
         }
         ledger.settle(u64::MAX);
         ledger
     }
 
     #[test]
-    fn a_short_page_is_matched_by_a_flag_of_its_page_and_pass() {
+    fn a_page_with_lost_increments_is_matched_by_a_flag_of_its_page_and_pass() {
         let ledger = ledger(vec![pass(1, &[(PAGE, 2)]), pass(2, &[(PAGE, 1)])], &[flag(110, 150)]);
         let expected = StormTotals {
             rounds: 2,
@@ -251,33 +244,37 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_without_a_loss_is_explained_when_nobody_wrote_in_between() {
-        let add = |after_ns, by_ns| Add { address: PAGE, after_ns, by_ns };
-        // One before, one that only touches the span, one on another page.
-        let quiet = vec![add(100, 109), add(105, 130), Add { address: PAGE + 4096, after_ns: 115, by_ns: 120 }];
-        let explained = ledger(vec![PassTruth { adds: quiet, ..pass(1, &[]) }], &[flag(110, 150)]);
+    fn a_flag_without_data_loss_is_explained_if_the_page_was_not_written_in_between() {
+        let increment = |after_ns, by_ns| Increment { address: PAGE, after_ns, by_ns };
+        // One before the span, one that overlaps its start, one of another page.
+        let quiet = vec![
+            increment(100, 109),
+            increment(105, 130),
+            Increment { address: PAGE + 4096, after_ns: 115, by_ns: 120 },
+        ];
+        let explained = ledger(vec![PassTruth { increments: quiet, ..pass(1, &[]) }], &[flag(110, 150)]);
         assert_eq!((explained.totals().explained, explained.totals().false_flags), (1, 0));
         assert_eq!(explained.harmless()[0].writes_between, 0);
-        let written = vec![add(115, 140)];
-        let unexplained = ledger(vec![PassTruth { adds: written, ..pass(1, &[]) }], &[flag(110, 150)]);
+        let written = vec![increment(115, 140)];
+        let unexplained = ledger(vec![PassTruth { increments: written, ..pass(1, &[]) }], &[flag(110, 150)]);
         assert_eq!((unexplained.totals().explained, unexplained.totals().false_flags), (0, 1));
     }
 
     #[test]
-    fn a_flag_of_no_pass_or_no_process_of_ours_is_false() {
+    fn a_flag_outside_any_pass_or_of_another_process_is_false() {
         let other = StormFlag { pid: 2, ..flag(110, 150) };
         let totals = ledger(vec![pass(1, &[]), pass(2, &[])], &[flag(91, 195), other]).totals();
         assert_eq!((totals.flagged, totals.false_flags, totals.explained), (2, 2, 0));
     }
 
     #[test]
-    fn what_may_still_come_is_waited_for() {
+    fn a_pass_is_compared_only_when_its_flags_have_arrived() {
         let mut ledger = Ledger::default();
-        ledger.pass(pass(1, &[(PAGE, 1)]));
-        ledger.pass(pass(2, &[]));
+        ledger.add_pass(pass(1, &[(PAGE, 1)]));
+        ledger.add_pass(pass(2, &[]));
         ledger.settle(150);
-        assert_eq!((ledger.totals().lost, ledger.totals().missed), (1, 0), "the first pass is not over");
-        ledger.flag(flag(110, 150));
+        assert_eq!((ledger.totals().lost, ledger.totals().missed), (1, 0), "the first pass has not ended");
+        ledger.add_flag(flag(110, 150));
         ledger.settle(195);
         assert_eq!((ledger.totals().matched, ledger.totals().missed), (1, 0));
     }
@@ -285,23 +282,23 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut ledger = Ledger::default();
-        for number in 0..KEPT as u64 + 2_000 {
-            ledger.pass(pass(number, &[(PAGE, 1)]));
+        for number in 0..MAX_PENDING as u64 + 2_000 {
+            ledger.add_pass(pass(number, &[(PAGE, 1)]));
         }
-        assert!(ledger.passes.len() <= KEPT);
+        assert!(ledger.passes.len() <= MAX_PENDING);
         assert!(ledger.totals().missed >= 2_000);
         ledger.settle(u64::MAX);
-        assert_eq!((ledger.lost().len(), ledger.totals().missed), (LISTED, KEPT as u64 + 2_000));
+        assert_eq!((ledger.lost().len(), ledger.totals().missed), (MAX_LISTED, MAX_PENDING as u64 + 2_000));
     }
 
     #[test]
-    fn more_than_was_added_is_no_loss_but_corrupt() {
+    fn a_page_with_too_many_increments_is_corrupt() {
         let totals = ledger(vec![pass(1, &[(PAGE, -1)])], &[]).totals();
         assert_eq!((totals.lost, totals.corrupt, totals.missed), (0, 1, 0));
     }
 
     #[test]
-    fn another_page_s_content_is_a_loss_if_a_stale_install_is_flagged() {
+    fn the_content_of_another_page_is_data_loss_if_a_stale_install_is_flagged() {
         let totals = ledger(vec![pass(1, &[(PAGE, -40_068)])], &[flag(110, 150)]).totals();
         assert_eq!((totals.lost, totals.matched, totals.flagged), (1, 1, 1));
         assert_eq!((totals.corrupt, totals.missed, totals.lost_updates), (0, 0, 0));

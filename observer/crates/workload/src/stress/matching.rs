@@ -1,4 +1,4 @@
-//! The comparison of ground truth with what the observer flagged: pure.
+//! Compares the ground truth of `targeted` with the observer's flags.
 
 use std::collections::HashMap;
 
@@ -6,48 +6,45 @@ use serde::{Deserialize, Serialize};
 
 use super::messages::RoundTruth;
 
-/// One finding of the observer: a stale page was installed.
+/// The observer's report that a stale page was installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
-    /// The process (thread group) whose page it was.
+    /// Thread group ID of the reader.
     pub pid: u32,
-    /// Address of the page, page-aligned.
+    /// Page-aligned.
     pub address: u64,
-    /// When it was installed, in ns of `CLOCK_MONOTONIC`.
+    /// Time of the install, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
 }
 
-/// The sums of a comparison.
+/// Rounds by outcome. `flagged = matched + false_flags`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Rounds played.
     pub rounds: u32,
-    /// Rounds in which a change was lost: the truth.
+    /// Rounds with data loss.
     pub lost: u32,
-    /// Rounds with at least one flag, plus flags that belong to no round.
+    /// Rounds with at least one flag, plus flags outside any round.
     pub flagged: u32,
-    /// Lost and flagged.
+    /// Data loss and flagged.
     pub matched: u32,
-    /// Lost and not flagged.
+    /// Data loss and not flagged.
     pub missed: u32,
-    /// Flagged and nothing lost: rounds, plus flags that belong to no round. So `flagged = matched + false`.
+    /// Flagged without data loss, plus flags outside any round.
     #[serde(rename = "false")]
     pub false_flags: u32,
 }
 
-/// The outcome of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matching {
-    /// For each round, in the order given: was it flagged?
+    /// For each round, in the order given: whether it was flagged.
     pub flagged: Vec<bool>,
-    /// Flags that belong to no round.
+    /// Flags outside any round.
     pub stray: Vec<Flag>,
-    /// The sums.
     pub totals: Totals,
 }
 
-/// Assigns each flag to the round of the same process and page during which it was raised (both ends included; the
-/// later round where two touch). Several flags in one round count once.
+/// Assigns each flag to the round of the same process and page during which the page was installed, both ends included;
+/// where two rounds touch, to the later one.
 pub fn match_flags(rounds: &[RoundTruth], flags: &[Flag]) -> Matching {
     let index = Index::new(rounds);
     let mut flagged = vec![false; rounds.len()];
@@ -58,11 +55,11 @@ pub fn match_flags(rounds: &[RoundTruth], flags: &[Flag]) -> Matching {
             None => stray.push(*flag),
         }
     }
-    let totals = sum(rounds, &flagged, stray.len());
+    let totals = totals(rounds, &flagged, stray.len());
     Matching { flagged, stray, totals }
 }
 
-fn sum(rounds: &[RoundTruth], flagged: &[bool], stray: usize) -> Totals {
+fn totals(rounds: &[RoundTruth], flagged: &[bool], stray: usize) -> Totals {
     let count = |wanted: fn(bool, bool) -> bool| {
         let hits = rounds.iter().zip(flagged).filter(|(round, flag)| wanted(round.lost, **flag)).count();
         u32::try_from(hits).unwrap_or(u32::MAX)
@@ -78,7 +75,6 @@ fn sum(rounds: &[RoundTruth], flagged: &[bool], stray: usize) -> Totals {
     }
 }
 
-/// When a round started and ended, and its place in the list.
 #[derive(Clone, Copy)]
 struct Span {
     started_ns: u64,
@@ -86,7 +82,7 @@ struct Span {
     round: usize,
 }
 
-/// The rounds of each page, by their start.
+/// The rounds of each process and page, by their start.
 struct Index(HashMap<(u32, u64), Vec<Span>>);
 
 impl Index {
@@ -104,7 +100,7 @@ impl Index {
 
     fn find(&self, flag: &Flag) -> Option<usize> {
         let spans = self.0.get(&(flag.pid, flag.address))?;
-        // Rounds of one page follow one another: the last one started by then is the only candidate.
+        // Rounds of a page do not overlap: only the last one that started by then can contain the flag.
         let started = spans.partition_point(|span| span.started_ns <= flag.at_ns);
         let span = spans.get(started.checked_sub(1)?)?;
         (flag.at_ns <= span.ended_ns).then_some(span.round)
@@ -126,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_nothing() {
+    fn no_rounds_and_no_flags_give_no_totals() {
         assert_eq!(match_flags(&[], &[]), Matching::default());
     }
 
     #[test]
-    fn a_lost_round_is_matched_or_missed() {
+    fn a_round_with_data_loss_is_matched_or_missed() {
         let rounds = [round(10, 20, true), round(30, 40, true), round(50, 60, false)];
         let matching = match_flags(&rounds, &[flag(35)]);
         assert_eq!(matching.flagged, [false, true, false]);
@@ -140,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_round_belong_to_it() {
+    fn a_round_includes_both_its_ends() {
         let rounds = [round(10, 20, true)];
         for at in [10, 20] {
             assert_eq!(match_flags(&rounds, &[flag(at)]).totals.matched, 1, "{at}");
@@ -151,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn where_two_rounds_touch_the_later_one_has_the_flag() {
+    fn a_flag_where_two_rounds_touch_belongs_to_the_later_one() {
         let rounds = [round(10, 20, false), round(20, 30, true)];
         assert_eq!(match_flags(&rounds, &[flag(20)]).flagged, [false, true]);
     }
@@ -163,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn another_process_or_page_is_stray() {
+    fn a_flag_of_another_process_or_page_is_stray() {
         let rounds = [round(10, 20, true)];
         let others = [Flag { pid: 2, ..flag(15) }, Flag { address: PAGE + 4096, ..flag(15) }];
         let matching = match_flags(&rounds, &others);
@@ -173,19 +169,19 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_on_a_round_that_lost_nothing_is_false() {
+    fn a_flag_without_data_loss_is_false() {
         let totals = match_flags(&[round(10, 20, false)], &[flag(15), flag(16), flag(25)]).totals;
         assert_eq!((totals.flagged, totals.matched, totals.false_flags), (2, 0, 2));
     }
 
     #[test]
-    fn the_order_of_the_rounds_does_not_matter() {
+    fn rounds_may_be_given_in_any_order() {
         let rounds = [round(50, 60, true), round(10, 20, true), round(30, 40, false)];
         assert_eq!(match_flags(&rounds, &[flag(15), flag(55)]).flagged, [true, true, false]);
     }
 
     #[test]
-    fn totals_keep_the_names_of_the_contract() {
+    fn totals_have_their_documented_json_keys() {
         let json = serde_json::to_string(&Totals::default()).unwrap();
         assert_eq!(json, r#"{"rounds":0,"lost":0,"flagged":0,"matched":0,"missed":0,"false":0}"#);
     }

@@ -1,195 +1,173 @@
-//! What a workload tells its parent: one JSON object per line, on a pipe.
+//! Messages from the workload's process to its parent: one JSON object per line, on a pipe.
 //!
-//! The order is `claimed`, `ready`, any number of `round`, then `done` or `failed`. `done` and `failed` come after the
-//! tidying up. A stream that ends without either means that the process was killed: the parent then removes what
-//! `claimed` names, with [`SwapDevice::leftover_cleanup`](super::device::SwapDevice::leftover_cleanup).
+//! The order is `claimed`, `targeted_ready` or `storm_ready`, any number of `round` or `pass`, then `done` or `failed`.
+//! `done` and `failed` are sent after the device was removed. A stream that ends without either means that the process was
+//! killed: the parent then removes the claimed device with
+//! [`SwapDevice::remove_leftover`](crate::swap_device::SwapDevice::remove_leftover).
+//!
+//! Times are nanoseconds of `CLOCK_MONOTONIC`, as `bpf_ktime_get_ns`.
 
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::device::Claim;
-use super::pagemap::SwapEntry;
-use super::{Result, StressError, signals};
+use crate::{Failure, Result, SwapEntry, WorkloadError, signals, swap_device::Claim};
 
-/// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "message", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
-    /// The swap device exists; first of all messages.
+    /// The swap device exists.
     Claimed(Claim),
-    /// Everything is set up; the rounds start.
-    Ready(Ready),
-    /// A round is over.
+    TargetedReady(TargetedReady),
     Round(RoundTruth),
-    /// Everything is set up; the storm starts.
-    Storm(StormReady),
-    /// A pass of the storm is over.
+    StormReady(StormReady),
     Pass(PassTruth),
-    /// The end; everything is tidied up.
+    /// The workload has ended, also by a signal, and the device was removed.
     Done(Done),
-    /// The end, with an error, of the workload or of the tidying up.
-    Failed {
-        /// The error, with what to do about it.
-        error: String,
-        /// The host does not allow it, as it stands; nothing was changed.
-        refusal: bool,
-    },
+    /// The workload, or the removal of the device, failed.
+    Failed(Failure),
 }
 
-/// The stage on which the rounds are played.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ready {
+pub struct TargetedReady {
     /// Path of the swap device.
     pub device: String,
-    /// Its id within zram.
-    pub id: u32,
-    /// Its usable slots.
+    /// Usable slots of the swap device.
     pub slots: u32,
-    /// The swap area's number, as in the entries.
-    pub swap_type: u8,
-    /// The workload's process (thread group).
-    pub pid: u32,
-    /// The thread that swaps the page in, writes it and pages it out.
-    pub main_tid: u32,
-    /// The thread to delay; its comm is `victim`.
-    pub victim_tid: u32,
-    /// Address of the page that the rounds are about.
-    pub address: u64,
-    /// CPUs that the two threads run on, 1 or 2. With 1, nothing can happen during the victim's delay.
-    pub cpus: u32,
-    /// Rounds to come.
     pub rounds: u32,
 }
 
-/// What really happened in one round. Times are `CLOCK_MONOTONIC`, as `bpf_ktime_get_ns`.
+/// The ground truth of a round.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoundTruth {
-    /// Number of the round, from 1.
+    /// From 1.
     pub round: u32,
-    /// The workload's process (thread group).
+    /// Thread group ID of the workload.
     pub pid: u32,
     /// Address of the page.
     pub address: u64,
-    /// The delayed thread.
     pub victim_tid: u32,
-    /// Where the page was swapped out to when the victim faulted on it; none if it could not be paged out.
+    /// The page's entry when the victim faulted on it; `None`: it could not be paged out.
     pub entry_before: Option<SwapEntry>,
-    /// Where it was swapped out to after the change, before or after the victim was through; none if it could not be
-    /// paged out again.
+    /// The page's entry after the write; `None`: it could not be paged out again.
     pub entry_after: Option<SwapEntry>,
-    /// Both are the same entry.
     pub same_entry: bool,
-    /// The page does not hold the new value at the end: the change was lost. Nearly always it holds the old one.
+    /// Data loss: the page does not hold the new value at the end of the round.
     pub lost: bool,
-    /// Start of the round, in ns.
     pub started_ns: u64,
-    /// End of the round, in ns.
     pub ended_ns: u64,
-    /// How long the victim's access took, in ns; 0 if it was never started.
-    #[serde(default)]
+    /// Duration of the victim's access; 0: it did not start.
     pub victim_ns: u64,
-    /// From the start of the change until the page was out again, in ns; 0 if it did not come to that.
-    #[serde(default)]
+    /// From the start of the write until the page was paged out again; 0: it was not written.
     pub change_ns: u64,
-    /// Why the round could not be played as intended.
-    pub note: Option<String>,
+    /// What differed from the intended course.
+    pub note: Option<RoundNote>,
+    /// The first word of the page in hexadecimal, if it was neither the old value nor the new one nor 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexpected_word: Option<String>,
 }
 
-/// The stage of a storm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoundNote {
+    /// The page could not be paged out before the victim's access.
+    NotPagedOut,
+    /// The written page could not be paged out.
+    NotPagedOutAgain,
+    /// The written page was paged out to another entry.
+    OtherEntry,
+    /// The victim's access ended before the page was paged out again.
+    VictimTooEarly,
+    /// The victim's read was not counted by the device.
+    ReadNotSeen,
+    /// Data loss: the page holds zeroes, because it was read while its entry was free.
+    ReadZeroes,
+    /// Data loss: the page holds a value that was not written in this round.
+    UnexpectedContent,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StormReady {
     /// Path of the swap device.
     pub device: String,
-    /// Its usable slots.
+    /// Usable slots of the swap device.
     pub slots: u32,
-    /// Of these: left free by the ballast.
+    /// Slots that the ballast leaves free.
     pub free: u32,
-    /// The swap area's number, as in the entries.
-    pub swap_type: u8,
-    /// The workload's process (thread group).
-    pub pid: u32,
-    /// Threads that walk; their comm is `walker`.
     pub threads: u32,
-    /// Pages that they walk over.
     pub pages: u32,
 }
 
-/// What really happened in one pass of the storm: each walker adds one to each page. Times are `CLOCK_MONOTONIC`.
+/// The ground truth of a pass, in which each walker increments each page once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassTruth {
-    /// Number of the pass, from 1.
+    /// From 1.
     pub pass: u64,
-    /// The workload's process (thread group).
+    /// Thread group ID of the workload.
     pub pid: u32,
-    /// Before the first walker started, in ns.
+    /// Before the first walker started.
     pub started_ns: u64,
-    /// After the last one had come through, in ns.
+    /// After the last walker finished.
     pub ended_ns: u64,
-    /// Pages that came up short.
-    pub short: Vec<ShortPage>,
-    /// Every addition of the pass.
-    pub adds: Vec<Add>,
+    /// Pages whose count is wrong.
+    pub wrong: Vec<WrongPage>,
+    /// Every increment of the pass.
+    pub increments: Vec<Increment>,
 }
 
-/// A page that does not hold what was added to it: updates were lost.
+/// A page whose value is not its former value plus the increments of the pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShortPage {
-    /// Its address.
+pub struct WrongPage {
     pub address: u64,
-    /// Additions that are missing; negative: it holds more than was ever added, which nothing explains.
+    /// Lost increments; negative: the page holds more than the increments add up to.
     pub missing: i64,
 }
 
-/// One addition to one page, done somewhere between two moments.
+/// An increment of a page that happened between two moments. In JSON: `[address, after_ns, by_ns]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "(u64, u64, u64)", from = "(u64, u64, u64)")]
-pub struct Add {
-    /// Address of the page.
+pub struct Increment {
     pub address: u64,
-    /// Not before, in ns.
     pub after_ns: u64,
-    /// Done by then, in ns.
     pub by_ns: u64,
 }
 
-impl From<Add> for (u64, u64, u64) {
-    fn from(add: Add) -> Self {
-        (add.address, add.after_ns, add.by_ns)
+impl From<Increment> for (u64, u64, u64) {
+    fn from(increment: Increment) -> Self {
+        (increment.address, increment.after_ns, increment.by_ns)
     }
 }
 
-impl From<(u64, u64, u64)> for Add {
+impl From<(u64, u64, u64)> for Increment {
     fn from((address, after_ns, by_ns): (u64, u64, u64)) -> Self {
         Self { address, after_ns, by_ns }
     }
 }
 
-/// The sum of a run.
+/// The totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
-    /// Rounds reported.
+    /// Rounds, or passes.
     pub rounds: u32,
-    /// Of these, rounds in which the same entry came back.
+    /// Rounds in which the page was paged out to the same entry again.
     pub same_entry: u32,
-    /// Of these, rounds in which the change was lost. Of a storm: pages that came up short, each pass for itself.
+    /// Rounds with data loss; of a storm: pages with a wrong count, in each pass.
     pub lost: u32,
-    /// The signal that ended the run early.
+    /// The signal that stopped the run.
     pub interrupted: Option<i32>,
 }
 
 impl Done {
-    /// Adds a round.
-    pub fn count(&mut self, round: &RoundTruth) {
+    pub(super) fn count(&mut self, round: &RoundTruth) {
         self.rounds += 1;
         self.same_entry += u32::from(round.same_entry);
         self.lost += u32::from(round.lost);
     }
 }
 
-/// Reads one line.
+/// Parses one line.
 pub fn parse(line: &str) -> Result<Message> {
-    serde_json::from_str(line).map_err(|_| StressError::format("message of the workload", line))
+    serde_json::from_str(line).map_err(|_| WorkloadError::format("a message of the workload", line))
 }
 
 /// The sending side.
@@ -199,44 +177,48 @@ pub struct MessageWriter<W> {
 }
 
 impl<W: Write> MessageWriter<W> {
-    /// Sends to `out`, each message with one write where the pipe takes it.
     pub const fn new(out: W) -> Self {
         Self { out }
     }
 
-    /// Sends one message. Waits while the pipe is full, until a signal asks to stop. Lines are far shorter than
-    /// `PIPE_BUF`, so a pipe takes one whole or not at all.
+    /// Sends one message. Blocks while the pipe is full, until a signal arrives.
     pub fn send(&mut self, message: &Message) -> Result<()> {
-        let mut line = serde_json::to_vec(message).map_err(|e| StressError::io("encode a message", e))?;
+        let error = |error| WorkloadError::io("send a message to the observer", error);
+        let mut line = serde_json::to_vec(message).map_err(|e| error(e.into()))?;
         line.push(b'\n');
         let mut rest = line.as_slice();
         while !rest.is_empty() {
             match self.out.write(rest) {
-                Ok(0) => return Err(StressError::io("send a message", io::ErrorKind::WriteZero)),
+                Ok(0) => return Err(error(io::ErrorKind::WriteZero.into())),
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                // `write_all` would go on whatever the signal was.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => signals::check()?,
-                Err(error) => return Err(StressError::io("send a message", error)),
+                // `write_all` would retry after every signal.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => signals::check()?,
+                Err(e) => return Err(error(e)),
             }
         }
-        self.out.flush().map_err(|e| StressError::io("send a message", e))
+        self.out.flush().map_err(error)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorCode;
 
     fn round() -> RoundTruth {
-        let entry = Some(SwapEntry { kind: 0, offset: 79 });
+        let entry = Some(SwapEntry { swap_type: 0, offset: 79 });
         RoundTruth { round: 3, pid: 7, entry_before: entry, entry_after: entry, same_entry: true, ..Default::default() }
     }
 
     #[test]
-    fn each_message_is_one_line_and_comes_back_the_same() {
+    fn a_message_is_one_line_and_is_parsed_again() {
         let claim =
             Claim { id: 1, device: "/dev/zram1".into(), uuid: "u".into(), node_made: false, module_loaded: true };
-        let failed = Message::Failed { error: "two\nlines".into(), refusal: false };
+        let failed = Message::Failed(Failure {
+            code: ErrorCode::NoZram,
+            message: "two\nlines".into(),
+            remedy: Some("load it; or do not".into()),
+        });
         for message in [Message::Claimed(claim), Message::Round(round()), Message::Done(Done::default()), failed] {
             let mut out = Vec::new();
             MessageWriter::new(&mut out).send(&message).unwrap();
@@ -247,19 +229,24 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_a_message_is_its_first_word() {
-        let text = serde_json::to_string(&Message::Round(round())).unwrap();
-        assert!(text.starts_with(r#"{"message":"round","round":3,"#), "{text}");
+    fn codes_are_snake_case() {
+        let truth = RoundTruth { note: Some(RoundNote::NotPagedOutAgain), ..round() };
+        let text = serde_json::to_string(&Message::Round(truth)).unwrap();
+        assert!(text.starts_with(r#"{"type":"round","round":3,"#), "{text}");
+        assert!(text.contains(r#""note":"not_paged_out_again""#), "{text}");
+        let error = WorkloadError::NotRoot { uid: 7 };
+        let text = serde_json::to_string(&Message::Failed(Failure::from(&error))).unwrap();
+        assert!(text.starts_with(r#"{"type":"failed","code":"not_root","#), "{text}");
     }
 
     #[test]
-    fn what_is_no_message_is_an_error() {
+    fn a_line_that_is_no_message_is_an_error() {
         assert!(parse("").is_err());
-        assert!(parse(r#"{"message":"hello"}"#).is_err());
+        assert!(parse(r#"{"type":"hello"}"#).is_err());
     }
 
     #[test]
-    fn a_pipe_that_takes_single_bytes_gets_the_whole_line() {
+    fn a_line_is_completed_after_short_writes() {
         struct Narrow(Vec<u8>);
         impl Write for Narrow {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

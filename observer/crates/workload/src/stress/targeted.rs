@@ -1,47 +1,51 @@
-//! The targeted workload: makes the ABA of CVE-2024-26759 on purpose, one page, one round at a time.
+//! Reproduces the ABA of CVE-2024-26759 on one page, one round at a time.
 //!
-//! A small swap device is filled until one slot is free. Then, per round: the page goes out to that slot; the victim
-//! thread faults on it, reads the old content, and is held up (by the observer's delay_injection; this workload knows nothing
-//! of it); meanwhile the main thread swaps the page in, changes it, and has it paged out to the same slot, the only
-//! free one. If the victim then installs what it read before, the change is lost. What the page holds in the end is
-//! the truth; how it came about does not enter into it.
+//! A small swap device is filled until one slot is free. In each round the page is paged out to that slot. The victim
+//! thread faults on it, reads the old content, and is delayed (by the observer's delay injection, of which the workload
+//! knows nothing). Meanwhile the main thread swaps the page in, writes it, and pages it out to the only free slot again.
+//! If the victim then installs the page that it read before, the write is lost. The content of the page at the end of the
+//! round is the ground truth.
 
+mod lead;
 mod round;
+mod victim;
 
-use std::io::Write;
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use rustix::process::getpid;
-use rustix::thread::gettid;
 use serde::{Deserialize, Serialize};
 
-use super::cpus::{allowed_cpus, pin_to};
-use super::device::{SwapDevice, SwapOptions};
-use super::memory::Mapping;
-use super::messages::{Done, Message, MessageWriter, Ready};
-use super::pagemap::Pagemap;
-use super::victim::{self, Victim};
-use super::{Result, ballast, child, signals};
-use round::Stage;
+use self::{round::Rounds, victim::Victim};
+use super::{
+    ballast, child,
+    messages::{Done, Message, MessageWriter, TargetedReady},
+};
+use crate::{
+    Result,
+    cpus::{allowed_cpus, pin_to},
+    memory::Mapping,
+    pagemap::Pagemap,
+    signals,
+    swap_device::{SwapDevice, SwapOptions},
+};
 
-/// Slots left free: the one that the rounds are about.
-const FREE: u32 = 1;
+/// The page of the rounds needs the only free slot.
+const FREE_SLOTS: u32 = 1;
 
-/// How to run the workload. The defaults are right for a guest without KVM and a delay of about 20 ms.
+/// The defaults suit a guest without KVM and a delay of about 20 ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetedOptions {
-    /// Rounds to play.
     pub rounds: u32,
-    /// Usable slots of the swap device, 8..=65536. Small, so that the kernels up to 6.12 keep no freed slots aside.
+    /// Usable slots of the swap device. Few, so that kernels up to 6.12 do not cache freed slots.
     pub slots: u32,
-    /// From the moment that the victim's read shows until the page is touched; where it starts, it is tuned from there.
+    /// Initial time from the moment when the device has counted the victim's read until the page is touched.
     pub lead: Duration,
-    /// How often the page is sent out again per round if it came back elsewhere, at least 1.
+    /// How often the page is paged out per round until it has the same entry, at least 1.
     pub tries: u32,
-    /// Longest that the victim may take for its one access; longer is an error that ends the run.
+    /// Longest access of the victim; a longer one is an error.
     pub victim_limit: Duration,
-    /// Go on although other swap is in use. On the kernels up to 6.12 that ends in an error if the other swap is large:
-    /// their per-CPU slot caches are on then.
+    /// Run although other swap is in use. With large other swap this fails on kernels up to 6.12, which cache slots per CPU
+    /// then.
     pub allow_other_swap: bool,
 }
 
@@ -58,14 +62,13 @@ impl Default for TargetedOptions {
     }
 }
 
-/// Plays the rounds and reports them to `out`, as described in [`messages`](super::messages) and [`child`].
+/// Runs the rounds in this process and reports them to `out` as [`messages`](super::messages).
 pub fn run_child(options: &TargetedOptions, out: impl Write) -> Result<()> {
     let swap = SwapOptions { slots: options.slots, allow_other_swap: options.allow_other_swap, compressor: None };
-    child::run(swap, out, |device, out, done| play(options, device, out, done))
+    child::run(swap, out, |device, out, done| run(options, device, out, done))
 }
 
-/// The rounds, on a device that is there. All memory that may be swapped is unmapped again on return.
-fn play<W: Write>(
+fn run<W: Write>(
     options: &TargetedOptions,
     device: &SwapDevice,
     out: &mut MessageWriter<W>,
@@ -75,33 +78,27 @@ fn play<W: Write>(
     if let Some((main, _)) = cpus {
         pin_to(main)?;
     }
-    let (_ballast, swap_type) = ballast::fill(device, FREE)?;
+    let _ballast = ballast::fill(device, FREE_SLOTS)?;
     let victim = Victim::start(Mapping::new(victim::PAGES)?, cpus.map(|(_, victim)| victim))?;
     let pagemap = Pagemap::open()?;
-    let pid = number(getpid());
-    out.send(&Message::Ready(Ready {
+    out.send(&Message::TargetedReady(TargetedReady {
         device: device.claim().device.clone(),
-        id: device.claim().id,
         slots: device.slots(),
-        swap_type,
-        pid,
-        main_tid: number(gettid()),
-        victim_tid: victim.tid(),
-        address: victim.page().address(victim::PAGE),
-        cpus: if cpus.is_some() { 2 } else { 1 },
         rounds: options.rounds,
     }))?;
-    let mut stage = Stage::new(options, device, &victim, &pagemap, pid);
+    let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+    let mut rounds = Rounds::new(options, device, &victim, &pagemap, pid);
     for round in 1..=options.rounds {
         signals::check()?;
-        let truth = stage.play(round)?;
+        let truth = rounds.run(round)?;
         done.count(&truth);
         out.send(&Message::Round(truth))?;
     }
     Ok(())
 }
 
-/// The CPUs of the main thread and of the victim, if there are two.
+/// The CPUs of the main thread and of the victim. `None`: there is only one CPU, so that the main thread cannot run during
+/// the victim's delay.
 fn choose_cpus(allowed: &[usize]) -> Option<(usize, usize)> {
     match allowed {
         [main, victim, ..] => Some((*main, *victim)),
@@ -109,17 +106,12 @@ fn choose_cpus(allowed: &[usize]) -> Option<(usize, usize)> {
     }
 }
 
-/// A process or thread id as a plain number.
-fn number(id: rustix::process::Pid) -> u32 {
-    id.as_raw_nonzero().get().unsigned_abs()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn two_cpus_are_the_first_two_allowed() {
+    fn the_first_two_allowed_cpus_are_chosen() {
         assert_eq!(choose_cpus(&[3, 5, 7]), Some((3, 5)));
         assert_eq!(choose_cpus(&[3]), None);
         assert_eq!(choose_cpus(&[]), None);

@@ -1,64 +1,68 @@
-//! The threads that walk over the pages, all at once, pass by pass.
+//! The threads that increment the pages, all at once, pass by pass.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::{
+    sync::{
+        Arc, Barrier, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{Builder, JoinHandle},
+};
 
-use super::super::clock::now_ns;
-use super::super::memory::Mapping;
-use super::super::messages::Add;
-use super::super::{Result, StressError};
+use observer_observation::clock::now;
 
-/// What all of them share.
+use super::super::messages::Increment;
+use crate::{Result, WorkloadError, memory::Mapping};
+
 struct Shared {
     pages: Arc<Mapping>,
-    /// Pages that are walked over; the one behind them is never touched.
+    /// Pages to increment; the one after them is never touched.
     count: usize,
-    /// Met twice a pass: before it and after it.
+    /// Passed twice per pass: before it and after it.
     gate: Barrier,
     stop: AtomicBool,
-    /// Additions of the last pass, by walker.
-    adds: Vec<Mutex<Vec<Add>>>,
+    /// Increments of the last pass, by walker.
+    increments: Vec<Mutex<Vec<Increment>>>,
 }
 
-/// The walkers; they end with this value.
+/// The threads, which end when this value is dropped.
 pub(super) struct Walkers {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Walkers {
-    /// Starts `threads` threads that will walk over the first `count` pages; every other one starts at the far end.
+    /// Starts the threads, which walk over the first `count` pages; every other thread walks backwards.
     pub(super) fn start(threads: usize, count: usize, pages: &Arc<Mapping>) -> Result<Self> {
         let shared = Arc::new(Shared {
             pages: Arc::clone(pages),
             count,
             gate: Barrier::new(threads + 1),
             stop: AtomicBool::new(false),
-            adds: (0..threads).map(|_| Mutex::new(Vec::with_capacity(count))).collect(),
+            increments: (0..threads).map(|_| Mutex::new(Vec::with_capacity(count))).collect(),
         });
         let mut walkers = Self { shared, threads: Vec::new() };
         for number in 0..threads {
-            let theirs = Arc::clone(&walkers.shared);
-            let thread = Builder::new().name("walker".to_owned()).spawn(move || live(&theirs, number));
+            let shared = Arc::clone(&walkers.shared);
+            let thread = Builder::new().name("walker".to_owned()).spawn(move || run(&shared, number));
             match thread {
                 Ok(thread) => walkers.threads.push(thread),
                 Err(error) => {
-                    // Those that wait at the gate wait for all: they end with the process, which is about to.
+                    // Threads that wait at the gate cannot be joined: they end with the process, which ends now.
                     walkers.threads.clear();
-                    return Err(StressError::io("start a walking thread", error));
+                    return Err(WorkloadError::io("start a walker thread", error));
                 }
             }
         }
         Ok(walkers)
     }
 
-    /// Has all walk once; every addition that was made.
-    pub(super) fn pass(&mut self) -> Vec<Add> {
+    /// Runs one pass and returns its increments.
+    pub(super) fn pass(&mut self) -> Vec<Increment> {
         self.shared.gate.wait();
         self.shared.gate.wait();
-        let of = |adds: &Mutex<Vec<Add>>| std::mem::take(&mut *adds.lock().unwrap_or_else(PoisonError::into_inner));
-        self.shared.adds.iter().flat_map(of).collect()
+        let take =
+            |all: &Mutex<Vec<Increment>>| std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.increments.iter().flat_map(take).collect()
     }
 }
 
@@ -75,29 +79,29 @@ impl Drop for Walkers {
     }
 }
 
-fn live(shared: &Shared, number: usize) {
+fn run(shared: &Shared, number: usize) {
     loop {
         shared.gate.wait();
         if shared.stop.load(Ordering::Relaxed) {
             return;
         }
-        if let Some(adds) = shared.adds.get(number) {
-            walk(shared, number, &mut adds.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(increments) = shared.increments.get(number) {
+            walk(shared, number, &mut increments.lock().unwrap_or_else(PoisonError::into_inner));
         }
         shared.gate.wait();
     }
 }
 
-fn walk(shared: &Shared, number: usize, adds: &mut Vec<Add>) {
+fn walk(shared: &Shared, number: usize, increments: &mut Vec<Increment>) {
     for step in 0..shared.count {
         let page = if number.is_multiple_of(2) { step } else { shared.count - 1 - step };
-        let after_ns = now_ns();
-        shared.pages.add_one(page);
-        adds.push(Add { address: shared.pages.address(page), after_ns, by_ns: now_ns() });
-        // From 6.1 on a page in another CPU's LRU batch cannot be paged out. Any page-out request drains the caller's
-        // batch first, so each walker makes one, about the page that is not there.
+        let after_ns = now();
+        shared.pages.increment(page);
+        increments.push(Increment { address: shared.pages.address(page), after_ns, by_ns: now() });
+        // From 6.1 on, a page in another CPU's folio batch cannot be paged out. Any request to page out drains the
+        // caller's batch, so each walker makes one, for the page that is never touched.
         if let Err(error) = shared.pages.page_out(shared.count, 1) {
-            log::warn!("walker: {error}");
+            log::warn!("walker: {}", crate::error::with_sources(&error));
         }
     }
 }

@@ -1,32 +1,38 @@
-//! One round: what is done to the page, and what came of it.
+//! One round: pages out, writes and pages out again while the victim is delayed, then checks the page.
 
-use std::thread::{sleep, yield_now};
-use std::time::{Duration, Instant};
+use std::{
+    thread::{sleep, yield_now},
+    time::{Duration, Instant},
+};
 
-use super::super::clock::now_ns;
-use super::super::device::SwapDevice;
-use super::super::memory::Mapping;
-use super::super::messages::RoundTruth;
-use super::super::pagemap::{Pagemap, Place, SwapEntry};
-use super::super::tuning::{judge, next_lead};
-use super::super::victim::{PAGE, Victim};
-use super::super::{Result, signals};
-use super::TargetedOptions;
+use observer_observation::clock::now;
 
-/// How long the victim gets to start its access.
-const SHOW_LIMIT: Duration = Duration::from_millis(100);
-/// How long its read gets to show at the device. One that has not by then is held up before it: a kernel without the
-/// bypass has locked the page, and whoever touches it now waits.
+use super::{
+    super::messages::{RoundNote, RoundTruth},
+    TargetedOptions,
+    lead::{Timing, next_lead},
+    victim::{PAGE, Victim},
+};
+use crate::{
+    Result, SwapEntry,
+    memory::Mapping,
+    pagemap::{Pagemap, Place},
+    signals,
+    swap_device::SwapDevice,
+};
+
+/// How long the victim may take to start its access.
+const START_LIMIT: Duration = Duration::from_millis(100);
+/// How long its read may take to be counted by the device. A victim whose read was not counted is delayed before it: a
+/// kernel without the bypass has locked the page, and another task that touches it waits.
 const READ_LIMIT: Duration = Duration::from_millis(10);
-/// How long one attempt to get the page out may take before it counts as failed.
 const PAGE_OUT_LIMIT: Duration = Duration::from_secs(2);
-/// So many attempts follow each other at once; then there is a pause in between.
+/// Requests to page out without a pause between them.
 const EAGER: u32 = 4;
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// Everything a round needs.
 #[derive(Debug)]
-pub(super) struct Stage<'a> {
+pub(super) struct Rounds<'a> {
     device: &'a SwapDevice,
     victim: &'a Victim,
     pagemap: &'a Pagemap,
@@ -36,17 +42,17 @@ pub(super) struct Stage<'a> {
     lead: Duration,
 }
 
-/// What came of changing the page while the victim was held up.
+/// The write of the page and its second page-out, while the victim was delayed.
 #[derive(Debug)]
 struct Change {
-    /// Where the page went, if it went.
+    /// `None`: the page could not be paged out.
     entry: Option<SwapEntry>,
-    /// The victim was still in its access then.
+    /// The victim's access had not ended by then.
     in_time: bool,
     took_ns: u64,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Rounds<'a> {
     pub(super) fn new(
         options: &TargetedOptions,
         device: &'a SwapDevice,
@@ -58,59 +64,60 @@ impl<'a> Stage<'a> {
         Self { device, victim, pagemap, pid, tries, victim_limit: options.victim_limit, lead: options.lead }
     }
 
-    /// Plays one round and tells what happened. A round that cannot be played is told, too, with a note.
-    pub(super) fn play(&mut self, round: u32) -> Result<RoundTruth> {
+    /// Runs one round. If the page cannot be paged out, the round is reported with a note.
+    pub(super) fn run(&mut self, round: u32) -> Result<RoundTruth> {
         let mut truth = RoundTruth {
             round,
             pid: self.pid,
             address: self.page().address(PAGE),
             victim_tid: self.victim.tid(),
-            started_ns: now_ns(),
+            started_ns: now(),
             ..RoundTruth::default()
         };
-        let (old, new) = values(round);
-        // A whole page of words, so that it has to be read back from the device.
-        self.page().fill(PAGE, old);
+        let values = Values::of(round);
+        // Different words, so that the page has to be read from the device.
+        self.page().fill(PAGE, values.old);
         truth.entry_before = self.page_out()?;
         if let Some(entry) = truth.entry_before {
-            self.play_on(&mut truth, entry, (old, new))?;
+            self.run_swapped_out(&mut truth, entry, values)?;
         } else {
-            truth.note = Some("the page could not be paged out".to_owned());
+            truth.note = Some(RoundNote::NotPagedOut);
         }
-        truth.ended_ns = now_ns();
+        truth.ended_ns = now();
         Ok(truth)
     }
 
-    /// The round from the moment that the page is out, at `entry`.
-    fn play_on(&mut self, truth: &mut RoundTruth, entry: SwapEntry, (old, new): (u64, u64)) -> Result<()> {
+    /// The part of the round after the page was paged out to `entry`.
+    fn run_swapped_out(&mut self, truth: &mut RoundTruth, entry: SwapEntry, values: Values) -> Result<()> {
         let reads = self.device.reads()?;
-        self.victim.play(truth.round);
-        let seen = self.wait_for_read(truth.round, reads)?;
-        let change = self.change(truth.round, entry, new);
-        // Whatever became of the change: nothing goes on while the victim is at the page.
+        self.victim.start_round(truth.round);
+        let read_seen = self.wait_for_read(truth.round, reads)?;
+        let change = self.change(truth.round, entry, values.new);
+        // Also after an error: the victim's access must have ended before anything else is done to the page.
         truth.victim_ns = self.victim.wait_finished(truth.round, self.victim_limit)?;
         let change = change?;
         truth.change_ns = change.took_ns;
         truth.entry_after = change.entry;
         truth.same_entry = change.entry == Some(entry);
-        let held = self.page().load(PAGE);
-        let fate = fate(held, (old, new));
-        truth.lost = fate != Fate::Kept;
-        truth.note = match fate {
-            Fate::Kept => note(seen, &change, truth.same_entry).map(str::to_owned),
-            Fate::Old => None,
-            Fate::Zeroes => Some("the page came back as zeroes: it was read while its entry was free".to_owned()),
-            Fate::Strange => Some(format!("the page holds {held:#x}, which nobody wrote")),
+        let word = self.page().load(PAGE);
+        let content = values.classify(word);
+        truth.lost = content != Content::New;
+        truth.note = match content {
+            Content::New => deviation(read_seen, &change, truth.same_entry),
+            Content::Old => None,
+            Content::Zeroes => Some(RoundNote::ReadZeroes),
+            Content::Unexpected => Some(RoundNote::UnexpectedContent),
         };
-        self.lead = next_lead(self.lead, judge(truth.same_entry, change.in_time, truth.lost));
+        truth.unexpected_word = (content == Content::Unexpected).then(|| format!("{word:#x}"));
+        self.lead = next_lead(self.lead, Timing::of(truth.same_entry, change.in_time, truth.lost));
         Ok(())
     }
 
-    /// Waits until the victim's read has reached the device, and the lead on top. False if the read never showed.
+    /// Waits until the device has counted the victim's read, and then for the lead. False: the read was not counted.
     ///
-    /// No memory may be allocated or mapped between here and the end of the change: that would wait for the victim.
+    /// No memory may be allocated or mapped from here to the end of the change: that would wait for the victim.
     fn wait_for_read(&self, round: u32, before: u64) -> Result<bool> {
-        if !self.victim.wait_entered(round, SHOW_LIMIT) {
+        if !self.victim.wait_started(round, START_LIMIT) {
             return Ok(false);
         }
         let end = Instant::now() + READ_LIMIT;
@@ -122,24 +129,24 @@ impl<'a> Stage<'a> {
         Ok(seen)
     }
 
-    /// Swaps the page in, changes it, and sends it out until it is at `entry` again, or the tries are used up.
+    /// Swaps the page in, writes it, and pages it out until it has `entry` again or the tries are used up.
     fn change(&self, round: u32, entry: SwapEntry, new: u64) -> Result<Change> {
-        let started = now_ns();
+        let started = now();
         self.page().store(PAGE, new);
-        let mut at = self.page_out()?;
+        let mut current = self.page_out()?;
         for _ in 1..self.tries {
-            if at == Some(entry) || self.victim.has_finished(round) || signals::check().is_err() {
+            if current == Some(entry) || self.victim.has_finished(round) || signals::check().is_err() {
                 break;
             }
             self.page().load(PAGE);
-            at = self.page_out()?;
+            current = self.page_out()?;
         }
         let in_time = !self.victim.has_finished(round);
-        Ok(Change { entry: at, in_time, took_ns: now_ns().saturating_sub(started) })
+        Ok(Change { entry: current, in_time, took_ns: now().saturating_sub(started) })
     }
 
-    /// Asks for the page to be paged out until it is; where it went. None if it does not go, or a signal asks to stop:
-    /// the round is then brought to its end, because what it has lost already must be told.
+    /// Requests that the page be paged out until it is, and returns its entry. `None`: it was not, or a signal has arrived.
+    /// The round is then continued to its end, because it may already have lost data.
     fn page_out(&self) -> Result<Option<SwapEntry>> {
         let end = Instant::now() + PAGE_OUT_LIMIT;
         let mut attempt = 0;
@@ -161,43 +168,50 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// The old and the new value of a round's page: never zero, and not the same in any two rounds.
-const fn values(round: u32) -> (u64, u64) {
-    // The page is filled with ascending words from the old value: rounds are further apart than a page has words.
-    let old = ((round as u64) << 32) | 1;
-    (old, old | 1 << 31)
+/// The old and the new first word of a round's page: never 0, and different in all rounds.
+#[derive(Clone, Copy, Debug)]
+struct Values {
+    old: u64,
+    new: u64,
 }
 
-/// What the page holds at the end of a round. All but the new value means that the change is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// The new value.
-    Kept,
-    /// The old value: it was read before the change, and installed after it.
-    Old,
-    /// Nothing: a free entry reads as zeroes (zram drops its data as it is freed), and neither value is left. Seen on 5.10,
-    /// where the entry was freed between the start of the read and the moment that zram looked.
-    Zeroes,
-    /// Something that is neither.
-    Strange,
-}
+impl Values {
+    const fn of(round: u32) -> Self {
+        // The page is filled with ascending words from the old value: values of two rounds differ by more than the number
+        // of words in a page.
+        let old = ((round as u64) << 32) | 1;
+        Self { old, new: old | 1 << 31 }
+    }
 
-const fn fate(held: u64, (old, new): (u64, u64)) -> Fate {
-    match held {
-        0 => Fate::Zeroes,
-        _ if held == new => Fate::Kept,
-        _ if held == old => Fate::Old,
-        _ => Fate::Strange,
+    const fn classify(self, word: u64) -> Content {
+        match word {
+            0 => Content::Zeroes,
+            _ if word == self.new => Content::New,
+            _ if word == self.old => Content::Old,
+            _ => Content::Unexpected,
+        }
     }
 }
 
-/// What was in the way of the intended course where nothing was lost, if something was.
-const fn note(read_seen: bool, change: &Change, same_entry: bool) -> Option<&'static str> {
+/// The content of the page at the end of a round. All but `New` are data loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    New,
+    /// The page was read before the write, and installed after it.
+    Old,
+    /// A free entry reads as zeroes, because zram drops the data when the entry is freed. Seen on 5.10, where the entry was
+    /// freed between the start of the read and zram's lookup.
+    Zeroes,
+    Unexpected,
+}
+
+/// What differed from the intended course in a round without data loss.
+const fn deviation(read_seen: bool, change: &Change, same_entry: bool) -> Option<RoundNote> {
     match (change.entry, same_entry, change.in_time, read_seen) {
-        (None, ..) => Some("the changed page could not be paged out"),
-        (_, false, ..) => Some("the changed page went to another entry"),
-        (_, _, false, _) => Some("the victim was through before the entry was back"),
-        (_, _, _, false) => Some("the victim's read did not show at the device"),
+        (None, ..) => Some(RoundNote::NotPagedOutAgain),
+        (_, false, ..) => Some(RoundNote::OtherEntry),
+        (_, _, false, _) => Some(RoundNote::VictimTooEarly),
+        (_, _, _, false) => Some(RoundNote::ReadNotSeen),
         _ => None,
     }
 }
@@ -208,7 +222,7 @@ mod tests {
 
     #[test]
     fn values_differ_within_and_between_rounds_and_are_never_zero() {
-        let mut all: Vec<u64> = (1..=50).flat_map(|round| [values(round).0, values(round).1]).collect();
+        let mut all: Vec<u64> = (1..=50).map(Values::of).flat_map(|values| [values.old, values.new]).collect();
         assert!(!all.contains(&0));
         all.sort_unstable();
         all.dedup();
@@ -216,20 +230,20 @@ mod tests {
     }
 
     #[test]
-    fn the_change_is_lost_unless_the_page_holds_it() {
-        let (old, new) = values(3);
-        let fates = [new, old, 0, old + 1].map(|held| fate(held, (old, new)));
-        assert_eq!(fates, [Fate::Kept, Fate::Old, Fate::Zeroes, Fate::Strange]);
+    fn the_write_is_lost_unless_the_page_holds_it() {
+        let values = Values::of(3);
+        let contents = [values.new, values.old, 0, values.old + 1].map(|word| values.classify(word));
+        assert_eq!(contents, [Content::New, Content::Old, Content::Zeroes, Content::Unexpected]);
     }
 
     #[test]
-    fn the_note_names_the_first_thing_in_the_way() {
-        let entry = Some(SwapEntry { kind: 0, offset: 1 });
+    fn the_note_is_the_first_deviation() {
+        let entry = Some(SwapEntry { swap_type: 0, offset: 1 });
         let change = |entry, in_time| Change { entry, in_time, took_ns: 0 };
-        assert_eq!(note(true, &change(entry, true), true), None);
-        assert!(note(true, &change(None, true), false).unwrap().contains("could not be paged out"));
-        assert!(note(true, &change(entry, true), false).unwrap().contains("another entry"));
-        assert!(note(true, &change(entry, false), true).unwrap().contains("through"));
-        assert!(note(false, &change(entry, true), true).unwrap().contains("show"));
+        assert_eq!(deviation(true, &change(entry, true), true), None);
+        assert_eq!(deviation(true, &change(None, true), false), Some(RoundNote::NotPagedOutAgain));
+        assert_eq!(deviation(true, &change(entry, true), false), Some(RoundNote::OtherEntry));
+        assert_eq!(deviation(true, &change(entry, false), true), Some(RoundNote::VictimTooEarly));
+        assert_eq!(deviation(false, &change(entry, true), true), Some(RoundNote::ReadNotSeen));
     }
 }

@@ -1,28 +1,30 @@
 //! Loading and unloading the zram module.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use super::{Result, StressError};
+use crate::{Result, WorkloadError};
 
-/// Exists as long as zram is there, as a module or built in.
+/// Exists while zram is available, as a module or built in.
 pub(super) const CONTROL: &str = "/sys/class/zram-control";
 
-/// Refuses a host without zram; changes nothing.
+/// An error if this host has no zram; changes nothing.
 pub(super) fn check() -> Result<()> {
     if Path::new(CONTROL).exists() {
         return Ok(());
     }
-    // Finds the module and what it depends on, inserts nothing; busybox knows no other way of asking.
+    // Lists the module and its dependencies, inserts nothing; busybox has no other option for that.
     modprobe(&["-D", "zram"])
 }
 
-/// Makes sure zram is there. True when that took loading the module, which is then up to [`unload`] to undo.
-pub(super) fn ensure() -> Result<bool> {
+/// Loads the zram module if it is not loaded. True: it was loaded here, and the caller has to [`unload`] it.
+pub(super) fn load() -> Result<bool> {
     if Path::new(CONTROL).exists() {
         return Ok(false);
     }
-    // No device that comes with the module: the one to use is added, and belongs to nobody else.
+    // No devices are created with the module: the workload adds the only one.
     modprobe(&["zram", "num_devices=0"])?;
     if Path::new(CONTROL).exists() {
         return Ok(true);
@@ -31,17 +33,17 @@ pub(super) fn ensure() -> Result<bool> {
     Err(no_zram(format!("the module is loaded, but {CONTROL} is missing")))
 }
 
-/// Removes the module again, unless somebody else has come to use it meanwhile; a failure is ignored.
+/// Unloads the module, unless it is used by another process by now; a failure is ignored.
 pub(super) fn unload() {
     if has_devices() {
-        // rmmod would take away devices that are set up but not open right now.
+        // rmmod would remove devices that are set up but not open at the moment.
         return;
     }
     let outcome = tool("rmmod").arg("zram").stdin(Stdio::null()).output();
     log::debug!("rmmod zram: {outcome:?}");
 }
 
-/// A command of the system's administration: where PATH is that of a plain user, these are not on it.
+/// An administration command, which is not in a plain user's PATH.
 fn tool(name: &str) -> Command {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin");
@@ -57,7 +59,7 @@ fn has_devices() -> bool {
 
 fn modprobe(arguments: &[&str]) -> Result<()> {
     let command = format!("modprobe {}", arguments.join(" "));
-    // The output is kept: stdout of this process is the message channel of whoever reads it.
+    // Its output is captured: standard output of this process belongs to the caller.
     let output = tool("modprobe").args(arguments).stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => Ok(()),
@@ -66,15 +68,15 @@ fn modprobe(arguments: &[&str]) -> Result<()> {
     }
 }
 
-fn no_zram(detail: String) -> StressError {
+fn no_zram(detail: String) -> WorkloadError {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    StressError::NoZram { release, detail }
+    WorkloadError::NoZram { release, detail }
 }
 
-/// The first line of what a command said on its way out.
+/// The first non-empty line of a command's standard error.
 fn first_line(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("failed without a word").to_owned()
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("failed without a message").to_owned()
 }
 
 #[cfg(test)]
@@ -82,16 +84,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_tells_and_silence_is_named() {
+    fn the_message_of_a_failed_command_is_its_first_line() {
         assert_eq!(
             first_line(b"\nmodprobe: FATAL: Module zram not found\nusage\n"),
             "modprobe: FATAL: Module zram not found"
         );
-        assert_eq!(first_line(b" \n"), "failed without a word");
+        assert_eq!(first_line(b" \n"), "failed without a message");
     }
 
     #[test]
-    fn the_error_names_the_kernel() {
+    fn the_error_has_the_kernel_release() {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         assert!(no_zram("why".into()).to_string().contains(release.trim()));
     }

@@ -1,28 +1,27 @@
-//! The swap header: what `mkswap` writes into the first page, and how a device is recognised as one's own.
+//! The swap header that `mkswap` writes into the first page. Its UUID identifies the device of a run.
 
-use super::{Result, StressError};
+use crate::{Result, WorkloadError};
 
 const MAGIC: &[u8; 10] = b"SWAPSPACE2";
-/// The header's fields follow 1024 bytes that are left to boot loaders.
+/// The first 1024 bytes are reserved for boot loaders.
 const VERSION_AT: usize = 1024;
 const UUID_AT: usize = VERSION_AT + 12;
 const LABEL_AT: usize = UUID_AT + 16;
 const LABEL: &[u8; 15] = b"observer-stress";
 
-/// The identity of a swap area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Uuid([u8; 16]);
 
 impl Uuid {
-    /// A fresh random one, from the kernel.
+    /// A new random one from the kernel.
     pub(super) fn random() -> Result<Self> {
         let path = "/proc/sys/kernel/random/uuid";
-        let text = std::fs::read_to_string(path).map_err(|e| StressError::io(format!("read {path}"), e))?;
-        Self::parse(text.trim()).ok_or_else(|| StressError::format(path, &text))
+        let text = std::fs::read_to_string(path).map_err(|e| WorkloadError::io(format!("read {path}"), e))?;
+        Self::parse(text.trim()).ok_or_else(|| WorkloadError::format(path, &text))
     }
 
-    /// Reads the usual form, 32 hexadecimal digits with or without dashes.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// Parses 32 hexadecimal digits, with or without dashes.
+    fn parse(text: &str) -> Option<Self> {
         let digits: Vec<u32> = text.chars().filter(|c| *c != '-').map(|c| c.to_digit(16)).collect::<Option<_>>()?;
         let mut bytes = [0; 16];
         if digits.len() != bytes.len() * 2 {
@@ -48,11 +47,11 @@ impl std::fmt::Display for Uuid {
     }
 }
 
-/// The first page of a swap area of version 1 whose last page is `last_page`, counted from the header as page 0.
-/// `page_size` is in bytes, at least 2048.
+/// The first page of a version 1 swap area. `last_page` is its last page, where the header is page 0. `page_size` is in
+/// bytes, at least 2048.
 pub(super) fn swap_header(page_size: usize, last_page: u32, uuid: Uuid) -> Vec<u8> {
     let mut page = vec![0; page_size];
-    // Version, last page, number of bad pages: in the byte order of the kernel that will read them.
+    // Version, last page, number of bad pages, in native byte order.
     put(&mut page, VERSION_AT, &1_u32.to_ne_bytes());
     put(&mut page, VERSION_AT + 4, &last_page.to_ne_bytes());
     put(&mut page, VERSION_AT + 8, &0_u32.to_ne_bytes());
@@ -62,7 +61,7 @@ pub(super) fn swap_header(page_size: usize, last_page: u32, uuid: Uuid) -> Vec<u
     page
 }
 
-/// The identity in a first page, if that page is a swap header.
+/// The UUID in a first page; `None`: the page is no swap header.
 pub(super) fn read_uuid(page: &[u8]) -> Option<Uuid> {
     if !page.ends_with(MAGIC) {
         return None;
@@ -72,8 +71,8 @@ pub(super) fn read_uuid(page: &[u8]) -> Option<Uuid> {
 }
 
 fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
-    if let Some(place) = page.get_mut(at..at + bytes.len()) {
-        place.copy_from_slice(bytes);
+    if let Some(target) = page.get_mut(at..at + bytes.len()) {
+        target.copy_from_slice(bytes);
     }
 }
 
@@ -84,24 +83,19 @@ mod tests {
     const TEXT: &str = "01234567-89ab-cdef-0011-223344556677";
 
     #[test]
-    fn a_uuid_prints_as_it_was_read() {
+    fn a_uuid_is_printed_in_the_form_that_is_parsed() {
         assert_eq!(Uuid::parse(TEXT).unwrap().to_string(), TEXT);
     }
 
     #[test]
-    fn nonsense_is_no_uuid() {
+    fn invalid_uuids_are_rejected() {
         for text in ["", "0123", "g1234567-89ab-cdef-0011-223344556677", "01234567-89ab-cdef-0011-22334455667788"] {
             assert_eq!(Uuid::parse(text), None, "{text}");
         }
     }
 
     #[test]
-    fn the_kernel_gives_a_different_one_each_time() {
-        assert_ne!(Uuid::random().unwrap(), Uuid::random().unwrap());
-    }
-
-    #[test]
-    fn the_header_is_where_the_kernel_looks_for_it() {
+    fn the_header_has_the_kernel_s_layout() {
         for size in [4096, 65536] {
             let page = swap_header(size, 79, Uuid::parse(TEXT).unwrap());
             assert_eq!(page.len(), size);
@@ -115,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_recognised_by_its_uuid() {
+    fn the_uuid_is_read_back_from_a_header() {
         let uuid = Uuid::parse(TEXT).unwrap();
         assert_eq!(read_uuid(&swap_header(4096, 79, uuid)), Some(uuid));
         assert_eq!(read_uuid(&[0; 4096]), None);
