@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use observer_kernel::plan::{Consequence, HookReason, HookSet, Instead, Meaning, MissingReason, NoTrampoline, State};
+use observer_kernel::plan::{
+    Consequence, HookReason, HookSet, Instead, Meaning, MissingReason, NoTrampoline, State, TrialRefusal,
+};
 use observer_observation::EndReason;
 
 /// The first minor version whose names and codes are today's.
@@ -129,6 +131,9 @@ const NO_TRAMPOLINE: Aliases<NoTrampoline> = &[
 /// Behind the prototype of a function that was hooked by a trampoline.
 const TRAMPOLINE_ACCEPTED: &str = ": the trampoline takes it";
 
+/// In front of the kernel's answer to a trial load, which is in parentheses.
+const TRAMPOLINE_REFUSED: &str = "the trampoline refuses it (";
+
 /// In front of a function that the lean set omits, which is followed by a colon and the reason.
 const LEAN_OMITS: &str = "--hooks lean leaves out ";
 
@@ -233,9 +238,18 @@ fn hook_reason(text: &str) -> HookReason {
         HookReason::TrampolineAccepted { prototype: prototype.to_owned() }
     } else if let Some(cause) = find(NO_TRAMPOLINE, text) {
         HookReason::NoTrampoline { cause }
+    } else if let Some(refusal) = trial_refusal(text) {
+        HookReason::NoTrampoline { cause: NoTrampoline::Refused { refusal } }
     } else {
         HookReason::Described { text: text.to_owned() }
     }
+}
+
+/// The kernel's answer to a trial load: an error number, and a line of the verifier's log if there was one.
+fn trial_refusal(text: &str) -> Option<TrialRefusal> {
+    let answer = text.strip_prefix(TRAMPOLINE_REFUSED)?.strip_suffix(')')?;
+    let (errno, verifier) = answer.split_once(", ").map_or((answer, None), |(errno, line)| (errno, Some(line)));
+    Some(TrialRefusal::Load { errno: errno.parse().ok()?, verifier: verifier.map(str::to_owned) })
 }
 
 fn rewrite_degraded(degraded: &mut Map<String, Value>) {

@@ -4,7 +4,7 @@ use crate::{
     header::{Footer, Header},
     sample::Stored,
 };
-use observer_kernel::{plan::Backend, swaps::Synchronous};
+use observer_kernel::{errno::Errno, plan::Backend, swaps::Synchronous};
 use observer_observation::{Degraded, HookUse, Kernel};
 
 /// The kernel of an old header.
@@ -86,6 +86,18 @@ fn every_reason_of_a_hook_has_its_code() {
 }
 
 #[test]
+fn the_kernels_answer_to_a_trial_load_is_kept() {
+    let refused = |verifier: Option<&str>| HookReason::NoTrampoline {
+        cause: NoTrampoline::Refused {
+            refusal: TrialRefusal::Load { errno: Errno(22), verifier: verifier.map(str::to_owned) },
+        },
+    };
+    let line = "The function free_swap_slot arg0 type STRUCT is unsupported.";
+    assert_eq!(reason(&format!("the trampoline refuses it (EINVAL, {line})")), refused(Some(line)));
+    assert_eq!(reason("the trampoline refuses it (EINVAL)"), refused(None));
+}
+
+#[test]
 fn every_reason_for_lean_hooks_has_its_code() {
     for (phrase, instead) in INSTEAD {
         let lean = MissingReason::Lean { symbol: "swap_read_folio".to_owned(), instead: *instead };
@@ -95,7 +107,7 @@ fn every_reason_for_lean_hooks_has_its_code() {
 
 #[test]
 fn text_without_a_code_is_kept() {
-    let text = "the trampoline refuses it (EINVAL)";
+    let text = "the trampoline refuses it (cannot load the program)";
     assert_eq!(reason(text), HookReason::Described { text: text.to_owned() });
     let text =
         "swap_read_folio: --backend kprobe asks for kprobes, and a return probe would miss returns without a word";
