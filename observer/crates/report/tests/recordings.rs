@@ -18,10 +18,7 @@ fn check_synthetic(name: &str) {
         outcome.context.kernel.hooks.iter().map(|hook| hook.meaning).collect::<Vec<_>>(),
         [Meaning::FaultStart, Meaning::PinTry]
     );
-    assert_eq!(
-        outcome.context.kernel.degraded.iter().map(|gap| gap.meaning).collect::<Vec<_>>(),
-        [Meaning::ReadEnd]
-    );
+    assert_eq!(outcome.context.kernel.degraded.iter().map(|gap| gap.meaning).collect::<Vec<_>>(), [Meaning::ReadEnd]);
     assert_eq!(outcome.context.clocks.realtime_ns, 1_767_225_600_000_000_000);
     let observed = Observed::new(&outcome);
     let summary = &observed.summary;
@@ -68,7 +65,7 @@ fn lock_waits_of_version_1_1_stay_readable() {
     assert_eq!(outcome.damage, []);
     assert_eq!(outcome.context.kernel.state, State::NoBypass);
     assert_eq!(outcome.ending.ended, EndReason::Command);
-    assert_eq!(outcome.context.kernel.hooks.len(), 9);
+    assert_eq!(outcome.context.kernel.hooks.len(), 10);
     for hook in &outcome.context.kernel.hooks {
         assert!(matches!(hook.reason, HookReason::TrampolineAccepted { .. }), "{hook:?}");
     }
@@ -99,8 +96,7 @@ fn contains(now: &Value, before: &Value) -> bool {
 /// reader: that a read between an allocation and its write is overtaken was found later, by the engine's model.
 #[test]
 fn findings_in_a_real_storm_stay_the_same() {
-    let before: Value =
-        serde_json::from_slice(&std::fs::read(released("v1-storm-5.10.json")).unwrap()).unwrap();
+    let before: Value = serde_json::from_slice(&std::fs::read(released("v1-storm-5.10.json")).unwrap()).unwrap();
     let outcome = replay(&released("v1-storm-5.10.obs")).unwrap();
     let now = serde_json::to_value(Observed::new(&outcome).summary).unwrap();
     let before = before.as_object().unwrap();
