@@ -1,8 +1,8 @@
 //! A small reader of raw BTF: the prototypes, member offsets and enumerators of one kernel.
 //!
-//! Rust cannot emit CO-RE relocations, so user space looks the offsets up here and hands them to the programs before
-//! load. The bytes are kept as read; one pass over them builds two tables of numbers and nothing is copied out. Only
-//! little-endian 64-bit kernels are read (x86-64 and arm64), where every pointer takes eight bytes.
+//! Rust cannot emit CO-RE relocations, so user space looks the offsets up here and passes them to the programs before load.
+//! The bytes are kept as read; one pass over them builds two tables of numbers and nothing is copied out. Only little-endian
+//! 64-bit kernels are supported (x86-64 and arm64), where every pointer has eight bytes.
 //!
 //! The input may come from anywhere (`--btf FILE`): no offset, count or type id is trusted, every walk is bounded.
 
@@ -32,14 +32,8 @@ const MAX_HOPS: usize = 64;
 /// Why bytes are not BTF that this reader understands.
 #[derive(Debug, Error)]
 pub enum BtfError {
-    /// The file could not be read.
     #[error("cannot read BTF from {path}: {source}")]
-    Read {
-        /// The file as named by the caller.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Read { path: String, source: io::Error },
     /// The first two bytes are not the magic number.
     #[error("not BTF: the magic number is {0:#06x}, not 0xeb9f")]
     Magic(u16),
@@ -52,7 +46,6 @@ pub enum BtfError {
     /// A section or record reaches past the end of its bytes.
     #[error("BTF is cut short or damaged: {what} at byte {offset} reaches past the end")]
     Truncated {
-        /// Which part.
         what: &'static str,
         /// Where it starts, in bytes from the start of the type section (of the file, for sections).
         offset: usize,
@@ -61,13 +54,8 @@ pub enum BtfError {
     #[error("the string section of the BTF does not start and end with a NUL byte")]
     Strings,
     /// A kind newer than this reader, whose length is therefore unknown.
-    #[error("type {id} has kind {kind}, which this reader does not know")]
-    UnknownKind {
-        /// The type's number.
-        id: u32,
-        /// The kind as stored.
-        kind: u32,
-    },
+    #[error("type {id} of the BTF has the unknown kind {kind}")]
+    UnknownKind { id: u32, kind: u32 },
 }
 
 /// The types of one kernel, indexed by name.
@@ -79,7 +67,7 @@ pub struct Btf {
 }
 
 impl Btf {
-    /// Takes raw BTF (the contents of a `.BTF` section) and indexes it. Takes a few tens of milliseconds at most.
+    /// Indexes raw BTF (the contents of a `.BTF` section) in a few tens of milliseconds at most.
     pub fn parse(data: Vec<u8>) -> Result<Self, BtfError> {
         let raw = Raw::parse(data)?;
         let mut names: Vec<(u32, TypeId)> = raw
@@ -104,8 +92,8 @@ impl Btf {
 
     /// The prototype of a function of this name; `None` if BTF has no such function or its types are damaged.
     ///
-    /// BTF leaves out functions that the compiler changed or removed, so a function found here can be hooked by
-    /// fentry as far as its types allow. Copies such as `name.isra.0` are never found.
+    /// BTF omits functions that the compiler changed or removed, so a function found here can be hooked by fentry as far as
+    /// its types allow. Copies such as `name.isra.0` are never found.
     pub fn function(&self, name: &str) -> Option<Prototype> {
         prototype::of_function(&self.raw, self.find(name, |kind| kind == Kind::Func)?)
     }
@@ -123,18 +111,10 @@ impl Btf {
         self.aggregate(name).map(|record| record.size_or_type)
     }
 
-    /// Whether a struct or union of this name is defined (a forward declaration alone does not count).
-    ///
-    /// Tells kernel features apart where releases cannot: `bpf_tramp_image` came with e21aa341785c (5.12), which made
-    /// fexit safe on functions that sleep, and Debian's 5.10.223 has it too.
-    pub fn has_struct(&self, name: &str) -> bool {
-        self.find(name, |kind| matches!(kind, Kind::Struct | Kind::Union)).is_some()
-    }
-
     /// The value of an enumerator, whatever enum it belongs to; the first one where several share the name.
     ///
-    /// 32-bit values are read as signed: BTF before 6.0 does not say which they are, and no value asked for here is
-    /// above `i32::MAX`. Looks through every enum, so keep the answer.
+    /// 32-bit values are read as signed: BTF before 6.0 does not have their sign, and no value looked up here is above
+    /// `i32::MAX`. Searches every enum, so keep the result.
     pub fn enum_value(&self, enumerator: &str) -> Option<i64> {
         self.raw
             .records()
@@ -144,12 +124,11 @@ impl Btf {
             .map(|(_, value)| value)
     }
 
-    /// How many types there are.
+    /// The number of types.
     pub fn len(&self) -> usize {
         self.raw.len()
     }
 
-    /// Whether there is no type at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -22,7 +22,7 @@ pub fn btf(kernel: &str) -> Btf {
     Btf::parse(read(kernel, "btf.bin")).expect("the fixture's BTF")
 }
 
-/// The wanted symbols of a kernel; its fixture holds every symbol that has to do with swapping in.
+/// The wanted symbols of a kernel. Its fixture lists only symbols that matter to swap-in.
 ///
 /// # Panics
 /// When the fixture is missing or damaged.
@@ -30,10 +30,10 @@ pub fn symbols(kernel: &str, wanted: &[&str]) -> Symbols {
     Symbols::parse(Cursor::new(read(kernel, "kallsyms")), wanted).expect("the fixture's symbols")
 }
 
-/// Facts about the host that a kernel of the fixtures ran on.
+/// The machine that a kernel of the fixtures ran on.
 pub fn machine(kernel: &str) -> Machine<'static> {
     match kernel.strip_prefix("arm64/") {
-        // Measured on Debian's own kernels of these releases.
+        // Measured on Debian's kernels of these releases.
         Some(release) => Machine {
             arch: "aarch64",
             uffd_wp: Some(release.starts_with("6.12") || release.starts_with('7')),
@@ -43,7 +43,7 @@ pub fn machine(kernel: &str) -> Machine<'static> {
     }
 }
 
-/// A host with this kernel that allows everything; what it swaps to is that of the host that runs the test.
+/// A host with this kernel that allows everything. Its swap areas are those of the host that runs the test.
 pub(crate) fn facts(kernel: &str) -> Facts {
     let wanted = plan::symbols_of_interest();
     let mut facts = Facts::gather(&wanted, Some(std::path::Path::new("/no/such/btf")));
@@ -58,7 +58,7 @@ pub(crate) fn facts(kernel: &str) -> Facts {
     facts
 }
 
-/// A host with this kernel, where trampolines are taken or all refused, and kprobes are there or not.
+/// A host with this kernel that answers `fentry` to every trial load, with kprobes or without.
 pub fn survey(kernel: &str, fentry: &Result<(), TrialRefusal>, kprobes: bool) -> Survey {
     let mut facts = facts(kernel);
     facts.host.kprobe_pmu = kprobes.then_some(8);

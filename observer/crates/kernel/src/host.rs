@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use super::{btf, privileges::Lockdown, tree::Tree};
 
-/// A kernel release: what it calls itself, and the two numbers that name its branch.
-///
-/// Hooks are never chosen by release (distributions backport); it decides only what leaves no other trace.
+/// A kernel release. Hooks are never chosen by release, because distributions backport; it decides only what leaves no other
+/// trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Release {
     /// As `uname -r` prints it: `6.12.117+deb13-cloud-amd64`.
@@ -17,7 +16,6 @@ pub struct Release {
 }
 
 impl Release {
-    /// Takes a release apart.
     pub fn parse(text: &str) -> Self {
         let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
         let version = match (numbers.next(), numbers.next()) {
@@ -28,29 +26,27 @@ impl Release {
     }
 }
 
-/// What the kernel is and which of its tracing facilities are there. `None` in a field: the file is missing or
-/// unreadable, so the kernel lacks the facility or does not show it.
+/// The kernel and its tracing facilities. `None` in a field: the file is missing or unreadable, so the kernel lacks the
+/// facility or does not show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Host {
-    /// The kernel release.
     pub release: Release,
     /// The machine as `uname -m` prints it: `x86_64`, `aarch64`.
     pub arch: String,
-    /// The length of a timer tick in nanoseconds (1e9 / `CONFIG_HZ`): what the loser of the pin sleeps at least.
+    /// The length of a timer tick in nanoseconds (1e9 / `CONFIG_HZ`): the shortest sleep of a task that finds the entry pinned.
     pub tick_ns: Option<u64>,
-    /// How far the kernel is locked.
     pub lockdown: Lockdown,
-    /// Whether the kernel shows its types ([`btf::VMLINUX`]).
+    /// Whether [`btf::VMLINUX`] exists.
     pub btf_shown: bool,
     /// The type number of the kprobe performance unit; `None`: no kprobes through perf (`CONFIG_KPROBE_EVENTS` is off).
     pub kprobe_pmu: Option<u32>,
     /// Whether kprobes are armed (debugfs `kprobes/enabled`); `None` if debugfs is not mounted.
     pub kprobes_armed: Option<bool>,
-    /// Whether ftrace is on (`kernel.ftrace_enabled`); off, fentry and most kprobes cannot attach.
+    /// `kernel.ftrace_enabled`; if off, fentry and most kprobes cannot attach.
     pub ftrace_enabled: Option<bool>,
     /// `net.core.bpf_jit_enable`: 0 means no trampolines, so no fentry. Only root of the first namespace can read it.
     pub bpf_jit: Option<u32>,
-    /// Where tracefs is mounted.
+    /// The mount point of tracefs.
     pub tracefs: Option<String>,
     /// `kernel.perf_event_paranoid`; matters only without `CAP_PERFMON`.
     pub perf_event_paranoid: Option<i32>,
@@ -58,12 +54,11 @@ pub struct Host {
     pub kptr_restrict: Option<u32>,
     /// `kernel.unprivileged_bpf_disabled`; matters only without `CAP_BPF`.
     pub unprivileged_bpf_disabled: Option<u32>,
-    /// Whether userfaultfd can write-protect pages: on arm64 that tells how swap PTEs are laid out.
+    /// Whether userfaultfd can write-protect pages: on arm64 the layout of swap PTEs depends on it.
     pub uffd_wp: Option<bool>,
 }
 
 impl Host {
-    /// Reads everything that is readable.
     pub fn gather(tree: &Tree) -> Self {
         let uname = rustix::system::uname();
         Self {
@@ -85,8 +80,8 @@ impl Host {
     }
 }
 
-/// The coarse clocks advance once a tick, so their resolution is its length. Shown to every process, unlike the
-/// kernel's configuration.
+/// The coarse clocks advance once a tick, so their resolution is its length. Every process can read it, unlike the kernel's
+/// configuration.
 fn tick_ns(resolution: Timespec) -> Option<u64> {
     let seconds = u64::try_from(resolution.tv_sec).ok()?;
     let nanos = u64::try_from(resolution.tv_nsec).ok()?;
@@ -102,7 +97,7 @@ pub fn mount_point(mounts: &str, fs_type: &str) -> Option<String> {
     })
 }
 
-/// Undoes the kernel's escapes in lists of paths: `\040` for a space, likewise tab, newline and backslash.
+/// Undoes the kernel's escapes in lists of paths: `\040` for a space, and others for tab, newline and backslash.
 pub(super) fn unescape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -131,7 +126,7 @@ mod tests {
     use crate::fixtures::TempTree;
 
     #[test]
-    fn releases_are_taken_apart() {
+    fn a_release_starts_with_the_numbers_of_its_branch() {
         let version = |text| Release::parse(text).version;
         assert_eq!(version("6.12.117+deb13-cloud-amd64"), Some((6, 12)));
         assert_eq!(version("5.10.0-32-cloud-amd64"), Some((5, 10)));
@@ -150,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_of_mounted_paths() {
+    fn escapes_in_paths_are_undone() {
         assert_eq!(unescape(r"/a\040b\134\011c"), "/a b\\\tc");
         assert_eq!(unescape(r"/plain"), "/plain");
         assert_eq!(unescape(r"/end\04"), r"/end\04");
@@ -160,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn switches_of_a_full_and_of_an_empty_tree() {
+    fn facilities_are_read_where_they_are_shown() {
         let full = TempTree::new()
             .file("/proc/mounts", "p /proc proc rw 0 0\nt /sys/kernel/my\\040tracing tracefs rw,relatime 0 0\n")
             .file("/sys/bus/event_source/devices/kprobe/type", "8\n")

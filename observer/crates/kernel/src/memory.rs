@@ -7,8 +7,8 @@ use super::{privileges::bracketed, tree::Tree};
 /// Where the settings of transparent huge pages are.
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";
 
-/// Whether zswap stands in front of the swap areas. Once it has been on, kernels before 7.0 no longer swap in large
-/// folios on the direct path; that it was on earlier shows nowhere.
+/// Whether zswap is in front of the swap areas. Once it has been on, kernels before 7.0 no longer swap in large folios on the
+/// direct path; nothing shows that it was on earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Zswap {
@@ -18,12 +18,11 @@ pub enum Zswap {
     Off,
     /// `CONFIG_ZSWAP` is off.
     NotBuilt,
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     Unknown,
 }
 
 impl Zswap {
-    /// The running kernel's setting.
     pub fn gather(tree: &Tree) -> Self {
         const ENABLED: &str = "/sys/module/zswap/parameters/enabled";
         match tree.switch(ENABLED) {
@@ -35,7 +34,6 @@ impl Zswap {
     }
 }
 
-/// The setting of one size of huge page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HugePageSize {
     /// The size in KiB: 16, 32, 64 ... 2048 with 4 KiB pages.
@@ -47,21 +45,18 @@ pub struct HugePageSize {
 /// Memory settings. `None`: the kernel does not show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// Bytes of a page.
     pub page_bytes: usize,
     /// `vm.page-cluster`: readahead reads 2 to this power pages at once (the direct path never reads ahead).
     pub page_cluster: Option<u32>,
-    /// Whether zswap is in the way.
     pub zswap: Zswap,
     /// Transparent huge pages as a whole: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
     /// The setting of each size (6.8 and later), smallest first. A size that is not `never` may be swapped in as a whole
-    /// on the direct path from 6.12 on (242d12c98174): one fault over a range of entries.
+    /// on the direct path from 6.12 on (<https://git.kernel.org/torvalds/c/242d12c98174>): one fault over a range of entries.
     pub huge_page_sizes: Vec<HugePageSize>,
 }
 
 impl Memory {
-    /// Reads everything that is readable.
     pub fn gather(tree: &Tree) -> Self {
         Self {
             page_bytes: rustix::param::page_size(),
@@ -72,7 +67,7 @@ impl Memory {
         }
     }
 
-    /// Whether some page size above the base size is allowed to anyone, so that large folios may be swapped in.
+    /// Whether a page size above the base size is enabled for any process, so that large folios may be swapped in.
     pub fn large_folios_possible(&self) -> bool {
         let whole = self.huge_pages.as_deref().is_some_and(|word| word != "never");
         self.huge_page_sizes.iter().any(|size| match size.enabled.as_str() {
@@ -117,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_guest() {
+    fn settings_of_a_real_guest_are_read() {
         let memory = Memory::gather(&Tree::at(debian().root()));
         assert_eq!((memory.page_cluster, memory.zswap), (Some(3), Zswap::Off));
         assert_eq!(memory.huge_pages.as_deref(), Some("always"));
@@ -127,18 +122,18 @@ mod tests {
     }
 
     #[test]
-    fn never_means_never() {
+    fn an_inherited_never_allows_no_large_folio() {
         let memory =
             Memory::gather(&Tree::at(debian().file(&format!("{THP}/enabled"), "always madvise [never]\n").root()));
         assert!(!memory.large_folios_possible());
     }
 
     #[test]
-    fn zswap_of_other_kernels() {
+    fn zswap_may_be_absent_on_or_unreadable() {
         assert_eq!(Zswap::gather(&Tree::at(TempTree::new().root())), Zswap::NotBuilt);
         let with =
             |text| Zswap::gather(&Tree::at(TempTree::new().file("/sys/module/zswap/parameters/enabled", text).root()));
         assert_eq!(with("Y\n"), Zswap::On);
-        assert_eq!(with("perhaps\n"), Zswap::Unknown);
+        assert_eq!(with("neither\n"), Zswap::Unknown);
     }
 }

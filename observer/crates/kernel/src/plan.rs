@@ -11,6 +11,7 @@ mod layout;
 mod meaning;
 mod missing;
 mod offsets;
+mod reduce;
 mod redundant;
 mod state;
 #[cfg(test)]
@@ -90,7 +91,7 @@ pub fn functions_to_try(symbols: &Symbols) -> Vec<&'static str> {
 pub fn symbols_of_interest() -> Vec<&'static str> {
     let mut names: Vec<_> = CANDIDATES.iter().map(|candidate| candidate.symbol).collect();
     names.extend(state::SYMBOLS);
-    names.extend(redundant::OF_ZSWAP);
+    names.extend(reduce::OF_ZSWAP);
     names.push(DIRECT_CALLS);
     names.sort_unstable();
     names.dedup();
@@ -128,6 +129,6 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
-    let redundant = redundant::take(state, evidence, &mut hooks, &mut missing);
+    let redundant = reduce::omit(state, evidence, &mut hooks, &mut missing);
     Ok(Plan { state, set: evidence.set, hooks, redundant, missing, offsets, pte })
 }

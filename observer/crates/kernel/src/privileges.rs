@@ -30,11 +30,10 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// All of them, by bit.
+    /// By bit.
     pub const ALL: [Self; 6] =
         [Self::CapIpcLock, Self::CapSysAdmin, Self::CapSysResource, Self::CapSyslog, Self::CapPerfmon, Self::CapBpf];
 
-    /// Its name as the kernel spells it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CapIpcLock => "CAP_IPC_LOCK",
@@ -58,7 +57,7 @@ impl fmt::Display for Capability {
     }
 }
 
-/// What this process may do.
+/// The identity and capabilities of this process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Privileges {
     /// The effective user id.
@@ -82,18 +81,17 @@ impl Privileges {
         Some(Self { euid, held, missing, initial_user_namespace: uid_map.map(is_initial_namespace) })
     }
 
-    /// Those of this process.
     pub fn gather(tree: &Tree) -> Option<Self> {
         Self::parse(&tree.read(STATUS).ok()?, tree.read("/proc/self/uid_map").ok().as_deref())
     }
 
-    /// Whether a capability is in the effective set.
     pub fn has(&self, capability: Capability) -> bool {
         self.held.contains(&capability)
     }
 
     /// Whether BPF tracing programs can be loaded and attached as far as capabilities go: `CAP_SYS_ADMIN`, or since
-    /// 5.8 (2c78ee898d8f) `CAP_BPF` with `CAP_PERFMON`; and not from inside a user namespace.
+    /// 5.8 (<https://git.kernel.org/torvalds/c/2c78ee898d8f>) `CAP_BPF` with `CAP_PERFMON`; and not from inside a user
+    /// namespace.
     pub fn may_trace(&self) -> bool {
         let capable =
             self.has(Capability::CapSysAdmin) || (self.has(Capability::CapBpf) && self.has(Capability::CapPerfmon));
@@ -110,15 +108,15 @@ fn is_initial_namespace(uid_map: &str) -> bool {
     uid_map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// How far the kernel is locked against its own administrator.
+/// The lockdown mode: what the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lockdown {
     /// Built in and off.
     None,
-    /// Nothing may change the running kernel. kprobes and `bpf_probe_read_kernel` still work.
+    /// Root may not change the running kernel. kprobes and `bpf_probe_read_kernel` still work.
     Integrity,
-    /// Nor may anything read its secrets: kprobes, tracefs and `bpf_probe_read_kernel` are refused; fentry that follows
+    /// Root may not read its memory either: kprobes, tracefs and `bpf_probe_read_kernel` are refused; fentry that follows
     /// typed pointers still works.
     Confidentiality,
     /// The kernel has no lockdown module: securityfs is there, the file is not.
@@ -138,7 +136,6 @@ impl Lockdown {
         }
     }
 
-    /// The running kernel's mode.
     pub fn gather(tree: &Tree) -> Self {
         match tree.read(LOCKDOWN) {
             Ok(text) => Self::parse(&text),
@@ -164,7 +161,7 @@ mod tests {
     const INITIAL: &str = "         0          0 4294967295\n";
 
     #[test]
-    fn root_of_a_real_guest() {
+    fn root_of_a_real_guest_may_trace() {
         let status = fixtures::text("7.0.13", "status");
         let root = Privileges::parse(&status, Some(INITIAL)).unwrap();
         assert_eq!((root.euid, root.missing.as_slice()), (0, [].as_slice()));
@@ -200,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn lockdown_modes() {
+    fn the_lockdown_mode_is_the_bracketed_word() {
         assert_eq!(Lockdown::parse("[none] integrity confidentiality\n"), Lockdown::None);
         assert_eq!(Lockdown::parse("none [integrity] confidentiality\n"), Lockdown::Integrity);
         assert_eq!(Lockdown::parse("none integrity [confidentiality]\n"), Lockdown::Confidentiality);
@@ -209,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_lockdown_file_means_two_things() {
+    fn a_missing_lockdown_file_means_unknown_unless_securityfs_is_mounted() {
         assert_eq!(Lockdown::gather(&Tree::at(TempTree::new().root())), Lockdown::Unknown, "securityfs is not mounted");
         let mounted = TempTree::new().file("/sys/kernel/security/lsm", "capability,yama");
         assert_eq!(Lockdown::gather(&Tree::at(mounted.root())), Lockdown::NotBuilt);

@@ -7,7 +7,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 use serde::Serialize;
 use thiserror::Error;
 
-pub use self::device::{Device, DeviceNumber, Synchronous};
+pub use self::device::{Device, DeviceNumber, Driver, Synchronous, SynchronousReason};
 use super::{
     host::{Release, unescape},
     tree::Tree,
@@ -16,14 +16,13 @@ use super::{
 /// Where the running kernel lists its swap areas.
 pub const SWAPS: &str = "/proc/swaps";
 
-/// Why the swap areas are not known.
+/// Why the swap areas are unknown.
 #[derive(Debug, Error)]
 pub enum SwapsError {
     /// The list could not be read; it is missing if `CONFIG_SWAP` is off.
     #[error("cannot read {SWAPS}: {0}")]
     Read(#[from] io::Error),
-    /// A line is not of the known form.
-    #[error("{SWAPS} has a line of an unknown form: {0:?}")]
+    #[error("{SWAPS} has a line in an unknown format: {0:?}")]
     Line(String),
 }
 
@@ -31,7 +30,7 @@ pub enum SwapsError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AreaKind {
-    /// A block device of its own, whole or a partition.
+    /// A block device, whole or a partition.
     Partition,
     /// A file on a file system.
     File,
@@ -40,39 +39,35 @@ pub enum AreaKind {
 /// One line of `/proc/swaps`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SwapLine {
-    /// The path it was switched on with, as seen from this process.
+    /// The path that was passed to `swapon`, as seen from this process.
     pub path: String,
-    /// What it lies on.
     pub kind: AreaKind,
     /// Usable size in KiB.
     pub size_kib: u64,
     /// KiB in use.
     pub used_kib: u64,
-    /// Higher is used first; negative if the kernel chose it.
+    /// A higher one is used first; negative if the kernel chose it.
     pub priority: i32,
 }
 
-/// A swap area and what is known of its device.
+/// A swap area and its device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SwapArea {
-    /// Its line in the list.
     #[serde(flatten)]
     pub line: SwapLine,
     /// Its position in the list, from 0. That is the `type` of its entries unless an area switched on earlier has been
-    /// switched off since: the list passes over holes without a word. [`types_of_areas`](observer_probe::types_of_areas)
-    /// asks the kernel.
+    /// switched off since: the list skips holes. The probe crate can read the types from the kernel.
     pub ordinal: u32,
     /// The block device below, if it could be found.
     pub device: Option<Device>,
     /// Whether the kernel reads it synchronously (`SWP_SYNCHRONOUS_IO`).
     pub synchronous: Synchronous,
-    /// Why.
-    pub reason: String,
+    pub reason: SynchronousReason,
 }
 
 /// Reads the text of `/proc/swaps`.
 pub fn parse(text: &str) -> Result<Vec<SwapLine>, SwapsError> {
-    // The first line names the columns.
+    // The first line has the names of the columns.
     text.lines().skip(1).map(|line| parse_line(line).ok_or_else(|| SwapsError::Line(line.to_owned()))).collect()
 }
 
@@ -94,7 +89,7 @@ pub fn gather(tree: &Tree, release: &Release) -> Result<Vec<SwapArea>, SwapsErro
     gather_with(tree, release, |path, kind| number_of(&tree.path(path), kind))
 }
 
-/// As [`gather`], with the numbers of devices from `numbers`: a made-up tree cannot hold device nodes.
+/// As [`gather`], with the numbers of devices from `numbers`: a temporary tree cannot hold device nodes.
 fn gather_with(
     tree: &Tree,
     release: &Release,
@@ -103,7 +98,7 @@ fn gather_with(
     let lines = parse(&tree.read(SWAPS)?)?;
     let describe = |(ordinal, line): (u32, SwapLine)| {
         let found = numbers(Path::new(&line.path), line.kind)
-            .map_err(|error| format!("{} cannot be looked at: {error}", line.path))
+            .map_err(|error| SynchronousReason::Unreadable { detail: format!("{}: {error}", line.path) })
             .and_then(|number| Device::find(tree, number));
         let (device, synchronous, reason) = match found {
             Ok(device) => {
@@ -132,14 +127,14 @@ mod tests {
     use super::*;
     use crate::fixtures::TempTree;
 
-    /// As Debian's 6.18.15 prints it, with more lines than that guest had.
+    /// In the format of Debian's 6.18.15.
     const TEXT: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
         /dev/zram0                              partition\t32764\t\t128\t\t-2\n\
         /mnt/my\\040swap\\134file                   file\t\t4092\t\t0\t\t-3\n\
         /dev/dm-0                               partition\t1048572\t\t0\t\t100\n";
 
     #[test]
-    fn lines_of_the_list() {
+    fn each_line_is_an_area_with_its_path_unescaped() {
         let lines = parse(TEXT).unwrap();
         let zram = SwapLine {
             path: "/dev/zram0".to_owned(),
@@ -154,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn no_swap_is_an_empty_list_and_junk_an_error() {
+    fn no_swap_is_an_empty_list_and_an_unknown_line_an_error() {
         assert_eq!(parse("Filename\tType\tSize\tUsed\tPriority\n").unwrap(), []);
         assert_eq!(parse("").unwrap(), []);
         for junk in ["/dev/sda partition 1 2", "/dev/sda disk 1 2 3", "/dev/sda file x 2 3", "a file 1 2 3 4", ""] {
@@ -165,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn every_area_gets_an_answer_with_a_reason() {
+    fn every_area_has_an_answer_with_its_reason() {
         let tree = TempTree::new()
             .file(SWAPS, TEXT)
             .link("/sys/dev/block/254:0", "../../devices/virtual/block/zram0")
@@ -180,15 +175,17 @@ mod tests {
         let areas = gather_with(&Tree::at(tree.root()), &Release::parse("6.12.1"), numbers).unwrap();
         let answers: Vec<_> = areas.iter().map(|area| (area.ordinal, area.synchronous)).collect();
         assert_eq!(answers, [(0, Synchronous::Yes), (1, Synchronous::Unknown), (2, Synchronous::No)]);
-        assert!(areas[1].reason.contains("0:43"), "{}", areas[1].reason);
+        let number = DeviceNumber { major: 0, minor: 43 };
+        assert_eq!(areas[1].reason, SynchronousReason::NoBlockDevice { number });
         assert_eq!(areas[2].device.as_ref().unwrap().name, "dm-0");
     }
 
     #[test]
-    fn an_area_out_of_sight_is_unknown() {
+    fn an_area_whose_device_cannot_be_read_is_unknown() {
         let tree = TempTree::new().file(SWAPS, TEXT);
         let areas = gather(&Tree::at(tree.root()), &Release::parse("6.12.1")).unwrap();
         assert!(areas.iter().all(|area| area.synchronous == Synchronous::Unknown && area.device.is_none()));
-        assert!(areas[0].reason.contains("/dev/zram0"), "{}", areas[0].reason);
+        let SynchronousReason::Unreadable { detail } = &areas[0].reason else { panic!("{:?}", areas[0].reason) };
+        assert!(detail.contains("/dev/zram0"), "{detail}");
     }
 }

@@ -1,8 +1,8 @@
 //! Which of the wanted functions and variables this kernel has, from `/proc/kallsyms`.
 //!
-//! What matters is the name: with IBT (6.12 and later) a probe does not sit at the address shown, so nothing is ever
-//! attached by address. Addresses are looked at only to tell whether the kernel hides them, and never kept: they would
-//! reveal the kernel's place in memory to whoever gets a report.
+//! Only names are used: with IBT (6.12 and later) a probe is not at the address shown, so nothing is attached by address.
+//! Addresses are read only to find out whether the kernel hides them, and never kept: a report that contained them would
+//! reveal the kernel's place in memory.
 
 use std::{
     collections::BTreeMap,
@@ -19,19 +19,17 @@ pub const KALLSYMS: &str = "/proc/kallsyms";
 /// Why the symbols are not known.
 #[derive(Debug, Error)]
 pub enum SymbolsError {
-    /// The list could not be read.
     #[error("cannot read {KALLSYMS}: {0}")]
     Read(#[from] io::Error),
-    /// The list has no symbol of the kernel itself.
-    #[error("{KALLSYMS} holds no symbol of the kernel itself")]
+    #[error("{KALLSYMS} lists no symbol of the kernel itself")]
     Empty,
 }
 
-/// What the kernel has under one wanted name.
+/// What the kernel lists under a wanted name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Symbol {
     /// The type letters of every definition of exactly this name, in order: `T`/`t` code, `D`/`d`/`B`/`b`/`R`/`r` data,
-    /// capitals global. Debian's 6.18 shows some variables as `t` (`swapcache_wq`): never tell data from code by them.
+    /// capitals global. Debian's 6.18 shows some variables as `t` (`swapcache_wq`), so they do not separate data from code.
     /// More than one means static functions of the same name: a probe by name is then ambiguous.
     pub definitions: Vec<char>,
     /// Copies that the compiler made for some callers: `name.isra.0`, `name.constprop.0`, `name.part.0`,
@@ -61,16 +59,16 @@ impl Symbol {
 /// The wanted symbols of one kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Symbols {
-    /// Wanted name to what the kernel has under it. Names that were not asked for are not known.
+    /// By wanted name.
     pub wanted: BTreeMap<String, Symbol>,
-    /// Every address is shown as zero: `kptr_restrict`, or `CAP_SYSLOG` is missing. The names are right all the same.
+    /// Every address is shown as zero: `kptr_restrict`, or `CAP_SYSLOG` is missing. The names are still correct.
     pub addresses_hidden: bool,
-    /// How many symbols the kernel itself lists (modules excluded).
+    /// The number of symbols, without those of modules.
     pub total: usize,
 }
 
 impl Symbols {
-    /// Reads a list in the form of `/proc/kallsyms`, one line at a time. Module symbols are passed over.
+    /// Reads a list in the form of `/proc/kallsyms`, one line at a time. Symbols of modules are skipped.
     pub fn parse(mut list: impl BufRead, wanted: &[&str]) -> Result<Self, SymbolsError> {
         let mut found: BTreeMap<&str, Symbol> = wanted.iter().map(|&name| (name, Symbol::default())).collect();
         let mut addresses_hidden = true;
@@ -96,27 +94,27 @@ impl Symbols {
         Ok(Self { wanted, addresses_hidden, total })
     }
 
-    /// Reads the running kernel's list. Takes some tens of milliseconds, most of it the kernel's.
+    /// Reads the running kernel's list in some tens of milliseconds, mostly spent in the kernel.
     pub fn of_running_kernel(wanted: &[&str]) -> Result<Self, SymbolsError> {
         Self::parse(BufReader::with_capacity(1 << 16, File::open(KALLSYMS)?), wanted)
     }
 
-    /// What the kernel has under a wanted name; `None` if the name was never asked for.
+    /// What the kernel lists under a name; `None` if the name is not a wanted one.
     pub fn get(&self, name: &str) -> Option<&Symbol> {
         self.wanted.get(name)
     }
 
-    /// Whether a function of exactly this name exists; false for names never asked for.
+    /// Whether a function of exactly this name exists; false for names that are not wanted.
     pub fn has_function(&self, name: &str) -> bool {
         self.get(name).is_some_and(Symbol::is_function)
     }
 
-    /// Whether anything of exactly this name exists, function or variable; false for names never asked for.
+    /// Whether anything of exactly this name exists, function or variable; false for names that are not wanted.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some_and(Symbol::is_defined)
     }
 
-    /// The copies the compiler made of a function; none for names never asked for.
+    /// The copies that the compiler made of a function; none for names that are not wanted.
     pub fn copies(&self, name: &str) -> &[String] {
         self.get(name).map_or(&[], |symbol| &symbol.copies)
     }
@@ -146,7 +144,7 @@ fn note(entry: &mut Symbol, symbol: Line<'_>, suffix: &str) {
     if suffix.is_empty() {
         entry.definitions.push(symbol.letter);
     } else if suffix.split('.').any(|part| part == "cold") {
-        // Also `name.isra.0.cold`: the cold part of a copy, which has a line of its own.
+        // Also `name.isra.0.cold`: the cold part of a copy, which is listed on another line.
         entry.split = true;
     } else {
         entry.copies.push(symbol.name.to_owned());
@@ -166,37 +164,42 @@ mod tests {
     }
 
     #[test]
-    fn the_pin_of_real_kernels() {
+    fn the_pin_shows_in_the_functions_of_real_kernels() {
         let shape = |kernel| {
             let symbols = fixtures::symbols(kernel, WANTED);
             ["swapcache_prepare", "swapcache_clear", "swapin_folio"].map(|name| symbols.has_function(name))
         };
-        assert_eq!(shape("5.10.223"), [true, false, false], "unfixed: nothing clears the pin");
+        assert_eq!(shape("5.10.223"), [true, false, false], "vulnerable: no function drops the pin");
         assert_eq!(shape("6.1.192"), [true, true, false]);
         assert_eq!(shape("6.12.117"), [true, true, false]);
         assert_eq!(shape("6.18.15"), [true, true, false]);
-        assert_eq!(shape("7.0.13"), [false, false, true], "no pin: the swap cache itself");
+        assert_eq!(shape("7.0.13"), [false, false, true], "no pin: every read goes through the swap cache");
     }
 
     #[test]
-    fn copies_parts_and_data_of_real_kernels() {
+    fn copies_and_cold_parts_are_not_functions() {
         let newest = fixtures::symbols("7.0.13", WANTED);
         let duplicate = newest.get("__swap_duplicate").unwrap();
         assert_eq!(duplicate.copies, ["__swap_duplicate.constprop.0"]);
-        assert!(!duplicate.is_function() && !duplicate.is_absent());
+        assert!(!duplicate.is_function());
+        assert!(!duplicate.is_absent());
         let fault = newest.get("do_swap_page").unwrap();
-        assert!(fault.split && fault.copies.is_empty() && fault.is_function());
+        assert!(fault.split);
+        assert!(fault.is_function());
+        assert!(fault.copies.is_empty());
         let middle = fixtures::symbols("6.12.117", WANTED);
-        assert!(middle.has("swapcache_wq") && !middle.has_function("swapcache_wq"));
+        assert!(middle.has("swapcache_wq"));
+        assert!(!middle.has_function("swapcache_wq"));
         let newer = fixtures::symbols("6.18.15", WANTED);
-        assert_eq!(newer.get("swapcache_wq").unwrap().definitions, ['t'], "a variable, whatever its letter says");
+        assert_eq!(newer.get("swapcache_wq").unwrap().definitions, ['t'], "a variable listed as code");
         assert!(!fixtures::symbols("6.1.192", WANTED).has("swapcache_wq"), "one-tick sleeps before 6.12");
     }
 
     #[test]
-    fn hidden_addresses_are_noticed_and_names_still_count() {
+    fn hidden_addresses_are_detected() {
         let hidden = parse("0000000000000000 T _text\n0000000000000000 t do_swap_page\n", WANTED);
-        assert!(hidden.addresses_hidden && hidden.has_function("do_swap_page"));
+        assert!(hidden.addresses_hidden);
+        assert!(hidden.has_function("do_swap_page"));
         // Per-CPU symbols start at zero on kernels up to 6.12: one real address is enough.
         let shown = parse("0000000000000000 A fixed_percpu_data\nffffffff81000000 T _text\n", WANTED);
         assert!(!shown.addresses_hidden);
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_copies_and_modules() {
+    fn duplicates_and_copies_are_kept_and_modules_skipped() {
         let text = "ff01 t swap_free\nff02 t swap_free\nff03 t swap_free.isra.0\nff04 t swap_free.isra.0.cold\n\
                     ff05 T swap_free.llvm.1234567\nff06 t swap_free_nr\nff07 t swap_free\t[other]\nff08 t __pfx_swap_free\n";
         let symbols = parse(text, &["swap_free"]);
@@ -212,12 +215,12 @@ mod tests {
         assert_eq!(free.definitions, ['t', 't']);
         assert_eq!(free.copies, ["swap_free.isra.0", "swap_free.llvm.1234567"]);
         assert!(free.split);
-        assert_eq!(symbols.get("swap_free_nr"), None, "never asked for");
+        assert_eq!(symbols.get("swap_free_nr"), None, "not wanted");
         assert_eq!(symbols.total, 7);
     }
 
     #[test]
-    fn what_is_no_list_is_an_error() {
+    fn text_without_symbols_is_an_error() {
         assert!(matches!(Symbols::parse(&b""[..], WANTED), Err(SymbolsError::Empty)));
         let junk = b"\xff\xfe\n\nhello\nff01 t\nff02 t odd\xff\nff03 t name\t[module]\n";
         assert!(matches!(Symbols::parse(&junk[..], WANTED), Err(SymbolsError::Empty)));

@@ -1,4 +1,4 @@
-//! The file tree that facts are read from: `/`, or a made-up one in tests.
+//! The file tree that facts are read from: `/`, or a temporary one in tests.
 
 use std::{
     fs, io,
@@ -22,13 +22,12 @@ impl Tree {
         Self { root: root.to_owned() }
     }
 
-    /// Where an absolute path of the system lies in this tree.
+    /// An absolute path of the system, in this tree.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// A file's text.
     pub fn read(&self, path: impl AsRef<Path>) -> io::Result<String> {
         fs::read_to_string(self.path(path))
     }
@@ -43,7 +42,7 @@ impl Tree {
         self.line(path)?.parse().ok()
     }
 
-    /// The switch that a file holds (`0`/`1`, `N`/`Y`); `None` if it is missing or holds anything else.
+    /// The boolean that a file holds (`0`/`1`, `N`/`Y`); `None` if it is missing or holds anything else.
     pub fn switch(&self, path: impl AsRef<Path>) -> Option<bool> {
         match self.line(path)?.as_str() {
             "0" | "N" | "n" => Some(false),
@@ -52,12 +51,11 @@ impl Tree {
         }
     }
 
-    /// What a symbolic link says, as text; `None` if there is none.
     pub fn link(&self, path: impl AsRef<Path>) -> Option<String> {
         fs::read_link(self.path(path)).ok()?.into_os_string().into_string().ok()
     }
 
-    /// Whether something is there (symbolic links are followed).
+    /// Symbolic links are followed.
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.path(path).exists()
     }

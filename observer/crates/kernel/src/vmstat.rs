@@ -1,4 +1,4 @@
-//! The kernel's own counts of pages swapped, from `/proc/vmstat`: the witness for what the observer counts.
+//! The kernel's own counts of swapped pages, from `/proc/vmstat`: an independent check of what the observer counts.
 
 use std::{fs, io};
 
@@ -11,7 +11,6 @@ pub const VMSTAT: &str = "/proc/vmstat";
 /// Why the counters are not known.
 #[derive(Debug, Error)]
 pub enum VmstatError {
-    /// The file could not be read.
     #[error("cannot read {VMSTAT}: {0}")]
     Read(#[from] io::Error),
     /// A counter that every kernel with swap has is missing: `CONFIG_SWAP` or `CONFIG_VM_EVENT_COUNTERS` is off.
@@ -26,44 +25,38 @@ pub struct Vmstat {
     pub pswpin: u64,
     /// Pages written to a swap area.
     pub pswpout: u64,
-    /// Zero-filled pages that came back without a read; not in `pswpin`. `None` before 6.12.
+    /// Zero-filled pages swapped in without a read; not in `pswpin`. `None` before 6.12.
     pub swpin_zero: Option<u64>,
-    /// Zero-filled pages that went out without a write; not in `pswpout`. `None` before 6.12.
+    /// Zero-filled pages swapped out without a write; not in `pswpout`. `None` before 6.12.
     pub swpout_zero: Option<u64>,
-    /// Pages that came back from zswap; not in `pswpin`. `None` if zswap is not built in.
+    /// Pages swapped in from zswap; not in `pswpin`. `None` if zswap is not built in.
     pub zswpin: Option<u64>,
-    /// Pages that went out into zswap; not in `pswpout`. `None` if zswap is not built in.
+    /// Pages swapped out to zswap; not in `pswpout`. `None` if zswap is not built in.
     #[serde(default)]
     pub zswpout: Option<u64>,
-    /// Pages that zswap wrote back to a device later: in `pswpout`, and in `zswpout` before. `None` if zswap is not built in.
+    /// Pages that zswap wrote back to a device: in `pswpout`, and already counted in `zswpout`. `None` if zswap is not built
+    /// in.
     #[serde(default)]
     pub zswpwb: Option<u64>,
 }
 
 impl Vmstat {
-    /// Pages that came back since `before`, from wherever: what the observer's count of reads must equal.
+    /// Pages swapped in since `before`, from any source: the observer's count of reads must equal it.
     pub fn swapped_in_since(&self, before: &Self) -> u64 {
         self.pswpin.saturating_sub(before.pswpin)
             + more(self.swpin_zero, before.swpin_zero)
             + more(self.zswpin, before.zswpin)
     }
 
-    /// Pages that went out since `before`, to wherever, each once: what the observer's count of writes must equal.
+    /// Pages swapped out since `before`, each once: the observer's count of writes must equal it.
     pub fn swapped_out_since(&self, before: &Self) -> u64 {
         let all = self.pswpout.saturating_sub(before.pswpout)
             + more(self.swpout_zero, before.swpout_zero)
             + more(self.zswpout, before.zswpout);
         all.saturating_sub(more(self.zswpwb, before.zswpwb))
     }
-}
 
-/// The growth of a counter that not every kernel has.
-fn more(after: Option<u64>, before: Option<u64>) -> u64 {
-    after.zip(before).map_or(0, |(after, before)| after.saturating_sub(before))
-}
-
-impl Vmstat {
-    /// Reads the counters from the text of `/proc/vmstat`; lines it does not know are passed over.
+    /// Reads the counters from the text of `/proc/vmstat`; other lines are skipped.
     pub fn parse(text: &str) -> Result<Self, VmstatError> {
         let counter = |name: &str| {
             text.lines()
@@ -81,10 +74,14 @@ impl Vmstat {
         })
     }
 
-    /// Reads the running kernel's counters.
     pub fn now() -> Result<Self, VmstatError> {
         Self::parse(&fs::read_to_string(VMSTAT)?)
     }
+}
+
+/// The growth of a counter that some kernels lack.
+fn more(after: Option<u64>, before: Option<u64>) -> u64 {
+    after.zip(before).map_or(0, |(after, before)| after.saturating_sub(before))
 }
 
 #[cfg(test)]
@@ -93,7 +90,7 @@ mod tests {
     use crate::fixtures;
 
     #[test]
-    fn counters_of_real_kernels() {
+    fn counters_of_real_kernels_are_read() {
         let old = Vmstat::parse(&fixtures::text("5.10.223", "vmstat")).unwrap();
         assert_eq!((old.swpin_zero, old.zswpin), (None, None));
         let new = Vmstat::parse(&fixtures::text("7.0.13", "vmstat")).unwrap();
@@ -101,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_zswap_keeps_is_swapped_too_and_counts_once() {
+    fn a_page_in_zswap_counts_once() {
         let at = |text: &str| Vmstat::parse(text).unwrap();
         let before = at("pswpin 10\npswpout 20\nswpin_zero 1\nswpout_zero 1\nzswpin 5\nzswpout 5\nzswpwb 0\n");
         let after = at("pswpin 13\npswpout 24\nswpin_zero 2\nswpout_zero 1\nzswpin 7\nzswpout 15\nzswpwb 3\n");
@@ -111,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_matched_whole() {
+    fn only_whole_names_match() {
         let text = "ksm_swpin_copy 9\npswpin_other 8\npswpin 7\npswpout 18446744073709551615\n";
         let vmstat = Vmstat::parse(text).unwrap();
         assert_eq!((vmstat.pswpin, vmstat.pswpout, vmstat.swpin_zero), (7, u64::MAX, None));

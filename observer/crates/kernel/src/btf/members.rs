@@ -1,4 +1,4 @@
-//! Where members lie, through nested anonymous structs and unions as in C.
+//! Offsets of members, through nested anonymous structs and unions as in C.
 
 use super::{
     MAX_HOPS,
@@ -10,18 +10,17 @@ use super::{
 pub(super) const POINTER_BYTES: u32 = 8;
 /// Deepest nesting of anonymous structs that is followed. Real kernels stay below 6.
 const MAX_DEPTH: u32 = 16;
-/// Most members looked at for one answer: structs that contain themselves would otherwise multiply. The largest
-/// kernel structs have a few hundred.
+/// Most members visited for one lookup: structs that contain themselves would otherwise multiply. The largest kernel
+/// structs have a few hundred.
 const MAX_VISITS: u32 = 1 << 16;
 
-/// Where a member lies.
+/// The place of a member in its struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
     /// Bytes from the start of the outermost struct; for a bit-field, of the byte that holds its first bit.
     pub offset_bytes: u32,
     /// Its size in bytes; for a bit-field, of the type it was declared with.
     pub size_bytes: u32,
-    /// Set only for bit-fields.
     pub bitfield: Option<Bitfield>,
 }
 
@@ -30,11 +29,11 @@ pub struct Member {
 pub struct Bitfield {
     /// The first bit, counted from the least significant bit of the byte at `offset_bytes`; 0 to 7.
     pub bit: u8,
-    /// How many bits.
+    /// Width in bits.
     pub bits: u32,
 }
 
-/// A member on the way to its answer: its own record and its offset from the outermost struct.
+/// A member that was found, with its offset from the outermost struct.
 #[derive(Debug, Clone, Copy)]
 struct Found {
     bit_offset: u32,

@@ -1,4 +1,4 @@
-//! Function prototypes: what a hook's arguments are.
+//! Function prototypes: the arguments that a hook sees.
 
 use std::fmt;
 
@@ -13,44 +13,36 @@ const INT_SIGNED: u32 = 1 << 24;
 /// The parameters and the result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prototype {
-    /// Its parameters, first to last.
     pub params: Vec<Param>,
-    /// What it returns.
     pub ret: ParamKind,
-    /// What it returns, as C spells it.
+    /// The return type as C spells it.
     pub ret_c: String,
 }
 
-/// One parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Param {
-    /// Its name; empty if the kernel gave it none.
+    /// Empty if the kernel has no name for it.
     pub name: String,
-    /// What it is to a program that reads it.
     pub kind: ParamKind,
     /// Its type as C spells it, without the name: `struct vm_fault *`.
     pub c: String,
 }
 
-/// What a value is to a program that reads it, typedefs and qualifiers aside.
+/// The shape of a value, without typedefs and qualifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParamKind {
-    /// No value.
     Void,
     /// An integer, `bool` and `char` included.
     Int {
-        /// Its width in bytes.
         bytes: u32,
-        /// Whether it is signed.
         signed: bool,
     },
-    /// A pointer; with the name of the struct or union it points to, if it points to one.
+    /// A pointer, with the name of the struct or union that it points to, if any.
     Pointer(Option<String>),
     /// A struct or union by value. Before 6.0, trampolines refuse functions with one (x86-64; arm64 later).
     StructByValue {
         /// The name it is declared with: of its typedef (`swp_entry_t`) if it has one, else of the struct.
         name: String,
-        /// Its size in bytes.
         bytes: u32,
     },
     /// An enum of either width.
@@ -110,7 +102,7 @@ fn pointee(raw: &Raw, ty: TypeId) -> Option<String> {
     named.then(|| raw.name(record.name))?.map(str::to_owned)
 }
 
-/// The first name on the way from a type to its shape: its outermost typedef, else its own.
+/// The name of a type's outermost typedef, else its own.
 fn declared_name(raw: &Raw, mut ty: TypeId) -> String {
     for _ in 0..super::MAX_HOPS {
         let Some(record) = raw.record(ty) else { break };

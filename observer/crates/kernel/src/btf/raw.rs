@@ -1,4 +1,4 @@
-//! BTF as stored: the header, the records one after the other, the strings. Knows lengths, not meanings.
+//! BTF as stored: the header, the records, the strings. Knows lengths, not meanings.
 //!
 //! Format: `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h` of the kernel.
 
@@ -22,7 +22,6 @@ pub struct NameOffset(pub u32);
 
 /// What a record describes (`BTF_KIND_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the kernel's own names")]
 pub enum Kind {
     Int = 1,
     Ptr = 2,
@@ -90,16 +89,13 @@ impl Kind {
     }
 }
 
-/// The head of one record, decoded.
+/// The start of a record, decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Record {
-    /// Its number.
     pub id: TypeId,
-    /// What it describes.
     pub kind: Kind,
-    /// Its name, if it has one.
     pub name: NameOffset,
-    /// How many members, parameters or enumerators follow.
+    /// The number of members, parameters or enumerators that follow.
     pub vlen: u16,
     /// For structs: offsets carry bit-field sizes. For enums: values are signed. For forward declarations: a union.
     pub kind_flag: bool,
@@ -114,7 +110,6 @@ pub struct Record {
 pub struct RawMember {
     /// Its name; 0 for an anonymous struct or union.
     pub name: NameOffset,
-    /// Its type.
     pub ty: TypeId,
     /// Its offset in bits from the start of the struct.
     pub bit_offset: u32,
@@ -159,12 +154,11 @@ impl Raw {
         Ok(Self { data, types, strings, offsets })
     }
 
-    /// How many types there are.
+    /// The number of types.
     pub fn len(&self) -> usize {
         self.offsets.len()
     }
 
-    /// Whether there is no type at all.
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
     }
@@ -180,7 +174,7 @@ impl Raw {
         head(self.type_bytes(), id, usize::try_from(offset).ok()?).ok()
     }
 
-    /// The bytes of a name; `None` if it lies outside the string section or is absurdly long.
+    /// The bytes of a name; `None` if it lies outside the string section or is longer than [`MAX_NAME`].
     pub fn name_bytes(&self, name: NameOffset) -> Option<&[u8]> {
         let text = self.data.get(self.strings.0..self.strings.1)?.get(usize::try_from(name.0).ok()?..)?;
         let end = text.iter().take(MAX_NAME).position(|&byte| byte == 0)?;

@@ -1,4 +1,4 @@
-//! Types as C spells them, for messages and for comparing prototypes at a glance.
+//! Types as C spells them, for messages.
 
 use super::{
     MAX_HOPS,
@@ -15,7 +15,7 @@ pub(super) fn spell(raw: &Raw, mut ty: TypeId) -> String {
             Kind::Ptr => stars.insert(0, '*'),
             Kind::Const => qualifiers.push_str("const "),
             Kind::Volatile => qualifiers.push_str("volatile "),
-            // `restrict` and tags say nothing that a reader of a hook's arguments needs.
+            // `restrict` and tags do not matter to a hook.
             Kind::Restrict | Kind::TypeTag => {}
             _ => return join(&qualifiers, &base(raw, record), &stars),
         }

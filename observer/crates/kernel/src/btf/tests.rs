@@ -9,7 +9,7 @@ fn entry() -> ParamKind {
     ParamKind::StructByValue { name: "swp_entry_t".to_owned(), bytes: 8 }
 }
 
-/// Kernel, function, prototype as the reference table of real kernels spells it.
+/// Kernel, function, prototype.
 const PROTOTYPES: &[(&str, &str, Option<&str>)] = &[
     ("5.10.223", "do_swap_page", Some("vm_fault_t(struct vm_fault *vmf)")),
     ("7.0.13", "do_swap_page", Some("vm_fault_t(struct vm_fault *vmf)")),
@@ -104,7 +104,7 @@ fn offsets_of_real_kernels() {
 }
 
 #[test]
-fn member_sizes_and_paths() {
+fn members_have_sizes_and_may_be_paths() {
     let btf = fixtures::btf("6.18.15");
     let at = |offset_bytes, size_bytes| Some(Member { offset_bytes, size_bytes, bitfield: None });
     assert_eq!(btf.member_offset("vm_fault", "orig_pte"), at(64, 8), "a struct by value");
@@ -120,15 +120,13 @@ fn member_sizes_and_paths() {
 }
 
 #[test]
-fn enumerators_and_features() {
+fn enumerators_and_structs_of_real_kernels_are_found() {
     for kernel in fixtures::KERNELS {
         let btf = fixtures::btf(kernel);
         assert_eq!(btf.enum_value("PG_swapcache"), Some(10), "{kernel}");
         assert_eq!(btf.enum_value("SWP_SYNCHRONOUS_IO"), Some(0x1000), "{kernel}");
         assert_eq!(btf.enum_value("NO_SUCH_ENUMERATOR"), None);
-        assert!(btf.has_struct("bpf_tramp_image"), "{kernel}: 5.10.223 has it as a backport");
-        assert!(!btf.has_struct("no_such_struct"));
-        assert_eq!(btf.has_struct("folio"), kernel != "5.10.223", "{kernel}");
+        assert_eq!(btf.struct_size("folio").is_some(), kernel != "5.10.223", "{kernel}");
     }
 }
 
@@ -218,8 +216,8 @@ fn wide_enumerators_are_signed() {
 }
 
 #[test]
-fn structs_inside_themselves_come_to_an_end() {
-    // Eight anonymous members, each of the type of the struct around it: 8^16 paths, were they all walked.
+fn a_struct_that_contains_itself_is_searched_in_bounded_time() {
+    // Eight anonymous members, each of the type of the struct around it: 8^16 paths.
     let mut types = vec![1, info(Kind::Struct, 8), 4];
     for _ in 0..8 {
         types.extend([0, 1, 0]);
@@ -235,7 +233,7 @@ fn structs_inside_themselves_come_to_an_end() {
 }
 
 #[test]
-fn wrong_input_is_named() {
+fn each_kind_of_wrong_input_has_its_error() {
     let parse = |bytes: &[u8]| Btf::parse(bytes.to_vec()).unwrap_err().to_string();
     assert!(parse(b"").contains("cut short"));
     assert!(parse(b"\x7fELF----------------------").contains("magic number"));
@@ -246,9 +244,9 @@ fn wrong_input_is_named() {
     assert!(Btf::from_file(Path::new("/no/such/file")).unwrap_err().to_string().contains("/no/such/file"));
 }
 
-/// Many truncations, and a flip in every byte: an error or an answer, never a panic or a hang.
+/// Many truncations, and a flip in every byte.
 #[test]
-fn damaged_input_never_panics() {
+fn damaged_input_is_an_error_or_an_answer_and_never_a_panic() {
     let good = fixtures::read("6.12.117", "btf.bin");
     let ask = |bytes: Vec<u8>| {
         let Ok(btf) = Btf::parse(bytes) else { return };

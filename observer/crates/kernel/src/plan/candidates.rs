@@ -25,9 +25,8 @@ pub(super) struct Candidate {
     /// It has more parameters than every trampoline supports (six, before 6.6 on x86-64): refused at attaching, not at the
     /// trial load.
     pub(super) many_params: bool,
-    /// Hooked beside `goes_with`, not instead of it.
-    pub(super) also: bool,
-    pub(super) goes_with: &'static str,
+    /// The function beside which, not instead of which, it is hooked.
+    pub(super) beside: Option<&'static str>,
     /// A function of the kernel through which some entries go instead of this one.
     pub(super) bypassed_by: Option<&'static str>,
 }
@@ -74,13 +73,12 @@ const fn candidate(
         scope: Scope::Call,
         needs: None,
         many_params: false,
-        also: false,
-        goes_with: "",
+        beside: None,
         bypassed_by: None,
     }
 }
 
-/// Best first within a meaning. Sources: `kernels.md` of the reference, checked against the BTF of each image.
+/// Best first within a meaning. Checked against the BTF of each kernel in the fixtures.
 pub(super) static CANDIDATES: &[Candidate] = &[
     candidate(
         Meaning::FaultStart,
@@ -89,7 +87,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "fault_start_fentry"),
         &[(Kprobe, "fault_start_kprobe")],
     ),
-    // do_swap_page sleeps, so a return probe on it runs out of instances under load: what it misses is counted.
+    // do_swap_page sleeps, so a return probe on it runs out of instances under load; returns that it misses are counted.
     candidate(
         Meaning::FaultEnd,
         "do_swap_page",
@@ -119,11 +117,11 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "read_start_fentry"),
         &[(Kprobe, "read_start_kprobe")],
     ),
-    // Reads sleep on devices that do not read synchronously, and the end of a read is evidence only: no return probe.
+    // No return probe: reads sleep on devices that do not read synchronously, and the end of a read is only evidence.
     candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_read_folio", "PG", (Fexit, "read_end_fexit"), &[]),
     candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
-    // Called by a fault only where the way past the swap cache is not taken.
+    // A fault calls it only if it does not skip the swap cache.
     candidate(
         Meaning::CacheRead,
         "swapin_readahead",
@@ -148,7 +146,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
             &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
         )
     },
-    // Who loses the pin sleeps here, on every kernel that pins; nobody else on the way of a swap-in does.
+    // A fault that finds the entry pinned sleeps here, on every kernel that pins; no other step of a swap-in does.
     candidate(
         Meaning::PinSleep,
         "schedule_timeout_uninterruptible",
@@ -170,31 +168,29 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "pin_drop_fentry_si_entry"),
         &[(Kprobe, "pin_drop_kprobe_si_entry")],
     ),
-    // Which path pins outside a fault. Return probes would miss returns of a function that sleeps, and a task would be
-    // taken to be there for ever.
+    // The path that pins outside a fault. No return probes: they would miss returns of a function that sleeps, and the task
+    // would count as inside it for ever.
     Candidate {
         many_params: true,
         ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fentry, "pin_path_shmem_fentry"), &[])
     },
     Candidate {
         many_params: true,
-        also: true,
-        goes_with: "shmem_swapin_folio",
+        beside: Some("shmem_swapin_folio"),
         ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fexit, "pin_path_shmem_fexit"), &[])
     },
-    // Not zswap_writeback_entry, which has one caller and is put into it: this one is called through a pointer (6.8 on).
+    // Not zswap_writeback_entry, which has one caller and is inlined into it: this one is called through a pointer (from
+    // 6.8 on).
     Candidate {
-        also: true,
-        goes_with: "shmem_swapin_folio",
+        beside: Some("shmem_swapin_folio"),
         ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fentry, "pin_path_zswap_fentry"), &[])
     },
     Candidate {
-        also: true,
-        goes_with: "shmem_swapin_folio",
+        beside: Some("shmem_swapin_folio"),
         ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fexit, "pin_path_zswap_fexit"), &[])
     },
-    // The slow half of taking a page's lock, called only when the first try has failed. It sleeps, so no return probe. Whose
-    // fault it is, is told by an address space, and from 6.4 on by the fault itself.
+    // The slow path of taking a folio's lock, called only when the first try has failed. It sleeps, so no return probe. Its
+    // fault is found by the address space, and from 6.4 on by the argument.
     candidate(
         Meaning::LockTry,
         "__folio_lock_or_retry",
@@ -232,16 +228,16 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "count_drop_fentry_entry_nr"),
         &[(Kprobe, "count_drop_kprobe_entry_nr")],
     ),
-    // Every reference and the swap cache's hold go here, one entry at a time, and what it returns is what is left: one
-    // trampoline instead of two kprobes, where functions that are given an entry cannot have one.
+    // Drops every reference, and that of the swap cache, one entry at a time, and returns the number left: one trampoline
+    // instead of two kprobes, on kernels where functions that take an entry cannot have a trampoline.
     Candidate {
         needs: Some(Layout::AreaNumber),
         scope: Scope::EveryReference,
         bypassed_by: Some("swap_entry_range_free"),
         ..candidate(Meaning::Freed, "__swap_entry_free_locked", "PII", (Fexit, "freed_fexit_si_offset_usage"), &[])
     },
-    // The funnel through which every entry goes when its last reference is gone. Not swap_free: on pinned kernels the
-    // entry is released by swapcache_clear, and unmap, exit and swapoff do not pass through swap_free at all.
+    // Every entry passes here when its last reference is dropped. Not swap_free: where readers pin, swapcache_clear frees
+    // the entry, and unmap, exit and swapoff do not call swap_free at all.
     candidate(
         Meaning::Freed,
         "swap_entries_free",
@@ -249,7 +245,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "freed_fentry_si_ci_entry_nr"),
         &[(Kprobe, "freed_kprobe_si_ci_entry_nr")],
     ),
-    // 7.0 tells the offset in the area; from 7.1 on, the cluster and the place in it.
+    // 7.0 passes the offset in the area; from 7.1 on, the cluster and the offset in it.
     Candidate {
         needs: Some(Layout::AreaNumber),
         ..candidate(
@@ -271,11 +267,10 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         )
     },
     candidate(Meaning::Freed, "free_swap_slot", "E", (Fentry, "freed_fentry_entry"), &[(Kprobe, "freed_kprobe_entry")]),
-    // 6.12 frees ranges past the slot cache. (The drain of the slot cache passes here too, before the slot can be handed
-    // out again: a free told twice, never a free too late.)
+    // 6.12 frees ranges without the slot cache. (Draining the slot cache passes here too, before the slot can be allocated
+    // again: such a free is reported twice, never too late.)
     Candidate {
-        also: true,
-        goes_with: "free_swap_slot",
+        beside: Some("free_swap_slot"),
         ..candidate(
             Meaning::Freed,
             "swap_entry_range_free",
@@ -284,8 +279,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
             &[(Kprobe, "freed_kprobe_si_entry_nr")],
         )
     },
-    // What allocates returns a struct up to 6.12, which no trampoline takes, and may sleep, which a return probe does not
-    // survive. What it allocates goes straight into the swap cache, without a shadow to give back: hooked there.
+    // The function that allocates returns a struct up to 6.12, which no trampoline supports, and may sleep, which rules out
+    // a return probe. What it allocates is added to the swap cache next, without room for a shadow: that is hooked.
     candidate(
         Meaning::Allocated,
         "swap_cache_add_folio",
@@ -293,8 +288,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "allocated_fentry_entry"),
         &[(Kprobe, "allocated_kprobe_entry")],
     ),
-    // From 7.0 on there is no shadow to tell swap-out from swap-in by, and up to 7.1 both pass here. A page on its way out
-    // is up to date, one on its way in is not yet.
+    // From 7.0 on no shadow separates swap-out from swap-in, and up to 7.1 both pass here. A page that is swapped out is up
+    // to date, one that is swapped in is not yet.
     candidate(
         Meaning::Allocated,
         "__swap_cache_add_folio",
@@ -336,7 +331,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "write_start_fentry_page"),
         &[(Kprobe, "write_start_kprobe")],
     ),
-    // A return probe would miss returns: a write may sleep.
+    // No return probe: a write may sleep.
     candidate(Meaning::WriteEnd, "swap_writeout", "G*", (Fexit, "write_end_fexit"), &[]),
     candidate(Meaning::WriteEnd, "swap_writeout", "PG", (Fexit, "write_end_fexit"), &[]),
     candidate(Meaning::WriteEnd, "swap_writepage", "G*", (Fexit, "write_end_fexit"), &[]),

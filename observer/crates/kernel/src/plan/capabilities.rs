@@ -5,7 +5,7 @@ use super::{
     backend::HookSet,
     hook::{Hook, Scope},
     meaning::Meaning,
-    redundant::ZSWAP_PATH,
+    reduce::ZSWAP_PATH,
     state::State,
 };
 

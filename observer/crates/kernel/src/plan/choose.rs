@@ -26,11 +26,11 @@ pub(super) fn hooks_for(
 ) -> Result<(Vec<Hook>, Option<Missing>), MissingReason> {
     let mut rejections = Vec::new();
     let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
-    for first in of_meaning().filter(|candidate| !candidate.also) {
+    for first in of_meaning().filter(|candidate| candidate.beside.is_none()) {
         match hook(first, evidence, offsets) {
             Ok(mut hooks) => {
                 let mut in_part = Vec::new();
-                for also in of_meaning().filter(|candidate| candidate.also && candidate.goes_with == first.symbol) {
+                for also in of_meaning().filter(|candidate| candidate.beside == Some(first.symbol)) {
                     match hook(also, evidence, offsets) {
                         Ok(more) => hooks.extend(more),
                         Err(Rejection::Absent { .. }) => {}
@@ -39,7 +39,7 @@ pub(super) fn hooks_for(
                 }
                 let missing = (!in_part.is_empty()).then(|| Missing {
                     meaning,
-                    reason: MissingReason::Rejected { functions: Rejection::relevant(in_part) },
+                    reason: MissingReason::Rejected { functions: Rejection::relevant(&in_part) },
                     consequence: Consequence::of_part(meaning),
                     partial: true,
                 });
@@ -48,7 +48,7 @@ pub(super) fn hooks_for(
             Err(rejection) => rejections.push(rejection),
         }
     }
-    Err(MissingReason::Rejected { functions: Rejection::relevant(rejections) })
+    Err(MissingReason::Rejected { functions: Rejection::relevant(&rejections) })
 }
 
 /// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
@@ -85,13 +85,11 @@ fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Re
         let reason = HookReason::TrampolineAccepted { prototype: prototype.to_string() };
         return Ok(vec![make(backend, name, reason)]);
     };
-    match no_kprobe(candidate, evidence) {
-        Some(kprobe) => Err(Rejection::Refused { symbol, trampoline: cause, kprobe }),
-        None => {
-            let reason = HookReason::NoTrampoline { cause };
-            Ok(candidate.kprobes.iter().map(|(backend, name)| make(*backend, name, reason.clone())).collect())
-        }
+    if let Some(kprobe) = no_kprobe(candidate, evidence) {
+        return Err(Rejection::Refused { symbol, trampoline: cause, kprobe });
     }
+    let reason = HookReason::NoTrampoline { cause };
+    Ok(candidate.kprobes.iter().map(|(backend, name)| make(*backend, name, reason.clone())).collect())
 }
 
 /// Why the candidate has no trampoline; `None`: it has.
@@ -121,8 +119,8 @@ fn no_kprobe(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoKprobe>
 }
 
 /// Whether trampolines support more than [`SMALL_TRAMPOLINE`] parameters
-/// (<https://git.kernel.org/torvalds/c/473e3150e30a>, 6.6 on x86-64). That leaves no trace of its own, and is refused at
-/// attaching only. But a pin over a range of entries came later (<https://git.kernel.org/torvalds/c/9f101bef408a>, 6.12).
+/// (<https://git.kernel.org/torvalds/c/473e3150e30a>, 6.6 on x86-64). Nothing else shows it, and the refusal comes only at
+/// attaching. But a pin over a range of entries came later (<https://git.kernel.org/torvalds/c/9f101bef408a>, 6.12).
 fn takes_many_params(evidence: &Evidence<'_>) -> bool {
     evidence.btf.function("swapcache_prepare").is_some_and(|prototype| prototype.params.len() > 1)
 }

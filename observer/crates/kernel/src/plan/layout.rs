@@ -1,13 +1,13 @@
-//! How a kernel writes a swap entry into a PTE. Data, not code: the programs shift and mask by it.
+//! The layout of swap PTEs, as data: the programs shift and mask by it.
 
 use serde::Serialize;
 
 use super::evidence::Evidence;
 
-/// Where a swap PTE holds its entry, and what tells a present one.
+/// Where a swap PTE holds its entry, and which bits a PTE that maps a page has instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PteLayout {
-    /// Its name in every output.
+    /// For `doctor`.
     pub name: &'static str,
     /// Lowest bit of the swap type.
     pub type_shift: u32,
@@ -45,11 +45,11 @@ const ARM64_PLAIN: PteLayout = PteLayout {
     present: 1 | 1 << 58,
 };
 
-/// From 570ef363509b (5.19) on bit 2 says that the page was exclusive.
+/// From 5.19 (<https://git.kernel.org/torvalds/c/570ef363509b>) on, bit 2 marks an exclusive page.
 const ARM64_EXCLUSIVE: PteLayout =
     PteLayout { name: "arm64, type in bits 3 to 7", type_shift: 3, type_bits: 5, ..ARM64_PLAIN };
 
-/// From 6.10 on bit 3 is userfaultfd's, and present but invalid is bit 11.
+/// From 6.10 on, bit 3 belongs to userfaultfd, and bit 11 marks a present but invalid PTE.
 const ARM64_UFFD: PteLayout = PteLayout {
     name: "arm64, type in bits 6 to 10",
     type_shift: 6,
@@ -65,7 +65,7 @@ const ARM64_UFFD: PteLayout = PteLayout {
 pub enum NoPteLayout {
     /// Two layouts are possible, and userfaultfd, whose features decide between them, cannot be asked.
     Ambiguous,
-    /// This build knows x86_64 and aarch64 only.
+    /// This build supports `x86_64` and `aarch64` only.
     Architecture(String),
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_do_not_meet_each_other_nor_what_tells_a_present_page() {
+    fn fields_and_present_bits_do_not_overlap() {
         for layout in [X86_64, ARM64_PLAIN, ARM64_EXCLUSIVE, ARM64_UFFD] {
             let mask = |shift: u32, bits: u32| ((1u64 << bits) - 1) << shift;
             let (kind, offset) =

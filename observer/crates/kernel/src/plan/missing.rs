@@ -74,7 +74,7 @@ impl Rejection {
     /// The rejections that explain why no function of a meaning is hooked. A function that fits and is refused comes
     /// first: that it does not fit one candidate means nothing where it fits another. Absent functions are listed only
     /// where nothing else explains it.
-    pub(super) fn relevant(all: Vec<Self>) -> Vec<Self> {
+    pub(super) fn relevant(all: &[Self]) -> Vec<Self> {
         let is_refusal = |one: &Self| matches!(one, Self::Refused { .. } | Self::TooManyParameters { .. });
         let is_copy = |one: &Self| matches!(one, Self::OnlyCopies { .. });
         let is_absent = |one: &Self| matches!(one, Self::Absent { .. });
@@ -180,11 +180,11 @@ mod tests {
 
     #[test]
     fn the_rejection_nearest_to_a_hook_is_reported() {
-        assert_eq!(Rejection::relevant(vec![changed("a"), refused("a"), absent("b")]), [refused("a")]);
-        assert_eq!(Rejection::relevant(vec![changed("a"), changed("a"), absent("b")]), [changed("a")]);
-        assert_eq!(Rejection::relevant(vec![absent("b"), absent("c"), absent("c")]), [absent("b"), absent("c")]);
+        assert_eq!(Rejection::relevant(&[changed("a"), refused("a"), absent("b")]), [refused("a")]);
+        assert_eq!(Rejection::relevant(&[changed("a"), changed("a"), absent("b")]), [changed("a")]);
+        assert_eq!(Rejection::relevant(&[absent("b"), absent("c"), absent("c")]), [absent("b"), absent("c")]);
         let copies = Rejection::OnlyCopies { symbol: "b".to_owned(), copies: vec!["b.isra.0".to_owned()] };
-        assert_eq!(Rejection::relevant(vec![copies.clone(), absent("c")]), [copies]);
+        assert_eq!(Rejection::relevant(&[copies.clone(), absent("c")]), [copies]);
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! Where the programs find what they read.
+//! Offsets in the kernel's structs.
 
 use serde::Serialize;
 
 use super::{PlanError, evidence::Evidence, missing::Layout};
 
-/// Byte offsets and bit numbers, set as globals of the programs.
+/// Byte offsets and bit numbers, set as globals of the programs. Named after the kernel's members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the kernel's members; see observer_ebpf::config")]
 pub struct Offsets {
     pub vmf_orig_pte: u32,
     pub vmf_address: u32,
@@ -19,9 +18,10 @@ pub struct Offsets {
     pub pg_swapcache: u32,
     pub pg_head: u32,
     pub pg_uptodate: u32,
-    /// Of `type` in `struct swap_info_struct`; 0: unknown. This and the next three only where frees are told by area.
+    /// Of `type` in `struct swap_info_struct`; 0: unknown. This and the next three are needed only where the hooks on frees
+    /// get the area instead of the entry.
     pub si_type: u32,
-    /// Of `cluster_info` there; 0: unknown.
+    /// Of `cluster_info` in it; 0: unknown.
     pub si_clusters: u32,
     /// Size of `struct swap_cluster_info`; 0: unknown.
     pub cluster_bytes: u32,

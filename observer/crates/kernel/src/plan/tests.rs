@@ -1,4 +1,4 @@
-//! The plan for each kernel that fixtures were read from, and for kernels bent for one test.
+//! Plans for the kernels of the fixtures, and for kernels changed for one test.
 
 mod lean;
 
@@ -11,7 +11,7 @@ use crate::{
     fixtures,
 };
 
-/// Everything that a plan is made from, to be bent.
+/// The evidence of a kernel, to be changed by a test.
 struct Kernel {
     symbols: Symbols,
     btf: Btf,
@@ -63,8 +63,8 @@ impl Kernel {
         self
     }
 
-    /// Leaves of a function only a copy that the compiler made.
-    fn leave_copy(mut self, name: &str) -> Self {
+    /// Replaces a function by a copy, as the compiler does.
+    fn only_copy(mut self, name: &str) -> Self {
         let symbol = self.symbols.wanted.get_mut(name).unwrap();
         assert!(symbol.is_function());
         symbol.definitions.clear();
@@ -168,43 +168,46 @@ fn the_plans_of_real_kernels() {
 }
 
 #[test]
-fn without_trampolines_kprobes_carry_everything_but_the_end_of_reads() {
+fn without_trampolines_only_the_end_of_reads_has_no_kprobe() {
     for kernel in fixtures::KERNELS {
         let plan = Kernel::new(kernel).refuse_all().plan().unwrap();
         assert_eq!(backends(&plan, Meaning::FaultStart), [(Backend::Kprobe, "do_swap_page")], "{kernel}");
         assert_eq!(backends(&plan, Meaning::FaultEnd), [(Backend::Kretprobe, "do_swap_page")], "{kernel}");
-        assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Kprobe | Backend::Kretprobe)), "{kernel}");
-        // Where reads are hooked at all.
+        assert!(plan.hooks.iter().all(|hook| !hook.backend.is_trampoline()), "{kernel}");
         match missing(&plan, Meaning::ReadEnd) {
             Some(gap) => assert!(rejected(gap).iter().all(misses_returns), "{kernel}: {gap:?}"),
             None => assert!(!plan.hooks_reads(), "{kernel}"),
         }
     }
-    assert!(Kernel::new("5.10.223").refuse_all().plan().unwrap().hooks_reads(), "one where they are");
+    assert!(Kernel::new("5.10.223").refuse_all().plan().unwrap().hooks_reads(), "a kernel where reads are hooked");
 }
 
 #[test]
 fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
     for (kernel, diverts) in fixtures::ARM64.into_iter().zip([false, false, true, true]) {
         let kernel = Kernel::new(kernel);
-        assert_eq!(kernel.trials.is_empty(), !diverts, "nothing is tried in vain");
+        assert_eq!(kernel.trials.is_empty(), !diverts, "no trial without trampolines");
         let plan = kernel.plan().unwrap();
-        assert!(plan.hooks.iter().all(|hook| (hook.backend <= Backend::Fexit) == diverts));
+        assert!(plan.hooks.iter().all(|hook| hook.backend.is_trampoline() == diverts));
     }
 }
 
 #[test]
-fn arm64_s_layouts_are_told_by_what_the_kernel_shows() {
+fn the_pte_layout_of_arm64_follows_from_what_the_kernel_shows() {
     let layout = |kernel: &str, uffd_wp, version| {
         let mut kernel = Kernel::new(kernel);
         kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
         kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
     };
-    // Whatever userfaultfd says: without the exclusive bit there is one layout only.
+    // Without the exclusive bit there is only one layout, so userfaultfd does not matter.
     assert_eq!(layout("arm64/5.10.223", Some(true), None), Ok((2, 8)));
-    assert_eq!(layout("arm64/6.1.192", Some(false), Some((6, 12))), Ok((3, 8)), "not by the version");
+    assert_eq!(layout("arm64/6.1.192", Some(false), Some((6, 12))), Ok((3, 8)), "userfaultfd outweighs the version");
     assert_eq!(layout("arm64/6.12.117", Some(true), Some((6, 1))), Ok((6, 12)));
-    assert_eq!(layout("arm64/6.12.117", None, Some((6, 12))), Ok((6, 12)), "unless nothing else tells");
+    assert_eq!(
+        layout("arm64/6.12.117", None, Some((6, 12))),
+        Ok((6, 12)),
+        "the version decides where userfaultfd does not"
+    );
     assert_eq!(layout("arm64/6.1.192", None, Some((6, 1))), Ok((3, 8)));
     assert_eq!(layout("arm64/6.1.192", None, None), Err(PlanError::NoLayout(NoPteLayout::Ambiguous)));
     let mut other = Kernel::new("6.12.117");
@@ -219,27 +222,27 @@ fn a_forced_backend_is_the_only_one() {
         let mut forced = Kernel::new(kernel);
         forced.backends = Backends::Kprobe;
         let plan = forced.plan().unwrap();
-        assert!(plan.hooks.iter().all(|hook| hook.backend >= Backend::Kprobe), "{kernel}");
-        let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
-        // Nothing that sleeps has a return probe.
+        assert!(plan.hooks.iter().all(|hook| !hook.backend.is_trampoline()), "{kernel}");
+        let gaps: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+        // A function that sleeps has no return probe.
         let sleep = [Meaning::ReadEnd, Meaning::PinPath, Meaning::LockEnd, Meaning::WriteEnd];
-        // Where others tell of reads, neither end of them is missed.
+        // Where reads follow from other hooks, their end is not missing.
         let needed = |meaning: &Meaning| {
             *meaning != Meaning::ReadEnd || plan.read_hook().is_some_and(|read| plan.hooks.contains(read))
         };
         let expected: Vec<_> = sleep.into_iter().filter(|meaning| plan.state.has(*meaning)).filter(needed).collect();
-        assert_eq!(gone, expected, "{kernel}");
+        assert_eq!(gaps, expected, "{kernel}");
         forced.backends = Backends::Fentry;
         let plan = forced.plan().unwrap();
-        assert!(plan.hooks.iter().all(|hook| hook.backend <= Backend::Fexit), "{kernel}");
-        // Trampolines of 5.10 take no entries by value, those of 6.1 not as many arguments as shmem_swapin_folio has.
+        assert!(plan.hooks.iter().all(|hook| hook.backend.is_trampoline()), "{kernel}");
+        // Trampolines of 5.10 support no entries by value, those of 6.1 fewer parameters than shmem_swapin_folio has.
         let whole = !kernel.starts_with("5.") && !kernel.starts_with("6.1.");
         assert_eq!(plan.missing.is_empty(), whole, "{kernel}: {:?}", plan.missing);
     }
 }
 
 #[test]
-fn the_lock_is_hooked_where_it_is_waited_for() {
+fn the_lock_is_hooked_in_its_slow_path() {
     for kernel in fixtures::KERNELS {
         let plan = Kernel::new(kernel).plan().unwrap();
         let symbol = if kernel.starts_with("5.") { "__lock_page_or_retry" } else { "__folio_lock_or_retry" };
@@ -252,7 +255,7 @@ fn the_lock_is_hooked_where_it_is_waited_for() {
 }
 
 #[test]
-fn paths_that_pin_are_told_apart_where_trampolines_take_enough_arguments() {
+fn paths_that_pin_are_hooked_where_trampolines_support_their_parameters() {
     let plan = Kernel::new("6.1.192").plan().unwrap();
     let gap = missing(&plan, Meaning::PinPath).unwrap();
     let expected = Rejection::TooManyParameters { symbol: "shmem_swapin_folio".to_owned(), limit: 6 };
@@ -260,25 +263,25 @@ fn paths_that_pin_are_told_apart_where_trampolines_take_enough_arguments() {
     let plan = Kernel::new("6.18.15").plan().unwrap();
     let both = [(Backend::Fentry, "shmem_swapin_folio"), (Backend::Fexit, "shmem_swapin_folio")];
     assert_eq!(backends(&plan, Meaning::PinPath), both);
-    assert!(missing(&plan, Meaning::PinPath).is_none(), "without zswap nothing is missing");
+    assert!(missing(&plan, Meaning::PinPath).is_none(), "this kernel has no zswap");
     let shmem = plan.of(Meaning::PinPath).next().unwrap();
     let zswap = Hook { symbol: "shrink_memcg_cb".to_owned(), ..shmem.clone() };
     assert!(!plan.rests_on(shmem));
-    assert!(plan.rests_on(&zswap), "what zswap adds would count as reads");
+    assert!(plan.rests_on(&zswap), "pages that zswap adds would count as reads");
     let newest = Kernel::new("7.3.4").plan().unwrap();
-    assert!(backends(&newest, Meaning::PinPath).is_empty(), "nothing pins there");
+    assert!(backends(&newest, Meaning::PinPath).is_empty(), "this kernel does not pin");
 }
 
 #[test]
-fn a_forced_backend_that_is_not_there_is_refused() {
+fn a_forced_backend_that_the_kernel_lacks_is_refused() {
     let mut kernel = Kernel::new("6.12.117");
     (kernel.backends, kernel.no_kprobes) = (Backends::Kprobe, Some(NoKprobe::NotBuilt));
-    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan is possible") };
     assert_eq!(rejected(&gap), [refusal("do_swap_page", NoTrampoline::KprobesRequested, NoKprobe::NotBuilt)]);
     let mut kernel = Kernel::new("6.12.117").without(DIRECT_CALLS);
-    assert!(kernel.plan().unwrap().hooks.iter().all(|hook| hook.backend >= Backend::Kprobe));
+    assert!(kernel.plan().unwrap().hooks.iter().all(|hook| !hook.backend.is_trampoline()));
     kernel.backends = Backends::Fentry;
-    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan is possible") };
     assert_eq!(rejected(&gap), [refusal("do_swap_page", NoTrampoline::NoDirectCalls, NoKprobe::FentryRequested)]);
 }
 
@@ -293,17 +296,17 @@ fn a_return_probe_that_needs_arguments_brings_a_probe_at_entry() {
 }
 
 #[test]
-fn with_neither_backend_nothing_can_be_observed() {
+fn without_both_backends_no_plan_is_possible() {
     let mut kernel = Kernel::new("6.18.15").refuse_all();
     kernel.no_kprobes = Some(NoKprobe::NotBuilt);
-    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan can be made") };
+    let Err(PlanError::NoHook(gap)) = kernel.plan() else { panic!("no plan is possible") };
     assert_eq!(gap.meaning, Meaning::FaultStart);
     let refused = NoTrampoline::Refused { refusal: refused(Errno::PERM) };
     assert_eq!(rejected(&gap), [refusal("do_swap_page", refused, NoKprobe::NotBuilt)]);
 }
 
 #[test]
-fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
+fn programs_that_copy_are_not_planned_where_copying_is_forbidden() {
     let mut kernel = Kernel::new("6.18.15");
     kernel.copy = false;
     let plan = kernel.plan().unwrap();
@@ -316,36 +319,35 @@ fn where_memory_may_not_be_copied_programs_that_copy_are_left_out() {
     let mut kernel = Kernel::new("5.10.223");
     kernel.copy = false;
     let plan = kernel.plan().unwrap();
-    let gone: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
-    assert_eq!(gone, [Meaning::PinTry, Meaning::Allocated]);
+    let gaps: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
+    assert_eq!(gaps, [Meaning::PinTry, Meaning::Allocated]);
     let refused = NoTrampoline::Refused { refusal: struct_by_value() };
     let expected = refusal("add_to_swap_cache", refused, NoKprobe::NoMemoryCopy);
     assert_eq!(rejected(missing(&plan, Meaning::Allocated).unwrap()), [expected]);
-    assert!(plan.hooks.iter().all(|hook| matches!(hook.backend, Backend::Fentry | Backend::Fexit)));
+    assert!(plan.hooks.iter().all(|hook| hook.backend.is_trampoline()));
 }
 
 #[test]
-fn a_copy_in_the_place_of_a_function_is_named() {
-    let plan = Kernel::new("6.18.15").leave_copy("swapcache_clear").plan().unwrap();
+fn a_function_of_which_only_a_copy_is_left_is_missing() {
+    let plan = Kernel::new("6.18.15").only_copy("swapcache_clear").plan().unwrap();
     let gap = missing(&plan, Meaning::PinDrop).unwrap();
     assert_eq!(rejected(gap), [only_copies("swapcache_clear")]);
     assert_eq!((gap.consequence, gap.partial), (Consequence::PinHoldsUnknown, false));
-    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "swap_entries_free")], "needed then");
+    assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "swap_entries_free")], "no longer redundant");
 }
 
 #[test]
-fn half_of_a_pair_of_functions_is_a_gap_too() {
-    let plan =
-        Kernel::new("6.12.117").leave_copy("swap_entry_range_free").leave_copy("swapcache_clear").plan().unwrap();
+fn a_missing_half_of_a_pair_of_functions_is_a_partial_gap() {
+    let plan = Kernel::new("6.12.117").only_copy("swap_entry_range_free").only_copy("swapcache_clear").plan().unwrap();
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "free_swap_slot")]);
     let gap = missing(&plan, Meaning::Freed).unwrap();
     assert_eq!(rejected(gap), [only_copies("swap_entry_range_free")]);
     assert!(gap.partial);
-    assert!(missing(&Kernel::new("6.1.192").plan().unwrap(), Meaning::Freed).is_none(), "it never had the other half");
+    assert!(missing(&Kernel::new("6.1.192").plan().unwrap(), Meaning::Freed).is_none(), "it has no other half");
 }
 
 #[test]
-fn a_function_that_is_gone_or_not_in_the_btf_is_a_gap() {
+fn a_function_that_is_absent_or_not_in_the_btf_is_missing() {
     let plan = Kernel::new("5.10.223").without("swap_readpage").plan().unwrap();
     let gap = missing(&plan, Meaning::ReadStart).unwrap();
     let absent = |symbol: &str| Rejection::Absent { symbol: symbol.to_owned() };
@@ -359,7 +361,7 @@ fn a_function_that_is_gone_or_not_in_the_btf_is_a_gap() {
 }
 
 #[test]
-fn kprobes_that_are_switched_off_are_not_planned_with() {
+fn kprobes_that_are_switched_off_are_not_planned() {
     let mut kernel = Kernel::new("5.10.223");
     kernel.no_kprobes = Some(NoKprobe::SwitchedOff);
     let plan = kernel.plan().unwrap();
@@ -378,33 +380,33 @@ fn a_backported_fix_shows_in_the_symbols() {
     kernel.symbols.wanted.get_mut("swapcache_wq").unwrap().definitions.push('t');
     assert_eq!(state(&kernel), State::PinnedWaitQueue);
     assert_eq!(kernel.plan().unwrap().state, State::PinnedWaitQueue);
-    assert_eq!(state(&Kernel::new("6.1.192").leave_copy("swapcache_clear")), State::PinnedTick, "a copy will do");
+    assert_eq!(state(&Kernel::new("6.1.192").only_copy("swapcache_clear")), State::PinnedTick, "a copy counts");
     let reverted = Kernel::new("6.1.192").without("swapcache_clear");
-    assert_eq!(state(&reverted), State::Vulnerable, "a 6.1 of before the fix: only its symbols tell");
+    assert_eq!(state(&reverted), State::Vulnerable, "a 6.1 without the fix");
     assert_eq!(reverted.plan().unwrap().state, State::Vulnerable);
-    let closed = Kernel::new("6.12.117").without("swapcache_wq").without("swap_info");
-    assert_eq!(state(&closed), State::Pinned, "no variable is listed, so a missing one tells nothing");
+    let unlisted = Kernel::new("6.12.117").without("swapcache_wq").without("swap_info");
+    assert_eq!(state(&unlisted), State::Pinned, "it lists no variables, so how it waits is unknown");
     assert_eq!(state(&kernel.without("do_swap_page")), State::Unknown, "it does not list its functions");
 }
 
 #[test]
-fn what_others_tell_as_well_is_not_hooked() {
+fn redundant_hooks_are_not_attached() {
     let redundant =
         |kernel: &Kernel| kernel.plan().unwrap().redundant.iter().map(|redundant| redundant.hook.meaning).collect();
     let all: Vec<Meaning> = redundant(&Kernel::new("6.12.117"));
     assert_eq!(all, [Meaning::ReadStart, Meaning::ReadEnd, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
     assert!(Kernel::new("6.12.117").plan().unwrap().knows_reads());
-    // On kprobes as well, where a return probe on reads is not to be had anyway.
+    // The same on kprobes, where reads have no return probe anyway.
     let kprobes: Vec<Meaning> = redundant(&Kernel::new("6.12.117").refuse_all());
     assert_eq!(kprobes, [Meaning::ReadStart, Meaning::PinSleep, Meaning::Freed, Meaning::Freed]);
-    // zswap adds pages to the swap cache that nobody reads.
+    // zswap adds pages to the swap cache that are not read.
     let mut zswap = Kernel::new("6.12.117");
     zswap.symbols.wanted.get_mut("zswap_load").unwrap().definitions.push('T');
     assert_eq!(backends(&zswap.plan().unwrap(), Meaning::ReadStart), [(Backend::Fentry, "swap_read_folio")]);
-    // Nor without what tells who goes through the swap cache.
+    // Reads do not follow without the hook on the swap cache.
     let inlined = Kernel::new("6.12.117").without("swapin_readahead").plan().unwrap();
     assert_eq!(backends(&inlined, Meaning::ReadStart), [(Backend::Fentry, "swap_read_folio")]);
-    // Without a pin every release matters; one trampoline tells of references as well.
+    // Without a pin every release matters; one trampoline reports references too.
     let plan = Kernel::new("5.10.223").plan().unwrap();
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fexit, "__swap_entry_free_locked")]);
     let redundant = plan.redundant.iter().map(|redundant| redundant.hook.meaning);

@@ -1,7 +1,7 @@
 //! The block device below a swap area, and whether the kernel reads it synchronously.
 //!
-//! No file says so: up to 6.2 the mark was that a driver has `rw_page`, later a queue flag or feature that sysfs does
-//! not show. So the answer comes from the driver, told by the device's name, and the few things that change it.
+//! No file shows it: up to 6.2 a driver with `rw_page` was synchronous, later a queue flag or feature decides that sysfs does
+//! not show. So the answer follows from the driver, which the device's name shows, and from zram's backing device.
 
 use std::{fmt, fs};
 
@@ -25,9 +25,7 @@ codes! {
 /// The number of a block device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct DeviceNumber {
-    /// Its driver's number.
     pub major: u32,
-    /// Its number among that driver's devices.
     pub minor: u32,
 }
 
@@ -37,10 +35,8 @@ impl fmt::Display for DeviceNumber {
     }
 }
 
-/// A block device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Device {
-    /// Its number.
     pub number: DeviceNumber,
     /// Its kernel name: `zram0`, `ram0p1`, `dm-0`.
     pub name: String,
@@ -50,70 +46,84 @@ pub struct Device {
     pub zram_backing: Option<String>,
 }
 
+codes! {
+    /// The driver of a disk, as far as it decides whether reads are synchronous.
+    pub enum Driver {
+        /// Compressed memory.
+        Zram = "zram",
+        /// A RAM disk.
+        Brd = "brd",
+        /// Persistent memory.
+        Pmem = "pmem",
+        /// Sectors in persistent memory.
+        Btt = "btt",
+        /// Device mapper, md and loop: whether the devices below are synchronous does not matter.
+        Stacked = "stacked",
+        Asynchronous = "asynchronous",
+    } else {
+        Unknown = "unknown"
+    }
+}
+
+/// Why a swap area is read synchronously or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum SynchronousReason {
+    /// The driver decides.
+    Driver { driver: Driver },
+    /// A zram with a backing device is synchronous only since 6.1.
+    BackedZram { backing: String },
+    /// The file system has no block device, as with btrfs and NFS.
+    NoBlockDevice { number: DeviceNumber },
+    /// The device cannot be looked up; `detail` has the file.
+    Unreadable { detail: String },
+}
+
 impl Device {
-    /// Looks a device up in sysfs; or says why it is not there.
-    pub(super) fn find(tree: &Tree, number: DeviceNumber) -> Result<Self, String> {
+    /// Looks a device up in sysfs.
+    pub(super) fn find(tree: &Tree, number: DeviceNumber) -> Result<Self, SynchronousReason> {
         // /sys/dev/block/259:1 -> ../../devices/pci0000:00/.../nvme0n1/nvme0n1p1
         let link = format!("/sys/dev/block/{number}");
         let target = fs::read_link(tree.path(&link)).map_err(|error| match number.major {
-            0 => format!("its file system (device {number}) has no block device of its own, as with btrfs or NFS"),
-            _ => format!("{link}: {error}"),
+            0 => SynchronousReason::NoBlockDevice { number },
+            _ => SynchronousReason::Unreadable { detail: format!("{link}: {error}") },
         })?;
         let mut names = target.iter().rev().map(|name| name.to_string_lossy().into_owned());
-        let name = names.next().ok_or_else(|| format!("{link} leads nowhere"))?;
+        let name = names.next().unwrap_or_default();
         let is_partition = tree.exists(format!("{link}/partition"));
         let disk = if is_partition { names.next() } else { None }.unwrap_or_else(|| name.clone());
-        // The file is there only with CONFIG_ZRAM_WRITEBACK.
+        // The file exists only with CONFIG_ZRAM_WRITEBACK.
         let zram_backing = tree.line(format!("/sys/block/{disk}/backing_dev")).filter(|path| path != "none");
         Ok(Self { number, name, disk, zram_backing })
     }
 }
 
 /// Whether a device is read synchronously, and why.
-pub(super) fn judge(device: &Device, release: &Release) -> (Synchronous, String) {
-    let disk = &device.disk;
-    match Driver::of_disk(disk) {
-        Driver::Zram => match &device.zram_backing {
-            None => (Synchronous::Yes, format!("{disk} is zram: compressed memory")),
-            Some(backing) => judge_backed_zram(disk, backing, release),
-        },
-        Driver::Brd => (Synchronous::Yes, format!("{disk} is brd: a RAM disk")),
-        Driver::Pmem => (Synchronous::Yes, format!("{disk} is pmem: persistent memory")),
-        Driver::Btt => (Synchronous::Yes, format!("{disk} is btt: sectors in persistent memory")),
-        Driver::Stacked => {
-            (Synchronous::No, format!("{disk} stands on other devices; the property is not passed on through it"))
+pub(super) fn judge(device: &Device, release: &Release) -> (Synchronous, SynchronousReason) {
+    let driver = Driver::of_disk(&device.disk);
+    let synchronous = match (driver, &device.zram_backing) {
+        (Driver::Zram, Some(backing)) => {
+            return (backed_zram(release), SynchronousReason::BackedZram { backing: backing.clone() });
         }
-        Driver::Asynchronous => (Synchronous::No, format!("{disk} completes reads later, through the swap cache")),
-        Driver::Unknown => (Synchronous::Unknown, format!("{disk} belongs to a driver that is not known here")),
-    }
+        (Driver::Zram | Driver::Brd | Driver::Pmem | Driver::Btt, _) => Synchronous::Yes,
+        (Driver::Stacked | Driver::Asynchronous, _) => Synchronous::No,
+        (Driver::Unknown, _) => Synchronous::Unknown,
+    };
+    (synchronous, SynchronousReason::Driver { driver })
 }
 
-/// With a backing device zram used operations without `rw_page` (`zram_wb_devops`); since 94541bc3fbde (6.1) it always
-/// has it.
-fn judge_backed_zram(disk: &str, backing: &str, release: &Release) -> (Synchronous, String) {
-    let backed = format!("{disk} is zram with the backing device {backing}");
+/// With a backing device zram used operations without `rw_page` (`zram_wb_devops`); since 6.1
+/// (<https://git.kernel.org/torvalds/c/94541bc3fbde>) it always has it.
+fn backed_zram(release: &Release) -> Synchronous {
     match release.version {
-        Some(version) if version >= (6, 1) => (Synchronous::Yes, format!("{backed}; it stays synchronous since 6.1")),
-        Some(_) => (Synchronous::No, format!("{backed}; before 6.1 that ends its synchronous reads")),
-        None => (Synchronous::Unknown, format!("{backed}; whether that matters depends on the kernel's release")),
+        Some(version) if version >= (6, 1) => Synchronous::Yes,
+        Some(_) => Synchronous::No,
+        None => Synchronous::Unknown,
     }
-}
-
-/// Drivers as far as they matter here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Driver {
-    Zram,
-    Brd,
-    Pmem,
-    Btt,
-    /// Device mapper, md and loop.
-    Stacked,
-    Asynchronous,
-    Unknown,
 }
 
 impl Driver {
-    /// Tells the driver by a whole disk's kernel name.
+    /// The driver of a whole disk, by its kernel name.
     fn of_disk(disk: &str) -> Self {
         const STACKED: [&str; 3] = ["dm-", "md", "loop"];
         const ASYNCHRONOUS: [&str; 8] = ["sd", "vd", "xvd", "hd", "nvme", "mmcblk", "nbd", "nullb"];
@@ -133,7 +143,7 @@ impl Driver {
         }
     }
 
-    /// `pmem0` or, for a namespace of its own, `pmem0.1`; with an `s` at the end if a btt is on top.
+    /// `pmem0`, or `pmem0.1` for a further namespace; with an `s` at the end if a btt is on top.
     fn of_pmem(rest: &str) -> Self {
         let (numbers, driver) = rest.strip_suffix('s').map_or((rest, Self::Pmem), |numbers| (numbers, Self::Btt));
         if numbers.split('.').all(is_number) { driver } else { Self::Unknown }
@@ -157,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn drivers_by_name() {
+    fn the_name_of_a_disk_shows_its_driver() {
         let yes = ["zram0", "zram12", "ram0", "pmem0", "pmem0.1", "pmem3s", "pmem0.1s"];
         let no = ["sda", "vda", "xvda", "nvme0n1", "mmcblk0", "loop7", "dm-0", "md127", "nullb0"];
         let unknown = ["zram", "zramx", "ramdisk0", "pmem", "pmems", "pmem0x", "zd0", "brandnew0"];
@@ -166,15 +176,13 @@ mod tests {
             [(&yes[..], Synchronous::Yes), (&no[..], Synchronous::No), (&unknown[..], Synchronous::Unknown)]
         {
             for name in names {
-                let (answer, reason) = judge(&device(name, None), &release);
-                assert_eq!(answer, expected, "{name}");
-                assert!(reason.contains(name), "{reason}");
+                assert_eq!(judge(&device(name, None), &release).0, expected, "{name}");
             }
         }
     }
 
     #[test]
-    fn a_backing_device_matters_before_6_1() {
+    fn a_zram_with_a_backing_device_is_synchronous_since_6_1() {
         let backed = |release| judge(&device("zram0", Some("/dev/vdb")), &Release::parse(release)).0;
         assert_eq!(backed("5.10.0-32-cloud-amd64"), Synchronous::No);
         assert_eq!(backed("6.1.0-56-cloud-amd64"), Synchronous::Yes);
@@ -183,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_disks_in_sysfs() {
+    fn whole_disks_are_found_in_sysfs() {
         let tree = TempTree::new()
             .link("/sys/dev/block/254:0", "../../devices/virtual/block/zram0")
             .file("/sys/block/zram0/backing_dev", "none\n");
@@ -203,10 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_not_there() {
+    fn a_device_that_sysfs_lacks_has_a_reason() {
         let empty = TempTree::new();
-        assert!(Device::find(&Tree::at(empty.root()), NUMBER).unwrap_err().contains("/sys/dev/block/254:0"));
-        let anonymous = DeviceNumber { major: 0, minor: 43 };
-        assert!(Device::find(&Tree::at(empty.root()), anonymous).unwrap_err().contains("btrfs"));
+        let SynchronousReason::Unreadable { detail } = Device::find(&Tree::at(empty.root()), NUMBER).unwrap_err()
+        else {
+            panic!("a device number that sysfs should have")
+        };
+        assert!(detail.contains("/sys/dev/block/254:0"), "{detail}");
+        let number = DeviceNumber { major: 0, minor: 43 };
+        let anonymous = Device::find(&Tree::at(empty.root()), number).unwrap_err();
+        assert_eq!(anonymous, SynchronousReason::NoBlockDevice { number });
     }
 }

@@ -1,25 +1,24 @@
-//! Files read from real kernels (`kernels/RELEASE/`), and file trees made up for one test.
+//! Files read from real kernels (`kernels/RELEASE/`), and temporary file trees.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The kernels that files were read from: Debian's cloud images, x86-64.
+/// Debian's cloud images, x86-64.
 pub const KERNELS: [&str; 11] = [
     "5.10.223", "6.1.192", "6.12.117", "6.16.12", "6.17.13", "6.18.15", "6.19.14", "7.0.13", "7.1.13", "7.2.12",
     "7.3.4",
 ];
 
-/// The same, arm64.
+/// Debian's cloud images, arm64.
 pub const ARM64: [&str; 4] = ["arm64/5.10.223", "arm64/6.1.192", "arm64/6.12.117", "arm64/7.3.4"];
 
-/// Path of a file of a kernel.
 pub fn path(kernel: &str, file: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/kernels")).join(kernel).join(file)
 }
 
-/// Content of a file of a kernel.
+/// The content of a file.
 ///
 /// # Panics
 /// When there is no such file.
@@ -29,10 +28,10 @@ pub fn read(kernel: &str, file: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Content of a text file of a kernel.
+/// The content of a text file.
 ///
 /// # Panics
-/// When there is no such file, or it is not UTF-8.
+/// When there is no such file.
 pub fn text(kernel: &str, file: &str) -> String {
     String::from_utf8_lossy(&read(kernel, file)).into_owned()
 }
@@ -45,7 +44,7 @@ impl TempTree {
     /// An empty tree.
     ///
     /// # Panics
-    /// When the temporary folder cannot be made.
+    /// When the temporary folder cannot be created.
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
@@ -61,10 +60,10 @@ impl TempTree {
         self
     }
 
-    /// Makes a symbolic link.
+    /// Creates a symbolic link.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// When it cannot be created.
     #[must_use]
     pub fn link(self, path: &str, target: &str) -> Self {
         std::os::unix::fs::symlink(target, self.place(path)).expect("a link of the tree");

@@ -1,10 +1,10 @@
-//! What the lean set attaches, and what it says it does not see.
+//! What the lean set attaches, and what it reports as not seen.
 
 use super::*;
 
 #[test]
-fn the_lean_set_has_only_the_pair_on_the_way_of_a_swap_in_that_pins() {
-    let elsewhere = [
+fn where_readers_pin_the_lean_set_adds_only_the_fault_s_ends_to_a_swap_in() {
+    let others = [
         Meaning::CacheRead,
         Meaning::PinSleep,
         Meaning::LockTry,
@@ -15,8 +15,8 @@ fn the_lean_set_has_only_the_pair_on_the_way_of_a_swap_in_that_pins() {
     ];
     for kernel in ["6.12.117", "6.16.12", "6.17.13", "6.18.15", "6.19.14"] {
         let plan = lean(kernel);
-        let on_the_way = plan.hooks.iter().filter(|hook| !elsewhere.contains(&hook.meaning)).map(|hook| hook.meaning);
-        assert_eq!(on_the_way.collect::<Vec<_>>(), [Meaning::FaultStart, Meaning::FaultEnd], "{kernel}");
+        let attached = plan.hooks.iter().filter(|hook| !others.contains(&hook.meaning)).map(|hook| hook.meaning);
+        assert_eq!(attached.collect::<Vec<_>>(), [Meaning::FaultStart, Meaning::FaultEnd], "{kernel}");
         assert!(plan.assumes_pins(), "{kernel}");
         assert!(plan.knows_reads(), "{kernel}");
         let consequences =
@@ -30,7 +30,7 @@ fn the_lean_set_has_only_the_pair_on_the_way_of_a_swap_in_that_pins() {
 }
 
 #[test]
-fn the_lean_set_keeps_what_verdicts_rest_on_where_nothing_pins() {
+fn where_readers_do_not_pin_the_lean_set_keeps_what_verdicts_need() {
     let plan = lean("5.10.223");
     for meaning in [Meaning::ReadStart, Meaning::Freed, Meaning::Allocated, Meaning::WriteStart, Meaning::WriteEnd] {
         assert!(plan.has(meaning), "{}", meaning.code());
@@ -43,7 +43,7 @@ fn the_lean_set_keeps_what_verdicts_rest_on_where_nothing_pins() {
 }
 
 #[test]
-fn the_lean_set_sees_losers_of_the_pin_or_keeps_the_hook_on_it() {
+fn the_lean_set_keeps_the_hook_on_the_pin_where_the_sleep_cannot_be_hooked() {
     let mut inlined = Kernel::new("6.12.117").without("schedule_timeout_uninterruptible");
     inlined.set = HookSet::Lean;
     let plan = inlined.plan().unwrap();
