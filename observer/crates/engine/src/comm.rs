@@ -1,25 +1,25 @@
-//! A task's command, inline: an event must cost no allocation.
+//! A task's command, stored inline so that an event needs no allocation.
 
-use std::{fmt, ops::Deref};
+use std::{fmt, ops::Deref, str};
 
 use serde::{Serialize, Serializer};
 
-/// A command as the kernel keeps it: at most 15 bytes. What is not UTF-8 in it reads `?`, byte for byte.
+/// A command as the kernel stores it, at most 15 bytes. Each byte that is not part of valid UTF-8 is replaced with `?`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Comm {
     /// Valid UTF-8 up to the first zero, and zeros from there on.
-    bytes: [u8; Self::ROOM],
+    bytes: [u8; Self::LEN],
 }
 
 impl Comm {
-    /// `TASK_COMM_LEN`, the final zero included.
-    const ROOM: usize = 16;
+    /// `TASK_COMM_LEN`, including the final zero.
+    const LEN: usize = 16;
 
-    /// Of bytes that end at the first zero; what is beyond 15 is cut off, as the kernel does.
+    /// Converts bytes up to the first zero, at most 15.
     pub fn from_bytes(comm: &[u8]) -> Self {
         let comm = comm.split(|byte| *byte == 0).next().unwrap_or_default();
-        let comm = comm.get(..comm.len().min(Self::ROOM - 1)).unwrap_or_default();
-        let mut bytes = [0; Self::ROOM];
+        let comm = comm.get(..comm.len().min(Self::LEN - 1)).unwrap_or_default();
+        let mut bytes = [0; Self::LEN];
         let mut to = bytes.iter_mut();
         for chunk in comm.utf8_chunks() {
             let readable = chunk.valid().bytes().chain(chunk.invalid().iter().map(|_| b'?'));
@@ -28,10 +28,9 @@ impl Comm {
         Self { bytes }
     }
 
-    /// As text.
     pub fn as_str(&self) -> &str {
-        let len = self.bytes.iter().position(|byte| *byte == 0).unwrap_or(Self::ROOM);
-        self.bytes.get(..len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        let len = self.bytes.iter().position(|byte| *byte == 0).unwrap_or(Self::LEN);
+        self.bytes.get(..len).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
 
@@ -96,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_in_comes_out_up_to_fifteen_bytes() {
+    fn a_command_ends_at_the_first_zero_or_after_fifteen_bytes() {
         for (bytes, text) in [
             (&b""[..], ""),
             (b"victim\0\0garbage", "victim"),
@@ -109,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_marked_byte_for_byte() {
+    fn invalid_utf8_is_replaced_byte_by_byte() {
         assert_eq!(Comm::from_bytes(b"a\xff\xfeb"), "a??b");
         // Cut in the middle of a character.
         assert_eq!(Comm::from_bytes("fourteen-bytes\u{fc}".as_bytes()), "fourteen-bytes?");
     }
 
     #[test]
-    fn prints_pads_and_serialises_as_text() {
+    fn a_command_is_printed_padded_and_serialized_as_text() {
         let comm = Comm::from("main");
         assert_eq!(format!("[{comm:>6}] {comm:?}"), "[  main] \"main\"");
         assert_eq!(serde_json::to_string(&comm).unwrap(), "\"main\"");

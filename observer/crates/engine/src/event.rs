@@ -1,10 +1,10 @@
-//! What the engine is fed with: faults and what happens to entries, in order of time.
+//! The engine's input: faults, and changes of swap entries, in order of time.
 
-use std::fmt;
+use std::{fmt, num::ParseIntError, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-pub use super::comm::Comm;
+pub use crate::comm::Comm;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 pub type Nanos = u64;
@@ -16,17 +16,17 @@ pub struct Entry(pub u64);
 impl Entry {
     const TYPE_SHIFT: u32 = 58;
 
-    /// Entry of a swap type and an offset in pages.
-    pub const fn new(kind: u8, offset: u64) -> Self {
-        Self(((kind as u64) << Self::TYPE_SHIFT) | offset)
+    /// `offset` is in pages.
+    pub const fn new(swap_type: u8, offset: u64) -> Self {
+        Self(((swap_type as u64) << Self::TYPE_SHIFT) | offset)
     }
 
-    /// Number of the swap area, in the order in which the kernel set them up.
-    pub const fn kind(self) -> u8 {
+    /// The index of the swap area in the kernel's `swap_info` array.
+    pub const fn swap_type(self) -> u8 {
         (self.0 >> Self::TYPE_SHIFT) as u8
     }
 
-    /// Offset in the area, in pages.
+    /// Offset in the swap area, in pages.
     pub const fn offset(self) -> u64 {
         self.0 & ((1 << Self::TYPE_SHIFT) - 1)
     }
@@ -34,16 +34,16 @@ impl Entry {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind(), self.offset())
+        write!(f, "{}:{}", self.swap_type(), self.offset())
     }
 }
 
-impl std::str::FromStr for Entry {
-    type Err = std::num::ParseIntError;
+impl FromStr for Entry {
+    type Err = ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (kind, offset) = text.split_once(':').unwrap_or(("", text));
-        Ok(Self::new(kind.parse()?, offset.parse()?))
+        let (swap_type, offset) = text.split_once(':').unwrap_or(("", text));
+        Ok(Self::new(swap_type.parse()?, offset.parse()?))
     }
 }
 
@@ -53,14 +53,13 @@ impl Serialize for Entry {
     }
 }
 
-/// A task, as the kernel names it in the first PID namespace.
+/// A task, with its ids in the initial PID namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Task {
     /// Thread id.
     pub tid: u32,
-    /// Process id.
+    /// Process id: the kernel's `tgid`.
     pub pid: u32,
-    /// Command, at most 15 bytes.
     pub comm: Comm,
 }
 
@@ -72,98 +71,96 @@ impl fmt::Display for Task {
 
 /// How a fault got its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Path {
-    /// Read past the swap cache.
+    /// Read from the device, the swap cache skipped.
     Direct,
-    /// Found in, or read through, the swap cache.
+    /// Found in the swap cache, or read into it.
     Cached,
     /// Returned early.
     #[default]
     None,
 }
 
-/// Outcome of a fault's last pin try.
+/// Result of a pin try (`swapcache_prepare`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum PinResult {
-    /// The fault held the pin.
     Taken,
-    /// `-EEXIST`: somebody else held it.
+    /// `-EEXIST`: another task held the pin.
     Held,
-    /// `-ENOENT`: the entry was already gone, the other task had finished.
+    /// `-ENOENT`: the entry was already freed, the other task had finished.
     Gone,
-    /// One of the two; no hook reported which.
-    Contended,
+    /// `-EEXIST` or `-ENOENT`; no hook reported which.
+    Failed,
 }
 
-/// A pin try of a fault.
+/// The last pin try of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pin {
-    /// When the try returned.
+    /// Time at which the try returned.
+    #[serde(rename = "tried_ns")]
     pub tried: Nanos,
-    /// What it returned.
     pub result: PinResult,
-    /// Failed tries of this fault, this one included.
-    pub fails: u32,
-    /// When the fault dropped the pin.
+    /// Failed tries of the fault, this one included.
+    pub failures: u32,
+    /// Time at which the fault dropped the pin.
+    #[serde(rename = "dropped_ns")]
     pub dropped: Option<Nanos>,
 }
 
-/// A page found locked by somebody else in a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// A fault's wait for a folio lock held by another task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockWait {
-    /// When.
+    /// Time of the failed try.
     pub tried: Nanos,
-    /// When the fault need not wait any longer; `None` where no hook tells.
+    /// End of the wait; `None` where no hook reports it.
     pub ended: Option<Nanos>,
 }
 
-/// Sequence numbers of a filter slot that a fault saw: what changed between the two happened under its read. They order
-/// events on one slot exactly, whatever the clocks and the ring buffer do.
+/// Sequence numbers of a filter slot around a fault's read. Changes with a number after `at_read` and up to `at_end`
+/// happened under the read. The numbers order the events of a slot exactly, independently of clocks and of the ring
+/// buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// When the read started; of a fault without a read: when the fault started.
+pub struct SequenceSpan {
+    /// The number at the start of the read; without a read: at the start of the fault.
     pub at_read: u32,
-    /// When the fault freed the entry itself, else when it ended. Later changes are not under this reader.
+    /// The number when the fault freed the entry itself, otherwise at its end. Later changes are not under this reader.
     pub at_end: u32,
 }
 
-impl Seen {
-    /// Whether the change with this number happened in between.
+impl SequenceSpan {
     pub const fn contains(self, seq: u32) -> bool {
         let distance = seq.wrapping_sub(self.at_read);
         distance != 0 && distance <= self.len()
     }
 
-    /// How many changes happened in between.
+    /// Number of changes in the span.
     pub const fn len(self) -> u32 {
         self.at_end.wrapping_sub(self.at_read)
     }
 
-    /// Whether nothing happened in between.
     pub const fn is_empty(self) -> bool {
         self.len() == 0
     }
 }
 
-/// Faults ever opened and closed on a filter slot.
+/// Faults started and ended on a filter slot since the programs were loaded. Both numbers wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlotCount {
-    /// Ever opened.
-    pub opens: u32,
-    /// Ever closed.
-    pub closes: u32,
+    pub started: u32,
+    pub ended: u32,
 }
 
 impl SlotCount {
-    /// Whether no fault is open on the slot.
-    pub const fn is_drained(self) -> bool {
-        self.opens == self.closes
+    /// Whether no fault is in progress on the slot.
+    pub const fn is_idle(self) -> bool {
+        self.started == self.ended
     }
 }
 
-/// Of `enum vm_fault_reason`, every version: locks were dropped for a wait, the fault is to be repeated.
+/// `VM_FAULT_RETRY` of `enum vm_fault_reason`, the same in every supported kernel: the fault dropped its locks to wait
+/// and is to be repeated.
 pub const VM_FAULT_RETRY: u32 = 0x400;
 
 /// One call of `do_swap_page` by one task on a real swap entry.
@@ -171,115 +168,102 @@ pub const VM_FAULT_RETRY: u32 = 0x400;
 pub struct Fault {
     /// The faulting PTE's entry.
     pub entry: Entry,
-    /// First entry of the range read or pinned.
+    /// First entry of the range that is read or pinned.
     pub base: Entry,
     /// Length of the range, at least 1.
     pub nr: u32,
-    /// Fault address.
     pub address: u64,
-    /// Identity of the address space.
+    /// Opaque id of the address space.
     pub mm: u64,
-    /// Who.
     pub task: Task,
-    /// Control group id (v2).
+    /// Control group id (v2); 0 if not known.
     pub cgroup: u64,
     /// Entry into `do_swap_page`.
     pub start: Nanos,
-    /// Return from it; of a fault still open: when this was known.
+    /// Return from `do_swap_page`; while the fault is in progress: time of the event.
     pub end: Nanos,
     /// Start of the first read.
     pub read_start: Option<Nanos>,
     /// End of that read.
     pub read_end: Option<Nanos>,
-    /// When the fault freed the entry itself, if others were in progress then.
+    /// Time at which the fault freed the entry itself, if other faults were in progress on it.
     pub freed: Option<Nanos>,
-    /// How it got its page.
     pub path: Path,
-    /// Whether it installed its page.
     pub installed: bool,
-    /// What `do_swap_page` returned (`VM_FAULT_*`).
+    /// Return value of `do_swap_page` (`VM_FAULT_*`).
     pub fault_ret: u32,
-    /// Its last pin try.
     pub pin: Option<Pin>,
-    /// Its wait for the page's lock.
     pub lock: Option<LockWait>,
-    /// Frees of the slot under the read.
-    pub frees: Seen,
-    /// Content changes of the slot under the read.
-    pub changes: Seen,
+    /// Frees on the slot under the read.
+    pub frees: SequenceSpan,
+    /// Content changes on the slot under the read.
+    pub changes: SequenceSpan,
     /// The slot right after this event.
     pub slot: SlotCount,
 }
 
 impl Fault {
-    /// Whether the fault held the pin: then nobody else could start a direct read of the range.
+    /// Whether the fault held the pin. While it does, no other task starts a direct read of the range.
     pub fn pinned(&self) -> bool {
         matches!(self.pin, Some(Pin { result: PinResult::Taken, .. }))
     }
 
-    /// Whether something may have happened to the entry under the fault's read: only a direct read without the pin can be
-    /// overtaken. In the swap cache a reader finds the page itself, and the pin keeps the entry from being freed until
-    /// after the install.
-    pub fn may_be_overtaken(&self) -> bool {
+    /// Whether the entry can change under the fault's read. A reader in the swap cache finds the page itself, and the
+    /// pin keeps the entry from being freed until after the install; only a direct read without the pin is unprotected.
+    pub fn is_unprotected(&self) -> bool {
         self.path == Path::Direct && self.read_start.is_some() && !self.pinned()
     }
 
-    /// Whether the fault gave up the page's lock to wait without it (`VM_FAULT_RETRY`) and its task faults again. Of a
-    /// fault that found the lock taken only.
-    pub fn faults_again(&self) -> bool {
+    /// Whether the fault waited without taking the folio lock and is repeated (`VM_FAULT_RETRY`). Meaningful only for a
+    /// fault that found the lock held.
+    pub fn will_retry(&self) -> bool {
         self.fault_ret & VM_FAULT_RETRY != 0
     }
 
-    /// Whether two faults' ranges intersect.
+    /// Whether the ranges of two faults intersect.
     pub fn conflicts(&self, other: &Self) -> bool {
         self.base.0 < other.base.0 + u64::from(other.nr) && other.base.0 < self.base.0 + u64::from(self.nr)
     }
 }
 
-/// What happened to an entry.
+/// A change of a swap entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
-    /// Its last reference went.
+    /// The last reference was dropped.
     Freed,
-    /// It was given to a page on its way out.
+    /// The entry was given to a page that is being swapped out.
     Allocated,
-    /// A page is about to be written to it; `Written` will follow.
+    /// A write to the entry starts; `Written` follows.
     WriteStarted,
-    /// A page was written to it; where the end of a write is not told: is about to be.
+    /// A write to the entry completed. Where no hook reports the end of a write: a write starts.
     Written,
 }
 
-/// Something that happened to one entry while faults were open on its slot.
+/// A change of one entry while faults were in progress on its slot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// What.
     pub kind: ChangeKind,
-    /// Which.
     pub entry: Entry,
-    /// When.
     pub at: Nanos,
-    /// The slot's sequence number after it: of frees, or of content changes.
+    /// The slot's sequence number after the change: of frees for `Freed`, otherwise of content changes.
     pub seq: u32,
-    /// Who did it.
     pub by: Task,
-    /// The slot right after it.
+    /// The slot right after the change.
     pub slot: SlotCount,
 }
 
-/// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A contended fault was noticed while open; more will follow.
+    /// A contended fault is in progress; `Ended` follows.
     Started(Fault),
     /// A contended fault ended.
     Ended(Fault),
-    /// An entry changed under a fault.
+    /// An entry changed while a fault on it was in progress.
     Changed(Change),
 }
 
 impl Event {
-    /// When it happened.
     pub fn at(&self) -> Nanos {
         match self {
             Self::Started(fault) | Self::Ended(fault) => fault.end,
@@ -293,20 +277,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_print_and_parse() {
+    fn entries_are_printed_and_parsed_as_type_and_offset() {
         let entry = Entry::new(3, 79);
         assert_eq!(entry.to_string(), "3:79");
         assert_eq!("3:79".parse(), Ok(entry));
-        assert_eq!((entry.kind(), entry.offset()), (3, 79));
+        assert_eq!((entry.swap_type(), entry.offset()), (3, 79));
         assert!("79".parse::<Entry>().is_err());
     }
 
     #[test]
     fn sequence_numbers_wrap() {
-        let seen = Seen { at_read: u32::MAX - 1, at_end: 1 };
-        assert_eq!(seen.len(), 3);
-        assert!(seen.contains(u32::MAX) && seen.contains(0) && seen.contains(1));
-        assert!(!seen.contains(u32::MAX - 1) && !seen.contains(2));
-        assert!(!Seen::default().contains(0));
+        let span = SequenceSpan { at_read: u32::MAX - 1, at_end: 1 };
+        assert_eq!(span.len(), 3);
+        let contained: Vec<u32> =
+            [u32::MAX - 1, u32::MAX, 0, 1, 2].into_iter().filter(|seq| span.contains(*seq)).collect();
+        assert_eq!(contained, [u32::MAX, 0, 1]);
+        assert!(!SequenceSpan::default().contains(0));
     }
 }

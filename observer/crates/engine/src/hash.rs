@@ -1,11 +1,14 @@
-//! A hash for small numbers: entries, slots and thread ids, of which every event needs several.
+//! A fast hash for small numbers: every event needs several look-ups by entry, slot or thread id.
 
-use std::hash::{BuildHasherDefault, Hasher};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 /// A map whose keys are small numbers.
-pub(crate) type NumberMap<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
-/// One multiplication, its halves folded. The keys are the kernel's, so nobody can choose them to collide.
+/// Multiplies and folds the two halves of the product. It does not resist chosen keys; all keys come from the kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NumberHasher(u64);
 
@@ -15,11 +18,11 @@ impl Hasher for NumberHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
+        let (words, remainder) = bytes.as_chunks();
         for word in words {
             self.write_u64(u64::from_ne_bytes(*word));
         }
-        for byte in rest {
+        for byte in remainder {
             self.write_u64(u64::from(*byte));
         }
     }
@@ -28,8 +31,8 @@ impl Hasher for NumberHasher {
         self.write_u64(number.into());
     }
 
+    // Called with the discriminant of an enum.
     fn write_isize(&mut self, number: isize) {
-        // What tells the variants of an enum apart.
         self.write_u64(number.cast_unsigned() as u64);
     }
 
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_are_spread_in_the_bits_that_tables_use() {
+    fn consecutive_numbers_are_spread_over_the_bits_that_hash_maps_use() {
         let hasher = BuildHasherDefault::<NumberHasher>::default();
         let hashes: Vec<u64> = (0..4096u64).map(|number| hasher.hash_one(number)).collect();
         let low: HashSet<u64> = hashes.iter().map(|hash| hash & 0xfff).collect();

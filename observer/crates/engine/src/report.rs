@@ -1,57 +1,168 @@
-//! What the engine has found, and what it holds.
+//! The results of the engine.
 
-use super::{
+use serde::Serialize;
+
+use crate::{
+    cost::WaitCosts,
+    durations::Distributions,
+    entries::EntryTable,
+    limits::MAX_LISTED,
     overlap::Overlap,
-    price::Prices,
-    totals::{Durations, EngineDropped, EntryTable, VerdictCounts},
-    verdict::Finding,
-    wait::Wait,
+    verdict::{Finding, Verdict},
+    wait::{Hold, Wait, WaitKind},
 };
 
-/// How many of each the engine holds in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Held {
-    pub events: usize,
-    pub faults: usize,
-    pub changes: usize,
-    pub drains: usize,
-    pub waits: usize,
-}
-
-/// What the engine has found so far.
+/// What the engine has found so far. Lists are bounded by [`MAX_LISTED`]; counts and sums are not.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Events taken in.
+    /// Events fed.
     pub events: u64,
-    /// Counts by verdict.
     pub verdicts: VerdictCounts,
     /// Windows, reuses and stale installs, oldest first.
     pub findings: Vec<Finding>,
-    /// Overlaps, oldest first.
+    /// Oldest first.
     pub overlaps: Vec<Overlap>,
-    /// Waits, oldest first.
+    /// Oldest first.
     pub waits: Vec<Wait>,
-    /// Contended entries.
     pub entries: EntryTable,
-    /// Durations of overlaps.
-    pub overlap_times: Durations,
-    /// Durations of pin waits.
-    pub wait_times: Durations,
-    /// The part of them after the pin was dropped.
-    pub oversleep_times: Durations,
-    /// Durations of waits on the folio lock.
-    pub lock_wait_times: Durations,
-    /// The part of them after the holder's read was done and the lock dropped.
-    pub lock_oversleep_times: Durations,
-    /// Durations of holds of contended pins.
-    pub hold_times: Durations,
-    /// Pin tries that failed, in all waits.
-    pub retries: u64,
-    /// Tries of the folio lock that failed, in all waits.
+    pub distributions: Distributions,
+    /// Failed pin tries in all pin waits.
+    pub pin_retries: u64,
+    /// Failed tries of the folio lock in all lock waits.
     pub lock_retries: u64,
-    /// What waits cost, added up.
-    pub prices: Prices,
-    /// What the engine knows that it did not see.
+    pub wait_costs: WaitCosts,
     pub dropped: EngineDropped,
+    room: FindingRoom,
+}
+
+impl Report {
+    pub(crate) fn add_finding(&mut self, finding: Finding) {
+        self.verdicts.add(finding.verdict);
+        self.entries.add_verdict(finding.entry, finding.verdict);
+        if self.room.take(finding.verdict) {
+            self.findings.push(finding);
+        } else {
+            self.dropped.findings_not_listed += 1;
+        }
+    }
+
+    pub(crate) fn add_overlap(&mut self, overlap: Overlap) {
+        self.verdicts.add(Verdict::Overlap);
+        self.distributions.overlap.add(overlap.duration());
+        self.entries.add_overlap(&overlap);
+        push_bounded(&mut self.overlaps, overlap);
+    }
+
+    pub(crate) fn add_pin_hold(&mut self, hold: &Hold) {
+        self.distributions.pin_hold.add(hold.duration());
+    }
+
+    pub(crate) fn add_wait(&mut self, wait: Wait) {
+        self.wait_costs.add(&wait);
+        self.distributions.add_wait(&wait);
+        match wait.kind {
+            WaitKind::Pin => self.pin_retries += u64::from(wait.retries),
+            WaitKind::FolioLock => self.lock_retries += u64::from(wait.retries),
+        }
+        self.verdicts.add(wait.verdict());
+        self.entries.add_verdict(wait.entry, wait.verdict());
+        push_bounded(&mut self.waits, wait);
+    }
+}
+
+fn push_bounded<T>(list: &mut Vec<T>, item: T) {
+    if list.len() < MAX_LISTED {
+        list.push(item);
+    }
+}
+
+/// Counts by verdict. Each overlap and each wait counts; a reader counts once, at its highest verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct VerdictCounts {
+    pub overlap: u64,
+    pub lock_wait: u64,
+    pub pin_wait: u64,
+    pub window: u64,
+    pub reuse: u64,
+    pub stale_install: u64,
+}
+
+impl VerdictCounts {
+    fn add(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Overlap => self.overlap += 1,
+            Verdict::LockWait => self.lock_wait += 1,
+            Verdict::PinWait => self.pin_wait += 1,
+            Verdict::Window => self.window += 1,
+            Verdict::Reuse => self.reuse += 1,
+            Verdict::StaleInstall => self.stale_install += 1,
+        }
+    }
+}
+
+/// What the engine did not see or did not keep, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EngineDropped {
+    /// Events that arrived more than [`REORDER_DELAY`](crate::limits::REORDER_DELAY) late.
+    pub late_events: u64,
+    /// Readers with changes under their read that did not arrive.
+    pub incomplete_readers: u64,
+    /// Faults that started and whose end did not arrive.
+    pub faults_without_end: u64,
+    /// Faults evaluated for overlaps early, because their entry never became idle.
+    pub overlaps_cut: u64,
+    /// Updates of the table of entries, dropped because it was full.
+    pub entries_not_listed: u64,
+    /// Findings that are counted but not listed, because the list was full.
+    pub findings_not_listed: u64,
+}
+
+impl EngineDropped {
+    pub fn total(&self) -> u64 {
+        let Self {
+            late_events,
+            incomplete_readers,
+            faults_without_end,
+            overlaps_cut,
+            entries_not_listed,
+            findings_not_listed,
+        } = *self;
+        late_events + incomplete_readers + faults_without_end + overlaps_cut + entries_not_listed + findings_not_listed
+    }
+}
+
+/// Findings in the list. Windows and reuses are far more frequent than stale installs and fill the list within an hour,
+/// so stale installs have room of the same size to themselves.
+#[derive(Debug, Default)]
+struct FindingRoom {
+    windows_and_reuses: usize,
+    stale_installs: usize,
+}
+
+impl FindingRoom {
+    /// Takes a place in the list; false if there is none left.
+    fn take(&mut self, verdict: Verdict) -> bool {
+        let taken = match verdict {
+            Verdict::StaleInstall => &mut self.stale_installs,
+            _ => &mut self.windows_and_reuses,
+        };
+        let room = *taken < MAX_LISTED;
+        *taken += usize::from(room);
+        room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_and_reuses_leave_room_for_stale_installs() {
+        let mut room = FindingRoom::default();
+        let mut taken = |verdict, times: usize| (0..times).filter(|_| room.take(verdict)).count();
+        assert_eq!(taken(Verdict::Window, MAX_LISTED - 1), MAX_LISTED - 1);
+        assert_eq!(taken(Verdict::Reuse, 2), 1, "both share their room");
+        assert_eq!(taken(Verdict::StaleInstall, MAX_LISTED + 1), MAX_LISTED);
+        assert_eq!(taken(Verdict::Window, 1), 0);
+    }
 }

@@ -1,69 +1,70 @@
-//! What the dashboard shows of a run and can start again: distributions, the newest findings, and who took part
-//! in contention, by entry, process, command and control group. Only there where it is asked for: the summary of a run
-//! needs none of it, and it costs a few look-ups for each contended fault.
+//! Statistics for the dashboard, which can reset them: distributions, the newest findings, and contention by entry,
+//! process, command and control group. The report does not need them, and they cost a few look-ups for each contended
+//! fault, so the engine keeps them on request only.
 
-use std::borrow::Borrow;
-use std::collections::{HashMap, VecDeque};
-
-use super::{
-    event::{Entry, Fault, Nanos, Task},
-    overlap::Overlap,
-    totals::Durations,
-    verdict::{Finding, Verdict},
-    wait::{Hold, Wait, WaitKind},
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, VecDeque},
+    hash::Hash,
 };
 
-/// Findings kept: the newest ones.
-pub const FINDINGS_KEPT: usize = 1_000;
+use crate::{
+    durations::Distributions,
+    event::{Entry, Fault, Nanos, Task},
+    limits::{MAX_ENTRIES, MAX_GROUPS, MAX_RECENT_FINDINGS},
+    overlap::Overlap,
+    verdict::{Finding, Verdict},
+    wait::{Hold, Wait},
+};
 
-/// Entries listed at most.
-const ENTRIES: usize = 65_536;
-
-/// Processes, commands and control groups listed at most, together.
-const PARTIES: usize = 16_384;
-
-/// Who contends: the three ways to group tasks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Party {
+pub enum TaskGroup {
     /// By process id.
     Process(u32),
-    /// By command.
     Command(String),
-    /// By control group id.
+    /// By control group id (v2).
     Cgroup(u64),
 }
 
-/// Contention of one entry or of one party.
+impl TaskGroup {
+    /// The groups of a task. Control group 0 is not known and not a group.
+    fn of(task: &Task, cgroup: u64) -> impl Iterator<Item = Self> {
+        let command = Self::Command(task.comm.to_string());
+        [Some(Self::Process(task.pid)), Some(command), (cgroup != 0).then_some(Self::Cgroup(cgroup))]
+            .into_iter()
+            .flatten()
+    }
+}
+
+/// Contention of one entry or of one group of tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contention {
-    /// Overlaps that it was in.
-    pub times: u64,
-    /// Deepest of them.
+    pub overlaps: u64,
+    /// Depth of the deepest overlap.
     pub deepest: u32,
-    /// Longest of them, nanoseconds.
+    /// Duration of the longest overlap.
     pub longest_ns: Nanos,
-    /// All of them together, nanoseconds.
+    /// Duration of all overlaps.
     pub total_ns: Nanos,
-    /// Waits.
     pub waits: u64,
-    /// All of them together, nanoseconds.
+    /// Duration of all waits.
     pub waited_ns: Nanos,
-    /// The part of that after the pin or the lock was dropped, nanoseconds.
+    /// The part of `waited_ns` after the pin or the lock was released.
     pub overslept_ns: Nanos,
-    /// Worst verdict.
+    /// The highest verdict.
     pub worst: Verdict,
-    /// A task that took part: the last one.
+    /// The last task that took part.
     pub last: Task,
-    /// Whether tasks of several processes took part.
-    pub several: bool,
-    /// Control group id of the last task; 0: not known.
+    /// Whether tasks of more than one process took part.
+    pub multiple_processes: bool,
+    /// Control group id (v2) of the last task; 0 if not known.
     pub cgroup: u64,
 }
 
 impl Contention {
     fn new(task: &Task) -> Self {
         Self {
-            times: 0,
+            overlaps: 0,
             deepest: 0,
             longest_ns: 0,
             total_ns: 0,
@@ -72,204 +73,171 @@ impl Contention {
             overslept_ns: 0,
             worst: Verdict::Overlap,
             last: task.clone(),
-            several: false,
+            multiple_processes: false,
             cgroup: 0,
         }
     }
 
-    fn overlap(&mut self, overlap: &Overlap) {
-        self.times += 1;
+    fn add_overlap(&mut self, overlap: &Overlap) {
+        self.overlaps += 1;
         self.deepest = self.deepest.max(overlap.depth);
         self.longest_ns = self.longest_ns.max(overlap.duration());
         self.total_ns += overlap.duration();
     }
 
-    fn wait(&mut self, wait: &Wait) {
+    fn add_wait(&mut self, wait: &Wait) {
         self.waits += 1;
         self.waited_ns += wait.duration();
         self.overslept_ns += wait.oversleep_ns.unwrap_or(0);
         self.worst = self.worst.max(wait.verdict());
     }
 
-    fn by(&mut self, task: &Task) {
-        self.several |= self.last.pid != task.pid;
+    fn set_last(&mut self, task: &Task) {
+        self.multiple_processes |= self.last.pid != task.pid;
         self.last = task.clone();
     }
 }
 
-/// See the module.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Raised with every change.
+    /// Incremented by every change.
     pub revision: u64,
-    /// Durations of overlaps.
-    pub overlap_times: Durations,
-    /// Durations of holds of contended pins.
-    pub hold_times: Durations,
-    /// Durations of pin waits.
-    pub wait_times: Durations,
-    /// The part of them after the pin was dropped.
-    pub oversleep_times: Durations,
-    /// Durations of waits on the folio lock.
-    pub lock_wait_times: Durations,
-    /// The part of them after the lock was dropped.
-    pub lock_oversleep_times: Durations,
-    /// All waits together, nanoseconds.
+    pub distributions: Distributions,
+    /// Duration of all waits.
     pub waited_ns: Nanos,
-    /// The part of that after the pin or the lock was dropped, nanoseconds.
+    /// The part of `waited_ns` after the pin or the lock was released.
     pub overslept_ns: Nanos,
     entries: HashMap<Entry, Contention>,
-    parties: HashMap<Party, Contention>,
+    groups: HashMap<TaskGroup, Contention>,
     findings: VecDeque<(u64, Finding)>,
     found: u64,
     not_listed: u64,
 }
 
 impl Tally {
-    /// Contended entries.
     pub fn entries(&self) -> &HashMap<Entry, Contention> {
         &self.entries
     }
 
-    /// Who contended.
-    pub fn parties(&self) -> &HashMap<Party, Contention> {
-        &self.parties
+    pub fn groups(&self) -> &HashMap<TaskGroup, Contention> {
+        &self.groups
     }
 
-    /// The newest findings with their numbers from 1, oldest first.
+    /// The newest findings, at most [`MAX_RECENT_FINDINGS`], oldest first, numbered from 1.
     pub fn findings(&self) -> &VecDeque<(u64, Finding)> {
         &self.findings
     }
 
-    /// Entries and parties that found no room.
+    /// Updates of the tables that were dropped because a table was full.
     pub fn not_listed(&self) -> u64 {
         self.not_listed
     }
 
-    /// Starts again. Findings keep their numbers.
-    pub fn clear(&mut self) {
+    /// Deletes everything. Findings continue to be numbered.
+    pub(crate) fn clear(&mut self) {
         *self = Self { revision: self.revision + 1, found: self.found, ..Self::default() };
     }
 
-    pub(super) fn hold(&mut self, hold: &Hold) {
-        self.hold_times.add(hold.dropped_ns.saturating_sub(hold.taken_ns));
+    pub(crate) fn add_pin_hold(&mut self, hold: &Hold) {
+        self.distributions.pin_hold.add(hold.duration());
     }
 
-    /// An overlap, and the faults that hang together with it.
-    pub(super) fn overlap(&mut self, overlap: &Overlap, group: &[impl Borrow<Fault>]) {
+    /// Adds an overlap and the connected group of faults that it is part of.
+    pub(crate) fn add_overlap(&mut self, overlap: &Overlap, faults: &[impl Borrow<Fault>]) {
         self.revision += 1;
-        self.overlap_times.add(overlap.duration());
-        let mut parties: Vec<(Party, &Fault)> = Vec::new();
-        for fault in group.iter().map(Borrow::borrow).filter(|fault| takes_part(fault, overlap)) {
+        self.distributions.overlap.add(overlap.duration());
+        let mut groups: Vec<(TaskGroup, &Fault)> = Vec::new();
+        for fault in faults.iter().map(Borrow::borrow).filter(|fault| takes_part(fault, overlap)) {
             if let Some(entry) = self.entry(overlap.entry, &fault.task) {
-                entry.by(&fault.task);
+                entry.set_last(&fault.task);
             }
-            parties.extend(parties_of(&fault.task, fault.cgroup).map(|party| (party, fault)));
+            groups.extend(TaskGroup::of(&fault.task, fault.cgroup).map(|group| (group, fault)));
         }
-        if let Some(first) = parties.first().map(|(_, fault)| *fault)
+        if let Some(first) = groups.first().map(|(_, fault)| *fault)
             && let Some(entry) = self.entry(overlap.entry, &first.task)
         {
-            entry.overlap(overlap);
+            entry.add_overlap(overlap);
         }
-        // A party counts once for an overlap, however many of its tasks are in it.
-        parties.sort_by(|(a, _), (b, _)| a.cmp(b));
-        parties.dedup_by(|(a, _), (b, _)| a == b);
-        for (party, fault) in parties {
-            if let Some(contention) = self.party(party, &fault.task) {
-                contention.by(&fault.task);
+        // An overlap counts once for a group, however many tasks of the group are in it.
+        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+        groups.dedup_by(|(a, _), (b, _)| a == b);
+        for (group, fault) in groups {
+            if let Some(contention) = self.group(group, &fault.task) {
+                contention.set_last(&fault.task);
                 contention.cgroup = fault.cgroup;
-                contention.overlap(overlap);
+                contention.add_overlap(overlap);
             }
         }
     }
 
-    pub(super) fn wait(&mut self, wait: &Wait) {
+    pub(crate) fn add_wait(&mut self, wait: &Wait) {
         self.revision += 1;
-        let (times, oversleep_times) = match wait.kind {
-            WaitKind::Pin => (&mut self.wait_times, &mut self.oversleep_times),
-            WaitKind::FolioLock => (&mut self.lock_wait_times, &mut self.lock_oversleep_times),
-        };
-        times.add(wait.duration());
+        self.distributions.add_wait(wait);
         self.waited_ns += wait.duration();
-        if let Some(oversleep) = wait.oversleep_ns {
-            oversleep_times.add(oversleep);
-            self.overslept_ns += oversleep;
-        }
+        self.overslept_ns += wait.oversleep_ns.unwrap_or(0);
         if let Some(entry) = self.entry(wait.entry, &wait.task) {
-            entry.wait(wait);
+            entry.add_wait(wait);
         }
-        for party in parties_of(&wait.task, wait.cgroup) {
-            if let Some(contention) = self.party(party, &wait.task) {
-                contention.wait(wait);
+        for group in TaskGroup::of(&wait.task, wait.cgroup) {
+            if let Some(contention) = self.group(group, &wait.task) {
+                contention.add_wait(wait);
             }
         }
     }
 
-    pub(super) fn finding(&mut self, finding: &Finding) {
+    pub(crate) fn add_finding(&mut self, finding: &Finding) {
         self.revision += 1;
         self.found += 1;
         if let Some(entry) = self.entry(finding.entry, &finding.reader) {
             entry.worst = entry.worst.max(finding.verdict);
         }
-        for party in parties_of(&finding.reader, finding.cgroup) {
-            if let Some(contention) = self.party(party, &finding.reader) {
+        for group in TaskGroup::of(&finding.reader, finding.cgroup) {
+            if let Some(contention) = self.group(group, &finding.reader) {
                 contention.cgroup = finding.cgroup;
                 contention.worst = contention.worst.max(finding.verdict);
             }
         }
-        if self.findings.len() >= FINDINGS_KEPT {
+        if self.findings.len() >= MAX_RECENT_FINDINGS {
             self.findings.pop_front();
         }
         self.findings.push_back((self.found, finding.clone()));
     }
 
     fn entry(&mut self, entry: Entry, task: &Task) -> Option<&mut Contention> {
-        row(&mut self.entries, ENTRIES, &mut self.not_listed, entry, task)
+        row(&mut self.entries, MAX_ENTRIES, &mut self.not_listed, entry, task)
     }
 
-    fn party(&mut self, party: Party, task: &Task) -> Option<&mut Contention> {
-        row(&mut self.parties, PARTIES, &mut self.not_listed, party, task)
+    fn group(&mut self, group: TaskGroup, task: &Task) -> Option<&mut Contention> {
+        row(&mut self.groups, MAX_GROUPS, &mut self.not_listed, group, task)
     }
 }
 
-/// The row of a key; a new one if there is room.
-fn row<'a, K: std::hash::Hash + Eq>(
+/// The row of a key, which is added if there is room.
+fn row<'a, K: Hash + Eq>(
     rows: &'a mut HashMap<K, Contention>,
-    most: usize,
+    limit: usize,
     not_listed: &mut u64,
     key: K,
     task: &Task,
 ) -> Option<&'a mut Contention> {
-    if rows.len() >= most && !rows.contains_key(&key) {
+    if rows.len() >= limit && !rows.contains_key(&key) {
         *not_listed += 1;
         return None;
     }
     Some(rows.entry(key).or_insert_with(|| Contention::new(task)))
 }
 
-/// Whether a fault is one of those that overlap here.
+/// Whether a fault of the overlap's group is part of the overlap.
 fn takes_part(fault: &Fault, overlap: &Overlap) -> bool {
     let ranges = fault.base.0 < overlap.entry.0 + u64::from(overlap.nr)
         && overlap.entry.0 < fault.base.0 + u64::from(fault.nr.max(1));
     ranges && fault.start < overlap.to_ns && overlap.from_ns < fault.end
 }
 
-/// The groups that a task belongs to. Control group 0 is none.
-fn parties_of(task: &Task, cgroup: u64) -> impl Iterator<Item = Party> {
-    let command = Party::Command(name(&task.comm));
-    [Some(Party::Process(task.pid)), Some(command), (cgroup != 0).then_some(Party::Cgroup(cgroup))]
-        .into_iter()
-        .flatten()
-}
-
-/// However the engine keeps a command's name.
-fn name(comm: &impl std::fmt::Display) -> String {
-    comm.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait::{WaitKind, WaitOutcome};
 
     fn task(tid: u32, pid: u32, comm: &str) -> Task {
         Task { tid, pid, comm: comm.into() }
@@ -281,31 +249,31 @@ mod tests {
     }
 
     fn overlap(from_ns: Nanos, to_ns: Nanos) -> Overlap {
-        Overlap { entry: Entry::new(0, 5), nr: 1, from_ns, to_ns, depth: 2, tasks: Vec::new(), spaces: 1 }
+        Overlap { entry: Entry::new(0, 5), nr: 1, from_ns, to_ns, depth: 2, tasks: Vec::new(), address_spaces: 1 }
     }
 
     #[test]
-    fn a_party_counts_once_for_an_overlap_and_only_if_it_was_in_it() {
-        let group = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 1, "a"), 10, 40), fault(task(3, 3, "b"), 50, 60)];
+    fn an_overlap_counts_once_for_each_group_that_takes_part() {
+        let faults = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 1, "a"), 10, 40), fault(task(3, 3, "b"), 50, 60)];
         let mut tally = Tally::default();
-        tally.overlap(&overlap(10, 30), &group);
-        let times = |party| tally.parties().get(&party).map(|row| (row.times, row.total_ns, row.deepest));
-        assert_eq!(times(Party::Process(1)), Some((1, 20, 2)));
-        assert_eq!(times(Party::Command("a".into())), Some((1, 20, 2)));
-        assert_eq!(times(Party::Cgroup(77)), Some((1, 20, 2)));
-        assert_eq!(times(Party::Process(3)), None);
+        tally.add_overlap(&overlap(10, 30), &faults);
+        let overlaps = |group| tally.groups().get(&group).map(|row| (row.overlaps, row.total_ns, row.deepest));
+        assert_eq!(overlaps(TaskGroup::Process(1)), Some((1, 20, 2)));
+        assert_eq!(overlaps(TaskGroup::Command("a".into())), Some((1, 20, 2)));
+        assert_eq!(overlaps(TaskGroup::Cgroup(77)), Some((1, 20, 2)));
+        assert_eq!(overlaps(TaskGroup::Process(3)), None);
         let entry = &tally.entries()[&Entry::new(0, 5)];
-        assert_eq!((entry.times, entry.longest_ns, entry.several), (1, 20, false));
+        assert_eq!((entry.overlaps, entry.longest_ns, entry.multiple_processes), (1, 20, false));
     }
 
     #[test]
-    fn a_wait_goes_to_the_groups_of_its_process() {
+    fn a_wait_counts_for_the_groups_of_its_task() {
         let mut tally = Tally::default();
-        let group = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 2, "b"), 10, 40)];
-        tally.overlap(&overlap(10, 30), &group);
-        tally.wait(&Wait {
+        let faults = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 2, "b"), 10, 40)];
+        tally.add_overlap(&overlap(10, 30), &faults);
+        tally.add_wait(&Wait {
             kind: WaitKind::Pin,
-            ended: crate::wait::WaitEnd::PageThere,
+            outcome: WaitOutcome::PagePresent,
             entry: Entry::new(0, 5),
             page_entry: Entry::new(0, 5),
             task: task(2, 2, "b"),
@@ -319,20 +287,21 @@ mod tests {
             holder: None,
             oversleep_ns: Some(12),
         });
-        let group = &tally.parties()[&Party::Cgroup(77)];
+        let group = &tally.groups()[&TaskGroup::Cgroup(77)];
         assert_eq!((group.waits, group.waited_ns, group.overslept_ns, group.worst), (1, 30, 12, Verdict::PinWait));
-        assert!(tally.entries()[&Entry::new(0, 5)].several);
+        assert!(tally.entries()[&Entry::new(0, 5)].multiple_processes);
         assert_eq!((tally.waited_ns, tally.overslept_ns), (30, 12));
     }
 
     #[test]
-    fn cleared_it_is_empty_and_numbers_go_on() {
+    fn a_cleared_tally_is_empty_and_has_a_new_revision() {
         let mut tally = Tally::default();
-        tally.overlap(&overlap(1, 2), &[fault(task(1, 1, "a"), 0, 9)]);
+        tally.add_overlap(&overlap(1, 2), &[fault(task(1, 1, "a"), 0, 9)]);
         let before = tally.revision;
         tally.clear();
-        assert!(tally.entries().is_empty() && tally.parties().is_empty());
-        assert!(tally.overlap_times.histogram().is_empty());
+        assert!(tally.entries().is_empty());
+        assert!(tally.groups().is_empty());
+        assert!(tally.distributions.overlap.histogram().is_empty());
         assert!(tally.revision > before);
     }
 
@@ -340,8 +309,8 @@ mod tests {
     fn tables_are_bounded() {
         let mut tally = Tally::default();
         for pid in 0..20_000 {
-            tally.party(Party::Process(pid), &task(pid, pid, "a"));
+            tally.group(TaskGroup::Process(pid), &task(pid, pid, "a"));
         }
-        assert_eq!((tally.parties().len(), tally.not_listed()), (PARTIES, 20_000 - PARTIES as u64));
+        assert_eq!((tally.groups().len(), tally.not_listed()), (MAX_GROUPS, 20_000 - MAX_GROUPS as u64));
     }
 }

@@ -1,0 +1,267 @@
+//! The engine: takes events in and keeps the report up to date.
+
+use std::{collections::VecDeque, slice, sync::Arc};
+
+use crate::{
+    event::{Change, Entry, Event, Fault, Nanos, SlotCount},
+    hash::NumberMap,
+    limits::{FAULT_TIMEOUT, IDLE_DELAY, JUDGE_DELAY, MAX_ENDED_FAULTS, MAX_OTHERS, REORDER_DELAY},
+    overlap::{EndedFaults, overlaps},
+    pending::PendingReaders,
+    reorder::ReorderBuffer,
+    report::Report,
+    slots::{SlotChanges, slot_of},
+    tally::Tally,
+    verdict::{Finding, Judgement, OtherFault, judge},
+    wait::{Hold, SlotContext, Wait, WaitKind, Waits},
+};
+
+#[derive(Debug, Default)]
+pub struct Engine {
+    reorder: ReorderBuffer,
+    changes: SlotChanges,
+    /// Times at which slots became idle, each with an entry of the slot.
+    idle: VecDeque<(Nanos, Entry)>,
+    /// Unprotected readers that have ended and are not judged yet.
+    unjudged: VecDeque<Arc<Fault>>,
+    pending: PendingReaders,
+    /// Faults in progress, by thread.
+    in_progress: NumberMap<u32, Fault>,
+    ended: EndedFaults,
+    waits: Waits,
+    report: Report,
+    tally: Option<Box<Tally>>,
+}
+
+/// Numbers of items that the engine holds in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    pub events: usize,
+    pub faults: usize,
+    pub changes: usize,
+    pub idle_slots: usize,
+    pub waits: usize,
+}
+
+impl Engine {
+    /// Keeps a [`Tally`] from now on, for a dashboard.
+    pub fn start_tally(&mut self) {
+        self.tally.get_or_insert_default();
+    }
+
+    pub fn tally(&self) -> Option<&Tally> {
+        self.tally.as_deref()
+    }
+
+    /// Resets the tally. The report is not affected.
+    pub fn clear_tally(&mut self) {
+        if let Some(tally) = &mut self.tally {
+            tally.clear();
+        }
+    }
+
+    /// Takes an event in. It takes effect once [`Engine::advance`] has passed it.
+    pub fn feed(&mut self, event: Event) {
+        self.report.events += 1;
+        self.reorder.push(event);
+        self.report.dropped.late_events = self.reorder.late();
+    }
+
+    /// Applies the events that no later one can precede. All events up to `now` must have been fed.
+    pub fn advance(&mut self, now: Nanos) {
+        let until = now.saturating_sub(REORDER_DELAY);
+        self.apply_until(until);
+        self.report_pending(until);
+        for wait in self.waits.take_ended(until) {
+            self.report_wait(wait);
+        }
+        self.drop_old_faults(until);
+    }
+
+    /// Applies all remaining events. No event may be fed after this.
+    pub fn finish(&mut self) {
+        self.apply_until(Nanos::MAX);
+        self.judge_until(Nanos::MAX);
+        self.report_pending(Nanos::MAX);
+        // Waits come last: the holder may be among the faults that are still held for their entry to become idle.
+        for group in self.ended.take_all() {
+            self.report_group(&group);
+        }
+        for wait in self.waits.take_ended(Nanos::MAX) {
+            self.report_wait(wait);
+        }
+        self.report.dropped.faults_without_end += self.in_progress.len() as u64;
+        self.in_progress.clear();
+        self.changes.clear();
+        self.idle.clear();
+    }
+
+    pub fn footprint(&self) -> Footprint {
+        Footprint {
+            events: self.reorder.len(),
+            faults: self.in_progress.len() + self.ended.len() + self.unjudged.len() + self.pending.len(),
+            changes: self.changes.len(),
+            idle_slots: self.idle.len(),
+            waits: self.waits.len(),
+        }
+    }
+
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Contended faults in progress, in no particular order.
+    pub fn faults_in_progress(&self) -> impl Iterator<Item = &Fault> {
+        self.in_progress.values()
+    }
+
+    fn apply_until(&mut self, until: Nanos) {
+        while let Some(event) = self.reorder.pop(until) {
+            self.settle(event.at());
+            self.apply(event);
+        }
+        self.settle(until);
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Started(fault) => {
+                self.in_progress.insert(fault.task.tid, fault);
+            }
+            Event::Changed(change) => self.add_change(change),
+            Event::Ended(fault) => self.end_fault(fault),
+        }
+    }
+
+    fn add_change(&mut self, change: Change) {
+        let (entry, at, slot) = (change.entry, change.at, change.slot);
+        self.changes.make_room();
+        self.pending.add_change(slot_of(entry), &change);
+        if self.changes.add(change) {
+            self.note_idle(at, entry, slot);
+        }
+    }
+
+    fn end_fault(&mut self, fault: Fault) {
+        if self.ended.contains(&fault) {
+            return;
+        }
+        self.in_progress.remove(&fault.task.tid);
+        if self.waits.are_affected_by(&fault) {
+            let context = SlotContext::of(&fault, self.changes.of(slot_of(fault.entry)));
+            self.waits.add_fault(&fault, context);
+        }
+        // On an entry that never becomes idle, waits are reported before the fault's group is.
+        self.waits.attribute(slice::from_ref(&fault));
+        self.note_idle(fault.end, fault.entry, fault.slot);
+        if self.ended.len() >= MAX_ENDED_FAULTS {
+            self.report.dropped.overlaps_cut += self.ended.len() as u64;
+            for group in self.ended.take_all() {
+                self.report_group(&group);
+            }
+        }
+        let fault = Arc::new(fault);
+        if fault.is_unprotected() {
+            self.unjudged.push_back(Arc::clone(&fault));
+        }
+        self.ended.insert(fault);
+    }
+
+    fn note_idle(&mut self, at: Nanos, entry: Entry, slot: SlotCount) {
+        if slot.is_idle() {
+            self.idle.push_back((at, entry));
+        }
+    }
+
+    /// Judges the readers, and reports and forgets the entries, that nothing can affect any more at `now`.
+    fn settle(&mut self, now: Nanos) {
+        self.judge_until(now.saturating_sub(JUDGE_DELAY));
+        while let Some((at, entry)) = self.idle.front().copied() {
+            if at.saturating_add(IDLE_DELAY) > now {
+                return;
+            }
+            self.idle.pop_front();
+            self.changes.delete_until(slot_of(entry), at);
+            // Faults that started after the slot was idle belong to the next group, which may still be in progress.
+            let group = self.ended.take_connected(entry, at);
+            if !group.is_empty() {
+                self.report_group(&group);
+            }
+        }
+    }
+
+    /// Judges the faults that ended by `end`.
+    fn judge_until(&mut self, end: Nanos) {
+        while let Some(fault) = self.unjudged.pop_front_if(|fault| fault.end <= end) {
+            let slot = slot_of(fault.entry);
+            let (finding, complete) = match judge(&fault, &self.changes.of(slot)) {
+                Judgement::Clear => continue,
+                Judgement::Found(finding) => (Some(finding), true),
+                Judgement::Incomplete(finding) => (finding, false),
+            };
+            let others = self.others(&fault);
+            if complete || !self.pending.add(fault, slot, self.changes.of(slot), &others) {
+                self.report_reader(finding.map(|finding| Finding { others, ..*finding }), complete);
+            }
+        }
+    }
+
+    /// The faults of other tasks that are still held and were in progress together with the reader's.
+    fn others(&self, reader: &Fault) -> Vec<OtherFault> {
+        let mut others: Vec<OtherFault> = self.ended.concurrent_with(reader).map(OtherFault::from).collect();
+        others.sort_by_key(|other| (other.start_ns, other.task.tid));
+        others.truncate(MAX_OTHERS);
+        others
+    }
+
+    fn report_pending(&mut self, now: Nanos) {
+        for (finding, complete) in self.pending.take_settled(now) {
+            self.report_reader(finding, complete);
+        }
+    }
+
+    fn report_reader(&mut self, finding: Option<Finding>, complete: bool) {
+        self.report.dropped.incomplete_readers += u64::from(!complete);
+        if let Some(finding) = finding {
+            if let Some(tally) = &mut self.tally {
+                tally.add_finding(&finding);
+            }
+            self.report.add_finding(finding);
+        }
+    }
+
+    /// Reports the pin holds and overlaps of a connected group of faults, all of which have ended.
+    fn report_group(&mut self, group: &[Arc<Fault>]) {
+        self.waits.attribute(group);
+        for hold in group.iter().filter_map(|fault| Hold::of(fault, WaitKind::Pin)) {
+            self.report.add_pin_hold(&hold);
+            if let Some(tally) = &mut self.tally {
+                tally.add_pin_hold(&hold);
+            }
+        }
+        for overlap in overlaps(group) {
+            if let Some(tally) = &mut self.tally {
+                tally.add_overlap(&overlap, group);
+            }
+            self.report.add_overlap(overlap);
+        }
+        self.report.dropped.entries_not_listed = self.report.entries.not_listed();
+    }
+
+    fn report_wait(&mut self, wait: Wait) {
+        if let Some(tally) = &mut self.tally {
+            tally.add_wait(&wait);
+        }
+        self.report.add_wait(wait);
+    }
+
+    fn drop_old_faults(&mut self, now: Nanos) {
+        let oldest = now.saturating_sub(FAULT_TIMEOUT);
+        let before = self.in_progress.len();
+        self.in_progress.retain(|_, fault| fault.start >= oldest);
+        self.report.dropped.faults_without_end += (before - self.in_progress.len()) as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests;

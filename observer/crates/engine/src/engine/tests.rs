@@ -1,0 +1,211 @@
+use super::*;
+use crate::{
+    event::{ChangeKind, Path, SequenceSpan, Task},
+    overlap::Overlap,
+    report::{EngineDropped, VerdictCounts},
+};
+
+const ENTRY: Entry = Entry::new(0, 7);
+
+fn task(tid: u32) -> Task {
+    Task { tid, pid: 1, comm: format!("t{tid}").into() }
+}
+
+fn fault(tid: u32, start: Nanos, end: Nanos, started: u32, ended: u32) -> Fault {
+    Fault {
+        entry: ENTRY,
+        base: ENTRY,
+        nr: 1,
+        task: task(tid),
+        start,
+        end,
+        read_start: Some(start + 1),
+        read_end: Some(start + 2),
+        path: Path::Direct,
+        installed: true,
+        slot: SlotCount { started, ended },
+        ..Fault::default()
+    }
+}
+
+fn change(kind: ChangeKind, at: Nanos, seq: u32) -> Event {
+    let slot = SlotCount { started: 2, ended: 1 };
+    Event::Changed(Change { kind, entry: ENTRY, at, seq, by: task(2), slot })
+}
+
+/// Index of the events of [`aba`].
+const OTHER_END: usize = 1;
+const ALLOCATED: usize = 2;
+const VICTIM_END: usize = 4;
+
+/// The ABA: under the read of the victim (1) another task (2) swaps the page in, changes it and has it swapped out
+/// again to the same entry.
+fn aba() -> Vec<Event> {
+    let mut victim = fault(1, 100, 900, 2, 2);
+    victim.frees = SequenceSpan { at_read: 0, at_end: 1 };
+    victim.changes = SequenceSpan { at_read: 0, at_end: 2 };
+    let mut other = fault(2, 200, 300, 2, 1);
+    other.freed = Some(290);
+    vec![
+        change(ChangeKind::Freed, 290, 1),
+        Event::Ended(other),
+        change(ChangeKind::Allocated, 500, 1),
+        change(ChangeKind::Written, 510, 2),
+        Event::Ended(victim),
+    ]
+}
+
+fn feed(events: Vec<Event>) -> Engine {
+    let mut engine = Engine::default();
+    for event in events {
+        engine.feed(event);
+    }
+    engine
+}
+
+fn run(events: Vec<Event>) -> Engine {
+    let mut engine = feed(events);
+    engine.finish();
+    engine
+}
+
+#[test]
+fn an_aba_is_one_stale_install_and_one_overlap() {
+    let engine = run(aba());
+    let report = engine.report();
+    assert_eq!(report.verdicts, VerdictCounts { overlap: 1, stale_install: 1, ..VerdictCounts::default() });
+    let [finding] = report.findings.as_slice() else { panic!("{:?}", report.findings) };
+    assert_eq!((finding.reader.tid, finding.entry, finding.changes), (1, ENTRY, 2));
+    let [other] = finding.others.as_slice() else { panic!("{:?}", finding.others) };
+    assert_eq!((other.task.tid, other.start_ns, other.freed_ns, other.end_ns), (2, 200, Some(290), 300));
+    assert_eq!((report.overlaps[0].from_ns, report.overlaps[0].to_ns, report.overlaps[0].depth), (200, 300, 2));
+    assert_eq!(report.dropped, EngineDropped::default());
+    assert_eq!(engine.footprint(), Footprint::default());
+}
+
+#[test]
+fn the_order_of_arrival_does_not_matter() {
+    let mut events = aba();
+    events.reverse();
+    assert_eq!(run(events).report().findings, run(aba()).report().findings);
+}
+
+#[test]
+fn a_dropped_event_never_raises_the_verdict() {
+    let complete = run(aba()).report().findings[0].verdict;
+    for dropped in 0..aba().len() {
+        let mut events = aba();
+        events.remove(dropped);
+        let engine = run(events);
+        let highest = engine.report().findings.iter().map(|finding| finding.verdict).max();
+        assert!(highest <= Some(complete), "event {dropped} dropped");
+        // A dropped end of a fault leaves no gap in the sequence numbers.
+        let counted = engine.report().dropped.incomplete_readers > 0;
+        assert_eq!(counted, dropped != OTHER_END && dropped != VICTIM_END, "event {dropped} dropped");
+    }
+}
+
+#[test]
+fn two_faults_that_end_together_are_both_judged() {
+    // Both ended before either read the counters: the first record already reports an idle slot.
+    let mut events = aba();
+    if let Event::Ended(other) = &mut events[OTHER_END] {
+        other.end = 899;
+        other.slot = SlotCount { started: 2, ended: 2 };
+    }
+    assert_eq!(run(events).report().verdicts.stale_install, 1);
+}
+
+#[test]
+fn an_idle_slot_does_not_split_the_next_overlap() {
+    // Seen on 6.1: a holder is in progress when the idle slot is processed, and the waiters have ended by then.
+    let mut engine = feed(vec![
+        Event::Ended(fault(3, 10, 20, 1, 1)),
+        Event::Ended(fault(2, 5_000_000, 9_000_000, 3, 2)),
+        Event::Ended(fault(1, 1_000_000, 30_000_000, 3, 3)),
+    ]);
+    engine.advance(15_000_000 + REORDER_DELAY);
+    engine.finish();
+    let durations: Vec<_> = engine.report().overlaps.iter().map(Overlap::duration).collect();
+    assert_eq!(durations, [4_000_000]);
+}
+
+#[test]
+fn a_change_whose_record_is_later_than_the_fault_is_not_missing() {
+    // Seen on 5.10: a program increments the slot's number and is preempted, the fault ends, the record gets its time.
+    let mut events = aba();
+    if let Event::Ended(victim) = &mut events[VICTIM_END] {
+        victim.end = 505;
+    }
+    let engine = run(events);
+    assert_eq!((engine.report().verdicts.stale_install, engine.report().dropped.incomplete_readers), (1, 0));
+    assert!(engine.unjudged.is_empty());
+}
+
+#[test]
+fn a_fault_is_judged_after_all_its_changes_can_have_arrived() {
+    // Otherwise each such fault would take one of the few places for pending readers.
+    let mut events = aba();
+    if let Event::Changed(allocated) = &mut events[ALLOCATED] {
+        allocated.at = JUDGE_DELAY / 2;
+    }
+    let mut engine = feed(events);
+    engine.advance(JUDGE_DELAY / 4 + REORDER_DELAY);
+    assert_eq!((engine.unjudged.len(), engine.pending.len()), (2, 0));
+    engine.finish();
+    assert_eq!((engine.report().verdicts.stale_install, engine.report().dropped.incomplete_readers), (1, 0));
+}
+
+#[test]
+fn a_reader_waits_for_a_missing_change() {
+    // Seen on 5.10 with more virtual CPUs than the host had: a program was off its CPU for longer than faults are held.
+    for (delay, complete, incomplete) in [(500_000_000, 1, 0), (3_000_000_000, 0, 1)] {
+        let mut events = aba();
+        let Event::Changed(mut change) = events.remove(ALLOCATED) else { panic!("not the allocation") };
+        assert_eq!(change.kind, ChangeKind::Allocated);
+        change.at += delay;
+        let mut engine = feed(events);
+        engine.advance(100_000_000 + REORDER_DELAY);
+        assert_eq!((engine.pending.len(), engine.report().dropped.incomplete_readers), (1, 0));
+        engine.advance(change.at - 1 + REORDER_DELAY);
+        engine.feed(Event::Changed(change));
+        engine.finish();
+        let report = engine.report();
+        let findings = report.findings.iter();
+        let with_allocation = findings.filter(|finding| finding.allocated.is_some() && !finding.others.is_empty());
+        assert_eq!(with_allocation.count(), complete, "{delay} ns late");
+        assert_eq!(report.dropped.incomplete_readers, incomplete, "{delay} ns late");
+        assert_eq!((engine.pending.len(), report.findings.len()), (0, 1));
+    }
+}
+
+#[test]
+fn state_is_deleted_as_time_passes() {
+    let mut engine = Engine::default();
+    for round in 0..1_000u64 {
+        let start = round * 1_000_000_000;
+        for mut event in aba() {
+            match &mut event {
+                Event::Ended(fault) | Event::Started(fault) => {
+                    fault.start += start;
+                    fault.end += start;
+                }
+                Event::Changed(change) => change.at += start,
+            }
+            engine.feed(event);
+        }
+        engine.advance(start + 500_000_000);
+        assert_eq!(engine.footprint(), Footprint::default());
+    }
+    assert_eq!(engine.report().verdicts.stale_install, 1_000);
+}
+
+#[test]
+fn a_fault_without_an_end_times_out() {
+    let mut engine = Engine::default();
+    engine.feed(Event::Started(fault(1, 100, 200, 2, 0)));
+    engine.advance(1_000_000_000);
+    assert_eq!(engine.faults_in_progress().count(), 1);
+    engine.advance(100_000_000_000);
+    assert_eq!((engine.faults_in_progress().count(), engine.report().dropped.faults_without_end), (0, 1));
+}

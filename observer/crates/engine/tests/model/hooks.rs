@@ -1,0 +1,381 @@
+//! The eBPF programs at each hook, statement by statement: see `observer-ebpf/src/bin/observer-ebpf`.
+
+use observer_engine::event::{
+    Change, ChangeKind, Entry, Event, Fault, LockWait, Path, Pin, PinResult, SlotCount, Task, VM_FAULT_RETRY,
+};
+
+use super::{
+    actors::{FAULTERS, Tid},
+    config::Config,
+    log::Log,
+    memory::SLOTS,
+};
+
+/// One slot of the filter.
+#[derive(Clone, Copy, Debug, Default)]
+struct FilterSlot {
+    started: u32,
+    ended: u32,
+    frees: u32,
+    changes: u32,
+    disturbed: bool,
+}
+
+impl FilterSlot {
+    fn in_progress(self) -> u32 {
+        self.started - self.ended
+    }
+
+    fn count(self) -> SlotCount {
+        SlotCount { started: self.started, ended: self.ended }
+    }
+}
+
+/// A fault in the programs' table.
+#[derive(Clone, Debug)]
+struct InProgress {
+    fault: Fault,
+    /// Numbers of the filter slot at the start of the fault, itself included.
+    started_at_start: u32,
+    frees_at_start: u32,
+    changes_at_start: u32,
+    frees_by_itself: u32,
+    streamed: bool,
+    /// It has dropped its reference to the entry. Only with the hook on `swap_free`.
+    dropped_reference: bool,
+    /// It has freed its entry, and the hook there recorded nothing.
+    unrecorded_free: bool,
+    /// It has started a direct read, and the hook there recorded nothing.
+    unrecorded_read: bool,
+    /// For merging states only: the last content change of its entry before the read.
+    last: Option<ChangeKind>,
+    /// For merging states only: what the records sent so far prove about its read.
+    evidence: u8,
+}
+
+/// Evidence that a change happened under the read, shifted left by the kind of change.
+const UNDER_READ: u8 = 1;
+/// Evidence from before the read that the entry was allocated and its write not complete.
+const IN_TRANSIT: u8 = 1 << 4;
+
+impl InProgress {
+    /// Whether the span under its read ended before it returned.
+    fn has_ended_span(&self) -> bool {
+        self.frees_by_itself != 0 || self.dropped_reference || self.unrecorded_free
+    }
+
+    fn has_read(&self) -> bool {
+        self.fault.read_start.is_some() || self.unrecorded_read
+    }
+
+    /// Whether it is streamed even if no other fault was in progress on its slot.
+    fn is_streamed_alone(&self) -> bool {
+        self.fault.pin.is_some_and(|pin| pin.failures != 0) || self.fault.lock.is_some() || self.fault.nr > 1
+    }
+
+    /// Whether something happened on its slot since it started, or it is streamed in any case.
+    fn is_contended(&self, slot: &FilterSlot) -> bool {
+        slot.started != self.started_at_start
+            || slot.changes != self.changes_at_start
+            || slot.frees - self.frees_at_start != self.frees_by_itself
+            || self.is_streamed_alone()
+    }
+}
+
+/// The programs' maps.
+#[derive(Clone, Debug)]
+pub(crate) struct Hooks {
+    filter: [FilterSlot; SLOTS],
+    faults: [Option<InProgress>; FAULTERS],
+    shared_slot: bool,
+    reference_hook: bool,
+    lean: bool,
+}
+
+fn task(tid: Tid) -> Task {
+    Task { tid: tid.into(), pid: 1, comm: "model".into() }
+}
+
+impl Hooks {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            filter: <[FilterSlot; SLOTS]>::default(),
+            faults: [const { None }; FAULTERS],
+            shared_slot: config.shared_slot,
+            reference_hook: config.reference_hook,
+            lean: config.lean,
+        }
+    }
+
+    /// The entry of a device slot. Entries 65 536 apart share a slot of the filter.
+    fn entry(&self, slot: u8) -> Entry {
+        let distance = if self.shared_slot { 1 << 16 } else { 1 };
+        Entry::new(0, 8 + u64::from(slot) * distance)
+    }
+
+    fn slot_of(&self, entry: Entry) -> u8 {
+        (0..SLOTS as u8).find(|slot| self.entry(*slot) == entry).unwrap()
+    }
+
+    /// Index of the filter slot of a device slot.
+    fn filter_of(&self, slot: u8) -> usize {
+        if self.shared_slot { 0 } else { slot.into() }
+    }
+
+    fn filter_of_entry(&self, entry: Entry) -> usize {
+        self.filter_of(self.slot_of(entry))
+    }
+
+    pub(crate) fn fault_started(&mut self, tid: Tid, slot: u8, address: u64, mm: u64, log: &mut Log) {
+        let entry = self.entry(slot);
+        let filter = self.filter_of(slot);
+        let now = log.now();
+        let filter = &mut self.filter[filter];
+        filter.started += 1;
+        filter.disturbed |= filter.in_progress() > 1;
+        let mut fault =
+            Fault { entry, base: entry, nr: 1, address, mm, task: task(tid), start: now, ..Fault::default() };
+        fault.frees.at_read = filter.frees;
+        fault.changes.at_read = filter.changes;
+        let mut state = InProgress {
+            fault,
+            started_at_start: filter.started,
+            frees_at_start: filter.frees,
+            changes_at_start: filter.changes,
+            frees_by_itself: 0,
+            streamed: false,
+            dropped_reference: false,
+            unrecorded_free: false,
+            unrecorded_read: false,
+            last: None,
+            evidence: 0,
+        };
+        if filter.in_progress() > 1 {
+            state.streamed = true;
+            log.events.push(Event::Started(Fault { end: now, slot: filter.count(), ..state.fault.clone() }));
+        }
+        self.faults[usize::from(tid)] = Some(state);
+    }
+
+    pub(crate) fn read_started(&mut self, tid: Tid, cached: bool, base: u8, nr: u8, log: &mut Log) {
+        let (base, now) = (self.entry(base), log.now());
+        let undisturbed = self.is_undisturbed();
+        let Some(state) = &self.faults[usize::from(tid)] else { return };
+        let filter = self.filter[self.filter_of_entry(state.fault.entry)];
+        let Some(state) = &mut self.faults[usize::from(tid)] else { return };
+        if state.fault.read_start.is_some() {
+            return;
+        }
+        if self.lean && !cached && undisturbed {
+            state.unrecorded_read = true;
+            return;
+        }
+        state.fault.path = if cached { Path::Cached } else { Path::Direct };
+        if nr > 1 {
+            (state.fault.base, state.fault.nr) = (base, nr.into());
+        }
+        state.fault.frees.at_read = filter.frees;
+        state.fault.changes.at_read = filter.changes;
+        state.fault.read_start = Some(now);
+        state.evidence = match state.last {
+            Some(ChangeKind::Allocated | ChangeKind::WriteStarted) => IN_TRANSIT,
+            _ => 0,
+        };
+    }
+
+    pub(crate) fn read_ended(&mut self, tid: Tid, log: &mut Log) {
+        let now = log.now();
+        if let Some(state) = &mut self.faults[usize::from(tid)] {
+            state.fault.read_end.get_or_insert(now);
+        }
+    }
+
+    pub(crate) fn pin_tried(&mut self, tid: Tid, base: u8, nr: u8, result: PinResult, log: &mut Log) {
+        let (base, now) = (self.entry(base), log.now());
+        let Some(state) = &mut self.faults[usize::from(tid)] else { return };
+        let failures = state.fault.pin.map_or(0, |pin| pin.failures) + u32::from(result != PinResult::Taken);
+        (state.fault.base, state.fault.nr) = (base, nr.into());
+        state.fault.pin = Some(Pin { tried: now, result, failures, dropped: None });
+    }
+
+    pub(crate) fn pin_dropped(&mut self, tid: Tid, base: u8, log: &mut Log) {
+        let (base, now) = (self.entry(base), log.now());
+        let Some(state) = &mut self.faults[usize::from(tid)] else { return };
+        if state.fault.base == base
+            && let Some(pin) = &mut state.fault.pin
+        {
+            pin.dropped = Some(now);
+        }
+    }
+
+    pub(crate) fn lock_failed(&mut self, tid: Tid, log: &mut Log) {
+        let now = log.now();
+        if let Some(state) = &mut self.faults[usize::from(tid)] {
+            state.fault.lock = Some(LockWait { tried: now, ended: None });
+        }
+    }
+
+    /// `retry`: the lock was not taken, and the fault returns `VM_FAULT_RETRY`.
+    pub(crate) fn lock_wait_ended(&mut self, tid: Tid, retry: bool, log: &mut Log) {
+        let now = log.now();
+        if let Some(state) = &mut self.faults[usize::from(tid)]
+            && let Some(lock) = &mut state.fault.lock
+        {
+            lock.ended = Some(now);
+            state.fault.fault_ret |= if retry { VM_FAULT_RETRY } else { 0 };
+        }
+    }
+
+    /// Whether nothing has changed on a slot with a fault in progress, and no slot has two.
+    fn is_undisturbed(&self) -> bool {
+        self.filter.iter().all(|filter| !filter.disturbed)
+    }
+
+    pub(crate) fn entry_freed(&mut self, by: Tid, slot: u8, log: &mut Log) {
+        let (entry, filter) = (self.entry(slot), self.filter_of(slot));
+        let fault = self.faults.get(usize::from(by)).and_then(Option::as_ref);
+        if fault.is_some_and(|state| state.unrecorded_free && state.fault.entry == entry) {
+            // One hook reports the dropped reference and the free, and it has recorded nothing.
+            return;
+        }
+        let in_progress = self.filter[filter].in_progress();
+        let own = in_progress != 0 && self.record_own_free(by, entry, in_progress, log);
+        self.filter[filter].frees += 1;
+        if in_progress > u32::from(own) {
+            self.filter[filter].disturbed = true;
+            let seq = self.filter[filter].frees;
+            self.report_change(ChangeKind::Freed, entry, seq, by, log);
+        }
+    }
+
+    /// Whether the entry is in the range of a fault of the task that frees it.
+    fn record_own_free(&mut self, by: Tid, entry: Entry, in_progress: u32, log: &mut Log) -> bool {
+        let filter = self.filter[self.filter_of_entry(entry)];
+        let Some(state) = self.faults.get_mut(usize::from(by)).and_then(Option::as_mut) else { return false };
+        let has_ended_span = state.has_ended_span();
+        let fault = &mut state.fault;
+        if entry.0.wrapping_sub(fault.base.0) >= fault.nr.into() {
+            return false;
+        }
+        if fault.entry == entry {
+            if !has_ended_span {
+                fault.frees.at_end = filter.frees;
+                fault.changes.at_end = filter.changes;
+                if in_progress > 1 {
+                    fault.freed = Some(log.now());
+                }
+            }
+            state.frees_by_itself += 1;
+        }
+        true
+    }
+
+    /// `swap_free` in a fault, just after its page was mapped: hooked on vulnerable kernels only. Later changes of the
+    /// entry are not under this reader, even if another reference keeps the entry from being freed. `freed`: it was the
+    /// last reference, which the same hook reports.
+    pub(crate) fn reference_dropped(&mut self, tid: Tid, slot: u8, freed: bool) {
+        if !self.reference_hook {
+            return;
+        }
+        let (entry, filter) = (self.entry(slot), self.filter[self.filter_of(slot)]);
+        let undisturbed = self.is_undisturbed();
+        if let Some(state) = &mut self.faults[usize::from(tid)]
+            && state.fault.entry == entry
+            && !state.has_ended_span()
+        {
+            if freed && undisturbed {
+                state.unrecorded_free = true;
+                return;
+            }
+            state.dropped_reference = true;
+            (state.fault.frees.at_end, state.fault.changes.at_end) = (filter.frees, filter.changes);
+        }
+    }
+
+    /// A write is about to start. Returns whether its end will be reported.
+    pub(crate) fn write_started(&mut self, by: Tid, slot: u8, both: bool, log: &mut Log) -> bool {
+        let awaited = both && self.filter[self.filter_of(slot)].in_progress() != 0;
+        self.entry_changed(if awaited { ChangeKind::WriteStarted } else { ChangeKind::Written }, by, slot, log);
+        awaited
+    }
+
+    pub(crate) fn entry_changed(&mut self, kind: ChangeKind, by: Tid, slot: u8, log: &mut Log) {
+        let (entry, filter) = (self.entry(slot), self.filter_of(slot));
+        self.filter[filter].changes += 1;
+        if self.filter[filter].in_progress() != 0 {
+            self.filter[filter].disturbed = true;
+            let seq = self.filter[filter].changes;
+            self.report_change(kind, entry, seq, by, log);
+        }
+    }
+
+    fn report_change(&mut self, kind: ChangeKind, entry: Entry, seq: u32, by: Tid, log: &mut Log) {
+        for (tid, state) in self.faults.iter_mut().enumerate() {
+            let Some(state) = state.as_mut().filter(|state| state.fault.entry == entry && !state.has_ended_span())
+            else {
+                continue;
+            };
+            if !state.has_read() {
+                state.last = if kind == ChangeKind::Freed { state.last } else { Some(kind) };
+            } else if kind != ChangeKind::Freed || tid != usize::from(by) {
+                state.evidence |= UNDER_READ << kind as u8;
+            }
+        }
+        let slot = self.filter[self.filter_of_entry(entry)].count();
+        let at = log.now();
+        log.events.push(Event::Changed(Change { kind, entry, at, seq, by: task(by), slot }));
+    }
+
+    /// Returns the record of the fault, whether it was sent or not.
+    pub(crate) fn fault_ended(&mut self, tid: Tid, installed: bool, log: &mut Log) -> Fault {
+        let mut state = self.faults[usize::from(tid)].take().unwrap();
+        let undisturbed = self.is_undisturbed();
+        let filter = self.filter_of_entry(state.fault.entry);
+        let filter = &mut self.filter[filter];
+        let has_recorded_end = state.frees_by_itself != 0 || state.dropped_reference;
+        let fault = &mut state.fault;
+        fault.end = log.now();
+        fault.installed = installed;
+        // The return value shows that it has read from the device.
+        if state.unrecorded_read && fault.read_start.is_none() {
+            (fault.path, fault.read_start) = (Path::Direct, Some(fault.start));
+        }
+        if installed && fault.path == Path::None {
+            fault.path = Path::Cached;
+        }
+        if !has_recorded_end {
+            // A fault that installed its page has dropped its reference. If that was not recorded, nothing was
+            // disturbed.
+            let undisturbed_install = self.reference_hook && installed;
+            fault.frees.at_end = if undisturbed_install { state.frees_at_start } else { filter.frees };
+            fault.changes.at_end = if undisturbed_install { state.changes_at_start } else { filter.changes };
+        }
+        filter.ended += 1;
+        fault.slot = filter.count();
+        let contended = state.streamed || state.is_contended(filter);
+        // The programs rely on this: they do not compare numbers while nothing is disturbed.
+        assert!(!undisturbed || !contended || state.is_streamed_alone(), "a contended fault on an undisturbed slot");
+        if contended {
+            log.events.push(Event::Ended(state.fault.clone()));
+        }
+        filter.disturbed &= filter.in_progress() != 0;
+        state.fault
+    }
+
+    /// The part of a fault's state that decides whether and how it will be streamed. Each bit only ever becomes set.
+    pub(crate) fn key(&self, tid: Tid) -> [u8; 3] {
+        let Some(state) = &self.faults[usize::from(tid)] else { return [0; 3] };
+        let filter = &self.filter[self.filter_of_entry(state.fault.entry)];
+        let flags = 1
+            | u8::from(state.streamed) << 1
+            | u8::from(state.is_contended(filter)) << 2
+            | u8::from(state.frees_by_itself != 0) << 3
+            | u8::from(state.has_read()) << 4
+            | u8::from(state.fault.pin.is_some_and(|pin| pin.failures != 0)) << 5
+            | u8::from(state.has_ended_span() && state.fault.changes.at_end < state.fault.changes.at_read) << 6
+            | u8::from(state.has_ended_span()) << 7;
+        let last = state.last.filter(|_| !state.has_read()).map_or(0, |kind| 1 + kind as u8);
+        let unrecorded = u8::from(state.unrecorded_free) | u8::from(state.unrecorded_read) << 1;
+        [flags, state.evidence << 3 | last, unrecorded | u8::from(filter.disturbed) << 2]
+    }
+}
