@@ -4,7 +4,7 @@ use observer_kernel::plan::{HookReason, HookSet, Meaning, State};
 use observer_observation::{EndReason, Input};
 use observer_record::{Reader, replay};
 use observer_recordings::released;
-use observer_report::observed::Observed;
+use observer_report::{observed::Observed, summary::distributions::Measure};
 use serde_json::Value;
 
 /// What the three kinds of synthetic files have in common: the same events, written by different versions.
@@ -73,8 +73,9 @@ fn lock_waits_of_version_1_1_stay_readable() {
     let verdicts = &summary.verdicts;
     assert_eq!([verdicts.overlap, verdicts.lock_wait, verdicts.pin_wait, verdicts.stale_install], [7, 14, 0, 0]);
     assert_eq!([summary.locks.failed, summary.locks.own_read, summary.locks.retries], [14, 0, 14]);
-    let (waits, oversleep) = (summary.distributions.lock_wait, summary.distributions.lock_oversleep);
-    assert_eq!((waits.count, waits.max_ns, oversleep.count), (14, 33_079_295, 1));
+    let waits = summary.distributions.get(Measure::LockWait).unwrap();
+    assert_eq!((waits.count, waits.max_ns), (14, 33_079_295));
+    assert_eq!(summary.distributions.get(Measure::LockOversleep).unwrap().count, 1);
     let held = summary.waits.iter().filter(|wait| wait.holder.is_some()).count();
     assert_eq!(held, 1, "the wait that started under another task's read");
 }
