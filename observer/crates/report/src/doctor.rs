@@ -1,103 +1,76 @@
-//! What `observer doctor` tells: one page for people, one JSON object for a fleet.
-
-mod host;
-mod page;
-mod race;
-#[cfg(test)]
-mod tests;
-
-use std::collections::BTreeMap;
+//! The report of `observer doctor`: text for a terminal, one JSON object for a fleet.
 
 use serde::Serialize;
 
-pub use self::{
-    page::page,
-    race::{Answer, Race, reachability},
-};
+use self::race::Race;
+pub use self::text::text;
 use observer_kernel::{
     facts::Facts,
-    plan::{self, Hook, Missing, Redundant},
+    plan::{self, Plan, Redundant, State},
     survey::{ProbeResults, Refusal, Survey},
 };
-use observer_observation::{exit::Exit, self_test};
+use observer_observation::{Kernel, exit::Exit, self_test};
 
-/// Version of the JSON object: raised when a name goes or changes its meaning.
-pub const SCHEMA: &str = "observer-doctor/1";
+pub mod race;
+#[cfg(test)]
+mod tests;
+mod text;
 
-/// The kernel and how it would be hooked.
-#[derive(Clone, Debug, Serialize)]
-pub struct Kernel<'a> {
-    /// As `uname -r` prints it.
-    pub release: &'a str,
-    /// As `uname -m` prints it.
-    pub arch: &'a str,
-    /// What it does about the race, in words; `unknown` if its symbols do not tell.
-    pub state: &'static str,
-    /// By hook: backend and function. Empty: nothing can be hooked.
-    pub backend: BTreeMap<&'static str, String>,
-    /// What cannot be told on this kernel.
-    pub degraded: &'a [Missing],
-    /// Length of a tick, nanoseconds.
-    pub tick_ns: Option<u64>,
-}
+/// Raised when a key of the JSON object is removed or changes its meaning.
+const SCHEMA: &str = "observer-doctor/1";
 
-/// See the module.
 #[derive(Clone, Debug, Serialize)]
 pub struct Doctor<'a> {
-    /// Version of this object.
     pub schema: &'static str,
-    /// The kernel.
-    pub kernel: Kernel<'a>,
-    /// Whether the race can happen here.
+    /// The kernel, and the hooks that an observation would attach.
+    pub kernel: Kernel,
     pub race: Race,
-    /// The hooks, with the reason for each.
-    pub hooks: &'a [Hook],
-    /// Hooks that could be attached and are not, because others tell the same.
+    /// Hooks that are possible and would not be attached.
     pub redundant: &'a [Redundant],
-    /// Why this host does not allow observing; `null`: it does.
+    /// Why this host does not allow observing; `null` if it does.
     pub refusal: Option<&'a Refusal>,
-    /// What the kernel said to programs loaded for trial; `null`: it did not come to that.
+    /// The kernel's answers to trial loads; `null` if it was refused before.
     pub trial: Option<&'a ProbeResults>,
-    /// How the self-test came out; missing where none was asked for, or nothing can be hooked.
+    /// Absent if no self-test was requested, or nothing can be hooked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<self_test::Outcome>,
-    /// Everything else that is known of this host, and what is not (`gaps`).
+    /// Everything else that is known of this host; `gaps` has what is unknown.
     pub facts: &'a Facts,
 }
 
 impl<'a> Doctor<'a> {
-    /// From what was found out.
     pub fn new(survey: &'a Survey) -> Self {
         let facts = &survey.facts;
-        let state = facts.symbols.as_ref().and_then(plan::state);
-        let plan = survey.plan.as_ref().ok();
+        let (release, arch) = (&facts.host.release.text, &facts.host.arch);
+        let state = facts.symbols.as_ref().map_or(State::Unknown, plan::state);
+        let plan: Option<&Plan> = survey.plan.as_ref().ok();
+        let kernel = plan.map_or_else(
+            || Kernel {
+                release: release.clone(),
+                arch: arch.clone(),
+                state,
+                tick_ns: facts.host.tick_ns,
+                ..Kernel::default()
+            },
+            |plan| Kernel::new(release, arch, facts.host.tick_ns, plan),
+        );
         Self {
             schema: SCHEMA,
-            kernel: Kernel {
-                release: &facts.host.release.text,
-                arch: &facts.host.arch,
-                state: state.map_or("unknown", plan::State::words),
-                backend: plan.map(plan::Plan::backends).unwrap_or_default(),
-                degraded: plan.map_or(&[], |plan| &plan.missing),
-                tick_ns: facts.host.tick_ns,
-            },
-            race: reachability(state, facts.swaps.as_deref()),
-            hooks: plan.map_or(&[], |plan| &plan.hooks),
+            kernel,
+            race: Race::new(state, facts.swaps.as_deref()),
             redundant: plan.map_or(&[], |plan| &plan.redundant),
-            refusal: survey.plan.as_ref().err().map(AsRef::as_ref),
+            refusal: survey.plan.as_ref().err(),
             trial: survey.tried.as_ref(),
             self_test: None,
             facts,
         }
     }
 
-    /// Adds how the self-test came out, if one was made.
     #[must_use]
     pub fn with_self_test(self, self_test: Option<self_test::Outcome>) -> Self {
         Self { self_test, ..self }
     }
 
-    /// The exit code that goes with it.
     pub const fn exit(&self) -> Exit {
         match (self.refusal, &self.self_test) {
             (Some(_), _) => Exit::Refused,

@@ -47,9 +47,9 @@ impl Format {
             Self::Csv => csv::write(parts, out),
             Self::Hlog => hlog::write(parts, out),
             Self::Openmetrics => {
-                out.write_all(openmetrics::page(whole, &ServeCost::default(), Dialect::OpenMetrics).as_bytes())
+                out.write_all(openmetrics::text(whole, &ServeCost::default(), Dialect::OpenMetrics).as_bytes())
             }
-            Self::Html => out.write_all(html::page(reported).as_bytes()),
+            Self::Html => out.write_all(html::document(reported).as_bytes()),
         }
     }
 }

@@ -4,8 +4,12 @@
 pub mod diff;
 pub mod doctor;
 pub mod formats;
+pub mod glossary;
 pub mod observed;
 pub mod picture;
 pub mod summary;
 pub mod units;
 pub mod words;
+
+#[cfg(test)]
+mod fixtures;

@@ -1,17 +1,18 @@
-//! Several observations as one: counts add, distributions add, what was said in words is said once.
+//! Observations with their distributions, and several merged into one.
+
+use std::collections::BTreeMap;
 
 use crate::summary::{
-    CommandSummary, LISTED, Summary, Widened, counts::Count, distributions::Histograms, dropped::Dropped,
-    price::Against, remarks::Budget,
+    CommandSummary, DelayInjection, LISTED, Source, Summary, counts::Count, distributions::Histograms, remarks::Budget,
+    wait_cost::Wholes,
 };
+use observer_kernel::plan::State;
 use observer_observation::{Kernel, Known, Overhead, ProgramStats, RingUse, percent};
 
-/// One observation, or several as one.
+/// One observation, or several merged.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// Everything but the distributions.
     pub summary: Summary,
-    /// The distributions.
     pub histograms: Histograms,
 }
 
@@ -23,13 +24,12 @@ pub struct Reported {
 }
 
 impl Observed {
-    /// Of one observation.
     pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
         let known = known.into();
         Self { summary: Summary::new(known), histograms: Histograms::new(known) }
     }
 
-    /// Of all of them; `None`: of none.
+    /// `None` of none.
     pub fn merged(all: &[Self]) -> Option<Self> {
         let mut all = all.iter();
         let mut merged = all.next()?.clone();
@@ -42,33 +42,33 @@ impl Observed {
     fn add(&mut self, other: &Self) {
         self.histograms.add(&other.histograms);
         add_summary(&mut self.summary, &other.summary);
-        self.work_out();
+        self.update_derived();
     }
 
-    /// What follows from the sums.
-    fn work_out(&mut self) {
+    /// Brings up to date what follows from sums and distributions.
+    fn update_derived(&mut self) {
         let Self { summary, histograms } = self;
         summary.distributions = histograms.summaries(!summary.kernel.holds_unseen());
-        summary.price.set_against(Against {
+        summary.wait_cost.update_rates(Wholes {
             swapins: summary.swapins.seen,
             elapsed_ns: summary.sources.iter().map(|source| source.elapsed_ns).sum(),
             tick_ns: summary.kernel.tick_ns,
             histograms,
         });
-        summary.remark(histograms);
+        summary.update_remarks(histograms);
     }
 }
 
 fn add_summary(all: &mut Summary, one: &Summary) {
-    join(&mut all.host, &one.host);
-    join(&mut all.tool, &one.tool);
     all.sources.extend(one.sources.iter().cloned());
+    all.host = distinct(all.sources.iter().map(|source| &source.host));
+    all.tool = distinct(all.sources.iter().map(|source| &source.tool));
+    all.filters = filters(&all.sources);
     add_kernel(&mut all.kernel, &one.kernel);
+    all.kernel.arch = distinct(all.sources.iter().map(|source| &source.arch));
+    all.kernel.release = distinct(all.sources.iter().map(|source| &source.release));
     extend_new(&mut all.swaps, &one.swaps);
-    for (option, value) in &one.filters {
-        join(all.filters.entry(option.clone()).or_default(), value);
-    }
-    // What is scaled is scaled already; the coarser sample is the one to warn of.
+    // Counts are scaled already; of several samples the coarsest is the one to warn of.
     all.sample = all.sample.take().into_iter().chain(one.sample.clone()).max_by_key(|sample| sample.one_in);
     all.swapins.add(&one.swapins);
     all.swapouts.add(&one.swapouts);
@@ -76,8 +76,8 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.pins.add(&one.pins);
     all.locks.add(&one.locks);
     Count::add(&mut all.verdicts, &one.verdicts);
-    all.price.add(&one.price);
-    // Waits are over the budget that each observation was given; of several budgets the smallest is named.
+    all.wait_cost.add(&one.wait_cost);
+    // `over` counts against the budget of each observation; of several budgets the smallest is named.
     all.budget = match (all.budget, one.budget) {
         (Some(a), Some(b)) => Some(Budget { ns: a.ns.min(b.ns), over: a.over + b.over }),
         (a, b) => a.or(b),
@@ -90,31 +90,41 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.entries.extend(one.entries.iter().cloned());
     all.entries.sort_by_key(|stats| (std::cmp::Reverse((stats.worst, stats.total_ns)), stats.entry));
     all.entries.truncate(LISTED);
-    add_dropped(&mut all.dropped, &one.dropped);
-    add_cost(&mut all.self_cost, &one.self_cost);
+    // The sum has every cause that either of them counts.
+    for (cause, count) in &one.dropped {
+        *all.dropped.entry(*cause).or_default() += count;
+    }
+    add_overhead(&mut all.overhead, &one.overhead);
     all.widen = match (all.widen, one.widen) {
         (Some(a), Some(b)) => {
-            Some(Widened { ns: a.ns.max(b.ns), delays: a.delays + b.delays, short: a.short + b.short })
+            Some(DelayInjection { ns: a.ns.max(b.ns), delays: a.delays + b.delays, short: a.short + b.short })
         }
         (a, b) => a.or(b),
     };
-    // Of several commands, one that failed decides the exit code.
-    let failed = |command: &&CommandSummary| !command.cut_short && command.code != Some(0);
-    if !all.command.as_ref().is_some_and(|command| failed(&command)) {
-        all.command = one.command.as_ref().filter(failed).or(all.command.as_ref()).or(one.command.as_ref()).cloned();
+    // One command that failed decides the exit code.
+    if !all.command.as_ref().is_some_and(CommandSummary::has_failed) {
+        let failed = one.command.as_ref().filter(|command| command.has_failed());
+        all.command = failed.or(all.command.as_ref()).or(one.command.as_ref()).cloned();
     }
-    all.damage.extend(one.damage.iter().map(|what| format!("{}: {what}", one.host)));
-    all.notes.extend(one.notes.iter().map(|what| format!("{}: {what}", one.host)));
+    all.damage.extend(one.damage.iter().cloned());
+    all.notes.extend(one.notes.iter().cloned());
 }
 
-/// Adds a word to a list of words, once.
-fn join(all: &mut String, one: &str) {
-    if all.is_empty() {
-        one.clone_into(all);
-    } else if !all.split(", ").any(|known| known == one) {
-        all.push_str(", ");
-        all.push_str(one);
+/// The different values, in order of appearance.
+fn distinct<'a>(values: impl Iterator<Item = &'a String>) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for value in values {
+        if !all.contains(&value.as_str()) {
+            all.push(value);
+        }
     }
+    all.join(", ")
+}
+
+fn filters(sources: &[Source]) -> BTreeMap<String, String> {
+    let options = sources.iter().flat_map(|source| source.filters.keys());
+    let values = |option| sources.iter().filter_map(move |source| source.filters.get(option));
+    options.map(|option| (option.clone(), distinct(values(option)))).collect()
 }
 
 fn extend_new<T: PartialEq + Clone>(all: &mut Vec<T>, more: &[T]) {
@@ -125,30 +135,22 @@ fn extend_new<T: PartialEq + Clone>(all: &mut Vec<T>, more: &[T]) {
     }
 }
 
+/// Release and architecture are set from the sources. What differs between two kernels is unknown of both together.
 fn add_kernel(all: &mut Kernel, one: &Kernel) {
-    // A state has a comma in it, so it is compared whole.
-    if all.state != one.state && !all.state.split(" / ").any(|known| known == one.state) {
-        all.state = format!("{} / {}", all.state, one.state);
+    if all.state != one.state {
+        all.state = State::Unknown;
     }
-    join(&mut all.release, &one.release);
-    join(&mut all.arch, &one.arch);
-    join(&mut all.hooks, &one.hooks);
-    for (meaning, how) in &one.backend {
-        join(all.backend.entry(meaning.clone()).or_default(), how);
+    // The lean set is the one to warn of.
+    if one.is_lean() {
+        all.hook_set = one.hook_set;
     }
-    extend_new(&mut all.reasons, &one.reasons);
+    all.timed_one_in = all.timed_one_in.max(one.timed_one_in);
+    extend_new(&mut all.hooks, &one.hooks);
     extend_new(&mut all.degraded, &one.degraded);
     all.tick_ns = all.tick_ns.filter(|_| all.tick_ns == one.tick_ns);
 }
 
-/// A cause that one of them cannot tell is told of the others.
-fn add_dropped(all: &mut Dropped, one: &Dropped) {
-    for (cause, count) in one {
-        *all.entry(cause).or_default() += count;
-    }
-}
-
-fn add_cost(all: &mut Overhead, one: &Overhead) {
+fn add_overhead(all: &mut Overhead, one: &Overhead) {
     let Overhead {
         elapsed_ns,
         user_ns,
@@ -173,18 +175,18 @@ fn add_cost(all: &mut Overhead, one: &Overhead) {
         programs: all.programs + programs,
         records: all.records + records,
         disturbed: all.disturbed.zip(*disturbed).map(|(a, b)| a.saturating_add(b)),
-        program_stats: both_stats(all.program_stats.take(), program_stats.clone()),
+        program_stats: add_program_stats(all.program_stats.take(), program_stats.clone()),
     };
 }
 
-/// The ring buffer that came nearer to its end.
+/// The ring buffer that was closer to full.
 fn fuller((a, b): (RingUse, RingUse)) -> RingUse {
     let share = |ring: &RingUse| percent(ring.highest_bytes, ring.size_bytes);
     if share(&b) > share(&a) { b } else { a }
 }
 
-/// Run times of both; where one does not tell them, the sum would be of a part.
-fn both_stats(a: Option<ProgramStats>, b: Option<ProgramStats>) -> Option<ProgramStats> {
+/// Run times of both; unknown where one of them is unknown.
+fn add_program_stats(a: Option<ProgramStats>, b: Option<ProgramStats>) -> Option<ProgramStats> {
     match (a?, b?) {
         (refused @ ProgramStats::Refused(_), _) | (_, refused @ ProgramStats::Refused(_)) => Some(refused),
         (ProgramStats::Counted(mut all), ProgramStats::Counted(more)) => {
@@ -205,21 +207,27 @@ mod tests {
     use observer_observation::ProgramRun;
 
     #[test]
-    fn run_times_add_up_or_are_not_told() {
+    fn run_times_add_up_unless_one_is_unknown() {
         let run = |name: &str, runs| ProgramRun { name: name.to_owned(), runs, run_ns: 10 * runs };
         let counted = |runs: &[ProgramRun]| Some(ProgramStats::Counted(runs.to_vec()));
         let (one, two) = (counted(&[run("a", 1)]), counted(&[run("a", 2), run("b", 5)]));
-        assert_eq!(both_stats(one.clone(), two), counted(&[run("a", 3), run("b", 5)]));
-        assert_eq!(both_stats(one.clone(), None), None);
+        assert_eq!(add_program_stats(one.clone(), two), counted(&[run("a", 3), run("b", 5)]));
+        assert_eq!(add_program_stats(one.clone(), None), None);
         let refused = Some(ProgramStats::Refused("no".to_owned()));
-        assert_eq!(both_stats(refused.clone(), one.clone()), refused);
-        assert_eq!(both_stats(one, refused.clone()), refused);
+        assert_eq!(add_program_stats(refused.clone(), one.clone()), refused);
+        assert_eq!(add_program_stats(one, refused.clone()), refused);
     }
 
     #[test]
-    fn of_two_rings_the_fuller_one_is_told() {
+    fn the_fuller_of_two_rings_is_reported() {
         let ring = |size_bytes, highest_bytes| RingUse { size_bytes, waiting_bytes: 0, highest_bytes };
         assert_eq!(fuller((ring(100, 50), ring(1_000, 60))), ring(100, 50));
         assert_eq!(fuller((ring(1_000, 60), ring(100, 50))), ring(100, 50));
+    }
+
+    #[test]
+    fn a_name_is_joined_once() {
+        let names = ["a, b", "c", "a, b"].map(str::to_owned);
+        assert_eq!(distinct(names.iter()), "a, b, c");
     }
 }

@@ -1,50 +1,42 @@
 //! The summary of an observation: what every format is made from.
 
-pub mod counts;
-pub mod distributions;
-pub mod dropped;
-pub mod price;
-pub mod remarks;
-pub mod sample;
-
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use self::{
-    counts::{Count as _, Faults, Locks, OutsidePins, Pins, SwapIns, SwapOuts},
+    counts::{Count as _, Faults, Locks, Pins, SwapIns, SwapOuts},
     distributions::{Distributions, Histograms},
-    dropped::Dropped,
-    price::{Against, PriceSummary},
     remarks::{Budget, Evidence, Remark},
     sample::Sampled,
+    wait_cost::{WaitCostSummary, Wholes},
 };
-use observer_engine::{
-    overlap::Overlap,
-    totals::{EntryStats, VerdictCounts},
-    verdict::Finding,
-    wait::Wait,
-};
-use observer_kernel::plan::Meaning;
+use observer_engine::{entries::EntryStats, overlap::Overlap, report::VerdictCounts, verdict::Finding, wait::Wait};
+use observer_kernel::plan::{Backend, Meaning, State};
 use observer_observation::{
-    Clocks, Context, EndReason, Kernel, Known, Overhead, Swap,
+    Clocks, Context, Damage, Dropped, EndReason, Kernel, Known, Note, Overhead, Swap,
     exit::{Exit, ExitInputs},
 };
 
-/// Version of the JSON objects: raised when a name goes or changes its meaning.
-pub const SCHEMA: &str = "observer/1";
+pub mod counts;
+pub mod distributions;
+pub mod remarks;
+pub mod sample;
+pub mod wait_cost;
 
-/// Overlaps, waits and entries listed at most; all are counted.
+/// Raised when a key of the JSON object is removed or changes its meaning.
+pub const SCHEMA: &str = "observer/2";
+
+/// Most overlaps, waits and entries that are listed. All are counted.
 pub(crate) const LISTED: usize = 100;
 
-/// Delay injection's doing.
+/// What delay injection did.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Widened {
-    /// Delay asked for, nanoseconds.
+pub struct DelayInjection {
+    /// The delay asked for (`--widen`).
     pub ns: u64,
-    /// Delays made.
     pub delays: u64,
-    /// Delays that came out shorter.
+    /// Delays that were shorter than asked for.
     pub short: u64,
 }
 
@@ -53,43 +45,75 @@ pub struct Widened {
 pub struct CommandSummary {
     /// As typed.
     pub command: String,
-    /// Its exit code; 127: it could not be started; 128 and more: killed by a signal.
+    /// As a shell numbers it: 127 if the command could not be started, 128 and above if a signal killed it.
     pub code: Option<i32>,
-    /// Whether it was ended by the observer, whose time was over: then its code says nothing.
+    /// The observer ended the command when its time was over, so the exit code means nothing.
     pub cut_short: bool,
 }
 
-/// One observation that this is made from.
+impl CommandSummary {
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.cut_short && self.code != Some(0)
+    }
+}
+
+/// Something about one of the observations.
+#[derive(Clone, Debug, Serialize)]
+pub struct Of<T> {
+    pub host: String,
+    #[serde(flatten)]
+    pub what: T,
+}
+
+impl<T> Of<T> {
+    fn all(host: &str, what: impl Iterator<Item = T>) -> Vec<Self> {
+        what.map(|what| Self { host: host.to_owned(), what }).collect()
+    }
+}
+
+/// One of the observations that a summary is made from.
 #[derive(Clone, Debug, Serialize)]
 pub struct Source {
-    /// The host's name.
     pub host: String,
-    /// As `uname -r` printed it there.
+    /// Version of the observer.
+    pub tool: String,
+    /// As `uname -r` prints it.
     pub release: String,
-    /// The clocks at the start.
+    pub arch: String,
+    pub state: State,
+    pub filters: BTreeMap<String, String>,
+    /// At the start.
+    #[serde(serialize_with = "clocks")]
     pub clocks: Clocks,
-    /// Length, nanoseconds.
     pub elapsed_ns: u64,
-    /// Why it ended.
     pub ended: EndReason,
 }
 
-/// See the module.
+/// Nanoseconds since 1970 are above 2^53, which JSON numbers do not keep everywhere.
+fn clocks<S: Serializer>(clocks: &Clocks, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Json {
+        monotonic_ns: u64,
+        realtime_ns: String,
+    }
+    let Clocks { monotonic_ns, realtime_ns } = *clocks;
+    Json { monotonic_ns, realtime_ns: realtime_ns.to_string() }.serialize(serializer)
+}
+
+/// The summary of one observation, or of several merged.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the names are the contract of design.md")]
 pub struct Summary {
-    pub schema: String,
-    /// Version of the tool that observed.
+    pub schema: &'static str,
+    /// Version of the observer.
     pub tool: String,
-    /// The host's name; of several: all of them.
+    /// Of several: all of them.
     pub host: String,
-    /// The observations that this is made from: one, or all that were merged.
     pub sources: Vec<Source>,
     pub kernel: Kernel,
     pub swaps: Vec<Swap>,
-    /// What was filtered for in the kernel, by option.
+    /// Filters that the kernel applied, by option.
     pub filters: BTreeMap<String, String>,
-    /// Of all entries one in so many was observed; then what `scaled` names is multiplied by it.
+    /// `None`: every entry was observed.
     pub sample: Option<Sampled>,
     pub swapins: SwapIns,
     pub swapouts: SwapOuts,
@@ -97,11 +121,9 @@ pub struct Summary {
     pub pins: Pins,
     pub locks: Locks,
     pub verdicts: VerdictCounts,
-    /// What waits cost.
-    pub price: PriceSummary,
-    /// The longest wait that was to be put up with, if one was given.
+    pub wait_cost: WaitCostSummary,
+    /// The maximum acceptable wait, if one was given.
     pub budget: Option<Budget>,
-    /// What stands out, in words.
     pub remarks: Vec<Remark>,
     pub findings: Vec<Finding>,
     pub overlaps: Vec<Overlap>,
@@ -109,17 +131,16 @@ pub struct Summary {
     pub entries: Vec<EntryStats>,
     pub distributions: Distributions,
     pub dropped: Dropped,
-    pub self_cost: Overhead,
-    pub widen: Option<Widened>,
+    pub overhead: Overhead,
+    pub widen: Option<DelayInjection>,
     pub command: Option<CommandSummary>,
-    /// What is missing of the recording, in words; live: nothing.
-    pub damage: Vec<String>,
-    /// What else is to be known about the recording, in words.
-    pub notes: Vec<String>,
+    /// What the recordings lack, by host.
+    pub damage: Vec<Of<Damage>>,
+    /// What else to know about the observations, by host.
+    pub notes: Vec<Of<Note>>,
 }
 
 impl Summary {
-    /// Makes it from an known.
     pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
         let known = known.into();
         let Context { command, .. } = known.context;
@@ -131,147 +152,125 @@ impl Summary {
         Self { command, ..Self::without_command(known) }
     }
 
-    /// As [`Summary::new`], where the command is part of the tool and tells for itself how it ended.
+    /// The same where the command is a workload of the tool, which reports its own result.
     pub fn without_command<'a>(known: impl Into<Known<'a>>) -> Self {
         let known = known.into();
         let Known { report, .. } = known;
         let counters = &known.sample.snapshot.counters;
         let histograms = Histograms::new(known);
-        let swapins = swap_ins(&known);
-        let against = Against {
-            swapins: swapins.seen,
+        let wholes = Wholes {
+            swapins: counters.read_direct + counters.read_cached,
             elapsed_ns: elapsed(&known),
             tick_ns: known.context.kernel.tick_ns,
             histograms: &histograms,
         };
-        let price = PriceSummary::new(&report.prices, &known.context.swaps, against);
-        let Context { tool, host, kernel, swaps, filters, clocks, .. } = known.context.clone();
+        let wait_cost = WaitCostSummary::new(&report.wait_costs, &known.context.swaps, wholes);
+        let Context { tool, host, kernel, swaps, filters, clocks, sample_one_in, .. } = known.context.clone();
         let source = Source {
             host: host.clone(),
+            tool: tool.clone(),
             release: kernel.release.clone(),
+            arch: kernel.arch.clone(),
+            state: kernel.state,
+            filters: filters.clone(),
             clocks,
             elapsed_ns: elapsed(&known),
             ended: known.ending.ended,
         };
+        let damage = Of::all(&host, known.damage.iter().cloned());
+        let notes = Of::all(&host, known.notes.iter().cloned().chain(kernel.timing_note()));
         let mut summary = Self {
-            schema: SCHEMA.to_owned(),
+            schema: SCHEMA,
             tool,
             host,
             sources: vec![source],
-            kernel,
             swaps,
             filters,
-            sample: Sampled::of(known.context.sample_one_in),
-            swapins,
-            swapouts: swap_outs(&known),
+            sample: (sample_one_in > 1).then(|| Sampled::new(sample_one_in, report.verdicts)),
+            swapins: SwapIns::new(&known, counters),
+            swapouts: SwapOuts::new(&known, counters),
             faults: Faults::new(counters),
-            pins: pins(&known),
-            locks: Locks {
-                failed: counters.lock_failed,
-                own_read: counters.lock_own_read,
-                retries: report.lock_retries,
-            },
+            pins: Pins::new(&known, counters),
+            locks: Locks::new(&known, counters),
             verdicts: report.verdicts,
-            price,
+            wait_cost,
             budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
             remarks: Vec::new(),
             findings: report.findings.clone(),
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
             waits: report.waits.iter().take(LISTED).cloned().collect(),
             entries: report.entries.worst(LISTED),
-            distributions: histograms.summaries(!known.context.kernel.holds_unseen()),
-            dropped: dropped::of(&known),
-            self_cost: known.ending.cost.clone(),
-            widen: known.context.widen_ns.map(|ns| Widened {
+            distributions: histograms.summaries(!kernel.holds_unseen()),
+            dropped: known.dropped(),
+            overhead: known.ending.cost.clone(),
+            widen: known.context.widen_ns.map(|ns| DelayInjection {
                 ns,
-                delays: counters.widened,
-                short: counters.widened_short,
+                delays: counters.delays,
+                short: counters.delays_short,
             }),
             command: None,
-            damage: known.damage.to_vec(),
-            notes: known.notes.iter().cloned().chain(known.context.kernel.timed_in_part()).collect(),
+            damage,
+            notes,
+            kernel,
         };
-        summary.remark(&histograms);
-        summary.scale();
+        summary.scale(sample_one_in.max(1).into());
+        summary.update_remarks(&histograms);
         summary
     }
 
-    /// Estimates the counts of all entries where only a sample of them was observed.
-    fn scale(&mut self) {
-        let Some(sample) = &mut self.sample else { return };
-        sample.found = self.verdicts;
-        let one_in = sample.one_in.into();
+    /// Estimates the counts of all entries from those of one entry in `one_in`.
+    fn scale(&mut self, one_in: u64) {
         self.swapins.scale(one_in);
+        self.swapouts.scale(one_in);
         self.faults.scale(one_in);
         self.pins.scale(one_in);
         self.locks.scale(one_in);
         self.verdicts.scale(one_in);
     }
 
-    /// Says again what stands out.
-    pub(crate) fn remark(&mut self, histograms: &Histograms) {
+    /// Applies the rules for remarks to the sums as they are.
+    pub(crate) fn update_remarks(&mut self, histograms: &Histograms) {
         self.remarks = remarks::remarks(Evidence {
-            price: &self.price,
+            cost: &self.wait_cost,
             histograms,
             tick_ns: self.kernel.tick_ns,
-            wakes: self.kernel.state.contains("wait queue"),
+            wakes: self.kernel.state == State::PinnedWaitQueue,
             budget: self.budget,
             swapins: self.swapins.seen,
             shmem_failed: self.pins.outside.map_or(0, |outside| outside.shmem),
         });
     }
 
-    /// The exit code that goes with it.
+    /// Whether it merges several observations.
+    pub(crate) const fn is_merged(&self) -> bool {
+        self.sources.len() > 1
+    }
+
+    /// The hooks of the kernel, without the reason for each.
+    pub(crate) fn hooked(&self) -> Vec<(Meaning, Backend, &str)> {
+        self.kernel.hooks.iter().map(|hook| (hook.meaning, hook.backend, hook.symbol.as_str())).collect()
+    }
+
+    /// Dropped events of all causes.
+    pub fn dropped_events(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
     pub fn exit(&self) -> Exit {
-        let failed = self.command.as_ref().is_some_and(|command| !command.cut_short && command.code != Some(0));
+        let failed = self.command.as_ref().is_some_and(CommandSummary::has_failed);
         Exit::of_observation(ExitInputs {
             stale_installs: self.verdicts.stale_install,
             over_budget: self.budget.map_or(0, |budget| budget.over),
             command_failed: failed,
-            dropped: dropped::total(&self.dropped),
+            dropped: self.dropped_events(),
         })
     }
 }
 
-/// How long it was observed; of a recording without its end: until the last sign of life. Nanoseconds.
+/// Length of the observation, nanoseconds; of a recording without an end, until its last sample.
 fn elapsed(known: &Known<'_>) -> u64 {
     match known.ending.cost.elapsed_ns {
         0 => known.sample.at.saturating_sub(known.context.clocks.monotonic_ns),
         known => known,
     }
-}
-
-fn pins(known: &Known<'_>) -> Pins {
-    let counters = &known.sample.snapshot.counters;
-    let seen = !known.context.kernel.pins_unseen();
-    let told = |count: u64| seen.then_some(count);
-    Pins {
-        taken: told(counters.pins),
-        failed: counters.pin_eexist + counters.pin_enoent + counters.pin_contended,
-        eexist: told(counters.pin_eexist),
-        enoent: told(counters.pin_enoent),
-        outside_failed: told(counters.pin_outside),
-        outside: seen.then(|| OutsidePins::new(counters)),
-        retries: known.report.retries,
-    }
-}
-
-fn swap_ins(known: &Known<'_>) -> SwapIns {
-    let counters = &known.sample.snapshot.counters;
-    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_in_since(before));
-    SwapIns {
-        seen: counters.read_direct + counters.read_cached,
-        direct: counters.read_direct,
-        cached: counters.read_cached,
-        outside_faults: counters.read_outside,
-        dropped: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
-        kernel,
-    }
-}
-
-fn swap_outs(known: &Known<'_>) -> SwapOuts {
-    let counters = &known.sample.snapshot.counters;
-    let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_out_since(before));
-    let freed = known.context.kernel.backend.contains_key(Meaning::Freed.name()).then_some(counters.freed);
-    SwapOuts { allocated: counters.allocated, written: counters.written, freed, kernel }
 }

@@ -24,6 +24,24 @@ pub fn seconds(ns: u64) -> String {
     format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
+/// An offset from a reference time: `+4.192 ms`, `-9.000 us`, `0`.
+pub fn offset(ns: i64) -> String {
+    let sign = if ns < 0 { '-' } else { '+' };
+    let ns = ns.unsigned_abs();
+    match ns {
+        0 => "0".to_owned(),
+        1..1_000 => format!("{sign}{ns} ns"),
+        1_000..1_000_000 => format!("{sign}{}.{:03} us", ns / 1_000, ns % 1_000),
+        1_000_000..1_000_000_000 => format!("{sign}{}.{:03} ms", ns / 1_000_000, ns / 1_000 % 1_000),
+        _ => format!("{sign}{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1_000),
+    }
+}
+
+/// The offset of one time of `CLOCK_MONOTONIC` from another.
+pub fn offset_between(from_ns: u64, to_ns: u64) -> String {
+    offset(to_ns.wrapping_sub(from_ns).cast_signed())
+}
+
 /// A percentage. A share that is not 0 is never shown as 0.
 pub fn percent(percent: f64) -> String {
     match percent {
@@ -38,7 +56,8 @@ pub fn bytes(bytes: u64) -> String {
     match bytes {
         0..1_024 => format!("{bytes} bytes"),
         1_024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
     }
 }
 
@@ -85,13 +104,25 @@ mod tests {
     }
 
     #[test]
+    fn offsets_have_a_sign_and_a_unit() {
+        assert_eq!(
+            [0, 999, 1_500, 4_192_345, -9_000, 2_000_000_000].map(offset),
+            ["0", "+999 ns", "+1.500 us", "+4.192 ms", "-9.000 us", "+2.000 s"]
+        );
+        assert_eq!(offset_between(5, 2), "-3 ns");
+    }
+
+    #[test]
     fn a_small_percentage_is_not_shown_as_zero() {
         assert_eq!([0.0, 0.01, 0.06, 12.34].map(percent), ["0%", "<0.1%", "0.1%", "12.3%"]);
     }
 
     #[test]
     fn sizes_have_a_binary_unit() {
-        assert_eq!([0, 184, 1_536, 5 << 20].map(bytes), ["0 bytes", "184 bytes", "1.5 KiB", "5.0 MiB"]);
+        assert_eq!(
+            [0, 184, 1_536, 5 << 20, 32 << 30].map(bytes),
+            ["0 bytes", "184 bytes", "1.5 KiB", "5.0 MiB", "32.0 GiB"]
+        );
     }
 
     #[test]

@@ -1,21 +1,52 @@
-//! Codes as prose: the one place where the sentences that people read are made.
+//! Codes as prose: the one place where sentences for people are made. Nothing decides on what these functions return.
 
-mod sentence;
+mod diff;
+mod dropped;
+mod finding;
+mod host;
+mod kernel;
+mod race;
+mod recording;
+mod refusal;
+mod self_test;
+mod waits;
 
-pub use self::sentence::sentence;
+pub(crate) use self::{
+    diff::{caveat, counted},
+    host::{fact, host, synchronous_reason},
+    race::{race, reachable, vulnerable},
+    refusal::{obstacle, refusal_cause, remedies},
+};
+pub use self::{
+    dropped::{cause, seen},
+    finding::{Step, description, steps},
+    kernel::{
+        consequence, gap_consequence, hook_reason, instead, meaning, missing_reason, no_kprobe, state, synchronous,
+        trial_refusal,
+    },
+    recording::{damage, note},
+    refusal::refusal,
+    self_test::check,
+    waits::{measure, remark, wait_kind},
+};
 
-/// A count. A plain 0 stands only where no events were dropped.
-pub fn seen(count: u64, dropped: u64) -> String {
-    if dropped == 0 { count.to_string() } else { format!("{count} seen, {dropped} events dropped") }
+use crate::summary::{Of, Summary, sample::Sampled};
+
+/// What the recordings lack and what else to know, with the host where there are several.
+pub(crate) fn damage_and_notes(summary: &Summary) -> Vec<String> {
+    fn of_host<T>(summary: &Summary, of: &Of<T>, words: impl Fn(&T) -> String) -> String {
+        let words = words(&of.what);
+        if summary.is_merged() { format!("{}: {words}", of.host) } else { words }
+    }
+    let damage = summary.damage.iter().map(|of| of_host(summary, of, damage));
+    damage.chain(summary.notes.iter().map(|of| of_host(summary, of, note))).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zero_is_plain_only_when_no_events_were_dropped() {
-        assert_eq!(seen(0, 0), "0");
-        assert_eq!(seen(0, 3), "0 seen, 3 events dropped");
-    }
+/// What a sample means for the numbers.
+pub fn sample(sample: &Sampled) -> String {
+    let one_in = sample.one_in;
+    format!(
+        "--sample 1/{one_in}: counts of swap-ins, faults, pins, locks and verdicts are multiplied by {one_in}; findings, \
+         durations and distributions cover the observed entries only"
+    )
 }

@@ -1,25 +1,23 @@
-//! Two distributions over each other, in characters: one line for each octave of time, the share of A and of B in it.
+//! Two distributions drawn over each other in characters: one line per octave of duration, with the shares of A and B.
 
 use std::fmt::Write as _;
 
 use hdrhistogram::Histogram;
 
-use crate::units::duration;
+use crate::units::{duration, percent};
 
-/// Characters of the longest bar.
+/// Length of the longest bar, characters.
 const WIDTH: f64 = 44.0;
 
-/// How many of both fall into the octave that starts at `from`.
+/// The shares of both that are in the octave that starts at `from`, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Octave {
     from: u64,
-    /// Share of A, 0 to 1.
     a: f64,
-    /// Share of B.
     b: f64,
 }
 
-/// All octaves from the first to the last that hold anything of either.
+/// All octaves from the first to the last that is not empty on both sides.
 pub(super) fn octaves(a: &Histogram<u64>, b: &Histogram<u64>) -> Vec<Octave> {
     let shares = |histogram: &Histogram<u64>| {
         let mut counts = [0u64; 64];
@@ -43,7 +41,7 @@ pub(super) fn octaves(a: &Histogram<u64>, b: &Histogram<u64>) -> Vec<Octave> {
     all.get(first..end).unwrap_or_default().to_vec()
 }
 
-/// Draws: `#` where both reach, `a` or `b` where only that one does.
+/// `#` as far as both reach, then `a` or `b` as far as one of them does.
 pub(super) fn draw(a: &Histogram<u64>, b: &Histogram<u64>) -> String {
     let octaves = octaves(a, b);
     let most = octaves.iter().map(|octave| octave.a.max(octave.b)).fold(0.0, f64::max);
@@ -54,16 +52,12 @@ pub(super) fn draw(a: &Histogram<u64>, b: &Histogram<u64>) -> String {
             text,
             "  {:>8} {:>6} {:>6}  {}",
             duration(octave.from),
-            percent(octave.a),
-            percent(octave.b),
+            percent(100.0 * octave.a),
+            percent(100.0 * octave.b),
             bar(octave.a / most, octave.b / most)
         );
     }
     text
-}
-
-fn percent(share: f64) -> String {
-    if share > 0.0 && share < 0.001 { "<0.1%".to_owned() } else { format!("{:.1}%", share * 100.0) }
 }
 
 fn bar(a: f64, b: f64) -> String {
@@ -86,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_each_octave() {
+    fn every_octave_has_the_shares_of_both_sides() {
         let octaves = octaves(&histogram(&[5, 6, 9, 9]), &histogram(&[40]));
         let expected = [(4, 0.5, 0.0), (8, 0.5, 0.0), (16, 0.0, 0.0), (32, 0.0, 1.0)];
         assert_eq!(octaves, expected.map(|(from, a, b)| Octave { from, a, b }));
     }
 
     #[test]
-    fn what_both_have_is_drawn_once() {
+    fn a_bar_shows_which_side_has_more() {
         assert_eq!(bar(0.1, 0.05), "###aa");
         assert_eq!(bar(0.0, 0.05), "bbb");
         assert!(draw(&histogram(&[]), &histogram(&[])).is_empty());

@@ -1,4 +1,4 @@
-//! Whether the race can happen here: what the kernel does about it, against the devices it swaps to. Pure.
+//! Whether the race can happen on a host: what the kernel does about it, and the devices that it swaps to.
 
 use serde::Serialize;
 
@@ -7,84 +7,70 @@ use observer_kernel::{
     swaps::{SwapArea, Synchronous},
 };
 
-/// Whether something can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// It can.
     Yes,
-    /// It cannot, as things are.
     No,
-    /// It cannot be told.
     Unknown,
 }
 
-/// The answer, with its reasons.
+/// Why the direct path can be reached or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The kernel never skips the swap cache.
+    NoBypass,
+    SynchronousDevice,
+    NoSwapArea,
+    NoSynchronousDevice,
+    /// Whether some areas are read synchronously is unknown, and no other area is.
+    DeviceUnknown,
+    /// The swap areas in use are unknown.
+    AreasUnknown,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Race {
-    /// Whether a page can be lost: whether the ABA can happen.
-    pub answer: Answer,
-    /// Why.
-    pub reason: String,
-    /// Whether tasks may have to wait on the pin.
-    pub waits: Answer,
-    /// The swap areas that are read synchronously, so past the swap cache where the kernel does that.
+    /// Whether the kernel lacks the fix.
+    pub vulnerable: Answer,
+    /// Whether faults can skip the swap cache.
+    pub reachable: Answer,
+    /// Why it is reachable or not.
+    pub reason: Reason,
+    /// Whether a stale page can be installed: vulnerable and reachable.
+    pub data_loss: Answer,
+    /// Whether tasks may have to wait for a pin.
+    pub pin_waits: Answer,
+    /// The swap areas that are read synchronously.
     pub synchronous: Vec<String>,
+    /// The swap areas of which that is unknown.
+    pub undecided: Vec<String>,
 }
 
-/// Decides it. `None` for what is not known.
-pub fn reachability(state: Option<State>, areas: Option<&[SwapArea]>) -> Race {
-    let synchronous = names(areas, Synchronous::Yes);
-    let race = |answer, waits, reason: String| Race { answer, reason, waits, synchronous: synchronous.clone() };
-    let (open, where_) = direct_path(areas, &synchronous);
-    match state {
-        None => race(
-            Answer::Unknown,
-            Answer::Unknown,
-            "what this kernel does about it cannot be told: its symbols show no do_swap_page".into(),
-        ),
-        Some(State::NoBypass) => {
-            race(Answer::No, Answer::No, "closed by design: this kernel reads nothing past the swap cache".into())
-        }
-        Some(State::Unfixed) => {
-            let reason = match open {
-                Answer::Yes => {
-                    format!("{where_}, and nothing holds the entry meanwhile (CVE-2024-26759)")
-                }
-                Answer::No => format!("this kernel is not fixed (CVE-2024-26759), but the race is {where_}"),
-                Answer::Unknown => format!("this kernel is not fixed (CVE-2024-26759), and {where_}"),
-            };
-            race(open, Answer::No, reason)
-        }
-        Some(State::PinnedTick | State::PinnedWaitQueue | State::Pinned) => {
-            let waits = match open {
-                Answer::Yes => format!("tasks may have to wait on the pin: {where_}"),
-                Answer::No => format!("waits on the pin are {where_}"),
-                Answer::Unknown => format!("whether tasks may have to wait on the pin is unknown: {where_}"),
-            };
-            race(Answer::No, open, format!("no page is lost: this kernel pins the entry; {waits}"))
-        }
+impl Race {
+    /// `areas` is `None` if the swap areas in use are unknown.
+    pub fn new(state: State, areas: Option<&[SwapArea]>) -> Self {
+        let (synchronous, undecided) = (paths(areas, Synchronous::Yes), paths(areas, Synchronous::Unknown));
+        let (reachable, reason) = match areas {
+            _ if state == State::NoBypass => (Answer::No, Reason::NoBypass),
+            None => (Answer::Unknown, Reason::AreasUnknown),
+            Some([]) => (Answer::No, Reason::NoSwapArea),
+            Some(_) if !synchronous.is_empty() => (Answer::Yes, Reason::SynchronousDevice),
+            Some(_) if !undecided.is_empty() => (Answer::Unknown, Reason::DeviceUnknown),
+            Some(_) => (Answer::No, Reason::NoSynchronousDevice),
+        };
+        let (vulnerable, data_loss, pin_waits) = match state {
+            State::Vulnerable => (Answer::Yes, reachable, Answer::No),
+            State::PinnedTick | State::PinnedWaitQueue | State::Pinned => (Answer::No, Answer::No, reachable),
+            State::NoBypass => (Answer::No, Answer::No, Answer::No),
+            State::Unknown => (Answer::Unknown, Answer::Unknown, Answer::Unknown),
+        };
+        Self { vulnerable, reachable, reason, data_loss, pin_waits, synchronous, undecided }
     }
 }
 
-/// Whether a swap area in use opens the way past the swap cache, in words that end the sentences above.
-fn direct_path(areas: Option<&[SwapArea]>, synchronous: &[String]) -> (Answer, String) {
-    let unknown = names(areas, Synchronous::Unknown);
-    match areas {
-        None => (Answer::Unknown, "the swap areas in use are not known".into()),
-        Some([]) => (Answer::No, "not reachable now: no swap area is in use".into()),
-        Some(_) if !synchronous.is_empty() => {
-            let verb = if synchronous.len() == 1 { "is" } else { "are" };
-            (Answer::Yes, format!("{} {verb} read synchronously, past the swap cache", synchronous.join(", ")))
-        }
-        Some(_) if !unknown.is_empty() => {
-            (Answer::Unknown, format!("it cannot be told whether {} is read synchronously", unknown.join(" or ")))
-        }
-        Some(_) => (Answer::No, "not reachable here: no synchronous swap device".into()),
-    }
-}
-
-fn names(areas: Option<&[SwapArea]>, answer: Synchronous) -> Vec<String> {
+fn paths(areas: Option<&[SwapArea]>, answer: Synchronous) -> Vec<String> {
     let areas = areas.unwrap_or_default().iter();
     areas.filter(|area| area.synchronous == answer).map(|area| area.line.path.clone()).collect()
 }
@@ -92,11 +78,12 @@ fn names(areas: Option<&[SwapArea]>, answer: Synchronous) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_kernel::swaps::{AreaKind, SwapLine};
+    use observer_kernel::swaps::{AreaKind, Driver, SwapLine, SynchronousReason};
 
     fn area(path: &str, synchronous: Synchronous) -> SwapArea {
         let line = SwapLine { path: path.into(), kind: AreaKind::Partition, size_kib: 1, used_kib: 0, priority: 0 };
-        SwapArea { line, ordinal: 0, device: None, synchronous, reason: String::new() }
+        let reason = SynchronousReason::Driver { driver: Driver::Unknown };
+        SwapArea { line, ordinal: 0, device: None, synchronous, reason }
     }
 
     fn zram() -> SwapArea {
@@ -107,51 +94,55 @@ mod tests {
         area("/dev/sda2", Synchronous::No)
     }
 
-    #[test]
-    fn an_unfixed_kernel_loses_pages_where_a_device_reads_synchronously() {
-        let race = |areas: &[SwapArea]| reachability(Some(State::Unfixed), Some(areas));
-        let open = race(&[disk(), zram(), area("/dev/ram1", Synchronous::Yes)]);
-        assert_eq!((open.answer, open.waits), (Answer::Yes, Answer::No));
-        assert!(open.reason.starts_with("/dev/zram0, /dev/ram1 are read synchronously"), "{}", open.reason);
-        assert_eq!(open.synchronous, ["/dev/zram0", "/dev/ram1"]);
-        let closed = race(&[disk()]);
-        assert_eq!(closed.answer, Answer::No);
-        assert!(closed.reason.ends_with("not reachable here: no synchronous swap device"), "{}", closed.reason);
-        let none = race(&[]);
-        assert_eq!(none.answer, Answer::No);
-        assert!(none.reason.ends_with("not reachable now: no swap area is in use"), "{}", none.reason);
-        let odd = race(&[disk(), area("/swapfile", Synchronous::Unknown)]);
-        assert_eq!(odd.answer, Answer::Unknown);
-        assert!(odd.reason.contains("/swapfile") && !odd.reason.contains("sda2"), "{}", odd.reason);
-        assert_eq!(race(&[area("/swapfile", Synchronous::Unknown), zram()]).answer, Answer::Yes);
+    fn file() -> SwapArea {
+        area("/swapfile", Synchronous::Unknown)
     }
 
     #[test]
-    fn a_pin_turns_loss_into_waiting() {
+    fn a_vulnerable_kernel_can_lose_data_where_a_device_is_synchronous() {
+        let race = |areas: &[SwapArea]| Race::new(State::Vulnerable, Some(areas));
+        let reachable = race(&[disk(), zram(), area("/dev/ram1", Synchronous::Yes)]);
+        assert_eq!((reachable.vulnerable, reachable.data_loss), (Answer::Yes, Answer::Yes));
+        assert_eq!(reachable.pin_waits, Answer::No);
+        assert_eq!(reachable.synchronous, ["/dev/zram0", "/dev/ram1"]);
+        for (areas, reason) in [(vec![disk()], Reason::NoSynchronousDevice), (vec![], Reason::NoSwapArea)] {
+            let race = race(&areas);
+            assert_eq!((race.vulnerable, race.data_loss, race.reason), (Answer::Yes, Answer::No, reason));
+        }
+        let undecided = race(&[disk(), file()]);
+        assert_eq!((undecided.data_loss, undecided.reason), (Answer::Unknown, Reason::DeviceUnknown));
+        assert_eq!(undecided.undecided, ["/swapfile"]);
+        assert_eq!(race(&[file(), zram()]).data_loss, Answer::Yes);
+    }
+
+    #[test]
+    fn a_kernel_that_pins_has_waits_instead_of_data_loss() {
         for state in [State::PinnedTick, State::PinnedWaitQueue, State::Pinned] {
-            let waits = |areas: &[SwapArea]| {
-                let race = reachability(Some(state), Some(areas));
-                assert_eq!(race.answer, Answer::No);
-                race.waits
-            };
-            assert_eq!((waits(&[zram()]), waits(&[disk()]), waits(&[])), (Answer::Yes, Answer::No, Answer::No));
-            assert_eq!(waits(&[area("/swapfile", Synchronous::Unknown)]), Answer::Unknown);
+            for (areas, waits) in [
+                (vec![zram()], Answer::Yes),
+                (vec![disk()], Answer::No),
+                (vec![], Answer::No),
+                (vec![file()], Answer::Unknown),
+            ] {
+                let race = Race::new(state, Some(&areas));
+                assert_eq!((race.vulnerable, race.data_loss, race.pin_waits), (Answer::No, Answer::No, waits));
+            }
         }
     }
 
     #[test]
-    fn without_the_bypass_devices_do_not_matter() {
-        let race = reachability(Some(State::NoBypass), Some(&[zram()]));
-        assert_eq!((race.answer, race.waits), (Answer::No, Answer::No));
-        assert!(race.reason.starts_with("closed by design"));
-        assert_eq!(reachability(Some(State::NoBypass), None).answer, Answer::No);
+    fn devices_do_not_matter_on_a_kernel_that_never_skips_the_swap_cache() {
+        for areas in [Some([zram()].as_slice()), None] {
+            let race = Race::new(State::NoBypass, areas);
+            assert_eq!((race.data_loss, race.pin_waits, race.reason), (Answer::No, Answer::No, Reason::NoBypass));
+        }
     }
 
     #[test]
-    fn what_is_not_known_stays_unknown() {
-        assert_eq!(reachability(None, Some(&[zram()])).answer, Answer::Unknown);
-        assert_eq!(reachability(Some(State::Unfixed), None).answer, Answer::Unknown);
-        let pinned = reachability(Some(State::PinnedTick), None);
-        assert_eq!((pinned.answer, pinned.waits), (Answer::No, Answer::Unknown));
+    fn unknown_facts_give_unknown_answers() {
+        assert_eq!(Race::new(State::Unknown, Some(&[zram()])).data_loss, Answer::Unknown);
+        assert_eq!(Race::new(State::Vulnerable, None).data_loss, Answer::Unknown);
+        let pinned = Race::new(State::PinnedTick, None);
+        assert_eq!((pinned.data_loss, pinned.pin_waits), (Answer::No, Answer::Unknown));
     }
 }

@@ -1,16 +1,15 @@
-//! Findings as a table (RFC 4180): one a line, the names of the columns in the first.
+//! Findings as CSV (RFC 4180), one per line. The first line names the columns.
 
-use std::{
-    borrow::Cow,
-    io::{self, Write},
-};
+use std::io::{self, Write};
+
+use csv::{Terminator, WriterBuilder};
 
 use super::ndjson::{self, Line};
 use crate::observed::Observed;
 use observer_engine::verdict::Action;
 
-/// The columns, in order. Times are nanoseconds; an empty field is not known, or has not happened.
-pub const COLUMNS: [&str; 26] = [
+/// Times are nanoseconds. An empty field is unknown, or did not happen.
+const COLUMNS: [&str; 26] = [
     "host",
     "release",
     "at_unix_ns",
@@ -39,16 +38,15 @@ pub const COLUMNS: [&str; 26] = [
     "read_before_change",
 ];
 
-/// Writes the table.
-///
 /// # Errors
 /// When the output cannot be written.
-pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
-    row(out, COLUMNS.iter().map(|name| (*name).to_owned()))?;
+pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
+    let mut table = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
+    table.write_record(COLUMNS)?;
     for line in ndjson::lines(parts) {
-        row(out, fields(&line).into_iter())?;
+        table.write_record(fields(&line))?;
     }
-    Ok(())
+    table.flush()
 }
 
 fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
@@ -60,10 +58,10 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         line.host.to_owned(),
         line.release.to_owned(),
         line.at_unix_ns.to_string(),
-        finding.verdict.name().to_owned(),
+        finding.verdict.code().to_owned(),
         finding.entry.to_string(),
         format!("{:#x}", finding.address),
-        format!("{:#x}", finding.mm),
+        finding.mm.to_string(),
         finding.cgroup.to_string(),
         finding.reader.comm.to_string(),
         finding.reader.pid.to_string(),
@@ -84,30 +82,4 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         finding.read_during_write.to_string(),
         finding.read_before_change.to_string(),
     ]
-}
-
-fn row(out: &mut dyn Write, fields: impl Iterator<Item = String>) -> io::Result<()> {
-    let line: Vec<String> = fields.map(|field| quoted(&field).into_owned()).collect();
-    write!(out, "{}\r\n", line.join(","))
-}
-
-/// A field; in quotes if it has anything in it that means something between fields. Task names can hold any byte.
-fn quoted(field: &str) -> Cow<'_, str> {
-    if field.contains([',', '"', '\r', '\n']) {
-        Cow::Owned(format!("\"{}\"", field.replace('"', "\"\"")))
-    } else {
-        Cow::Borrowed(field)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_that_would_break_the_table_are_quoted() {
-        assert_eq!(quoted("java"), "java");
-        assert_eq!(quoted("a,b"), "\"a,b\"");
-        assert_eq!(quoted("say \"x\"\n"), "\"say \"\"x\"\"\n\"");
-    }
 }

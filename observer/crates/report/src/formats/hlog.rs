@@ -1,5 +1,5 @@
-//! Distributions as an `HdrHistogram` V2 interval log: one interval for each observation and distribution, its name the tag.
-//! Logs of many hosts are merged by the tools that come with `HdrHistogram`. Values are nanoseconds.
+//! Distributions as an `HdrHistogram` V2 interval log: one interval for each observation and distribution, tagged with the
+//! name of the distribution. The tools of `HdrHistogram` merge the logs of many hosts. Values are nanoseconds.
 
 use std::{
     io::{self, Write},
@@ -13,14 +13,14 @@ use hdrhistogram::serialization::{
 
 use crate::{observed::Observed, summary::Source};
 
-/// The log shows each interval's largest value in this unit of nanoseconds: milliseconds, as is usual.
+/// Nanoseconds per unit in which the log gives the largest value of each interval: milliseconds, by convention.
 const MAX_UNIT: f64 = 1e6;
 
-/// Writes the log: of every observation every distribution that holds anything.
+/// Writes every distribution that is not empty.
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     let mut parts: Vec<&Observed> = parts.iter().collect();
     parts.sort_by_key(|part| start(part));
     let mut out = Adapter(out);
@@ -42,7 +42,7 @@ pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     for part in &parts {
         let length = part.summary.sources.iter().map(|source| source.elapsed_ns).max().unwrap_or(0);
         for (measure, histogram) in part.histograms.filled() {
-            let tag = Tag::new(measure.name());
+            let tag = Tag::new(measure.code());
             log.write_histogram(histogram, start(part).saturating_sub(first), Duration::from_nanos(length), tag)
                 .map_err(io_error)?;
         }
@@ -50,13 +50,13 @@ pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// When an observation started, since 1970.
+/// Start of an observation, since 1970.
 fn start(part: &Observed) -> Duration {
     let starts = part.summary.sources.iter().map(|Source { clocks, .. }| clocks.realtime_ns);
     Duration::from_nanos(starts.min().unwrap_or(0))
 }
 
-/// A comment goes up to the end of its line.
+/// A comment ends with its line.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
@@ -68,7 +68,7 @@ fn io_error(error: IntervalLogWriterError<impl std::fmt::Debug>) -> io::Error {
     }
 }
 
-/// The log's writer takes only types of a known size.
+/// The writer of the log accepts only sized types.
 struct Adapter<'a>(&'a mut dyn Write);
 
 impl Write for Adapter<'_> {

@@ -1,31 +1,32 @@
-//! One self-contained page: opens anywhere, needs nothing from outside and no scripts, prints well.
+//! One self-contained page: it loads nothing, runs no scripts, and prints well.
+
+use self::markup::{Markup, escaped};
+use crate::{
+    observed::Reported,
+    summary::{Summary, counts::by_verdict},
+    units::duration,
+    words::{self, seen},
+};
+use observer_engine::verdict::Verdict;
+use observer_observation::exit::Exit;
 
 mod chart;
 mod evidence;
 mod markup;
 mod tables;
 
-use crate::{
-    observed::Reported,
-    summary::{Summary, dropped},
-    units::{bytes, duration},
-    words::seen,
-};
-use markup::{Markup, escaped};
-use observer_observation::exit::Exit;
-
 const STYLE: &str = include_str!("html/style.css");
 
-/// Findings shown with their evidence at most; all are counted.
+/// Most findings that are shown with their evidence. All are counted.
 const FINDINGS: usize = 40;
+/// Rows of each table of contention.
+const CONTENTION: usize = 20;
 
-/// The whole page.
-pub fn page(reported: &Reported) -> String {
+pub(super) fn document(reported: &Reported) -> String {
     let summary = &reported.whole.summary;
     let mut page = Markup::default();
     page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    // Not even by mistake: the page may load nothing.
     page.raw(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n",
     );
@@ -35,80 +36,85 @@ pub fn page(reported: &Reported) -> String {
     ));
     heading(&mut page, summary);
     verdicts(&mut page, summary);
-    page.element("h2", "What was counted");
+    page.element("h2", "Counts");
     tables::counts(&mut page, summary);
-    page.element("h2", "How long it took");
+    page.element("h2", "Durations");
     distributions(&mut page, reported);
     findings(&mut page, reported);
     contention(&mut page, summary);
-    tables::price(&mut page, summary);
+    tables::wait_cost(&mut page, summary);
     page.element("h2", "Kernel and hooks");
     tables::kernel(&mut page, summary);
-    page.element("h2", "What was not seen");
+    page.element("h2", "Dropped events");
     tables::dropped(&mut page, summary);
-    page.element("h2", "What observing cost");
-    tables::cost(&mut page, summary);
+    page.element("h2", "Overhead");
+    tables::overhead(&mut page, summary);
     page.raw("</main>\n</body>\n</html>\n");
     page.finish()
 }
 
 fn heading(page: &mut Markup, summary: &Summary) {
     page.element("h1", &format!("Swap-ins on {}", summary.host));
-    page.element("p", &format!("{}: {}", summary.kernel.release, summary.kernel.state));
-    let (class, words) = judgement(summary);
-    page.write(format_args!("<p class=\"judgement {class}\">{}</p>\n", escaped(&words)));
+    for source in &summary.sources {
+        let host = if summary.is_merged() { format!("{}: ", source.host) } else { String::new() };
+        page.element("p", &format!("{host}{}: {}", source.release, words::state(source.state)));
+    }
+    let (class, words) = conclusion(summary);
+    page.write(format_args!("<p class=\"conclusion {class}\">{}</p>\n", escaped(&words)));
     for (option, value) in &summary.filters {
-        page.element("p", &format!("Filter --{option} {value}: counts are of a part of the host."));
+        page.element("p", &format!("Filter --{option} {value}: counts cover a part of the host."));
+    }
+    if let Some(sample) = &summary.sample {
+        page.element("p", &format!("Sample {}.", words::sample(sample)));
     }
     if let Some(command) = &summary.command {
         page.element("p", &format!("Only the tasks of one command were observed: {}", command.command));
     }
-    for text in summary.damage.iter().chain(&summary.notes) {
+    for text in words::damage_and_notes(summary) {
         page.element("p", &format!("Note: {text}."));
     }
 }
 
-/// The one sentence, and how it looks.
-fn judgement(summary: &Summary) -> (&'static str, String) {
+/// The class of the conclusion, which colours it, and the conclusion.
+fn conclusion(summary: &Summary) -> (&'static str, String) {
     let stale = summary.verdicts.stale_install;
     match summary.exit() {
-        Exit::StaleInstall => ("bad", format!("{stale} times a task installed a stale page: newer data was lost.")),
+        Exit::StaleInstall => ("bad", format!("Data loss: {stale} stale pages were installed over newer content.")),
         Exit::OverBudget => {
             let over = summary.budget.map_or(0, |budget| budget.over);
-            ("bad", format!("No stale install seen, but {over} waits took longer than the budget."))
+            ("bad", format!("No stale install seen, but {over} waits exceeded the budget."))
         }
         Exit::Inconclusive => {
-            let lost = dropped::total(&summary.dropped);
-            ("unsure", format!("No stale install seen, but {lost} events were lost: this is not conclusive."))
+            let dropped = summary.dropped_events();
+            ("unsure", format!("No stale install seen, but {dropped} events were dropped: this is inconclusive."))
         }
         Exit::CommandFailed => (
             "unsure",
-            "No stale install seen, but the command failed and may not have done what was to be watched.".to_owned(),
+            "No stale install seen, but the command failed, so it may not have caused the expected load.".to_owned(),
         ),
         _ if !summary.kernel.degraded.is_empty() => {
             let missing = summary.kernel.degraded.len();
-            (
-                "unsure",
-                format!("No stale install seen, but {missing} hooks are missing on this kernel: see Kernel and hooks."),
-            )
+            let see = "see \"Kernel and hooks\"";
+            ("unsure", format!("No stale install seen, but {missing} hooks are missing on this kernel: {see}."))
         }
-        _ => ("good", "No stale install: no read was overtaken by a reallocation and then installed.".to_owned()),
+        _ => ("good", "No stale install: no page was installed whose entry had been reallocated.".to_owned()),
     }
 }
 
 fn verdicts(page: &mut Markup, summary: &Summary) {
-    let (counts, lost) = (&summary.verdicts, dropped::total(&summary.dropped));
+    let dropped = summary.dropped_events();
     page.raw("<ul class=\"tiles\">\n");
-    for (name, count, meaning) in [
-        ("overlap", counts.overlap, "spans with two or more tasks on one entry"),
-        ("lock-wait", counts.lock_wait, "waits for a page's lock in the swap cache"),
-        ("pin-wait", counts.pin_wait, "waits for another task's pin"),
-        ("window", counts.window, "entry freed under a reader"),
-        ("reuse", counts.reuse, "freed and reallocated under a reader"),
-        ("stale-install", counts.stale_install, "that reader installed its page"),
-    ] {
-        let count = if count == 0 { seen(count, lost) } else { count.to_string() };
-        page.write(format_args!("<li><b>{}</b><span>{name}</span><small>{meaning}</small></li>\n", escaped(&count)));
+    for (verdict, count) in by_verdict(&summary.verdicts) {
+        let meaning = match verdict {
+            Verdict::Overlap => "two or more faults on one entry at once",
+            Verdict::LockWait => "waits on a folio lock in the swap cache",
+            Verdict::PinWait => "waits for a pin that another task holds",
+            Verdict::Window => "entry freed under a reader",
+            Verdict::Reuse => "entry freed and reallocated under a reader",
+            Verdict::StaleInstall => "that reader installed its page",
+        };
+        let count = if count == 0 { seen(count, dropped) } else { count.to_string() };
+        page.write(format_args!("<li><b>{}</b><span>{verdict}</span><small>{meaning}</small></li>\n", escaped(&count)));
     }
     page.raw("</ul>\n");
 }
@@ -122,7 +128,7 @@ fn distributions(page: &mut Markup, reported: &Reported) {
     tables::percentiles(page, &filled);
     page.raw("<div class=\"charts\">\n");
     for (measure, histogram) in filled {
-        page.raw(&chart::draw(measure.words(), histogram));
+        page.raw(&chart::draw(words::measure(measure), histogram));
     }
     page.raw("</div>\n");
 }
@@ -139,50 +145,45 @@ fn findings(page: &mut Markup, reported: &Reported) {
     }
     for (part, finding) in all.iter().take(FINDINGS) {
         page.raw("<article>\n");
-        page.element("h3", &format!("{} of entry {} on {}", finding.verdict.name(), finding.entry, part.summary.host));
+        page.element("h3", &format!("{} of entry {} on {}", finding.verdict, finding.entry, part.summary.host));
         page.raw(&evidence::picture(&part.summary, finding));
         page.raw("</article>\n");
     }
     if all.len() > FINDINGS {
-        page.element("p", &format!("{} more: --format ndjson has them all.", all.len() - FINDINGS));
+        page.element("p", &format!("{} more: --format ndjson has all.", all.len() - FINDINGS));
     }
 }
 
 fn contention(page: &mut Markup, summary: &Summary) {
     if !summary.entries.is_empty() {
-        page.element("h2", "Entries most contended");
-        let rows = summary.entries.iter().take(20).map(|stats| {
+        page.element("h2", "Most contended entries");
+        let rows = summary.entries.iter().take(CONTENTION).map(|stats| {
             [
                 stats.entry.to_string(),
-                stats.worst.name().to_owned(),
+                stats.worst.to_string(),
                 stats.overlaps.to_string(),
                 stats.deepest.to_string(),
                 duration(stats.longest_ns),
                 duration(stats.total_ns),
             ]
         });
-        page.table(&["entry", "worst verdict", "overlaps", "deepest", "longest", "all together"], rows);
+        page.table(&["entry", "worst verdict", "overlaps", "deepest", "longest", "total"], rows);
     }
     if !summary.waits.is_empty() {
-        page.element("h2", "Longest waits among the first listed");
+        page.element("h2", "Longest of the listed waits");
         let mut waits: Vec<_> = summary.waits.iter().collect();
         waits.sort_by_key(|wait| std::cmp::Reverse(wait.duration()));
-        let rows = waits.into_iter().take(20).map(|wait| {
+        let rows = waits.into_iter().take(CONTENTION).map(|wait| {
             [
                 wait.entry.to_string(),
-                wait.kind.name().to_owned(),
+                words::wait_kind(wait.kind).to_owned(),
                 wait.task.to_string(),
                 duration(wait.duration()),
-                wait.oversleep_ns.map_or_else(|| "not known".to_owned(), duration),
+                wait.oversleep_ns.map_or_else(|| "unknown".to_owned(), duration),
                 wait.retries.to_string(),
-                wait.holder.as_ref().map_or_else(|| "not seen".to_owned(), |hold| hold.task.to_string()),
+                wait.holder.as_ref().map_or_else(|| "unknown".to_owned(), |hold| hold.task.to_string()),
             ]
         });
-        page.table(&["entry", "for", "who waited", "how long", "of that overslept", "retries", "who held it"], rows);
+        page.table(&["entry", "wait for", "task", "duration", "oversleep", "retries", "holder"], rows);
     }
-}
-
-/// A size for people.
-fn size(value: u64) -> String {
-    bytes(value)
 }

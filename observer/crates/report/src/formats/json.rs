@@ -1,10 +1,10 @@
-//! One JSON object.
+//! One JSON object per line.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// Prints a value as one line of JSON on standard output.
+/// Prints a value on standard output.
 ///
 /// # Errors
 /// When standard output cannot be written (closed, full).
@@ -12,8 +12,6 @@ pub fn print(value: &impl Serialize) -> io::Result<()> {
     write(value, &mut io::stdout().lock())
 }
 
-/// Writes a value as one line of JSON.
-///
 /// # Errors
 /// When the output cannot be written.
 pub fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {

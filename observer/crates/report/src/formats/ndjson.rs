@@ -1,34 +1,35 @@
-//! Findings, one JSON object a line: `docs/schema/finding-1.json` says what is in it.
+//! Findings, one JSON object per line, as docs/schema/finding-2.json describes them.
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::observed::Observed;
 use observer_engine::verdict::Finding;
 use observer_observation::Clocks;
 
-/// Version of the object: raised when a name goes or changes its meaning.
-pub const SCHEMA: &str = "observer-finding/1";
+/// Raised when a key is removed or changes its meaning.
+const SCHEMA: &str = "observer-finding/2";
 
-/// A finding with what is needed to understand it alone.
+/// A finding, with what is needed to understand it alone.
 #[derive(Clone, Debug, Serialize)]
-pub struct Line<'a> {
-    /// Version of this object.
-    pub schema: &'static str,
-    /// Where it was seen.
-    pub host: &'a str,
-    /// On which kernel.
-    pub release: &'a str,
-    /// Time of day at its end, nanoseconds since 1970.
-    pub at_unix_ns: u64,
-    /// The finding.
+pub(super) struct Line<'a> {
+    schema: &'static str,
+    pub(super) host: &'a str,
+    pub(super) release: &'a str,
+    /// Nanoseconds since 1970 at the end of the finding. A string, because it is above 2^53.
+    #[serde(serialize_with = "string")]
+    pub(super) at_unix_ns: u64,
     #[serde(flatten)]
-    pub finding: &'a Finding,
+    pub(super) finding: &'a Finding,
+}
+
+fn string<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
 }
 
 /// All findings, observation by observation.
-pub fn lines(parts: &[Observed]) -> impl Iterator<Item = Line<'_>> {
+pub(super) fn lines(parts: &[Observed]) -> impl Iterator<Item = Line<'_>> {
     parts.iter().flat_map(|part| {
         let summary = &part.summary;
         let clocks = summary.sources.first().map_or(Clocks::default(), |source| source.clocks);
@@ -42,11 +43,9 @@ pub fn lines(parts: &[Observed]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// Writes them.
-///
 /// # Errors
 /// When the output cannot be written.
-pub fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     for line in lines(parts) {
         super::json::write(&line, out)?;
     }

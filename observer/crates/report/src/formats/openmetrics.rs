@@ -1,208 +1,226 @@
-//! For Prometheus and its kin: the OpenMetrics text format, and the older one for readers that want that.
+//! The OpenMetrics text format, and the older Prometheus text format for readers that ask for it.
 //!
-//! Cardinality is bounded by design: a label is a path, a verdict, a cause, never an entry, a task or a process.
-
-mod cost;
-mod exposition;
-mod price;
+//! Cardinality is bounded: a label is a path, a verdict, a cause, never an entry, a task or a process.
 
 use hdrhistogram::Histogram;
 
 pub use self::exposition::Dialect;
-use self::exposition::{Kind, Page};
+use self::exposition::{Exposition, Kind};
 use crate::{
     observed::Observed,
     summary::{
         Summary,
+        counts::by_verdict,
         distributions::{Measure, sum_ns},
     },
 };
 
-/// Largest value of the first bucket and of the last one with a bound: 2^10 ns (1 us) and 2^35 ns (34 s), less one.
-/// Buckets of the histograms end there too, so counts are exact.
+mod exposition;
+mod overhead;
+mod wait_cost;
+
+/// The bounds of the buckets are 2^n - 1 ns, from 1 us to 34 s. Buckets of the histograms end there too, so counts are exact.
 const BUCKETS: std::ops::RangeInclusive<u32> = 10..=35;
 
-/// What serving itself costs.
+/// What serving the metrics costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ServeCost {
-    /// Pages made so far.
     pub scrapes: u64,
-    /// Time it took to make them, nanoseconds.
+    /// Time spent on all scrapes.
     pub scrape_ns: u64,
     /// Connections refused because there were too many.
     pub refused: u64,
 }
 
-/// The whole page.
-pub fn page(observed: &Observed, own: &ServeCost, dialect: Dialect) -> String {
-    let mut page = Page::new(dialect);
+/// All metrics of an observation.
+pub fn text(observed: &Observed, cost: &ServeCost, dialect: Dialect) -> String {
+    let mut out = Exposition::new(dialect);
     let summary = &observed.summary;
-    kernel(&mut page, summary);
-    swapping(&mut page, summary);
-    faults(&mut page, summary);
-    verdicts(&mut page, summary);
-    price::write(&mut page, summary);
-    histograms(&mut page, observed);
-    cost::write(&mut page, summary, own);
-    page.finish()
+    kernel(&mut out, summary);
+    swapping(&mut out, summary);
+    faults(&mut out, summary);
+    pins(&mut out, summary);
+    verdicts(&mut out, summary);
+    wait_cost::write(&mut out, summary);
+    histograms(&mut out, observed);
+    overhead::write(&mut out, summary, cost);
+    out.finish()
 }
 
-fn kernel(page: &mut Page, summary: &Summary) {
-    page.family("observer_kernel", Kind::Info, "", "The kernel observed and what it does about the race.").info(&[
-        ("release", &summary.kernel.release),
-        ("arch", &summary.kernel.arch),
-        ("state", &summary.kernel.state),
+fn kernel(out: &mut Exposition, summary: &Summary) {
+    let kernel = &summary.kernel;
+    out.family("observer_kernel", Kind::Info, "", "The observed kernel, and what it does about the race.").info(&[
+        ("release", &kernel.release),
+        ("arch", &kernel.arch),
+        ("state", kernel.state.code()),
         ("tool", &summary.tool),
     ]);
-    let filters =
-        page.family("observer_filter", Kind::Gauge, "", "1 for each filter that is on: then counts are of a part.");
+    let filters = out.family(
+        "observer_filter",
+        Kind::Gauge,
+        "",
+        "1 for each filter in use. With a filter, counts cover a part of the host.",
+    );
     for option in summary.filters.keys() {
         filters.sample(&[("option", option)], 1.0);
     }
     if summary.command.is_some() {
         filters.sample(&[("option", "command")], 1.0);
     }
-    page.family("observer_sample_one_in", Kind::Gauge, "", "Of all entries one in so many is observed; counts of swap-ins, faults, pins, locks and verdicts are multiplied by it, histograms and times are not.")
-        .count(&[], u64::from(summary.sample.as_ref().map_or(1, |sample| sample.one_in)));
-    page.family(
+    out.family(
+        "observer_sample_one_in",
+        Kind::Gauge,
+        "",
+        "One swap entry in this many is observed. Counts of swap-ins, faults, pins, locks and verdicts are multiplied by it; \
+         histograms and times are not.",
+    )
+    .count(&[], u64::from(summary.sample.as_ref().map_or(1, |sample| sample.one_in)));
+    out.family(
         "observer_timed_one_in",
         Kind::Gauge,
         "",
-        "Of the faults one in so many is in the histograms of swap-in durations, chosen at random; all are counted.",
+        "One fault in this many, chosen at random, is in the histograms of swap-in durations. All faults are counted.",
     )
-    .count(&[], summary.kernel.timed_one_in.max(1).into());
-    let degraded =
-        page.family("observer_degraded", Kind::Gauge, "", "1 for each hook that this kernel does not allow.");
-    for gap in &summary.kernel.degraded {
-        degraded.sample(&[("hook", &gap.meaning)], 1.0);
+    .count(&[], kernel.timed_one_in.max(1).into());
+    let degraded = out.family("observer_degraded", Kind::Gauge, "", "1 for each hook that this kernel does not allow.");
+    for gap in &kernel.degraded {
+        degraded.sample(&[("hook", gap.meaning.code())], 1.0);
     }
-    if let Some(tick) = summary.kernel.tick_ns {
-        page.family(
+    if let Some(tick) = kernel.tick_ns {
+        out.family(
             "observer_tick_seconds",
             Kind::Gauge,
             "seconds",
-            "Length of a timer tick: what losing the pin costs at least.",
+            "Length of a timer tick: on some kernels, how long a task sleeps when another task holds the pin.",
         )
         .sample(&[], seconds(tick));
     }
 }
 
-fn swapping(page: &mut Page, summary: &Summary) {
+fn swapping(out: &mut Exposition, summary: &Summary) {
     let ins = &summary.swapins;
-    page.family("observer_swapins", Kind::Counter, "", "Pages read from swap devices, by path.")
+    out.family("observer_swapins", Kind::Counter, "", "Pages read from swap devices, by path.")
         .count(&[("path", "direct")], ins.direct)
         .count(&[("path", "cached")], ins.cached);
-    page.family("observer_swapins_outside_faults", Kind::Counter, "", "Of these, pages read outside any page fault.")
-        .count(&[], ins.outside_faults);
-    if let Some(lost) = ins.dropped {
-        page.family("observer_swapins_unseen", Kind::Counter, "", "Pages read that the programs did not see.")
-            .count(&[], lost);
+    out.family(
+        "observer_swapins_outside_faults",
+        Kind::Counter,
+        "",
+        "Pages of observer_swapins that were read outside page faults.",
+    )
+    .count(&[], ins.outside_faults);
+    if let Some(dropped) = ins.dropped {
+        out.family("observer_swapins_dropped", Kind::Counter, "", "Pages read that were not observed.")
+            .count(&[], dropped);
     }
     if let Some(kernel) = ins.kernel {
-        page.family(
+        out.family(
             "observer_kernel_swapins",
             Kind::Counter,
             "",
-            "The kernel's own count of pages swapped in, of the whole host.",
+            "Pages swapped in on the whole host by the kernel's own count.",
         )
         .count(&[], kernel);
     }
     let outs = &summary.swapouts;
-    let entries = page
-        .family("observer_entries", Kind::Counter, "", "What happened to swap entries, of the whole host.")
+    let entries = out
+        .family("observer_entries", Kind::Counter, "", "Changes of swap entries on the whole host, by event.")
         .count(&[("event", "allocated")], outs.allocated)
         .count(&[("event", "written")], outs.written);
     if let Some(freed) = outs.freed {
         entries.count(&[("event", "freed")], freed);
     }
     if let Some(kernel) = outs.kernel {
-        page.family(
+        out.family(
             "observer_kernel_swapouts",
             Kind::Counter,
             "",
-            "The kernel's own count of pages swapped out, of the whole host.",
+            "Pages swapped out on the whole host by the kernel's own count.",
         )
         .count(&[], kernel);
     }
 }
 
-fn faults(page: &mut Page, summary: &Summary) {
+fn faults(out: &mut Exposition, summary: &Summary) {
     let faults = &summary.faults;
-    page.family("observer_faults", Kind::Counter, "", "Calls of do_swap_page that ended, by how they got their page.")
+    out.family("observer_faults", Kind::Counter, "", "Calls of do_swap_page that ended, by path.")
         .count(&[("path", "direct")], faults.direct)
         .count(&[("path", "cached")], faults.cached)
         .count(&[("path", "none")], faults.none);
-    page.family("observer_faults_started", Kind::Counter, "", "Calls of do_swap_page on swap entries.")
+    out.family("observer_faults_started", Kind::Counter, "", "Calls of do_swap_page on swap entries.")
         .count(&[], faults.started);
-    page.family("observer_faults_installed", Kind::Counter, "", "Calls that installed their page.")
+    out.family("observer_faults_installed", Kind::Counter, "", "Calls that installed their page.")
         .count(&[], faults.installed);
-    page.family(
-        "observer_faults_contended",
-        Kind::Counter,
-        "",
-        "Calls that were not alone on their entry, and so streamed.",
-    )
-    .count(&[], faults.streamed);
-    page.family(
+    out.family("observer_faults_contended", Kind::Counter, "", "Calls that overlapped with another on the same entry.")
+        .count(&[], faults.streamed);
+    out.family(
         "observer_faults_special",
         Kind::Counter,
         "",
-        "Calls on entries that are no swap, such as migration entries.",
+        "Calls on entries other than swap entries, such as migration entries.",
     )
     .count(&[], faults.special);
+}
+
+fn pins(out: &mut Exposition, summary: &Summary) {
     let pins = &summary.pins;
-    // What no hook tells has no sample: a 0 would be one.
+    let tries = out.family("observer_pins", Kind::Counter, "", "Pin tries of page faults, by result.");
+    // A count that no hook observes has no sample: 0 would be a wrong one.
     if let (Some(taken), Some(held), Some(gone)) = (pins.taken, pins.eexist, pins.enoent) {
-        page.family("observer_pins", Kind::Counter, "", "Tries to pin an entry, by result.")
+        tries
             .count(&[("result", "taken")], taken)
             .count(&[("result", "held")], held)
             .count(&[("result", "gone")], gone);
     } else {
-        page.family("observer_pins", Kind::Counter, "", "Tries to pin an entry, by result.")
-            .count(&[("result", "failed")], pins.failed);
+        tries.count(&[("result", "failed")], pins.failed);
     }
     if let (Some(failed), Some(outside)) = (pins.outside_failed, &pins.outside) {
-        page.family("observer_pin_outside_failed", Kind::Counter, "", "Failed pin tries that are no page fault's own.")
+        out.family("observer_pin_outside_failed", Kind::Counter, "", "Failed pin tries outside page faults.")
             .count(&[], failed);
-        page.family("observer_pin_outside_path_failed", Kind::Counter, "", "The same, by path.")
-            .count(&[("path", "readahead")], outside.readahead)
-            .count(&[("path", "shmem")], outside.shmem)
-            .count(&[("path", "zswap")], outside.zswap)
-            .count(&[("path", "other")], outside.other);
+        out.family(
+            "observer_pin_outside_path_failed",
+            Kind::Counter,
+            "",
+            "Failed pin tries outside page faults, by path.",
+        )
+        .count(&[("path", "readahead")], outside.readahead)
+        .count(&[("path", "shmem")], outside.shmem)
+        .count(&[("path", "zswap")], outside.zswap)
+        .count(&[("path", "other")], outside.other);
     }
-    page.family("observer_pin_retries", Kind::Counter, "", "Pin tries that failed within waits.")
-        .count(&[], pins.retries);
+    out.family("observer_pin_retries", Kind::Counter, "", "Failed pin tries within waits.").count(&[], pins.retries);
     let locks = &summary.locks;
-    page.family("observer_folio_lock_failed", Kind::Counter, "", "Calls that found their page locked, by whose doing.")
-        .count(&[("by", "other")], locks.failed)
-        .count(&[("by", "own-read")], locks.own_read);
-    page.family("observer_folio_lock_retries", Kind::Counter, "", "Tries of the folio lock that failed within waits.")
+    out.family(
+        "observer_folio_lock_failed",
+        Kind::Counter,
+        "",
+        "Calls that found the folio lock held, by holder: another task, or their own read.",
+    )
+    .count(&[("by", "other")], locks.failed)
+    .count(&[("by", "own_read")], locks.own_read);
+    out.family("observer_folio_lock_retries", Kind::Counter, "", "Failed tries of the folio lock within waits.")
         .count(&[], locks.retries);
 }
 
-fn verdicts(page: &mut Page, summary: &Summary) {
-    let verdicts = &summary.verdicts;
-    page.family(
+fn verdicts(out: &mut Exposition, summary: &Summary) {
+    let verdicts = out.family(
         "observer_verdicts",
         Kind::Counter,
         "",
-        "What was found; a zero is one only where observer_dropped are 0.",
-    )
-    .count(&[("verdict", "overlap")], verdicts.overlap)
-    .count(&[("verdict", "lock-wait")], verdicts.lock_wait)
-    .count(&[("verdict", "pin-wait")], verdicts.pin_wait)
-    .count(&[("verdict", "window")], verdicts.window)
-    .count(&[("verdict", "reuse")], verdicts.reuse)
-    .count(&[("verdict", "stale-install")], verdicts.stale_install);
-    let dropped = page.family("observer_dropped", Kind::Counter, "", "What was not seen, by cause.");
+        "Verdicts. A 0 is conclusive only while observer_dropped is 0.",
+    );
+    for (verdict, count) in by_verdict(&summary.verdicts) {
+        verdicts.count(&[("verdict", verdict.code())], count);
+    }
+    let dropped = out.family("observer_dropped", Kind::Counter, "", "Events that were not observed, by cause.");
     for (cause, count) in &summary.dropped {
-        dropped.count(&[("cause", cause)], *count);
+        dropped.count(&[("cause", cause.code())], *count);
     }
 }
 
-fn histograms(page: &mut Page, observed: &Observed) {
+fn histograms(out: &mut Exposition, observed: &Observed) {
     let faults =
-        page.family("observer_fault_seconds", Kind::Histogram, "seconds", "Durations of do_swap_page, by path.");
+        out.family("observer_fault_seconds", Kind::Histogram, "seconds", "Durations of do_swap_page, by path.");
     let mut others = Vec::new();
     for (measure, histogram) in observed.histograms.iter() {
         let path = match measure {
@@ -216,25 +234,23 @@ fn histograms(page: &mut Page, observed: &Observed) {
         };
         buckets(faults, &[("path", path)], histogram);
     }
-    let unseen =
-        |measure| observed.summary.kernel.holds_unseen() && matches!(measure, Measure::PinHold | Measure::Oversleep);
-    for (measure, histogram) in others.into_iter().filter(|(measure, _)| !unseen(*measure)) {
+    let is_observed = |measure| observed.summary.distributions.get(measure).is_some();
+    for (measure, histogram) in others.into_iter().filter(|(measure, _)| is_observed(*measure)) {
         let help = match measure {
-            Measure::Overlap => "Spans with two or more calls on one entry.",
-            Measure::PinHold => "Holds of contended pins.",
-            Measure::PinWait => "Waits for a pin, over all refaults of the page.",
-            Measure::Oversleep => "The part of waits after the pin was dropped.",
-            Measure::LockWait => "Waits for a page's lock in the swap cache, over all refaults of the page.",
-            Measure::LockOversleep => "The part of these after the holder's read was done.",
-            _ => "From the start of an overtaken read to the end of its call.",
+            Measure::Overlap => "Durations of overlaps: two or more calls on one entry.",
+            Measure::PinHold => "Durations of the holds of contended pins.",
+            Measure::PinWait => "Durations of pin waits, each across all refaults of its page.",
+            Measure::Oversleep => "The part of each pin wait after the pin was released.",
+            Measure::LockWait => "Durations of waits on the folio lock, each across all refaults of its page.",
+            Measure::LockOversleep => "The part of each lock wait after the holder's read completed.",
+            _ => "From the start of the read to the end of the call, of windows, reuses and stale installs.",
         };
-        let name = format!("observer_{}_seconds", measure.name());
-        buckets(page.family(&name, Kind::Histogram, "seconds", help), &[], histogram);
+        let name = format!("observer_{}_seconds", measure.code());
+        buckets(out.family(&name, Kind::Histogram, "seconds", help), &[], histogram);
     }
 }
 
-/// Bounds are one nanosecond below powers of two: there the histogram's own buckets end.
-fn buckets(page: &mut Page, labels: &[(&str, &str)], histogram: &Histogram<u64>) {
+fn buckets(out: &mut Exposition, labels: &[(&str, &str)], histogram: &Histogram<u64>) {
     let mut values = histogram.iter_recorded().peekable();
     let mut below = 0;
     for power in BUCKETS {
@@ -242,10 +258,10 @@ fn buckets(page: &mut Page, labels: &[(&str, &str)], histogram: &Histogram<u64>)
         while let Some(value) = values.next_if(|value| value.value_iterated_to() <= bound) {
             below += value.count_at_value();
         }
-        page.bucket(labels, Some(seconds(bound)), below);
+        out.bucket(labels, Some(seconds(bound)), below);
     }
-    page.bucket(labels, None, histogram.len());
-    page.histogram_sum(labels, seconds(sum_ns(histogram)), histogram.len());
+    out.bucket(labels, None, histogram.len());
+    out.histogram_sum(labels, seconds(sum_ns(histogram)), histogram.len());
 }
 
 fn seconds(ns: u64) -> f64 {

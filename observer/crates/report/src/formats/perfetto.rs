@@ -1,5 +1,5 @@
-//! Chrome trace events, which the Perfetto viewer (ui.perfetto.dev) opens: a track for each task and each entry, and for each
-//! finding an arrow from the free to the install. Written as the events come, so memory does not grow with them.
+//! Chrome trace events for the Perfetto viewer (ui.perfetto.dev): a track for each task and each entry, and for each finding
+//! an arrow from the free to the install. Events are written as they arrive, so memory does not grow with them.
 
 use std::{
     collections::BTreeMap,
@@ -13,30 +13,30 @@ use observer_engine::{
     overlap::Overlap,
     verdict::Finding,
 };
-use observer_observation::{Outcome, input::Input};
+use observer_observation::{Input, Outcome};
 
-/// Trace events written at most: the viewers load no more.
+/// Most trace events that are written: viewers load no more.
 const LIMIT: u64 = 2_000_000;
 
-/// The "processes" of the trace: one for tasks, one for entries.
+/// Process ids in the trace: one process has the tasks, the other has the entries.
 const TASKS: u32 = 1;
 const ENTRIES: u32 = 2;
 
-/// A trace in progress.
+/// A trace that is being written.
 pub struct Trace<W> {
     out: W,
     written: u64,
-    left_out: u64,
+    /// Trace events beyond [`LIMIT`].
+    omitted: u64,
     tasks: BTreeMap<u32, Task>,
     entries: BTreeMap<u64, u32>,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> Trace<W> {
-    /// Starts the file.
     pub fn new(out: W) -> Self {
         let mut trace =
-            Self { out, written: 0, left_out: 0, tasks: BTreeMap::new(), entries: BTreeMap::new(), failed: None };
+            Self { out, written: 0, omitted: 0, tasks: BTreeMap::new(), entries: BTreeMap::new(), failed: None };
         trace.raw("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
         for (pid, name) in [(TASKS, "tasks"), (ENTRIES, "swap entries")] {
             trace.event(&json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}}));
@@ -44,7 +44,7 @@ impl<W: Write> Trace<W> {
         trace
     }
 
-    /// Takes in what the engine is fed with.
+    /// Adds an input of the engine.
     pub fn input(&mut self, input: &Input) {
         match input {
             Input::Event(Event::Ended(fault)) => self.fault(fault),
@@ -53,10 +53,10 @@ impl<W: Write> Trace<W> {
         }
     }
 
-    /// Adds what was found, and ends the file.
+    /// Adds overlaps and findings, and ends the file.
     ///
     /// # Errors
-    /// The first error there was.
+    /// The first error in writing it.
     pub fn finish(mut self, outcome: &Outcome) -> io::Result<W> {
         let report = outcome.engine.report();
         for overlap in &report.overlaps {
@@ -73,7 +73,7 @@ impl<W: Write> Trace<W> {
             "state": outcome.context.kernel.state,
             "filters": outcome.context.filters,
             "damage": outcome.damage,
-            "left_out": self.left_out,
+            "omitted_events": self.omitted,
         });
         self.raw(&format!("\n],\"otherData\":{about}}}\n"));
         match self.failed {
@@ -100,12 +100,12 @@ impl<W: Write> Trace<W> {
             let name = match pin.result {
                 PinResult::Taken => "pin taken",
                 PinResult::Held => "pin contended: held",
-                PinResult::Gone => "pin contended: gone",
-                PinResult::Contended => "pin contended",
+                PinResult::Gone => "pin contended: entry gone",
+                PinResult::Failed => "pin contended",
             };
-            self.instant(TASKS, tid, name, pin.tried, &json!({"fails": pin.fails}));
+            self.instant(TASKS, tid, name, pin.tried, &json!({"failures": pin.failures}));
             if let Some(at) = pin.dropped {
-                self.instant(TASKS, tid, "pin dropped", at, &json!({}));
+                self.instant(TASKS, tid, "pin released", at, &json!({}));
             }
         }
         if let Some(lock) = fault.lock {
@@ -120,7 +120,7 @@ impl<W: Write> Trace<W> {
         let name = match change.kind {
             ChangeKind::Freed => "freed",
             ChangeKind::Allocated => "allocated",
-            ChangeKind::WriteStarted => "write starts",
+            ChangeKind::WriteStarted => "write started",
             ChangeKind::Written => "written",
         };
         let (tid, entry) = (self.task(&change.by), self.entry(change.entry.0));
@@ -130,7 +130,7 @@ impl<W: Write> Trace<W> {
 
     fn overlap(&mut self, overlap: &Overlap) {
         let entry = self.entry(overlap.entry.0);
-        let args = json!({"entries": overlap.nr, "spaces": overlap.spaces});
+        let args = json!({"entries": overlap.nr, "address_spaces": overlap.address_spaces});
         self.slice(
             ENTRIES,
             entry,
@@ -140,12 +140,12 @@ impl<W: Write> Trace<W> {
         );
     }
 
-    /// The finding on its reader's track, and an arrow to it from the free, which is on its task's track.
+    /// The finding is on the track of its reader, with an arrow from the free, which is on the track of its task.
     fn finding(&mut self, index: usize, finding: &Finding) {
         let tid = self.task(&finding.reader);
-        let name = finding.verdict.name();
+        let name = finding.verdict.to_string();
         let args = json!({"evidence": finding});
-        self.instant(TASKS, tid, name, finding.end_ns, &args);
+        self.instant(TASKS, tid, &name, finding.end_ns, &args);
         if let Some(freed) = &finding.freed {
             let from = self.task(&freed.by);
             let flow = |phase: &str, tid: u32, at: Nanos| {
@@ -181,7 +181,6 @@ impl<W: Write> Trace<W> {
         task.tid
     }
 
-    /// The number of an entry's track.
     fn entry(&mut self, entry: u64) -> u32 {
         if self.written >= LIMIT {
             return self.entries.get(&entry).copied().unwrap_or(0);
@@ -205,7 +204,7 @@ impl<W: Write> Trace<W> {
 
     fn event(&mut self, event: &Value) {
         if self.written >= LIMIT && event.get("ph").is_none_or(|phase| phase != "M") {
-            self.left_out += 1;
+            self.omitted += 1;
             return;
         }
         if self.written > 0 {
@@ -224,7 +223,7 @@ impl<W: Write> Trace<W> {
     }
 }
 
-/// Trace events tell time in microseconds.
+/// Times of trace events are in microseconds.
 fn add_time(event: &mut Value, name: &str, ns: Nanos) {
     if let Some(object) = event.as_object_mut() {
         object.insert(name.to_owned(), json!(ns as f64 / 1e3));

@@ -1,25 +1,26 @@
-//! The summary as text for a terminal or a log.
-
-mod cost;
-mod price;
+//! The summary as text, for a terminal or a log.
 
 use std::fmt::Write as _;
 
-pub use self::cost::ring_use;
 use crate::{
-    summary::{Summary, counts::Pins, dropped},
-    units::{duration, seconds},
-    words::seen,
+    summary::{
+        Summary,
+        counts::{Pins, by_verdict},
+        distributions::Measure,
+    },
+    units::{duration, offset_between, seconds},
+    words::{self, seen},
 };
-use observer_engine::{
-    totals::DurationSummary,
-    verdict::{Action, Finding},
-};
+use observer_engine::{durations::DurationSummary, verdict::Finding};
 
-/// Findings printed at most; the JSON has more.
+mod overhead;
+mod wait_cost;
+
+pub(crate) use self::overhead::ring_use;
+
+/// Most findings that are printed; JSON has all that are listed.
 const PRINTED: usize = 20;
 
-/// The whole summary.
 pub fn summary(summary: &Summary) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -27,105 +28,105 @@ pub fn summary(summary: &Summary) -> String {
     text
 }
 
+/// A line with a label: labels have one width, so that what follows is aligned.
+fn line(text: &mut String, label: &str, rest: impl std::fmt::Display) -> std::fmt::Result {
+    writeln!(text, "{label:<15} {rest}")
+}
+
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    let lost = dropped::total(&summary.dropped);
-    let lean = if summary.kernel.is_lean() { "; lean hooks" } else { "" };
-    writeln!(text, "kernel     {}, {}{lean}", summary.kernel.release, summary.kernel.state)?;
+    for source in &summary.sources {
+        let (release, state) = (&source.release, words::state(source.state));
+        let host = if summary.is_merged() { format!("{}: ", source.host) } else { String::new() };
+        line(text, "kernel", format_args!("{host}{release}, {state}"))?;
+    }
+    if summary.kernel.is_lean() {
+        line(text, "hooks", "lean")?;
+    }
     for (option, value) in &summary.filters {
-        writeln!(text, "filter     --{option} {value}: counts are of a part of the host")?;
+        line(text, "filter", format_args!("--{option} {value}: counts cover a part of the host"))?;
     }
     if let Some(sample) = &summary.sample {
-        writeln!(text, "sample     {}", sample.words())?;
+        line(text, "sample", words::sample(sample))?;
     }
-    for what in summary.damage.iter().chain(&summary.notes) {
-        writeln!(text, "note       {what}")?;
+    for note in words::damage_and_notes(summary) {
+        line(text, "note", note)?;
     }
-    writeln!(text, "swap-ins   {}", swap_ins(summary))?;
+    line(text, "swap-ins", swap_ins(summary))?;
     let faults = &summary.faults;
-    writeln!(
-        text,
-        "faults    {} started, {} installed their page, {} contended",
-        faults.started, faults.installed, faults.streamed
-    )?;
+    let (started, installed, contended) = (faults.started, faults.installed, faults.streamed);
+    line(text, "faults", format_args!("{started} started, {installed} installed their page, {contended} contended"))?;
     write_pins(text, &summary.pins)?;
-    let verdicts = &summary.verdicts;
-    for (name, count) in [
-        ("overlap", verdicts.overlap),
-        ("lock-wait", verdicts.lock_wait),
-        ("pin-wait", verdicts.pin_wait),
-        ("window", verdicts.window),
-        ("reuse", verdicts.reuse),
-        ("stale-install", verdicts.stale_install),
-    ] {
-        writeln!(text, "{name:<14} {}", seen(count, lost))?;
+    let dropped = summary.dropped_events();
+    for (verdict, count) in by_verdict(&summary.verdicts) {
+        line(text, &verdict.to_string(), seen(count, dropped))?;
     }
-    for (name, distribution) in [
-        ("direct swap-in", Some(&summary.distributions.fault_direct)),
-        ("cached swap-in", Some(&summary.distributions.fault_cached)),
-        ("overlap", Some(&summary.distributions.overlap)),
-        ("pin hold", summary.distributions.pin_hold.as_ref()),
-        ("pin wait", Some(&summary.distributions.pin_wait)),
-        ("oversleep", summary.distributions.oversleep.as_ref()),
-        ("lock wait", Some(&summary.distributions.lock_wait)),
-        ("lock oversleep", Some(&summary.distributions.lock_oversleep)),
-        ("window", Some(&summary.distributions.window)),
-    ] {
-        match distribution {
-            Some(distribution) if distribution.count > 0 => {
-                writeln!(text, "{name:<14} {}", distribution_line(distribution))?;
-            }
-            Some(_) => {}
-            None => writeln!(text, "{name:<14} not seen with these hooks")?,
-        }
-    }
-    price::write(text, summary)?;
+    write_distributions(text, summary)?;
+    wait_cost::write(text, summary)?;
     for finding in summary.findings.iter().take(PRINTED) {
         writeln!(text, "{}", self::finding(finding))?;
     }
     if summary.findings.len() > PRINTED {
         writeln!(text, "... {} more findings (--json has them)", summary.findings.len() - PRINTED)?;
     }
-    for missing in &summary.kernel.degraded {
-        writeln!(text, "degraded   no hook for {}: {}; {}", missing.hook, missing.reason, missing.consequence)?;
+    for gap in &summary.kernel.degraded {
+        let (meaning, reason) = (words::meaning(gap.meaning), words::missing_reason(&gap.reason));
+        line(text, "degraded", format_args!("no hook for {meaning}: {reason}; {}", words::gap_consequence(gap)))?;
     }
     for (cause, count) in summary.dropped.iter().filter(|(_, count)| **count > 0) {
-        writeln!(text, "lost       {count} {cause}: {}", dropped::remedy(cause))?;
+        line(text, "dropped", format_args!("{count} {}: {}", cause.code(), words::cause(*cause)))?;
     }
-    cost::write(text, summary)
+    overhead::write(text, summary)
+}
+
+fn swap_ins(summary: &Summary) -> String {
+    let swap_ins = &summary.swapins;
+    let covers_a_part = !summary.filters.is_empty() || summary.command.is_some();
+    let whole_host = if covers_a_part { " on the whole host" } else { "" };
+    let kernel = |count| format!("; the kernel counted {count}{whole_host}");
+    let kernel = swap_ins.kernel.map_or(String::new(), kernel);
+    let dropped = swap_ins.dropped.filter(|dropped| *dropped > 0);
+    let dropped = dropped.map_or(String::new(), |dropped| format!(", {dropped} dropped"));
+    format!("{} pages ({} direct, {} cached){dropped}{kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
 }
 
 fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
     let (Some(eexist), Some(enoent), Some(failed), Some(outside)) =
         (pins.eexist, pins.enoent, pins.outside_failed, &pins.outside)
     else {
-        return writeln!(
-            text,
-            "pins contended  {} by page faults; with which error, and by others, is not seen",
-            pins.failed
-        );
+        let failed = pins.failed;
+        let unseen = "their errors, and failed tries outside page faults, are not observed";
+        return line(text, "pins contended", format_args!("{failed} by page faults; {unseen}"));
     };
     if eexist + enoent + failed == 0 {
         return Ok(());
     }
-    writeln!(
+    line(
         text,
-        "pins contended  {eexist} to a live holder, {enoent} entry gone; outside page faults {failed} (read-ahead {}, shmem {}, \
-         zswap {}, other {})",
-        outside.readahead, outside.shmem, outside.zswap, outside.other
+        "pins contended",
+        format_args!(
+            "{eexist} pin held, {enoent} entry gone; {failed} outside page faults (read-ahead {}, shmem {}, zswap {}, \
+             other {})",
+            outside.readahead, outside.shmem, outside.zswap, outside.other
+        ),
     )
 }
 
-fn swap_ins(summary: &Summary) -> String {
-    let swap_ins = &summary.swapins;
-    let of_a_part = !summary.filters.is_empty() || summary.command.is_some();
-    let of_what = if of_a_part { " on the whole host" } else { "" };
-    let told = |kernel| format!("; the kernel itself counted {kernel}{of_what}");
-    let kernel = swap_ins.kernel.map_or(String::new(), told);
-    let lost = swap_ins.dropped.filter(|lost| *lost > 0).map_or(String::new(), |lost| format!(", {lost} not seen"));
-    format!("{} pages ({} direct, {} cached){lost}{kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
+fn write_distributions(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    // Early returns are too short to be of interest.
+    let measures = summary.distributions.iter().filter(|(measure, _)| *measure != Measure::FaultNone);
+    for (measure, distribution) in measures {
+        match distribution {
+            Some(distribution) if distribution.count > 0 => {
+                line(text, words::measure(measure), percentiles(distribution))?;
+            }
+            Some(_) => {}
+            None => line(text, words::measure(measure), "not observed with these hooks")?,
+        }
+    }
+    Ok(())
 }
 
-fn distribution_line(d: &DurationSummary) -> String {
+fn percentiles(d: &DurationSummary) -> String {
     format!(
         "n {}  p50 {}  p90 {}  p99 {}  p99.9 {}  max {}",
         d.count,
@@ -137,37 +138,24 @@ fn distribution_line(d: &DurationSummary) -> String {
     )
 }
 
-/// One finding on a few lines: who, where, and what happened when, counted from the start of the read.
+/// One finding: a line for the reader, and one for each step, with its time from the start of the read.
 pub fn finding(finding: &Finding) -> String {
-    let after = |at: u64| format!("+{}", duration(at.saturating_sub(finding.read_start_ns)));
-    let action = |what: &str, action: &Option<Action>| {
-        action
-            .as_ref()
-            .map_or(String::new(), |action| format!("\n    {:>9}  {what} by {}", after(action.at_ns), action.by))
-    };
-    let end = match (finding.installed, finding.read_during_write) {
-        (true, false) => "the reader installs what it read",
-        (true, true) => "the reader installs what it read in the middle of that write",
-        (false, _) => "the reader gives up its page",
-    };
-    format!(
-        "{} of entry {} at {:#x} by {}\n    at {}  its read starts (monotonic clock){}{}{}{}\n    {:>9}  {end}",
-        finding.verdict.name(),
-        finding.entry,
-        finding.address,
-        finding.reader,
-        seconds(finding.read_start_ns),
-        finding.read_end_ns.map_or(String::new(), |at| format!("\n    {:>9}  the read is back", after(at))),
-        action("entry freed", &finding.freed),
-        action("reallocated", &finding.allocated),
-        action("written", &finding.written),
-        after(finding.end_ns),
-    )
+    let Finding { verdict, entry, address, reader, read_start_ns: start, .. } = finding;
+    let at = seconds(*start);
+    let mut text = format!(
+        "{verdict} of entry {entry} at {address:#x} by {reader}\n    its read starts at {at} (monotonic clock)"
+    );
+    for step in words::steps(finding) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {:>12}  {} {}", offset_between(*start, step.at_ns), step.task, step.what);
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures;
     use observer_engine::Engine;
     use observer_observation::{Context, EndReason, FinalState, Outcome, Sample};
 
@@ -189,7 +177,8 @@ mod tests {
     fn a_sample_is_reported_with_its_factor() {
         let scaled = sampled(4);
         assert_eq!((scaled.swapins.seen, scaled.swapins.direct, scaled.swapins.cached), (28, 20, 8));
-        assert!(summary(&scaled).contains("sample     --sample 1/4: counts of swap-ins"), "{}", summary(&scaled));
+        let text = summary(&scaled);
+        assert!(text.contains("sample          --sample 1/4: counts of swap-ins"), "{text}");
     }
 
     #[test]
@@ -199,5 +188,19 @@ mod tests {
             assert_eq!((whole.swapins.seen, whole.sample.clone()), (7, None));
             assert!(!summary(&whole).contains("sample"));
         }
+    }
+
+    #[test]
+    fn a_finding_lists_its_steps_by_time() {
+        let text = finding(&fixtures::stale());
+        let expected = "stale-install of entry 0:40 at 0x7f0a007ee000 by victim (pid 99, tid 106)
+    its read starts at 6.260810150 s (monotonic clock)
+             0  victim (pid 99, tid 106) starts to read the entry
+    +31.000 us  victim (pid 99, tid 106) completes the read
+     +4.192 ms  observer (pid 99, tid 99) frees the entry
+     +5.801 ms  observer (pid 99, tid 99) reallocates the entry for another page
+     +6.236 ms  observer (pid 99, tid 99) writes that page to the entry
+    +21.408 ms  victim (pid 99, tid 106) installs its page, which is stale";
+        assert_eq!(text, expected);
     }
 }

@@ -1,29 +1,28 @@
-//! What the scale crowds together, once more and larger.
+//! A close-up of moments that the scale of the picture does not separate.
 
 use super::{
     parts::{Role, Since},
     story::{Story, tidy},
 };
 
-/// Moments that a close-up must show at least.
+/// Fewest moments that are worth a close-up.
 const CROWD: usize = 3;
 
-/// A close-up is worth it if it is at least so many times as large.
+/// Least magnification that is worth a close-up.
 const LARGER: Since = 25;
 
-/// The shortest stretch that holds most of the moments, where the whole picture shows them as one: the same lanes once
-/// more, larger.
+/// The shortest span with the most moments that the whole picture shows as one: the same lanes, magnified.
 pub(super) fn close_up(story: &Story) -> Option<Story> {
     let times: Vec<Since> = story.moments().iter().map(|(_, moment)| moment.at).collect();
     let longest = (story.to - story.from) / LARGER;
-    let stretches = times.iter().enumerate().flat_map(|(first, from)| {
+    let spans = times.iter().enumerate().flat_map(|(first, from)| {
         let ends = times.iter().enumerate().skip(first + CROWD - 1);
         ends.map(move |(last, to)| (last - first + 1, to - from, *from, *to))
     });
-    let crowded = stretches.filter(|(_, length, ..)| (1..=longest).contains(length));
+    let crowded = spans.filter(|(_, length, ..)| (1..=longest).contains(length));
     let (_, length, first, last) = crowded.max_by_key(|(count, length, ..)| (*count, -length))?;
-    let air = (length / 10).max(1);
-    let (from, to) = (first - air, last + air);
+    let margin = (length / 10).max(1);
+    let (from, to) = (first - margin, last + margin);
     let mut lanes = story.lanes.clone();
     for lane in &mut lanes {
         tidy(lane, from, to);
@@ -36,11 +35,14 @@ pub(super) fn close_up(story: &Story) -> Option<Story> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{fixtures, story::story};
+    use crate::{
+        fixtures,
+        picture::story::{setting, story},
+    };
 
     #[test]
-    fn what_is_crowded_is_shown_once_more() {
-        let whole = story(&fixtures::stale(), &fixtures::setting());
+    fn crowded_moments_are_magnified() {
+        let whole = story(&fixtures::stale(), &setting());
         let close = close_up(&whole).unwrap();
         let marks: String = close.moments().iter().map(|(_, moment)| moment.mark.letter()).collect();
         assert_eq!(marks, "RrFI", "all of observer's fault");
@@ -48,7 +50,7 @@ mod tests {
         assert!(
             close.lanes.iter().flat_map(|lane| &lane.spans).all(|span| close.from <= span.from && span.to <= close.to)
         );
-        assert!(close_up(&close).is_none(), "there it has room");
-        assert!(close_up(&story(&fixtures::instant(), &fixtures::setting())).is_none());
+        assert!(close_up(&close).is_none(), "the close-up separates them");
+        assert!(close_up(&story(&fixtures::instant(), &setting())).is_none());
     }
 }

@@ -1,18 +1,18 @@
-//! Where the labels of moments go: like flags, each with a pole down to its moment and its text to the right of the pole,
-//! high enough that no text lies on another text or on a pole.
+//! Placement of the labels of moments. A label is a flag: its pole stands on its moment, its text is to the right of the
+//! pole, and the pole is high enough that no text lies on another text or on a pole.
 
-/// A flag to be placed: where its pole stands, and how long its text is. In order of place.
+/// A flag to be placed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// Place of the pole.
-    pub x: f64,
-    /// Length of the text, space behind it included.
-    pub width: f64,
+    pub(crate) x: f64,
+    /// Width of the text and of the space behind it.
+    pub(crate) width: f64,
 }
 
-/// The height of each flag, in rows from 0, the lowest. A text that reaches over later poles must be above their flags;
-/// so heights are chosen from right to left, and nothing ever crosses.
-pub fn rows(flags: &[Flag]) -> Vec<usize> {
+/// The row of each flag, 0 being the lowest; `flags` are ordered by place. A text that reaches over later poles must be
+/// above their flags, so rows are chosen from right to left.
+pub(crate) fn rows(flags: &[Flag]) -> Vec<usize> {
     let mut rows = vec![0; flags.len()];
     for (index, flag) in flags.iter().enumerate().rev() {
         let later = flags.iter().zip(&rows).skip(index + 1);
@@ -33,19 +33,19 @@ mod tests {
     }
 
     #[test]
-    fn flags_with_room_are_all_low() {
+    fn flags_that_do_not_meet_are_in_the_lowest_row() {
         assert_eq!(rows(&[flag(0.0, 10.0), flag(10.0, 10.0), flag(50.0, 5.0)]), [0, 0, 0]);
     }
 
     #[test]
-    fn crowded_flags_rise_to_the_left() {
+    fn crowded_flags_are_higher_to_the_left() {
         assert_eq!(rows(&[flag(0.0, 30.0), flag(5.0, 30.0), flag(10.0, 30.0), flag(36.0, 5.0)]), [3, 2, 1, 0]);
         assert_eq!(rows(&[flag(3.0, 9.0), flag(3.0, 9.0)]), [1, 0]);
     }
 
     #[test]
-    fn no_text_lies_on_a_text_or_on_a_pole() {
-        // All the ways to put four flags of two lengths on nine places.
+    fn no_text_lies_on_another_text_or_on_a_pole() {
+        // All placements of four flags of two widths on nine places.
         for code in 0..9usize.pow(4) {
             let mut places: Vec<f64> = (0..4).map(|n| (code / 9usize.pow(n) % 9) as f64).collect();
             places.sort_by(f64::total_cmp);

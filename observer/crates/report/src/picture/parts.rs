@@ -1,87 +1,79 @@
-//! What a picture is made of: lanes, and on them spans and moments, with times counted from the start of the read.
+//! The parts of a picture: lanes, and on them spans and moments, with times counted from the start of the read.
 
-/// Time from the start of the reader's read, nanoseconds; negative before it.
+/// Nanoseconds from the start of the reader's read; negative before it.
 pub type Since = i64;
 
-/// Something that happened at one moment.
+/// What a task does at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
-    /// A read started.
     ReadStart,
-    /// It came back.
     ReadEnd,
-    /// A pin was taken.
     PinTaken,
-    /// A pin was wanted, and somebody held it or the entry was gone.
-    PinLost,
-    /// A pin was dropped.
-    PinDropped,
-    /// The entry was freed.
+    /// The pin was held, or the entry was gone.
+    PinFailed,
+    PinReleased,
     Freed,
-    /// The entry was reallocated.
     Allocated,
-    /// A page was written to it.
     Written,
-    /// The PTE check passed and the page was installed.
     Installed,
     /// The reader installed a page that was no longer the newest.
     StaleInstalled,
-    /// The reader installed a page that it had read while it was being written.
-    MixedInstalled,
-    /// Returned without installing.
-    GaveUp,
+    /// The reader installed a page that it read while the entry was being written.
+    UncertainInstalled,
+    /// The fault returned without installing its page.
+    Discarded,
 }
 
 impl Mark {
-    /// All, in the order of the legend.
-    pub const ALL: [Self; 12] = [
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 12] = [
         Self::ReadStart,
         Self::ReadEnd,
         Self::PinTaken,
-        Self::PinLost,
-        Self::PinDropped,
+        Self::PinFailed,
+        Self::PinReleased,
         Self::Freed,
         Self::Allocated,
         Self::Written,
         Self::Installed,
         Self::StaleInstalled,
-        Self::MixedInstalled,
-        Self::GaveUp,
+        Self::UncertainInstalled,
+        Self::Discarded,
     ];
 
-    /// The letter that stands for it where there is no room for words.
+    /// Stands for the mark where there is no room for words.
     pub const fn letter(self) -> char {
         match self {
             Self::ReadStart => 'R',
             Self::ReadEnd => 'r',
             Self::PinTaken => 'P',
-            Self::PinLost => 'L',
-            Self::PinDropped => 'p',
+            Self::PinFailed => 'x',
+            Self::PinReleased => 'p',
             Self::Freed => 'F',
-            Self::Allocated => 'H',
+            Self::Allocated => 'A',
             Self::Written => 'W',
             Self::Installed => 'I',
             Self::StaleInstalled => 'S',
-            Self::MixedInstalled => 'M',
-            Self::GaveUp => 'G',
+            Self::UncertainInstalled => 'U',
+            Self::Discarded => 'D',
         }
     }
 
-    /// What the task does.
+    /// A verb phrase; its subject is the task of the lane.
     pub const fn words(self) -> &'static str {
         match self {
             Self::ReadStart => "starts to read",
-            Self::ReadEnd => "has read",
+            Self::ReadEnd => "completes the read",
             Self::PinTaken => "takes the pin",
-            Self::PinLost => "does not get the pin",
-            Self::PinDropped => "drops the pin",
+            Self::PinFailed => "fails to take the pin",
+            Self::PinReleased => "releases the pin",
             Self::Freed => "frees the entry",
-            Self::Allocated => "hands it out again",
+            Self::Allocated => "reallocates the entry",
             Self::Written => "writes newer data",
             Self::Installed => "installs its page",
             Self::StaleInstalled => "PTE unchanged: installs old data",
-            Self::MixedInstalled => "PTE unchanged: installs its read",
-            Self::GaveUp => "returns without installing",
+            Self::UncertainInstalled => "PTE unchanged: installs the page",
+            Self::Discarded => "discards its page",
         }
     }
 }
@@ -93,28 +85,27 @@ pub enum Fill {
     Fault,
     /// Reading the page from the device.
     Read,
-    /// Holding the pin.
     Pin,
-    /// Holding a copy that is no longer what the entry stands for.
+    /// Holding a copy that is no longer the content of the entry.
     Danger,
     /// The entry holds what the reader reads.
     Old,
-    /// The entry belongs to nobody.
+    /// The entry is not allocated.
     Free,
-    /// The entry belongs to a page that has not been written to it yet.
+    /// The entry is allocated to a page that has not been written to it yet.
     Allocated,
     /// The entry holds newer data.
     New,
 }
 
 impl Fill {
-    /// What it means, for the legend.
+    /// For the legend.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Fault => "in do_swap_page",
             Self::Read => "reading",
             Self::Pin => "holds the pin",
-            Self::Danger => "holds a copy that is out of date",
+            Self::Danger => "holds a stale copy",
             Self::Old => "old data",
             Self::Free => "free",
             Self::Allocated => "allocated",
@@ -123,30 +114,23 @@ impl Fill {
     }
 }
 
-/// A stretch of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Start.
     pub from: Since,
-    /// End.
     pub to: Since,
-    /// What.
     pub fill: Fill,
 }
 
-/// A moment on a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// When.
     pub at: Since,
-    /// What.
     pub mark: Mark,
 }
 
 /// Whose lane it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The task whose read was overtaken.
+    /// The task under whose read the entry changed.
     Reader,
     /// Another task.
     Other,
@@ -154,17 +138,15 @@ pub enum Role {
     Entry,
 }
 
-/// One lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
-    /// Whose.
     pub role: Role,
-    /// Command, or `entry`.
+    /// The command, or `entry`.
     pub name: String,
     /// `tid 106`, or the entry.
     pub detail: String,
-    /// In order of time.
+    /// Ordered by time.
     pub spans: Vec<Span>,
-    /// In order of time.
+    /// Ordered by time.
     pub moments: Vec<Moment>,
 }

@@ -1,39 +1,36 @@
-//! Time to places, and the marks of the time axis.
+//! The scale from time to place, and the ticks of the time axis.
 
 use super::parts::Since;
 
-/// A linear scale from a stretch of time to a width.
+/// A linear scale from a span of time to a width.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scale {
-    /// Left edge.
-    pub from: Since,
-    /// Right edge.
-    pub to: Since,
-    /// Width in whatever unit the picture is drawn in.
-    pub width: f64,
+pub(crate) struct Scale {
+    pub(crate) from: Since,
+    pub(crate) to: Since,
+    /// In the unit of the picture: pixels or columns.
+    pub(crate) width: f64,
 }
 
-/// A mark of the axis.
+/// A tick of the axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tick {
-    /// When.
-    pub at: Since,
-    /// With its unit: `-5 ms`, `0`, `20 us`.
-    pub label: String,
+pub(crate) struct Tick {
+    pub(crate) at: Since,
+    /// With a unit: `-5 ms`, `0`, `20 us`.
+    pub(crate) label: String,
 }
 
 /// Units of time, largest first.
 const UNITS: [(Since, &str); 4] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
 
 impl Scale {
-    /// Where a moment lies, within 0 and the width.
-    pub fn place(&self, at: Since) -> f64 {
+    /// The place of a time, from 0 to the width.
+    pub(crate) fn place(&self, at: Since) -> f64 {
         let whole = (self.to - self.from).max(1) as f64;
         ((at - self.from) as f64 / whole * self.width).clamp(0.0, self.width)
     }
 
-    /// At most `most` round moments, 0 among them if it is in sight.
-    pub fn ticks(&self, most: u32) -> Vec<Tick> {
+    /// At most `most` round times, 0 among them if it is in the span.
+    pub(crate) fn ticks(&self, most: u32) -> Vec<Tick> {
         let step = step((self.to - self.from).max(1), most.max(1));
         let first = self.from.div_euclid(step) + i64::from(self.from.rem_euclid(step) != 0);
         let last = self.to.div_euclid(step);
@@ -42,7 +39,7 @@ impl Scale {
     }
 }
 
-/// The smallest of 1, 2, 5, 10, 20, 50 ... that goes into `length` at most `most` times.
+/// The smallest of 1, 2, 5, 10, 20, 50 ... that divides `length` into at most `most` steps.
 fn step(length: Since, most: u32) -> Since {
     let enough = |step: &Since| length / step < Since::from(most);
     let powers = std::iter::successors(Some(1), |power: &Since| power.checked_mul(10));
@@ -50,7 +47,7 @@ fn step(length: Since, most: u32) -> Since {
     steps.into_iter().find(enough).unwrap_or(length)
 }
 
-/// In the unit of the farthest moment in sight, with as many digits as the step needs.
+/// In the unit of the farthest time of the span, with as many digits as the step needs.
 fn label(at: Since, step: Since, farthest: Since) -> String {
     if at == 0 {
         return "0".to_owned();
@@ -58,19 +55,6 @@ fn label(at: Since, step: Since, farthest: Since) -> String {
     let (size, unit) = UNITS.into_iter().find(|(size, _)| farthest >= *size).unwrap_or((1, "ns"));
     let digits = (0..9).find(|digits| step * 10i64.pow(*digits) % size == 0).unwrap_or(9) as usize;
     format!("{:.digits$} {unit}", at as f64 / size as f64)
-}
-
-/// A moment as people write it: `+4.192 ms`, three digits after the point at most.
-pub fn moment(at: Since) -> String {
-    let sign = if at < 0 { '-' } else { '+' };
-    let ns = at.unsigned_abs();
-    match ns {
-        0 => "0".to_owned(),
-        1..1_000 => format!("{sign}{ns} ns"),
-        1_000..1_000_000 => format!("{sign}{}.{:03} us", ns / 1_000, ns % 1_000),
-        1_000_000..1_000_000_000 => format!("{sign}{}.{:03} ms", ns / 1_000_000, ns / 1_000 % 1_000),
-        _ => format!("{sign}{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1_000),
-    }
 }
 
 #[cfg(test)]
@@ -82,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_and_carry_their_unit() {
+    fn ticks_are_round_and_have_a_unit() {
         assert_eq!(labels(-1_000_000, 22_000_000, 6), ["0", "5 ms", "10 ms", "15 ms", "20 ms"]);
         assert_eq!(labels(-3, 7, 6), ["-2 ns", "0", "2 ns", "4 ns", "6 ns"]);
         assert_eq!(labels(0, 4_200_000_000, 3), ["0", "2 s", "4 s"]);
@@ -90,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_too_many_nor_none() {
+    fn there_is_at_least_one_tick_and_no_more_than_asked_for() {
         for length in [1, 2, 3, 7, 10, 99, 12_345, 1_000_000, 999_999_999_999] {
             for most in 1..20 {
                 let count = labels(0, length, most).len();
@@ -100,16 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn places_are_to_scale_and_stay_inside() {
+    fn places_are_to_scale_and_within_the_width() {
         let scale = Scale { from: -10, to: 90, width: 200.0 };
         let places: Vec<f64> = [-10, 40, 90, 500].map(|at| scale.place(at)).to_vec();
         assert!(places.iter().zip([0.0, 100.0, 200.0, 200.0]).all(|(a, b)| (a - b).abs() < 1e-9));
         assert!(Scale { from: 5, to: 5, width: 9.0 }.place(5).abs() < 1e-9);
-    }
-
-    #[test]
-    fn moments_read_well() {
-        let told = [0, 999, 1_500, 4_192_345, -9_000, 2_000_000_000].map(moment);
-        assert_eq!(told, ["0", "+999 ns", "+1.500 us", "+4.192 ms", "-9.000 us", "+2.000 s"]);
     }
 }

@@ -1,44 +1,40 @@
-//! What there is to show of a finding.
+//! What a picture shows of a finding.
 
 use super::parts::{Fill, Lane, Mark, Moment, Role, Since, Span};
-use crate::words;
+use crate::{units::seconds, words};
 use observer_engine::{
     event::{Nanos, PinResult, Task},
     verdict::{Finding, OtherFault, Verdict},
 };
+use observer_kernel::plan::State;
 
-/// Where it happened, for the captions. Empty where it is not known.
+/// Where a finding was observed, for the caption. What is empty is unknown and left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setting {
-    /// Kernel release.
     pub release: String,
-    /// What that kernel does about the race.
-    pub state: String,
-    /// Name of the entry's device.
+    pub state: State,
     pub device: String,
 }
 
-/// A finding, ready to be drawn.
+/// What a picture shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Story {
-    /// One line: verdict and entry.
+    /// Verdict and entry.
     pub title: String,
-    /// One line: page, device, kernel, time.
+    /// Page, device, kernel, time.
     pub caption: String,
-    /// What happened, in one sentence.
-    pub sentence: String,
+    /// What happened, and whether data was lost.
+    pub description: String,
     /// The reader first, the entry last.
     pub lanes: Vec<Lane>,
-    /// Left edge of the picture.
     pub from: Since,
-    /// Right edge.
     pub to: Since,
-    /// The reader held a copy that was out of date.
+    /// The time in which the reader held a stale copy.
     pub danger: Option<(Since, Since)>,
 }
 
 impl Story {
-    /// All moments with the index of their lane, in order of time. The entry's lane repeats the others' and is left out.
+    /// All moments of tasks with the index of their lane, ordered by time. The entry's lane would repeat them.
     pub fn moments(&self) -> Vec<(usize, Moment)> {
         let tasks = self.lanes.iter().enumerate().filter(|(_, lane)| lane.role != Role::Entry);
         let mut all: Vec<(usize, Moment)> =
@@ -48,15 +44,14 @@ impl Story {
     }
 }
 
-/// Makes the story of a finding.
 pub fn story(finding: &Finding, setting: &Setting) -> Story {
     let zero = finding.read_start_ns;
     let since = |at: Nanos| at.wrapping_sub(zero).cast_signed();
     let (start, end) = (since(finding.start_ns), since(finding.end_ns));
-    // A little air on both sides; faults of others that reach further are cut off there.
-    let air = ((end - start) / 20).max(1);
-    let (from, to) = (start - air, end + air);
-    let danger = overtaken(finding).map(|at| (since(at), end));
+    // A margin on both sides; other faults that reach further are cut off there.
+    let margin = ((end - start) / 20).max(1);
+    let (from, to) = (start - margin, end + margin);
+    let danger = stale_since(finding).map(|at| (since(at), end));
     let mut lanes = vec![reader(finding, danger, &since)];
     for other in &finding.others {
         let lane = lane_of(&mut lanes, &other.task);
@@ -75,9 +70,9 @@ pub fn story(finding: &Finding, setting: &Setting) -> Story {
         tidy(lane, from, to);
     }
     Story {
-        title: format!("{} of swap entry {}", finding.verdict.name(), finding.entry),
+        title: format!("{} of swap entry {}", finding.verdict, finding.entry),
         caption: caption(finding, setting),
-        sentence: words::sentence(finding),
+        description: words::description(finding),
         lanes,
         from,
         to,
@@ -85,8 +80,8 @@ pub fn story(finding: &Finding, setting: &Setting) -> Story {
     }
 }
 
-/// When the reader's copy went out of date: the first thing that happened to the entry under the read.
-fn overtaken(finding: &Finding) -> Option<Nanos> {
+/// Time at which the reader's copy became stale: the first change of the entry under the read.
+fn stale_since(finding: &Finding) -> Option<Nanos> {
     let actions = [&finding.freed, &finding.allocated, &finding.written];
     actions.into_iter().flatten().map(|action| action.at_ns.max(finding.read_start_ns)).min()
 }
@@ -100,10 +95,10 @@ fn reader(finding: &Finding, danger: Option<(Since, Since)>, since: &impl Fn(Nan
     }
     spans.extend(danger.map(|(from, to)| Span { from, to, fill: Fill::Danger }));
     let last = match (finding.installed, finding.verdict) {
-        (true, Verdict::StaleInstall) if finding.read_during_write => Mark::MixedInstalled,
+        (true, Verdict::StaleInstall) if finding.read_during_write => Mark::UncertainInstalled,
         (true, Verdict::StaleInstall) => Mark::StaleInstalled,
         (true, _) => Mark::Installed,
-        (false, _) => Mark::GaveUp,
+        (false, _) => Mark::Discarded,
     };
     moments.push(Moment { at: since(finding.end_ns), mark: last });
     Lane { role: Role::Reader, spans, moments, ..task_lane(&finding.reader) }
@@ -112,25 +107,20 @@ fn reader(finding: &Finding, danger: Option<(Since, Since)>, since: &impl Fn(Nan
 fn task_lane(task: &Task) -> Lane {
     Lane {
         role: Role::Other,
-        name: name(&task.comm),
+        name: task.comm.to_string(),
         detail: format!("tid {}", task.tid),
         spans: Vec::new(),
         moments: Vec::new(),
     }
 }
 
-fn name(comm: &impl std::fmt::Display) -> String {
-    comm.to_string()
-}
-
-/// The task's lane; a new one if it has none yet.
+/// The lane of a task, added if it has none yet.
 fn lane_of<'a>(lanes: &'a mut Vec<Lane>, task: &Task) -> &'a mut Lane {
     let detail = format!("tid {}", task.tid);
     let index = lanes.iter().position(|lane| lane.detail == detail).unwrap_or(lanes.len());
     if index == lanes.len() {
         lanes.push(task_lane(task));
     }
-    // The index is that of a lane found or pushed; `push_mut` is newer than our compiler.
     let last = lanes.len() - 1;
     #[expect(clippy::indexing_slicing, reason = "clamped to the last of a list that is not empty")]
     &mut lanes[index.min(last)]
@@ -140,17 +130,17 @@ fn moments_of(other: &OtherFault, finding: &Finding, since: &impl Fn(Nanos) -> S
     let moment = |at: Option<Nanos>, mark| at.map(|at| Moment { at: since(at), mark });
     let pin = other.pin.map(|pin| {
         let taken = pin.result == PinResult::Taken;
-        Moment { at: since(pin.tried), mark: if taken { Mark::PinTaken } else { Mark::PinLost } }
+        Moment { at: since(pin.tried), mark: if taken { Mark::PinTaken } else { Mark::PinFailed } }
     });
-    // The free that the finding names is told by its own record, which knows the better time.
-    let told = finding.freed.as_ref().is_some_and(|action| action.by.tid == other.task.tid);
-    let last = if other.installed { Mark::Installed } else { Mark::GaveUp };
+    // The free that the finding names has a record of its own, with the more exact time.
+    let named = finding.freed.as_ref().is_some_and(|action| action.by.tid == other.task.tid);
+    let last = if other.installed { Mark::Installed } else { Mark::Discarded };
     [
         moment(other.read_start_ns, Mark::ReadStart),
         moment(other.read_end_ns, Mark::ReadEnd),
         pin,
-        moment(other.pin.and_then(|pin| pin.dropped), Mark::PinDropped),
-        moment(other.freed_ns.filter(|_| !told), Mark::Freed),
+        moment(other.pin.and_then(|pin| pin.dropped), Mark::PinReleased),
+        moment(other.freed_ns.filter(|_| !named), Mark::Freed),
         moment(Some(other.end_ns), last),
     ]
     .into_iter()
@@ -166,7 +156,7 @@ fn spans_of(other: &OtherFault, since: &impl Fn(Nanos) -> Since) -> Vec<Span> {
     [Some(span((other.start_ns, other.end_ns), Fill::Fault)), held, read].into_iter().flatten().collect()
 }
 
-/// What the entry held when, as far as it was seen.
+/// What the entry held at which time, as far as it was observed.
 fn entry(finding: &Finding, (from, to): (Since, Since), since: &impl Fn(Nanos) -> Since) -> Lane {
     let actions = [
         (&finding.freed, Fill::Free, Mark::Freed),
@@ -188,7 +178,7 @@ fn entry(finding: &Finding, (from, to): (Since, Since), since: &impl Fn(Nanos) -
     Lane { role: Role::Entry, name: "entry".to_owned(), detail: finding.entry.to_string(), spans, moments }
 }
 
-/// Cuts off what lies outside and puts the rest in order.
+/// Cuts off what lies outside the span, and orders the rest by time.
 pub(super) fn tidy(lane: &mut Lane, from: Since, to: Since) {
     lane.moments.retain(|moment| (from..=to).contains(&moment.at));
     lane.moments.sort_by_key(|moment| moment.at);
@@ -201,50 +191,55 @@ pub(super) fn tidy(lane: &mut Lane, from: Since, to: Since) {
 
 fn caption(finding: &Finding, setting: &Setting) -> String {
     let device = if setting.device.is_empty() { String::new() } else { format!(" on {}", setting.device) };
-    let kernel = match (setting.release.is_empty(), setting.state.is_empty()) {
-        (true, _) => String::new(),
-        (false, true) => format!(", kernel {}", setting.release),
-        (false, false) => format!(", kernel {} ({})", setting.release, setting.state),
+    let kernel = match (setting.release.as_str(), setting.state) {
+        ("", _) => String::new(),
+        (release, State::Unknown) => format!(", kernel {release}"),
+        (release, state) => format!(", kernel {release}, {}", words::state(state)),
     };
     let page = finding.address & !0xfff;
-    let (seconds, rest) = (finding.read_start_ns / 1_000_000_000, finding.read_start_ns % 1_000_000_000);
-    format!("page {page:#x} of pid {}{device}{kernel}; 0 is {seconds}.{rest:09} s, monotonic", finding.reader.pid)
+    let (pid, zero) = (finding.reader.pid, seconds(finding.read_start_ns));
+    format!("page {page:#x} of pid {pid}{device}{kernel}; 0 is {zero}, monotonic")
+}
+
+#[cfg(test)]
+pub(crate) fn setting() -> Setting {
+    Setting { release: "5.10.0-32-cloud-amd64".to_owned(), state: State::Vulnerable, device: "zram0".to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::fixtures;
+    use crate::fixtures;
 
     #[test]
     fn the_reader_comes_first_and_the_entry_last() {
-        let story = story(&fixtures::stale(), &fixtures::setting());
+        let story = story(&fixtures::stale(), &setting());
         let lanes: Vec<_> = story.lanes.iter().map(|lane| (lane.role, lane.name.as_str())).collect();
         assert_eq!(lanes, [(Role::Reader, "victim"), (Role::Other, "observer"), (Role::Entry, "entry")]);
         assert_eq!(story.danger, Some((4_192_000, 21_408_000)));
     }
 
     #[test]
-    fn every_deed_is_told_once_and_in_order() {
-        let story = story(&fixtures::stale(), &fixtures::setting());
+    fn every_step_is_shown_once_and_in_order() {
+        let story = story(&fixtures::stale(), &setting());
         let marks: String = story.moments().iter().map(|(_, moment)| moment.mark.letter()).collect();
-        assert_eq!(marks, "RrRrFIHWS");
+        assert_eq!(marks, "RrRrFIAWS");
     }
 
     #[test]
     fn the_entry_lane_has_no_gaps() {
         for finding in fixtures::all() {
-            let story = story(&finding, &fixtures::setting());
+            let story = story(&finding, &setting());
             let entry = story.lanes.last().unwrap();
             assert_eq!((entry.spans[0].from, entry.spans.last().unwrap().to), (story.from, story.to));
-            assert!(entry.spans.windows(2).all(|pair| pair[0].to == pair[1].from));
+            assert!(entry.spans.windows(2).all(|pair| pair[0].to == pair[1].from), "{:?}", entry.spans);
         }
     }
 
     #[test]
     fn nothing_lies_outside_the_picture() {
         for finding in fixtures::all() {
-            let story = story(&finding, &fixtures::setting());
+            let story = story(&finding, &setting());
             for lane in &story.lanes {
                 assert!(lane.spans.iter().all(|span| story.from <= span.from && span.to <= story.to));
                 assert!(lane.spans.iter().all(|span| span.from <= span.to));

@@ -1,4 +1,4 @@
-//! The picture as SVG: one self-contained file, on a ground of its own that follows the reader's light or dark mode.
+//! The picture as SVG: one self-contained file with its own background, in light or dark mode as the viewer prefers.
 
 mod sheet;
 mod style;
@@ -7,28 +7,27 @@ use super::{
     close_up::close_up,
     flags::{self, Flag},
     parts::{Fill, Lane, Moment, Role, Since},
-    scale::{Scale, moment},
+    scale::Scale,
     story::Story,
 };
-use crate::units::{duration, wrap};
+use crate::units::{duration, offset, wrap};
 use sheet::Sheet;
 
-/// Width of the picture, in user units, which are pixels unless somebody scales it.
-pub const WIDTH: f64 = 1280.0;
+/// In pixels, unless the viewer scales the picture.
+const WIDTH: f64 = 1280.0;
 
 const MARGIN: f64 = 24.0;
-/// The track: where time runs. Left of it the names, right of it room for the texts of the last flags.
+/// Left and right edge of the time axis. Names are to the left of it; to the right is room for the texts of the last flags.
 const TRACK: (f64, f64) = (190.0, 930.0);
-/// Width of a character of a flag's text at [`FLAG_SIZE`], generously.
+/// Upper bound of the width of a character at [`FLAG_SIZE`].
 const FLAG_CHAR: f64 = 7.4;
 const FLAG_SIZE: f64 = 12.0;
 const FLAG_ROW: f64 = 17.0;
 const BAR: f64 = 20.0;
 const LANE_GAP: f64 = 22.0;
-/// Characters of a line of the sentence.
-const SENTENCE: usize = 168;
+/// Characters per line of the description.
+const DESCRIPTION: usize = 168;
 
-/// Draws the whole picture.
 pub fn draw(story: &Story) -> String {
     let scale = Scale { from: story.from, to: story.to, width: TRACK.1 - TRACK.0 };
     let mut drawing = Drawing { story, scale, sheet: Sheet::default(), y: 42.0 };
@@ -36,10 +35,9 @@ pub fn draw(story: &Story) -> String {
     drawing.lanes();
     drawing.close_up();
     drawing.legend();
-    drawing.sheet.finish(&story.title, &story.sentence, WIDTH, drawing.y + 10.0)
+    drawing.sheet.finish(&story.title, &story.description, WIDTH, drawing.y + 10.0)
 }
 
-/// A lane with its place on the sheet.
 #[derive(Clone, Debug, PartialEq)]
 struct Placed<'a> {
     lane: &'a Lane,
@@ -48,7 +46,6 @@ struct Placed<'a> {
     flags: Vec<PlacedFlag>,
 }
 
-/// The text of a moment, with its place.
 #[derive(Clone, Debug, PartialEq)]
 struct PlacedFlag {
     moment: Moment,
@@ -65,17 +62,17 @@ impl PlacedFlag {
     }
 }
 
-/// Stacks lanes from `top` downwards, each as high as its flags need. Gives the lower edge of the last bar as well.
+/// Stacks lanes from `top` downwards, each as high as its flags need. Also returns the lower edge of the last bar.
 fn place<'a>(story: &'a Story, scale: &Scale, top: f64) -> (Vec<Placed<'a>>, f64) {
     let mut y = top;
     let placed = story
         .lanes
         .iter()
         .map(|lane| {
-            // The entry's moments are told on the lanes of those who made them.
+            // The moments of the entry are shown on the lanes of the tasks that caused them.
             let moments: &[Moment] = if lane.role == Role::Entry { &[] } else { &lane.moments };
             let texts: Vec<String> =
-                moments.iter().map(|event| format!("{} {}", moment(event.at), event.mark.words())).collect();
+                moments.iter().map(|event| format!("{} {}", offset(event.at), event.mark.words())).collect();
             let poles: Vec<f64> = moments.iter().map(|event| TRACK.0 + scale.place(event.at)).collect();
             let wanted: Vec<Flag> = poles
                 .iter()
@@ -118,21 +115,21 @@ impl Drawing<'_> {
         self.y += 22.0;
         self.sheet.text(MARGIN, self.y, "dim", &self.story.caption);
         self.y += 30.0;
-        for line in wrap(&self.story.sentence, SENTENCE) {
-            self.sheet.text(MARGIN, self.y, "sentence", &line);
+        for line in wrap(&self.story.description, DESCRIPTION) {
+            self.sheet.text(MARGIN, self.y, "description", &line);
             self.y += 20.0;
         }
         self.y += 20.0;
     }
 
-    /// What the scale crowds together, once more and larger, with its own axis.
+    /// The same lanes again, magnified, with an axis of their own.
     fn close_up(&mut self) {
         let Some(story) = close_up(self.story) else { return };
         let scale = Scale { from: story.from, to: story.to, ..self.scale };
         self.y += 26.0;
         let times = (self.story.to - self.story.from) / (story.to - story.from).max(1);
         let length = duration((story.to - story.from).unsigned_abs());
-        self.sheet.text(MARGIN, self.y, "name", &format!("close-up: {length}, {times} times as large"));
+        self.sheet.text(MARGIN, self.y, "name", &format!("close-up: {length}, magnified {times} times"));
         let y = self.y + 34.0;
         let mut inner = Drawing { story: &story, scale, sheet: std::mem::take(&mut self.sheet), y };
         inner.lanes();
@@ -152,13 +149,13 @@ impl Drawing<'_> {
             self.lane(lane);
         }
         self.y = bottom + 14.0;
-        let whole = self.story.danger.is_some_and(|(_, to)| to < self.story.to);
-        if whole {
+        let has_end = self.story.danger.is_some_and(|(_, to)| to < self.story.to);
+        if has_end {
             self.danger();
         }
     }
 
-    /// The dangerous stretch, behind everything.
+    /// The time of the stale copy, behind everything else.
     fn band(&mut self, top: f64, bottom: f64) {
         if let Some((from, to)) = self.story.danger {
             let (left, right) = (self.x(from), self.x(to));
@@ -174,7 +171,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// What a task does to the entry leads down to the entry's lane.
+    /// Lines from what a task does to the entry down to the lane of the entry.
     fn links(&mut self, lane: &Placed<'_>, entry: f64) {
         use super::parts::Mark::{Allocated, Freed, Written};
         for flag in lane.flags.iter().filter(|flag| matches!(flag.moment.mark, Freed | Allocated | Written)) {
@@ -187,12 +184,12 @@ impl Drawing<'_> {
         self.sheet.text(MARGIN, bar + 9.0, if lane.role == Role::Reader { "name reader" } else { "name" }, &lane.name);
         self.sheet.text(MARGIN, bar + 23.0, "dim", &lane.detail);
         if lane.spans.is_empty() {
-            // A task that is known by its actions only.
+            // A task of which only actions are known.
             self.sheet.line((TRACK.0, bar + BAR / 2.0), (TRACK.1, bar + BAR / 2.0), "grid");
         }
         for span in &lane.spans {
             let (left, right) = (self.x(span.from), self.x(span.to));
-            // A read is drawn lower than the fault around it, so that both show.
+            // A read is drawn narrower than its fault, so that both are visible.
             let (top, height) = match span.fill {
                 Fill::Read | Fill::Pin => (bar + 4.0, BAR - 8.0),
                 _ => (bar, BAR),
@@ -212,7 +209,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// A measure below the lanes.
+    /// A dimension line below the lanes.
     fn danger(&mut self) {
         let Some((from, to)) = self.story.danger else { return };
         let (left, right, y) = (self.x(from), self.x(to), self.y);
@@ -221,7 +218,7 @@ impl Drawing<'_> {
             self.sheet.line((x, y - 5.0), (x, y + 5.0), "measure");
         }
         let length = duration((to - from).unsigned_abs());
-        let text = format!("the reader's copy is out of date for {length}");
+        let text = format!("the reader holds a stale copy for {length}");
         let half = text.chars().count() as f64 * FLAG_CHAR / 2.0;
         let middle = f64::midpoint(left, right).clamp(MARGIN + half, WIDTH - MARGIN - half);
         self.sheet.text(middle, y + 20.0, "danger-text", &text);

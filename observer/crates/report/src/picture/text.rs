@@ -1,4 +1,4 @@
-//! The picture as text: a canvas of inked cells, which the dashboard colours and the export writes out plain.
+//! The picture as text: a canvas of cells, which the dashboard colours and the export writes as plain text.
 
 mod canvas;
 
@@ -6,19 +6,17 @@ pub use canvas::{Canvas, Cell, Ink};
 
 use super::{
     close_up::close_up,
-    parts::{Fill, Lane, Mark, Role, Since},
-    scale::{Scale, moment},
+    parts::{Fill, Lane, Role, Since},
+    scale::Scale,
     story::Story,
 };
-use crate::units::{duration, wrap};
+use crate::units::{duration, offset, wrap};
 
-/// Which characters may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Charset {
-    /// All of Unicode that terminals draw in one cell.
+    /// Unicode characters that terminals draw in one cell.
     #[default]
     Unicode,
-    /// Seven bits.
     Ascii,
 }
 
@@ -30,7 +28,6 @@ impl Charset {
         }
     }
 
-    /// The character that fills a span.
     const fn fill(self, fill: Fill) -> char {
         match fill {
             Fill::Fault => self.pick('─', '-'),
@@ -39,33 +36,33 @@ impl Charset {
             Fill::Danger => self.pick('▓', '!'),
             Fill::Old => self.pick('░', 'o'),
             Fill::Free => self.pick('·', '.'),
-            Fill::Allocated => self.pick('▒', 'h'),
+            Fill::Allocated => self.pick('▒', 'a'),
             Fill::New => self.pick('█', 'N'),
         }
     }
 }
 
-/// Narrowest picture that makes sense, columns; a narrower one is drawn as wide as this and cut off.
-pub const NARROWEST: usize = 36;
+/// Least width, columns. A narrower picture is drawn this wide and cut off.
+const NARROWEST: usize = 36;
 
-/// Width from which the caption stands above the picture.
+/// Least width for a caption above the picture, columns.
 const CAPTION_FIRST: usize = 100;
 
-/// Width of the exported picture, columns: fits a mail and most bug trackers.
-pub const EXPORTED: usize = 100;
+/// Width of the exported picture, columns: fits mail and most bug trackers.
+const EXPORTED: usize = 100;
 
-/// Draws the whole picture, `width` columns wide and as high as it comes out.
+/// Draws the picture, `width` columns wide and as high as it needs to be.
 pub fn draw(story: &Story, width: usize, charset: Charset) -> Canvas {
     let mut page = Page::new(story, width.max(NARROWEST), charset);
     page.paragraph(&story.title, Ink::Title);
-    // On a narrow page the picture comes before it.
+    // On a narrow page, the picture comes before the caption.
     let early = width >= CAPTION_FIRST;
     if early {
         page.paragraph(&story.caption, Ink::Dim);
         page.blank();
     }
-    // In sight on a screen of 24 lines, whatever has to be scrolled.
-    page.paragraph(&story.sentence, Ink::Plain);
+    // Visible on a screen of 24 lines without scrolling.
+    page.paragraph(&story.description, Ink::Plain);
     page.blank();
     page.lanes();
     if !early {
@@ -85,7 +82,6 @@ pub fn export(story: &Story) -> String {
     draw(story, EXPORTED, Charset::Unicode).text()
 }
 
-/// A canvas that is written from top to bottom.
 struct Page<'a> {
     story: &'a Story,
     canvas: Canvas,
@@ -114,7 +110,6 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The column of a moment.
     fn column(&self, at: Since) -> usize {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and the width")]
         let place = self.scale.place(at).round() as usize;
@@ -129,12 +124,12 @@ impl<'a> Page<'a> {
         self.danger();
     }
 
-    /// What the scale crowds together, once more and larger, with its own axis.
+    /// The same lanes again, magnified, with an axis of their own.
     fn close_up(&mut self) {
         let Some(story) = close_up(self.story) else { return };
         self.blank();
         let times = (self.story.to - self.story.from) / (story.to - story.from).max(1);
-        self.paragraph(&format!("close-up, {times} times as large"), Ink::Title);
+        self.paragraph(&format!("close-up, magnified {times} times"), Ink::Title);
         let scale = Scale { from: story.from, to: story.to, ..self.scale };
         let canvas = std::mem::take(&mut self.canvas);
         let mut inner = Page { story: &story, canvas, scale, ..*self };
@@ -150,7 +145,7 @@ impl<'a> Page<'a> {
         for tick in self.scale.ticks(most) {
             let column = self.column(tick.at);
             self.canvas.set(column, self.row + 1, self.charset.pick('┼', '+'), Ink::Dim);
-            // Centred over its tick, unless that would run into the one before or off the page.
+            // Centred over its tick, unless it would touch the label before or leave the page.
             let len = tick.label.chars().count();
             let at = (column.saturating_sub(len / 2)).min(self.canvas.width().saturating_sub(len));
             if at >= free {
@@ -167,7 +162,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Two rows: letters for what happens, and below them the bar.
+    /// Two rows: the letters of moments, and below them the bar.
     fn lane(&mut self, lane: &Lane) {
         let ink = if lane.role == Role::Reader { Ink::Title } else { Ink::Plain };
         self.canvas.put(0, self.row, &cut(&lane.name, self.names), ink);
@@ -185,7 +180,7 @@ impl<'a> Page<'a> {
         self.row += 2;
     }
 
-    /// Writes into a span of the entry what the entry holds, where there is room.
+    /// Writes what the entry holds into its span, where there is room.
     fn word(&mut self, from: Since, to: Since, fill: Fill) {
         if !matches!(fill, Fill::Old | Fill::Free | Fill::Allocated | Fill::New) {
             return;
@@ -198,7 +193,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The nearest free column, to the right first: what happens at nearly the same time stands side by side, in order.
+    /// The nearest free column, to the right first, so that moments at nearly the same time stand side by side, in order.
     fn free_column(&self, wanted: usize, taken: &[usize]) -> usize {
         let low = self.names + 1;
         let high = self.canvas.width() - 1;
@@ -208,10 +203,10 @@ impl<'a> Page<'a> {
     }
 
     fn danger(&mut self) {
-        // Of a close-up the end is not in sight, and so neither is the length.
+        // A close-up does not show the end, so its length would be wrong.
         let Some((from, to)) = self.story.danger.filter(|(_, to)| *to < self.story.to) else { return };
         let (first, last) = (self.column(from), self.column(to));
-        self.canvas.put(0, self.row, &cut("dangerous", self.names), Ink::Fill(Fill::Danger));
+        self.canvas.put(0, self.row, &cut("stale copy", self.names), Ink::Fill(Fill::Danger));
         self.fill(from, to, self.row, self.charset.pick('─', '-'), Ink::Fill(Fill::Danger));
         self.canvas.set(first, self.row, self.charset.pick('├', '|'), Ink::Fill(Fill::Danger));
         self.canvas.set(last, self.row, self.charset.pick('┤', '|'), Ink::Fill(Fill::Danger));
@@ -227,7 +222,7 @@ impl<'a> Page<'a> {
     fn moments(&mut self) {
         for (lane, event) in self.story.moments() {
             let Some(lane) = self.story.lanes.get(lane) else { continue };
-            self.canvas.put(0, self.row, &format!("{:>12}", moment(event.at)), Ink::Dim);
+            self.canvas.put(0, self.row, &format!("{:>12}", offset(event.at)), Ink::Dim);
             let letter = event.mark.letter().to_string();
             self.canvas.put(14, self.row, &letter, Ink::Mark(event.mark));
             let words = format!("{} ({}) {}", lane.name, lane.detail, event.mark.words());
@@ -238,7 +233,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The fills that are in the picture, as many a row as there is room.
+    /// The fills that occur in the picture, as many per row as there is room for.
     fn legend(&mut self) {
         const FILLS: [Fill; 4] = [Fill::Fault, Fill::Read, Fill::Pin, Fill::Danger];
         let used = |fill: &Fill| self.story.lanes.iter().flat_map(|lane| &lane.spans).any(|span| span.fill == *fill);
@@ -257,43 +252,40 @@ impl<'a> Page<'a> {
     }
 }
 
-/// At most `width` characters.
 fn cut(text: &str, width: usize) -> String {
     text.chars().take(width).collect()
-}
-
-/// The mark whose letter this is, for the legend of the help page.
-pub fn mark_of(letter: char) -> Option<Mark> {
-    Mark::ALL.into_iter().find(|mark| mark.letter() == letter)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{fixtures, story::story};
+    use crate::{
+        fixtures,
+        picture::story::{setting, story},
+    };
 
     fn picture(width: usize, charset: Charset) -> String {
-        draw(&story(&fixtures::stale(), &fixtures::setting()), width, charset).text()
+        draw(&story(&fixtures::stale(), &setting()), width, charset).text()
     }
 
     #[test]
-    fn no_line_is_wider_than_asked_for() {
+    fn no_line_is_wider_than_the_picture() {
         for finding in fixtures::all() {
             for width in NARROWEST..220 {
-                let canvas = draw(&story(&finding, &fixtures::setting()), width, Charset::Unicode);
+                let canvas = draw(&story(&finding, &setting()), width, Charset::Unicode);
                 assert!(canvas.text().lines().all(|line| line.chars().count() <= width));
             }
         }
     }
 
     #[test]
-    fn ascii_is_ascii() {
+    fn an_ascii_picture_is_ascii() {
         assert!(picture(80, Charset::Ascii).is_ascii());
     }
 
     #[test]
     fn spans_are_to_scale() {
-        let story = story(&fixtures::stale(), &fixtures::setting());
+        let story = story(&fixtures::stale(), &setting());
         let canvas = draw(&story, 125, Charset::Unicode);
         let bar = canvas.rows().find(|row| row.iter().any(|cell| cell.ink == Ink::Fill(Fill::Danger))).unwrap();
         let width = bar.iter().filter(|cell| cell.ink == Ink::Fill(Fill::Danger)).count() as f64;
@@ -303,20 +295,14 @@ mod tests {
     }
 
     #[test]
-    fn every_moment_of_a_lane_has_a_letter_of_its_own() {
+    fn every_moment_has_a_letter_on_its_lane() {
         for finding in fixtures::all() {
-            let story = story(&finding, &fixtures::setting());
+            let story = story(&finding, &setting());
             let canvas = draw(&story, 80, Charset::Ascii);
             let letters = canvas.rows().flatten().filter(|cell| matches!(cell.ink, Ink::Mark(_))).count();
             let on = |story: &Story| -> usize { story.lanes.iter().map(|lane| lane.moments.len()).sum() };
             let close = close_up(&story).map_or(0, |close| on(&close));
             assert_eq!(letters, on(&story) + close + story.moments().len());
         }
-    }
-
-    #[test]
-    fn letters_are_known() {
-        assert_eq!(mark_of('F'), Some(Mark::Freed));
-        assert_eq!(mark_of('?'), None);
     }
 }

@@ -1,15 +1,17 @@
-//! What was counted, by subject. One declaration gives a struct its fields, their sum over several observations and their
+//! What was counted, by subject. One declaration gives a struct its fields, their sum over several observations, and their
 //! estimate from a sample of the entries.
 
-use observer_ebpf::counter::Counters;
+use observer_ebpf::counters::Counters;
 use serde::Serialize;
 
-use observer_engine::totals::VerdictCounts;
+use observer_engine::{report::VerdictCounts, verdict::Verdict};
+use observer_kernel::plan::Meaning;
+use observer_observation::Known;
 
-/// Counts that are summed over observations, and estimated where a sample of the entries was observed.
 pub(crate) trait Count {
     /// Adds the counts of another observation. What one of them does not know, the sum does not know either.
     fn add(&mut self, other: &Self);
+
     /// Estimates the counts of all entries from those of one entry in `one_in`.
     fn scale(&mut self, one_in: u64);
 }
@@ -39,7 +41,7 @@ impl<T: Count + Copy> Count for Option<T> {
     }
 }
 
-/// Declares counts. A field is either `by_entry`, which a sample estimates, or `whole_host`, which no sample concerns.
+/// Declares counts. A field is `by_entry`, which a sample estimates, or `whole_host`, which a sample does not concern.
 macro_rules! counts {
     ($($(#[$attribute:meta])* pub struct $name:ident {
         $($(#[$field_attribute:meta])* $scope:ident $field:ident: $type:ty,)*
@@ -105,8 +107,7 @@ counts! {
         by_entry none: u64,
         /// Contended faults: their events were streamed.
         by_entry streamed: u64,
-        /// Calls on entries other than swap entries (migration, hwpoison, markers), not part of the counts above. They
-        /// are counted before a sample is taken.
+        /// Calls on entries other than swap entries (migration, hwpoison, markers), not part of the counts above.
         whole_host special: u64,
         /// Faults in progress when the hooks were attached. Where entries are filtered or sampled: those that installed
         /// no page.
@@ -164,10 +165,25 @@ counts! {
     }
 }
 
-impl OutsidePins {
-    pub(super) fn new(counters: &Counters) -> Self {
-        let (readahead, shmem, zswap) = (counters.pin_readahead, counters.pin_shmem, counters.pin_zswap);
-        Self { readahead, shmem, zswap, other: counters.pin_outside.saturating_sub(readahead + shmem + zswap) }
+impl SwapIns {
+    pub(super) fn new(known: &Known<'_>, counters: &Counters) -> Self {
+        let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_in_since(before));
+        Self {
+            seen: counters.read_direct + counters.read_cached,
+            direct: counters.read_direct,
+            cached: counters.read_cached,
+            outside_faults: counters.read_outside,
+            dropped: known.sample.snapshot.skipped.map(|skipped| skipped.reads),
+            kernel,
+        }
+    }
+}
+
+impl SwapOuts {
+    pub(super) fn new(known: &Known<'_>, counters: &Counters) -> Self {
+        let kernel = known.ending.vmstat.as_ref().map(|(before, after)| after.swapped_out_since(before));
+        let freed = known.context.kernel.has(Meaning::Freed).then_some(counters.freed);
+        Self { allocated: counters.allocated, written: counters.written, freed, kernel }
     }
 }
 
@@ -182,9 +198,51 @@ impl Faults {
             none: counters.none,
             streamed: counters.streamed,
             special: counters.special,
-            in_progress: counters.unknown_end.saturating_sub(counters.dropped_table_full),
+            in_progress: counters.unknown_end.saturating_sub(counters.fault_table_full),
         }
     }
+}
+
+impl Pins {
+    pub(super) fn new(known: &Known<'_>, counters: &Counters) -> Self {
+        let seen = !known.context.kernel.pins_unseen();
+        let if_seen = |count: u64| seen.then_some(count);
+        Self {
+            taken: if_seen(counters.pins),
+            failed: counters.pin_eexist + counters.pin_enoent + counters.pin_contended,
+            eexist: if_seen(counters.pin_eexist),
+            enoent: if_seen(counters.pin_enoent),
+            outside_failed: if_seen(counters.pin_outside),
+            outside: seen.then(|| OutsidePins::new(counters)),
+            retries: known.report.pin_retries,
+        }
+    }
+}
+
+impl OutsidePins {
+    fn new(counters: &Counters) -> Self {
+        let (readahead, shmem, zswap) = (counters.pin_readahead, counters.pin_shmem, counters.pin_zswap);
+        Self { readahead, shmem, zswap, other: counters.pin_outside.saturating_sub(readahead + shmem + zswap) }
+    }
+}
+
+impl Locks {
+    pub(super) fn new(known: &Known<'_>, counters: &Counters) -> Self {
+        Self { failed: counters.lock_failed, own_read: counters.lock_own_read, retries: known.report.lock_retries }
+    }
+}
+
+/// The counts by verdict, the lowest verdict first.
+pub(crate) const fn by_verdict(counts: &VerdictCounts) -> [(Verdict, u64); 6] {
+    let VerdictCounts { overlap, lock_wait, pin_wait, window, reuse, stale_install } = *counts;
+    [
+        (Verdict::Overlap, overlap),
+        (Verdict::LockWait, lock_wait),
+        (Verdict::PinWait, pin_wait),
+        (Verdict::Window, window),
+        (Verdict::Reuse, reuse),
+        (Verdict::StaleInstall, stale_install),
+    ]
 }
 
 #[cfg(test)]
@@ -197,18 +255,15 @@ mod tests {
         all.add(&SwapIns { seen: 4, dropped: Some(2), kernel: None, ..SwapIns::default() });
         assert_eq!(all, SwapIns { seen: 7, dropped: Some(3), kernel: None, ..SwapIns::default() });
     }
-
     #[test]
     fn a_sample_estimates_only_what_is_counted_by_entry() {
         let mut faults = Faults { started: 9, special: 4, ..Faults::default() };
         faults.scale(4);
         assert_eq!(faults, Faults { started: 36, special: 4, ..Faults::default() });
-        let mut pins = Pins {
-            taken: Some(3),
-            outside: Some(OutsidePins { shmem: 2, ..OutsidePins::default() }),
-            ..Pins::default()
-        };
+        let outside = Some(OutsidePins { shmem: 2, ..OutsidePins::default() });
+        let mut pins = Pins { taken: Some(3), outside, ..Pins::default() };
         pins.scale(4);
-        assert_eq!((pins.taken, pins.eexist, pins.outside.map(|outside| outside.shmem)), (Some(12), None, Some(8)));
+        assert_eq!((pins.taken, pins.eexist), (Some(12), None));
+        assert_eq!(pins.outside.map(|outside| outside.shmem), Some(8));
     }
 }

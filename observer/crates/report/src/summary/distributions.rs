@@ -1,100 +1,53 @@
-//! The distributions of an observation, by name: what percentiles, buckets and pictures are made from.
+//! The distributions of an observation: histograms, and the percentiles of each.
 
 use hdrhistogram::Histogram;
+use serde::{Serialize, Serializer};
 
-use serde::Serialize;
-
-use observer_engine::totals::{DurationSummary, Durations};
+use observer_engine::durations::{DurationSummary, Durations};
+use observer_kernel::codes;
 use observer_observation::{FaultTimes, Known};
 
-/// What was timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Measure {
-    /// Faults that read past the swap cache.
-    FaultDirect,
-    /// Faults that went through the swap cache.
-    FaultCached,
-    /// Faults that returned early.
-    FaultNone,
-    /// Overlaps.
-    Overlap,
-    /// Holds of contended pins.
-    PinHold,
-    /// Waits for a pin.
-    PinWait,
-    /// The part of them after the pin was dropped.
-    Oversleep,
-    /// Waits on the folio lock.
-    LockWait,
-    /// The part of them after the lock was dropped.
-    LockOversleep,
-    /// Windows: from the start of an overtaken read to the end of its fault. Of the findings listed.
-    Window,
-}
-
-impl Measure {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::FaultDirect,
-        Self::FaultCached,
-        Self::FaultNone,
-        Self::Overlap,
-        Self::PinHold,
-        Self::PinWait,
-        Self::Oversleep,
-        Self::LockWait,
-        Self::LockOversleep,
-        Self::Window,
-    ];
-
-    /// The name used in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FaultDirect => "fault_direct",
-            Self::FaultCached => "fault_cached",
-            Self::FaultNone => "fault_none",
-            Self::Overlap => "overlap",
-            Self::PinHold => "pin_hold",
-            Self::PinWait => "pin_wait",
-            Self::Oversleep => "oversleep",
-            Self::LockWait => "lock_wait",
-            Self::LockOversleep => "lock_oversleep",
-            Self::Window => "window",
-        }
-    }
-
-    /// In words, for people.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::FaultDirect => "direct swap-in",
-            Self::FaultCached => "cached swap-in",
-            Self::FaultNone => "early return",
-            Self::Overlap => "overlap",
-            Self::PinHold => "pin hold",
-            Self::PinWait => "pin wait",
-            Self::Oversleep => "oversleep",
-            Self::LockWait => "lock wait",
-            Self::LockOversleep => "lock oversleep",
-            Self::Window => "window",
-        }
+codes! {
+    /// What was timed.
+    pub enum Measure {
+        /// Faults that read directly.
+        FaultDirect = "fault_direct",
+        /// Faults that used the swap cache.
+        FaultCached = "fault_cached",
+        /// Faults that returned early.
+        FaultNone = "fault_none",
+        Overlap = "overlap",
+        /// Holds of contended pins.
+        PinHold = "pin_hold",
+        PinWait = "pin_wait",
+        /// The part of pin waits after the pin was released.
+        Oversleep = "oversleep",
+        LockWait = "lock_wait",
+        /// The part of lock waits after the lock was released.
+        LockOversleep = "lock_oversleep",
+        /// From the start of the read to the end of the fault, of each finding listed.
+        Window = "window",
     }
 }
 
-/// Distributions, nanoseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are the words of design.md")]
-pub struct Distributions {
-    pub fault_direct: DurationSummary,
-    pub fault_cached: DurationSummary,
-    pub fault_none: DurationSummary,
-    pub overlap: DurationSummary,
-    /// `None`: nothing tells of holds; likewise `oversleep`.
-    pub pin_hold: Option<DurationSummary>,
-    pub pin_wait: DurationSummary,
-    pub oversleep: Option<DurationSummary>,
-    pub lock_wait: DurationSummary,
-    pub lock_oversleep: DurationSummary,
-    pub window: DurationSummary,
+/// Percentiles by measure; `None`: no hook observed it.
+#[derive(Clone, Debug, Default)]
+pub struct Distributions(Vec<(Measure, Option<DurationSummary>)>);
+
+impl Distributions {
+    pub fn get(&self, measure: Measure) -> Option<&DurationSummary> {
+        self.iter().find(|(known, _)| *known == measure)?.1
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Measure, Option<&DurationSummary>)> {
+        self.0.iter().map(|(measure, summary)| (*measure, summary.as_ref()))
+    }
+}
+
+impl Serialize for Distributions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
 }
 
 /// One histogram of nanoseconds for each [`Measure`].
@@ -108,31 +61,30 @@ impl Default for Histograms {
 }
 
 impl Histograms {
-    /// Of an observation.
-    pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
+    pub(crate) fn new<'a>(known: impl Into<Known<'a>>) -> Self {
         let Known { report, sample, .. } = known.into();
         let FaultTimes { by_path: [direct, cached, none] } = sample.fault_times.clone().unwrap_or_default();
         let mut windows = Durations::default();
         for finding in &report.findings {
             windows.add(finding.end_ns.saturating_sub(finding.read_start_ns));
         }
+        let times = &report.distributions;
         Self([
             direct,
             cached,
             none,
-            report.overlap_times.histogram().clone(),
-            report.hold_times.histogram().clone(),
-            report.wait_times.histogram().clone(),
-            report.oversleep_times.histogram().clone(),
-            report.lock_wait_times.histogram().clone(),
-            report.lock_oversleep_times.histogram().clone(),
+            times.overlap.histogram().clone(),
+            times.pin_hold.histogram().clone(),
+            times.pin_wait.histogram().clone(),
+            times.pin_oversleep.histogram().clone(),
+            times.lock_wait.histogram().clone(),
+            times.lock_oversleep.histogram().clone(),
             windows.histogram().clone(),
         ])
     }
 
-    /// The one of this name.
-    pub fn of(&self, measure: Measure) -> &Histogram<u64> {
-        // One for each, in order.
+    pub(crate) fn of(&self, measure: Measure) -> &Histogram<u64> {
+        // In the order of `Measure::ALL`.
         let [direct, cached, none, overlap, hold, wait, oversleep, lock_wait, lock_oversleep, window] = &self.0;
         match measure {
             Measure::FaultDirect => direct,
@@ -150,64 +102,49 @@ impl Histograms {
 
     #[cfg(test)]
     pub(crate) fn set(&mut self, measure: Measure, histogram: &Histogram<u64>) {
-        for (name, slot) in Measure::ALL.into_iter().zip(&mut self.0) {
-            if name == measure {
+        for (known, slot) in Measure::ALL.into_iter().zip(&mut self.0) {
+            if known == measure {
                 slot.clone_from(histogram);
             }
         }
     }
 
-    /// Each with its name.
     pub fn iter(&self) -> impl Iterator<Item = (Measure, &Histogram<u64>)> {
         Measure::ALL.into_iter().zip(&self.0)
     }
 
-    /// Those that hold anything.
-    pub fn filled(&self) -> impl Iterator<Item = (Measure, &Histogram<u64>)> {
+    /// Those that are not empty.
+    pub(crate) fn filled(&self) -> impl Iterator<Item = (Measure, &Histogram<u64>)> {
         self.iter().filter(|(_, histogram)| !histogram.is_empty())
     }
 
-    /// Adds another observation's.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for (histogram, other) in self.0.iter_mut().zip(&other.0) {
             // Fails only for values beyond the range, and the ranges are the same.
             let _ = histogram.add(other);
         }
     }
 
-    /// Counts and percentiles; `holds_seen`: whether anything told of how long pins were held.
-    pub fn summaries(&self, holds_seen: bool) -> Distributions {
-        let [
-            fault_direct,
-            fault_cached,
-            fault_none,
-            overlap,
-            pin_hold,
-            pin_wait,
-            oversleep,
-            lock_wait,
-            lock_oversleep,
-            window,
-        ] = self.0.each_ref().map(DurationSummary::of);
-        Distributions {
-            fault_direct,
-            fault_cached,
-            fault_none,
-            overlap,
-            pin_hold: holds_seen.then_some(pin_hold),
-            pin_wait,
-            oversleep: holds_seen.then_some(oversleep),
-            lock_wait,
-            lock_oversleep,
-            window,
-        }
+    /// Percentiles. `holds_seen`: whether hooks observed pin holds, without which oversleep is unknown as well.
+    pub(crate) fn summaries(&self, holds_seen: bool) -> Distributions {
+        let of_holds = |measure| matches!(measure, Measure::PinHold | Measure::Oversleep);
+        let summary = |(measure, histogram)| {
+            (measure, (holds_seen || !of_holds(measure)).then(|| DurationSummary::of(histogram)))
+        };
+        Distributions(self.iter().map(summary).collect())
     }
 }
 
-/// The sum of all durations, nanoseconds, as exact as the buckets.
-pub fn sum_ns(histogram: &Histogram<u64>) -> u64 {
+/// The sum of all durations, as exact as the buckets.
+pub(crate) fn sum_ns(histogram: &Histogram<u64>) -> u64 {
     let values = histogram.iter_recorded();
     values
         .map(|value| histogram.median_equivalent(value.value_iterated_to()).saturating_mul(value.count_at_value()))
         .fold(0, u64::saturating_add)
+}
+
+/// How many durations exceed `ns`; the histogram keeps three digits.
+pub(crate) fn count_longer(histogram: &Histogram<u64>, ns: u64) -> u64 {
+    let longer = histogram.iter_recorded().filter(|value| histogram.lowest_equivalent(value.value_iterated_to()) > ns);
+    longer.map(|value| value.count_at_value()).sum()
 }

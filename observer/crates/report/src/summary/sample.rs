@@ -1,36 +1,24 @@
-//! Counts of an observation that saw one entry in so many, made into estimates of all (docs/decisions/sample.md).
+//! An observation of a sample of the entries (`--sample 1/N`, docs/decisions/sample.md).
 
 use serde::Serialize;
 
-use observer_engine::totals::VerdictCounts;
+use observer_engine::report::VerdictCounts;
 
-/// What is multiplied, by its names in JSON.
+/// The objects of the summary whose counts are estimates.
 const SCALED: [&str; 5] = ["swapins", "faults", "pins", "locks", "verdicts"];
 
-/// A sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sampled {
-    /// Of so many entries one was observed.
+    /// One entry in this many was observed.
     pub one_in: u32,
-    /// What is multiplied by that, so an estimate. Everything else is of the entries observed: findings, distributions,
-    /// times, prices, entries, dropped.
+    /// The objects whose counts by entry are multiplied by `one_in`. Everything else covers the observed entries only.
     pub scaled: [&'static str; SCALED.len()],
-    /// The verdicts as they were found: the evidence for them is in the lists.
+    /// The verdicts before they were multiplied: as many as there is evidence for.
     pub found: VerdictCounts,
 }
 
 impl Sampled {
-    /// `None`: every entry was observed.
-    pub(crate) fn of(one_in: u32) -> Option<Self> {
-        (one_in > 1).then_some(Self { one_in, scaled: SCALED, found: VerdictCounts::default() })
-    }
-
-    /// For people.
-    pub fn words(&self) -> String {
-        format!(
-            "--sample 1/{}: counts of swap-ins, faults, pins, locks and verdicts are multiplied by {}; findings, times and \
-             distributions are of the entries observed",
-            self.one_in, self.one_in
-        )
+    pub(crate) const fn new(one_in: u32, found: VerdictCounts) -> Self {
+        Self { one_in, scaled: SCALED, found }
     }
 }

@@ -1,19 +1,19 @@
-//! A distribution as a picture: how many took how long, on a logarithmic scale of time.
+//! A chart of a distribution: counts over durations on a logarithmic scale.
 
 use hdrhistogram::Histogram;
 
 use super::markup::{Markup, escaped};
 use crate::units::duration;
 
-/// Bars in an octave.
+/// Bars per octave.
 const PER_OCTAVE: u32 = 4;
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 150.0;
-/// Room below for the scale of time, above for the largest count.
+/// Room below for the time axis, above for the largest count.
 const BELOW: f64 = 26.0;
 const ABOVE: f64 = 18.0;
 
-/// One bar: how many took from `from` up to, not including, `to` nanoseconds.
+/// The number of durations from `from` to below `to`, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bar {
     from: u64,
@@ -21,7 +21,7 @@ pub(super) struct Bar {
     count: u64,
 }
 
-/// The bars of a histogram, from the first that is not empty to the last.
+/// The bars of a histogram, from the first to the last that is not empty.
 pub(super) fn bars(histogram: &Histogram<u64>) -> Vec<Bar> {
     let mut bars: Vec<Bar> = Vec::new();
     for value in histogram.iter_recorded() {
@@ -56,13 +56,12 @@ fn first(ns: u64) -> u64 {
     from
 }
 
-/// End of the bar that starts at `from`: a quarter of its octave further, but at least a nanosecond.
+/// End of the bar that starts at `from`: a quarter of its octave later, and at least 1 ns.
 fn next(from: u64) -> u64 {
     let octave = 1u64 << from.max(1).ilog2();
     from + (octave / u64::from(PER_OCTAVE)).max(1)
 }
 
-/// The picture.
 pub(super) fn draw(name: &str, histogram: &Histogram<u64>) -> String {
     let bars = bars(histogram);
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return String::new() };
@@ -72,14 +71,14 @@ pub(super) fn draw(name: &str, histogram: &Histogram<u64>) -> String {
     let base = HEIGHT - BELOW;
     let mut svg = Markup::default();
     svg.write(format_args!(
-        "<figure><figcaption>{} <small>{} in all</small></figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         role=\"img\" aria-label=\"{}\">\n<text class=\"most\" x=\"0\" y=\"12\">at most {most} a bar</text>\n",
+        "<figure><figcaption>{} <small>{} values</small></figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+         role=\"img\" aria-label=\"{}\">\n<text class=\"most\" x=\"0\" y=\"12\">at most {most} per bar</text>\n",
         escaped(name),
         histogram.len(),
         escaped(&described(name, histogram)),
     ));
     for bar in bars.iter().filter(|bar| bar.count > 0) {
-        // A bar of one in a million is still seen.
+        // A bar of one in a million is still visible.
         let height = ((base - ABOVE) * bar.count as f64 / most as f64).max(1.0);
         let (left, right) = (x(bar.from), x(bar.to));
         svg.write(format_args!(
@@ -111,13 +110,13 @@ pub(super) fn draw(name: &str, histogram: &Histogram<u64>) -> String {
     svg.finish()
 }
 
-/// The picture in words.
+/// For readers that do not see the chart.
 fn described(name: &str, histogram: &Histogram<u64>) -> String {
     let at = |quantile| duration(histogram.value_at_quantile(quantile));
-    format!("{name}: half within {}, 99 of 100 within {}, at most {}", at(0.5), at(0.99), duration(histogram.max()))
+    format!("{name}: p50 {}, p99 {}, max {}", at(0.5), at(0.99), duration(histogram.max()))
 }
 
-/// Round durations on the scale: powers of ten, or the ends where there is none in between.
+/// Ticks of the axis: powers of ten, or both ends where fewer than two powers are in between.
 fn ticks(from: u64, to: u64) -> Vec<u64> {
     let tens: Vec<u64> = (0..19).map(|power| 10u64.pow(power)).filter(|ns| (from..=to).contains(ns)).collect();
     if tens.len() < 2 { vec![from, to] } else { tens }
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_hold_every_value_once() {
+    fn every_value_is_in_one_bar() {
         let mut histogram = Histogram::new_with_bounds(1, 1 << 40, 3).unwrap();
         for ns in [1, 2, 3, 5, 700, 1_000, 1_024, 1_279, 1_280, 5_000_000] {
             histogram.record(ns).unwrap();
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_nothing_is_nothing() {
+    fn an_empty_histogram_has_no_chart() {
         assert!(draw("x", &Histogram::new(3).unwrap()).is_empty());
         assert_eq!(ticks(900, 1_200_000), [1_000, 10_000, 100_000, 1_000_000]);
     }

@@ -1,24 +1,23 @@
-//! Text that becomes markup: everything that comes from outside is escaped.
+//! Markup. Text from outside is escaped.
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// A page as far as it is written.
 #[derive(Debug, Default)]
 pub(super) struct Markup(String);
 
 impl Markup {
-    /// Adds markup as it is.
+    /// Adds markup without escaping it.
     pub(super) fn raw(&mut self, markup: &str) {
         self.0.push_str(markup);
     }
 
-    /// Adds markup that is made here.
+    /// Adds formatted markup without escaping it.
     pub(super) fn write(&mut self, markup: std::fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
         let _ = self.0.write_fmt(markup);
     }
 
-    /// Adds an element with a text.
+    /// Adds an element whose text is escaped.
     pub(super) fn element(&mut self, name: &str, text: &str) {
         self.write(format_args!("<{name}>{}</{name}>\n", escaped(text)));
     }
@@ -43,13 +42,12 @@ impl Markup {
         self.raw("</tbody>\n</table></div>\n");
     }
 
-    /// The whole page.
     pub(super) fn finish(self) -> String {
         self.0
     }
 }
 
-/// Text in which nothing means anything to a browser. Control characters, which a task's name may hold, are replaced.
+/// Text without markup. Control characters, which the name of a task can contain, are replaced.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(|c: char| matches!(c, '&' | '<' | '>' | '"' | '\'') || c.is_control()) {
         return Cow::Borrowed(text);
@@ -74,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_cannot_name_itself_into_the_page() {
+    fn names_are_escaped() {
         assert_eq!(escaped("<b>&\"'\u{1b}x"), "&lt;b&gt;&amp;&quot;&#39;\u{fffd}x");
         assert!(matches!(escaped("kworker/0:1"), Cow::Borrowed(_)));
     }

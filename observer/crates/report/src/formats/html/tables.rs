@@ -2,80 +2,82 @@
 
 use hdrhistogram::Histogram;
 
-use super::{markup::Markup, size};
+use super::markup::Markup;
 use crate::{
     formats::text::ring_use,
-    summary::{Summary, distributions::Measure, dropped::remedy},
-    units::duration,
+    summary::{Summary, distributions::Measure},
+    units::{bytes, duration},
+    words,
 };
-use observer_engine::totals::DurationSummary;
+use observer_engine::durations::DurationSummary;
 use observer_observation::{Overhead, ProgramStats};
 
-/// Rows of each table of prices.
-const PRICES: usize = 5;
+/// Rows by each criterion in the table of wait costs.
+const COSTS: usize = 5;
 
-/// Counts of the whole host.
+fn or_unknown(count: Option<u64>) -> String {
+    count.map_or_else(|| "unknown".to_owned(), |count| count.to_string())
+}
+
 pub(super) fn counts(page: &mut Markup, summary: &Summary) {
     let (ins, outs, faults, pins) = (&summary.swapins, &summary.swapouts, &summary.faults, &summary.pins);
-    let known = |count: Option<u64>| count.map_or_else(|| "not known".to_owned(), |count| count.to_string());
     let rows = [
-        ("pages swapped in", ins.seen.to_string(), "direct and cached together"),
-        ("direct", ins.direct.to_string(), "read past the swap cache"),
+        ("pages swapped in", ins.seen.to_string(), "direct and cached"),
+        ("direct", ins.direct.to_string(), "read directly, without the swap cache"),
         ("cached", ins.cached.to_string(), "read into the swap cache"),
-        ("by the kernel's own count", known(ins.kernel), "pswpin of /proc/vmstat, of the whole host"),
-        ("page faults on swap entries", faults.started.to_string(), "calls of do_swap_page"),
-        ("that installed their page", faults.installed.to_string(), ""),
-        ("that were contended", faults.streamed.to_string(), "another task was on the same entry"),
-        ("pins taken", pins.taken.map_or_else(|| "not seen".to_owned(), |taken| taken.to_string()), "by page faults"),
-        ("pins contended", pins.failed.to_string(), "another task held it, or had finished"),
+        ("pages swapped in by the kernel's count", or_unknown(ins.kernel), "pswpin of /proc/vmstat, on the whole host"),
+        ("faults on swap entries", faults.started.to_string(), "calls of do_swap_page"),
+        ("faults that installed their page", faults.installed.to_string(), ""),
+        ("contended faults", faults.streamed.to_string(), "another task had a fault on the same entry"),
+        ("pins taken", or_unknown(pins.taken), "by page faults"),
+        ("pins contended", pins.failed.to_string(), "another task held the pin, or had freed the entry"),
         ("entries allocated", outs.allocated.to_string(), ""),
         ("entries written", outs.written.to_string(), ""),
-        ("entries freed", known(outs.freed), ""),
+        ("entries freed", or_unknown(outs.freed), ""),
     ];
     let rows = rows.into_iter().map(|(what, count, meaning)| [what.to_owned(), count, meaning.to_owned()]);
-    page.table(&["what", "count", "meaning"], rows);
+    page.table(&["count of", "count", "meaning"], rows);
 }
 
-/// What waits cost, and what stands out; nothing where nobody waited and nothing stands out.
-pub(super) fn price(page: &mut Markup, summary: &Summary) {
-    let price = &summary.price;
-    if price.commands.is_empty() && summary.remarks.is_empty() {
+/// The cost of waits and the remarks on it; nothing where no task waited and no rule applies.
+pub(super) fn wait_cost(page: &mut Markup, summary: &Summary) {
+    let cost = &summary.wait_cost;
+    if cost.commands.is_empty() && summary.remarks.is_empty() {
         return;
     }
-    page.element("h2", "What waits cost");
+    page.element("h2", "Cost of waits");
     for remark in &summary.remarks {
-        page.element("p", &format!("{}.", remark.text));
+        page.element("p", &format!("{}.", words::remark(remark)));
     }
     let tables = [
-        ("command", &price.commands),
-        ("task", &price.tasks),
-        ("control group", &price.cgroups),
-        ("device", &price.devices),
-        ("holder and waiter", &price.edges),
+        ("command", &cost.commands),
+        ("task", &cost.tasks),
+        ("control group", &cost.cgroups),
+        ("device", &cost.devices),
+        ("holder -> waiter", &cost.edges),
     ];
-    let rows = tables.into_iter().flat_map(|(by, rows)| rows.iter().take(PRICES).map(move |row| (by, row)));
+    let rows = tables.into_iter().flat_map(|(by, rows)| rows.iter().take(COSTS).map(move |row| (by, row)));
     let rows = rows.map(|(by, row)| {
-        let price = &row.price;
+        let cost = &row.cost;
         [
             by.to_owned(),
-            row.who.clone(),
-            row.kind.name().to_owned(),
-            price.waits.to_string(),
-            duration(price.waited_ns),
-            duration(price.longest_ns),
-            duration(price.overslept_ns),
-            price.retries.to_string(),
+            row.name.clone(),
+            words::wait_kind(row.kind).to_owned(),
+            cost.waits.to_string(),
+            duration(cost.waited_ns),
+            duration(cost.longest_ns),
+            duration(cost.overslept_ns),
+            cost.retries.to_string(),
         ]
     });
-    page.table(&["by", "who", "for", "waits", "all together", "longest", "overslept", "retries"], rows);
+    page.table(&["by", "name", "wait for", "waits", "total", "longest", "oversleep", "retries"], rows);
 }
 
-/// Percentiles of all distributions.
 pub(super) fn percentiles(page: &mut Markup, filled: &[(Measure, &Histogram<u64>)]) {
     let rows = filled.iter().map(|(measure, histogram)| {
         let DurationSummary { count, p50_ns, p90_ns, p99_ns, p999_ns, max_ns } = DurationSummary::of(histogram);
         [
-            measure.words().to_owned(),
+            words::measure(*measure).to_owned(),
             count.to_string(),
             duration(p50_ns),
             duration(p90_ns),
@@ -84,65 +86,75 @@ pub(super) fn percentiles(page: &mut Markup, filled: &[(Measure, &Histogram<u64>
             duration(max_ns),
         ]
     });
-    page.table(&["what", "n", "p50", "p90", "p99", "p99.9", "max"], rows);
+    page.table(&["duration of", "n", "p50", "p90", "p99", "p99.9", "max"], rows);
 }
 
 /// The kernel, its hooks, its swap areas.
 pub(super) fn kernel(page: &mut Markup, summary: &Summary) {
     let kernel = &summary.kernel;
-    let tick = kernel.tick_ns.map_or_else(|| "not known".to_owned(), duration);
+    let tick = kernel.tick_ns.map_or_else(|| "unknown".to_owned(), duration);
     page.element("p", &format!("{} on {}, tick {tick}; observer {}", kernel.release, kernel.arch, summary.tool));
-    let rows = kernel.backend.iter().map(|(meaning, how)| [meaning.clone(), how.clone()]);
-    page.table(&["hook", "how"], rows);
+    let rows = kernel.hooks.iter().map(|hook| {
+        [
+            words::meaning(hook.meaning).to_owned(),
+            hook.backend.code().to_owned(),
+            hook.symbol.clone(),
+            words::hook_reason(&hook.reason),
+        ]
+    });
+    page.table(&["hook", "backend", "function", "reason"], rows);
     if !kernel.degraded.is_empty() {
-        let rows = kernel.degraded.iter().map(|gap| [gap.hook.clone(), gap.reason.clone(), gap.consequence.clone()]);
-        page.table(&["missing hook", "why", "so"], rows);
+        let rows = kernel.degraded.iter().map(|gap| {
+            let (meaning, reason) = (words::meaning(gap.meaning).to_owned(), words::missing_reason(&gap.reason));
+            [meaning, reason, words::gap_consequence(gap)]
+        });
+        page.table(&["missing hook", "reason", "consequence"], rows);
     }
     if !summary.swaps.is_empty() {
         let rows = summary.swaps.iter().map(|swap| {
-            [swap.kind.to_string(), swap.path.clone(), size(swap.size_kib << 10), swap.synchronous.clone()]
+            let reads = words::synchronous(swap.synchronous).to_owned();
+            [swap.kind.to_string(), swap.path.clone(), bytes(swap.size_kib << 10), reads]
         });
-        page.table(&["swap type", "path", "size", "read synchronously"], rows);
+        page.table(&["swap type", "path", "size", "reads"], rows);
     }
 }
 
-/// Dropped by cause.
+/// Dropped events by cause.
 pub(super) fn dropped(page: &mut Markup, summary: &Summary) {
-    if summary.dropped.values().all(|count| *count == 0) {
-        page.element("p", "Nothing: every loss counter is 0.");
+    if summary.dropped_events() == 0 {
+        page.element("p", "None.");
         return;
     }
-    let lost = summary.dropped.iter().filter(|(_, count)| **count > 0);
+    let dropped = summary.dropped.iter().filter(|(_, count)| **count > 0);
     page.table(
         &["cause", "count", "meaning"],
-        lost.map(|(cause, count)| [(*cause).to_owned(), count.to_string(), remedy(cause).to_owned()]),
+        dropped.map(|(cause, count)| [cause.code().to_owned(), count.to_string(), words::cause(*cause).to_owned()]),
     );
 }
 
-/// overhead.
-pub(super) fn cost(page: &mut Markup, summary: &Summary) {
-    let cost = &summary.self_cost;
-    if *cost == Overhead::default() {
-        page.element("p", "Not known: the recording has no end.");
+pub(super) fn overhead(page: &mut Markup, summary: &Summary) {
+    let overhead = &summary.overhead;
+    if *overhead == Overhead::default() {
+        page.element("p", "Unknown: the recording has no end.");
         return;
     }
     let mut rows = vec![
-        ("observed for", duration(cost.elapsed_ns)),
-        ("CPU time in user mode", duration(cost.user_ns)),
-        ("CPU time in the kernel", duration(cost.system_ns)),
-        ("resident at most", size(cost.max_resident_bytes)),
-        ("kernel memory of maps", size(cost.kernel_bytes)),
-        ("programs attached", cost.programs.to_string()),
-        ("records", cost.records.to_string()),
+        ("length of the observation", duration(overhead.elapsed_ns)),
+        ("CPU time in user mode", duration(overhead.user_ns)),
+        ("CPU time in the kernel", duration(overhead.system_ns)),
+        ("largest resident size", bytes(overhead.max_resident_bytes)),
+        ("kernel memory of maps", bytes(overhead.kernel_bytes)),
+        ("programs attached", overhead.programs.to_string()),
+        ("records", overhead.records.to_string()),
     ];
-    rows.extend(cost.resident_bytes.map(|now| ("resident at last", size(now))));
-    rows.extend(cost.ring.map(|ring| ("ring buffer", ring_use(&ring))));
-    if let Some(ProgramStats::Refused(why)) = &cost.program_stats {
-        rows.push(("run times of programs", why.clone()));
+    rows.extend(overhead.resident_bytes.map(|now| ("resident size at the end", bytes(now))));
+    rows.extend(overhead.ring.map(|ring| ("ring buffer", ring_use(&ring))));
+    if let Some(ProgramStats::Refused(why)) = &overhead.program_stats {
+        rows.push(("run times of programs", format!("unknown: {why}")));
     }
-    page.table(&["what", "how much"], rows.into_iter().map(|(what, much)| [what.to_owned(), much]));
-    if let Some(ProgramStats::Counted(programs)) = &cost.program_stats {
+    page.table(&["overhead", "value"], rows.into_iter().map(|(what, value)| [what.to_owned(), value]));
+    if let Some(ProgramStats::Counted(programs)) = &overhead.program_stats {
         let rows = programs.iter().map(|run| [run.name.clone(), run.runs.to_string(), duration(run.run_ns)]);
-        page.table(&["program", "runs", "time"], rows);
+        page.table(&["program", "runs", "run time"], rows);
     }
 }

@@ -1,8 +1,7 @@
-//! The two text formats: which line goes where, and how values and labels are written.
+//! The two text formats: their lines, and how they write values and labels.
 
 use std::fmt::{Display, Write as _};
 
-/// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// OpenMetrics 1.0.
@@ -12,7 +11,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// For HTTP.
+    /// Content type for HTTP.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -21,7 +20,6 @@ impl Dialect {
     }
 }
 
-/// What kind of numbers a family holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
@@ -30,20 +28,20 @@ pub(super) enum Kind {
     Info,
 }
 
-/// A page as far as it is written.
-pub(super) struct Page {
+/// Families and samples, written so far.
+pub(super) struct Exposition {
     text: String,
     dialect: Dialect,
     name: String,
     kind: Kind,
 }
 
-impl Page {
+impl Exposition {
     pub(super) fn new(dialect: Dialect) -> Self {
         Self { text: String::new(), dialect, name: String::new(), kind: Kind::Gauge }
     }
 
-    /// Starts a family. The older format names a family as its samples are named.
+    /// Starts a family. The older format gives a family the name of its samples.
     pub(super) fn family(&mut self, name: &str, kind: Kind, unit: &str, help: &str) -> &mut Self {
         name.clone_into(&mut self.name);
         self.kind = kind;
@@ -63,13 +61,11 @@ impl Page {
         self
     }
 
-    /// A count.
     pub(super) fn count(&mut self, labels: &[(&str, &str)], count: u64) -> &mut Self {
         let suffix = self.suffix();
         self.write(suffix, labels, None, count)
     }
 
-    /// A number.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: f64) -> &mut Self {
         let suffix = self.suffix();
         self.write(suffix, labels, None, value)
@@ -80,7 +76,7 @@ impl Page {
         self.write("_info", labels, None, 1)
     }
 
-    /// How many were at most `bound`; `None`: all.
+    /// The number of values that are at most `bound`; `None` for all values.
     pub(super) fn bucket(&mut self, labels: &[(&str, &str)], bound: Option<f64>, count: u64) {
         let bound = bound.map_or("+Inf".to_owned(), |bound| bound.to_string());
         self.write("_bucket", labels, Some(&bound), count);
@@ -91,7 +87,6 @@ impl Page {
         self.write("_sum", labels, None, sum).write("_count", labels, None, count);
     }
 
-    /// The whole page.
     pub(super) fn finish(mut self) -> String {
         if self.dialect == Dialect::OpenMetrics {
             self.text.push_str("# EOF\n");
@@ -131,9 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_dialect_names_a_counter_its_own_way() {
+    fn only_the_older_dialect_puts_the_suffix_of_a_counter_on_its_family() {
         let page = |dialect| {
-            let mut page = Page::new(dialect);
+            let mut page = Exposition::new(dialect);
             page.family("x", Kind::Counter, "", "Help.").count(&[("a", "b\"\n")], 3);
             page.finish()
         };

@@ -1,16 +1,14 @@
-//! SVG elements, one a line.
+//! SVG elements, one per line.
 
 use std::fmt::Write as _;
 
 use super::style::STYLE;
 
-/// Elements drawn so far.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     body: String,
 }
 
-/// A place.
 type Point = (f64, f64);
 
 impl Sheet {
@@ -35,7 +33,6 @@ impl Sheet {
         let _ = writeln!(self.body, r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" class="{class}"/>"#);
     }
 
-    /// The whole file.
     pub(super) fn finish(self, title: &str, description: &str, width: f64, height: f64) -> String {
         format!(
             r##"<?xml version="1.0" encoding="UTF-8"?>
@@ -48,7 +45,7 @@ impl Sheet {
 </pattern>
 </defs>
 <style>{STYLE}</style>
-<rect width="{width:.0}" height="{height:.0}" rx="8" class="ground"/>
+<rect width="{width:.0}" height="{height:.0}" rx="8" class="background"/>
 {}</svg>
 "##,
             escape(title),
@@ -58,7 +55,7 @@ impl Sheet {
     }
 }
 
-/// For text and attributes. A command's name may hold any byte; what XML does not allow at all is replaced.
+/// For text and attributes. A command can contain any byte; characters that XML does not allow are replaced.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for ch in text.chars() {

@@ -1,9 +1,8 @@
-//! Colours and classes. The colours of spans are Okabe and Ito's, which the colour-blind can tell apart and which stand
-//! out from light and dark grounds alike; the dangerous span is hatched as well.
+//! Colours and classes. The colours of spans are those of Okabe and Ito, which colour-blind people can distinguish, on light
+//! and dark backgrounds. The span of the stale copy is hatched as well.
 
 use crate::picture::parts::{Fill, Mark};
 
-/// The class of a span.
 pub(super) const fn class(fill: Fill) -> &'static str {
     match fill {
         Fill::Fault => "fault",
@@ -17,23 +16,22 @@ pub(super) const fn class(fill: Fill) -> &'static str {
     }
 }
 
-/// The class of a moment.
 pub(super) const fn mark_class(mark: Mark) -> &'static str {
     match mark {
         Mark::ReadStart | Mark::ReadEnd => "m-read",
-        Mark::PinTaken | Mark::PinLost | Mark::PinDropped => "m-pin",
+        Mark::PinTaken | Mark::PinFailed | Mark::PinReleased => "m-pin",
         Mark::Freed | Mark::Allocated | Mark::Written => "m-entry",
-        Mark::StaleInstalled | Mark::MixedInstalled => "m-danger",
-        Mark::Installed | Mark::GaveUp => "m-end",
+        Mark::StaleInstalled | Mark::UncertainInstalled => "m-danger",
+        Mark::Installed | Mark::Discarded => "m-end",
     }
 }
 
-/// Renderers without `@media` (most converters) show the light one, on its own ground.
+/// Renderers without `@media`, such as most converters, show the light mode.
 pub(super) const STYLE: &str = "
 text { font-family: ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; font-size: 12px; fill: #1b1f24; }
-.ground { fill: #ffffff; stroke: #d0d7de; }
+.background { fill: #ffffff; stroke: #d0d7de; }
 .title { font-size: 20px; font-weight: bold; }
-.sentence { font-family: system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif; font-size: 14px; }
+.description { font-family: system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif; font-size: 14px; }
 .name { font-size: 13px; font-weight: bold; }
 .reader { fill: #b34f00; }
 .dim { fill: #57606a; }
@@ -63,7 +61,7 @@ text { font-family: ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace
 .dot { stroke: #ffffff; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3; }
-.ground { fill: #0d1117; stroke: #30363d; }
+.background { fill: #0d1117; stroke: #30363d; }
 .dim, .tick { fill: #9198a1; }
 .reader, .danger-text { fill: #ff8f3f; }
 .inside { fill: #1b1f24; }

@@ -1,8 +1,11 @@
 use super::*;
-use crate::picture::{fixtures, story::story};
+use crate::{
+    fixtures,
+    picture::story::{setting, story},
+};
 
 fn documents() -> Vec<String> {
-    fixtures::all().iter().map(|finding| draw(&story(finding, &fixtures::setting()))).collect()
+    fixtures::all().iter().map(|finding| draw(&story(finding, &setting()))).collect()
 }
 
 #[test]
@@ -15,17 +18,17 @@ fn every_picture_is_well_formed() {
 }
 
 #[test]
-fn names_cannot_break_out_of_the_text() {
+fn names_are_escaped() {
     let mut finding = fixtures::stale();
     finding.reader.comm = "</text>&\u{1}\"".into();
-    let text = draw(&story(&finding, &fixtures::setting()));
+    let text = draw(&story(&finding, &setting()));
     let document = roxmltree::Document::parse(&text).unwrap();
     let names: Vec<_> = document.descendants().filter_map(|node| node.text()).collect();
     assert!(names.contains(&"</text>&\u{fffd}\""));
 }
 
 #[test]
-fn everything_lies_on_the_sheet() {
+fn every_element_lies_on_the_sheet() {
     for text in documents() {
         let document = roxmltree::Document::parse(&text).unwrap();
         let height: f64 = document.root_element().attribute("height").unwrap().parse().unwrap();
@@ -41,9 +44,9 @@ fn everything_lies_on_the_sheet() {
 }
 
 #[test]
-fn no_text_of_a_flag_meets_another_nor_the_edge() {
+fn flags_neither_meet_nor_reach_the_edge() {
     for finding in fixtures::all() {
-        let story = story(&finding, &fixtures::setting());
+        let story = story(&finding, &setting());
         let scale = Scale { from: story.from, to: story.to, width: TRACK.1 - TRACK.0 };
         let (placed, bottom) = place(&story, &scale, 100.0);
         for (lane, next) in placed.iter().zip(placed.iter().skip(1)) {
@@ -57,7 +60,7 @@ fn no_text_of_a_flag_meets_another_nor_the_edge() {
                 for b in lane.flags.iter().skip(i + 1) {
                     let same_row = (a.y - b.y).abs() < FLAG_ROW - 0.5;
                     assert!(!same_row || a.x + 4.0 + a.width() <= b.x, "{} and {}", a.text, b.text);
-                    // The later one's pole may not go through the earlier one's text.
+                    // The pole of the later flag must not cross the text of the earlier one.
                     let crosses = a.x + 4.0 < b.x && b.x < a.x + 4.0 + a.width() && b.y < a.y;
                     assert!(!crosses, "{} is crossed by {}", a.text, b.text);
                 }
@@ -68,7 +71,7 @@ fn no_text_of_a_flag_meets_another_nor_the_edge() {
 
 #[test]
 fn bars_are_to_scale() {
-    let story = story(&fixtures::stale(), &fixtures::setting());
+    let story = story(&fixtures::stale(), &setting());
     let text = draw(&story);
     let document = roxmltree::Document::parse(&text).unwrap();
     let danger = document.descendants().find(|node| node.attribute("class") == Some("danger")).unwrap();
@@ -78,13 +81,13 @@ fn bars_are_to_scale() {
     assert!((width - expected).abs() < 0.1, "{width} {expected}");
 }
 
-/// Writes the pictures to look at: `OBSERVER_PICTURES=DIR cargo test -p observer pictures_to_look_at`.
+/// Writes the pictures into a folder, for review: `OBSERVER_PICTURES=DIR cargo test -p observer-report pictures_are_written`.
 #[test]
-fn pictures_to_look_at() {
+fn pictures_are_written_for_review() {
     let Ok(folder) = std::env::var("OBSERVER_PICTURES") else { return };
     for (index, text) in documents().iter().enumerate() {
         std::fs::write(format!("{folder}/{index}.svg"), text).unwrap();
-        let story = story(&fixtures::all()[index], &fixtures::setting());
+        let story = story(&fixtures::all()[index], &setting());
         std::fs::write(format!("{folder}/{index}.txt"), crate::picture::text::export(&story)).unwrap();
     }
 }

@@ -1,29 +1,21 @@
-//! A page of cells.
+//! A canvas of cells.
 
 use crate::picture::parts::{Fill, Mark};
 
-/// What a cell means, for those who draw in colour.
+/// What a cell means, for drawing in colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ink {
-    /// Text.
     #[default]
     Plain,
-    /// Text that matters less.
     Dim,
-    /// Text that matters more.
     Title,
-    /// Part of a span.
     Fill(Fill),
-    /// The letter of a moment.
     Mark(Mark),
 }
 
-/// One cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// The character.
     pub ch: char,
-    /// What it means.
     pub ink: Ink,
 }
 
@@ -33,7 +25,7 @@ impl Default for Cell {
     }
 }
 
-/// A page of a fixed width, as high as what is put on it. What lies outside is dropped.
+/// A canvas of a fixed width, as high as its lowest cell. Cells outside the width are discarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Canvas {
     width: usize,
@@ -41,17 +33,14 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// An empty page.
     pub fn new(width: usize) -> Self {
         Self { width, rows: Vec::new() }
     }
 
-    /// Its width.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Its height.
     pub fn height(&self) -> usize {
         self.rows.len()
     }
@@ -61,7 +50,6 @@ impl Canvas {
         self.rows.iter().map(Vec::as_slice)
     }
 
-    /// Sets one cell.
     pub fn set(&mut self, column: usize, row: usize, ch: char, ink: Ink) {
         if column >= self.width {
             return;
@@ -81,7 +69,7 @@ impl Canvas {
         }
     }
 
-    /// Plain, without spaces at the ends of lines.
+    /// Plain text, without trailing spaces.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for row in &self.rows {
@@ -98,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grows_downwards_and_drops_what_is_outside() {
+    fn a_canvas_grows_downwards_and_discards_what_is_outside() {
         let mut canvas = Canvas::new(4);
         canvas.put(2, 1, "abc", Ink::Dim);
         assert_eq!((canvas.text().as_str(), canvas.height(), canvas.width()), ("\n  ab\n", 2, 4));

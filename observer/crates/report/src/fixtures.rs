@@ -1,6 +1,5 @@
-//! Findings to draw, for tests.
+//! Findings for tests.
 
-use super::story::Setting;
 use observer_engine::{
     event::{Entry, Path, Pin, PinResult, Task},
     verdict::{Action, Finding, OtherFault, Verdict},
@@ -17,15 +16,7 @@ fn action(micros: u64, tid: u32, comm: &str) -> Action {
     Action { at_ns: ZERO + micros * 1_000, by: task(tid, comm) }
 }
 
-pub(crate) fn setting() -> Setting {
-    Setting {
-        release: "5.10.0-32-cloud-amd64".to_owned(),
-        state: "unfixed: ABA possible".to_owned(),
-        device: "zram0".to_owned(),
-    }
-}
-
-/// Another task that brings the page in.
+/// A fault of another task that swaps the page in.
 fn other(tid: u32, from_us: u64, to_us: u64) -> OtherFault {
     let at = |us: u64| ZERO + us * 1_000;
     OtherFault {
@@ -41,7 +32,7 @@ fn other(tid: u32, from_us: u64, to_us: u64) -> OtherFault {
     }
 }
 
-/// What `stress targeted` shows on 5.10.
+/// As `stress targeted` produces it on 5.10.
 pub(crate) fn stale() -> Finding {
     Finding {
         verdict: Verdict::StaleInstall,
@@ -74,9 +65,9 @@ pub(crate) fn window() -> Finding {
     Finding { verdict: Verdict::Window, allocated: None, written: None, ..stale() }
 }
 
-/// Many tasks, everything at nearly the same time, nothing known of the free.
+/// Many tasks at nearly the same time; the free was not observed.
 pub(crate) fn crowd() -> Finding {
-    let pin = Some(Pin { tried: ZERO + 4_500_000, result: PinResult::Held, fails: 1, dropped: None });
+    let pin = Some(Pin { tried: ZERO + 4_500_000, result: PinResult::Held, failures: 1, dropped: None });
     let mut others: Vec<_> = (0..8).map(|n| other(200 + n, 4_100 + u64::from(n), 4_220 + u64::from(n))).collect();
     others.push(OtherFault { pin, read_start_ns: None, read_end_ns: None, installed: false, ..other(300, 0, 90_000) });
     others.remove(0);
@@ -84,7 +75,7 @@ pub(crate) fn crowd() -> Finding {
     Finding { freed: None, allocated, written, others, read_end_ns: None, ..stale() }
 }
 
-/// Freed, allocated and half written when the reader came.
+/// The entry was freed, reallocated and half written when the read started.
 pub(crate) fn during_write() -> Finding {
     let before = |micros: u64| Some(Action { at_ns: ZERO - micros * 1_000, by: task(99, "observer") });
     Finding {
@@ -99,7 +90,7 @@ pub(crate) fn during_write() -> Finding {
     }
 }
 
-/// Over within a microsecond.
+/// All within a microsecond.
 pub(crate) fn short() -> Finding {
     let at = |ns: u64| Some(Action { at_ns: ZERO + ns, by: task(99, "b") });
     Finding {
@@ -114,12 +105,11 @@ pub(crate) fn short() -> Finding {
     }
 }
 
-/// Nothing takes any time.
+/// All at the same time.
 pub(crate) fn instant() -> Finding {
     Finding { start_ns: ZERO, end_ns: ZERO, read_end_ns: None, others: Vec::new(), ..window() }
 }
 
-/// All of them: stale, reuse, window first.
 pub(crate) fn all() -> Vec<Finding> {
     vec![stale(), reuse(), window(), crowd(), short(), instant(), during_write()]
 }

@@ -2,23 +2,30 @@
 
 use std::fmt::Write as _;
 
-use super::{Count, Diff, Side, Times, overlay};
-use crate::{observed::Observed, summary::distributions::Measure, units::duration};
+use super::{
+    comparison::{Compared, Count, Diff, Times},
+    overlay,
+};
+use crate::{
+    observed::Observed,
+    summary::distributions::Measure,
+    units::{duration, ratio},
+    words,
+};
 
-/// The whole comparison.
-pub fn page(diff: &Diff, a: &Observed, b: &Observed) -> String {
+pub fn text(diff: &Diff, a: &Observed, b: &Observed) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write_page(&mut text, diff, a, b);
+    let _ = write_all(&mut text, diff, a, b);
     text
 }
 
-fn write_page(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std::fmt::Result {
+fn write_all(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std::fmt::Result {
     for (name, side) in [("A", &diff.a), ("B", &diff.b)] {
         writeln!(text, "{name}  {}", described(side))?;
     }
     for caveat in &diff.caveats {
-        writeln!(text, "!  {caveat}")?;
+        writeln!(text, "!  {}", words::caveat(caveat))?;
     }
     writeln!(text, "\n{:<15} {:>12} {:>12} {:>12} {:>12} {:>8}", "count", "A", "B", "A/s", "B/s", "B:A")?;
     for count in &diff.counts {
@@ -30,16 +37,16 @@ fn write_page(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std
     }
     for ((measure, a), (_, b)) in a.histograms.iter().zip(b.histograms.iter()) {
         if !a.is_empty() && !b.is_empty() && measure != Measure::FaultNone {
-            writeln!(text, "\n{}: share of A, share of B, from each duration to twice as long", measure.words())?;
+            writeln!(text, "\n{}: share of A and of B, by octave of duration", words::measure(measure))?;
             text.push_str(&overlay::draw(a, b));
         }
     }
     Ok(())
 }
 
-fn described(side: &Side) -> String {
-    let lost = if side.lost > 0 { format!(", {} events dropped", side.lost) } else { String::new() };
-    format!("{}, {}, {}, {}{lost}", side.host, side.release, side.state, duration(side.elapsed_ns))
+fn described(side: &Compared) -> String {
+    let dropped = if side.dropped > 0 { format!(", {} events dropped", side.dropped) } else { String::new() };
+    format!("{}, {}, {}, {}{dropped}", side.host, side.release, words::state(side.state), duration(side.elapsed_ns))
 }
 
 fn write_count(text: &mut String, count: &Count) -> std::fmt::Result {
@@ -47,7 +54,7 @@ fn write_count(text: &mut String, count: &Count) -> std::fmt::Result {
     writeln!(
         text,
         "{:<15} {:>12} {:>12} {:>12} {:>12} {:>8}",
-        count.name,
+        words::counted(count.name),
         count.a,
         count.b,
         rate(count.a_per_s),
@@ -57,7 +64,7 @@ fn write_count(text: &mut String, count: &Count) -> std::fmt::Result {
 }
 
 fn write_times(text: &mut String, times: &Times) -> std::fmt::Result {
-    for (name, side, d) in [(times.name, "A", &times.a), ("", "B", &times.b)] {
+    for (name, side, d) in [(words::measure(times.name), "A", &times.a), ("", "B", &times.b)] {
         writeln!(
             text,
             "{name:<15} {side:>4} {:>10} {:>10} {:>10} {:>10} {:>10}",
@@ -78,8 +85,4 @@ fn write_times(text: &mut String, times: &Times) -> std::fmt::Result {
         "",
         ratio(times.p99_ratio)
     )
-}
-
-fn ratio(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"))
 }

@@ -1,0 +1,44 @@
+//! Dropped events.
+
+use observer_observation::DropCause;
+
+/// A count. A plain 0 stands only where no events were dropped.
+pub fn seen(count: u64, dropped: u64) -> String {
+    if dropped == 0 { count.to_string() } else { format!("{count} seen, {dropped} events dropped") }
+}
+
+/// What happened, and what to do about it where something helps.
+pub const fn cause(cause: DropCause) -> &'static str {
+    match cause {
+        DropCause::FaultTableFull => "more tasks were in do_swap_page at once than the table holds (16384)",
+        DropCause::FaultEndMissed => {
+            "a return probe had no free instance, or the kernel skipped the program (see program_skipped)"
+        }
+        DropCause::RingFullFault | DropCause::RingFullEntry => "the ring buffer was full: use a larger --ring-size",
+        DropCause::PinReturnMissed => "a return probe had no free instance",
+        DropCause::WriteEndMissed => "more writes to swap were in progress at once than the table holds (4096)",
+        DropCause::WatchTableFull => "the command has more tasks than the table holds (65536)",
+        DropCause::KernelReadFailed => "kernel memory that the programs need could not be read",
+        DropCause::RecordUndecodable => "the programs do not match this executable: rebuild it",
+        DropCause::EventTooLate => "an event arrived more than 0.1 s late",
+        DropCause::ReaderIncomplete => "some changes under a reader did not arrive: its verdict may be too low",
+        DropCause::FaultWithoutEnd => "the fault was still in progress when observing ended, or its end was dropped",
+        DropCause::OverlapCut => "an entry was never without a fault: overlaps may be missing",
+        DropCause::EntryNotListed | DropCause::FindingNotListed => "counted, but the list was full",
+        DropCause::RecordingIncomplete => "the recording has no end: nothing is known of what happened after it stops",
+        DropCause::ProgramSkipped => {
+            "the kernel skipped a program that was already running on that CPU, for example in a preempted task"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zero_is_plain_only_when_no_events_were_dropped() {
+        assert_eq!(seen(0, 0), "0");
+        assert_eq!(seen(0, 3), "0 seen, 3 events dropped");
+    }
+}

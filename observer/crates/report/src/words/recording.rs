@@ -1,0 +1,57 @@
+//! Recordings: what they lack, and what to know about them.
+
+use observer_observation::{Damage, Defect, FileDamage, Note};
+
+/// What a recording lacks.
+pub fn damage(damage: &Damage) -> String {
+    match damage {
+        Damage::PartMissing { part } => format!("part {part} is missing"),
+        Damage::PartsAfterEnd { part } => format!("the observation ended in part {part}, but there are more parts"),
+        Damage::File { part: Some(part), damage } => format!("part {part}: {}", file_damage(damage)),
+        Damage::File { part: None, damage } => file_damage(damage),
+        Damage::Unknown => "damage that only a newer version knows".to_owned(),
+    }
+}
+
+fn file_damage(damage: &FileDamage) -> String {
+    match damage {
+        FileDamage::Cut { bytes } => {
+            format!("the file was cut after {bytes} bytes (the recorder was killed, or the disk was full)")
+        }
+        FileDamage::Broken { offset_bytes, defect } => {
+            format!("the file is damaged after byte {offset_bytes} ({})", self::defect(*defect))
+        }
+        FileDamage::Unreadable { offset_bytes, detail } => {
+            format!("the file cannot be read after byte {offset_bytes}: {detail}")
+        }
+    }
+}
+
+const fn defect(defect: Defect) -> &'static str {
+    match defect {
+        Defect::NotAFrame => "no frame starts there",
+        Defect::ImpossibleLength => "a frame has an impossible length",
+        Defect::Checksum => "a checksum does not match",
+        Defect::Decompression => "a frame does not decompress to its length",
+        Defect::UnknownCodec => "a frame uses a codec that this version does not know",
+        Defect::Header => "the header cannot be decoded",
+        Defect::SecondHeader => "there is a second header",
+        Defect::Event => "an event cannot be decoded",
+        Defect::Sample => "a sample cannot be decoded",
+        Defect::Footer => "the footer cannot be decoded",
+        Defect::EventsMissing => "the footer counts more events than there are",
+        Defect::Unknown => "a defect that only a newer version knows",
+    }
+}
+
+/// What to know about an observation. No events were dropped.
+pub fn note(note: &Note) -> String {
+    match note {
+        Note::StartsWithPart { part } => format!("starts with part {part}: earlier parts are not counted"),
+        Note::Continues => "the observation continues in a part that was not given".to_owned(),
+        Note::FaultsTimed { one_in } => {
+            format!("one fault in {one_in}, chosen at random, was timed; all faults are counted")
+        }
+        Note::Unknown => "a note that only a newer version knows".to_owned(),
+    }
+}

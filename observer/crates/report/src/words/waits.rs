@@ -1,0 +1,87 @@
+//! Waits: what they are for, what was timed, what the rules remark.
+
+use crate::{
+    summary::{distributions::Measure, remarks::Remark},
+    units::duration,
+};
+use observer_engine::wait::WaitKind;
+
+pub const fn wait_kind(kind: WaitKind) -> &'static str {
+    match kind {
+        WaitKind::Pin => "pin",
+        WaitKind::FolioLock => "folio lock",
+    }
+}
+
+pub const fn measure(measure: Measure) -> &'static str {
+    match measure {
+        Measure::FaultDirect => "direct swap-in",
+        Measure::FaultCached => "cached swap-in",
+        Measure::FaultNone => "early return",
+        Measure::Overlap => "overlap",
+        Measure::PinHold => "pin hold",
+        Measure::PinWait => "pin wait",
+        Measure::Oversleep => "oversleep",
+        Measure::LockWait => "lock wait",
+        Measure::LockOversleep => "lock oversleep",
+        Measure::Window => "window",
+    }
+}
+
+/// The remark, with what can be done about it.
+pub fn remark(remark: &Remark) -> String {
+    match remark {
+        Remark::OverBudget { over, waits, budget_ns, longest_ns } => format!(
+            "{over} of {waits} waits exceeded the budget of {}; the longest took {}",
+            duration(*budget_ns),
+            duration(*longest_ns)
+        ),
+        Remark::TickLongOversleep { long, waits, tick_ns, p50_ns, woken } => {
+            let why = if *woken {
+                "this kernel wakes tasks that wait for a pin, so they waited for a CPU"
+            } else {
+                "on this kernel they sleep until the tick ends; kernels from 6.12 on wake them"
+            };
+            format!(
+                "{long} of {waits} tasks slept for more than a quarter of a tick ({}) after the pin was released, half of \
+                 all for {} or more: {why}",
+                duration(*tick_ns),
+                duration(*p50_ns)
+            )
+        }
+        Remark::OneHotHolder { kind, holder, waits, share } => format!(
+            "{:.0}% of the time of all {} waits was spent on one holder: {holder}, {waits} waits",
+            100.0 * share,
+            wait_kind(*kind)
+        ),
+        Remark::SpinningShmem { failed, swapins } => format!(
+            "shmem failed to pin an entry {failed} times while {swapins} pages were swapped in: it retries at once, on a \
+             CPU, for as long as another task holds the pin (kernels 6.14 to 6.19)"
+        ),
+        Remark::RangeBlocksNeighbours { behind, waits } => format!(
+            "{behind} of {waits} waits were for a large folio that its holder swapped in for another of its pages: smaller \
+             folios (/sys/kernel/mm/transparent_hugepage/hugepages-*) would avoid them"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_for_oversleep_depends_on_whether_the_kernel_wakes_waiting_tasks() {
+        let text = |woken| {
+            remark(&Remark::TickLongOversleep { long: 9, waits: 10, tick_ns: 4_000_000, p50_ns: 2_000_000, woken })
+        };
+        assert!(text(true).ends_with("so they waited for a CPU"), "{}", text(true));
+        assert!(text(false).contains("kernels from 6.12 on"), "{}", text(false));
+    }
+
+    #[test]
+    fn shares_are_percentages() {
+        let holder = "java (pid 1, tid 2)".to_owned();
+        let text = remark(&Remark::OneHotHolder { kind: WaitKind::FolioLock, holder, waits: 12, share: 0.6 });
+        assert!(text.starts_with("60% of the time of all folio lock waits"), "{text}");
+    }
+}
