@@ -1,4 +1,4 @@
-//! Builds what guests run.
+//! Builds the programs that guests run.
 
 use std::{
     path::PathBuf,
@@ -13,28 +13,28 @@ use crate::{arch::Arch, paths, process::Purpose};
 /// The static `observer` in release mode: guests run what is shipped. Fast when it is up to date.
 ///
 /// Each package is built by itself: together they would share one set of cargo features.
-pub fn observer_static(arch: Arch) -> Result<PathBuf> {
+pub(crate) fn observer_static(arch: Arch) -> Result<PathBuf> {
     program(arch, "observer")
 }
 
 /// The static `observer-witness`: a program that knows nothing of observer, to be traced in guests.
-pub fn witness_static(arch: Arch) -> Result<PathBuf> {
+pub(crate) fn witness_static(arch: Arch) -> Result<PathBuf> {
     program(arch, "observer-witness")
 }
 
 /// The static `observer-spectator`: runs the dashboard in a pseudo-terminal, in guests and on this machine.
-pub fn spectator_static(arch: Arch) -> Result<PathBuf> {
+pub(crate) fn spectator_static(arch: Arch) -> Result<PathBuf> {
     program(arch, "observer-spectator")
 }
 
-/// Builds the only binary of the package `name`, which has the package's name, and returns its path.
+/// Builds the binary of the package `name`, both of this name, and returns its path.
 fn program(arch: Arch, name: &str) -> Result<PathBuf> {
     let target = arch.target();
-    eprintln!("building {name} for {target}");
-    let what = format!("building the static {name}");
+    let what = format!("building {name} for {target}");
+    eprintln!("{what}");
     let purpose = Purpose {
         what: &what,
-        by_hand: "fix what the compiler says above, or run the guest without it: `cargo xtask vm --no-observer`",
+        by_hand: "fix the compiler errors above, or run the guest without observer: `cargo xtask vm --no-observer`",
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
@@ -47,12 +47,13 @@ fn program(arch: Arch, name: &str) -> Result<PathBuf> {
     if !output.status.success() {
         return Err(purpose.failed(format!("cargo ended with {}", output.status)));
     }
-    executable(&String::from_utf8_lossy(&output.stdout), name)
-        .with_context(|| format!("cargo built {name} but named no executable; does the package still have it?"))
+    executable(&String::from_utf8_lossy(&output.stdout), name).with_context(|| {
+        format!("cargo built {name} but reported no executable; does the package still have this binary?")
+    })
 }
 
-/// The executable of the binary `name` in cargo's stream of JSON messages: asking beats guessing the target folder,
-/// which configuration can move.
+/// The path of the binary `name` in cargo's stream of JSON messages. The target folder depends on configuration, so paths
+/// are not constructed here.
 fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_executable_is_read_from_the_messages() {
+    fn the_path_of_the_executable_is_read_from_the_messages() {
         let messages = concat!(
             "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"observer\"},\"executable\":null}\n",
             "not json\n",

@@ -1,7 +1,10 @@
-//! What `observer report` and `observer serve` write, read by programs that others wrote: `check_exports.py`, over the
+//! Checks the output of `observer report` and `observer serve` with third-party readers: `check_exports.py`, over the
 //! recordings kept as fixtures.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Result;
 
@@ -11,14 +14,11 @@ use crate::{
     setup::{EXPORTS, Verbosity, ensure},
 };
 
-/// Recordings that the formats are made from, in the folder of fixtures.
 const RECORDINGS: &[&str] = &["v1.obs", "v1-storm-5.10.obs", "v1.1-locks-7.3.obs"];
 
-/// Checks every format.
-///
 /// # Errors
-/// When a check fails, or what reads the formats cannot be had.
-pub fn check(observer: &Path) -> Result<()> {
+/// When a check fails, or a reader cannot be installed.
+pub(crate) fn check(observer: &Path) -> Result<()> {
     ensure(EXPORTS, Verbosity::Changes)?;
     let python = environment()?;
     let tools = paths::workspace().join("observer/tests/tools");
@@ -34,17 +34,17 @@ pub fn check(observer: &Path) -> Result<()> {
             .arg(paths::target().join("exports").join(recording));
         process::show(
             &mut command,
-            Purpose { what: "checking exports", by_hand: "mend what the line with FAIL says" },
+            Purpose { what: "checking exports", by_hand: "fix what the lines with FAIL report" },
         )?;
     }
     Ok(())
 }
 
-/// A Python of our own under target/, with the packages that read the formats. The path of its interpreter.
-fn environment() -> Result<std::path::PathBuf> {
+/// Makes a Python environment under target/ with the packages that read the formats; the path of its interpreter.
+fn environment() -> Result<PathBuf> {
     let dir = paths::target().join("exports-python");
     let python = dir.join("bin/python");
-    let wanted = paths::workspace().join("observer/tests/tools/requirements.txt");
+    let requirements = paths::workspace().join("observer/tests/tools/requirements.txt");
     if !python.exists() {
         let purpose = Purpose { what: "making a Python environment", by_hand: "install python3-venv" };
         process::read(Command::new("python3").args(["-m", "venv"]).arg(&dir), purpose)?;
@@ -54,7 +54,7 @@ fn environment() -> Result<std::path::PathBuf> {
         by_hand: "pip install -r observer/tests/tools/requirements.txt in target/exports-python",
     };
     let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(wanted);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements);
     process::read(&mut pip, purpose)?;
     Ok(python)
 }

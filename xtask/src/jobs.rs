@@ -1,4 +1,4 @@
-//! Several things at a time: a guest under emulation keeps about one CPU busy.
+//! Runs several jobs at a time: an emulated guest keeps about one CPU busy.
 
 use std::{
     collections::VecDeque,
@@ -8,24 +8,23 @@ use std::{
 
 use anyhow::Result;
 
-/// Guests at most, whatever the machine: each takes a gigabyte.
-const MOST: usize = 4;
+/// Each guest takes 1 GiB of memory.
+const MAX_GUESTS: usize = 4;
 
-/// How many guests this machine runs at a time.
-pub fn guests_at_once() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(MOST)
+pub(crate) fn guests_at_once() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MAX_GUESTS)
 }
 
-/// Works through `jobs`, `at_once` at a time and in their order, and hands each result over as it comes, with the job's
-/// place. An error of `taken` keeps those that have not started from start.
+/// Runs `jobs` in their order, `at_once` at a time, and calls `done` with the index and result of each as it ends. After
+/// an error of `done` no further job is started.
 ///
 /// # Errors
-/// The first error of `taken`, after those in progress have ended.
-pub fn run<J: Send, T: Send>(
+/// The first error of `done`, after the jobs in progress have ended.
+pub(crate) fn run<J: Send, T: Send>(
     jobs: Vec<J>,
     at_once: usize,
     work: impl Fn(J) -> T + Sync,
-    mut taken: impl FnMut(usize, T) -> Result<()>,
+    mut done: impl FnMut(usize, T) -> Result<()>,
 ) -> Result<()> {
     let queue: Mutex<VecDeque<(usize, J)>> = Mutex::new(jobs.into_iter().enumerate().collect());
     let (sender, receiver) = mpsc::channel();
@@ -33,14 +32,14 @@ pub fn run<J: Send, T: Send>(
         for _ in 0..at_once.max(1) {
             let (queue, work, sender) = (&queue, &work, sender.clone());
             scope.spawn(move || {
-                while let Some((place, job)) = next(queue) {
-                    // Nobody listens any more after an error.
-                    let _ = sender.send((place, work(job)));
+                while let Some((index, job)) = next(queue) {
+                    // The receiver is gone after an error.
+                    let _ = sender.send((index, work(job)));
                 }
             });
         }
         drop(sender);
-        let result = receiver.iter().try_for_each(|(place, result)| taken(place, result));
+        let result = receiver.iter().try_for_each(|(index, result)| done(index, result));
         if result.is_err() {
             queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
@@ -61,23 +60,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_job_is_done_once_and_told_with_its_place() {
-        let mut told = [0; 20];
+    fn every_job_is_run_once_and_reported_with_its_index() {
+        let mut results = [0; 20];
         let squares = run(
             (0..20).collect(),
             3,
             |n: usize| n * n,
-            |place, square| {
-                told[place] = square;
+            |index, square| {
+                results[index] = square;
                 Ok(())
             },
         );
         assert!(squares.is_ok());
-        assert!(told.iter().enumerate().all(|(place, square)| *square == place * place));
+        assert!(results.iter().enumerate().all(|(index, square)| *square == index * index));
     }
 
     #[test]
-    fn an_error_keeps_the_rest_from_start() {
+    fn no_job_is_started_after_an_error() {
         let started = AtomicUsize::new(0);
         let work = |n: usize| {
             started.fetch_add(1, Ordering::Relaxed);

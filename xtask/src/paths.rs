@@ -1,18 +1,18 @@
-//! Where things are. Everything that xtask makes lies in the workspace's target folder, so `cargo clean` removes it.
+//! Paths. Everything that xtask makes is in the workspace's target folder, so `cargo clean` removes it.
 
 use std::{
     env,
     path::{Path, PathBuf},
 };
 
-/// The workspace's root, as it was when xtask was compiled: cargo recompiles it when the workspace moves.
-pub fn workspace() -> PathBuf {
+/// The root of the workspace at compile time: cargo recompiles xtask when the workspace moves.
+pub(crate) fn workspace() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_path_buf()
 }
 
-/// Cargo's target folder: `CARGO_TARGET_DIR` if set, else the workspace's own.
-pub fn target() -> PathBuf {
+/// `CARGO_TARGET_DIR` if set, else `target` in the workspace.
+pub(crate) fn target() -> PathBuf {
     let root = workspace();
     env::var_os("CARGO_TARGET_DIR")
         .filter(|dir| !dir.is_empty())
@@ -20,17 +20,17 @@ pub fn target() -> PathBuf {
 }
 
 /// The cache of guest kernels, one folder per release.
-pub fn kernels() -> PathBuf {
+pub(crate) fn kernels() -> PathBuf {
     target().join("kernels")
 }
 
 /// Logs and scratch files of guests.
-pub fn guests() -> PathBuf {
+pub(crate) fn guests() -> PathBuf {
     target().join("vm")
 }
 
 /// The first file called `name` in the folders of `PATH`.
-pub fn find_program(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }

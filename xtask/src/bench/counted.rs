@@ -1,4 +1,4 @@
-//! Guests that count instructions: a guest nanosecond is one, so figures are the same in every run.
+//! Guests that count instructions: a guest nanosecond is an instruction, so figures are the same in every run.
 
 use std::{path::Path, time::Duration};
 
@@ -10,32 +10,29 @@ use crate::{
     vm::{Guest, GuestFile, Output},
 };
 
-/// A guest for one script.
+/// The settings of such a guest.
 pub(super) struct Counted<'a> {
-    /// What it boots.
     pub(super) kernel: &'a Kernel,
-    /// The static observer.
+    /// Path of the static observer.
     pub(super) observer: &'a Path,
-    /// Copied into it.
     pub(super) files: Vec<GuestFile>,
     /// Memory in MiB.
     pub(super) mem: u32,
-    /// What becomes an error when it takes longer.
     pub(super) limit: Duration,
 }
 
 impl<'a> Counted<'a> {
-    /// With 1 GiB, 10 minutes, and nothing but observer.
+    /// 1 GiB of memory, a limit of 10 minutes, no other files than observer.
     pub(super) const fn new(kernel: &'a Kernel, observer: &'a Path) -> Self {
         Self { kernel, observer, files: Vec::new(), mem: 1_024, limit: Duration::from_mins(10) }
     }
 
-    /// Runs a shell script; what it wrote to standard output, which is a row of JSON values.
+    /// Runs a shell script that prints JSON values, one after the other.
     ///
     /// # Errors
-    /// When the guest could not be run to its end, the script failed, or that is not what it wrote.
+    /// When the guest does not run to its end, the script fails, or it prints something else.
     pub(super) fn run<T: DeserializeOwned>(&self, script: &str) -> Result<Vec<T>> {
-        let name = &self.kernel.release;
+        let release = &self.kernel.release;
         let guest = Guest {
             smp: 1,
             icount: true,
@@ -49,13 +46,12 @@ impl<'a> Counted<'a> {
         let outcome = guest.run(&["sh".to_owned(), "-c".to_owned(), script.to_owned()])?;
         if outcome.code != 0 {
             let stderr = String::from_utf8_lossy(&outcome.stderr);
-            bail!("the benchmark on {name} ended with exit code {}: {}", outcome.code, stderr.trim());
+            bail!("the benchmark on {release} ended with exit code {}: {}", outcome.code, stderr.trim());
         }
-        values(&outcome.stdout).with_context(|| format!("the benchmark on {name} gave no figures"))
+        values(&outcome.stdout).with_context(|| format!("cannot read the output of the benchmark on {release}"))
     }
 }
 
-/// The values of a stream of JSON.
 fn values<T: DeserializeOwned>(stream: &[u8]) -> Result<Vec<T>> {
     Ok(serde_json::Deserializer::from_slice(stream).into_iter().collect::<Result<_, _>>()?)
 }
@@ -65,8 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_follow_each_other() {
+    fn a_stream_of_values_is_parsed() {
         assert_eq!(values::<u32>(b"1\n2 3").unwrap(), [1, 2, 3]);
-        assert!(values::<u32>(b"1\nno").is_err() && values::<u32>(b"{").is_err());
+        assert!(values::<u32>(b"1\nno").is_err());
+        assert!(values::<u32>(b"{").is_err());
     }
 }

@@ -1,8 +1,8 @@
-//! Tables as the pages under docs/ have them.
+//! Markdown tables.
 
 use std::fmt::Write as _;
 
-/// A table: its head, of which the first `words` columns hold words and the others numbers, and its rows.
+/// A table whose first `words` columns have words and whose others have numbers.
 pub(super) fn table(head: &[&str], words: usize, rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(&head.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -15,7 +15,7 @@ pub(super) fn table(head: &[&str], words: usize, rows: &[Vec<String>]) -> String
     text
 }
 
-/// A whole number, its digits in groups of three.
+/// Rounded, with digits in groups of three.
 pub(super) fn whole(number: f64) -> String {
     let digits = format!("{:.0}", number.abs());
     let mut text = String::new();
@@ -28,7 +28,6 @@ pub(super) fn whole(number: f64) -> String {
     if number <= -0.5 { format!("-{text}") } else { text }
 }
 
-/// A share of 1 as percent.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.2}%", 100.0 * share)
 }
@@ -38,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped_from_the_end() {
+    fn digits_are_grouped_from_the_end() {
         for (number, text) in
             [(0.2, "0"), (-0.2, "0"), (999.6, "1 000"), (-1_234.0, "-1 234"), (20_067_544.0, "20 067 544")]
         {
@@ -47,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_left_and_numbers_right() {
+    fn numbers_are_right_aligned() {
         let rows = [vec!["a".to_owned(), "1".to_owned()]];
         assert_eq!(table(&["x", "n"], 1, &rows), "| x | n |\n|---|---:|\n| a | 1 |\n");
     }

@@ -1,11 +1,13 @@
-//! Benchmarks: what observing costs, in guests that count instructions.
+//! Benchmarks in guests, and their tables.
 
 mod counted;
+pub(crate) mod figures;
 mod hooks;
 mod markdown;
-pub mod overhead;
+pub(crate) mod overhead;
 mod pages;
 mod peers;
-pub mod scaling;
+pub(crate) mod pin;
+pub(crate) mod scaling;
 mod screen;
-pub mod sets;
+mod sets;

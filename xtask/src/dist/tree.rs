@@ -1,4 +1,4 @@
-//! The tree that a package is made from.
+//! The file tree of a package.
 
 use std::{
     fs,
@@ -10,39 +10,35 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// One file of the tree.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    place: String,
+    path: String,
     content: Content,
     mode: u32,
 }
 
-/// What a file holds.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    /// The same as this file.
+    /// A copy of this file.
     File(PathBuf),
-    /// This.
     Text(String),
-    /// This, compressed.
     Gzip(String),
 }
 
 impl Item {
-    /// A file that all may read, at `place` below the root.
-    pub(super) fn new(place: &str, content: Content) -> Self {
-        Self { place: place.to_owned(), content, mode: 0o644 }
+    /// A file with mode 644. `path` is relative to the root.
+    pub(super) fn new(path: &str, content: Content) -> Self {
+        Self { path: path.to_owned(), content, mode: 0o644 }
     }
 
-    /// All may run it, too.
+    /// With mode 755.
     pub(super) fn executable(self) -> Self {
         Self { mode: 0o755, ..self }
     }
 
-    /// Where, below the root.
-    pub(super) fn place(&self) -> &str {
-        &self.place
+    /// Relative to the root.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     fn bytes(&self) -> Result<Vec<u8>> {
@@ -54,13 +50,13 @@ impl Item {
     }
 }
 
-/// Makes the tree again, with modes that do not depend on the umask.
+/// Replaces the tree. Modes do not depend on the umask.
 pub(super) fn lay_out(root: &Path, items: &[Item]) -> Result<()> {
     if root.exists() {
         fs::remove_dir_all(root).with_context(|| format!("removing the old {}", root.display()))?;
     }
     for item in items {
-        let path = root.join(&item.place);
+        let path = root.join(&item.path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
@@ -73,13 +69,13 @@ pub(super) fn lay_out(root: &Path, items: &[Item]) -> Result<()> {
     Ok(())
 }
 
-/// What the files of a tree take, rounded up to KiB one by one, as `Installed-Size` wants it.
+/// The value of `Installed-Size`: each file rounded up to KiB, 1 KiB for a folder.
 pub(super) fn size_kib(root: &Path) -> Result<u64> {
     let mut all = 0;
     for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
         let entry = entry?;
-        let about = entry.metadata()?;
-        all += if about.is_dir() { 1 + size_kib(&entry.path())? } else { about.len().div_ceil(1024) };
+        let metadata = entry.metadata()?;
+        all += if metadata.is_dir() { 1 + size_kib(&entry.path())? } else { metadata.len().div_ceil(1024) };
     }
     Ok(all)
 }
@@ -89,7 +85,7 @@ fn set_mode(path: &Path, mode: u32) -> Result<()> {
         .with_context(|| format!("setting the mode of {}", path.display()))
 }
 
-/// Without name and time in it, as Debian wants manual pages.
+/// Without name and time, as Debian requires for manual pages.
 fn gzip(text: &str) -> Result<Vec<u8>> {
     let mut child = Command::new("gzip")
         .args(["-9", "--no-name"])
@@ -108,24 +104,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_is_laid_out_anew_with_the_modes_that_are_wanted() {
-        let root = std::env::temp_dir().join(format!("observer-dist-{}", std::process::id()));
-        let mode = |place: &str| fs::metadata(root.join(place)).unwrap().permissions().mode() & 0o7777;
-        let item = |place: &str| Item::new(place, Content::Text("text\n".repeat(300)));
+    fn a_tree_is_replaced_and_has_the_given_modes() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("tree");
+        let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
+        let item = |path: &str| Item::new(path, Content::Text("text\n".repeat(300)));
         lay_out(&root, &[item("old")]).unwrap();
-        lay_out(&root, &[item("usr/bin/tool").executable(), item("usr/share/paper")]).unwrap();
+        lay_out(&root, &[item("usr/bin/tool").executable(), item("usr/share/document")]).unwrap();
         assert!(!root.join("old").exists());
         assert_eq!(
-            [mode("usr"), mode("usr/bin"), mode("usr/bin/tool"), mode("usr/share/paper")],
+            [mode("usr"), mode("usr/bin"), mode("usr/bin/tool"), mode("usr/share/document")],
             [0o755, 0o755, 0o755, 0o644]
         );
         // Three folders, two files of 1500 bytes.
         assert_eq!(size_kib(&root).unwrap(), 3 + 2 + 2);
-        fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]
-    fn what_is_compressed_comes_back() {
+    fn compression_is_reproducible() {
         let packed = gzip("a manual\n").unwrap();
         assert_eq!(packed.get(..2), Some([0x1f, 0x8b].as_slice()));
         assert_eq!(packed, gzip("a manual\n").unwrap());

@@ -1,4 +1,4 @@
-//! Takes the few files that a guest needs out of kernel packages.
+//! Takes the files that a guest needs out of unpacked kernel packages.
 
 use std::{
     collections::HashMap,
@@ -7,35 +7,19 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result};
 
-use super::select::{module_name, wanted};
+use super::{modinfo::ModInfo, select};
 use crate::{
-    process::{self, Purpose},
-    vm::modinfo::ModInfo,
+    debian::files_below,
+    process::{Purpose, read},
 };
-
-/// Unpacks every package in `debs` into `tree`.
-pub(super) fn unpack(debs: &Path, tree: &Path) -> Result<()> {
-    let packages: Vec<PathBuf> =
-        files_below(debs)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "deb")).collect();
-    if packages.is_empty() {
-        bail!("apt downloaded no package into {}; try again, and look there if it stays so", debs.display());
-    }
-    for package in packages {
-        let purpose = Purpose { what: "unpacking a kernel package", by_hand: "check the free space, then try again" };
-        process::read(Command::new("dpkg-deb").arg("-x").arg(&package).arg(tree), purpose)?;
-    }
-    Ok(())
-}
 
 /// Fills `kernel` with vmlinuz, config and modules/ from an unpacked `tree`.
 pub(super) fn pick(tree: &Path, kernel: &Path) -> Result<()> {
     let files = files_below(tree)?;
-    let image =
-        named(&files, "vmlinuz").context("the packages hold no vmlinuz; was the kernel packaged in another way?")?;
-    let config = named(&files, "config")
-        .context("the packages hold no kernel config; was the kernel packaged in another way?")?;
+    let image = named(&files, "vmlinuz").context("the packages have no vmlinuz; has the packaging changed?")?;
+    let config = named(&files, "config").context("the packages have no kernel config; has the packaging changed?")?;
     let modules = kernel.join("modules");
     fs::create_dir_all(&modules).with_context(|| format!("cannot make {}", modules.display()))?;
     copy(image, &kernel.join("vmlinuz"))?;
@@ -43,10 +27,10 @@ pub(super) fn pick(tree: &Path, kernel: &Path) -> Result<()> {
     pick_modules(&files, &modules)
 }
 
-/// Copies the wanted modules and, round by round, what they depend on.
+/// Copies the selected modules and, round by round, their dependencies.
 fn pick_modules(files: &[PathBuf], into: &Path) -> Result<()> {
     let available = index(files);
-    let mut round: Vec<String> = available.keys().filter(|name| wanted(name)).cloned().collect();
+    let mut round: Vec<String> = available.keys().filter(|name| select::is_selected(name)).cloned().collect();
     while !round.is_empty() {
         for name in &round {
             if let Some(file) = available.get(name) {
@@ -54,11 +38,11 @@ fn pick_modules(files: &[PathBuf], into: &Path) -> Result<()> {
             }
         }
         decompress(into)?;
-        let have = index(&files_below(into)?);
+        let copied = index(&files_below(into)?);
         let mut next = Vec::new();
-        for file in have.values() {
-            let needs = ModInfo::read(file)?.depends;
-            next.extend(needs.into_iter().filter(|need| !have.contains_key(need) && available.contains_key(need)));
+        for file in copied.values() {
+            let depends = ModInfo::read(file)?.depends;
+            next.extend(depends.into_iter().filter(|name| !copied.contains_key(name) && available.contains_key(name)));
         }
         next.sort();
         next.dedup();
@@ -69,11 +53,11 @@ fn pick_modules(files: &[PathBuf], into: &Path) -> Result<()> {
 
 /// Module files by name, with the underscores that `depends=` uses.
 fn index(files: &[PathBuf]) -> HashMap<String, PathBuf> {
-    let name = |file: &PathBuf| Some(module_name(file.file_name()?.to_str()?)?.0.replace('-', "_"));
+    let name = |file: &PathBuf| Some(select::module_name(file.file_name()?.to_str()?)?.replace('-', "_"));
     files.iter().filter_map(|file| Some((name(file)?, file.clone()))).collect()
 }
 
-/// Busybox cannot load compressed modules, and a guest has no time to unpack them.
+/// Busybox cannot load compressed modules.
 fn decompress(modules: &Path) -> Result<()> {
     let compressed: Vec<PathBuf> =
         files_below(modules)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "xz")).collect();
@@ -82,10 +66,10 @@ fn decompress(modules: &Path) -> Result<()> {
     }
     let purpose =
         Purpose { what: "decompressing kernel modules", by_hand: "run `cargo xtask setup` to get xz, then try again" };
-    process::read(Command::new("xz").args(["--decompress", "--force", "--"]).args(&compressed), purpose).map(drop)
+    read(Command::new("xz").args(["--decompress", "--force", "--"]).args(&compressed), purpose).map(drop)
 }
 
-/// The file called `stem`, or `stem-VERSION` as in /boot.
+/// The file called `stem` in a modules folder, or `stem-VERSION` in /boot.
 fn named<'a>(files: &'a [PathBuf], stem: &str) -> Option<&'a PathBuf> {
     let in_boot = format!("{stem}-");
     let matches = |name: &str, file: &Path| {
@@ -97,24 +81,6 @@ fn named<'a>(files: &'a [PathBuf], stem: &str) -> Option<&'a PathBuf> {
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display())).map(drop)
-}
-
-/// All plain files below `dir`; links are not followed, because a package's link may lead out of it.
-fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut open = vec![dir.to_path_buf()];
-    while let Some(dir) = open.pop() {
-        for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
-            let entry = entry.with_context(|| format!("cannot read {}", dir.display()))?;
-            let kind = entry.file_type().with_context(|| format!("cannot read {}", entry.path().display()))?;
-            if kind.is_dir() {
-                open.push(entry.path());
-            } else if kind.is_file() {
-                files.push(entry.path());
-            }
-        }
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

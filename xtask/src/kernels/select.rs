@@ -1,8 +1,8 @@
-//! Which modules of a kernel a guest needs.
+//! Selects the modules of a kernel that guests need.
 
-/// Prefixes of module names (with underscores) worth keeping: swap devices, compressors, block and virtio devices.
-/// What these depend on is kept as well.
-const WANTED: &[&str] = &[
+/// Prefixes of module names (with underscores) that guests need: swap devices, compressors, block and virtio devices.
+/// Their dependencies are kept as well.
+const SELECTED: &[&str] = &[
     "842",
     "brd",
     "btt",
@@ -37,15 +37,14 @@ const WANTED: &[&str] = &[
     "zstd",
 ];
 
-/// Whether a guest wants the module `name` for its own sake.
-pub(super) fn wanted(name: &str) -> bool {
+pub(super) fn is_selected(name: &str) -> bool {
     let name = name.replace('-', "_");
-    name == "virtio" || WANTED.iter().any(|prefix| name.starts_with(prefix))
+    name == "virtio" || SELECTED.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The module's name of a file called `file`, and whether it is compressed; None if it is no module.
-pub(super) fn module_name(file: &str) -> Option<(&str, bool)> {
-    file.strip_suffix(".ko").map(|name| (name, false)).or_else(|| file.strip_suffix(".ko.xz").map(|name| (name, true)))
+/// The name of the module in a file called `file`; None if it is not a module.
+pub(super) fn module_name(file: &str) -> Option<&str> {
+    file.strip_suffix(".ko").or_else(|| file.strip_suffix(".ko.xz"))
 }
 
 #[cfg(test)]
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn swap_devices_and_all_compressors_are_wanted() {
+    fn swap_devices_and_compressors_are_selected() {
         for name in [
             "zram",
             "brd",
@@ -68,21 +67,21 @@ mod tests {
             "nd_pmem",
             "virtio",
         ] {
-            assert!(wanted(name), "{name}");
+            assert!(is_selected(name), "{name}");
         }
     }
 
     #[test]
-    fn the_rest_stays_out() {
+    fn other_devices_and_file_systems_are_not_selected() {
         for name in ["virtio_gpu", "virtio_net", "btrfs", "xfs", "e1000"] {
-            assert!(!wanted(name), "{name}");
+            assert!(!is_selected(name), "{name}");
         }
     }
 
     #[test]
-    fn module_files_are_told_from_others() {
-        assert_eq!(module_name("lzo-rle.ko"), Some(("lzo-rle", false)));
-        assert_eq!(module_name("zram.ko.xz"), Some(("zram", true)));
+    fn module_files_are_recognised() {
+        assert_eq!(module_name("lzo-rle.ko"), Some("lzo-rle"));
+        assert_eq!(module_name("zram.ko.xz"), Some("zram"));
         assert_eq!(module_name("modules.dep"), None);
     }
 }

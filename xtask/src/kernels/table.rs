@@ -1,12 +1,13 @@
-//! The matrix of guest kernels that apt can bring. One line per kernel; a new one is a new line.
+//! The kernels of the test matrix that apt can download, one line each.
 
+use crate::{
+    arch::Arch,
+    debian::Suite::{self, Bookworm, Bullseye, Trixie, TrixieBackports},
+};
 use Layout::{Single, Split};
-use Suite::{Bookworm, Bullseye, Trixie, TrixieBackports};
 
-use crate::arch::Arch;
-
-/// The kernels of a processor family, oldest first.
-pub const fn of(arch: Arch) -> &'static [Offer] {
+/// Oldest first.
+pub(crate) const fn of(arch: Arch) -> &'static [Offer] {
     match arch {
         Arch::X86_64 => X86_64,
         Arch::Arm64 => ARM64,
@@ -34,20 +35,17 @@ const ARM64: &[Offer] = &[
     Offer { release: "7.3.4", suite: TrixieBackports, layout: Split("7.3.4+deb13-cloud-arm64") },
 ];
 
-/// A kernel that apt may be able to bring.
+/// A kernel that apt may be able to download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// Upstream release, which names the folder in the cache: "5.10.223".
-    pub release: &'static str,
-    /// Where its packages are.
-    pub suite: Suite,
-    /// What its packages are called.
-    pub layout: Layout,
+    pub(crate) release: &'static str,
+    pub(crate) suite: Suite,
+    pub(crate) layout: Layout,
 }
 
 impl Offer {
-    /// The packages to download.
-    pub fn packages(&self) -> Vec<String> {
+    pub(crate) fn packages(&self) -> Vec<String> {
         match self.layout {
             Single(package) => vec![package.to_owned()],
             Split(name) => ["binary", "modules", "base"].iter().map(|part| format!("linux-{part}-{name}")).collect(),
@@ -55,47 +53,16 @@ impl Offer {
     }
 }
 
-/// How a release is packaged.
+/// The packages of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub(crate) enum Layout {
     /// One package with everything (up to 6.18).
     Single(&'static str),
     /// From 6.19: `linux-binary-` (vmlinuz), `linux-modules-` and `linux-base-` (config) of this name; `linux-image-` is empty.
     Split(&'static str),
 }
 
-/// A Debian suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suite {
-    /// Debian 11.
-    Bullseye,
-    /// Debian 12's security updates, the place of its newest kernels.
-    Bookworm,
-    /// Debian 13.
-    Trixie,
-    /// Newer kernels for Debian 13.
-    TrixieBackports,
-}
-
-impl Suite {
-    /// The name in a sources list.
-    pub fn name(self) -> &'static str {
-        match self {
-            Bullseye => "bullseye",
-            Bookworm => "bookworm-security",
-            Trixie => "trixie",
-            TrixieBackports => "trixie-backports",
-        }
-    }
-
-    /// Whether the suite is on the security mirror.
-    pub fn is_security(self) -> bool {
-        self == Bookworm
-    }
-}
-
-/// The matrix' line for `release`.
-pub fn find(arch: Arch, release: &str) -> Option<&'static Offer> {
+pub(crate) fn find(arch: Arch, release: &str) -> Option<&'static Offer> {
     of(arch).iter().find(|offer| offer.release == release)
 }
 
@@ -115,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_kernels_come_in_several_packages() {
+    fn kernels_from_6_19_on_have_three_packages() {
         let packages = find(Arch::X86_64, "7.3.4").unwrap().packages();
         assert_eq!(packages.len(), 3);
         assert!(packages.contains(&"linux-modules-7.3.4+deb13-cloud-amd64".to_owned()));
@@ -123,8 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn package_names_carry_their_release() {
-        // Debian's own 5.10 and 6.1 count ABIs instead.
+    fn package_names_contain_their_release() {
+        // The packages of 5.10 and 6.1 are numbered by ABI.
         let all = Arch::ALL.into_iter().flat_map(of);
         for offer in all.filter(|offer| !matches!(offer.suite, Bullseye | Bookworm)) {
             assert!(

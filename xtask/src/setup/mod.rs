@@ -1,91 +1,101 @@
-//! Brings what a task needs to this machine. Every check is a look at files or one quick program, so that tasks can ask
-//! each time.
+//! Installs what a task needs. Each check reads files or runs one quick program, so every task can check at its start.
 
 mod toolchain;
 
 use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 
 use crate::{
     arch::Arch,
     paths,
     process::{self, Purpose},
-    vm,
+    vm::busybox,
 };
 
-/// The bpf-linker that reads this compiler's bitcode; it moves with rust-toolchain.toml.
-const BPF_LINKER: &str = "0.10.3";
+/// The version that reads the bitcode of this compiler; see docs/decisions/toolchain.md.
+const BPF_LINKER: Crate = Crate { name: "bpf-linker", program: "bpf-linker", version: "0.10.3", options: &[] };
 
-/// Something that a task needs.
+/// Built without optimisation, which takes less than half the time.
+const CARGO_DENY: Crate = Crate {
+    name: "cargo-deny",
+    program: "cargo-deny",
+    version: "0.20.2",
+    options: &["--no-default-features", "--debug"],
+};
+
+/// Built without optimisation, like [`CARGO_DENY`].
+const TYPOS: Crate = Crate { name: "typos-cli", program: "typos", version: "1.52.0", options: &["--debug"] };
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// The components and targets of rust-toolchain.toml.
     Toolchain,
-    /// bpf-linker, which builds the programs.
+    /// bpf-linker, which links the eBPF programs.
     BpfLinker,
-    /// The emulator of x86-64.
+    /// cargo-deny, which checks dependencies.
+    CargoDeny,
+    /// typos, which checks spelling.
+    Typos,
+    /// QEMU for x86-64.
     Qemu,
-    /// The emulator of arm64.
+    /// QEMU for arm64.
     QemuArm,
-    /// A static busybox, every guest's user space.
+    /// A static busybox, the user space of guests.
     Busybox,
     /// xz, to decompress kernel modules.
     Xz,
-    /// Python with its module venv.
+    /// Python with the module venv.
     Python,
-    /// A Prometheus server and promtool.
     Prometheus,
-    /// A browser.
     Chromium,
 }
 
-/// What building needs.
-pub const BUILD: &[Need] = &[Need::Toolchain, Need::BpfLinker];
+pub(crate) const BUILD: &[Need] = &[Need::Toolchain, Need::BpfLinker];
 
-/// What reading exports with others' programs needs.
-pub const EXPORTS: &[Need] = &[Need::Python, Need::Prometheus, Need::Chromium];
+pub(crate) const CHECKS: &[Need] = &[Need::CargoDeny, Need::Typos];
 
-/// What running guests of x86-64 needs.
-pub const GUESTS: &[Need] = &[Need::Qemu, Need::Busybox, Need::Xz];
+pub(crate) const EXPORTS: &[Need] = &[Need::Python, Need::Prometheus, Need::Chromium];
 
-/// What running guests of this family needs.
-pub const fn guests(arch: Arch) -> &'static [Need] {
+pub(crate) const GUESTS: &[Need] = &[Need::Qemu, Need::Busybox, Need::Xz];
+
+pub(crate) const fn guests(arch: Arch) -> &'static [Need] {
     match arch {
         Arch::X86_64 => GUESTS,
         Arch::Arm64 => &[Need::QemuArm, Need::Xz],
     }
 }
 
-/// Whether to name what is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
-    /// One line for everything.
+pub(crate) enum Verbosity {
+    /// A line for everything, installed or not.
     All,
-    /// One line for what is brought.
+    /// A line for everything that is installed now.
     Changes,
 }
 
-/// Brings whatever of `needs` is missing, in their order.
-pub fn ensure(needs: &[Need], voice: Verbosity) -> Result<()> {
+/// Installs what is missing of `needs`, in this order.
+pub(crate) fn ensure(needs: &[Need], verbosity: Verbosity) -> Result<()> {
     let mut apt = Apt::default();
     for need in needs {
         match need {
-            Need::Toolchain => toolchain::ensure(voice)?,
-            Need::BpfLinker => ensure_bpf_linker(voice)?,
-            Need::Qemu => apt.ensure("qemu-system-x86", has_emulator(Arch::X86_64), voice)?,
-            Need::QemuArm => apt.ensure("qemu-system-arm", has_emulator(Arch::Arm64), voice)?,
-            Need::Busybox => apt.ensure("busybox-static", vm::static_busybox().is_some(), voice)?,
-            Need::Xz => apt.ensure("xz-utils", paths::find_program("xz").is_some(), voice)?,
-            Need::Python => apt.ensure("python3-venv", has_venv(), voice)?,
-            Need::Prometheus => apt.ensure("prometheus", paths::find_program("promtool").is_some(), voice)?,
-            Need::Chromium => apt.ensure("chromium", paths::find_program("chromium").is_some(), voice)?,
+            Need::Toolchain => toolchain::ensure(verbosity)?,
+            Need::BpfLinker => BPF_LINKER.ensure(verbosity)?,
+            Need::CargoDeny => CARGO_DENY.ensure(verbosity)?,
+            Need::Typos => TYPOS.ensure(verbosity)?,
+            Need::Qemu => apt.ensure("qemu-system-x86", has_emulator(Arch::X86_64), verbosity)?,
+            Need::QemuArm => apt.ensure("qemu-system-arm", has_emulator(Arch::Arm64), verbosity)?,
+            Need::Busybox => apt.ensure("busybox-static", busybox::installed().is_some(), verbosity)?,
+            Need::Xz => apt.ensure("xz-utils", paths::find_program("xz").is_some(), verbosity)?,
+            Need::Python => apt.ensure("python3-venv", has_venv(), verbosity)?,
+            Need::Prometheus => apt.ensure("prometheus", paths::find_program("promtool").is_some(), verbosity)?,
+            Need::Chromium => apt.ensure("chromium", paths::find_program("chromium").is_some(), verbosity)?,
         }
     }
     Ok(())
 }
 
-/// Debian keeps the part of Python that makes environments in a package of its own.
+/// Debian has the module that makes environments in a separate package.
 fn has_venv() -> bool {
     Command::new("python3").args(["-c", "import ensurepip"]).output().is_ok_and(|output| output.status.success())
 }
@@ -94,51 +104,67 @@ fn has_emulator(arch: Arch) -> bool {
     paths::find_program(arch.emulator()).is_some()
 }
 
-fn tell(what: &str, present: bool, voice: Verbosity) {
-    match (present, voice) {
+fn show(what: &str, present: bool, verbosity: Verbosity) {
+    match (present, verbosity) {
         (true, Verbosity::All) => eprintln!("ok          {what}"),
         (true, Verbosity::Changes) => {}
         (false, _) => eprintln!("installing  {what}"),
     }
 }
 
-fn ensure_bpf_linker(voice: Verbosity) -> Result<()> {
-    let version = Command::new("bpf-linker").arg("--version").output();
-    let present = version.is_ok_and(|output| is_bpf_linker(&String::from_utf8_lossy(&output.stdout)));
-    tell(&format!("bpf-linker {BPF_LINKER}"), present, voice);
-    if present {
-        return Ok(());
+/// A program that is installed with `cargo install`.
+struct Crate {
+    name: &'static str,
+    program: &'static str,
+    version: &'static str,
+    /// Of `cargo install`.
+    options: &'static [&'static str],
+}
+
+impl Crate {
+    fn ensure(&self, verbosity: Verbosity) -> Result<()> {
+        let Self { name, program, version, options } = self;
+        let output = Command::new(program).arg("--version").output();
+        let present = output.is_ok_and(|output| self.is_version(&String::from_utf8_lossy(&output.stdout)));
+        show(&format!("{name} {version}"), present, verbosity);
+        if present {
+            return Ok(());
+        }
+        let by_hand = format!("run `cargo install {name} --version {version} --locked` and read its output");
+        let purpose = Purpose { what: &format!("installing {name}"), by_hand: &by_hand };
+        let mut cargo = Command::new("cargo");
+        cargo.args(["install", name, "--version", version, "--locked", "--force"]).args(*options);
+        process::show(&mut cargo, purpose)?;
+        paths::find_program(program).map(drop).with_context(|| {
+            format!("{program} was installed but is not in PATH; add cargo's bin folder (~/.cargo/bin) to it")
+        })
     }
-    let by_hand = format!("run `cargo install bpf-linker --version {BPF_LINKER} --locked` and read what it says");
-    let purpose = Purpose { what: "installing bpf-linker", by_hand: &by_hand };
-    let mut cargo = Command::new("cargo");
-    process::show(cargo.args(["install", "bpf-linker", "--version", BPF_LINKER, "--locked", "--force"]), purpose)?;
-    let found = paths::find_program("bpf-linker");
-    found.map(drop).context("bpf-linker was installed, but is not found; add cargo's bin folder (~/.cargo/bin) to PATH")
+
+    /// Whether `output`, of `--version`, is `PROGRAM VERSION`.
+    fn is_version(&self, output: &str) -> bool {
+        output.split_whitespace().nth(1) == Some(self.version)
+    }
 }
 
-fn is_bpf_linker(said: &str) -> bool {
-    said.split_whitespace().nth(1) == Some(BPF_LINKER)
-}
-
-/// Debian packages, with one update of the lists before the first that is missing.
+/// Installs Debian packages. The package lists are updated once, before the first installation.
 #[derive(Default)]
 struct Apt {
     updated: bool,
 }
 
 impl Apt {
-    fn ensure(&mut self, package: &str, present: bool, voice: Verbosity) -> Result<()> {
-        tell(package, present, voice);
+    fn ensure(&mut self, package: &str, present: bool, verbosity: Verbosity) -> Result<()> {
+        show(package, present, verbosity);
         if present {
             return Ok(());
         }
-        let by_hand =
-            format!("as root, run `apt-get update && apt-get install {package}`, or your distribution's equal");
+        let by_hand = format!(
+            "as root, run `apt-get update && apt-get install {package}`, or the equivalent of your distribution"
+        );
         let what = format!("installing {package}");
         let purpose = Purpose { what: &what, by_hand: &by_hand };
         if !self.updated {
-            // A source that fails may be one we do not need: the installation decides.
+            // The source that fails may not be needed: the installation decides.
             if let Err(error) = process::read(&mut as_root(&["apt-get", "--quiet", "update"]), purpose) {
                 eprintln!("warning: {error}");
             }
@@ -152,7 +178,7 @@ impl Apt {
     }
 }
 
-/// `words` as a command of root's; the variable keeps dpkg from asking questions.
+/// `words` as a command run by root. The variable stops dpkg from asking questions.
 fn as_root(words: &[&str]) -> Command {
     let root = rustix::process::geteuid().is_root();
     let mut command = Command::new(if root { "env" } else { "sudo" });
@@ -160,7 +186,6 @@ fn as_root(words: &[&str]) -> Command {
     command
 }
 
-/// The text of rust-toolchain.toml.
 fn toolchain_file() -> Result<String> {
     let file = Path::new("rust-toolchain.toml");
     fs::read_to_string(paths::workspace().join(file)).with_context(|| format!("cannot read {}", file.display()))
@@ -171,9 +196,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_bpf_linker_is_not_ours() {
-        assert!(is_bpf_linker("bpf-linker 0.10.3\n"));
-        assert!(!is_bpf_linker("bpf-linker 0.13.0\n"));
-        assert!(!is_bpf_linker(""));
+    fn only_the_pinned_version_of_a_crate_is_accepted() {
+        assert!(BPF_LINKER.is_version("bpf-linker 0.10.3\n"));
+        assert!(!BPF_LINKER.is_version("bpf-linker 0.13.0\n"));
+        assert!(!BPF_LINKER.is_version(""));
     }
 }

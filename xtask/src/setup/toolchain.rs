@@ -1,14 +1,14 @@
-//! The parts of the Rust toolchain that rust-toolchain.toml lists. rustup brings them by itself only where it may install
-//! without being asked (`RUSTUP_AUTO_INSTALL`).
+//! The components and targets that rust-toolchain.toml lists. rustup adds them by itself only if it may install without
+//! being asked (`RUSTUP_AUTO_INSTALL`).
 
 use std::{env, fs, path::Path, process::Command};
 
 use anyhow::Result;
 
-use super::{Verbosity, tell, toolchain_file};
+use super::{Verbosity, show, toolchain_file};
 use crate::process::{self, Purpose};
 
-/// A part to be had from rustup.
+/// A component or a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Part {
     /// "component" or "target".
@@ -16,13 +16,13 @@ struct Part {
     name: String,
 }
 
-/// Adds what is missing to the active toolchain.
-pub(super) fn ensure(voice: Verbosity) -> Result<()> {
+/// Adds missing parts to the active toolchain.
+pub(super) fn ensure(verbosity: Verbosity) -> Result<()> {
     let file = toolchain_file()?;
     let installed = installed();
     for part in parts(&file) {
         let present = part.is_in(&installed);
-        tell(&format!("rust {} {}", part.kind, part.name), present, voice);
+        show(&format!("rust {} {}", part.kind, part.name), present, verbosity);
         if !present {
             part.add(&file)?;
         }
@@ -31,7 +31,7 @@ pub(super) fn ensure(voice: Verbosity) -> Result<()> {
 }
 
 impl Part {
-    /// Whether it is in rustup's list of installed parts, which says `NAME`, `NAME-HOST` or `NAME-preview-HOST`, and
+    /// Whether it is in rustup's list of installed parts, which has `NAME`, `NAME-HOST` or `NAME-preview-HOST`, and
     /// `rust-std-TARGET`.
     fn is_in(&self, installed: &str) -> bool {
         let mut lines = installed.lines();
@@ -42,11 +42,11 @@ impl Part {
     }
 
     fn add(&self, toolchain_file: &str) -> Result<()> {
-        // Inside `cargo run`, rustup's proxy names the active toolchain; elsewhere the file does.
+        // rustup's proxy sets the variable, for example inside `cargo run`.
         let channel = env::var("RUSTUP_TOOLCHAIN").ok().or_else(|| text(toolchain_file, "channel")).unwrap_or_default();
         let what = format!("adding the rust {} {}", self.kind, self.name);
         let by_hand = format!(
-            "run `rustup {} add {} --toolchain {channel}`; without rustup, install it as your toolchain came",
+            "run `rustup {} add {} --toolchain {channel}`; without rustup, install it from the source of your toolchain",
             self.kind, self.name
         );
         let mut rustup = Command::new("rustup");
@@ -55,7 +55,8 @@ impl Part {
     }
 }
 
-/// rustup's own list in the active toolchain: reading it takes no time, asking rustup a second. Empty if there is none.
+/// rustup's list in the active toolchain: reading it is faster than running rustup, which takes a second. Empty if there
+/// is no list.
 fn installed() -> String {
     let purpose = Purpose { what: "finding the toolchain", by_hand: "install Rust with rustup" };
     let sysroot = process::read(Command::new("rustc").args(["--print", "sysroot"]), purpose).unwrap_or_default();
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_toolchain_file_is_understood() {
+    fn the_toolchain_file_is_parsed() {
         let file = toolchain_file().unwrap();
         let parts = parts(&file);
         assert!(parts.contains(&Part { kind: "component", name: "rust-src".to_owned() }), "{parts:?}");
@@ -103,13 +104,13 @@ mod tests {
     fn installed_parts_are_recognised() {
         let installed = "clippy-preview-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-gnu\nrust-src\n";
         let part = |kind, name: &str| Part { kind, name: name.to_owned() }.is_in(installed);
-        assert!(
-            part("component", "rust-src") && part("component", "clippy") && part("target", "x86_64-unknown-linux-gnu")
-        );
-        assert!(
-            !part("component", "rustfmt")
-                && !part("target", "x86_64-unknown-linux-musl")
-                && !part("component", "rust-s")
-        );
+        for (kind, name) in [("component", "rust-src"), ("component", "clippy"), ("target", "x86_64-unknown-linux-gnu")]
+        {
+            assert!(part(kind, name), "{kind} {name}");
+        }
+        for (kind, name) in [("component", "rustfmt"), ("target", "x86_64-unknown-linux-musl"), ("component", "rust-s")]
+        {
+            assert!(!part(kind, name), "{kind} {name}");
+        }
     }
 }

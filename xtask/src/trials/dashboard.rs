@@ -1,5 +1,5 @@
-//! The dashboard, live in guests: the spectator (an example of the package `observer`) sits at a real pseudo-terminal with
-//! it, inside the guest; and once outside, at the terminal that a guest was lent.
+//! The dashboard in a guest. The spectator runs it in a pseudo-terminal in the guest, and once outside it, through
+//! `cargo xtask vm --tty`.
 
 use std::{
     env,
@@ -10,30 +10,34 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
-    Verdict,
-    checks::{Checked, Finished},
-    play,
-    steps::{Era, NOTHING_LEFT, Step},
+    guest::{self, Verdict},
+    host::NOTHING_LEFT,
+    step::{Checked, Era, Finished, Step},
 };
 use crate::{
     kernels::Kernel,
+    output::summary::State,
     vm::{Failure, GuestFile},
 };
 
-/// The kernels that it is looked at on.
-pub const KERNELS: &[(&str, Era)] = &[("5.10.223", Era::Unfixed), ("6.12.117", Era::Pinned)];
+pub(super) const KERNELS: &[(&str, Era)] = &[("5.10.223", Era::Unfixed), ("6.12.117", Era::Pinned)];
 
-/// What the dashboard must say of an unfixed kernel.
-const UNFIXED: &str = "unfixed: ABA possible";
+/// All views and keys, with data loss.
+const VIEWS: Step = Step {
+    name: "views",
+    command: "/spectator views 'vulnerable (no fix for CVE-2024-26759)' loss",
+    check: |_, finished| check(finished),
+};
 
-/// All views and keys, with pages that get lost.
-const VIEWS: Step = Step { name: "views", command: "/spectator views 'unfixed: ABA possible' loss", check: looked_at };
+/// All views and keys, without data loss.
+const VIEWS_FIXED: Step = Step {
+    name: "views",
+    command: "/spectator views 'fixed by pin, wait queue'",
+    check: |_, finished| check(finished),
+};
 
-/// The same where nothing gets lost.
-const VIEWS_FIXED: Step = Step { name: "views", command: "/spectator views 'pinned, wait queue'", check: looked_at };
-
-/// Every way out, and the terminal after it.
-const WAYS_OUT: Step = Step { name: "ways-out", command: "/spectator ways-out", check: looked_at };
+/// Every way to leave it, and the state of the terminal afterwards.
+const WAYS_OUT: Step = Step { name: "ways-out", command: "/spectator ways-out", check: |_, finished| check(finished) };
 
 fn steps(era: Era) -> Vec<Step> {
     match era {
@@ -42,22 +46,23 @@ fn steps(era: Era) -> Vec<Step> {
     }
 }
 
-/// Looks at it in one guest. Each step's output lies in `keep` afterwards.
+/// Runs the spectator in a guest. The output of each step is kept in `keep`.
 ///
 /// # Errors
-/// When the guest could not be run to its end; a step that failed is a [`Verdict`].
-pub fn run(kernel: Kernel, era: Era, observer: &Path, spectator: &Path, keep: &Path) -> Result<Vec<Verdict>> {
+/// When the guest does not run to its end. A step that fails is a [`Verdict`].
+pub(super) fn run(kernel: Kernel, era: Era, observer: &Path, spectator: &Path, keep: &Path) -> Result<Vec<Verdict>> {
     let files = vec![GuestFile { source: spectator.to_owned(), target: "/spectator".into() }];
-    play(kernel, era, &steps(era), observer, files, keep)
+    guest::run(kernel, era, &steps(era), observer, files, keep)
 }
 
-/// Looks at it through `cargo xtask vm --tty`, which this program is.
+/// Runs the spectator on this machine, with `cargo xtask vm --tty` in its terminal.
 ///
 /// # Errors
-/// When the spectator could not be started, or Ctrl-C came.
-pub fn lent(release: &str, kernels: Option<&Path>, spectator: &Path) -> Result<Verdict> {
+/// When the spectator cannot be started, or is ended by a signal.
+pub(super) fn through_vm(release: &str, kernels: Option<&Path>, spectator: &Path) -> Result<Verdict> {
     let mut command = Command::new(spectator);
-    command.args(["borrowed", UNFIXED, "--"]).arg(env::current_exe().context("this program has no path")?);
+    command.args(["borrowed", State::Vulnerable.text(), "--"]);
+    command.arg(env::current_exe().context("cannot get the path of this program")?);
     command.args(["vm", "--tty", "--timeout", "180", "--kernel", release]);
     if let Some(kernels) = kernels {
         command.arg("--kernels").arg(kernels);
@@ -67,34 +72,35 @@ pub fn lent(release: &str, kernels: Option<&Path>, spectator: &Path) -> Result<V
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let Some(code) = output.status.code() else { return Err(Failure::Interrupted.into()) };
     let finished = Finished { code, stdout: text(&output.stdout), stderr: text(&output.stderr) };
-    Ok(Verdict { name: format!("{release} lent-terminal"), outcome: looked_at(Era::Unfixed, &finished) })
+    Ok(Verdict { name: format!("{release} vm-terminal"), outcome: check(&finished) })
 }
 
-/// The spectator tells of each thing it saw, or with which screen it was not content.
-fn looked_at(_era: Era, finished: &Finished) -> Checked {
-    let seen = finished.stdout.lines().collect::<Vec<_>>();
-    if finished.code == 0 && !seen.is_empty() {
-        return Ok(seen.join("; "));
+/// The spectator prints a line for each check that passes, and on failure the screen.
+fn check(finished: &Finished) -> Checked {
+    let passed = finished.stdout.lines().collect::<Vec<_>>();
+    if finished.code == 0 && !passed.is_empty() {
+        return Ok(passed.join("; "));
     }
-    let so_far = seen.last().unwrap_or(&"nothing");
-    Err(format!("exit code {}; the last that was right: {so_far}\n{}", finished.code, finished.stderr.trim_end()))
+    let last = passed.last().unwrap_or(&"none");
+    Err(format!("exit code {}; the last check that passed: {last}\n{}", finished.code, finished.stderr.trim_end()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::step::finished, *};
 
     #[test]
-    fn a_spectator_that_saw_nothing_is_not_content() {
-        let finished = |code, stdout: &str| Finished { code, stdout: stdout.to_owned(), stderr: "screen".to_owned() };
-        assert_eq!(looked_at(Era::Unfixed, &finished(0, "a\nb\n")), Ok("a; b".to_owned()));
-        assert!(looked_at(Era::Unfixed, &finished(0, "")).is_err());
-        let wrong = looked_at(Era::Unfixed, &finished(101, "a\n")).unwrap_err();
-        assert!(wrong.contains("right: a") && wrong.contains("screen"), "{wrong}");
+    fn a_spectator_without_a_passed_check_has_failed() {
+        assert_eq!(check(&finished(0, "a\nb\n", "")), Ok("a; b".to_owned()));
+        assert!(check(&finished(0, "", "")).is_err());
+        let wrong = check(&finished(101, "a\n", "screen")).unwrap_err();
+        assert!(wrong.contains("passed: a"), "{wrong}");
+        assert!(wrong.contains("screen"), "{wrong}");
     }
 
     #[test]
-    fn the_words_are_those_of_the_step() {
-        assert!(VIEWS.command.contains(UNFIXED));
+    fn the_spectator_looks_for_the_text_of_the_state() {
+        assert!(VIEWS.command.contains(State::Vulnerable.text()));
+        assert!(VIEWS_FIXED.command.contains(State::PinnedWaitQueue.text()));
     }
 }

@@ -1,14 +1,16 @@
-//! Filters: each leaves exactly what it says, and the kernel's own counts say how much there was.
+//! Filters: each leaves exactly the swap-ins that it selects; the kernel's counts include all.
 
-use serde_json::Value;
+use serde_json::{Value, from_value};
 
 use super::{
-    checks::{Checked, Finished, ensure, none_dropped, number},
-    steps::{Era, Step},
+    agreement::none_dropped,
+    step::{Checked, Era, Finished, Step, ensure},
 };
+use crate::output::summary::Summary;
 
-/// Two zram devices. When one alone is left in the list its type is 1, which its place in the list does not tell. Then:
-/// everything on it, nothing on the other that joins it (the one that came first is used first), one command of two, one control group of two, one process of two.
+/// Two zram devices. With the first one swapped off, the second one is the only swap area and has type 1. Then the filters
+/// select: everything (the second device), nothing (the first device, once it is swapped on again: the other is used first),
+/// one command of two, one control group of two, one process of two.
 pub(super) const FILTERS: Step = Step {
     name: "filters",
     command: "churn='churn --here --pages 1024 --threads 1 --rounds 4'; cp /witness /tmp/other; \
@@ -23,16 +25,16 @@ pub(super) const FILTERS: Step = Step {
               observer record --json --cgroup /outer -- \
               sh -c \"(echo 0 >/sys/fs/cgroup/outer/inner/cgroup.procs; exec /witness $churn); /tmp/other $churn\"; \
               (until [ -e /tmp/go ]; do sleep 1; done; exec /witness $churn >&2) & pid=$!; \
-              observer record --json --pid $pid >/tmp/filters.json & seen=$!; \
+              observer record --json --pid $pid >/tmp/filters.json & observer=$!; \
               until grep -q do_swap_page /sys/kernel/tracing/enabled_functions; do sleep 1; done; sleep 2; touch /tmp/go; wait $pid; \
-              /tmp/other $churn >&2; kill -INT $seen; wait $seen; cat /tmp/filters.json; \
+              /tmp/other $churn >&2; kill -INT $observer; wait $observer; cat /tmp/filters.json; \
               observer record --device nowhere; echo \"{\\\"code\\\": $?}\"; \
               for z in $a $b; do swapoff /dev/$z; echo 1 >/sys/block/$z/reset; done; rmmod zram; \
               rmdir /sys/fs/cgroup/outer/inner /sys/fs/cgroup/outer; rm -f /tmp/other /tmp/go /tmp/filters.*",
     check,
 };
 
-/// A filter: what is on, and the part of the swap-ins that it leaves.
+/// Each run's filter and the part of the swap-ins that it leaves.
 const CASES: [(&str, Leaves); 5] = [
     ("device", Leaves::All),
     ("device", Leaves::Nothing),
@@ -49,25 +51,27 @@ enum Leaves {
 }
 
 fn check(_era: Era, finished: &Finished) -> Checked {
-    let objects = finished.objects()?;
+    let objects: Vec<Value> = finished.objects()?;
     ensure(objects.len() == CASES.len() + 1, || {
         format!("{} objects on standard output; standard error: {}", objects.len(), finished.stderr.trim())
     })?;
-    let mut told = Vec::new();
+    let mut seen = Vec::new();
     for (object, (filter, leaves)) in objects.iter().zip(CASES) {
-        told.push(one(object, filter, leaves).map_err(|wrong| format!("--{filter} ({leaves:?}): {wrong}"))?);
+        let summary = from_value(object.clone()).map_err(|error| error.to_string());
+        let checked = summary.and_then(|summary| check_filter(&summary, filter, leaves));
+        seen.push(checked.map_err(|wrong| format!("--{filter} ({leaves:?}): {wrong}"))?);
     }
-    let refused = objects.last().map_or(Ok(0), |object| number(object, "/code"))?;
-    ensure(refused == 2, || format!("a device that is not there gave exit code {refused}"))?;
-    Ok(told.join(", "))
+    let code = objects.last().and_then(|object| object.get("code")?.as_u64());
+    ensure(code == Some(2), || format!("a missing device gave exit code {code:?}"))?;
+    Ok(seen.join(", "))
 }
 
 /// Each program of the step swaps in the same number of pages, so one of two is a half.
-fn one(object: &Value, filter: &str, leaves: Leaves) -> Checked {
-    none_dropped(object)?;
-    let shown = object.pointer(&format!("/filters/{filter}")).and_then(Value::as_str);
-    ensure(shown.is_some_and(|value| !value.is_empty()), || "not named in the output".to_owned())?;
-    let (seen, kernel) = (number(object, "/swapins/seen")?, number(object, "/swapins/kernel")?);
+fn check_filter(summary: &Summary, filter: &str, leaves: Leaves) -> Checked {
+    none_dropped(summary)?;
+    let value = summary.filters.get(filter);
+    ensure(value.is_some_and(|value| !value.is_empty()), || "the filter is not in the summary".to_owned())?;
+    let (seen, kernel) = (summary.swapins.seen, summary.swapins.kernel.ok_or("the kernel's count is missing")?);
     let right = match leaves {
         Leaves::All => seen == kernel,
         Leaves::Half => seen * 2 == kernel,
@@ -75,32 +79,32 @@ fn one(object: &Value, filter: &str, leaves: Leaves) -> Checked {
     };
     ensure(right && kernel >= 4_096, || format!("{seen} of {kernel} swap-ins seen"))?;
     if leaves == Leaves::All {
-        // Type 1 though it is the first and only one in the list.
-        let kind = number(object, "/swaps/0/kind")?;
-        ensure(kind == 1, || format!("the device has type 1, told as {kind}"))?;
+        let kind = summary.swaps.first().map(|swap| swap.kind);
+        ensure(kind == Some(1), || format!("the only swap area has type {kind:?}, not 1"))?;
     }
     Ok(format!("{filter} {seen} of {kernel}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    fn object(filter: &str, seen: u64, kernel: u64) -> String {
-        format!(
-            r#"{{"filters":{{"{filter}":"x"}},"dropped":{{"a":0}},"swaps":[{{"kind":1}}],"swapins":{{"seen":{seen},"kernel":{kernel}}}}}"#
-        )
-    }
+    use super::*;
+    use crate::output::summary::example::with;
 
     fn ran(counts: [(u64, u64); 5], code: i32) -> Checked {
-        let mut stdout: String =
-            CASES.iter().zip(counts).map(|((filter, _), (seen, kernel))| object(filter, seen, kernel) + "\n").collect();
-        stdout.push_str(&serde_json::json!({ "code": code }).to_string());
+        let summary = |((filter, _), (seen, kernel)): (&(&str, Leaves), (u64, u64))| {
+            let swapins = json!({ "seen": seen, "kernel": kernel });
+            with(&json!({ "filters": { *filter: "x" }, "swaps": [{ "kind": 1 }], "swapins": swapins })).to_string()
+                + "\n"
+        };
+        let stdout: String = CASES.iter().zip(counts).map(summary).collect();
+        let stdout = stdout + &json!({ "code": code }).to_string();
         check(Era::Pinned, &Finished { code: 0, stdout, stderr: String::new() })
     }
 
     #[test]
-    fn each_filter_leaves_its_part_and_nothing_else() {
+    fn each_filter_must_leave_exactly_its_part() {
         let right = [(4096, 4096), (0, 4096), (4096, 8192), (4096, 8192), (4096, 8192)];
         assert!(ran(right, 2).is_ok(), "{:?}", ran(right, 2));
         assert!(ran(right, 0).is_err());
@@ -109,6 +113,6 @@ mod tests {
             wrong[case].0 += 1;
             assert!(ran(wrong, 2).is_err(), "{case}");
         }
-        assert!(ran([(0, 0); 5], 2).is_err(), "nothing happened");
+        assert!(ran([(0, 0); 5], 2).is_err(), "no swap-ins");
     }
 }

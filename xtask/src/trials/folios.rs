@@ -1,15 +1,16 @@
-//! Large folios: read in as a whole, pinned as a range of entries, waited for by whoever wants any of their pages.
+//! Large folios are read as a whole and pinned as a range of entries; a task that faults on any of their pages waits.
 
 use serde_json::Value;
 
 use super::{
-    checks::{Checked, Finished, counts_agree, ensure, number, skipped},
-    steps::{Era, Step},
+    agreement::{counts_agree, skipped},
+    step::{Checked, Era, Finished, Step, ensure},
 };
+use crate::output::summary::Summary;
 
-/// Folios of 16 pages, first by one thread, then by eight that each want another page of the same folio first. What the kernel
-/// itself counts of such folios goes to standard error in between (from 6.14 on it does). Comes before every step that turns zswap
-/// on: from then on the kernel reads no large folio in (`zswap_never_enabled`), on or off.
+/// Folios of 16 pages, first by one thread, then by eight that each access another page of the same folio first. The
+/// kernel's count of such folios (from 6.14 on) is printed to standard error in between. This step has to run before zswap
+/// is first enabled, since the kernel reads no large folios after that (`zswap_never_enabled`).
 pub(super) const FOLIOS: Step = Step {
     name: "folios",
     command: "cd /sys/kernel/mm/transparent_hugepage/hugepages-64kB || exit 77; was=$(sed 's/.*\\[\\(.*\\)\\].*/\\1/' enabled); \
@@ -21,71 +22,74 @@ pub(super) const FOLIOS: Step = Step {
     check,
 };
 
-/// Exit code of the shell where the kernel has no folios of that size (before 6.8).
+/// Exit code of the command on a kernel without folios of that size (before 6.8).
 const NO_FOLIOS: i32 = 77;
 
 fn check(era: Era, finished: &Finished) -> Checked {
     if finished.code == NO_FOLIOS {
         return Ok("this kernel has no folios of 64 KiB".to_owned());
     }
-    let objects = finished.objects()?;
-    let [alone, crowd] = objects.as_slice() else {
-        return Err(format!("{} objects on standard output: {}", objects.len(), finished.stderr.trim()));
+    let summaries: Vec<Summary> = finished.objects()?;
+    let [alone, crowd] = summaries.as_slice() else {
+        return Err(format!("{} objects on standard output: {}", summaries.len(), finished.stderr.trim()));
     };
-    let told: Vec<Value> = finished.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let tell = |name: &str| told.iter().filter_map(|value| value.get(name)).collect::<Vec<_>>();
-    let corrupt = tell("corrupt");
+    let objects: Vec<Value> = finished.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let values = |key: &str| objects.iter().filter_map(|object| object.get(key)).collect::<Vec<_>>();
+    let corrupt = values("corrupt");
     ensure(corrupt.len() == 2 && corrupt.iter().all(|pages| pages.as_u64() == Some(0)), || {
-        format!("pages corrupt: {corrupt:?}")
+        format!("corrupt pages: {corrupt:?}")
     })?;
     let seen = counts_agree(alone)?;
-    let own = tell("pswpin").first().and_then(|pages| pages.as_u64());
-    // Programs that a preemptible kernel has skipped are told; what they would have said is missing.
-    let whole_story = skipped(alone) == 0;
-    ensure(Some(seen) == own || !whole_story, || format!("{seen} swap-ins seen, the program measured {own:?}"))?;
-    let faults = number(alone, "/faults/started")?;
-    let whole = tell("folios").first().and_then(|folios| folios.as_u64());
-    // A folio is one fault; the kernel's count of them is another witness, where it has one.
-    let streamed = number(alone, "/faults/streamed")?;
-    ensure(whole.is_none_or(|whole| whole > 0 && (whole == streamed || !whole_story)), || {
-        format!("{streamed} faults of ranges, the kernel counted {whole:?} folios")
+    let own = values("pswpin").first().and_then(|pages| pages.as_u64());
+    // Skipped programs are reported, and their events are missing.
+    let nothing_skipped = skipped(alone) == 0;
+    ensure(Some(seen) == own || !nothing_skipped, || format!("{seen} swap-ins seen, {own:?} by the witness's count"))?;
+    // A folio is one fault.
+    let (started, streamed) = (alone.faults.started, alone.faults.streamed);
+    let folios = values("folios").first().and_then(|folios| folios.as_u64());
+    ensure(folios.is_none_or(|folios| folios > 0 && (folios == streamed || !nothing_skipped)), || {
+        format!("{streamed} faults of ranges, the kernel counted {folios:?} folios")
     })?;
-    ensure(faults < seen, || format!("{faults} faults for {seen} pages: no folio was read in as a whole"))?;
+    ensure(started < seen, || format!("{started} faults for {seen} pages: no folio was read as a whole"))?;
     counts_agree(crowd)?;
-    let kind = if era == Era::NoBypass { "folio_lock" } else { "pin" };
-    let price = |name: &str| number(crowd, &format!("/price/{kind}/{name}"));
-    let (waits, neighbours) = (price("waits")?, price("neighbours")?);
+    let price = if era == Era::NoBypass { &crowd.price.folio_lock } else { &crowd.price.pin };
+    let (waits, neighbours) = (price.waits, price.neighbours);
     let skipped = skipped(crowd);
-    // Where faults meet on the lock, most wait after the read, for nobody who could be named. Programs that are skipped hide
-    // most of the few that there are.
+    // On the folio lock most waits start after the read, when the holder is not known. Skipped programs hide most of the
+    // few others.
     ensure(neighbours > 0 || era == Era::NoBypass || skipped > 0, || {
-        format!("{waits} waits, and none behind another page of the same folio")
+        format!("{waits} waits, none for another page of the same folio")
     })?;
     finished.expect_code(0)?;
-    Ok(format!("{seen} pages by {faults} faults; {neighbours} of {waits} waits for another page, {skipped} skipped"))
+    Ok(format!("{seen} pages by {started} faults; {neighbours} of {waits} waits for another page, {skipped} skipped"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::checks::finished, *};
+    use serde_json::json;
 
-    fn judged(seen: u64, faults: u64, folios: &str, neighbours: u64) -> Checked {
-        let object = |waits: u64, neighbours: u64| {
-            serde_json::json!({"swapins": {"seen": seen, "kernel": seen}, "faults": {"started": faults, "streamed": 100},
-                "price": {"pin": {"waits": waits, "neighbours": neighbours}}, "dropped": {}})
+    use super::{super::step::finished, *};
+    use crate::output::summary::example::with;
+
+    fn ran(seen: u64, faults: u64, folios: &str, neighbours: u64) -> Checked {
+        let summary = |waits: u64, neighbours: u64| {
+            with(
+                &json!({ "swapins": { "seen": seen, "kernel": seen }, "faults": { "started": faults, "streamed": 100 },
+                "price": { "pin": { "waits": waits, "neighbours": neighbours } } }),
+            )
         };
         let stderr =
             format!("{{\"pswpin\":{seen},\"corrupt\":0}}\n{{\"folios\":{folios}}}\n{{\"pswpin\":7,\"corrupt\":0}}\n");
-        check(Era::Pinned, &finished(0, &format!("{}{}", object(0, 0), object(9, neighbours)), &stderr))
+        check(Era::Pinned, &finished(0, &format!("{}{}", summary(0, 0), summary(9, neighbours)), &stderr))
     }
 
     #[test]
-    fn ranges_must_be_the_kernel_s_folios_and_block_neighbours() {
-        assert!(judged(4_096, 900, "100", 3).is_ok(), "{:?}", judged(4_096, 900, "100", 3));
-        assert!(judged(4_096, 900, "null", 3).is_ok(), "a kernel that does not count");
-        assert!(judged(4_096, 900, "99", 3).unwrap_err().contains("of ranges"));
-        assert!(judged(4_096, 4_096, "null", 3).unwrap_err().contains("no folio"));
-        assert!(judged(4_096, 900, "100", 0).unwrap_err().contains("none behind"));
+    fn ranges_must_be_folios_and_neighbours_must_wait() {
+        assert!(ran(4_096, 900, "100", 3).is_ok(), "{:?}", ran(4_096, 900, "100", 3));
+        assert!(ran(4_096, 900, "null", 3).is_ok(), "a kernel without the count");
+        assert!(ran(4_096, 900, "99", 3).unwrap_err().contains("of ranges"));
+        assert!(ran(4_096, 4_096, "null", 3).unwrap_err().contains("no folio"));
+        assert!(ran(4_096, 900, "100", 0).unwrap_err().contains("none for another"));
         assert!(check(Era::Pinned, &finished(NO_FOLIOS, "", "")).is_ok());
     }
 }

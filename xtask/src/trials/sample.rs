@@ -1,29 +1,27 @@
-//! `--sample`: counts come out right when they are multiplied, and of every finding those on sampled entries are found.
+//! `--sample`: scaled counts are close to the kernel's, and exactly the findings on sampled entries are found.
 
 use observer_ebpf::sample::{below, place};
-use serde_json::Value;
 
 use super::{
-    checks::{Checked, Finished, ensure, none_dropped, number},
-    steps::{Era, Step},
+    agreement::none_dropped,
+    step::{Checked, Era, Finished, Step, ensure},
 };
+use crate::output::summary::{Finding, Summary};
 
-/// Threads of a storm that fault.
+/// Threads of a storm.
 const STORM_THREADS: u64 = 4;
 
-/// One in so many.
+/// One entry of this many is sampled.
 const ONE_IN: u32 = 4;
 
-/// Pages out and in, of which the kernel counts every one.
 pub(super) const SAMPLE_COUNTS: Step = Step {
     name: "sample-counts",
     command: "observer record --sample 1/4 --json -- /witness churn --pages 16384 --threads 1 --rounds 4",
     check: counts,
 };
 
-/// A storm under the observer that it brings, and for the middle of it under one that samples. With 32 slots free as many
-/// entries are in play, each with about as many findings as any other, so eight of them are sampled; of four free slots most
-/// findings would lie on one or two entries, and whether these are in the sample would be luck.
+/// A storm with its observer, and during it a second observer that samples. With 32 free slots the findings are spread over
+/// as many entries, of which about eight are sampled; with four, most findings would be on one or two entries.
 pub(super) const SAMPLE_FINDINGS: Step = Step {
     name: "sample-findings",
     command: "observer stress storm --pages 32 --free-slots 32 --duration 40s --json >/tmp/all 2>/dev/null & sleep 6; \
@@ -32,42 +30,46 @@ pub(super) const SAMPLE_FINDINGS: Step = Step {
     check: findings,
 };
 
-/// Four standard deviations of a count by which one entry in four of these pages stands for all; where entries are sampled
-/// in blocks of 512 there are 32 of these, and how evenly they are chosen says more: two blocks in eight.
+/// Four standard deviations of an estimate from one in four of 16 384 entries. Where entries are sampled in blocks of 512
+/// there are only 32 blocks: two of the eight sampled ones.
 fn tolerance(era: Era) -> f64 {
     if era == Era::Unfixed { 4.0 * (3.0 / 16_384.0_f64).sqrt() } else { 0.26 }
 }
 
 fn counts(era: Era, finished: &Finished) -> Checked {
-    let value = finished.json()?;
-    none_dropped(&value)?;
-    ensure(number(&value, "/sample/one_in")? == u64::from(ONE_IN), || "the sample is not told".to_owned())?;
-    let (seen, kernel) = (number(&value, "/swapins/seen")?, number(&value, "/swapins/kernel")?);
-    ensure(seen % u64::from(ONE_IN) == 0, || format!("{seen} is no multiple of {ONE_IN}"))?;
+    let summary = finished.summary()?;
+    none_dropped(&summary)?;
+    let one_in = summary.sample.as_ref().map(|sample| sample.one_in);
+    ensure(one_in == Some(u64::from(ONE_IN)), || format!("sample.one_in: {one_in:?}"))?;
+    let (seen, kernel) = (summary.swapins.seen, summary.swapins.kernel.ok_or("the kernel's count is missing")?);
+    ensure(seen % u64::from(ONE_IN) == 0, || format!("{seen} is not a multiple of {ONE_IN}"))?;
     let error = (seen as f64 - kernel as f64).abs() / kernel.max(1) as f64;
     ensure(kernel >= 32_768 && error <= tolerance(era), || {
         format!("{seen} swap-ins estimated, the kernel counted {kernel}: {:.1}% off", 100.0 * error)
     })?;
-    let times = number(&value, "/distributions/fault_direct/count")?;
-    let direct = number(&value, "/faults/direct")?;
-    ensure(times * u64::from(ONE_IN) == direct, || format!("{times} durations for {direct} faults: scaled or lost"))?;
+    let durations = summary.distributions.get("fault_direct").map_or(0, |distribution| distribution.count);
+    let direct = summary.faults.direct;
+    ensure(durations * u64::from(ONE_IN) == direct, || {
+        format!("{durations} durations, which are not scaled, for {direct} faults")
+    })?;
     finished.expect_code(0)?;
     Ok(format!("{seen} swap-ins estimated from one entry in {ONE_IN}, the kernel counted {kernel}"))
 }
 
-/// The programs of two observers run one after the other, with delay injection's delay in between at most.
+/// The largest difference between the times of one event for two observers, whose programs run one after the other: delay
+/// injection may run in between.
 const APART_NS: u64 = 100_000_000;
 
-/// What happens to an entry so near to the start or the end of its reader happens, for one of two observers, before their
-/// programs have run there and for the other after: seen on 5.10, where 8 of 90 windows were freed 1 to 6 us after the
-/// reader's start by the first observer's clock, and before it for the second.
-const UNSETTLED_NS: u64 = 200_000;
+/// An action on the entry this close to the start or end of its reader may be inside the reader for one of two observers and
+/// outside for the other. Seen on 5.10: 8 of 90 windows were freed 1 to 6 us after the start of the reader for the first
+/// observer, and before it for the second.
+const AMBIGUOUS_NS: u64 = 200_000;
 
-/// Of a hundred findings the host may bring one into doubt all the same, by stopping a vCPU between two observers' programs at
-/// the same hook for longer than that. (None of some 900 was, on an idle machine and on a loaded one.)
-const ONE_IN_DOUBT: usize = 100;
+/// One finding in this many may differ although it is not ambiguous, because the host stopped a vCPU for longer between the
+/// programs of two observers. (None of some 900 did, on an idle host and on a loaded one.)
+const ALLOWED_ONE_IN: usize = 100;
 
-/// What tells one finding from another, for two observers.
+/// What identifies a finding for two observers.
 #[derive(Clone, Debug, PartialEq)]
 struct Found {
     entry: u64,
@@ -75,174 +77,204 @@ struct Found {
     address: u64,
     read_start_ns: u64,
     /// Both observers must find it.
-    settled: bool,
+    is_unambiguous: bool,
 }
 
 impl Found {
-    fn of(finding: &Value) -> Result<Self, String> {
-        let text = finding.get("entry").and_then(Value::as_str).ok_or("a finding without an entry")?;
+    fn new(finding: &Finding) -> Result<Self, String> {
+        let text = &finding.entry;
         let parsed = || {
             let (kind, offset) = text.split_once(':')?;
             Some((kind.parse::<u64>().ok()?, offset.parse::<u64>().ok()?))
         };
-        let (kind, offset) = parsed().ok_or_else(|| format!("no entry: {text}"))?;
+        let (kind, offset) = parsed().ok_or_else(|| format!("not an entry: {text}"))?;
         Ok(Self {
             entry: (kind << observer_ebpf::swap_entry::TYPE_SHIFT) | offset,
-            tid: number(finding, "/reader/tid")?,
-            address: number(finding, "/address")?,
-            read_start_ns: number(finding, "/read_start_ns")?,
-            settled: settled(finding)?,
+            tid: finding.reader.tid,
+            address: finding.address,
+            read_start_ns: finding.read_start_ns,
+            is_unambiguous: is_unambiguous(finding),
         })
     }
 
-    /// On an unfixed kernel each entry is sampled for itself.
+    /// On a vulnerable kernel entries are sampled one by one, not in blocks.
     fn is_sampled(&self) -> bool {
         u64::from(place(self.entry, 0)) < below(ONE_IN)
     }
 
-    /// Whether two observers speak of the same.
-    fn is(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self) -> bool {
         (self.entry, self.tid, self.address) == (other.entry, other.tid, other.address)
             && self.read_start_ns.abs_diff(other.read_start_ns) < APART_NS
     }
 }
 
-/// Whether what was done to the entry is far from both ends of the reader. Of a window there is but the free, and readers
-/// that are not delayed are over within microseconds of it.
-fn settled(finding: &Value) -> Result<bool, String> {
-    let (start, end) = (number(finding, "/read_start_ns")?, number(finding, "/end_ns")?);
-    let actions = ["/freed/at_ns", "/allocated/at_ns", "/written/at_ns"]
-        .into_iter()
-        .filter_map(|at| finding.pointer(at)?.as_u64());
-    let far = |at: u64| at.abs_diff(start) >= UNSETTLED_NS && at.abs_diff(end) >= UNSETTLED_NS;
-    Ok(actions.into_iter().all(far))
+/// Whether every action on the entry is far from both ends of the reader.
+fn is_unambiguous(finding: &Finding) -> bool {
+    let actions = [&finding.freed, &finding.allocated, &finding.written].into_iter().flatten();
+    let (start, end) = (finding.read_start_ns, finding.end_ns);
+    let is_far = |at: u64| at.abs_diff(start) >= AMBIGUOUS_NS && at.abs_diff(end) >= AMBIGUOUS_NS;
+    actions.map(|action| action.at_ns).all(is_far)
 }
 
-/// Who is inside `do_swap_page` while somebody attaches there, or leaves, returns past the programs of everybody: two observers
-/// that come and go cost each other ends of faults, and tell so. Each of the `changes` can cost each thread of the storm one.
-fn nothing_lost_but_ends(value: &Value, changes: u64) -> Result<(), String> {
-    let most = STORM_THREADS * changes;
-    let mut rest = value.clone();
-    if let Some(dropped) = rest.get_mut("dropped").and_then(Value::as_object_mut) {
-        dropped.retain(|cause, count| {
-            let of_end = cause == "fault_end_missed" || cause == "fault_without_end";
-            !of_end || count.as_u64().is_none_or(|count| count > most)
-        });
-    }
-    none_dropped(&rest)
-}
-
-fn list(value: &Value) -> Result<Vec<Found>, String> {
-    value.get("findings").and_then(Value::as_array).ok_or("no findings")?.iter().map(Found::of).collect()
+/// Attaching to `do_swap_page` and detaching from it makes tasks that are inside return without running any program, those of
+/// other observers included. These report the missing ends. Each of `changes` can cost each thread of the storm one end.
+fn only_ends_dropped(mut summary: Summary, changes: u64) -> Result<(), String> {
+    let allowed = STORM_THREADS * changes;
+    summary.dropped.retain(|cause, count| {
+        let is_end = cause == "fault_end_missed" || cause == "fault_without_end";
+        !is_end || *count > allowed
+    });
+    none_dropped(&summary)
 }
 
 fn findings(_era: Era, finished: &Finished) -> Checked {
-    let objects = finished.objects()?;
-    let [all, part] = objects.as_slice() else {
-        return Err(format!("{} objects on standard output: {}", objects.len(), finished.stderr.trim()));
+    let summaries: Vec<Summary> = finished.objects()?;
+    let [whole, sampled] = summaries.as_slice() else {
+        return Err(format!("{} objects on standard output: {}", summaries.len(), finished.stderr.trim()));
     };
-    // The one that samples puts two programs there and takes two away; of its own going only the first is seen by itself.
-    nothing_lost_but_ends(all, 4)?;
-    nothing_lost_but_ends(part, 1)?;
-    let end = number(part, "/sources/0/clocks/monotonic_ns")? + number(part, "/sources/0/elapsed_ns")?;
-    let (all, part) = (list(all)?, list(part)?);
-    // How long attaching took is not told: from its first finding to its last the second observer saw all, or should have.
-    let times = || part.iter().map(|found| found.read_start_ns);
+    // The second observer attaches two programs to the function and detaches them; the first one is affected by all four
+    // changes, the second one by the first of its own detachments.
+    only_ends_dropped(whole.clone(), 4)?;
+    only_ends_dropped(sampled.clone(), 1)?;
+    let source = sampled.sources.first().ok_or("no source")?;
+    let end = source.clocks.monotonic_ns + source.elapsed_ns;
+    let found = |summary: &Summary| summary.findings.iter().map(Found::new).collect::<Result<Vec<_>, _>>();
+    let (whole, sampled) = (found(whole)?, found(sampled)?);
+    // How long attaching took is unknown: the second observer is complete between its first and its last finding.
+    let times = || sampled.iter().map(|found| found.read_start_ns);
     let (Some(first), Some(last)) = (times().min(), times().max()) else {
         return Err("the observer that samples found nothing".to_owned());
     };
-    let within = |found: &&Found| (first + APART_NS..=last.saturating_sub(APART_NS)).contains(&found.read_start_ns);
-    let wanted: Vec<&Found> = all.iter().filter(within).filter(|found| found.settled && found.is_sampled()).collect();
-    // What must not be found may come later than the last that was: the second observer was there until its end.
-    let in_its_time = |found: &&Found| (first + APART_NS..end.saturating_sub(APART_NS)).contains(&found.read_start_ns);
-    let left_out = all.iter().filter(in_its_time).filter(|found| !found.is_sampled()).count();
-    ensure(!wanted.is_empty() && left_out > 0, || {
-        format!("{} findings on sampled entries and {left_out} on others: nothing to tell apart", wanted.len())
+    let is_within = |found: &&Found| (first + APART_NS..=last.saturating_sub(APART_NS)).contains(&found.read_start_ns);
+    let expected: Vec<&Found> =
+        whole.iter().filter(is_within).filter(|found| found.is_unambiguous && found.is_sampled()).collect();
+    // Findings on other entries may be later than its last one: it was attached until its end.
+    let is_before_end =
+        |found: &&Found| (first + APART_NS..end.saturating_sub(APART_NS)).contains(&found.read_start_ns);
+    let left_out = whole.iter().filter(is_before_end).filter(|found| !found.is_sampled()).count();
+    ensure(!expected.is_empty() && left_out > 0, || {
+        format!("{} findings on sampled entries and {left_out} on others: too few to compare", expected.len())
     })?;
-    let missed = wanted.iter().filter(|found| !part.iter().any(|other| other.is(found))).count();
-    ensure(missed <= wanted.len() / ONE_IN_DOUBT, || {
-        format!("{missed} of {} findings on sampled entries were missed", wanted.len())
+    let missed = expected.iter().filter(|found| !sampled.iter().any(|other| other.is_same(found))).count();
+    ensure(missed <= expected.len() / ALLOWED_ONE_IN, || {
+        format!("{missed} of {} findings on sampled entries were missed", expected.len())
     })?;
-    let stray = part.iter().filter(|found| !found.is_sampled()).count();
-    ensure(stray == 0, || format!("{stray} of {} findings are on other entries", part.len()))?;
-    let only_there = part.iter().filter(|found| found.settled && !all.iter().any(|other| other.is(found))).count();
-    ensure(only_there <= part.len() / ONE_IN_DOUBT, || {
-        format!("{only_there} of {} findings are only there", part.len())
+    let stray = sampled.iter().filter(|found| !found.is_sampled()).count();
+    ensure(stray == 0, || format!("{stray} of {} findings are on other entries", sampled.len()))?;
+    let is_extra = |found: &&Found| found.is_unambiguous && !whole.iter().any(|other| other.is_same(found));
+    let extra = sampled.iter().filter(is_extra).count();
+    ensure(extra <= sampled.len() / ALLOWED_ONE_IN, || {
+        format!("{extra} of {} findings were not found by the first observer", sampled.len())
     })?;
-    let found = wanted.len() - missed;
-    Ok(format!("{found} of {} findings on sampled entries; {left_out} on others, none of them", wanted.len()))
+    let found = expected.len() - missed;
+    Ok(format!("{found} of {} findings on sampled entries, none of {left_out} on others", expected.len()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::checks::finished, *};
+    use serde_json::{Value, json};
+
+    use super::{super::step::finished, *};
+    use crate::output::summary::example::with;
 
     const MS: u64 = 1_000_000;
 
-    fn object(findings: &[(u64, u64)], freed: u64) -> Value {
-        let findings: Vec<_> = findings
-            .iter()
-            .map(|(offset, at)| {
-                serde_json::json!({"entry": format!("0:{offset}"), "reader": {"tid": 7}, "address": 4096,
-                    "read_start_ns": at * MS, "end_ns": (at + 1) * MS, "freed": {"at_ns": at * MS + freed}})
-            })
-            .collect();
-        let source = serde_json::json!({"clocks": {"monotonic_ns": 9_000 * MS}, "elapsed_ns": 21_000 * MS});
-        serde_json::json!({"findings": findings, "dropped": {}, "sources": [source]})
-    }
-
-    fn judged(all: &[(u64, u64)], part: &[(u64, u64)]) -> Checked {
-        judged_when_freed(500_000, all, part)
-    }
-
-    fn judged_when_freed(freed: u64, all: &[(u64, u64)], part: &[(u64, u64)]) -> Checked {
-        findings(Era::Unfixed, &finished(0, &format!("{}{}", object(all, freed), object(part, freed)), ""))
-    }
-
-    #[test]
-    fn exactly_the_findings_on_sampled_entries_are_wanted() {
-        let sampled = |offset: u64| u64::from(place(offset, 0)) < below(ONE_IN);
-        let (mine, other) = ((1..1_000).find(|n| sampled(*n)).unwrap(), (1..1_000).find(|n| !sampled(*n)).unwrap());
-        let all = [(mine, 1_000), (mine, 10_000), (mine, 15_000), (other, 16_000), (mine, 20_000), (mine, 35_000)];
-        let right = [(mine, 10_000), (mine, 15_000), (mine, 20_000)];
-        assert!(judged(&all, &right).is_ok(), "{:?}", judged(&all, &right));
-        assert!(judged(&all, &[]).unwrap_err().contains("found nothing"));
-        assert!(judged(&all, &[(mine, 10_000), (mine, 20_000)]).unwrap_err().contains("missed"));
-        assert!(
-            judged(&all, &[(mine, 10_000), (mine, 15_000), (other, 16_000), (mine, 20_000)])
-                .unwrap_err()
-                .contains("on other entries")
-        );
-        assert!(
-            judged(&all, &[(mine, 10_000), (mine, 12_000), (mine, 15_000), (mine, 20_000)])
-                .unwrap_err()
-                .contains("only there")
-        );
-        let near = judged_when_freed(2_000, &all, &[(mine, 10_000), (mine, 20_000)]);
-        assert!(near.unwrap_err().contains("0 findings on sampled"), "none of these need be found by both");
-        let mut without = vec![(mine, 1_000), (mine, 10_000), (mine, 15_000), (mine, 20_000), (other, 31_000)];
-        assert!(judged(&without, &right).unwrap_err().contains("nothing to tell apart"), "after the second's end");
-        without.push((other, 25_000));
-        assert!(judged(&without, &right).unwrap().contains("1 on others"));
-        let but = |n: u64, of: u64| {
-            let found: Vec<_> = (0..of).map(|nth| (mine, 10_000 + 150 * nth)).collect();
-            let left: Vec<_> =
-                found.iter().filter(|(_, at)| !(10_750..10_750 + 150 * n).contains(at)).copied().collect();
-            judged(&[&[(other, 16_000)], &found[..]].concat(), &left)
+    /// A summary with findings: offset of the entry, and start of the reader in milliseconds.
+    fn summary(findings: &[(u64, u64)], freed_after_ns: u64) -> Value {
+        let task = json!({ "pid": 7, "tid": 7, "comm": "x" });
+        let finding = |(offset, at): &(u64, u64)| {
+            json!({ "verdict": "window", "entry": format!("0:{offset}"), "reader": task, "address": 4096,
+                "start_ns": at * MS, "read_start_ns": at * MS, "end_ns": (at + 1) * MS,
+                "freed": { "at_ns": at * MS + freed_after_ns, "by": task }, "allocated": null, "written": null })
         };
-        assert!(but(1, 90).unwrap_err().contains("missed"), "of fewer than a hundred none is in doubt");
-        assert!(but(1, 110).is_ok() && but(2, 110).unwrap_err().contains("2 of 10"), "{:?}", but(1, 110));
-        let lost = |cause: &str, n: u64| nothing_lost_but_ends(&serde_json::json!({"dropped": {cause: n}}), 1);
-        assert!(lost("fault_end_missed", 4).is_ok() && lost("fault_end_missed", 5).is_err());
-        assert!(lost("ring_full_fault", 1).is_err());
+        let findings: Vec<_> = findings.iter().map(finding).collect();
+        let source = json!({ "clocks": { "monotonic_ns": 9_000 * MS }, "elapsed_ns": 21_000 * MS });
+        with(&json!({ "findings": findings, "sources": [source] }))
+    }
+
+    fn compared(whole: &[(u64, u64)], sampled: &[(u64, u64)]) -> Checked {
+        compared_when_freed(500_000, whole, sampled)
+    }
+
+    fn compared_when_freed(after_ns: u64, whole: &[(u64, u64)], sampled: &[(u64, u64)]) -> Checked {
+        let stdout = format!("{}{}", summary(whole, after_ns), summary(sampled, after_ns));
+        findings(Era::Unfixed, &finished(0, &stdout, ""))
+    }
+
+    /// Offsets of an entry in the sample and of another.
+    fn offsets() -> (u64, u64) {
+        let is_sampled = |offset: &u64| u64::from(place(*offset, 0)) < below(ONE_IN);
+        ((1..1_000).find(is_sampled).unwrap(), (1..1_000).find(|offset| !is_sampled(offset)).unwrap())
     }
 
     #[test]
-    fn an_estimate_must_be_near_and_scaled() {
-        let check = |seen: u64, times: u64| {
-            let json = serde_json::json!({"sample": {"one_in": 4}, "swapins": {"seen": seen, "kernel": 65_536}, "dropped": {},
-                "faults": {"direct": seen}, "distributions": {"fault_direct": {"count": times}}});
-            counts(Era::Unfixed, &finished(0, &json.to_string(), ""))
+    fn exactly_the_findings_on_sampled_entries_are_expected() {
+        let (inside, outside) = offsets();
+        let whole = [
+            (inside, 1_000),
+            (inside, 10_000),
+            (inside, 15_000),
+            (outside, 16_000),
+            (inside, 20_000),
+            (inside, 35_000),
+        ];
+        let right = [(inside, 10_000), (inside, 15_000), (inside, 20_000)];
+        assert!(compared(&whole, &right).is_ok(), "{:?}", compared(&whole, &right));
+        assert!(compared(&whole, &[]).unwrap_err().contains("found nothing"));
+        assert!(compared(&whole, &[(inside, 10_000), (inside, 20_000)]).unwrap_err().contains("missed"));
+        let with_another = |extra: (u64, u64)| [&right[..1], &[extra], &right[1..]].concat();
+        assert!(compared(&whole, &with_another((outside, 16_000))).unwrap_err().contains("on other entries"));
+        assert!(compared(&whole, &with_another((inside, 12_000))).unwrap_err().contains("not found by the first"));
+    }
+
+    #[test]
+    fn ambiguous_findings_are_not_expected() {
+        let (inside, outside) = offsets();
+        let whole = [(inside, 10_000), (inside, 15_000), (outside, 16_000), (inside, 20_000)];
+        let close = compared_when_freed(2_000, &whole, &[(inside, 10_000), (inside, 20_000)]);
+        assert!(close.unwrap_err().contains("0 findings on sampled"));
+    }
+
+    #[test]
+    fn findings_after_the_end_of_the_second_observer_do_not_count() {
+        let (inside, outside) = offsets();
+        let right = [(inside, 10_000), (inside, 15_000), (inside, 20_000)];
+        let mut whole = [&[(inside, 1_000)], &right[..], &[(outside, 31_000)]].concat();
+        assert!(compared(&whole, &right).unwrap_err().contains("too few to compare"));
+        whole.push((outside, 25_000));
+        assert!(compared(&whole, &right).unwrap().contains("none of 1 on others"));
+    }
+
+    #[test]
+    fn one_finding_in_a_hundred_may_be_missed() {
+        let (inside, outside) = offsets();
+        let missing = |missed: u64, of: u64| {
+            let found: Vec<_> = (0..of).map(|nth| (inside, 10_000 + 150 * nth)).collect();
+            let is_kept = |(_, at): &&(u64, u64)| !(10_750..10_750 + 150 * missed).contains(at);
+            let kept: Vec<_> = found.iter().filter(is_kept).copied().collect();
+            compared(&[&[(outside, 16_000)], &found[..]].concat(), &kept)
+        };
+        assert!(missing(1, 90).unwrap_err().contains("missed"));
+        assert!(missing(1, 110).is_ok(), "{:?}", missing(1, 110));
+        assert!(missing(2, 110).unwrap_err().contains("2 of 10"));
+    }
+
+    #[test]
+    fn only_missing_ends_are_tolerated() {
+        let check = |cause: &str, count: u64| {
+            only_ends_dropped(serde_json::from_value(with(&json!({ "dropped": { cause: count } }))).unwrap(), 1)
+        };
+        assert!(check("fault_end_missed", 4).is_ok());
+        assert!(check("fault_end_missed", 5).is_err());
+        assert!(check("ring_full_fault", 1).is_err());
+    }
+
+    #[test]
+    fn an_estimate_must_be_close_and_scaled() {
+        let check = |seen: u64, durations: u64| {
+            let summary = with(&json!({ "sample": { "one_in": 4 }, "swapins": { "seen": seen, "kernel": 65_536 },
+                "faults": { "direct": seen }, "distributions": { "fault_direct": { "count": durations } } }));
+            counts(Era::Unfixed, &finished(0, &summary.to_string(), ""))
         };
         assert!(check(65_000, 16_250).is_ok(), "{:?}", check(65_000, 16_250));
         assert!(check(16_384, 4_096).is_err(), "not scaled");

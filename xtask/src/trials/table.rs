@@ -1,5 +1,5 @@
-//! The README's table of the matrix: made by a run, kept between two markers, and read back so that a run of one kernel
-//! leaves the others' rows.
+//! The table of the matrix in docs/kernels.md. It is between two markers, and it is read back so that a run with one kernel
+//! keeps the rows of the others.
 
 use std::fmt::Write as _;
 
@@ -7,28 +7,26 @@ use anyhow::{Context as _, Result};
 
 use crate::arch::Arch;
 
-const START: &str = "<!-- matrix: written by `cargo xtask test guest --matrix --readme` -->";
+/// The page with the table, relative to the workspace.
+pub(super) const PAGE: &str = "docs/kernels.md";
+
+const START: &str = "<!-- matrix: written by `cargo xtask test guest --matrix --docs` -->";
 const END: &str = "<!-- matrix: end -->";
-const HEADER: &str = "| kernel | family | what it does about the race | hooks | self-test | counts | the race on purpose |\n\
+const HEADER: &str = "| kernel | family | state | hooks | self-test | counts | reproduced race |\n\
                       |---|---|---|---|---|---|---|\n";
 
 /// One kernel on one backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// Its release.
-    pub release: String,
-    /// Its family.
-    pub arch: Arch,
-    /// What it does about the race.
-    pub state: String,
-    /// The backend asked for, and the hooks that came of it.
-    pub hooks: String,
-    /// What the self-test showed.
-    pub self_test: String,
-    /// How many swap-ins were seen and counted by the kernel.
-    pub counts: String,
-    /// How `stress targeted` came out.
-    pub race: String,
+pub(super) struct Row {
+    pub(super) release: String,
+    pub(super) arch: Arch,
+    pub(super) state: String,
+    /// The value of `--backend`, and the hooks by kind.
+    pub(super) hooks: String,
+    pub(super) self_test: String,
+    pub(super) counts: String,
+    /// `stress targeted`.
+    pub(super) race: String,
 }
 
 impl Row {
@@ -54,17 +52,17 @@ impl Row {
     }
 }
 
-/// The README with these rows in its table, in place of those of the same kernels.
+/// `page` with the rows `new` in its table, which replace those of the same kernels.
 ///
 /// # Errors
-/// When the markers are gone.
-pub fn put(readme: &str, new: &[Row]) -> Result<String> {
-    let (before, table, after) = split(readme)?;
+/// When the page has no markers.
+pub(super) fn merge(page: &str, new: &[Row]) -> Result<String> {
+    let (before, table, after) = split(page)?;
     let is_new = |row: &Row| new.iter().any(|other| (other.arch, &other.release) == (row.arch, &row.release));
     let mut rows: Vec<Row> = rows(table).into_iter().filter(|row| !is_new(row)).collect();
     rows.extend_from_slice(new);
     let number = |release: &str| release.split('.').map(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
-    // Stable: the backends of a kernel stay in their order.
+    // A stable sort keeps the order of a kernel's backends.
     rows.sort_by_key(|row| (row.arch != Arch::X86_64, number(&row.release)));
     Ok(format!("{before}{}{after}", render(&rows)))
 }
@@ -83,12 +81,13 @@ fn rows(table: &str) -> Vec<Row> {
     table.lines().filter_map(Row::parse).collect()
 }
 
-/// What is before the table, the table with its markers, and what is behind it.
-fn split(readme: &str) -> Result<(&str, &str, &str)> {
-    let lost = "the README has lost the markers of its table of kernels";
-    let (before, rest) = readme.split_once(START).context(lost)?;
-    let (inner, after) = rest.split_once(END).context(lost)?;
-    let table = readme.get(before.len()..before.len() + START.len() + inner.len() + END.len()).context(lost)?;
+/// The text before the table, the table with its markers, and the text after it.
+fn split(page: &str) -> Result<(&str, &str, &str)> {
+    let missing = || format!("{PAGE} has no markers around its table");
+    let (before, rest) = page.split_once(START).with_context(missing)?;
+    let (inner, after) = rest.split_once(END).with_context(missing)?;
+    let end = before.len() + START.len() + inner.len() + END.len();
+    let table = page.get(before.len()..end).with_context(missing)?;
     Ok((before, table, after))
 }
 
@@ -102,24 +101,24 @@ mod tests {
     }
 
     #[test]
-    fn new_rows_replace_those_of_the_same_kernel() {
+    fn new_rows_replace_rows_of_the_same_kernel() {
         let empty = format!("a\n{}\nb", render(&[]));
         let old = [row("7.3.4", Arch::Arm64, "x"), row("6.1.192", Arch::X86_64, "y"), row("6.12.1", Arch::X86_64, "z")];
-        let first = put(&empty, &old).unwrap();
-        let again = put(&first, &[row("6.1.192", Arch::X86_64, "new"), row("6.1.192", Arch::X86_64, "newer")]).unwrap();
+        let first = merge(&empty, &old).unwrap();
+        let again =
+            merge(&first, &[row("6.1.192", Arch::X86_64, "new"), row("6.1.192", Arch::X86_64, "newer")]).unwrap();
         let (before, table, after) = split(&again).unwrap();
         assert_eq!((before, after), ("a\n", "\nb"));
         let hooks: Vec<_> = rows(table).into_iter().map(|row| row.hooks).collect();
         assert_eq!(hooks, ["new", "newer", "z", "x"], "x86-64 first, by release");
-        assert!(put("no markers", &old).is_err());
+        assert!(merge("no markers", &old).is_err());
     }
 
-    /// The README's table is one that this generator writes, and has every kernel of the matrix.
     #[test]
-    fn the_readme_is_in_step() {
-        let readme = std::fs::read_to_string(paths::workspace().join("README.md")).unwrap();
-        assert_eq!(put(&readme, &[]).unwrap(), readme, "write it with `cargo xtask test guest --matrix --readme`");
-        let rows = rows(split(&readme).unwrap().1);
+    fn the_table_in_the_docs_has_every_kernel_and_the_current_format() {
+        let page = std::fs::read_to_string(paths::workspace().join(PAGE)).unwrap();
+        assert_eq!(merge(&page, &[]).unwrap(), page, "write it with `cargo xtask test guest --matrix --docs`");
+        let rows = rows(split(&page).unwrap().1);
         for arch in Arch::ALL {
             for offer in table::of(arch) {
                 assert!(rows.iter().any(|row| row.arch == arch && row.release == offer.release), "{arch} {offer:?}");

@@ -1,12 +1,12 @@
 #!/bin/busybox sh
-# Process 1 of a guest. /etc/guest says what to do (see initramfs.rs), /etc/command is what to run.
+# Process 1 of a guest. /etc/guest has its settings (see initramfs.rs), /etc/command the command.
 # Serial ports: the console, the command's stdout, its stderr, and the report ("exit CODE", how /out goes back, "done").
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root LANG=C.UTF-8
 
-# A busybox of another architecture could not be asked for its commands when this file system was made.
+# The commands of a busybox of another architecture were not known when this file system was made.
 [ -e /bin/mount ] || /bin/busybox --install -s
 
-# A kernel without one of these is still a guest worth having.
+# Not every kernel has all of these.
 try_mount() { mount -t "$1" "$1" "$2" 2>/dev/null; }
 try_mount proc /proc
 try_mount sysfs /sys
@@ -24,7 +24,7 @@ ip link set lo up 2>/dev/null
 
 . /etc/guest
 
-# Bytes must arrive as they were written: no newline translation, no echo.
+# No newline translation, no echo.
 for port in $STDOUT $STDERR $REPORT; do stty -F $port raw -echo -opost; done
 
 # Lines "ROWS COLUMNS" from the host follow its window; setting the size raises SIGWINCH in the guest.
@@ -36,21 +36,21 @@ if [ "$GUEST_TTY" = 1 ]; then
     export TERM="$GUEST_TERM"
     stty -F $CONSOLE sane rows "$GUEST_ROWS" cols "$GUEST_COLUMNS"
     follow_window &
-    # When the first process of a session ends, its terminal hangs up and drops what it has not sent: stty waits until
-    # all has left.
+    # When the first process of a session ends, its terminal hangs up and discards unsent output: stty waits until all of
+    # it is sent.
     setsid -c sh -c "sh /etc/command; code=\$?; stty -F $CONSOLE sane; exit \$code" <$CONSOLE >$CONSOLE 2>&1
 else
-    # Told in the log: a guest that died before was none of the command's doing.
+    # A guest that dies before this line is in the log was not killed by the command.
     echo "guest: the command starts" >$CONSOLE
     sh /etc/command </dev/null >$STDOUT 2>$STDERR
 fi
 code=$?
 
-# stty waits until all output has left the port, even where something in the background still holds it open.
+# stty waits until all output is sent, even if a background process still has the port open.
 for port in $CONSOLE $STDOUT $STDERR; do stty -F $port -echo; done
 
-# Through a disk where the kernel has its driver: a serial port moves less than 100 KB/s. The driver is loaded only now,
-# so that the command does not see it.
+# /out goes through a disk if the kernel has the driver, since a serial port moves less than 100 KB/s. The driver is loaded
+# only now, so that the command runs without it.
 send_out() {
     if [ "$GUEST_OUT" != 1 ]; then echo none; return; fi
     modprobe -q virtio_pci
@@ -63,6 +63,6 @@ send_out() {
 }
 { echo "exit $code"; send_out && echo done; } >$REPORT 2>$STDERR
 
-# The last words of the kernel are not the command's.
+# Kernel messages of the shutdown do not belong to the command's output.
 echo 0 >/proc/sys/kernel/printk
 poweroff -f

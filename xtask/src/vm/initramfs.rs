@@ -1,49 +1,39 @@
-//! Makes the root file system of a guest: busybox, modules, the files asked for, and `/init`.
+//! Builds the root file system of a guest: busybox, modules, requested files and `/init`.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
-use object::{Object as _, read::elf::ElfFile64};
 
-use super::{GuestFile, modules::ModuleSet, newc::Archive, quote, terminal::Window};
+use super::{busybox, file::GuestFile, modules::ModuleSet, newc::Archive, quote, terminal::Window};
 use crate::{
     arch::Arch,
-    kernels::{self, Kernel},
-    paths,
+    kernels::Kernel,
     process::{self, Purpose},
 };
 
 const INIT: &str = include_str!("init.sh");
 
-/// What a guest's root file system is made of.
 #[derive(Debug)]
 pub(super) struct Contents<'a> {
-    /// Whose modules to pack.
+    /// Its modules are packed.
     pub(super) kernel: &'a Kernel,
-    /// Packed besides.
     pub(super) files: &'a [GuestFile],
     /// Becomes /bin/observer.
     pub(super) observer: Option<&'a Path>,
-    /// The command and its arguments.
     pub(super) command: &'a [String],
-    /// Set when the command gets a terminal.
+    /// Size of the terminal that the command gets, if it gets one.
     pub(super) window: Option<&'a Window>,
-    /// Whether /out is wanted back.
+    /// Whether /out is copied back.
     pub(super) out: bool,
 }
 
-/// The archive, uncompressed: unpacking costs an emulated guest more than reading.
+/// The archive is not compressed: in an emulated guest unpacking costs more than reading.
 pub(super) fn build(contents: &Contents<'_>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for folder in ["bin", "dev", "etc", "out", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "var/tmp"] {
         archive.folder(folder);
     }
-    // The kernel opens it for process 1, before devtmpfs is mounted.
+    // The kernel opens it for process 1 before devtmpfs is mounted.
     archive.character_device("dev/console", 5, 1);
     archive.file("init", 0o755, INIT.as_bytes());
     archive.file("etc/guest", 0o644, settings(contents.kernel.arch, contents.window, contents.out).as_bytes());
@@ -52,8 +42,8 @@ pub(super) fn build(contents: &Contents<'_>) -> Result<Vec<u8>> {
     archive.file("etc/group", 0o644, b"root:x:0:\n");
     match contents.kernel.arch {
         Arch::X86_64 => add_busybox(&mut archive)?,
-        // It cannot be asked for its commands here: the guest links them itself.
-        other @ Arch::Arm64 => add_file(&mut archive, &kernels::busybox::of(other)?, "bin/busybox")?,
+        // It does not run on this machine, so /init makes the links to its commands.
+        other @ Arch::Arm64 => add_file(&mut archive, &busybox::fetched(other)?, "bin/busybox")?,
     }
     add_modules(&mut archive, contents.kernel)?;
     if let Some(observer) = contents.observer {
@@ -81,9 +71,9 @@ fn settings(arch: Arch, window: Option<&Window>, out: bool) -> String {
 
 fn add_file(archive: &mut Archive, source: &Path, target: &str) -> Result<()> {
     let metadata = fs::metadata(source)
-        .with_context(|| format!("cannot read {}, wanted in the guest as /{target}", source.display()))?;
+        .with_context(|| format!("cannot read {}, which becomes /{target} in the guest", source.display()))?;
     if !metadata.is_file() {
-        bail!("{} is no plain file; name the files wanted in the guest one by one", source.display());
+        bail!("{} is not a plain file; give the files for the guest one by one", source.display());
     }
     let content = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
     archive.file(target, metadata.permissions().mode(), &content);
@@ -91,7 +81,7 @@ fn add_file(archive: &mut Archive, source: &Path, target: &str) -> Result<()> {
 }
 
 fn add_busybox(archive: &mut Archive) -> Result<()> {
-    let busybox = static_busybox()
+    let busybox = busybox::installed()
         .context("no static busybox is installed; run `cargo xtask setup`, which installs busybox-static")?;
     let purpose = Purpose { what: "listing busybox's commands", by_hand: "run `cargo xtask setup`" };
     let applets = process::read(Command::new(&busybox).arg("--list-full"), purpose)?;
@@ -100,20 +90,6 @@ fn add_busybox(archive: &mut Archive) -> Result<()> {
         archive.link(applet, "/bin/busybox");
     }
     Ok(())
-}
-
-/// The installed busybox, if it is static: an initramfs has no libraries.
-pub fn static_busybox() -> Option<PathBuf> {
-    let known = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
-    known.into_iter().chain(paths::find_program("busybox")).find(|file| is_static(file))
-}
-
-fn is_static(file: &Path) -> bool {
-    use object::read::elf::ProgramHeader as _;
-    let Ok(bytes) = fs::read(file) else { return false };
-    let Ok(elf) = ElfFile64::<object::Endianness>::parse(bytes.as_slice()) else { return false };
-    let endian = elf.endianness();
-    !elf.elf_program_headers().iter().any(|header| header.p_type(endian) == object::elf::PT_INTERP) && elf.entry() != 0
 }
 
 fn add_modules(archive: &mut Archive, kernel: &Kernel) -> Result<()> {
@@ -134,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_safe_shell_assignments() {
+    fn settings_are_quoted_shell_assignments() {
         let ports = "CONSOLE=/dev/ttyAMA0\nSTDOUT=/dev/ttyS0\nSTDERR=/dev/ttyS1\nREPORT=/dev/ttyS2\n";
         assert_eq!(settings(Arch::Arm64, None, true), format!("{ports}GUEST_OUT=1\nGUEST_TTY=0\n"));
         let window = Window { rows: 24, columns: 80, term: "x'; reboot".to_owned() };
@@ -147,11 +123,5 @@ mod tests {
     fn init_is_a_valid_script() {
         let status = Command::new("sh").args(["-n", concat!(env!("CARGO_MANIFEST_DIR"), "/src/vm/init.sh")]).status();
         assert!(status.unwrap().success());
-    }
-
-    #[test]
-    fn a_script_is_no_static_program() {
-        assert!(!is_static(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/vm/init.sh"))));
-        assert!(!is_static(Path::new("/nonexistent")));
     }
 }

@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-use super::modinfo::ModInfo;
+use crate::kernels::modinfo::ModInfo;
 
 /// All modules of one kernel, by name.
 #[derive(Clone, Debug, Default)]
@@ -31,25 +31,22 @@ impl ModuleSet {
         Ok(Self { modules })
     }
 
-    /// What `uname -r` prints in the guest: the release in a kernel's folder name is not enough to name the modules'
-    /// folder ("5.10.223" calls itself "5.10.0-32-cloud-amd64").
+    /// What `uname -r` prints in the guest, which names the modules' folder: "5.10.0-32-cloud-amd64" for release 5.10.223.
     pub(super) fn kernel(&self) -> Result<&str> {
         let mut names = self.modules.values().map(|(_, info)| info.kernel.as_str());
-        let first = names
-            .next()
-            .context("the kernel has no modules, not even zram; fetch it again or complete its modules/ folder")?;
+        let first =
+            names.next().context("the kernel has no modules; fetch it again or complete its modules/ folder")?;
         if let Some(other) = names.find(|name| *name != first) {
-            bail!("the modules are from two kernels, {first} and {other}; remove those that do not belong");
+            bail!("the modules are from two kernels, {first} and {other}; remove those of the other kernel");
         }
         Ok(first)
     }
 
-    /// Where each module's file is.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         self.modules.values().map(|(file, _)| file.as_path())
     }
 
-    /// The text of `modules.dep`: `file: all that it needs`, those needed first listed last, as modprobe loads from the end.
+    /// The text of `modules.dep`: `file: dependencies`. modprobe loads from the end, so the first one needed comes last.
     pub(super) fn dep(&self) -> String {
         let mut text = String::new();
         for (name, (file, _)) in &self.modules {
@@ -79,11 +76,11 @@ impl ModuleSet {
         self.modules.values().flat_map(|(_, info)| lines_of(info)).map(|line| line + "\n").collect()
     }
 
-    /// Appends what `name` needs so that everything stands before what it needs itself. A name met again moves to the
-    /// end, behind all that need it.
+    /// Appends the dependencies of `name`, each before its own dependencies. A name found again moves to the end, behind
+    /// all modules that need it.
     fn collect<'a>(&'a self, name: &str, needs: &mut Vec<&'a str>) {
         let Some((_, info)) = self.modules.get(name) else { return };
-        // What is missing here is built in, or will be named by the kernel as an unknown symbol.
+        // A dependency without a file is built in, or the kernel reports an unknown symbol.
         for need in info.depends.iter().filter(|need| self.modules.contains_key(*need)) {
             needs.retain(|known| known != need);
             needs.push(need);
@@ -116,24 +113,24 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_are_listed_through_and_in_loading_order_from_the_end() {
+    fn dependencies_are_transitive_and_in_reverse_loading_order() {
         let set = set(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &["d"]), ("d", &[])]);
         assert_eq!(set.dep(), "a.ko: b.ko c.ko d.ko\nb.ko: c.ko d.ko\nc.ko: d.ko\nd.ko:\n");
     }
 
     #[test]
-    fn a_shared_dependency_is_loaded_before_all_that_need_it() {
+    fn a_shared_dependency_is_loaded_first() {
         let set = set(&[("a", &["c", "b"]), ("b", &["c"]), ("c", &[])]);
         assert!(set.dep().starts_with("a.ko: b.ko c.ko\n"), "{}", set.dep());
     }
 
     #[test]
-    fn what_is_not_there_is_left_out() {
+    fn a_built_in_dependency_is_not_listed() {
         assert_eq!(set(&[("a", &["builtin"])]).dep(), "a.ko:\n");
     }
 
     #[test]
-    fn aliases_lead_to_the_kernel_name_of_a_module() {
+    fn aliases_map_to_the_module_name_with_underscores() {
         assert_eq!(set(&[("lzo-rle", &[])]).alias(), "alias crypto-lzo-rle lzo_rle\n");
     }
 
@@ -146,9 +143,9 @@ mod tests {
         assert!(ModuleSet::default().kernel().is_err());
     }
 
-    /// Against real modules, where a folder of local kernels is given.
+    /// Runs only with a folder of local kernels.
     #[test]
-    fn real_modules_give_what_zram_needs() {
+    fn the_dependencies_of_a_real_zram_module_are_found() {
         let Some(kernels) = std::env::var_os(crate::kernels::FOLDER_VARIABLE) else { return };
         let modules = Path::new(&kernels).join("5.10.223/modules");
         if !modules.is_dir() {

@@ -1,4 +1,4 @@
-//! Writes the cpio format that Linux unpacks an initramfs from ("newc": fixed-width hexadecimal headers).
+//! Writes the cpio format of an initramfs ("newc": fixed-width hexadecimal headers).
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ const SYMLINK: u32 = 0o120_777;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 const REGULAR: u32 = 0o100_000;
 
-/// An archive in memory. Paths are given without a leading slash; folders above an entry are made on the way.
+/// An archive in memory. Paths have no leading slash; missing parent folders are added.
 #[derive(Debug, Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
@@ -22,19 +22,17 @@ impl Archive {
         self.entry(path, REGULAR | mode & 0o7777, (0, 0), content);
     }
 
-    /// Adds a symbolic link.
     pub(super) fn link(&mut self, path: &str, to: &str) {
         self.parents(path);
         self.entry(path, SYMLINK, (0, 0), to.as_bytes());
     }
 
-    /// Adds a character device.
     pub(super) fn character_device(&mut self, path: &str, major: u32, minor: u32) {
         self.parents(path);
         self.entry(path, CHARACTER_DEVICE, (major, minor), &[]);
     }
 
-    /// Adds a folder, once.
+    /// Adds a folder, unless the archive has it.
     pub(super) fn folder(&mut self, path: &str) {
         self.parents(path);
         if self.folders.insert(path.to_owned()) {
@@ -42,7 +40,6 @@ impl Archive {
         }
     }
 
-    /// Ends the archive and returns it.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.entries = 0;
         self.entry("TRAILER!!!", 0, (0, 0), &[]);
@@ -58,7 +55,7 @@ impl Archive {
     fn entry(&mut self, path: &str, mode: u32, device: (u32, u32), content: &[u8]) {
         self.entries += 1;
         let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };
-        // An initramfs is far below 4 GiB (QEMU loads it into guest memory): the widths always suffice.
+        // An initramfs is far below 4 GiB, since QEMU loads it into guest memory.
         let size = u32::try_from(content.len()).unwrap_or(u32::MAX);
         let name = u32::try_from(path.len() + 1).unwrap_or(u32::MAX);
         let (uid, gid, mtime, check) = (0, 0, 0, 0);
@@ -100,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn cpio_reads_it() {
+    fn cpio_lists_the_entries() {
         let Some(cpio) = crate::paths::find_program("cpio") else { return };
         let mut child = Command::new(cpio)
             .args(["--list", "--verbose", "--numeric-uid-gid"])
@@ -123,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_is_aligned() {
+    fn an_archive_is_padded_to_four_bytes() {
         let archive = sample();
         assert_eq!(archive.len() % 4, 0);
         assert!(archive.starts_with(b"070701"));

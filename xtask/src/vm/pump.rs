@@ -1,11 +1,10 @@
-//! Copies what a guest writes, as it comes.
+//! Copies the output streams of a guest.
 
 use std::{
     fs::File,
     io::{self, Read, Write as _},
 };
 
-/// Where a stream of the guest goes.
 #[derive(Debug)]
 pub(super) enum Sink {
     /// Into memory.
@@ -18,12 +17,12 @@ pub(super) enum Sink {
     Log(File),
     /// To a file and to standard output.
     LogAndStdout(File),
-    /// Nowhere: the reader went away.
+    /// Discarded, because an earlier write failed.
     Gone,
 }
 
 impl Sink {
-    /// The bytes that were kept.
+    /// The bytes of a [`Sink::Keep`]; empty for the others.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         if let Self::Keep(bytes) = self { bytes } else { Vec::new() }
     }
@@ -50,8 +49,8 @@ fn show(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Copies `from` into `sink` to its end and returns the sink. Where the sink fails (a closed pipe) the rest is read and
-/// dropped: a guest that nobody reads would stop.
+/// Copies `from` into `sink` to its end and returns the sink. If a write fails (a closed pipe), the rest is read and
+/// discarded: a guest whose output is not read blocks.
 pub(super) fn pump(mut from: impl Read, mut sink: Sink) -> Sink {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -73,13 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_bytes_arrive_unchanged() {
+    fn all_bytes_are_copied() {
         let bytes: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[0]).collect();
         assert_eq!(pump(bytes.as_slice(), Sink::Keep(Vec::new())).into_bytes(), bytes);
     }
 
     #[test]
-    fn a_sink_that_fails_does_not_stop_the_reading() {
+    fn reading_continues_after_a_failed_write() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let bytes = vec![1; 100_000];
         let mut from = bytes.as_slice();

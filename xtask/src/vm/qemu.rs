@@ -4,42 +4,36 @@ use std::{ffi::OsString, os::fd::RawFd, path::Path};
 
 use crate::arch::Arch;
 
-/// How a guest's instructions are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
-    /// Translated, one host thread per vCPU.
+    /// Emulated, one host thread per vCPU.
     Tcg,
-    /// Translated and counted: one guest nanosecond per instruction, one vCPU, the same in every run.
+    /// Emulated and counted: one guest nanosecond per instruction, one vCPU.
     Icount,
-    /// By the host's CPU.
     Kvm,
 }
 
-/// Everything QEMU is told.
+/// Everything that the command line depends on.
 #[derive(Clone, Debug)]
 pub(super) struct Machine<'a> {
-    /// Which machine.
     pub(super) arch: Arch,
-    /// How to execute.
     pub(super) engine: Engine,
-    /// vCPUs; [`Engine::Icount`] has one whatever this says.
+    /// Number of vCPUs; [`Engine::Icount`] always has one.
     pub(super) smp: u32,
     /// Memory in MiB.
     pub(super) mem: u32,
-    /// The kernel.
     pub(super) image: &'a Path,
     /// cpio archive.
     pub(super) initrd: &'a Path,
     /// A raw disk image for the guest's /out.
     pub(super) disk: Option<&'a Path>,
-    /// Kernel command line.
     pub(super) cmdline: &'a str,
     /// Inherited sockets that become the ports of [`Arch::ports`].
     pub(super) ports: &'a [RawFd],
 }
 
 impl Machine<'_> {
-    /// The arguments for the emulator. Ports are sockets, never paths: QEMU truncates what it opens itself.
+    /// The arguments for the emulator. Ports are sockets, not paths: QEMU truncates files that it opens.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
@@ -50,9 +44,9 @@ impl Machine<'_> {
         }
         let smp = if self.engine == Engine::Icount { 1 } else { self.smp };
         match self.arch {
-            // la57: five-level page tables only make every walk longer.
+            // Without la57: five-level page tables make page walks longer.
             Arch::X86_64 => add(&["-cpu", "max,la57=off"]),
-            // The architecture's own way of signing pointers is slow to emulate.
+            // The architected pointer authentication algorithm is slow to emulate.
             Arch::Arm64 => add(&["-machine", "virt", "-cpu", "max,pauth-impdef=on"]),
         }
         add(&["-smp", &smp.to_string(), "-m", &self.mem.to_string()]);
@@ -65,8 +59,8 @@ impl Machine<'_> {
             }
         }
         if let Some(disk) = self.disk {
-            // The host's copy is read after QEMU has ended, so nothing has to reach the host's own disk; a comma in the
-            // path is doubled.
+            // The image is read after QEMU has ended, so it need not be flushed to the host's disk. A comma in the path
+            // is doubled.
             let file = disk.to_string_lossy().replace(',', ",,");
             add(&["-drive", &format!("if=none,id=out,format=raw,cache=unsafe,file={file}")]);
             add(&["-device", "virtio-blk-pci,drive=out"]);
@@ -76,10 +70,8 @@ impl Machine<'_> {
     }
 }
 
-/// The kernel command line: a panic ends the guest at once, and where the console is the command's terminal, only a panic
-/// is written there.
-///
-/// An emulated x86-64 guest on a busy host may find its timer broken and panic, unless it is told not to look.
+/// The kernel command line: a panic ends the guest at once; if the console is the command's terminal, only panics are
+/// written to it. `no_timer_check`: an emulated x86-64 kernel on a busy host may find its timer broken and panic.
 pub(super) fn cmdline(arch: Arch, tty: bool, append: &str) -> String {
     let quiet = if tty { "quiet loglevel=1" } else { "quiet" };
     let timer = if arch == Arch::X86_64 { " no_timer_check" } else { "" };
@@ -111,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn emulation_is_threaded_unless_it_counts() {
+    fn emulation_is_threaded_unless_it_counts_instructions() {
         assert!(line(Engine::Tcg).contains("-accel tcg,thread=multi -cpu max,la57=off -smp 4 -m 512"));
         assert!(line(Engine::Icount).contains("-accel tcg -icount shift=0,sleep=off -cpu max,la57=off -smp 1"));
         assert!(line(Engine::Kvm).contains("-accel kvm"));
@@ -125,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn arm64_has_one_port_of_its_own_and_the_others_on_pci() {
+    fn arm64_has_one_built_in_port_and_the_others_on_pci() {
         let line = line_of(Arch::Arm64, Engine::Tcg);
         assert!(line.contains("-machine virt -cpu max,pauth-impdef=on -smp 4"), "{line}");
         assert!(
@@ -134,12 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_in_the_path_of_the_disk_is_kept() {
+    fn a_comma_in_the_path_of_the_disk_is_doubled() {
         assert!(line(Engine::Tcg).contains("cache=unsafe,file=/d,,e -device virtio-blk-pci,drive=out"));
     }
 
     #[test]
-    fn the_command_line_ends_a_panic_at_once() {
+    fn a_panic_ends_the_guest_at_once() {
         assert_eq!(cmdline(Arch::X86_64, false, ""), "console=ttyS0 quiet panic=-1 no_timer_check");
         let appended = cmdline(Arch::Arm64, true, "nokaslr");
         assert_eq!(appended, "console=ttyAMA0 quiet loglevel=1 panic=-1 nokaslr");

@@ -5,7 +5,7 @@ pub(super) fn line(arguments: &[String]) -> String {
     arguments.iter().map(|argument| word(argument)).collect::<Vec<_>>().join(" ")
 }
 
-/// One word: inside single quotes nothing is special but the quote itself.
+/// One word: inside single quotes only the quote is special.
 pub(super) fn word(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
 }
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_gives_every_argument_back() {
+    fn a_shell_returns_every_argument_unchanged() {
         let hard = [
             "",
             " ",

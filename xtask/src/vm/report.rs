@@ -1,5 +1,5 @@
-//! What a guest says at its end, on its fourth serial port: `exit CODE`, how /out comes back (`none`, `disk`, or `serial`
-//! and the tar itself), `done`.
+//! The report that a guest writes to its fourth serial port at its end: `exit CODE`; how /out is returned: `none`, `disk`,
+//! or `serial` followed by the tar; `done`.
 
 use std::{
     fs,
@@ -7,30 +7,28 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-/// A complete report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Report<'a> {
     /// The exit code of the guest's command.
     pub(super) code: u8,
-    /// Where the tar of /out is.
     pub(super) out: Out<'a>,
 }
 
-/// How /out comes back.
+/// How /out is returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Out<'a> {
-    /// Not at all: nobody asked for it.
+    /// Not requested.
     None,
-    /// As the content of the guest's disk.
+    /// As a tar on the guest's disk.
     Disk,
-    /// Here.
+    /// As this tar.
     Serial(&'a [u8]),
 }
 
 impl<'a> Report<'a> {
-    /// None while the report is incomplete, which means that the guest died before its end.
+    /// None if the report is incomplete: the guest died before its end.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (line, rest) = line(bytes.strip_suffix(b"done\n")?)?;
         let code = std::str::from_utf8(line).ok()?.strip_prefix("exit ")?.parse().ok()?;
@@ -43,31 +41,31 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The first line, and what follows it.
+/// The first line and the rest.
 fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, rest) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b'\n')?)?;
     Some((line, rest.get(1..)?))
 }
 
-/// Unpacks the tar of /out into `dir`. Only files and folders inside it are made: a guest must not write elsewhere.
+/// Unpacks the tar of /out into `dir`. Only files and folders inside `dir` are made: a guest must not write elsewhere.
 pub(super) fn unpack(tar: impl Read, dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let mut archive = tar::Archive::new(tar);
-    for entry in archive.entries().context("cannot read what the guest left in /out")? {
-        let mut entry = entry.context("what the guest left in /out is damaged; run it again")?;
-        let path = safe_path(&entry.path().context("a name in the guest's /out is unreadable")?)?;
+    for entry in archive.entries().context("cannot read the tar of the guest's /out")? {
+        let mut entry = entry.context("the tar of the guest's /out is damaged; run it again")?;
+        let path = safe_path(&entry.path().context("cannot read a name in the guest's /out")?)?;
         let kind = entry.header().entry_type();
         if path.as_os_str().is_empty() {
             continue;
         }
         if !kind.is_file() && !kind.is_dir() {
-            eprintln!("left out of /out: {} is neither a file nor a folder", path.display());
+            eprintln!("/out: skipped {}, which is neither a file nor a folder", path.display());
             continue;
         }
         let unpacked = entry.unpack_in(dir).with_context(|| format!("cannot write {}", dir.join(&path).display()))?;
         if !unpacked {
             bail!(
-                "the guest's /out holds {}, which leads out of {}; nothing more was unpacked",
+                "the guest's /out has {}, which leads out of {}; nothing more was unpacked",
                 path.display(),
                 dir.display()
             );
@@ -76,14 +74,14 @@ pub(super) fn unpack(tar: impl Read, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `path` without `.` components; refused if it is absolute or goes up.
+/// `path` without `.` components; an error if it is absolute or has `..`.
 fn safe_path(path: &Path) -> Result<PathBuf> {
     let mut safe = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
             Component::Normal(name) => safe.push(name),
-            _ => bail!("the guest's /out holds the path {}, which leads out of it; refusing to unpack", path.display()),
+            _ => bail!("the guest's /out has the path {}, which leads out of it; refusing to unpack", path.display()),
         }
     }
     Ok(safe)
@@ -97,7 +95,7 @@ mod tests {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, kind, content) in entries {
             let mut header = tar::Header::new_ustar();
-            // Past the builder's own check of names.
+            // The builder's setter refuses such names.
             header.as_ustar_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
             header.set_entry_type(*kind);
             header.set_mode(0o644);
@@ -115,12 +113,6 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn folder(name: &str) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("xtask-report-{}-{name}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        dir
-    }
-
     #[test]
     fn a_complete_report_is_read() {
         assert_eq!(Report::parse(b"exit 7\nnone\ndone\n"), Some(Report { code: 7, out: Out::None }));
@@ -129,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_report_is_none() {
+    fn an_incomplete_report_is_refused() {
         for bytes in [
             &b""[..],
             b"exit 7\n",
@@ -145,9 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn files_and_folders_come_out() {
+    fn files_and_folders_are_unpacked() {
         use tar::EntryType::{Directory, Regular};
-        let dir = folder("plain");
+        let dir = tempfile::tempdir().unwrap();
         unpack(
             &*tar_of(&[
                 ("./", Directory, ""),
@@ -155,33 +147,30 @@ mod tests {
                 ("./d/", Directory, ""),
                 ("./d/y", Regular, "ho"),
             ]),
-            &dir,
+            dir.path(),
         )
         .unwrap();
-        assert_eq!(fs::read_to_string(dir.join("x")).unwrap(), "hi");
-        assert_eq!(fs::read_to_string(dir.join("d/y")).unwrap(), "ho");
-        fs::remove_dir_all(dir).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("x")).unwrap(), "hi");
+        assert_eq!(fs::read_to_string(dir.path().join("d/y")).unwrap(), "ho");
     }
 
     #[test]
     fn paths_that_lead_out_are_refused() {
         for path in ["../x", "a/../../x", "/etc/x"] {
-            let dir = folder("out");
+            let parent = tempfile::tempdir().unwrap();
+            let dir = parent.path().join("out");
             assert!(unpack(&*tar_of(&[(path, tar::EntryType::Regular, "hi")]), &dir).is_err(), "{path}");
-            assert!(!dir.join("../x").exists());
-            fs::remove_dir_all(dir).unwrap();
+            assert!(!parent.path().join("x").exists());
         }
     }
 
     #[test]
-    fn a_link_is_not_made_and_so_cannot_be_followed() {
+    fn symbolic_links_are_skipped() {
         use tar::EntryType::{Regular, Symlink};
-        let (dir, elsewhere) = (folder("link"), folder("elsewhere"));
-        let tar = tar_of(&[("a", Symlink, elsewhere.to_str().unwrap()), ("a/x", Regular, "hi")]);
-        unpack(&*tar, &dir).unwrap();
-        assert!(!elsewhere.join("x").exists());
-        assert_eq!(fs::read_to_string(dir.join("a/x")).unwrap(), "hi");
-        fs::remove_dir_all(dir).unwrap();
-        fs::remove_dir_all(elsewhere).unwrap();
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let tar = tar_of(&[("a", Symlink, elsewhere.path().to_str().unwrap()), ("a/x", Regular, "hi")]);
+        unpack(&*tar, dir.path()).unwrap();
+        assert!(!elsewhere.path().join("x").exists());
+        assert_eq!(fs::read_to_string(dir.path().join("a/x")).unwrap(), "hi");
     }
 }

@@ -1,4 +1,4 @@
-//! The files of one run, under the target folder. The console log stays for a while, the others go with the run.
+//! The files of one run, under the target folder. Console logs are kept for a while, the others are removed with the run.
 
 use std::{
     fs::{self, File},
@@ -7,26 +7,24 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 
 use crate::paths;
 
-/// How many console logs are kept.
 const LOGS_KEPT: usize = 50;
 
-/// Names of the files that one run needs.
+/// Paths of the files of one run.
 #[derive(Debug)]
 pub(super) struct Scratch {
     /// The root file system.
     pub(super) initrd: PathBuf,
-    /// The disk that /out comes back on; not made unless asked for.
+    /// The disk that returns /out; made by [`make_disk`](Self::make_disk).
     pub(super) disk: PathBuf,
-    /// What the guest's console said.
+    /// The console log.
     pub(super) log: PathBuf,
 }
 
 impl Scratch {
-    /// Names for a new run with kernel `release`.
     pub(super) fn new(release: &str) -> Result<Self> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = format!("{release}-{}-{}", process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
@@ -40,7 +38,7 @@ impl Scratch {
         Ok(Self { initrd: file("cpio"), disk: file("out"), log: logs.join(format!("{run}.log")) })
     }
 
-    /// Makes the disk, big enough for anything that fits into a guest of `mem` MiB; it costs only what is written to it.
+    /// Makes the disk, large enough for everything that fits into a guest of `mem` MiB. The file is sparse.
     pub(super) fn make_disk(&self, mem: u32) -> Result<&Path> {
         let bytes = (u64::from(mem) + 64) << 20;
         let make = || File::create(&self.disk)?.set_len(bytes);
@@ -51,14 +49,14 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left only costs space, and is swept by a later run.
+        // A file that cannot be removed now is removed by a later run.
         for file in [&self.initrd, &self.disk] {
             let _ = fs::remove_file(file);
         }
     }
 }
 
-/// Removes what runs left that were killed.
+/// Removes the files of runs that were killed.
 fn sweep(files: &Path) {
     let Ok(entries) = fs::read_dir(files) else { return };
     for file in entries.flatten().map(|entry| entry.path()) {
@@ -75,7 +73,7 @@ fn process_of(name: &str) -> Option<u32> {
     run.rsplit('-').nth(1)?.parse().ok()
 }
 
-/// Removes the oldest logs beyond [`LOGS_KEPT`]; failing to do so is no reason not to run a guest.
+/// Removes the oldest logs beyond [`LOGS_KEPT`]. Errors are ignored: they do not affect the guest.
 fn prune(logs: &Path) {
     let Ok(entries) = fs::read_dir(logs) else { return };
     let dated = entries.flatten().filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())));
@@ -91,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_names_the_process_it_belongs_to() {
+    fn file_names_contain_the_process_id() {
         assert_eq!(process_of("5.10.223-4711-0.cpio"), Some(4711));
         assert_eq!(process_of("6.1-rc1-4711-12.out"), Some(4711));
         assert_eq!(process_of("other"), None);

@@ -1,4 +1,4 @@
-//! One run of QEMU: starts it, copies its ports, and makes sure that it is gone at the end, whatever the end is.
+//! One run of QEMU: starts it, copies its ports, and stops it on every way out.
 
 use std::{
     future,
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use rustix::{
     io::{FdFlags, fcntl_setfd},
     process::{Signal, set_parent_process_death_signal},
@@ -27,33 +27,17 @@ use tokio::{
 use super::{
     pump::{Sink, pump},
     qemu::Machine,
+    streams::Streams,
     terminal,
 };
 
-/// A killed QEMU normally goes at once; one that hangs inside the host's kernel is left behind rather than waited for.
+/// A killed QEMU ends at once, unless it hangs inside the host's kernel; then it is left behind.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// One thing per stream that leaves a guest.
-#[derive(Debug)]
-pub(super) struct Streams<T> {
-    /// The console; the ports are those of [`Arch::ports`](crate::arch::Arch::ports).
-    pub(super) console: T,
-    /// The command's output.
-    pub(super) stdout: T,
-    /// The command's errors.
-    pub(super) stderr: T,
-    /// See [`super::report`].
-    pub(super) report: T,
-    /// What QEMU itself has to say.
-    pub(super) qemu: T,
-}
-
-/// How to run one guest.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
-    /// Its ports are added here.
+    /// Without ports; they are added by [`run`].
     pub(super) machine: Machine<'a>,
-    /// Where the streams go.
     pub(super) sinks: Streams<Sink>,
     /// Whether the console takes this terminal's keys.
     pub(super) tty: bool,
@@ -61,34 +45,33 @@ pub(super) struct Plan<'a> {
     pub(super) limit: Option<Duration>,
 }
 
-/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// QEMU ended by itself and all it wrote was read.
+    /// QEMU ended and all its output was read.
     Finished,
-    /// It was stopped at the time limit.
     TimedOut,
-    /// It was stopped because this process was asked to stop.
+    /// This process got a signal to stop.
     Interrupted,
 }
 
-/// Runs a guest to its end. The second part is what was kept of its streams: complete after [`End::Finished`], else None
-/// where a reader of ours was stuck.
+/// Runs a guest to its end. The second part is the captured output: complete after [`End::Finished`], else None if a
+/// reader thread was stuck.
 pub(super) fn run(plan: Plan<'_>) -> Result<(End, Option<Streams<Vec<u8>>>)> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().context("cannot start the event loop")?;
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
     let result = runtime.block_on(supervise(plan));
-    // Not waiting for the copying threads: one may be stuck writing to a terminal or pipe that nobody reads.
+    // The copying threads are not awaited: one may be blocked on a terminal or pipe without a reader.
     runtime.shutdown_background();
     result
 }
 
 async fn supervise(plan: Plan<'_>) -> Result<(End, Option<Streams<Vec<u8>>>)> {
-    // Before QEMU starts: a signal between the two must not leave it running.
+    // Listen before QEMU starts, so that no signal leaves it running.
     let stop = Interruption::new()?;
     let (ours, theirs) = pairs()?;
     let (keys, window) = (clone(&ours.console)?, clone(&ours.stdout)?);
     let mut qemu = spawn(&plan.machine, theirs)?;
-    // All streams end when QEMU does: it holds the only other ends.
+    // All streams end with QEMU, which has the only other ends.
     let mut drained = pin!(collect(copy(ours, plan.sinks)));
     let (end, streams) = select! {
         streams = &mut drained => (End::Finished, Some(streams?)),
@@ -106,18 +89,17 @@ async fn supervise(plan: Plan<'_>) -> Result<(End, Option<Streams<Vec<u8>>>)> {
     Ok((end, streams))
 }
 
-/// Waits for QEMU's own end, which is due: a zombie for each guest would stay until our end, and it is the one who writes
-/// to the guest's disk.
+/// Waits until QEMU has ended: its last writes go to the guest's disk, and each guest would leave a zombie process.
 async fn reap(qemu: &mut Child) {
-    // One that does not end is killed when it is dropped.
+    // If it does not end, the drop of `Child` kills it.
     let _ = timeout(KILL_PATIENCE, qemu.wait()).await;
 }
 
-/// The sockets between us and QEMU.
+/// The sockets between this process and QEMU.
 fn pairs() -> Result<(Streams<UnixStream>, Streams<UnixStream>)> {
     let pair = || UnixStream::pair().context("cannot make a socket for the guest; are too many files open?");
     let (console, stdout, stderr, report, qemu) = (pair()?, pair()?, pair()?, pair()?, pair()?);
-    // What is sent to a guest that does not listen must not stop us.
+    // Writing to a guest that does not read must not block this process.
     for sends in [&console.0, &stdout.0] {
         sends.set_write_timeout(Some(Duration::from_millis(100))).context("cannot set up a socket for the guest")?;
     }
@@ -130,20 +112,20 @@ fn clone(socket: &UnixStream) -> Result<UnixStream> {
     socket.try_clone().context("cannot duplicate a socket of the guest")
 }
 
-/// Starts QEMU with `theirs`, which are closed on this side when it returns.
+/// Starts QEMU with `theirs`, which are closed in this process on return.
 fn spawn(machine: &Machine<'_>, theirs: Streams<UnixStream>) -> Result<Child> {
     let ports = [theirs.console, theirs.stdout, theirs.stderr, theirs.report];
     let numbers = ports.each_ref().map(AsRawFd::as_raw_fd);
     let machine = Machine { ports: &numbers, ..machine.clone() };
     let mut command = Command::new(machine.arch.emulator());
     command.args(machine.arguments()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(OwnedFd::from(theirs.qemu));
-    // A group of its own: Ctrl-C is for us, and we stop QEMU in our own order.
+    // A separate process group: Ctrl-C reaches this process only, which then stops QEMU.
     command.kill_on_drop(true).process_group(0);
     let prepare = move || {
         for port in &ports {
             fcntl_setfd(port, FdFlags::empty())?;
         }
-        // Even where we are killed without a chance to clean up, the guest goes.
+        // QEMU ends even if this process is killed.
         Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
     };
     // SAFETY: between fork and exec the closure makes only system calls that are async-signal-safe (fcntl, prctl), and
@@ -152,7 +134,6 @@ fn spawn(machine: &Machine<'_>, theirs: Streams<UnixStream>) -> Result<Child> {
     command.spawn().with_context(|| format!("cannot start {}; run `cargo xtask setup`", machine.arch.emulator()))
 }
 
-/// Starts one copying thread per stream.
 fn copy(from: Streams<UnixStream>, to: Streams<Sink>) -> Streams<JoinHandle<Sink>> {
     let start = |from: UnixStream, to: Sink| spawn_blocking(move || pump(from, to));
     Streams {
@@ -177,7 +158,7 @@ async fn collect(copies: Streams<JoinHandle<Sink>>) -> Result<Streams<Vec<u8>>> 
     })
 }
 
-/// Ctrl-C, or a polite request to end, or the terminal's disappearance.
+/// SIGINT, SIGTERM or SIGHUP.
 struct Interruption {
     interrupt: Listener,
     terminate: Listener,
@@ -210,7 +191,7 @@ async fn expire(limit: Option<Duration>) {
     }
 }
 
-/// Returns when the user asked for the guest's end at the keyboard.
+/// Returns when the user ends the guest at the keyboard; never without a terminal.
 async fn lend_terminal(tty: bool, console: &UnixStream, window: &UnixStream) -> Result<()> {
     if !tty {
         return future::pending().await;

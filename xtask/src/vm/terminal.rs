@@ -1,4 +1,4 @@
-//! This terminal, lent to a guest.
+//! Gives this terminal to a guest.
 
 use std::{
     env,
@@ -7,7 +7,7 @@ use std::{
     os::unix::{fs::OpenOptionsExt as _, net::UnixStream},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rustix::{
     fs::OFlags,
     termios::{self, OptionalActions, Termios},
@@ -17,33 +17,31 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// Ctrl-]: everything else, Ctrl-C included, belongs to the guest.
+/// Ctrl-]. All other keys, Ctrl-C included, go to the guest.
 const ESCAPE: u8 = 0x1d;
 const ESCAPES_TO_END: usize = 3;
 
-/// Leaves the alternate screen, shows the cursor, wraps lines, resets mouse reports, bracketed paste and colours: what a
-/// guest that died may have left behind.
-const TIDY: &[u8] =
+/// Leaves the alternate screen, shows the cursor, wraps lines, resets mouse reports, bracketed paste and colours: a guest
+/// that died may have changed any of these.
+const RESET: &[u8] =
     b"\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[0m";
 
 /// Size and type of a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Window {
-    /// Height in characters.
     pub(super) rows: u16,
-    /// Width in characters.
     pub(super) columns: u16,
     /// The value of `TERM`.
     pub(super) term: String,
 }
 
 impl Window {
-    /// This terminal's; 24 by 80 where it does not know its size.
+    /// 24 by 80 if the terminal does not report a size.
     pub(super) fn of_this_terminal() -> Result<Self> {
         if !termios::isatty(io::stdin()) || !termios::isatty(io::stdout()) {
             bail!("--tty needs a terminal on standard input and output; leave --tty out, or run it in a terminal");
         }
-        let size = termios::tcgetwinsize(io::stdout()).context("cannot ask the terminal for its size")?;
+        let size = termios::tcgetwinsize(io::stdout()).context("cannot get the size of the terminal")?;
         let or = |value, default| if value == 0 { default } else { value };
         let term = env::var("TERM").unwrap_or_else(|_| "vt100".to_owned());
         Ok(Self { rows: or(size.ws_row, 24), columns: or(size.ws_col, 80), term })
@@ -53,37 +51,37 @@ impl Window {
 /// Raw mode, until dropped.
 pub(super) struct RawTerminal {
     saved: Termios,
-    tidy: bool,
+    /// Whether the screen is reset as well.
+    resets_screen: bool,
 }
 
 impl RawTerminal {
-    /// Switches this terminal to raw mode.
     pub(super) fn enter() -> Result<Self> {
         let saved = termios::tcgetattr(io::stdin()).context("cannot read the terminal's mode")?;
         let mut raw = saved.clone();
         raw.make_raw();
         termios::tcsetattr(io::stdin(), OptionalActions::Flush, &raw)
             .context("cannot switch the terminal to raw mode")?;
-        Ok(Self { saved, tidy: true })
+        Ok(Self { saved, resets_screen: true })
     }
 
-    /// The guest's command ended by itself: what it left on the screen is meant.
-    pub(super) fn leave_screen(&mut self) {
-        self.tidy = false;
+    /// For a command that ended by itself: its output stays on the screen.
+    pub(super) fn keep_screen(&mut self) {
+        self.resets_screen = false;
     }
 }
 
 impl Drop for RawTerminal {
     fn drop(&mut self) {
-        // Nobody is left to tell: the terminal is what would show it.
-        if self.tidy {
-            let _ = io::stdout().write_all(TIDY).and_then(|()| io::stdout().flush());
+        // An error could only be shown on this terminal.
+        if self.resets_screen {
+            let _ = io::stdout().write_all(RESET).and_then(|()| io::stdout().flush());
         }
         let _ = termios::tcsetattr(io::stdin(), OptionalActions::Flush, &self.saved);
     }
 }
 
-/// Sends what is typed to the guest's `console` until Ctrl-] was typed three times in a row, or the terminal is gone.
+/// Sends typed keys to the guest's `console` until Ctrl-] is typed three times in a row, or the terminal is closed.
 pub(super) async fn forward_keys(mut console: &UnixStream) -> Result<()> {
     let keyboard = reopen()?;
     // SAFETY: a `File` keeps its one descriptor open until it is dropped, and the `AsyncFd` owns it until then.
@@ -99,12 +97,12 @@ pub(super) async fn forward_keys(mut console: &UnixStream) -> Result<()> {
         if bytes.is_empty() || escapes >= ESCAPES_TO_END {
             return Ok(());
         }
-        // A guest that takes no input any more loses keys rather than stopping this loop.
+        // If the guest does not read its input, keys are dropped and this loop continues.
         let _ = console.write_all(bytes);
     }
 }
 
-/// How many escape keys in a row have been typed, after `bytes`.
+/// Number of consecutive escape keys at the end of the input, `bytes` included.
 fn count_escapes(before: usize, bytes: &[u8]) -> usize {
     let last = bytes.iter().rev().take_while(|byte| **byte == ESCAPE).count();
     if last == bytes.len() { before + last } else { last }
@@ -112,7 +110,7 @@ fn count_escapes(before: usize, bytes: &[u8]) -> usize {
 
 /// Sends the window's size to the guest's port whenever it changes. Never returns.
 pub(super) async fn forward_window(mut port: &UnixStream) -> Result<()> {
-    let mut changes = signal(SignalKind::window_change()).context("cannot watch the window's size")?;
+    let mut changes = signal(SignalKind::window_change()).context("cannot listen for changes of the window size")?;
     loop {
         changes.recv().await;
         if let Ok(window) = Window::of_this_terminal() {
@@ -121,7 +119,8 @@ pub(super) async fn forward_window(mut port: &UnixStream) -> Result<()> {
     }
 }
 
-/// The terminal once more: non-blocking mode belongs to an opening, and standard input's is shared with the shell.
+/// Opens the terminal again: non-blocking mode belongs to the open file, and that of standard input is shared with the
+/// shell.
 fn reopen() -> Result<File> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let flags = i32::try_from(flags).context("open flags do not fit")?;
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_escapes_in_a_row_end_it_however_they_arrive() {
+    fn consecutive_escape_keys_are_counted_across_reads() {
         assert_eq!(count_escapes(0, &[ESCAPE; 3]), 3);
         assert_eq!(count_escapes(2, &[ESCAPE]), 3);
         assert_eq!(count_escapes(2, b"a"), 0);

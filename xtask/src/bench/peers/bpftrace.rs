@@ -1,26 +1,24 @@
-//! bpftrace: a script that is the nearest equivalent of observer.
+//! bpftrace with the script that is nearest to observer.
 
-use super::Peer;
-use crate::kernels::tools;
+use super::{peer::Peer, tool};
 
-/// Where the guest finds the script.
 const IN_GUEST: &str = "/equivalent.bt";
 
-/// Each of the script's programs is a link that bpftrace holds, but for a kretprobe.
+/// bpftrace holds a link for each program of the script, except for a kretprobe.
 pub(super) const PEER: Peer = Peer {
     name: "bpftrace, the nearest equivalent",
-    tool: tools::BPFTRACE,
+    tool: tool::BPFTRACE,
     input: Some((SCRIPT, IN_GUEST)),
     prepare: FIT,
     command: "bpftrace -f json /tmp/fit.bt",
     links: 3,
-    tell: "cat /tmp/told",
-    seen: |told| told.iter().find_map(|value| value.pointer("/data/@frees")?.as_u64()),
+    convert: "cat /tmp/output",
+    count: |values| values.iter().find_map(|value| value.pointer("/data/@frees")?.as_u64()),
 };
 
 const SCRIPT: &str = include_str!("equivalent.bt");
 
-/// Puts in the script what this kernel has: from 6.12 on, and before.
+/// Sets the probes that depend on the kernel: 6.12 and later, or earlier.
 const FIT: &str = "\
     if grep -q ' swap_free_nr$' /proc/kallsyms; then \
     prepared=fexit:vmlinux:swapcache_prepare freed=fentry:vmlinux:swap_free_nr; else \
@@ -34,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_has_the_words_that_the_guest_replaces() {
+    fn the_script_has_the_placeholders_that_the_guest_replaces() {
         for word in ["\nPREPARED\n", "\nFREED\n"] {
             assert_eq!(SCRIPT.matches(word).count(), 1, "{word:?}");
             assert!(FIT.contains(&format!("^{}|", word.trim())));
@@ -43,8 +41,9 @@ mod tests {
     }
 
     #[test]
-    fn what_it_has_seen_is_what_it_counted() {
-        let told = [json!({"data": {"probes": 4}}), json!({"type": "map", "data": {"@frees": 9}})];
-        assert_eq!(((PEER.seen)(&told), (PEER.seen)(&told[..1])), (Some(9), None));
+    fn pages_are_counted_by_frees() {
+        let values = [json!({"data": {"probes": 4}}), json!({"type": "map", "data": {"@frees": 9}})];
+        assert_eq!((PEER.count)(&values), Some(9));
+        assert_eq!((PEER.count)(&values[..1]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What a kernel module says about itself, in its `.modinfo` section.
+//! Reads the `.modinfo` section of a kernel module.
 
 use std::{fs, path::Path};
 
@@ -7,30 +7,29 @@ use object::{Object as _, ObjectSection as _};
 
 /// The parts of `.modinfo` that loading a module needs. Names use underscores, as the kernel does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ModInfo {
-    /// The module's name.
-    pub name: String,
+pub(crate) struct ModInfo {
+    pub(crate) name: String,
     /// The kernel that it was built for, as `uname -r` prints it.
-    pub kernel: String,
+    pub(crate) kernel: String,
     /// Modules that must be loaded first.
-    pub depends: Vec<String>,
+    pub(crate) depends: Vec<String>,
     /// Patterns that `request_module` finds it by.
-    pub aliases: Vec<String>,
+    pub(crate) aliases: Vec<String>,
     /// Lines such as `pre: a b post: c`.
-    pub softdeps: Vec<String>,
+    pub(crate) softdeps: Vec<String>,
 }
 
 impl ModInfo {
-    /// Reads the module in `file`.
-    pub fn read(file: &Path) -> Result<Self> {
+    pub(crate) fn read(file: &Path) -> Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("cannot read module {}", file.display()))?;
         let section = || -> Result<Vec<u8>> {
             let elf = object::File::parse(bytes.as_slice())?;
             let section = elf.section_by_name(".modinfo").context("it has no .modinfo section")?;
             Ok(section.data()?.to_vec())
         };
-        let info = section()
-            .with_context(|| format!("{} is no kernel module; remove it or fetch the kernel again", file.display()))?;
+        let info = section().with_context(|| {
+            format!("{} is not a kernel module; remove it or fetch the kernel again", file.display())
+        })?;
         let mut info = Self::parse(&info);
         if info.name.is_empty() {
             info.name = underscored(&file.file_stem().unwrap_or_default().to_string_lossy());
@@ -38,8 +37,8 @@ impl ModInfo {
         Ok(info)
     }
 
-    /// Reads the section: `key=value`, separated by one or more NULs.
-    pub fn parse(section: &[u8]) -> Self {
+    /// Parses the section: `key=value` fields, separated by one or more NULs.
+    pub(crate) fn parse(section: &[u8]) -> Self {
         let text = String::from_utf8_lossy(section);
         let mut info = Self::default();
         for (key, value) in text.split('\0').filter_map(|field| field.split_once('=')) {
@@ -65,8 +64,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_over_padding() {
-        let section = b"softdep=pre: crc32c post: x\0\0\0alias=crypto-lzo-rle\0alias=lzo-rle\0depends=zsmalloc,lz4-compress\0name=lzo_rle\0vermagic=5.10.0-32-cloud-amd64 SMP mod_unload modversions \0novalue\0";
+    fn padding_between_fields_is_skipped() {
+        let section = b"softdep=pre: crc32c post: x\0\0\0alias=crypto-lzo-rle\0alias=lzo-rle\0\
+            depends=zsmalloc,lz4-compress\0name=lzo_rle\0\
+            vermagic=5.10.0-32-cloud-amd64 SMP mod_unload modversions \0novalue\0";
         let info = ModInfo::parse(section);
         assert_eq!(info.name, "lzo_rle");
         assert_eq!(info.kernel, "5.10.0-32-cloud-amd64");
@@ -76,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn no_dependency_is_an_empty_list() {
+    fn an_empty_depends_field_gives_no_dependencies() {
         assert_eq!(ModInfo::parse(b"depends=\0"), ModInfo::default());
     }
 
     #[test]
-    fn a_file_that_is_no_module_is_named() {
+    fn a_file_that_is_not_a_module_is_named_in_the_error() {
         let error = ModInfo::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).unwrap_err();
-        assert!(format!("{error:#}").contains("Cargo.toml is no kernel module"));
+        assert!(format!("{error:#}").contains("Cargo.toml is not a kernel module"));
     }
 }

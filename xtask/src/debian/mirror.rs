@@ -1,11 +1,11 @@
-//! Which mirror serves a suite: derived from what this machine's apt uses already, so that no address is written here
-//! and a machine with a mirror of its own keeps using it.
+//! Finds the mirror of a suite in the apt sources of this machine, so that no address is written here and a local mirror
+//! stays in use.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::table::Suite;
+use super::Suite;
 use crate::process::{self, Purpose};
 
 /// The Debian mirrors of this machine.
@@ -16,11 +16,11 @@ pub(super) struct Mirrors {
 }
 
 impl Mirrors {
-    /// Asks apt.
     pub(super) fn of_this_machine() -> Result<Self> {
         let purpose = Purpose {
             what: "finding a Debian mirror in apt's sources",
-            by_hand: "fetch kernels on a Debian machine with a network, and give them here with `--kernels DIR` (DIR/RELEASE/{vmlinuz,config,modules/*.ko})",
+            by_hand: "fetch kernels on a Debian machine with network access, and pass their folder with `--kernels DIR` \
+                      (DIR/RELEASE/{vmlinuz,config,modules/*.ko})",
         };
         let targets = process::read(
             Command::new("apt-get").args(["indextargets", "--format", "$(SITE)|$(RELEASE)", "Created-By: Packages"]),
@@ -64,13 +64,16 @@ mod tests {
     }
 
     #[test]
-    fn both_mirrors_are_found_beside_other_sources() {
-        let targets = "http://third.example/node|nodistro\nhttp://a.example/debian/|bookworm\nhttp://a.example/debian/|bookworm-updates\nhttp://s.example/debian-security|bookworm-security\n";
+    fn both_mirrors_are_found_among_other_sources() {
+        let targets = "http://third.example/node|nodistro\n\
+                       http://a.example/debian/|bookworm\n\
+                       http://a.example/debian/|bookworm-updates\n\
+                       http://s.example/debian-security|bookworm-security\n";
         assert_eq!(parse(targets), Some(pair("http://a.example/debian", "http://s.example/debian-security")));
     }
 
     #[test]
-    fn one_mirror_gives_the_other() {
+    fn one_mirror_implies_the_other() {
         let both = Some(pair("http://a.example/debian", "http://a.example/debian-security"));
         assert_eq!(parse("http://a.example/debian|bookworm\n"), both);
         assert_eq!(parse("http://a.example/debian-security|bookworm-security\n"), both);

@@ -1,5 +1,5 @@
-//! Downloads packages of any Debian suite without touching the machine's own package lists: each suite has an apt root
-//! of its own, so a suite that left the mirror cannot keep the others from being fetched.
+//! Downloads packages of any Debian suite without touching the machine's package lists. Each suite has a separate apt
+//! root, so a suite that left the mirror does not stop downloads from the others.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Unavailable, mirror::Mirrors, table::Suite};
+use super::{Suite, Unavailable, mirror::Mirrors};
 use crate::{
     arch::Arch,
     process::{self, Purpose},
@@ -18,27 +18,27 @@ use crate::{
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 const USE_A_FOLDER: &str =
-    "give such a kernel by path: `--kernels DIR` or OBSERVER_KERNELS, with DIR/RELEASE/{vmlinuz,config,modules/*.ko}";
+    "give the kernel by path: `--kernels DIR` or OBSERVER_KERNELS, with DIR/RELEASE/{vmlinuz,config,modules/*.ko}";
 
-const DO_WITHOUT: &str = "do it on a machine with a network, or do without what needs this package";
+const DO_WITHOUT: &str = "run it on a machine with network access, or leave out what needs this package";
 
 /// The apt root of one suite.
 #[derive(Debug)]
-pub(super) struct AptRoot {
+pub(crate) struct AptRoot {
     dir: PathBuf,
     arch: Arch,
     suite: Suite,
 }
 
 impl AptRoot {
-    /// The root for `suite` under `parent`; nothing is made yet.
-    pub(super) fn new(parent: &Path, arch: Arch, suite: Suite) -> Self {
+    /// The root for `suite` under `parent`; its folders are made by the first download.
+    pub(crate) fn new(parent: &Path, arch: Arch, suite: Suite) -> Self {
         Self { dir: parent.join(suite.name()), arch, suite }
     }
 
-    /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing, or too old to
-    /// know the packages.
-    pub(super) fn download(&self, what: &str, packages: &[String], into: &Path) -> Result<()> {
+    /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing, or
+    /// too old to have the packages.
+    pub(crate) fn download(&self, what: &str, packages: &[String], into: &Path) -> Result<()> {
         self.fetch(what, packages, USE_A_FOLDER, &|| {
             let mut command = self.apt_get("download");
             command.args(packages).current_dir(into);
@@ -46,8 +46,8 @@ impl AptRoot {
         })
     }
 
-    /// The same for one package and all that it depends on, as apt resolves it where nothing is installed.
-    pub(super) fn download_with_dependencies(&self, what: &str, package: &str, into: &Path) -> Result<()> {
+    /// Downloads one package with all its dependencies, as apt resolves them where nothing is installed.
+    pub(crate) fn download_with_dependencies(&self, what: &str, package: &str, into: &Path) -> Result<()> {
         let partial = into.join("partial");
         fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
         self.fetch(what, &[package.to_owned()], DO_WITHOUT, &|| {
@@ -65,13 +65,13 @@ impl AptRoot {
         remedy: &'static str,
         command: &dyn Fn() -> Command,
     ) -> Result<()> {
-        let fresh = !self.has_lists();
+        let no_lists = !self.has_lists();
         let update = || self.update().with_context(|| format!("cannot fetch {}", packages.join(", ")));
-        if fresh {
+        if no_lists {
             update()?;
         }
         let Some(mut refused) = attempt(command(), remedy)? else { return Ok(()) };
-        if !fresh {
+        if !no_lists {
             update()?;
             let Some(again) = attempt(command(), remedy)? else { return Ok(()) };
             refused = again;
@@ -121,11 +121,11 @@ impl AptRoot {
             ("Dir::Etc::sourceparts", Path::new("-")),
             ("Dir::Etc::preferences", Path::new("/dev/null")),
             ("Dir::Etc::preferencesparts", Path::new("/dev/null")),
-            // Packages installed here must not decide what is a candidate.
+            // Packages installed on this machine must not influence the candidates.
             ("Dir::State::status", Path::new("/dev/null")),
             ("Dir::State::Lists", &self.lists()),
             ("Dir::Cache", &self.dir.join("cache")),
-            // The sandbox user may not read a target folder in somebody's home.
+            // The sandbox user may not be allowed to read a target folder in a home directory.
             ("APT::Sandbox::User", Path::new("root")),
             ("APT::Architecture", Path::new(self.arch.debian())),
             ("APT::Architectures", Path::new(self.arch.debian())),
@@ -150,29 +150,28 @@ impl AptRoot {
     }
 }
 
-/// None when all was downloaded, else why not.
+/// None if everything was downloaded, else the reason why not.
 fn attempt(mut command: Command, by_hand: &str) -> Result<Option<String>> {
     let purpose = Purpose { what: "downloading packages", by_hand };
     let output = process::run(&mut command, purpose)?;
     Ok((!output.status.success()).then(|| errors(&output)))
 }
 
-/// One line of a sources list, limited to the index that kernels are in: the others are ten times its size.
+/// One line of a sources list, limited to the index that lists packages: the others are ten times its size.
 fn source_line(site: &str, arch: Arch, suite: Suite) -> String {
     format!("deb [arch={} lang=none target=Packages signed-by={KEYRING}] {site} {} main\n", arch.debian(), suite.name())
 }
 
-/// What apt complained about, on one line.
+/// The error lines of apt, joined.
 fn errors(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
-    let complaints: Vec<&str> =
-        text.lines().filter(|line| line.starts_with("E:") || line.starts_with("Err:")).collect();
-    if complaints.is_empty() { process::last_lines(&output.stderr, 4).join("; ") } else { complaints.join("; ") }
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("E:") || line.starts_with("Err:")).collect();
+    if lines.is_empty() { process::last_lines(&output.stderr, 4).join("; ") } else { lines.join("; ") }
 }
 
-/// The packages that apt named as unknown, or all if it named none.
-fn missing(packages: &[String], complaint: &str) -> Vec<String> {
-    let named: Vec<String> = packages.iter().filter(|package| complaint.contains(package.as_str())).cloned().collect();
+/// The packages that the error names, or all if it names none.
+fn missing(packages: &[String], error: &str) -> Vec<String> {
+    let named: Vec<String> = packages.iter().filter(|package| error.contains(package.as_str())).cloned().collect();
     if named.is_empty() { packages.to_vec() } else { named }
 }
 
@@ -181,17 +180,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_source_line_is_signed_and_small() {
+    fn a_source_line_is_signed_and_limited_to_packages() {
         let line = source_line("http://a.example/debian", Arch::Arm64, Suite::Trixie);
-        assert!(
-            line.starts_with("deb [arch=arm64 ") && line.ends_with("] http://a.example/debian trixie main\n"),
-            "{line}"
-        );
-        assert!(line.contains(KEYRING) && line.contains("target=Packages"));
+        assert!(line.starts_with("deb [arch=arm64 "), "{line}");
+        assert!(line.ends_with("] http://a.example/debian trixie main\n"), "{line}");
+        assert!(line.contains(KEYRING), "{line}");
+        assert!(line.contains("target=Packages"), "{line}");
     }
 
     #[test]
-    fn only_packages_that_apt_named_are_missing() {
+    fn packages_named_in_the_error_are_missing() {
         let packages = ["linux-binary-x", "linux-modules-x"].map(String::from);
         assert_eq!(missing(&packages, "E: Unable to locate package linux-modules-x"), ["linux-modules-x"]);
         assert_eq!(missing(&packages, "E: no network"), packages);

@@ -1,0 +1,228 @@
+//! `observer bench swapin`: its command line and its JSON. In guests that count instructions a nanosecond is an
+//! instruction.
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use super::summary::State;
+
+/// A set of hooks, as the options of observer select it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HookSet {
+    pub(crate) name: &'static str,
+    options: &'static [&'static str],
+}
+
+pub(crate) const FULL: HookSet = HookSet { name: "full", options: &[] };
+pub(crate) const LEAN: HookSet = HookSet { name: "lean", options: &["--hooks", "lean"] };
+pub(crate) const FULL_KPROBES: HookSet = HookSet { name: "full, kprobes only", options: &["--backend", "kprobe"] };
+pub(crate) const LEAN_KPROBES: HookSet =
+    HookSet { name: "lean, kprobes only", options: &["--hooks", "lean", "--backend", "kprobe"] };
+
+/// What the swapped pages contain: the values of `--pages`.
+pub(crate) const FAST_PAGES: &str = "fast";
+pub(crate) const PROGRAM_PAGES: &str = "program";
+pub(crate) const SLOW_PAGES: &str = "slow";
+
+/// Names of rows.
+pub(crate) const DIRECT: &str = "direct";
+pub(crate) const CACHED: &str = "cached";
+pub(crate) const PIN: &str = "pin";
+pub(crate) const HOOKS: &str = "hooks";
+pub(crate) const CONTENDED: &str = "contended";
+
+/// The name of a row that was measured while observed.
+pub(crate) fn observed(name: &str) -> String {
+    format!("{name}, observed")
+}
+
+/// The name of a row of [`CONTENDED`].
+pub(crate) fn contended(percent: u32) -> String {
+    format!("{CONTENDED} {percent}%")
+}
+
+/// A command line of `observer bench swapin --json`.
+#[derive(Clone, Debug)]
+pub(crate) struct Command(Vec<String>);
+
+impl Command {
+    pub(crate) fn new(size: &str, rounds: u32, rows: &[&str]) -> Self {
+        let words = ["observer", "bench", "swapin", "--json", "--size", size, "--rounds"].map(str::to_owned);
+        Self(words.into_iter().chain([rounds.to_string(), "--rows".to_owned(), rows.join(",")]).collect())
+    }
+
+    /// The workload of the tables in docs/overhead.md: 16 MiB of pages that are fast to decompress, five rounds.
+    pub(crate) fn standard(row: &str) -> Self {
+        Self::new("16M", 5, &[row]).pages(FAST_PAGES)
+    }
+
+    pub(crate) fn pages(self, pages: &str) -> Self {
+        self.with(&["--pages", pages])
+    }
+
+    pub(crate) fn hook_set(self, set: HookSet) -> Self {
+        self.with(set.options)
+    }
+
+    /// Without an observed run.
+    pub(crate) fn bare(self) -> Self {
+        self.with(&["--bare"])
+    }
+
+    fn with(mut self, options: &[&str]) -> Self {
+        self.0.extend(options.iter().map(ToString::to_string));
+        self
+    }
+
+    pub(crate) fn words(&self) -> &[String] {
+        &self.0
+    }
+
+    /// For a shell: no word needs quotes.
+    pub(crate) fn line(&self) -> String {
+        self.0.join(" ")
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) kernel: Kernel,
+    /// The compressor of zram.
+    pub(crate) compressor: Option<String>,
+    /// Number of pages in a round.
+    pub(crate) pages: u64,
+    pub(crate) rows: Vec<Row>,
+    /// Only with `--rows hooks`.
+    pub(crate) hooks: Option<Hooks>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn row(&self, name: &str) -> Result<&Row> {
+        self.rows.iter().find(|row| row.name == name).with_context(|| format!("the benchmark has no row {name:?}"))
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Kernel {
+    /// None: with `--bare`.
+    pub(crate) state: Option<State>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) median_ns: f64,
+    pub(crate) mean_ns: f64,
+    /// The spread of the rounds, as a share of the median.
+    pub(crate) spread: f64,
+    /// Relative to another row.
+    pub(crate) ratio: f64,
+    /// Only in contended rows.
+    pub(crate) crowd: Option<Crowd>,
+    /// Only in the row [`PIN`].
+    pub(crate) pin: Option<Pin>,
+    /// Only in observed rows.
+    pub(crate) seen: Option<Seen>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Crowd {
+    pub(crate) percent: u32,
+    pub(crate) pages_per_second: f64,
+    pub(crate) read_twice: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Pin {
+    pub(crate) take_ns: f64,
+    pub(crate) drop_ns: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) paths: Paths,
+    pub(crate) overlaps: u64,
+    pub(crate) pin: Waits,
+    pub(crate) lock: Waits,
+}
+
+/// Pages read, by path.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Paths {
+    pub(crate) direct: u64,
+    pub(crate) cached: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Waits {
+    pub(crate) wait: Durations,
+    pub(crate) oversleep: Durations,
+    pub(crate) retries: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Durations {
+    pub(crate) count: u64,
+    #[serde(default)]
+    pub(crate) p50_ns: f64,
+    #[serde(default)]
+    pub(crate) p99_ns: f64,
+    #[serde(default)]
+    pub(crate) max_ns: f64,
+}
+
+/// The cost of each hook. Kept in docs/bench/overhead.json too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Hooks {
+    /// A page swapped in with nothing attached.
+    pub(crate) untraced_ns: f64,
+    /// One row for each hook, and some for several together.
+    pub(crate) rows: Vec<HookRow>,
+    /// Hooks that are attached and that no swap-in of the benchmark passes.
+    pub(crate) elsewhere: Vec<String>,
+}
+
+/// One hook, or several together. All figures are per page swapped in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HookRow {
+    pub(crate) name: String,
+    /// How often the program ran.
+    pub(crate) runs: f64,
+    /// What an empty program adds at this hook.
+    pub(crate) empty_ns: f64,
+    /// What the hook's program adds. None: it does nothing alone, nor do the others without it.
+    pub(crate) real_ns: Option<f64>,
+    /// What was attached in the base of `real_ns`: `nothing` or `all_others`.
+    pub(crate) real_against: Option<String>,
+    /// Run time of the program itself, by the kernel's statistics.
+    pub(crate) body_ns: f64,
+}
+
+/// Reports for tests.
+#[cfg(test)]
+pub(crate) mod example {
+    use serde_json::{Value, json};
+
+    pub(crate) fn report(rows: &[Value]) -> Value {
+        json!({ "kernel": { "state": "pinned_tick" }, "compressor": "lz4", "pages": 4_096, "rows": rows, "notes": [] })
+    }
+
+    pub(crate) fn row(name: &str, median_ns: f64) -> Value {
+        json!({ "name": name, "median_ns": median_ns, "mean_ns": median_ns, "spread": 0.001, "ratio": 1.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_has_the_options_of_its_hook_set() {
+        let command = Command::standard(DIRECT).hook_set(LEAN_KPROBES);
+        assert_eq!(
+            command.line(),
+            "observer bench swapin --json --size 16M --rounds 5 --rows direct --pages fast --hooks lean --backend kprobe"
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! What observer reports about a host, what it refuses, and what it leaves behind.
+
+use super::{
+    agreement::none_dropped,
+    step::{Checked, Era, Finished, Step, ensure},
+};
+use crate::output::{
+    doctor::{Doctor, Race},
+    summary::State,
+};
+
+pub(super) const DOCTOR: Step = Step { name: "doctor", command: "observer doctor --json", check: doctor };
+
+/// With all kernel addresses hidden.
+pub(super) const SELF_TEST: Step = Step {
+    name: "self-test",
+    command: "echo 2 >/proc/sys/kernel/kptr_restrict; observer doctor --self-test --json; code=$?; \
+              echo 0 >/proc/sys/kernel/kptr_restrict; exit $code",
+    check: self_test_without_addresses,
+};
+
+pub(super) const LEAN_SELF_TEST: Step = Step {
+    name: "lean-self-test",
+    command: "observer doctor --self-test --hooks lean --json",
+    check: |_, finished| self_test(finished),
+};
+
+/// Swap on a loop device only: there the swap cache is never skipped.
+pub(super) const DISK_SWAP: Step = Step {
+    name: "disk-swap",
+    command: "modprobe loop; truncate -s 16M /tmp/disk; losetup /dev/loop0 /tmp/disk; mkswap /dev/loop0 >&2; \
+              swapon /dev/loop0; observer doctor --self-test --json; code=$?; \
+              swapoff /dev/loop0; losetup -d /dev/loop0; rm /tmp/disk; rmmod loop; exit $code",
+    check: disk_swap,
+};
+
+pub(super) const ZSWAP: Step = Step {
+    name: "zswap",
+    command: "echo 1 >/sys/module/zswap/parameters/enabled; observer doctor --self-test --json; code=$?; \
+              echo 0 >/sys/module/zswap/parameters/enabled; exit $code",
+    check: zswap,
+};
+
+pub(super) const NO_KPROBES: Step = Step {
+    name: "no-kprobes",
+    command: "echo 0 >/sys/kernel/debug/kprobes/enabled; observer record --backend kprobe; code=$?; \
+              echo 1 >/sys/kernel/debug/kprobes/enabled; exit $code",
+    check: |_, finished| refused(finished, "kprobes are switched off"),
+};
+
+/// Without ftrace hooks are refused, or never run.
+pub(super) const NO_FTRACE: Step = Step {
+    name: "no-ftrace",
+    command: "echo 0 >/proc/sys/kernel/ftrace_enabled; observer record; code=$?; \
+              echo 1 >/proc/sys/kernel/ftrace_enabled; exit $code",
+    check: |_, finished| refused(finished, "kernel.ftrace_enabled is 0"),
+};
+
+pub(super) const ATTACHES: Step =
+    Step { name: "attaches", command: "observer record --json --duration 1s", check: |_, finished| attaches(finished) };
+
+pub(super) const ATTACHES_KPROBES: Step = Step {
+    name: "attaches-kprobes",
+    command: "observer record --json --duration 1s --backend kprobe",
+    check: attaches_kprobes,
+};
+
+/// With lockdown=confidentiality kprobe programs may not read kernel memory.
+pub(super) const REFUSES_KPROBES: Step = Step {
+    name: "refuses-kprobes",
+    command: "observer record --backend kprobe",
+    check: |_, finished| refused(finished, "kprobe programs may not read kernel memory"),
+};
+
+pub(super) const FAILING_COMMAND: Step =
+    Step { name: "failing-command", command: "observer record --json -- false", check: failing_command };
+
+pub(super) const NO_SUCH_COMMAND: Step =
+    Step { name: "no-such-command", command: "observer record --json -- /no/such", check: failing_command };
+
+/// The time limit ends before the command does.
+pub(super) const CUT_SHORT: Step =
+    Step { name: "cut-short", command: "observer record --json --duration 1s -- sleep 60", check: cut_short };
+
+pub(super) const NOT_ROOT: Step = Step {
+    name: "not-root",
+    command: "mkdir -p /etc; echo user:x:1000:1000::/:/bin/sh >/etc/passwd; \
+              start-stop-daemon -S -c user -x /bin/observer -- record",
+    check: |_, finished| refused(finished, "user 1000"),
+};
+
+pub(super) const NO_BTF: Step = Step {
+    name: "no-btf",
+    command: "touch /tmp/empty; mount -o bind /tmp/empty /sys/kernel/btf/vmlinux; observer record; code=$?; \
+              umount /sys/kernel/btf/vmlinux; exit $code",
+    check: |_, finished| refused(finished, "/sys/kernel/btf/vmlinux"),
+};
+
+/// The workload refuses to run with other swap in use. The witness leaves the module loaded without a device, so a device
+/// is added.
+pub(super) const OTHER_SWAP: Step = Step {
+    name: "other-swap",
+    command: "modprobe zram num_devices=0; zram=zram$(cat /sys/class/zram-control/hot_add); \
+              echo 16M >/sys/block/$zram/disksize; mkswap /dev/$zram >&2; swapon /dev/$zram; \
+              observer stress targeted --json; code=$?; grep -c $zram /proc/swaps >&2; \
+              swapoff /dev/$zram; echo 1 >/sys/block/$zram/reset; rmmod zram; exit $code",
+    check: other_swap,
+};
+
+/// The last step: no program, no swap and no device is left.
+pub(super) const NOTHING_LEFT: Step = Step {
+    name: "nothing-left",
+    command: "tail -n +2 /proc/swaps; ls -d /sys/block/zram* 2>/dev/null; cat /sys/kernel/debug/kprobes/list; \
+              cat /sys/kernel/tracing/enabled_functions; true",
+    check: nothing_left,
+};
+
+fn doctor(era: Era, finished: &Finished) -> Checked {
+    let doctor: Doctor = finished.json()?;
+    let state = doctor.kernel.state.ok_or("the state is unknown")?;
+    let is_expected = match era {
+        Era::Unfixed => state == State::Vulnerable,
+        Era::Pinned | Era::LockedDown | Era::Integrity => state.is_pinned(),
+        Era::NoBypass => state == State::NoBypass,
+    };
+    ensure(is_expected, || format!("state: {state:?}"))?;
+    // No swap is in use yet.
+    race_is_closed(era, &doctor.race, "no swap area is in use")?;
+    finished.expect_code(0)?;
+    Ok(state.text().to_owned())
+}
+
+/// Without a synchronous swap device the race is not reachable; on a kernel without the bypass devices do not matter.
+fn race_is_closed(era: Era, race: &Race, because: &str) -> Result<(), String> {
+    let because = if era == Era::NoBypass { "closed by design" } else { because };
+    ensure(race.answer == "no" && race.reason.contains(because), || format!("race: {race:?}"))
+}
+
+fn self_test_without_addresses(_era: Era, finished: &Finished) -> Checked {
+    let doctor: Doctor = finished.json()?;
+    let is_hidden = doctor.facts.symbols.map(|symbols| symbols.addresses_hidden);
+    ensure(is_hidden == Some(true), || format!("addresses_hidden: {is_hidden:?}"))?;
+    self_test(finished)
+}
+
+/// The race is not reachable, and the self-test passes on its own device.
+fn disk_swap(era: Era, finished: &Finished) -> Checked {
+    let doctor: Doctor = finished.json()?;
+    race_is_closed(era, &doctor.race, "no synchronous swap device")?;
+    self_test(finished)
+}
+
+fn zswap(_era: Era, finished: &Finished) -> Checked {
+    let doctor: Doctor = finished.json()?;
+    let zswap = doctor.facts.memory.zswap;
+    ensure(zswap.as_deref() == Some("on"), || format!("zswap: {zswap:?}"))?;
+    self_test(finished)
+}
+
+pub(super) fn self_test(finished: &Finished) -> Checked {
+    let doctor: Doctor = finished.json()?;
+    let test = doctor.self_test.ok_or("no self-test was run")?;
+    ensure(test.passed, || format!("self-test failed; standard error: {}", finished.stderr.trim()))?;
+    finished.expect_code(0)?;
+    Ok(format!("{} pages out and in, all seen", test.pages))
+}
+
+/// On a locked-down kernel no module can be loaded, so nothing is swapped.
+fn attaches(finished: &Finished) -> Checked {
+    let summary = finished.summary()?;
+    none_dropped(&summary)?;
+    finished.expect_code(0)?;
+    let kernel = &summary.kernel;
+    let has_both = kernel.is_hooked("fault_start") && kernel.is_hooked("fault_end");
+    ensure(has_both, || format!("hooks: {:?}", kernel.hooks))?;
+    Ok(format!("{} hooks, {} degraded", kernel.hooks.len(), kernel.degraded.len()))
+}
+
+fn attaches_kprobes(_era: Era, finished: &Finished) -> Checked {
+    let seen = attaches(finished)?;
+    let hooks = finished.summary()?.kernel.hooks;
+    ensure(hooks.iter().all(|hook| hook.backend.is_kprobe()), || format!("hooks: {hooks:?}"))?;
+    Ok(seen)
+}
+
+/// A failing command makes the exit code 30, and the summary is printed.
+fn failing_command(_era: Era, finished: &Finished) -> Checked {
+    let command = finished.summary()?.command.ok_or("command is missing")?;
+    let code = command.code.ok_or("command.code is missing")?;
+    ensure(code != 0, || "the summary has exit code 0 for the command".to_owned())?;
+    finished.expect_code(30)?;
+    Ok(format!("the command's exit code {code} makes the exit code 30"))
+}
+
+/// A command that observer ends has not failed.
+fn cut_short(_era: Era, finished: &Finished) -> Checked {
+    let command = finished.summary()?.command.ok_or("command is missing")?;
+    ensure(command.cut_short, || "command.cut_short is false".to_owned())?;
+    finished.expect_code(0)?;
+    Ok("a command that observer ended is not a failure".to_owned())
+}
+
+/// Exit code 3 and a message with reason and remedy.
+fn refused(finished: &Finished, because: &str) -> Checked {
+    finished.expect_code(3)?;
+    let message = &finished.stderr;
+    ensure(message.contains(because) && message.contains("to do:"), || format!("no reason or no remedy: {message}"))?;
+    Ok("refused, with reason and remedy".to_owned())
+}
+
+/// The other swap is still in use afterwards.
+fn other_swap(_era: Era, finished: &Finished) -> Checked {
+    ensure(finished.stderr.lines().any(|line| line == "1"), || format!("the other swap is off: {}", finished.stderr))?;
+    refused(finished, "other swap is in use")
+}
+
+fn nothing_left(_era: Era, finished: &Finished) -> Checked {
+    let left = finished.stdout.trim();
+    ensure(left.is_empty(), || format!("left behind: {left}"))?;
+    Ok("no swap, no device, no probe".to_owned())
+}
+
+/// The JSON of `doctor`, for tests.
+#[cfg(test)]
+pub(super) fn example() -> serde_json::Value {
+    serde_json::json!({
+        "kernel": { "state": "pinned_wait_queue", "degraded": [],
+            "hooks": [{ "meaning": "fault_start", "backend": "fentry" }, { "meaning": "fault_end", "backend": "fexit" }] },
+        "race": { "answer": "no", "reason": "no swap area is in use" },
+        "facts": { "symbols": { "addresses_hidden": false }, "memory": { "zswap": "off" } },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::step::finished, *};
+
+    #[test]
+    fn a_refusal_needs_reason_and_remedy() {
+        let check = |code, stderr| (NOT_ROOT.check)(Era::Pinned, &finished(code, "", stderr));
+        assert!(check(3, "because: it runs as user 1000\n to do: sudo").is_ok());
+        assert!(check(3, "because: it runs as user 1000").is_err());
+        assert!(check(1, "user 1000 to do: sudo").is_err());
+    }
+
+    #[test]
+    fn the_state_must_be_that_of_the_era() {
+        let finished = finished(0, &example().to_string(), "");
+        assert!(doctor(Era::Pinned, &finished).is_ok(), "{:?}", doctor(Era::Pinned, &finished));
+        assert!(doctor(Era::Unfixed, &finished).is_err());
+        assert!(doctor(Era::NoBypass, &finished).is_err());
+    }
+}
