@@ -124,8 +124,8 @@ fn fault_record(kind: u32, fault: &Fault) -> FaultRecord {
         fault_ret: fault.fault_ret,
         pin_rc,
         pin_failures: fault.pin.map_or(0, |pin| pin.failures),
-        slot_starts: fault.slot.started,
-        slot_ends: fault.slot.ended,
+        slot_starts: fault.slot.starts,
+        slot_ends: fault.slot.ends,
         frees_at_read: fault.frees.at_read,
         frees_at_end: fault.frees.at_end,
         changes_at_read: fault.changes.at_read,
@@ -149,8 +149,8 @@ fn entry_record(change: &Change) -> EntryRecord {
         entry: change.entry.0,
         tid: change.by.tid,
         tgid: change.by.pid,
-        slot_starts: change.slot.started,
-        slot_ends: change.slot.ended,
+        slot_starts: change.slot.starts,
+        slot_ends: change.slot.ends,
         comm: comm(&change.by),
     }
 }

@@ -148,14 +148,14 @@ impl SequenceSpan {
 /// Faults started and ended on a filter slot since the programs were loaded. Both numbers wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlotCount {
-    pub started: u32,
-    pub ended: u32,
+    pub starts: u32,
+    pub ends: u32,
 }
 
 impl SlotCount {
     /// Whether no fault is in progress on the slot.
     pub const fn is_idle(self) -> bool {
-        self.started == self.ended
+        self.starts == self.ends
     }
 }
 

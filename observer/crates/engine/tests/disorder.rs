@@ -44,15 +44,15 @@ fn action() -> impl Strategy<Value = Action> {
 /// The numbers of a filter slot.
 #[derive(Clone, Copy, Default)]
 struct SlotNumbers {
-    started: u32,
-    ended: u32,
+    starts: u32,
+    ends: u32,
     frees: u32,
     changes: u32,
 }
 
 impl SlotNumbers {
     fn count(self) -> SlotCount {
-        SlotCount { started: self.started, ended: self.ended }
+        SlotCount { starts: self.starts, ends: self.ends }
     }
 }
 
@@ -74,7 +74,7 @@ fn events(actions: &[Action], step: Nanos) -> Vec<Event> {
         match *action {
             Action::Start { tid, entry } if !in_progress.contains_key(&tid) => {
                 let slot = &mut slots[usize::from(entry)];
-                slot.started += 1;
+                slot.starts += 1;
                 let entry = Entry::new(0, entry.into());
                 let task = Task { tid: u32::from(tid) + 1, pid: 1, comm: "t".into() };
                 let mut fault = Fault { entry, base: entry, nr: 1, task, start: at, end: at, ..Fault::default() };
@@ -123,7 +123,7 @@ fn events(actions: &[Action], step: Nanos) -> Vec<Event> {
             Action::End { tid, installed } => {
                 let Some(InProgress { mut fault, freed }) = in_progress.remove(&tid) else { continue };
                 let slot = &mut slots[fault.entry.offset() as usize];
-                slot.ended += 1;
+                slot.ends += 1;
                 if !freed {
                     (fault.frees.at_end, fault.changes.at_end) = (slot.frees, slot.changes);
                 }
@@ -289,9 +289,9 @@ proptest! {
 
 fn invalid_event(wide: [u64; 8], narrow: [u32; 8], kind: u8) -> Event {
     let [at, entry, base, start, read, dropped, tried, address] = wide;
-    let [tid, nr, a, b, c, d, started, ended] = narrow;
+    let [tid, nr, a, b, c, d, starts, ends] = narrow;
     let by = Task { tid: tid % 4, pid: 1, comm: "t".into() };
-    let slot = SlotCount { started, ended };
+    let slot = SlotCount { starts, ends };
     if kind < 3 {
         let kind = [ChangeKind::Freed, ChangeKind::Allocated, ChangeKind::Written][usize::from(kind)];
         return Event::Changed(Change { kind, entry: Entry(entry), at, seq: a, by, slot });

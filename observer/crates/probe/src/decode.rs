@@ -83,7 +83,7 @@ fn fault(record: &FaultRecord) -> Fault {
         lock: time(record.lock_try).map(|tried| LockWait { tried, ended: time(record.lock_end) }),
         frees: SequenceSpan { at_read: record.frees_at_read, at_end: record.frees_at_end },
         changes: SequenceSpan { at_read: record.changes_at_read, at_end: record.changes_at_end },
-        slot: SlotCount { started: record.slot_starts, ended: record.slot_ends },
+        slot: SlotCount { starts: record.slot_starts, ends: record.slot_ends },
     }
 }
 
@@ -112,7 +112,7 @@ fn change(kind: ChangeKind, record: &EntryRecord) -> Event {
         at: record.ts,
         seq: record.seq,
         by: task(record.tid, record.tgid, &record.comm),
-        slot: SlotCount { started: record.slot_starts, ended: record.slot_ends },
+        slot: SlotCount { starts: record.slot_starts, ends: record.slot_ends },
     })
 }
 

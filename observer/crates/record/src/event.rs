@@ -181,12 +181,12 @@ fn word(bytes: &mut Bytes<'_>, from: u32) -> Option<u32> {
 }
 
 fn put_count(out: &mut Vec<u8>, count: SlotCount, from: SlotCount) {
-    put_word(out, count.started, from.started);
-    put_word(out, count.ended, from.ended);
+    put_word(out, count.starts, from.starts);
+    put_word(out, count.ends, from.ends);
 }
 
 fn count(bytes: &mut Bytes<'_>, from: SlotCount) -> Option<SlotCount> {
-    Some(SlotCount { started: word(bytes, from.started)?, ended: word(bytes, from.ended)? })
+    Some(SlotCount { starts: word(bytes, from.starts)?, ends: word(bytes, from.ends)? })
 }
 
 fn put_seen(out: &mut Vec<u8>, seen: SequenceSpan, from: u32) {

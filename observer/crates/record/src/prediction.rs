@@ -19,8 +19,8 @@ pub(crate) struct Slot {
 impl Slot {
     /// The counters after the next event of a fault.
     pub(crate) const fn next_count(&self, ended: bool) -> SlotCount {
-        let SlotCount { started, ended: before } = self.count;
-        SlotCount { started, ended: before.wrapping_add(ended as u32) }
+        let SlotCount { starts, ends } = self.count;
+        SlotCount { starts, ends: ends.wrapping_add(ended as u32) }
     }
 
     /// The sequence number of the next change.

@@ -11,7 +11,7 @@ fn task(tid: u32) -> Task {
     Task { tid, pid: 1, comm: format!("t{tid}").into() }
 }
 
-fn fault(tid: u32, start: Nanos, end: Nanos, started: u32, ended: u32) -> Fault {
+fn fault(tid: u32, start: Nanos, end: Nanos, starts: u32, ends: u32) -> Fault {
     Fault {
         entry: ENTRY,
         base: ENTRY,
@@ -23,13 +23,13 @@ fn fault(tid: u32, start: Nanos, end: Nanos, started: u32, ended: u32) -> Fault 
         read_end: Some(start + 2),
         path: Path::Direct,
         installed: true,
-        slot: SlotCount { started, ended },
+        slot: SlotCount { starts, ends },
         ..Fault::default()
     }
 }
 
 fn change(kind: ChangeKind, at: Nanos, seq: u32) -> Event {
-    let slot = SlotCount { started: 2, ended: 1 };
+    let slot = SlotCount { starts: 2, ends: 1 };
     Event::Changed(Change { kind, entry: ENTRY, at, seq, by: task(2), slot })
 }
 
@@ -111,7 +111,7 @@ fn two_faults_that_end_together_are_both_judged() {
     let mut events = aba();
     if let Event::Ended(other) = &mut events[OTHER_END] {
         other.end = 899;
-        other.slot = SlotCount { started: 2, ended: 2 };
+        other.slot = SlotCount { starts: 2, ends: 2 };
     }
     assert_eq!(run(events).report().verdicts.stale_install, 1);
 }

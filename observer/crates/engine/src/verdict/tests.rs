@@ -28,7 +28,7 @@ const fn span(at_read: u32, at_end: u32) -> SequenceSpan {
 
 fn change(kind: ChangeKind, at: Nanos, seq: u32) -> Change {
     let by = Task { tid: 2, pid: 1, comm: "main".into() };
-    Change { kind, entry: ENTRY, at, seq, by, slot: SlotCount { started: 2, ended: 1 } }
+    Change { kind, entry: ENTRY, at, seq, by, slot: SlotCount { starts: 2, ends: 1 } }
 }
 
 fn verdict(fault: &Fault, changes: &[Change]) -> Option<Verdict> {

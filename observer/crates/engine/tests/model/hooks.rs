@@ -14,8 +14,8 @@ use super::{
 /// One slot of the filter.
 #[derive(Clone, Copy, Debug, Default)]
 struct FilterSlot {
-    started: u32,
-    ended: u32,
+    starts: u32,
+    ends: u32,
     frees: u32,
     changes: u32,
     disturbed: bool,
@@ -23,11 +23,11 @@ struct FilterSlot {
 
 impl FilterSlot {
     fn in_progress(self) -> u32 {
-        self.started - self.ended
+        self.starts - self.ends
     }
 
     fn count(self) -> SlotCount {
-        SlotCount { started: self.started, ended: self.ended }
+        SlotCount { starts: self.starts, ends: self.ends }
     }
 }
 
@@ -36,7 +36,7 @@ impl FilterSlot {
 struct InProgress {
     fault: Fault,
     /// Numbers of the filter slot at the start of the fault, itself included.
-    started_at_start: u32,
+    starts_at_start: u32,
     frees_at_start: u32,
     changes_at_start: u32,
     frees_by_itself: u32,
@@ -75,7 +75,7 @@ impl InProgress {
 
     /// Whether something happened on its slot since it started, or it is streamed in any case.
     fn is_contended(&self, slot: &FilterSlot) -> bool {
-        slot.started != self.started_at_start
+        slot.starts != self.starts_at_start
             || slot.changes != self.changes_at_start
             || slot.frees - self.frees_at_start != self.frees_by_itself
             || self.is_streamed_alone()
@@ -131,7 +131,7 @@ impl Hooks {
         let filter = self.filter_of(slot);
         let now = log.now();
         let filter = &mut self.filter[filter];
-        filter.started += 1;
+        filter.starts += 1;
         filter.disturbed |= filter.in_progress() > 1;
         let mut fault =
             Fault { entry, base: entry, nr: 1, address, mm, task: task(tid), start: now, ..Fault::default() };
@@ -139,7 +139,7 @@ impl Hooks {
         fault.changes.at_read = filter.changes;
         let mut state = InProgress {
             fault,
-            started_at_start: filter.started,
+            starts_at_start: filter.starts,
             frees_at_start: filter.frees,
             changes_at_start: filter.changes,
             frees_by_itself: 0,
@@ -350,7 +350,7 @@ impl Hooks {
             fault.frees.at_end = if undisturbed_install { state.frees_at_start } else { filter.frees };
             fault.changes.at_end = if undisturbed_install { state.changes_at_start } else { filter.changes };
         }
-        filter.ended += 1;
+        filter.ends += 1;
         fault.slot = filter.count();
         let contended = state.streamed || state.is_contended(filter);
         // The programs rely on this: they do not compare numbers while nothing is disturbed.

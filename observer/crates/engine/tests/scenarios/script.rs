@@ -43,15 +43,15 @@ pub(crate) fn run(text: &str) -> Result<Outcomes, String> {
 /// The numbers of a filter slot, as the programs keep them.
 #[derive(Clone, Copy, Default)]
 struct SlotNumbers {
-    started: u32,
-    ended: u32,
+    starts: u32,
+    ends: u32,
     frees: u32,
     changes: u32,
 }
 
 impl SlotNumbers {
     fn count(self) -> SlotCount {
-        SlotCount { started: self.started, ended: self.ended }
+        SlotCount { starts: self.starts, ends: self.ends }
     }
 }
 
@@ -147,12 +147,12 @@ impl Script {
 
     fn start_fault(&mut self, at: Nanos, task: Task, entry: Entry, address: u64) -> Option<Event> {
         let slot = self.slot(entry);
-        slot.started += 1;
+        slot.starts += 1;
         let now = *slot;
         let mut fault = Fault { entry, base: entry, nr: 1, address, start: at, ..Fault::default() };
         (fault.task, fault.end, fault.slot) = (task, at, now.count());
         (fault.frees.at_read, fault.changes.at_read) = (now.frees, now.changes);
-        let event = (now.started - now.ended > 1).then(|| Event::Started(fault.clone()));
+        let event = (now.starts - now.ends > 1).then(|| Event::Started(fault.clone()));
         self.faults.insert(fault.task.tid, InProgress { fault, freed: false });
         event
     }
@@ -202,7 +202,7 @@ impl Script {
     fn end_fault(&mut self, at: Nanos, task: &Task, installed: bool) -> Result<Option<Event>, String> {
         let InProgress { mut fault, freed } = self.faults.remove(&task.tid).ok_or_else(|| no_fault(task))?;
         let slot = self.slot(fault.entry);
-        slot.ended += 1;
+        slot.ends += 1;
         let now = *slot;
         if !freed {
             (fault.frees.at_end, fault.changes.at_end) = (now.frees, now.changes);

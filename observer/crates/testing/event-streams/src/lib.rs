@@ -73,8 +73,8 @@ impl Sequence {
     }
 
     /// Each earlier sequence had two faults on this entry.
-    fn count(&self, started: u32, ended: u32) -> SlotCount {
-        SlotCount { started: self.earlier() * 2 + started, ended: self.earlier() * 2 + ended }
+    fn count(&self, starts: u32, ends: u32) -> SlotCount {
+        SlotCount { starts: self.earlier() * 2 + starts, ends: self.earlier() * 2 + ends }
     }
 
     /// An entry is freed, reallocated and written under a reader.

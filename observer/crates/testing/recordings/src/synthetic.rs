@@ -256,14 +256,14 @@ impl Synthetic {
 
     fn start(&mut self, at: Nanos, fault: &mut Fault) {
         let slot = self.slot(fault.entry);
-        slot.count.started += 1;
+        slot.count.starts += 1;
         let slot = *slot;
         fault.start = at;
         fault.end = at;
         fault.slot = slot.count;
         fault.frees = SequenceSpan { at_read: slot.frees, at_end: slot.frees };
         fault.changes = SequenceSpan { at_read: slot.changes, at_end: slot.changes };
-        if slot.count.started - slot.count.ended > 1 {
+        if slot.count.starts - slot.count.ends > 1 {
             self.out.push_back(Input::Event(Event::Started(Fault {
                 path: Path::None,
                 installed: false,
@@ -274,7 +274,7 @@ impl Synthetic {
 
     fn end(&mut self, at: Nanos, fault: &mut Fault) {
         let slot = self.slot(fault.entry);
-        slot.count.ended += 1;
+        slot.count.ends += 1;
         let slot = *slot;
         fault.end = at;
         fault.slot = slot.count;
