@@ -1,7 +1,7 @@
-//! Starts the command given with `--`, but lets it run only once it is watched.
+//! Starts the command given with `--`. It runs only after its tasks are observed.
 //!
-//! The child is this program again, which waits at a gate (a pipe) and then becomes the command: so its thread id is
-//! known, and in the table of watched tasks, before the command's first instruction.
+//! The child is this program again. It waits at a gate (a pipe) and then executes the command, so that its thread ID is
+//! known, and in the map of watched tasks, before the first instruction of the command.
 
 use std::{
     ffi::OsString,
@@ -10,9 +10,10 @@ use std::{
         fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
         unix::process::CommandExt as _,
     },
-    process::Stdio,
+    process::{ExitCode, Stdio},
 };
 
+use observer_observation::command;
 use rustix::{
     io::{FdFlags, fcntl_setfd},
     pipe::{PipeFlags, pipe, pipe_with},
@@ -22,32 +23,34 @@ use tokio::process::{Child, Command};
 /// Name of the hidden subcommand that waits at the gate.
 pub(crate) const SUBCOMMAND: &str = "__launch";
 
+/// Exit code of a shell for a command that cannot be executed.
+const CANNOT_EXECUTE: u8 = 127;
+
 /// A child that waits at the gate.
 pub(crate) struct Launched {
-    /// The child.
-    pub(crate) child: Child,
-    /// Its thread id, which it keeps when it becomes the command.
+    child: Child,
+    /// Does not change when the child executes the command.
     pub(crate) tid: u32,
     gate: OwnedFd,
 }
 
-/// What to start.
+/// A command to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     /// Program and arguments.
     pub(crate) command: Vec<OsString>,
-    /// Send its standard output to standard error: ours carries one JSON object, or the dashboard, and nothing else.
+    /// Redirects its standard output to standard error: standard output carries one JSON object, or the dashboard.
     pub(crate) stdout_to_stderr: bool,
-    /// Give it nothing to read: the keys belong to the dashboard.
+    /// Closes its standard input: the keys belong to the dashboard.
     pub(crate) no_stdin: bool,
 }
 
 impl Launch {
-    /// Starts the child up to the gate. `inherit` stays open in it (a pipe for its messages, say).
+    /// Starts the child, which waits at the gate. It inherits `inherit`.
     ///
     /// # Errors
-    /// When there are no more descriptors or processes to be had.
-    pub(crate) fn start(&self, inherit: Option<&OwnedFd>) -> io::Result<Launched> {
+    /// When there are no more descriptors or processes.
+    pub(crate) fn spawn(&self, inherit: Option<&OwnedFd>) -> io::Result<Launched> {
         let (wait, gate) = pipe()?;
         fcntl_setfd(&gate, FdFlags::CLOEXEC)?;
         let mut command = Command::new("/proc/self/exe");
@@ -65,7 +68,7 @@ impl Launch {
         if let Some(fd) = inherit {
             fcntl_setfd(fd, FdFlags::CLOEXEC)?;
         }
-        let tid = child.id().ok_or_else(|| io::Error::other("the command ended before it started"))?;
+        let tid = child.id().ok_or_else(|| io::Error::other("the command ended before it was started"))?;
         Ok(Launched { child, tid, gate })
     }
 }
@@ -74,29 +77,38 @@ impl Launched {
     /// Opens the gate.
     ///
     /// # Errors
-    /// When the child is gone.
-    pub(crate) fn go(self) -> io::Result<Child> {
+    /// When the child has ended.
+    pub(crate) fn start(self) -> io::Result<Child> {
         rustix::io::write(&self.gate, b"\n")?;
         Ok(self.child)
     }
 }
 
-/// A pipe whose ends are closed in children unless [`Launch::start`] is told to hand one down.
+/// A pipe whose ends are closed in children, except the one passed to [`Launch::spawn`].
 ///
 /// # Errors
-/// When there are no more descriptors to be had.
+/// When there are no more descriptors.
 pub(crate) fn message_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
 
-/// The child's side: waits at the gate `fd`, then becomes the command. Returns only on failure.
-pub(crate) fn wait_and_exec(fd: i32, command: &[OsString]) -> io::Error {
-    // SAFETY: the parent made this descriptor for us and told its number; nobody else in this process knows it.
-    let gate = unsafe { OwnedFd::from_raw_fd(fd) };
+/// The child: waits at the gate, a descriptor, and executes the command. On failure prints the error and returns the exit
+/// code of a shell.
+pub(crate) fn execute(gate: i32, command: &[OsString]) -> ExitCode {
+    let error = wait_and_exec(gate, command);
+    eprintln!("observer: cannot run `{}`: {error}", command::typed(command));
+    ExitCode::from(CANNOT_EXECUTE)
+}
+
+/// Returns only on failure.
+fn wait_and_exec(gate: i32, command: &[OsString]) -> io::Error {
+    // SAFETY: the parent created this descriptor for the child and passed its number; no other value in this process owns
+    // it.
+    let gate = unsafe { OwnedFd::from_raw_fd(gate) };
     let mut byte = [0u8; 1];
     match rustix::io::read(&gate, &mut byte) {
         Ok(1) => {}
-        Ok(_) => return io::Error::other("observer went away before the command could start"),
+        Ok(_) => return io::Error::other("observer ended before the command was started"),
         Err(error) => return error.into(),
     }
     drop(gate);

@@ -1,4 +1,4 @@
-//! The program `observer`; everything is in its library, so that benchmarks and tests can drive parts of it.
+//! The program `observer`. Its code is in the library, which benchmarks and tests use too.
 
 fn main() -> std::process::ExitCode {
     observer::main()

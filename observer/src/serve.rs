@@ -1,5 +1,5 @@
-//! The page of numbers over HTTP: two routes, few connections, short patience. Knows neither the kernel nor files: pages
-//! are asked for on a channel, and whoever holds the numbers answers.
+//! Metrics over HTTP: two routes, few connections, short timeouts. The server forwards each request over a channel to the
+//! task that has the metrics.
 
 use std::{
     convert::Infallible,
@@ -13,7 +13,7 @@ use std::{
 
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue},
     server::conn::http1,
@@ -28,124 +28,116 @@ use tokio::{
 
 use observer_report::formats::openmetrics::Dialect;
 
-/// Connections served at once; more are closed at once and counted.
-pub(crate) const CONNECTIONS: usize = 16;
-/// Bytes of a request's line and headers at most.
-pub(crate) const REQUEST_BYTES: usize = 16 << 10;
-/// How long one connection may take, from first to last byte. It serves one request.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the observation may take to answer: ten times as long as it does.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Concurrent connections; further ones are closed immediately and counted.
+const MAX_CONNECTIONS: usize = 16;
+/// Limit of a request line with its headers.
+const MAX_REQUEST_BYTES: usize = 16 << 10;
+/// Limit of a connection, from the first byte to the last. It serves one request.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
+/// Limit of an answer, ten times the usual duration.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Somebody wants a page.
+/// A request for the metrics.
 #[derive(Debug)]
-pub(crate) struct Ask {
-    /// In which dialect; `None`: only whether anybody is there.
+pub(crate) struct Request {
+    /// `None`: a health check, which needs no metrics.
     pub(crate) dialect: Option<Dialect>,
-    /// Where to send it.
     pub(crate) reply: oneshot::Sender<String>,
 }
 
-/// Where pages are asked for.
-pub(crate) type Asks = mpsc::Receiver<Ask>;
+pub(crate) type Requests = mpsc::Receiver<Request>;
 
 /// A server that is bound and does not serve yet.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: TcpListener,
-    asks: mpsc::Sender<Ask>,
+    requests: mpsc::Sender<Request>,
     refused: Arc<AtomicU64>,
 }
 
 impl Server {
-    /// Takes the address. Whoever holds the other end answers.
+    /// Binds the address. The receiver must be read and its requests answered.
     ///
     /// # Errors
-    /// When the address cannot be had.
-    pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<(Self, Asks)> {
+    /// When the address is in use or not available.
+    pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<(Self, Requests)> {
         let listener = TcpListener::bind(address).await?;
-        let (asks, answers) = mpsc::channel(CONNECTIONS);
-        Ok((Self { listener, asks, refused: Arc::default() }, answers))
+        let (sender, requests) = mpsc::channel(MAX_CONNECTIONS);
+        Ok((Self { listener, requests: sender, refused: Arc::default() }, requests))
     }
 
-    /// The address taken.
-    ///
-    /// # Errors
-    /// When the system does not tell.
     pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Counts connections that were refused.
+    /// The number of connections that were refused.
     pub(crate) fn refused(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.refused)
     }
 
-    /// Serves for ever.
     pub(crate) async fn run(self) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
-                // Out of descriptors, most likely: those in use are given back soon.
+                // Probably out of descriptors, which other connections will release.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
-            let asks = self.asks.clone();
+            let requests = self.requests.clone();
             tokio::spawn(async move {
-                // Whatever goes wrong on a connection is the client's affair.
-                let _ = timeout(PATIENCE, serve(stream, asks)).await;
-                drop(place);
+                // An error of a connection concerns only its client.
+                let _ = timeout(CONNECTION_LIMIT, serve(stream, requests)).await;
+                drop(permit);
             });
         }
     }
 }
 
-async fn serve(stream: TcpStream, asks: mpsc::Sender<Ask>) -> Result<(), hyper::Error> {
+async fn serve(stream: TcpStream, requests: mpsc::Sender<Request>) -> Result<(), hyper::Error> {
     let service = service_fn(move |request| {
-        let asks = asks.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &asks).await) }
+        let requests = requests.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &requests).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(REQUEST_BYTES)
+        .header_read_timeout(CONNECTION_LIMIT)
+        .max_buf_size(MAX_REQUEST_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .await
 }
 
-async fn answer(request: &Request<Incoming>, asks: &mpsc::Sender<Ask>) -> Response<Full<Bytes>> {
+async fn answer(request: &hyper::Request<Incoming>, requests: &mpsc::Sender<Request>) -> Response<Full<Bytes>> {
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match route(request.method(), request.uri().path(), accept) {
-        Route::Page(dialect) => match ask(asks, Some(dialect)).await {
+        Route::Page(dialect) => match ask(requests, Some(dialect)).await {
             Some(page) => response(StatusCode::OK, dialect.content_type(), page),
             None => plain(StatusCode::SERVICE_UNAVAILABLE, "the observation does not answer\n"),
         },
-        Route::Health => match ask(asks, None).await {
+        Route::Health => match ask(requests, None).await {
             Some(_) => plain(StatusCode::OK, "ok\n"),
             None => plain(StatusCode::SERVICE_UNAVAILABLE, "the observation does not answer\n"),
         },
         Route::WrongMethod => {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             response
         }
-        Route::None => plain(StatusCode::NOT_FOUND, "/metrics or /healthz\n"),
+        Route::None => plain(StatusCode::NOT_FOUND, "not found: /metrics and /healthz exist\n"),
     }
 }
 
-/// Asks whoever holds the numbers.
-async fn ask(asks: &mpsc::Sender<Ask>, dialect: Option<Dialect>) -> Option<String> {
+/// The page; `None`: not within the limit.
+async fn ask(requests: &mpsc::Sender<Request>, dialect: Option<Dialect>) -> Option<String> {
     let (reply, page) = oneshot::channel();
-    asks.try_send(Ask { dialect, reply }).ok()?;
-    timeout(ANSWER_WITHIN, page).await.ok()?.ok()
+    requests.try_send(Request { dialect, reply }).ok()?;
+    timeout(ANSWER_LIMIT, page).await.ok()?.ok()
 }
 
-/// What is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Page(Dialect),
@@ -163,7 +155,7 @@ fn route(method: &Method, path: &str, accept: &str) -> Route {
     if method == Method::GET || method == Method::HEAD { route } else { Route::WrongMethod }
 }
 
-/// Who can read OpenMetrics says so.
+/// OpenMetrics if the client accepts it.
 fn dialect(accept: &str) -> Dialect {
     if accept.contains("application/openmetrics-text") { Dialect::OpenMetrics } else { Dialect::Prometheus }
 }

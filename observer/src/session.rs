@@ -1,6 +1,6 @@
-//! One observation, from the attached probes to the outcome: feeds the engine, and stops when told.
+//! Runs one observation, from attached probes to the outcome.
 
-mod session_observer;
+mod observer;
 
 use std::{io, ops::ControlFlow, process::ExitStatus, time::Duration};
 
@@ -11,45 +11,42 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-pub use self::session_observer::{SessionObserver, View};
-use observer_engine::{Engine, event::Nanos};
+pub use self::observer::{Observer, View};
+use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::{
-    Context, EndReason, FaultTimes, FinalState, Outcome, Overhead, Sample, Snapshot, clock, command, input::Input,
+    Context, EndReason, FaultTimes, FinalState, Ingest, Input, Outcome, Overhead, Sample, Snapshot, clock, command,
 };
-use observer_probe::{LoadError, Probes, UserTime};
+use observer_probe::{LoadError, Probes, CpuTime};
 
-/// How often the engine is told the time.
+/// How often the engine advances.
 const TICK: Duration = Duration::from_millis(100);
-/// Records taken from the ring in one go, so that signals are never starved.
+/// Records read from the ring buffer at once, so that signals are not delayed.
 const BATCH: usize = 4_096;
-/// Goes at most in one tick.
-const BATCHES_A_TICK: usize = 64;
-/// How long a command that has been asked to end may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_BATCHES_PER_TICK: usize = 64;
+/// How long the command may take to end after SIGTERM.
+const TERM_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often the distributions are read as well, which takes thousands of system calls.
+/// Ticks between two readings of the distributions, which take thousands of system calls.
 const TIMES_TICKS: u32 = 50;
 
 /// Why an observation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The runtime could not be set up.
-    #[error("cannot wait for events: {0}")]
+    #[error("cannot wait for events")]
     Io(#[from] io::Error),
-    /// The probes failed.
     #[error(transparent)]
     Probe(#[from] LoadError),
 }
 
-/// Signals that end an observation, or a replay. None that comes while this exists is missed.
-pub struct Stops {
+/// The signals that end an observation or a replay. From its creation on, none is missed.
+pub(crate) struct StopSignals {
     int: Signal,
     term: Signal,
     hup: Signal,
 }
 
-impl Stops {
+impl StopSignals {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             int: signal(SignalKind::interrupt())?,
@@ -67,150 +64,142 @@ impl Stops {
     }
 }
 
-/// An observation in progress.
-struct Live<'a, O> {
+struct Session<'a, O> {
     probes: Probes,
     context: &'a Context,
-    engine: Engine,
-    sample: Sample,
-    now: Nanos,
+    ingest: Ingest,
     ending: FinalState,
-    /// The CPU time used before, and when it started.
-    start: (UserTime, Nanos),
+    /// CPU time used before, and the time of the start.
+    start: (CpuTime, Nanos),
     ticks: u32,
-    session_observer: &'a mut O,
+    observer: &'a mut O,
 }
 
-impl<O: SessionObserver> Live<'_, O> {
-    /// Takes in what has arrived, at most a batch. True: there may be more.
+impl<O: Observer> Session<'_, O> {
+    /// Ingests the records in the ring buffer, at most a batch. True: there may be more.
     fn drain(&mut self) -> bool {
-        let Self { probes, session_observer, engine, .. } = self;
+        let Self { probes, observer, ingest, .. } = self;
         probes.drain(BATCH, |event| {
             let input = Input::Event(event);
-            session_observer.input(&input);
-            if let Input::Event(event) = input {
-                engine.feed(event);
-            }
+            observer.input(&input);
+            ingest.feed(input);
         })
     }
 
-    /// Takes in what has arrived and tells the engine the time from before that: whatever happened until then is in.
+    /// Ingests the records in the ring buffer, and advances the engine to the time before that: it has all events up to
+    /// then.
     fn settle(&mut self) {
         let until = clock::now();
-        for _ in 0..BATCHES_A_TICK {
+        for _ in 0..MAX_BATCHES_PER_TICK {
             if !self.drain() {
-                self.now = until;
-                self.session_observer.input(&Input::Advance(until));
-                self.engine.advance(until);
+                self.observer.input(&Input::Advance(until));
+                self.ingest.advance(until);
                 return;
             }
         }
-        // Records come in faster than they are taken out: what happened until now is not all in, so time stands still.
+        // Records arrive faster than they are read: the engine lacks events up to `until` and must not advance.
     }
 
     fn tick(&mut self) -> ControlFlow<()> {
-        self.session_observer.prepare(&mut self.engine);
-        self.turn_widener();
+        self.observer.prepare(&mut self.ingest.engine);
+        self.switch_delay_injection();
         self.settle();
-        if self.ticks.is_multiple_of(self.session_observer.sample_ticks().max(1))
+        if self.ticks.is_multiple_of(self.observer.sample_ticks().max(1))
             && let Ok(snapshot) = self.probes.snapshot()
         {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
             let fault_times = if read_times { self.probes.fault_times().ok() } else { None };
-            self.sampled(self.sample_of(&snapshot, fault_times));
+            self.ingest_sample(self.sample(&snapshot, fault_times));
         }
         self.ticks = self.ticks.wrapping_add(1);
-        let widening = self.probes.widening();
-        let Self { context, engine, sample, now, ending, .. } = self;
-        self.session_observer.tick(&View { context, engine, sample, now: *now, ending, widening })
+        let widening = self.probes.delay_injection();
+        let Self { context, ingest, ending, .. } = self;
+        let Ingest { engine, sample, now } = ingest;
+        self.observer.tick(&View { context, engine, sample, now: *now, ending, widening })
     }
 
-    /// As the session_observer options. Where the kernel refuses, it stays as it is, and the next view says so.
-    fn turn_widener(&mut self) {
-        if let Some(on) = self.session_observer.widening()
-            && let Err(error) = self.probes.set_widening(on)
+    /// On failure it stays as it is, which the next view shows.
+    fn switch_delay_injection(&mut self) {
+        if let Some(on) = self.observer.widening()
+            && let Err(error) = self.probes.set_delay_injection(on)
         {
-            log::warn!("delay injection cannot be switched: {error}");
+            log::warn!("cannot switch delay injection: {error}");
         }
     }
 
-    fn sample_of(&self, snapshot: &Snapshot, fault_times: Option<FaultTimes>) -> Sample {
+    fn sample(&self, snapshot: &Snapshot, fault_times: Option<FaultTimes>) -> Sample {
         let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
         Sample { at: clock::now(), snapshot: *snapshot, undecodable, vmstat, fault_times }
     }
 
-    fn sampled(&mut self, sample: Sample) {
+    fn ingest_sample(&mut self, sample: Sample) {
+        let before = self.ending.vmstat.map(|(before, _)| before).or(sample.vmstat);
+        self.ending.vmstat = before.zip(sample.vmstat);
         let input = Input::Sample(Box::new(sample));
-        self.session_observer.input(&input);
-        if let Input::Sample(sample) = input {
-            let before = self.ending.vmstat.map(|(before, _)| before).or(sample.vmstat);
-            self.ending.vmstat = before.zip(sample.vmstat);
-            self.sample.update(*sample);
-        }
+        self.observer.input(&input);
+        self.ingest.feed(input);
         let (cpu, start) = self.start;
-        self.ending.cost = self.probes.cost(cpu, clock::now().saturating_sub(start));
+        self.ending.cost = self.probes.overhead(cpu, clock::now().saturating_sub(start));
     }
 
-    /// Reads the counters for the first time: what the kernel counts from here on is seen.
+    /// Reads the counters for the first time: what the kernel counts from here on is observed.
     fn start(&mut self) -> Result<(), LoadError> {
         let (snapshot, fault_times) = (self.probes.snapshot()?, self.probes.fault_times()?);
-        self.sampled(self.sample_of(&snapshot, Some(fault_times)));
+        self.ingest_sample(self.sample(&snapshot, Some(fault_times)));
         Ok(())
     }
 
-    /// Detaches, and takes in what is left.
+    /// Detaches, and ingests the remaining records.
     fn detach(&mut self) -> Result<(), LoadError> {
-        // The overhead first, and the kernel's counters right before ours: on a host that goes on swapping, what happens
-        // in between is the difference.
+        // The overhead is read first, and the kernel's counters right before those of the programs: on a host that keeps
+        // swapping, swap-ins in between make the two counts differ.
         let (cpu, start) = self.start;
-        let cost = self.probes.cost(cpu, clock::now().saturating_sub(start));
+        let cost = self.probes.overhead(cpu, clock::now().saturating_sub(start));
         let vmstat = Vmstat::now().ok();
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         let fault_times = self.probes.fault_times()?;
-        self.sampled(Sample { vmstat, ..self.sample_of(&snapshot, Some(fault_times)) });
-        // Of the end: until faults had been given to theirs, some were disturbed.
+        self.ingest_sample(Sample { vmstat, ..self.sample(&snapshot, Some(fault_times)) });
+        // Disturbed entries are counted at the end: faults that were still in progress disturb some until then.
         let disturbed = self.probes.disturbed();
         self.ending.cost = Overhead { records: self.ending.cost.records, disturbed, ..cost };
-        self.engine.finish();
+        self.ingest.finish();
         Ok(())
     }
 }
 
-/// Observes until the command has ended, the duration is over, a signal comes or the session_observer wants no more. `start` opens
-/// the command's gate, once everything is attached and the first counters are read.
+/// Observes until the command ends, the duration is over, a signal arrives, or the observer ends the observation. `start`
+/// starts the command when everything is attached and the first counters have been read.
 ///
 /// # Errors
-/// See [`SessionError`]. The probes are detached in any case.
+/// The probes are detached also after an error.
 pub async fn observe(
     probes: Probes,
     context: &Context,
     duration: Option<Duration>,
     start: impl FnOnce() -> io::Result<Option<Child>>,
-    session_observer: &mut impl SessionObserver,
+    observer: &mut impl Observer,
 ) -> Result<Outcome, SessionError> {
-    let mut stops = Stops::new()?;
-    // SAFETY: an owned descriptor is open, and the same, until the AsyncFd that owns it is dropped.
+    let mut stops = StopSignals::new()?;
+    // SAFETY: an owned descriptor stays open and the same until the AsyncFd that owns it is dropped.
     let ring = unsafe { AsyncFd::register_with_interest(probes.ring_fd()?, Interest::READABLE) }
         .map_err(|error| error.into_parts().1)?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut live = Live {
+    let mut session = Session {
         probes,
         context,
-        engine: Engine::default(),
-        sample: Sample::default(),
-        now: 0,
+        ingest: Ingest::default(),
         ending: FinalState::unknown(EndReason::Running),
-        start: (UserTime::now(), clock::now()),
+        start: (CpuTime::now(), clock::now()),
         ticks: 1,
-        session_observer,
+        observer,
     };
-    live.start()?;
+    session.start()?;
     let mut child = start()?;
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut command = None;
-    let ended = loop {
+    let reason = loop {
         tokio::select! {
             biased;
             () = stops.any() => break EndReason::Signal,
@@ -219,31 +208,31 @@ pub async fn observe(
                 let status = status?;
                 command = Some(status);
                 child = None;
-                if live.session_observer.command_ended(status).is_break() {
+                if session.observer.command_ended(status).is_break() {
                     break EndReason::Command;
                 }
             }
             _ = ticks.tick() => {
-                if live.tick().is_break() {
-                    break EndReason::SessionObserver;
+                if session.tick().is_break() {
+                    break EndReason::Observer;
                 }
             }
-            () = live.session_observer.asked() => break EndReason::SessionObserver,
+            () = session.observer.stop_requested() => break EndReason::Observer,
             ready = ring.readable() => {
-                if !live.drain() {
+                if !session.drain() {
                     ready?.clear_ready();
                 }
             }
         }
     };
-    // Somebody may have looked on for longer than the command took.
-    let ended = if command.is_some() { EndReason::Command } else { ended };
+    // The observer may have continued after the command ended.
+    let ended = if command.is_some() { EndReason::Command } else { reason };
     if let Some(child) = &mut child {
-        command = end(child).await?;
+        command = terminate(child).await?;
     }
     drop(ring);
-    live.detach()?;
-    let Live { engine, sample, ending, .. } = live;
+    session.detach()?;
+    let Session { ingest: Ingest { engine, sample, .. }, ending, .. } = session;
     let ending = FinalState { command: command.map(command::code), ended, ..ending };
     Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
 }
@@ -262,12 +251,12 @@ async fn ended(child: &mut Option<Child>) -> io::Result<ExitStatus> {
     }
 }
 
-/// Asks the command to end, then makes it.
-async fn end(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+/// Sends SIGTERM to the command, and SIGKILL if it does not end.
+async fn terminate(child: &mut Child) -> io::Result<Option<ExitStatus>> {
     if let Some(pid) = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
-    if let Ok(status) = timeout(PATIENCE, child.wait()).await {
+    if let Ok(status) = timeout(TERM_LIMIT, child.wait()).await {
         return status.map(Some);
     }
     child.kill().await?;

@@ -1,4 +1,4 @@
-//! What the values of options may be.
+//! Values of options.
 
 use std::time::Duration;
 
@@ -84,19 +84,19 @@ impl FormatChoice {
     }
 }
 
-/// Longest delay: delay injection runs with preemption off.
-const LONGEST_WIDENING: Duration = Duration::from_millis(100);
+/// Delay injection runs with preemption disabled.
+const MAX_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) fn widening(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 20ms"))?;
-    if duration > LONGEST_WIDENING {
-        return Err("at most 100ms: the task keeps its CPU for all of it".to_owned());
+    if duration > MAX_DELAY {
+        return Err("at most 100ms: the delayed task occupies its CPU".to_owned());
     }
     Ok(duration)
 }
 
-/// A number of bytes: plain, or with K, M or G (powers of 1024).
-pub(super) fn size(text: &str) -> Result<u64, String> {
+/// Bytes, or with K, M or G (powers of 1024).
+fn size(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
         number if number.ends_with('K') => (number.trim_end_matches('K').to_owned(), 10),
         number if number.ends_with('M') => (number.trim_end_matches('M').to_owned(), 20),
@@ -104,7 +104,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         number => (number.to_owned(), 0),
     };
     let number: u64 = digits.parse().map_err(|error| format!("{error}; e.g. 16M"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| "too much".to_owned())
+    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
 }
 
 pub(super) fn bench_size(text: &str) -> Result<u64, String> {
@@ -118,17 +118,17 @@ pub(super) fn comm(text: &str) -> Result<String, String> {
         0 => Err("an empty name matches no task".to_owned()),
         1..=15 => Ok(text.to_owned()),
         _ => Err(format!(
-            "the kernel keeps 15 bytes of a task's name: give `{}`",
+            "the kernel keeps 15 bytes of a task's name: use `{}`",
             text.chars().take(15).collect::<String>()
         )),
     }
 }
 
-/// The size of a file that is worth a name of its own.
+/// The size at which a recording is rotated.
 pub(super) fn file_size(text: &str) -> Result<u64, String> {
-    const SMALLEST: u64 = 64 << 10;
+    const MIN: u64 = 64 << 10;
     let bytes = size(text)?;
-    if bytes < SMALLEST { Err("at least 64K".to_owned()) } else { Ok(bytes) }
+    if bytes < MIN { Err("at least 64K".to_owned()) } else { Ok(bytes) }
 }
 
 pub(super) fn rotation_time(text: &str) -> Result<Duration, String> {
@@ -144,9 +144,9 @@ pub(super) fn ring_size(text: &str) -> Result<u32, String> {
     Ok(kib)
 }
 
-/// `1/N`: N.
+/// N of `1/N`.
 pub(super) fn sample(text: &str) -> Result<u32, String> {
-    let wrong = || "one in so many, from 1/1 to 1/65536, e.g. 1/16".to_owned();
+    let wrong = || "from 1/1 to 1/65536, e.g. 1/16".to_owned();
     let (one, of) = text.split_once('/').ok_or_else(wrong)?;
     let of: u32 = of.trim().parse().map_err(|_| wrong())?;
     if one.trim() == "1" && (1..=65_536).contains(&of) { Ok(of) } else { Err(wrong()) }
@@ -154,8 +154,8 @@ pub(super) fn sample(text: &str) -> Result<u32, String> {
 
 pub(super) fn fault_seats(text: &str) -> Result<u32, String> {
     let seats: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    let right = seats.is_power_of_two() && seats <= observer_ebpf::seat::FAULT_SEATS;
-    if right { Ok(seats) } else { Err("a power of two up to 16384".to_owned()) }
+    let valid = seats.is_power_of_two() && seats <= observer_ebpf::seat::FAULT_SEATS;
+    if valid { Ok(seats) } else { Err("a power of two up to 16384".to_owned()) }
 }
 
 #[cfg(test)]
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_powers_of_1024() {
+    fn sizes_are_in_powers_of_1024() {
         assert_eq!(
             ["4096", "16M", "16MiB", "16mb", "1G"].map(size),
             [Ok(4096), Ok(1 << 24), Ok(1 << 24), Ok(1 << 24), Ok(1 << 30)]
@@ -171,11 +171,17 @@ mod tests {
         for wrong in ["", "M", "-1", "1T", "1.5G", "99999999999G"] {
             assert!(size(wrong).is_err(), "{wrong:?}");
         }
+        assert!(bench_size("0").is_err());
+        assert!(bench_size("4096").is_err());
+        assert!(file_size("1K").is_err());
+        assert!(file_size("64k").is_ok());
+    }
+
+    #[test]
+    fn a_sample_is_a_fraction_with_numerator_one() {
         assert_eq!(["1/1", "1/4", "1/65536"].map(sample), [Ok(1), Ok(4), Ok(65_536)]);
         for wrong in ["", "4", "1/0", "2/4", "1/65537", "1/x", "0.25", "1/-1"] {
             assert!(sample(wrong).is_err(), "{wrong:?}");
         }
-        assert!(bench_size("0").is_err() && bench_size("4096").is_err());
-        assert!(file_size("1K").is_err() && file_size("64k").is_ok());
     }
 }

@@ -1,26 +1,19 @@
-//! `observer diff`: two recordings side by side.
+//! `observer diff`: compares two recordings.
 
-use std::io::{self, Write as _};
-
-use super::{printed, report::observed};
+use super::{output, report::observed};
 use crate::cli::DiffArgs;
 use observer_observation::exit::Exit;
-use observer_report::{
-    diff::{self, Diff},
-    formats::json,
-};
+use observer_report::diff::{self, Diff};
 
-/// Compares and prints.
-///
 /// # Errors
 /// When a file cannot be read at all, or standard output cannot be written.
 pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let (a, b) = (observed(&args.a)?, observed(&args.b)?);
     let diff = Diff::new(&a, &b);
-    let result = if args.json {
-        json::print(&diff)
+    if args.json {
+        output::print_json(&diff)?;
     } else {
-        io::stdout().lock().write_all(diff::page(&diff, &a, &b).as_bytes())
-    };
-    printed(result, Exit::Clean)
+        output::print(diff::text(&diff, &a, &b))?;
+    }
+    Ok(Exit::Clean)
 }

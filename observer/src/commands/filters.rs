@@ -1,4 +1,4 @@
-//! What `--device`, `--pid`, `--comm` and `--cgroup` ask for, in the terms of the programs.
+//! Resolves `--device`, `--pid`, `--comm` and `--cgroup` on this host.
 
 use std::{
     collections::BTreeMap,
@@ -9,39 +9,63 @@ use std::{
     sync::Arc,
 };
 
-use super::comm_bytes;
 use crate::cli::FilterArgs;
 use observer_kernel::{host::mount_point, tree::Tree};
 use observer_observation::Swap;
-use observer_probe::Only;
+use observer_probe::Filter;
 
-/// A filter that fits nothing on this host: wrong usage.
+/// A filter that matches nothing on this host.
 #[derive(Debug, thiserror::Error)]
-#[error("{option}: {reason}")]
-pub(crate) struct FilterError {
-    option: &'static str,
-    reason: String,
+pub(crate) enum FilterError {
+    #[error("--device: there is no swap device {name}: no swap is in use")]
+    NoSwap { name: String },
+    #[error("--device: there is no swap device {name}; in use: {in_use}")]
+    NoDevice { name: String, in_use: String },
+    #[error(
+        "--device: the swap type of {name} is not known: {areas} swap areas are in use, and programs may not read their \
+         types on this kernel"
+    )]
+    TypeNotKnown { name: String, areas: usize },
+    #[error("--device: {name} has the swap type {kind}, which is out of range")]
+    TypeOutOfRange { name: String, kind: u32 },
+    #[error("--pid: process IDs of a container are not those of the kernel; run observer outside, or use --cgroup")]
+    PidNamespace,
+    #[error("--pid: there is no process {pid}")]
+    NoProcess { pid: u32 },
+    #[error("--pid: {pid} is a thread of process {group}; use --pid {group}")]
+    Thread { pid: u32, group: u32 },
+    #[error("--cgroup: cannot read /proc/mounts")]
+    Mounts(#[source] io::Error),
+    #[error("--cgroup: no cgroup v2 hierarchy is mounted")]
+    NoCgroups,
+    #[error("--cgroup: cannot open {}", .path.display())]
+    Cgroup {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    #[error("--cgroup: {} is not a control group", .path.display())]
+    NotCgroup { path: PathBuf },
 }
 
-/// The filters, resolved on this host; `swaps` are its swap areas.
+/// The filters in the form that the programs use. `swaps`: the swap areas of this host.
 ///
 /// # Errors
-/// [`FilterError`]: one of them fits nothing.
-pub(crate) fn resolve(args: &FilterArgs, swaps: &[Swap], tree: &Tree) -> Result<Only, FilterError> {
-    let wrong = |option| move |reason| FilterError { option, reason };
-    let types = args.device.iter().try_fold(0, |types, name| Ok(types | type_of(name, swaps)?));
-    let pid = args.pid.map(|pid| process(pid, tree).map_err(wrong("--pid"))).transpose()?;
-    let cgroup = args.cgroup.as_deref().map(|path| cgroup(path, tree).map_err(wrong("--cgroup"))).transpose()?;
-    Ok(Only {
-        types: if args.device.is_empty() { u32::MAX } else { types.map_err(wrong("--device"))? },
+/// When a filter matches nothing.
+pub(super) fn resolve(args: &FilterArgs, swaps: &[Swap], tree: &Tree) -> Result<Filter, FilterError> {
+    let types = args.device.iter().try_fold(0, |types, name| Ok(types | type_mask(name, swaps)?))?;
+    let pid = args.pid.map(|pid| process(pid, tree)).transpose()?;
+    let cgroup = args.cgroup.as_deref().map(|path| cgroup(path, tree)).transpose()?;
+    Ok(Filter {
+        types: if args.device.is_empty() { u32::MAX } else { types },
         pid: pid.unwrap_or(0),
-        comm: comm_bytes(args.comm.as_deref()),
+        comm: args.comm.as_deref().map_or([0; 16], comm_bytes),
         cgroup: cgroup.map(Arc::new),
     })
 }
 
-/// The filters as every output names them.
-pub(crate) fn named(args: &FilterArgs) -> BTreeMap<String, String> {
+/// The filters as given, by option.
+pub(super) fn by_option(args: &FilterArgs) -> BTreeMap<String, String> {
     let given = [
         ("device", (!args.device.is_empty()).then(|| args.device.join(", "))),
         ("pid", args.pid.map(|pid| pid.to_string())),
@@ -51,66 +75,65 @@ pub(crate) fn named(args: &FilterArgs) -> BTreeMap<String, String> {
     given.into_iter().filter_map(|(option, value)| Some((option.to_owned(), value?))).collect()
 }
 
-/// The bit of the type that a swap device's entries have.
-fn type_of(name: &str, swaps: &[Swap]) -> Result<u32, String> {
+/// A task's name in the kernel: at most 15 bytes, zero-padded.
+pub(super) fn comm_bytes(comm: &str) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (target, byte) in bytes.iter_mut().zip(comm.bytes().take(15)) {
+        *target = byte;
+    }
+    bytes
+}
+
+/// The bit of a device's swap type. All bits if the type is not known and there is no other device.
+fn type_mask(name: &str, swaps: &[Swap]) -> Result<u32, FilterError> {
     let found = swaps.iter().find(|swap| swap.path == name || swap.path.rsplit('/').next() == Some(name));
+    let name = name.to_owned();
     match found {
-        // Of two areas one alone may be asked for; which type it has must then be known for sure.
-        Some(swap) if !swap.kind_seen && swaps.len() > 1 => Err(format!(
-            "this kernel does not show which entries are {name}'s: it has {} swap areas, and programs may not look at them",
-            swaps.len()
-        )),
+        Some(swap) if !swap.kind_seen && swaps.len() > 1 => Err(FilterError::TypeNotKnown { name, areas: swaps.len() }),
         Some(swap) if !swap.kind_seen => Ok(u32::MAX),
-        Some(swap) => {
-            1u32.checked_shl(swap.kind).ok_or_else(|| format!("{name} has the impossible type {}", swap.kind))
-        }
-        None if swaps.is_empty() => Err(format!("no swap device {name}: none is in use")),
+        Some(swap) => 1u32.checked_shl(swap.kind).ok_or(FilterError::TypeOutOfRange { name, kind: swap.kind }),
+        None if swaps.is_empty() => Err(FilterError::NoSwap { name }),
         None => {
-            let known: Vec<_> = swaps.iter().map(|swap| swap.path.as_str()).collect();
-            Err(format!("no swap device {name}; in use: {}", known.join(", ")))
+            let in_use: Vec<_> = swaps.iter().map(|swap| swap.path.as_str()).collect();
+            Err(FilterError::NoDevice { name, in_use: in_use.join(", ") })
         }
     }
 }
 
-/// The inode of the pid namespace that the kernel boots with (`PROC_PID_INIT_INO`).
-const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+/// Inode of the initial PID namespace (`PROC_PID_INIT_INO`).
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// A process that there is.
-fn process(pid: u32, tree: &Tree) -> Result<u32, String> {
-    if tree.link("/proc/self/ns/pid").is_some_and(|namespace| namespace != FIRST_PID_NAMESPACE) {
-        return Err(
-            "process numbers of a container mean nothing to the kernel: run this outside, or use --cgroup".to_owned()
-        );
+/// `pid`, if it is a process.
+fn process(pid: u32, tree: &Tree) -> Result<u32, FilterError> {
+    if tree.link("/proc/self/ns/pid").is_some_and(|namespace| namespace != INITIAL_PID_NAMESPACE) {
+        return Err(FilterError::PidNamespace);
     }
-    let Ok(status) = tree.read(format!("/proc/{pid}/status")) else {
-        return Err(format!("there is no process {pid}"));
-    };
-    match status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim) {
-        Some(group) if group != pid.to_string() => {
-            Err(format!("{pid} is a thread of process {group}: give --pid {group}"))
-        }
+    let status = tree.read(format!("/proc/{pid}/status")).map_err(|_| FilterError::NoProcess { pid })?;
+    let group = status.lines().find_map(|line| line.strip_prefix("Tgid:")).and_then(|group| group.trim().parse().ok());
+    match group {
+        Some(group) if group != pid => Err(FilterError::Thread { pid, group }),
         _ => Ok(pid),
     }
 }
 
-/// The directory of a control group.
-fn cgroup(path: &Path, tree: &Tree) -> Result<OwnedFd, String> {
-    let mounts = tree.read("/proc/mounts").map_err(|error| format!("cannot read /proc/mounts: {error}"))?;
-    let Some(root) = mount_point(&mounts, "cgroup2") else {
-        return Err("no control groups of version 2 are mounted here".to_owned());
+fn cgroup(path: &Path, tree: &Tree) -> Result<OwnedFd, FilterError> {
+    let mounts = tree.read("/proc/mounts").map_err(FilterError::Mounts)?;
+    let root = mount_point(&mounts, "cgroup2").ok_or(FilterError::NoCgroups)?;
+    let path = absolute(Path::new(&root), path);
+    let open = |path: &Path| {
+        let file = File::open(tree.path(path))?;
+        let is_directory = file.metadata()?.is_dir();
+        Ok((file, is_directory))
     };
-    let directory = below(Path::new(&root), path);
-    let told = |error: io::Error| format!("{}: {error}", directory.display());
-    let opened = File::open(tree.path(&directory)).map_err(told)?;
-    if opened.metadata().map_err(told)?.is_dir() {
-        Ok(opened.into())
-    } else {
-        Err(format!("{} is not a control group", directory.display()))
+    match open(&path) {
+        Ok((file, true)) => Ok(file.into()),
+        Ok((_, false)) => Err(FilterError::NotCgroup { path }),
+        Err(error) => Err(FilterError::Cgroup { path, error }),
     }
 }
 
-/// Where a control group lies that was given as a path, or as `/proc/PID/cgroup` shows it.
-fn below(root: &Path, given: &Path) -> PathBuf {
+/// The path of a control group that was given as a path, or as in `/proc/PID/cgroup`.
+fn absolute(root: &Path, given: &Path) -> PathBuf {
     if given.starts_with(root) { given.to_owned() } else { root.join(given.strip_prefix("/").unwrap_or(given)) }
 }
 
@@ -126,55 +149,55 @@ mod tests {
     #[test]
     fn a_device_is_found_by_name_or_path_and_gives_its_type() {
         let swaps = [swap("/dev/sda2", 1, true), swap("/dev/zram0", 3, true), swap("/var/swap file", 31, true)];
-        assert_eq!(type_of("zram0", &swaps), Ok(1 << 3));
-        assert_eq!(type_of("/dev/sda2", &swaps), Ok(1 << 1));
-        assert_eq!(type_of("swap file", &swaps), Ok(1 << 31));
-        let wrong = type_of("zram1", &swaps).unwrap_err();
-        assert!(wrong.contains("/dev/sda2, /dev/zram0, /var/swap file"), "{wrong}");
-        assert!(type_of("zram0", &[]).unwrap_err().contains("none is in use"));
-        assert!(type_of("dev", &swaps).is_err());
+        assert_eq!(type_mask("zram0", &swaps).unwrap(), 1 << 3);
+        assert_eq!(type_mask("/dev/sda2", &swaps).unwrap(), 1 << 1);
+        assert_eq!(type_mask("swap file", &swaps).unwrap(), 1 << 31);
+        let error = type_mask("zram1", &swaps).unwrap_err().to_string();
+        assert!(error.contains("/dev/sda2, /dev/zram0, /var/swap file"), "{error}");
+        assert!(matches!(type_mask("zram0", &[]), Err(FilterError::NoSwap { .. })));
+        assert!(matches!(type_mask("dev", &swaps), Err(FilterError::NoDevice { .. })));
     }
 
     #[test]
-    fn a_type_that_is_only_guessed_does_not_choose_between_devices() {
-        assert_eq!(type_of("zram0", &[swap("/dev/zram0", 0, false)]), Ok(u32::MAX), "there is no other");
-        assert!(type_of("b", &[swap("/dev/a", 0, false), swap("/dev/b", 1, false)]).is_err());
+    fn a_type_that_is_not_known_does_not_select_one_of_several_devices() {
+        assert_eq!(type_mask("zram0", &[swap("/dev/zram0", 0, false)]).unwrap(), u32::MAX, "there is no other");
+        let two = [swap("/dev/a", 0, false), swap("/dev/b", 1, false)];
+        assert!(matches!(type_mask("b", &two), Err(FilterError::TypeNotKnown { areas: 2, .. })));
     }
 
     #[test]
-    fn a_process_must_exist_and_be_no_thread() {
+    fn a_pid_must_be_a_process_and_not_a_thread() {
         let tree = TempTree::new()
             .file("/proc/7/status", "Name:\tx\nTgid:\t7\nPid:\t7\n")
             .file("/proc/8/status", "Name:\tx\nTgid:\t7\nPid:\t8\n");
-        assert_eq!(process(7, &Tree::at(tree.root())), Ok(7));
-        assert!(process(8, &Tree::at(tree.root())).unwrap_err().contains("--pid 7"));
-        assert!(process(9, &Tree::at(tree.root())).unwrap_err().contains("no process 9"));
+        assert_eq!(process(7, &Tree::at(tree.root())).unwrap(), 7);
+        assert!(matches!(process(8, &Tree::at(tree.root())), Err(FilterError::Thread { pid: 8, group: 7 })));
+        assert!(matches!(process(9, &Tree::at(tree.root())), Err(FilterError::NoProcess { pid: 9 })));
         let inside = tree.link("/proc/self/ns/pid", "pid:[4026532000]");
-        assert!(process(7, &Tree::at(inside.root())).unwrap_err().contains("container"));
+        assert!(matches!(process(7, &Tree::at(inside.root())), Err(FilterError::PidNamespace)));
     }
 
     #[test]
-    fn a_control_group_is_given_either_way() {
+    fn a_control_group_is_given_by_path_or_as_in_proc() {
         let root = Path::new("/sys/fs/cgroup");
         for given in ["/sys/fs/cgroup/a/b", "/a/b", "a/b"] {
-            assert_eq!(below(root, Path::new(given)), Path::new("/sys/fs/cgroup/a/b"), "{given}");
+            assert_eq!(absolute(root, Path::new(given)), Path::new("/sys/fs/cgroup/a/b"), "{given}");
         }
         let tree = TempTree::new()
             .file("/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
             .file("/sys/fs/cgroup/a/cgroup.procs", "");
-        assert!(cgroup(Path::new("/a"), &Tree::at(tree.root())).is_ok());
-        assert!(cgroup(Path::new("/b"), &Tree::at(tree.root())).unwrap_err().contains("/sys/fs/cgroup/b"));
-        assert!(
-            cgroup(Path::new("/a/cgroup.procs"), &Tree::at(tree.root())).unwrap_err().contains("not a control group")
-        );
+        let open = |path: &str| cgroup(Path::new(path), &Tree::at(tree.root()));
+        assert!(open("/a").is_ok());
+        assert!(open("/b").unwrap_err().to_string().contains("/sys/fs/cgroup/b"));
+        assert!(matches!(open("/a/cgroup.procs"), Err(FilterError::NotCgroup { .. })));
         let old = TempTree::new().file("/proc/mounts", "cgroup /sys/fs/cgroup cgroup rw 0 0\n");
-        assert!(cgroup(Path::new("/a"), &Tree::at(old.root())).unwrap_err().contains("version 2"));
+        assert!(matches!(cgroup(Path::new("/a"), &Tree::at(old.root())), Err(FilterError::NoCgroups)));
     }
 
     #[test]
-    fn what_was_asked_for_is_told() {
+    fn filters_are_listed_by_option() {
         let args = FilterArgs { device: vec!["a".into(), "b".into()], pid: Some(3), ..FilterArgs::default() };
-        let named = named(&args);
-        assert_eq!(named.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["device=a, b", "pid=3"]);
+        let filters = by_option(&args);
+        assert_eq!(filters.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["device=a, b", "pid=3"]);
     }
 }

@@ -1,36 +1,32 @@
-//! `observer record`: no display, a summary at the end, and a recording if one is wanted.
+//! `observer record`: no dashboard; writes a recording if requested, and prints a summary at the end.
 
-use std::{
-    io::{self, Write as _},
-    ops::ControlFlow,
-};
+use std::{error::Error, ops::ControlFlow};
 
-use super::{Planned, printed};
+use super::{output, prepared::Prepared};
 use crate::{
     cli::RecordArgs,
-    session::{SessionObserver, View},
+    session::{Observer, View},
 };
-use observer_observation::{FinalState, Outcome, exit::Exit, input::Input};
-use observer_probe::setup;
+use observer_observation::{FinalState, Input, exit::Exit};
 use observer_record::{Creation, Recorder, Rotation, Target};
-use observer_report::{
-    formats::{json, text},
-    summary::Summary,
-};
+use observer_report::{formats::text, summary::Summary};
 
-/// Observes, then prints the summary.
-///
 /// # Errors
-/// [`Refusal`] when this host does not allow it; else I/O errors.
+/// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it; otherwise an I/O error.
 pub(crate) fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
-    let planned = Planned::new(setup::prepare(&args.observe.options())?, &args.observe, args.json)?;
-    let context = planned.context();
+    let prepared = Prepared::new(&args.observe, args.json)?;
+    let context = prepared.context();
     let recorder = target(args).map(|target| Recorder::create(target, &context)).transpose()?;
-    let mut sink = RecordingSink { recorder, has_command: !context.command.is_empty(), told: false };
-    let outcome = planned.run(&context, None, &mut sink)?;
+    let mut sink = RecordingSink { recorder, has_command: !context.command.is_empty(), reported: false };
+    let outcome = prepared.run(&context, None, &mut sink)?;
     let recorded = sink.finish(&outcome.ending);
-    let exit = report(&outcome, args.json)?;
-    Ok(if recorded { exit } else { Exit::Failed })
+    let summary = Summary::new(&outcome);
+    if args.json {
+        output::print_json(&summary)?;
+    } else {
+        output::print(text::summary(&summary))?;
+    }
+    Ok(if recorded { summary.exit() } else { Exit::Failed })
 }
 
 fn target(args: &RecordArgs) -> Option<Target> {
@@ -41,40 +37,33 @@ fn target(args: &RecordArgs) -> Option<Target> {
     })
 }
 
-fn report(outcome: &Outcome, as_json: bool) -> anyhow::Result<Exit> {
-    let summary = Summary::new(outcome);
-    let exit = summary.exit();
-    let result =
-        if as_json { json::print(&summary) } else { io::stdout().lock().write_all(text::summary(&summary).as_bytes()) };
-    printed(result, exit)
-}
-
-/// Writes down what the engine is fed with.
+/// Writes the inputs of the engine to the recording.
 struct RecordingSink {
     recorder: Option<Recorder>,
     has_command: bool,
-    told: bool,
+    /// Whether the error of the recorder was printed.
+    reported: bool,
 }
 
-impl SessionObserver for RecordingSink {
+impl Observer for RecordingSink {
     fn input(&mut self, input: &Input) {
         if let Some(recorder) = &mut self.recorder {
             recorder.input(input);
         }
     }
 
-    /// A recording that cannot go on ends the observation, but not a command that runs under it.
+    /// A recording that failed ends the observation, unless a command is running.
     fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
-        let failed = self.recorder.as_ref().and_then(Recorder::failed);
-        let Some(error) = failed.filter(|_| !self.told) else { return ControlFlow::Continue(()) };
-        eprintln!("observer: the recording stops: {error}");
-        self.told = true;
+        let failed = self.recorder.as_ref().and_then(Recorder::error);
+        let Some(error) = failed.filter(|_| !self.reported) else { return ControlFlow::Continue(()) };
+        eprintln!("observer: cannot continue the recording: {}", with_sources(error));
+        self.reported = true;
         if self.has_command { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 
 impl RecordingSink {
-    /// Ends the recording, if there is one, and says where it is. False: it is not whole.
+    /// Ends the recording and prints its path. False: it is incomplete.
     fn finish(self, ending: &FinalState) -> bool {
         let Some(recorder) = self.recorder else { return true };
         let partial = recorder.partial().display().to_string();
@@ -87,9 +76,16 @@ impl RecordingSink {
                 true
             }
             Err(error) => {
-                eprintln!("observer: the recording is not whole: {error}; what there is: observer report {partial}");
+                let error = with_sources(&error);
+                eprintln!(
+                    "observer: the recording is incomplete: {error}; `observer report {partial}` reads what was written"
+                );
                 false
             }
         }
     }
+}
+
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

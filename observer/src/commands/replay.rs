@@ -1,7 +1,8 @@
-//! `observer replay`: the dashboard over a recording.
+//! `observer replay`: a recording in the dashboard.
 
 use anyhow::{Context as _, bail};
 
+use super::runtime::runtime;
 use crate::{
     cli::ReplayArgs,
     dashboard::{self, terminal},
@@ -11,7 +12,7 @@ use observer_observation::{Context, EndReason, FinalState, Known, Sample, exit::
 use observer_record::player::Player;
 use observer_report::summary::Summary;
 
-/// Plays until somebody quits. The exit code is that of what was played.
+/// Plays until the user quits. The exit code is that of the events played.
 ///
 /// # Errors
 /// When there is no terminal, or the file cannot be read at all.
@@ -19,27 +20,24 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let file = args.file.display();
     let player = Player::open(&args.file).with_context(|| file.to_string())?;
     if !terminal::is_there() {
-        bail!("a replay needs a terminal, and standard output is none; use `observer report {file}`");
+        bail!("replay needs a terminal on standard output; use `observer report {file}`");
     }
-    let player = super::runtime()?.block_on(dashboard::replay(player, &args.file, args.ascii))?;
+    let player = runtime()?.block_on(dashboard::replay(player, args.ascii))?;
     Ok(exit(player.context(), player.engine().report(), player.sample()))
 }
 
-/// Of what has been played.
 fn exit(context: &Context, report: &Report, sample: &Sample) -> Exit {
-    let ending = FinalState::unknown(EndReason::SessionObserver);
+    let ending = FinalState::unknown(EndReason::Observer);
     Summary::without_command(Known { context, report, sample, ending: &ending, damage: &[], notes: &[] }).exit()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use observer_record::replay;
 
     #[test]
-    fn a_wait_over_the_budget_of_the_recording_shows_in_the_exit_code() {
+    fn a_wait_over_the_budget_of_the_recording_decides_the_exit_code() {
         let file = observer_recordings::released("v1.1-locks-7.3.obs");
         let outcome = replay(&file).unwrap();
         let played = |budget_ns| {

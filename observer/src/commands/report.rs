@@ -7,17 +7,15 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::printed;
-use crate::cli::{FormatChoice, ReportArgs};
+use super::output;
+use crate::cli::ReportArgs;
 use observer_observation::{Outcome, exit::Exit};
-use observer_record::{Creation, Reader, Replay, PartialFile, chains};
+use observer_record::{Creation, PartialFile, Reader, Replay, chains};
 use observer_report::{
     formats::{Format, perfetto::Trace},
     observed::{Observed, Reported},
 };
 
-/// Replays and writes.
-///
 /// # Errors
 /// When a file cannot be read at all, or the output cannot be written.
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
@@ -29,8 +27,8 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     match &args.output {
         None => {
             let mut exit = Exit::Clean;
-            let result = write(format, replays, &mut io::stdout().lock(), &mut exit);
-            printed(result, exit)
+            output::check(write(format, replays, &mut io::stdout().lock(), &mut exit))?;
+            Ok(exit)
         }
         Some(path) => {
             let creation = if args.force { Creation::Replace } else { Creation::New };
@@ -44,8 +42,8 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     }
 }
 
-/// Opens recordings; parts of one observation come together.
-pub(super) fn open(files: &[PathBuf]) -> anyhow::Result<Vec<Replay>> {
+/// Opens recordings and joins the files of one observation.
+fn open(files: &[PathBuf]) -> anyhow::Result<Vec<Replay>> {
     let readers = files.iter().map(|path| Reader::open(path).with_context(|| path.display().to_string()));
     let replays = chains(readers.collect::<Result<_, _>>()?);
     if replays.is_empty() {
@@ -54,7 +52,7 @@ pub(super) fn open(files: &[PathBuf]) -> anyhow::Result<Vec<Replay>> {
     Ok(replays)
 }
 
-/// Several recordings as one.
+/// One recording; files of several observations are merged.
 pub(super) fn observed(path: &Path) -> anyhow::Result<Observed> {
     let replays = open(&[path.to_owned()])?;
     let parts: Vec<Observed> = replays.into_iter().map(Replay::finish).map(|outcome| Observed::new(&outcome)).collect();
@@ -78,7 +76,7 @@ fn write(format: Option<Format>, replays: Vec<Replay>, out: &mut dyn Write, exit
     out.flush()
 }
 
-/// The trace is written while the events come.
+/// Writes the trace of one recording while it is replayed.
 fn trace(replay: Replay, out: &mut dyn Write) -> io::Result<Outcome> {
     let mut trace = Trace::new(out);
     let outcome = replay.finish_with(&mut |input| trace.input(input));

@@ -1,7 +1,6 @@
-//! `observer serve`: observes, and shows the numbers to whoever asks over HTTP.
+//! `observer serve`: observes, and answers HTTP requests for metrics.
 
 use std::{
-    io::{self, Write as _},
     ops::ControlFlow,
     sync::{
         Arc,
@@ -10,16 +9,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Planned, printed, report::observed, runtime};
+use super::{output, prepared::Prepared, report::observed, runtime::runtime};
 use crate::{
     cli::ServeArgs,
-    serve::{Ask, Asks, Server},
-    session::{SessionObserver, View},
+    serve::{Request, Requests, Server},
+    session::{Observer, StopSignals, View},
 };
 use observer_observation::{Known, clock::now, exit::Exit};
-use observer_probe::setup;
 use observer_report::{
     formats::{
         openmetrics::{self, ServeCost},
@@ -29,82 +26,84 @@ use observer_report::{
     summary::Summary,
 };
 
-/// Serves until it is told to stop, then prints the summary.
+/// Serves until a signal arrives or the observation ends, then prints the summary.
 ///
 /// # Errors
-/// [`Refusal`] when this host does not allow it; else I/O errors.
+/// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it; otherwise an I/O error.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     if let Some(path) = &args.replay {
         let observed = observed(path)?;
         return runtime()?.block_on(serve_recording(args, &observed));
     }
-    let planned = Planned::new(setup::prepare(&args.observe.options())?, &args.observe, false)?;
-    let context = planned.context();
+    let prepared = Prepared::new(&args.observe, false)?;
+    let context = prepared.context();
     let outcome = runtime()?.block_on(async {
-        let (server, asks) = bind(args).await?;
-        let mut clerk = Clerk { asks, own: ServeCost::default(), refused: server.refused() };
-        tokio::spawn(server.run());
-        planned.observe(&context, None, &mut clerk).await
+        let mut exporter = start(args).await?;
+        prepared.observe(&context, None, &mut exporter).await
     })?;
     let summary = Summary::new(&outcome);
-    printed(io::stdout().lock().write_all(text::summary(&summary).as_bytes()), summary.exit())
+    output::print(text::summary(&summary))?;
+    Ok(summary.exit())
 }
 
-async fn bind(args: &ServeArgs) -> anyhow::Result<(Server, Asks)> {
-    let (server, asks) = Server::bind(args.listen)
+/// Binds the address and starts the server.
+async fn start(args: &ServeArgs) -> anyhow::Result<Exporter> {
+    let (server, requests) = Server::bind(args.listen)
         .await
-        .with_context(|| format!("cannot listen on {}: choose another --listen", args.listen))?;
+        .with_context(|| format!("cannot listen on {}; choose another address with --listen", args.listen))?;
     eprintln!("serving http://{}/metrics", server.address()?);
     if !args.listen.ip().is_loopback() {
-        eprintln!("observer: {} is not loopback: whoever reaches it can read it", args.listen.ip());
+        eprintln!(
+            "observer: {} is not a loopback address: every host that reaches it can read the metrics",
+            args.listen.ip()
+        );
     }
-    Ok((server, asks))
+    let exporter = Exporter { requests, cost: ServeCost::default(), refused: server.refused() };
+    tokio::spawn(server.run());
+    Ok(exporter)
 }
 
-/// A recording stands still: every page is the same.
+/// Serves a recording, whose metrics do not change.
 async fn serve_recording(args: &ServeArgs, observed: &Observed) -> anyhow::Result<Exit> {
-    let (server, asks) = bind(args).await?;
-    let mut clerk = Clerk { asks, own: ServeCost::default(), refused: server.refused() };
-    tokio::spawn(server.run());
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut exporter = start(args).await?;
+    let mut stops = StopSignals::new()?;
     loop {
         tokio::select! {
-            _ = term.recv() => return Ok(Exit::Clean),
-            _ = int.recv() => return Ok(Exit::Clean),
-            Some(ask) = clerk.asks.recv() => clerk.answer(ask, &mut || observed.clone()),
+            () = stops.any() => return Ok(Exit::Clean),
+            Some(request) = exporter.requests.recv() => exporter.answer(request, &mut || observed.clone()),
         }
     }
 }
 
-/// Answers whoever asks.
-struct Clerk {
-    asks: Asks,
-    own: ServeCost,
+/// Answers the requests that the server forwards.
+struct Exporter {
+    requests: Requests,
+    cost: ServeCost,
     refused: Arc<AtomicU64>,
 }
 
-impl Clerk {
-    fn answer(&mut self, ask: Ask, observed: &mut dyn FnMut() -> Observed) {
+impl Exporter {
+    fn answer(&mut self, request: Request, observed: &mut dyn FnMut() -> Observed) {
         let start = now();
-        let page = match ask.dialect {
+        let page = match request.dialect {
             None => String::new(),
             Some(dialect) => {
-                self.own.scrapes += 1;
-                self.own.refused = self.refused.load(Ordering::Relaxed);
-                let page = openmetrics::page(&observed(), &self.own, dialect);
-                self.own.scrape_ns += now().saturating_sub(start);
+                self.cost.scrapes += 1;
+                self.cost.refused = self.refused.load(Ordering::Relaxed);
+                let page = openmetrics::text(&observed(), &self.cost, dialect);
+                self.cost.scrape_ns += now().saturating_sub(start);
                 page
             }
         };
-        // Who has gone away does not need it.
-        let _ = ask.reply.send(page);
+        // The client may have closed the connection.
+        let _ = request.reply.send(page);
     }
 }
 
-impl SessionObserver for Clerk {
+impl Observer for Exporter {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        while let Ok(ask) = self.asks.try_recv() {
-            self.answer(ask, &mut || Observed::new(Known::from(view)));
+        while let Ok(request) = self.requests.try_recv() {
+            self.answer(request, &mut || Observed::new(Known::from(view)));
         }
         ControlFlow::Continue(())
     }

@@ -1,44 +1,36 @@
-//! What the programs and the engine say of a row while it is observed.
+//! The observer's counters and waits of one row.
 
 use serde::Serialize;
 
 use observer_engine::{
-    Engine, Report,
-    totals::{DurationSummary, Durations},
+    Report,
+    durations::{DurationSummary, Durations},
 };
-use observer_observation::Sample;
-use observer_observation::clock;
+use observer_observation::{Dropped, Ingest, Input, Sample, clock, dropped};
 use observer_probe::{LoadError, Probes};
-use observer_report::summary::dropped::{self, Dropped};
 
-/// Records taken out in one go.
+/// Records read from the ring buffer at once.
 const BATCH: usize = 4_096;
 
-/// How the pages of a row were read.
+/// Pages by the path by which they were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Paths {
-    /// Past the swap cache.
     pub(super) direct: u64,
-    /// Into the swap cache.
     pub(super) cached: u64,
 }
 
-/// Waits of one kind in a row.
+/// Waits on the pin, or on the folio lock.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Waits {
-    /// How long each took.
     pub(super) wait: DurationSummary,
-    /// The part of it after the pin or the lock was dropped.
+    /// The part of the waits after the release.
     pub(super) oversleep: DurationSummary,
-    /// Tries that failed.
     pub(super) retries: u64,
 }
 
-/// See the module.
 #[derive(Debug, Serialize)]
 pub(super) struct Seen {
     pub(super) paths: Paths,
-    /// Faults that met on an entry.
     pub(super) overlaps: u64,
     pub(super) pin: Waits,
     pub(super) lock: Waits,
@@ -46,52 +38,51 @@ pub(super) struct Seen {
 }
 
 impl Waits {
-    fn of(times: &Durations, oversleeps: &Durations, retries: u64) -> Self {
-        Self { wait: times.summary(), oversleep: oversleeps.summary(), retries }
+    fn of(waits: &Durations, oversleeps: &Durations, retries: u64) -> Self {
+        Self { wait: waits.summary(), oversleep: oversleeps.summary(), retries }
     }
 }
 
-/// Watches one row.
-pub(super) struct Eye<'a> {
+/// Observes one row with programs that stay attached for several.
+pub(super) struct RowObserver<'a> {
     probes: &'a mut Probes,
-    engine: Engine,
+    ingest: Ingest,
     before: Sample,
 }
 
-impl<'a> Eye<'a> {
-    /// Looks from now on: what was in progress or lies in the ring is none of this row's.
-    pub(super) fn open(probes: &'a mut Probes) -> Result<Self, LoadError> {
+impl<'a> RowObserver<'a> {
+    /// Starts with the records and counts from now on.
+    pub(super) fn start(probes: &'a mut Probes) -> Result<Self, LoadError> {
         while probes.drain(BATCH, drop) {}
         let before = sample(probes)?;
-        Ok(Self { probes, engine: Engine::default(), before })
+        Ok(Self { probes, ingest: Ingest::default(), before })
     }
 
-    /// Takes in what has arrived.
-    pub(super) fn look(&mut self) {
+    /// Ingests the records in the ring buffer.
+    pub(super) fn drain(&mut self) {
         let until = clock::now();
-        let Self { probes, engine, .. } = self;
-        while probes.drain(BATCH, |event| engine.feed(event)) {}
-        engine.advance(until);
+        let Self { probes, ingest, .. } = self;
+        while probes.drain(BATCH, |event| ingest.feed(Input::Event(event))) {}
+        ingest.advance(until);
     }
 
-    /// What was seen.
-    pub(super) fn close(mut self) -> Result<Seen, LoadError> {
-        self.look();
-        self.engine.finish();
+    pub(super) fn finish(mut self) -> Result<Seen, LoadError> {
+        self.drain();
+        self.ingest.finish();
         let sample = sample(self.probes)?.since(&self.before);
-        Ok(Seen::of(self.engine.report(), &sample))
+        Ok(Seen::of(self.ingest.engine.report(), &sample))
     }
 }
 
 impl Seen {
     fn of(report: &Report, sample: &Sample) -> Self {
-        let counters = &sample.snapshot.counters;
+        let (counters, times) = (&sample.snapshot.counters, &report.distributions);
         Self {
             paths: Paths { direct: counters.read_direct, cached: counters.read_cached },
             overlaps: report.verdicts.overlap,
-            pin: Waits::of(&report.wait_times, &report.oversleep_times, report.retries),
-            lock: Waits::of(&report.lock_wait_times, &report.lock_oversleep_times, report.lock_retries),
-            dropped: dropped::collect(sample, &report.dropped),
+            pin: Waits::of(&times.pin_wait, &times.pin_oversleep, report.pin_retries),
+            lock: Waits::of(&times.lock_wait, &times.lock_oversleep, report.lock_retries),
+            dropped: dropped(sample, &report.dropped),
         }
     }
 }

@@ -1,275 +1,290 @@
-//! The rows: which are measured, in which order, and what is set against what.
+//! The rows: which are measured, in which order, and which row each is compared with.
+
+use std::fmt;
 
 use serde::Serialize;
 
 use super::{
-    observed::{Eye, Seen},
-    pin::{self, Pinned},
+    note::Note,
+    observed::{RowObserver, Seen},
+    pin::{self, PinCost},
+    rounds::{Rounds, failed},
 };
 use crate::cli::{BenchRows, SwapinArgs};
-use observer_engine::totals::{DurationSummary, Durations};
+use observer_engine::durations::{DurationSummary, Durations};
 use observer_kernel::survey::Ready;
 use observer_probe::{Options, Probes, setup::at_attach};
 use observer_workload::{
+    WorkloadError, allowed_cpus,
     bench::{
-        crowd::{self, Crowd},
-        figures::Figures,
-        swapin::{Bench, Way},
+        contention::Contention,
+        cost::{Cost, median},
+        swapin::{Bench, Path},
     },
-    stress::{StressError, signals},
 };
 
-/// Shares of pages that all threads race for, percent.
-const CONTENDED: [u32; 4] = [0, 1, 10, 50];
-/// Threads that race unless told, at most.
-const THREADS: usize = 8;
+/// Percentages of contended pages.
+const PERCENTAGES: [u32; 4] = [0, 1, 10, 50];
+/// Maximum number of threads by default.
+const DEFAULT_THREADS: usize = 8;
 
-/// One row: a way of swapping in.
+/// What a row measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "row", rename_all = "snake_case")]
+pub(super) enum RowKind {
+    Direct,
+    Cached,
+    Contended { percent: u32 },
+    Pin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct RowId {
+    #[serde(flatten)]
+    pub(super) kind: RowKind,
+    /// Whether the programs were attached.
+    pub(super) observed: bool,
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RowKind::Direct => f.write_str("direct")?,
+            RowKind::Cached => f.write_str("cached")?,
+            RowKind::Contended { percent } => write!(f, "contended {percent}%")?,
+            RowKind::Pin => f.write_str("pin")?,
+        }
+        if self.observed { f.write_str(", observed") } else { Ok(()) }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
-    pub(super) name: String,
-    /// Nanoseconds per page; of a crowd: what all threads together spent touching pages.
     #[serde(flatten)]
-    pub(super) figures: Figures,
-    /// Median over that of the row named in `ratio_to`.
+    pub(super) id: RowId,
+    /// Cost per page. Contended: the time that all threads together spent touching pages.
+    #[serde(flatten)]
+    pub(super) cost: Cost,
+    /// Median divided by that of `ratio_to`.
     pub(super) ratio: f64,
-    pub(super) ratio_to: String,
-    /// Spread of the rounds, as a share of the median.
+    pub(super) ratio_to: RowId,
+    /// Range of the rounds, as a share of the median.
     pub(super) spread: f64,
-    /// Of a crowd.
-    pub(super) crowd: Option<Raced>,
-    /// Of the row of the pin.
-    pub(super) pin: Option<Pinned>,
-    /// What was seen, if it was observed.
+    /// Of a contended row.
+    pub(super) contention: Option<ContentionSummary>,
+    /// Of the pin's row.
+    pub(super) pin: Option<PinCost>,
+    /// Of an observed row.
     pub(super) seen: Option<Seen>,
 }
 
-/// What a crowd did, in all rounds.
+/// The threads of a contended row, over all rounds.
 #[derive(Debug, Serialize)]
-pub(super) struct Raced {
+pub(super) struct ContentionSummary {
     pub(super) threads: usize,
-    pub(super) percent: u32,
-    /// Pages swapped in per second; median of the rounds.
+    /// Median of the rounds.
     pub(super) pages_per_second: f64,
-    /// Every touch of a page.
+    /// Duration of each touch of a page.
     pub(super) touch: DurationSummary,
-    /// Pages that were read by more than one thread.
+    /// Pages that were read more than once.
     pub(super) read_twice: u64,
 }
 
-/// What is to be measured.
+/// The rows to measure.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RowPlan {
     rounds: u32,
-    ways: Vec<Way>,
-    crowds: Vec<Crowd>,
+    paths: Vec<Path>,
+    contentions: Vec<Contention>,
     pin: bool,
 }
 
-impl Asked {
-    /// From the options and this host. What cannot be measured here is left out, and `notes` say why.
+impl RowPlan {
+    /// Rows that this host does not allow are left out, with a note.
     ///
     /// # Errors
-    /// When the kernel does not tell how many CPUs there are.
-    pub(super) fn new(args: &SwapinArgs, notes: &mut Vec<String>) -> Result<Self, StressError> {
+    /// When the CPU affinity cannot be read.
+    pub(super) fn new(args: &SwapinArgs, notes: &mut Vec<Note>) -> Result<Self, WorkloadError> {
         let wanted = |rows| args.rows.contains(&rows);
         let pin = wanted(BenchRows::Pin) && !args.bare;
-        let ways = [(BenchRows::Direct, Way::Direct), (BenchRows::Cached, Way::Cached)];
-        let ways = ways
-            .into_iter()
-            .filter(|(rows, way)| wanted(*rows) || pin && *way == Way::Direct)
-            .map(|(_, way)| way)
-            .collect();
-        let cpus = crowd::cpu_count()?;
-        let crowds = if wanted(BenchRows::Contended) { crowds(args.threads, cpus, notes) } else { Vec::new() };
-        Ok(Self { rounds: args.rounds, ways, crowds, pin })
+        // The pin's row is compared with the direct one.
+        let paths = [(wanted(BenchRows::Direct) || pin, Path::Direct), (wanted(BenchRows::Cached), Path::Cached)];
+        let paths = paths.into_iter().filter_map(|(wanted, path)| wanted.then_some(path)).collect();
+        let cpus = allowed_cpus()?.len();
+        let contentions =
+            if wanted(BenchRows::Contended) { contentions(args.threads, cpus, notes) } else { Vec::new() };
+        Ok(Self { rounds: args.rounds, paths, contentions, pin })
     }
 }
 
-/// The crowds for so many CPUs.
-fn crowds(threads: Option<u32>, cpus: usize, notes: &mut Vec<String>) -> Vec<Crowd> {
+fn contentions(threads: Option<u32>, cpus: usize, notes: &mut Vec<Note>) -> Vec<Contention> {
     if cpus < 2 {
-        notes.push("no contended rows: with one CPU no two threads are in the kernel at once; give it two".to_owned());
+        notes.push(Note::OneCpu);
         return Vec::new();
     }
-    let threads = threads.map_or_else(|| cpus.clamp(2, THREADS), |threads| threads as usize);
-    CONTENDED.map(|percent| Crowd { threads, percent }).to_vec()
+    let threads = threads.map_or_else(|| cpus.clamp(2, DEFAULT_THREADS), |threads| threads as usize);
+    PERCENTAGES.map(|percent| Contention { threads, percent }).to_vec()
 }
 
-/// Costs per page of the rounds of one way, and what was seen of it.
+/// The rounds of one path.
 #[derive(Default)]
-struct Measured {
+struct PathRounds {
     costs: Vec<f64>,
     seen: Option<Seen>,
 }
 
-/// A crowd's rounds.
-struct Crowded {
+/// The rounds of one contention.
+struct ContendedRounds {
     costs: Vec<f64>,
-    rates: Vec<f64>,
+    pages_per_second: Vec<f64>,
     touches: Durations,
     read_twice: u64,
     seen: Option<Seen>,
 }
 
-/// As it is, while observed, and as it is once more: the machine may have become faster or slower meanwhile.
-pub(super) fn all(
-    asked: &Asked,
+/// Measures all rows: with nothing attached, observed, and the paths with nothing attached again, because the machine may have
+/// become faster or slower meanwhile.
+pub(super) fn measure(
+    plan: &RowPlan,
     bench: &Bench,
     ready: Option<&Ready>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> anyhow::Result<Vec<Row>> {
-    let mut ways = asked.ways_measured(bench, None)?;
-    let crowds = asked.crowds_measured(bench, None)?;
-    let (mut ways_observed, mut crowds_observed, mut pinned) = (Vec::new(), Vec::new(), None);
+    let mut paths = plan.measure_paths(bench, None)?;
+    let contended = plan.measure_contended(bench, None)?;
+    let (mut paths_observed, mut contended_observed, mut pin) = (Vec::new(), Vec::new(), None);
     if let Some(ready) = ready {
         let mut probes = Probes::attach(&ready.plan, &Options::default()).map_err(at_attach)?;
-        ways_observed = asked.ways_measured(bench, Some(&mut probes))?;
-        crowds_observed = asked.crowds_measured(bench, Some(&mut probes))?;
+        paths_observed = plan.measure_paths(bench, Some(&mut probes))?;
+        contended_observed = plan.measure_contended(bench, Some(&mut probes))?;
         probes.detach()?;
-        if asked.pin {
-            pinned = pin::measured(ready, bench, asked.rounds, notes)?;
+        if plan.pin {
+            pin = pin::measure(ready, bench, plan.rounds, notes)?;
         }
-        for (measured, again) in ways.iter_mut().zip(asked.ways_measured(bench, None)?) {
-            measured.costs.extend(again.costs);
+        for (first, second) in paths.iter_mut().zip(plan.measure_paths(bench, None)?) {
+            first.costs.extend(second.costs);
         }
     }
     let mut rows = Rows::default();
-    rows.ways(&asked.ways, ways, ways_observed);
-    if let Some((costs, pinned)) = pinned {
-        rows.add("pin".to_owned(), Measured { costs, seen: None }, About::Pin(pinned), 0);
+    rows.add_paths(&plan.paths, paths, paths_observed);
+    if let Some((costs, pin)) = pin {
+        rows.add_pin(costs, pin);
     }
-    rows.crowds(&asked.crowds, crowds, crowds_observed);
+    rows.add_contended(&plan.contentions, contended, contended_observed);
     Ok(rows.0)
 }
 
-impl Asked {
-    fn ways_measured(&self, bench: &Bench, mut probes: Option<&mut Probes>) -> anyhow::Result<Vec<Measured>> {
+impl RowPlan {
+    fn measure_paths(&self, bench: &Bench, mut probes: Option<&mut Probes>) -> anyhow::Result<Vec<PathRounds>> {
         let mut all = Vec::new();
-        for way in &self.ways {
-            // The first round pays for what later ones find in place.
-            bench.round(*way)?;
-            let eye = probes.as_deref_mut().map(Eye::open).transpose()?;
-            let progress = Progress { name: way_name(*way), observed: eye.is_some(), rounds: self.rounds };
-            let costs = progress.rounds(|| Ok(bench.round(*way)?))?;
-            all.push(Measured { costs, seen: eye.map(Eye::close).transpose()? });
+        for path in &self.paths {
+            // Warms up.
+            bench.round(*path).map_err(failed)?;
+            let observer = probes.as_deref_mut().map(RowObserver::start).transpose()?;
+            let name = RowId { kind: path_kind(*path), observed: observer.is_some() };
+            let costs = Rounds { name: &name, count: self.rounds }.run(|| bench.round(*path).map_err(failed))?;
+            all.push(PathRounds { costs, seen: observer.map(RowObserver::finish).transpose()? });
         }
         Ok(all)
     }
 
-    fn crowds_measured(&self, bench: &Bench, mut probes: Option<&mut Probes>) -> anyhow::Result<Vec<Crowded>> {
+    fn measure_contended(
+        &self,
+        bench: &Bench,
+        mut probes: Option<&mut Probes>,
+    ) -> anyhow::Result<Vec<ContendedRounds>> {
         let mut all = Vec::new();
-        for crowd in &self.crowds {
-            bench.race(*crowd, || ())?;
-            let mut eye = probes.as_deref_mut().map(Eye::open).transpose()?;
-            let name = crowd_name(*crowd);
-            let progress = Progress { name: &name, observed: eye.is_some(), rounds: self.rounds };
-            let (mut rates, mut touches, mut read_twice) = (Vec::new(), Durations::default(), 0);
+        for contention in &self.contentions {
+            // Warms up.
+            bench.contended_round(*contention, || ()).map_err(failed)?;
+            let mut observer = probes.as_deref_mut().map(RowObserver::start).transpose()?;
+            let kind = RowKind::Contended { percent: contention.percent };
+            let name = RowId { kind, observed: observer.is_some() };
+            let (mut pages_per_second, mut touches, mut read_twice) = (Vec::new(), Durations::default(), 0);
             let pages = bench.pages() as f64;
-            let costs = progress.rounds(|| {
-                let (race, twice) = bench.race(*crowd, || eye.iter_mut().for_each(Eye::look))?;
+            let costs = Rounds { name: &name, count: self.rounds }.run(|| {
+                let drain = || observer.iter_mut().for_each(RowObserver::drain);
+                let (round, twice) = bench.contended_round(*contention, drain).map_err(failed)?;
                 read_twice += twice;
-                touches.append(&race.touches);
-                rates.push(pages * 1e9 / race.took_ns.max(1) as f64);
-                Ok(race.touching_ns as f64 / pages)
+                touches.append(&round.touches);
+                pages_per_second.push(pages * 1e9 / round.elapsed_ns.max(1) as f64);
+                Ok(round.touching_ns as f64 / pages)
             })?;
-            all.push(Crowded { costs, rates, touches, read_twice, seen: eye.map(Eye::close).transpose()? });
+            let seen = observer.map(RowObserver::finish).transpose()?;
+            all.push(ContendedRounds { costs, pages_per_second, touches, read_twice, seen });
         }
         Ok(all)
     }
 }
 
-/// Says on standard error how far it has come.
-pub(super) struct Progress<'a> {
-    pub(super) name: &'a str,
-    pub(super) observed: bool,
-    pub(super) rounds: u32,
-}
-
-impl Progress<'_> {
-    pub(super) fn rounds(&self, mut round: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<Vec<f64>> {
-        let name = named(self.name, self.observed);
-        let mut costs = Vec::new();
-        for number in 1..=self.rounds {
-            signals::check()?;
-            eprint!("\r{name}: round {number} of {} ", self.rounds);
-            costs.push(round()?);
-        }
-        eprintln!();
-        Ok(costs)
+const fn path_kind(path: Path) -> RowKind {
+    match path {
+        Path::Direct => RowKind::Direct,
+        Path::Cached => RowKind::Cached,
     }
 }
 
-fn named(name: &str, observed: bool) -> String {
-    if observed { format!("{name}, observed") } else { name.to_owned() }
+/// The details of some rows.
+#[derive(Default)]
+struct Details {
+    contention: Option<ContentionSummary>,
+    pin: Option<PinCost>,
+    seen: Option<Seen>,
 }
 
-const fn way_name(way: Way) -> &'static str {
-    match way {
-        Way::Direct => "direct",
-        Way::Cached => "cached",
-    }
-}
-
-fn crowd_name(crowd: Crowd) -> String {
-    format!("contended {}%", crowd.percent)
-}
-
-/// What a row is about.
-enum About {
-    Way,
-    Crowd(Raced),
-    Pin(Pinned),
-}
-
-/// The rows so far.
 #[derive(Default)]
 struct Rows(Vec<Row>);
 
 impl Rows {
-    /// Each way, and behind it the same observed; all against the first.
-    fn ways(&mut self, ways: &[Way], plain: Vec<Measured>, observed: Vec<Measured>) {
+    /// Adds each path, followed by the same observed. They are compared with the first one.
+    fn add_paths(&mut self, paths: &[Path], plain: Vec<PathRounds>, observed: Vec<PathRounds>) {
         let mut observed = observed.into_iter();
-        for (way, plain) in ways.iter().zip(plain) {
-            self.add(way_name(*way).to_owned(), plain, About::Way, 0);
-            if let Some(observed) = observed.next() {
-                self.add(named(way_name(*way), true), observed, About::Way, 0);
+        for (path, plain) in paths.iter().zip(plain) {
+            for (rounds, observed) in [(Some(plain), false), (observed.next(), true)] {
+                let Some(PathRounds { costs, seen }) = rounds else { continue };
+                self.add(RowId { kind: path_kind(*path), observed }, costs, Details { seen, ..Details::default() }, 0);
             }
         }
     }
 
-    /// Each crowd likewise; all against the one that shares no page.
-    fn crowds(&mut self, crowds: &[Crowd], plain: Vec<Crowded>, observed: Vec<Crowded>) {
+    /// Adds each contention, followed by the same observed. They are compared with the one without contended pages.
+    fn add_contended(
+        &mut self,
+        contentions: &[Contention],
+        plain: Vec<ContendedRounds>,
+        observed: Vec<ContendedRounds>,
+    ) {
         let base = self.0.len();
         let mut observed = observed.into_iter();
-        for (crowd, plain) in crowds.iter().zip(plain) {
-            for (crowded, is_observed) in [(Some(plain), false), (observed.next(), true)] {
-                let Some(crowded) = crowded else { continue };
-                let raced = Raced {
-                    threads: crowd.threads,
-                    percent: crowd.percent,
-                    pages_per_second: Figures::of(crowded.rates).map_or(0.0, |figures| figures.median_ns),
-                    touch: crowded.touches.summary(),
-                    read_twice: crowded.read_twice,
+        for (contention, plain) in contentions.iter().zip(plain) {
+            for (rounds, observed) in [(Some(plain), false), (observed.next(), true)] {
+                let Some(mut rounds) = rounds else { continue };
+                let summary = ContentionSummary {
+                    threads: contention.threads,
+                    pages_per_second: median(&mut rounds.pages_per_second).unwrap_or_default(),
+                    touch: rounds.touches.summary(),
+                    read_twice: rounds.read_twice,
                 };
-                let measured = Measured { costs: crowded.costs, seen: crowded.seen };
-                self.add(named(&crowd_name(*crowd), is_observed), measured, About::Crowd(raced), base);
+                let details = Details { contention: Some(summary), pin: None, seen: rounds.seen };
+                let kind = RowKind::Contended { percent: contention.percent };
+                self.add(RowId { kind, observed }, rounds.costs, details, base);
             }
         }
     }
 
-    /// A row, set against the one at `base`, which may be itself.
-    fn add(&mut self, name: String, measured: Measured, about: About, base: usize) {
-        let Some(figures) = Figures::of(measured.costs) else { return };
-        let (base, ratio_to) =
-            self.0.get(base).map_or((figures.median_ns, name.clone()), |row| (row.figures.median_ns, row.name.clone()));
-        let (ratio, spread) = (figures.median_ns / base, figures.spread());
-        let (crowd, pin) = match about {
-            About::Way => (None, None),
-            About::Crowd(raced) => (Some(raced), None),
-            About::Pin(pinned) => (None, Some(pinned)),
-        };
-        self.0.push(Row { name, figures, ratio, ratio_to, spread, crowd, pin, seen: measured.seen });
+    /// Adds the pin, which is compared with the first path.
+    fn add_pin(&mut self, costs: Vec<f64>, pin: PinCost) {
+        let details = Details { pin: Some(pin), ..Details::default() };
+        self.add(RowId { kind: RowKind::Pin, observed: false }, costs, details, 0);
+    }
+
+    /// Adds a row, compared with the row at index `base`, which may be the new one.
+    fn add(&mut self, id: RowId, costs: Vec<f64>, details: Details, base: usize) {
+        let Some(cost) = Cost::of(costs) else { return };
+        let (base_ns, ratio_to) = self.0.get(base).map_or((cost.median_ns, id), |row| (row.cost.median_ns, row.id));
+        let (ratio, spread) = (cost.median_ns / base_ns, cost.spread());
+        let Details { contention, pin, seen } = details;
+        self.0.push(Row { id, cost, ratio, ratio_to, spread, contention, pin, seen });
     }
 }
 
@@ -277,39 +292,61 @@ impl Rows {
 mod tests {
     use super::*;
 
-    fn measured(cost: f64) -> Measured {
-        Measured { costs: vec![cost], seen: None }
+    fn path(cost: f64) -> PathRounds {
+        PathRounds { costs: vec![cost], seen: None }
     }
 
-    fn crowded(cost: f64) -> Crowded {
-        Crowded { costs: vec![cost], rates: vec![1.0], touches: Durations::default(), read_twice: 0, seen: None }
+    fn contended(cost: f64) -> ContendedRounds {
+        ContendedRounds {
+            costs: vec![cost],
+            pages_per_second: vec![1.0],
+            touches: Durations::default(),
+            read_twice: 0,
+            seen: None,
+        }
     }
 
-    #[test]
-    fn ways_are_set_against_the_first_and_crowds_against_the_one_that_shares_nothing() {
+    fn rows() -> Vec<Row> {
         let mut rows = Rows::default();
-        rows.ways(&[Way::Direct, Way::Cached], vec![measured(4.0), measured(6.0)], vec![measured(5.0), measured(7.0)]);
-        let crowds = [Crowd { threads: 2, percent: 0 }, Crowd { threads: 2, percent: 50 }];
-        rows.crowds(&crowds, vec![crowded(10.0), crowded(30.0)], vec![]);
-        let told: Vec<_> = rows.0.iter().map(|row| (row.name.as_str(), row.ratio, row.ratio_to.as_str())).collect();
-        assert_eq!(
-            told,
-            [
-                ("direct", 1.0, "direct"),
-                ("direct, observed", 1.25, "direct"),
-                ("cached", 1.5, "direct"),
-                ("cached, observed", 1.75, "direct"),
-                ("contended 0%", 1.0, "contended 0%"),
-                ("contended 50%", 3.0, "contended 0%"),
-            ]
-        );
+        rows.add_paths(&[Path::Direct, Path::Cached], vec![path(4.0), path(6.0)], vec![path(5.0), path(7.0)]);
+        rows.add_pin(vec![1.0], PinCost::default());
+        let contentions = [Contention { threads: 2, percent: 0 }, Contention { threads: 2, percent: 50 }];
+        rows.add_contended(&contentions, vec![contended(10.0), contended(30.0)], vec![]);
+        rows.0
     }
 
     #[test]
-    fn one_cpu_has_no_contention_and_says_so() {
+    fn paths_are_compared_with_the_first_and_contended_rows_with_the_one_at_zero_percent() {
+        let rows = rows();
+        let compared: Vec<_> =
+            rows.iter().map(|row| (row.id.to_string(), row.ratio, row.ratio_to.to_string())).collect();
+        let expected = [
+            ("direct", 1.0, "direct"),
+            ("direct, observed", 1.25, "direct"),
+            ("cached", 1.5, "direct"),
+            ("cached, observed", 1.75, "direct"),
+            ("pin", 0.25, "direct"),
+            ("contended 0%", 1.0, "contended 0%"),
+            ("contended 50%", 3.0, "contended 0%"),
+        ];
+        assert_eq!(compared, expected.map(|(name, ratio, to)| (name.to_owned(), ratio, to.to_owned())));
+    }
+
+    #[test]
+    fn rows_are_identified_by_codes_in_json() {
+        let rows = serde_json::to_value(rows()).unwrap();
+        assert_eq!((&rows[1]["row"], &rows[1]["observed"]), (&"direct".into(), &true.into()));
+        assert_eq!((&rows[6]["row"], &rows[6]["percent"]), (&"contended".into(), &50.into()));
+        assert_eq!(rows[6]["ratio_to"], serde_json::json!({"row": "contended", "percent": 0, "observed": false}));
+        assert_eq!(rows[6]["median_ns"], 30.0);
+    }
+
+    #[test]
+    fn with_one_cpu_there_are_no_contended_rows_and_a_note() {
         let mut notes = Vec::new();
-        assert!(crowds(Some(4), 1, &mut notes).is_empty() && notes.len() == 1);
-        assert_eq!(crowds(None, 64, &mut notes)[0].threads, THREADS);
-        assert_eq!(crowds(Some(3), 2, &mut notes)[0].threads, 3);
+        assert!(contentions(Some(4), 1, &mut notes).is_empty());
+        assert_eq!(notes, [Note::OneCpu]);
+        assert_eq!(contentions(None, 64, &mut notes)[0].threads, DEFAULT_THREADS);
+        assert_eq!(contentions(Some(3), 2, &mut notes)[0].threads, 3);
     }
 }

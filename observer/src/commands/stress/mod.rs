@@ -1,35 +1,35 @@
-//! `observer stress`: a workload with its own ground truth, observed, and the two compared.
+//! `observer stress`: runs a workload under observation and compares its ground truth with the observer's flags.
 
-mod child;
+mod process;
 mod storm;
 mod targeted;
 
-use std::{collections::BTreeMap, fs::File, io, os::fd::OwnedFd, time::Duration};
+use std::{collections::BTreeMap, fs::File, os::fd::OwnedFd, time::Duration};
 
 use anyhow::Context as _;
 
-pub(crate) use child::{WORKLOAD, workload};
-
+pub(crate) use self::process::run_workload;
+use self::process::{Ending, WorkloadOptions};
 use super::{
-    Planned,
-    live::{Ticker, with_dashboard},
-    widen,
+    output,
+    prepared::{Prepared, widen},
+    progress::Progress,
 };
 use crate::{
     cli::{StressArgs, Workload},
+    dashboard::terminal,
     launch::{self, Launch},
-    session::SessionObserver,
+    session::Observer,
 };
 use observer_engine::verdict::{Finding, Verdict};
-use observer_kernel::survey::SetupOptions;
 use observer_observation::{Outcome, exit::Exit};
 use observer_probe::{Options, setup};
-use observer_report::summary::Summary;
+use observer_report::{formats::text, summary::Summary};
+use observer_workload::stress::messages::Message;
 
-/// Runs the workload under observation.
-///
 /// # Errors
-/// [`Refusal`] when this host does not allow it; else what kept the workload from running.
+/// [`Refusal`](observer_kernel::survey::Refusal) or [`WorkloadRefused`](super::error::WorkloadRefused) when this host does not
+/// allow it; otherwise the error of the workload.
 pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     match args.workload {
         Workload::Targeted => targeted::run(args),
@@ -37,35 +37,36 @@ pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     }
 }
 
-/// How delay injection is set for a workload.
-struct Widening {
-    /// Delay; zero: none.
+/// Settings of delay injection for a workload.
+#[derive(Clone, Copy)]
+struct DelayInjection {
+    /// Zero: none.
     delay: Duration,
-    /// Name of the threads to delay.
+    /// The threads to delay.
     comm: &'static str,
     one_in: u32,
 }
 
 /// A workload that is ready to start.
-struct Staged {
-    planned: Planned,
+struct StressRun {
+    prepared: Prepared,
     read_end: OwnedFd,
     write_end: OwnedFd,
     dashboard: bool,
 }
 
-impl Staged {
-    fn new(args: &StressArgs, play: &child::Play, widening: &Widening) -> anyhow::Result<Self> {
-        let ready = setup::prepare(&SetupOptions { backends: args.backend.into(), set: args.hooks.into(), btf: None })?;
-        let (read_end, write_end) = launch::message_pipe().context("cannot make a pipe")?;
-        let Widening { delay, comm, one_in } = *widening;
-        let command = child::command(play, &write_end)?;
-        let planned = Planned {
+impl StressRun {
+    fn new(args: &StressArgs, options: &WorkloadOptions, injection: DelayInjection) -> anyhow::Result<Self> {
+        let ready = setup::prepare(&args.setup())?;
+        let (read_end, write_end) = launch::message_pipe().context("cannot create a pipe")?;
+        let DelayInjection { delay, comm, one_in } = injection;
+        let command = process::command(options, &write_end)?;
+        let prepared = Prepared {
             ready,
             launch: Some(Launch { command, stdout_to_stderr: args.json, no_stdin: false }),
             options: Options {
                 watch: true,
-                widen: (!delay.is_zero()).then(|| widen(delay, Some(comm), one_in)),
+                delay: (!delay.is_zero()).then(|| widen(delay, Some(comm), one_in)),
                 ..Options::default()
             },
             duration: None,
@@ -73,67 +74,53 @@ impl Staged {
             swaps: Vec::new(),
             filters: BTreeMap::new(),
         };
-        let dashboard = has_dashboard(args);
-        Ok(Self { planned, read_end, write_end, dashboard })
+        Ok(Self { prepared, read_end, write_end, dashboard: has_dashboard(args) })
     }
 
-    /// Runs the workload; `hear` takes in what it says that is its own, on a thread of its own.
+    /// Runs the workload. `on_message` is called in another thread.
     fn run(
         self,
-        session_observer: &mut impl SessionObserver,
-        hear: impl FnMut(observer_workload::stress::messages::Message) + Send + 'static,
-    ) -> anyhow::Result<(Outcome, child::Said)> {
-        let Self { planned, read_end, write_end, dashboard } = self;
-        let listener = child::listen(File::from(read_end), hear);
+        observer: &mut impl Observer,
+        on_message: impl FnMut(Message) + Send + 'static,
+    ) -> anyhow::Result<(Outcome, Ending)> {
+        let Self { prepared, read_end, write_end, dashboard } = self;
+        let receiver = process::receive(File::from(read_end), on_message);
         let outcome = if dashboard {
-            with_dashboard(planned, Some(&write_end), false, session_observer)
+            prepared.run_with_dashboard(false, Some(&write_end), observer)
         } else {
-            planned.run(&planned.context(), Some(&write_end), session_observer)
+            prepared.run(&prepared.context(), Some(&write_end), observer)
         };
         drop(write_end);
-        let said = listener.join().map_err(|_| anyhow::anyhow!("the thread that listens to the workload failed"))?;
-        said.tidy_up()?;
-        Ok((outcome?, said))
+        let ending = receiver.join().map_err(|_| anyhow::anyhow!("the thread that receives messages panicked"))?;
+        ending.clean_up()?;
+        Ok((outcome?, ending))
     }
 }
 
-/// The summary of an observed workload.
-fn summary(outcome: &Outcome) -> Summary {
-    Summary::without_command(outcome)
-}
-
-/// The observer's stale installs.
 fn stale_installs(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
     findings.iter().filter(|finding| finding.verdict == Verdict::StaleInstall)
 }
 
-/// The page of an address.
+/// The address of the page.
 const fn page_of(address: u64) -> u64 {
     address & !4095
 }
 
-/// As for any observation; but where truth and flags differ, or the workload was cut short, nothing is conclusive.
-fn exit(summary: &Summary, agree: bool, finished: bool) -> Exit {
-    if agree && finished { summary.exit() } else { Exit::Inconclusive }
+/// The exit code of the observation, unless flags and ground truth differ or the workload did not end.
+fn exit(summary: &Summary, agree: bool, complete: bool) -> Exit {
+    if agree && complete { summary.exit() } else { Exit::Inconclusive }
 }
 
-/// Prints the JSON object, or the summary with the truth below it.
-fn print(value: &impl serde::Serialize, json: bool, summary: &Summary, truth: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    if json {
-        return observer_report::formats::json::print(value);
-    }
-    let mut out = io::stdout().lock();
-    out.write_all(observer_report::formats::text::summary(summary).as_bytes())?;
-    out.write_all(truth.as_bytes())
+/// Prints the JSON object, or the summary and the comparison.
+fn print(value: &impl serde::Serialize, json: bool, summary: &Summary, comparison: &str) -> anyhow::Result<()> {
+    if json { output::print_json(value) } else { output::print(text::summary(summary) + comparison) }
 }
 
-/// What is shown while it runs: nothing where one JSON object is wanted, or where the dashboard shows it all.
-fn ticker(args: &StressArgs) -> Option<Ticker> {
-    (!args.json && !has_dashboard(args)).then(Ticker::default)
+/// Progress lines, unless JSON is printed or the dashboard is open.
+fn progress(args: &StressArgs) -> Option<Progress> {
+    (!args.json && !has_dashboard(args)).then(Progress::default)
 }
 
-/// Whether the dashboard is wanted, and there is somebody to look at it.
 fn has_dashboard(args: &StressArgs) -> bool {
-    args.dashboard && crate::dashboard::terminal::is_there()
+    args.dashboard && terminal::is_there()
 }

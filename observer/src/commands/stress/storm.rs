@@ -1,4 +1,4 @@
-//! `observer stress storm`: the crowd, pass by pass: pages that came up short, and flags.
+//! `observer stress storm`: compares lost increments with flags, pass by pass.
 
 use std::{
     ops::ControlFlow,
@@ -8,11 +8,11 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Staged, Widening, child::Play, exit, page_of, print, stale_installs, summary, ticker};
+use super::{DelayInjection, StressRun, exit, page_of, print, process::WorkloadOptions, progress, stale_installs};
 use crate::{
     cli::StressArgs,
-    commands::{live::Ticker, printed},
-    session::{SessionObserver, View},
+    commands::progress::Progress,
+    session::{Observer, View},
 };
 use observer_engine::{event::Nanos, verdict::Finding};
 use observer_observation::{clock::now, exit::Exit};
@@ -26,25 +26,22 @@ use observer_workload::stress::{
 const DURATION: Duration = Duration::from_mins(1);
 const DELAY: Duration = Duration::from_millis(5);
 const ONE_IN: u32 = 16;
-/// Every flag on a pass has come this long after its end: events are held back 100 ms, and are looked at ten times a
-/// second. Nanoseconds.
-const FLAGS_COME_WITHIN: Nanos = 5_000_000_000;
-/// A word of progress each so many passes.
-const PROGRESS: u64 = 2_000;
+/// Time after the end of a pass within which all flags on it arrive, with a wide margin: the engine holds events back for
+/// 100 ms, and findings are read ten times per second.
+const FLAG_DELAY: Nanos = 5_000_000_000;
+/// Passes between two progress lines.
+const PROGRESS_INTERVAL: u64 = 2_000;
 
-/// The summary, with the truth beside it.
+/// The summary and the comparison with the ground truth.
 #[derive(Serialize)]
 struct StormSummary {
     #[serde(flatten)]
     summary: Summary,
     totals: StormTotals,
-    /// Pages that came up short, each with its flags.
     lost_pages: Vec<LostPage>,
-    /// Flags on pages that lost nothing, each with its explanation: no write in between.
     flags_without_loss: Vec<HarmlessFlag>,
 }
 
-/// Runs the storm under observation.
 pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let options = StormOptions {
         passes: args.rounds.map(u64::from),
@@ -55,56 +52,60 @@ pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
         allow_other_swap: args.allow_other_swap,
         ..StormOptions::default()
     };
-    let widening =
-        Widening { delay: args.widen.unwrap_or(DELAY), comm: "walker", one_in: args.widen_one_in.unwrap_or(ONE_IN) };
-    let mut watch = Watch { ticker: ticker(args), ledger: Arc::default(), taken: 0 };
-    let hear = hear(&watch.ledger);
-    let (outcome, mut said) = Staged::new(args, &Play::Storm(options), &widening)?.run(&mut watch, hear)?;
-    said.check()?;
-    let summary = summary(&outcome);
-    watch.take(&summary.findings);
-    let mut ledger = lock(&watch.ledger);
+    let injection = DelayInjection {
+        delay: args.widen.unwrap_or(DELAY),
+        comm: "walker",
+        one_in: args.widen_one_in.unwrap_or(ONE_IN),
+    };
+    let mut comparison = Comparison { progress: progress(args), ledger: Arc::default(), findings: 0 };
+    let on_message = on_message(&comparison.ledger);
+    let run = StressRun::new(args, &WorkloadOptions::Storm(options), injection)?;
+    let (outcome, mut ending) = run.run(&mut comparison, on_message)?;
+    ending.check()?;
+    let summary = Summary::without_command(&outcome);
+    comparison.add_findings(&summary.findings);
+    let mut ledger = lock(&comparison.ledger);
     ledger.settle(Nanos::MAX);
-    let whole = StormSummary {
+    let storm = StormSummary {
         totals: ledger.totals(),
         lost_pages: ledger.lost().to_vec(),
         flags_without_loss: ledger.harmless().to_vec(),
         summary,
     };
-    let totals = &whole.totals;
+    let totals = &storm.totals;
     let agree = totals.missed == 0 && totals.false_flags == 0 && totals.corrupt == 0;
-    let exit = exit(&whole.summary, agree, said.finished);
-    printed(print(&whole, args.json, &whole.summary, &truth(totals)), exit)
+    print(&storm, args.json, &storm.summary, &text(totals))?;
+    Ok(exit(&storm.summary, agree, ending.complete))
 }
 
-/// Compares flags and truth as both come in.
-struct Watch {
-    ticker: Option<Ticker>,
+/// Compares flags with the ground truth while both arrive.
+struct Comparison {
+    progress: Option<Progress>,
     ledger: Arc<Mutex<Ledger>>,
-    /// Findings taken so far.
-    taken: usize,
+    /// Findings that were added to the ledger.
+    findings: usize,
 }
 
-impl Watch {
-    fn take(&mut self, findings: &[Finding]) {
+impl Comparison {
+    fn add_findings(&mut self, findings: &[Finding]) {
         let mut ledger = lock(&self.ledger);
-        for finding in stale_installs(findings.get(self.taken..).unwrap_or_default()) {
-            ledger.flag(StormFlag {
+        for finding in stale_installs(findings.get(self.findings..).unwrap_or_default()) {
+            ledger.add_flag(StormFlag {
                 pid: finding.reader.pid,
                 address: page_of(finding.address),
                 read_ns: finding.read_start_ns,
                 at_ns: finding.end_ns,
             });
         }
-        self.taken = findings.len();
+        self.findings = findings.len();
     }
 }
 
-impl SessionObserver for Watch {
+impl Observer for Comparison {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        self.take(&view.engine.report().findings);
-        lock(&self.ledger).settle(now().saturating_sub(FLAGS_COME_WITHIN));
-        self.ticker.tick(view)
+        self.add_findings(&view.engine.report().findings);
+        lock(&self.ledger).settle(now().saturating_sub(FLAG_DELAY));
+        self.progress.tick(view)
     }
 }
 
@@ -112,29 +113,29 @@ fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn hear(ledger: &Arc<Mutex<Ledger>>) -> impl FnMut(Message) + Send + use<> {
+fn on_message(ledger: &Arc<Mutex<Ledger>>) -> impl FnMut(Message) + Send + use<> {
     let ledger = Arc::clone(ledger);
-    let mut short = 0;
+    let mut wrong = 0;
     move |message| match message {
-        Message::Storm(ready) => eprintln!(
-            "{} with {} slots, {} of them free; {} threads over {} pages ...",
+        Message::StormReady(ready) => eprintln!(
+            "{} with {} slots, {} of them free; {} threads on {} pages ...",
             ready.device, ready.slots, ready.free, ready.threads, ready.pages
         ),
         Message::Pass(truth) => {
-            short += truth.short.len();
-            if truth.pass.is_multiple_of(PROGRESS) {
-                eprintln!("pass {}: {short} pages came up short", truth.pass);
+            wrong += truth.wrong.len();
+            if truth.pass.is_multiple_of(PROGRESS_INTERVAL) {
+                eprintln!("pass {}: {wrong} pages with a wrong count", truth.pass);
             }
-            lock(&ledger).pass(truth);
+            lock(&ledger).add_pass(truth);
         }
         _ => {}
     }
 }
 
-fn truth(totals: &StormTotals) -> String {
+fn text(totals: &StormTotals) -> String {
     format!(
-        "truth      {} passes: {} pages came up short of {} updates, {} flagged; {} matched, {} missed, {} explained \
-         (nobody wrote in between), {} false\n",
+        "stress     {} passes: {} pages with data loss ({} lost increments), {} flagged; {} matched, {} missed, {} \
+         explained (the page was not written in between), {} false, {} corrupt\n",
         totals.rounds,
         totals.lost,
         totals.lost_updates,
@@ -142,6 +143,7 @@ fn truth(totals: &StormTotals) -> String {
         totals.matched,
         totals.missed,
         totals.explained,
-        totals.false_flags
+        totals.false_flags,
+        totals.corrupt
     )
 }

@@ -1,4 +1,4 @@
-//! `observer stress targeted`: round by round, lost or not, and flagged or not.
+//! `observer stress targeted`: compares data losses with flags, round by round.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -7,8 +7,8 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Staged, Widening, child::Play, exit, page_of, print, stale_installs, summary, ticker};
-use crate::{cli::StressArgs, commands::printed};
+use super::{DelayInjection, StressRun, exit, page_of, print, process::WorkloadOptions, progress, stale_installs};
+use crate::cli::StressArgs;
 use observer_observation::exit::Exit;
 use observer_report::summary::Summary;
 use observer_workload::stress::{
@@ -19,8 +19,10 @@ use observer_workload::stress::{
 
 const ROUNDS: u32 = 200;
 const DELAY: Duration = Duration::from_millis(20);
+/// Rounds between two progress lines.
+const PROGRESS_INTERVAL: u32 = 50;
 
-/// The summary, with the truth beside it.
+/// The summary and the comparison with the ground truth.
 #[derive(Serialize)]
 struct TargetedSummary {
     #[serde(flatten)]
@@ -29,7 +31,6 @@ struct TargetedSummary {
     rounds: Vec<Round>,
 }
 
-/// One round: what happened, and whether it was flagged.
 #[derive(Serialize)]
 struct Round {
     #[serde(flatten)]
@@ -37,41 +38,40 @@ struct Round {
     flagged: bool,
 }
 
-/// Runs the rounds under observation.
 pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let rounds = args.rounds.unwrap_or(ROUNDS);
     let options = TargetedOptions { rounds, allow_other_swap: args.allow_other_swap, ..TargetedOptions::default() };
-    let widening =
-        Widening { delay: args.widen.unwrap_or(DELAY), comm: "victim", one_in: args.widen_one_in.unwrap_or(1) };
+    let injection =
+        DelayInjection { delay: args.widen.unwrap_or(DELAY), comm: "victim", one_in: args.widen_one_in.unwrap_or(1) };
     let truths = Arc::new(Mutex::new(Vec::new()));
-    let (outcome, mut said) =
-        Staged::new(args, &Play::Targeted(options), &widening)?.run(&mut ticker(args), hear(&truths, rounds))?;
-    said.check()?;
-    let summary = summary(&outcome);
+    let run = StressRun::new(args, &WorkloadOptions::Targeted(options), injection)?;
+    let (outcome, mut ending) = run.run(&mut progress(args), on_message(&truths, rounds))?;
+    ending.check()?;
+    let summary = Summary::without_command(&outcome);
     let truths = std::mem::take(&mut *truths.lock().unwrap_or_else(PoisonError::into_inner));
     let flags: Vec<Flag> = stale_installs(&summary.findings)
         .map(|finding| Flag { pid: finding.reader.pid, address: page_of(finding.address), at_ns: finding.end_ns })
         .collect();
     let matching = match_flags(&truths, &flags);
     let rounds = truths.into_iter().zip(matching.flagged).map(|(truth, flagged)| Round { truth, flagged }).collect();
-    let whole = TargetedSummary { summary, totals: matching.totals, rounds };
-    let totals = &whole.totals;
-    let exit = exit(&whole.summary, totals.missed == 0 && totals.false_flags == 0, said.finished);
-    printed(print(&whole, args.json, &whole.summary, &truth(totals)), exit)
+    let targeted = TargetedSummary { summary, totals: matching.totals, rounds };
+    let totals = &targeted.totals;
+    print(&targeted, args.json, &targeted.summary, &text(totals))?;
+    Ok(exit(&targeted.summary, totals.missed == 0 && totals.false_flags == 0, ending.complete))
 }
 
-/// Keeps the rounds, and says from time to time how far it has come.
-fn hear(truths: &Arc<Mutex<Vec<RoundTruth>>>, rounds: u32) -> impl FnMut(Message) + Send + use<> {
+/// Collects the rounds and prints progress.
+fn on_message(truths: &Arc<Mutex<Vec<RoundTruth>>>, rounds: u32) -> impl FnMut(Message) + Send + use<> {
     let truths = Arc::clone(truths);
     let mut lost = 0;
     move |message| match message {
-        Message::Ready(ready) => {
+        Message::TargetedReady(ready) => {
             eprintln!("{} with {} slots, {} rounds ...", ready.device, ready.slots, ready.rounds);
         }
         Message::Round(truth) => {
             lost += u32::from(truth.lost);
-            if truth.round % 50 == 0 {
-                eprintln!("round {}/{rounds}: {lost} lost a page", truth.round);
+            if truth.round.is_multiple_of(PROGRESS_INTERVAL) {
+                eprintln!("round {}/{rounds}: {lost} rounds with data loss", truth.round);
             }
             truths.lock().unwrap_or_else(PoisonError::into_inner).push(truth);
         }
@@ -79,9 +79,9 @@ fn hear(truths: &Arc<Mutex<Vec<RoundTruth>>>, rounds: u32) -> impl FnMut(Message
     }
 }
 
-fn truth(totals: &Totals) -> String {
+fn text(totals: &Totals) -> String {
     format!(
-        "truth      {} rounds: {} lost a page, {} flagged; {} matched, {} missed, {} false\n",
+        "stress     {} rounds: {} with data loss, {} flagged; {} matched, {} missed, {} false\n",
         totals.rounds, totals.lost, totals.flagged, totals.matched, totals.missed, totals.false_flags
     )
 }

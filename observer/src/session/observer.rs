@@ -1,26 +1,24 @@
-//! Whoever looks on while an observation runs: a recorder, a dashboard, a line a second.
+//! What takes part in a session beside the engine: a recorder, a dashboard, progress lines.
 
 use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
 use observer_engine::{Engine, event::Nanos};
-use observer_observation::{Context, FinalState, Known, Sample, input::Input};
+use observer_observation::{Context, FinalState, Input, Known, Sample};
 
-/// How often counters are read, unless the session_observer wants them more often.
+/// Ticks between two readings of the counters, unless an observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;
 
-/// An observation as it stands.
+/// An observation in progress.
 pub struct View<'a> {
-    /// What was known before.
     pub context: &'a Context,
-    /// The engine so far.
     pub engine: &'a Engine,
     /// The latest counters and distributions.
     pub sample: &'a Sample,
-    /// The time that the engine was told last.
+    /// The time up to which the engine has all events.
     pub now: Nanos,
-    /// What the end would be if it were now.
+    /// What the final state would be if the observation ended now.
     pub ending: &'a FinalState,
-    /// Whether delay injection is on; None: there is none.
+    /// Whether delay injection is on; `None`: it is not loaded.
     pub widening: Option<bool>,
 }
 
@@ -31,82 +29,83 @@ impl<'a> From<&View<'a>> for Known<'a> {
     }
 }
 
-/// Looks on while an observation runs.
-pub trait SessionObserver {
-    /// What the engine is fed with, before it is.
+/// Takes part in a session. The default of every method does nothing.
+pub trait Observer {
+    /// Called with every input, before the engine gets it.
     fn input(&mut self, _input: &Input) {}
 
-    /// Called before each [`SessionObserver::tick`], first before any event: may change what the engine keeps for a display.
+    /// Called before each [`Observer::tick`], the first time before any event. May change what the engine keeps for a
+    /// display.
     fn prepare(&mut self, _engine: &mut Engine) {}
 
-    /// Whether delay injection is to be on from now; None: as it is. Asked before each tick.
+    /// The requested state of delay injection; `None`: no change. Called before each tick.
     fn widening(&mut self) -> Option<bool> {
         None
     }
 
-    /// How often counters are read, in ticks.
+    /// Ticks between two readings of the counters.
     fn sample_ticks(&self) -> u32 {
         SAMPLE_TICKS
     }
 
-    /// Ends when whoever looks on wants no more; until then it may deal with keys. Dropped and made again between events.
-    fn asked(&mut self) -> impl Future<Output = ()> {
+    /// Completes when the observation is to end; handles keys until then. It is dropped and called again between events.
+    fn stop_requested(&mut self) -> impl Future<Output = ()> {
         std::future::pending()
     }
 
-    /// Called about ten times a second. Break: the observation ends.
+    /// Called about ten times per second. `Break` ends the observation.
     fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// The command has ended. Break: and so does the observation. Whoever wants to look at it for longer goes on.
+    /// Called when the command has ended. `Continue` keeps the observation running.
     fn command_ended(&mut self, _status: ExitStatus) -> ControlFlow<()> {
         ControlFlow::Break(())
     }
 }
 
-/// Nobody looks on.
-impl SessionObserver for () {}
+/// No observer.
+impl Observer for () {}
 
-impl<O: SessionObserver> SessionObserver for Option<O> {
+impl<O: Observer> Observer for Option<O> {
     fn input(&mut self, input: &Input) {
-        if let Some(session_observer) = self {
-            session_observer.input(input);
+        if let Some(observer) = self {
+            observer.input(input);
         }
     }
 
     fn prepare(&mut self, engine: &mut Engine) {
-        if let Some(session_observer) = self {
-            session_observer.prepare(engine);
+        if let Some(observer) = self {
+            observer.prepare(engine);
         }
     }
 
     fn widening(&mut self) -> Option<bool> {
-        self.as_mut().and_then(SessionObserver::widening)
+        self.as_mut().and_then(Observer::widening)
     }
 
     fn sample_ticks(&self) -> u32 {
-        self.as_ref().map_or(SAMPLE_TICKS, SessionObserver::sample_ticks)
+        self.as_ref().map_or(SAMPLE_TICKS, Observer::sample_ticks)
     }
 
-    async fn asked(&mut self) {
+    async fn stop_requested(&mut self) {
         match self {
-            Some(session_observer) => session_observer.asked().await,
+            Some(observer) => observer.stop_requested().await,
             None => std::future::pending().await,
         }
     }
 
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        self.as_mut().map_or(ControlFlow::Continue(()), |session_observer| session_observer.tick(view))
+        self.as_mut().map_or(ControlFlow::Continue(()), |observer| observer.tick(view))
     }
 
     fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
-        self.as_mut().map_or(ControlFlow::Break(()), |session_observer| session_observer.command_ended(status))
+        self.as_mut().map_or(ControlFlow::Break(()), |observer| observer.command_ended(status))
     }
 }
 
-/// Two look on. Either may end the observation.
-impl<A: SessionObserver, B: SessionObserver> SessionObserver for (&mut A, &mut B) {
+/// Two observers. Either may end the observation.
+impl<A: Observer, B: Observer> Observer for (&mut A, &mut B) {
     fn input(&mut self, input: &Input) {
         self.0.input(input);
         self.1.input(input);
@@ -125,15 +124,15 @@ impl<A: SessionObserver, B: SessionObserver> SessionObserver for (&mut A, &mut B
         self.0.sample_ticks().min(self.1.sample_ticks())
     }
 
-    async fn asked(&mut self) {
+    async fn stop_requested(&mut self) {
         tokio::select! {
-            () = self.0.asked() => {}
-            () = self.1.asked() => {}
+            () = self.0.stop_requested() => {}
+            () = self.1.stop_requested() => {}
         }
     }
 
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        // Both see every tick, whatever the other one says.
+        // Both get every tick, also when the first ends the observation.
         let (first, second) = (self.0.tick(view), self.1.tick(view));
         if first.is_break() { first } else { second }
     }

@@ -1,0 +1,165 @@
+//! From the command line and this host to an observation that is ready to start.
+
+use std::{collections::BTreeMap, os::fd::OwnedFd, time::Duration};
+
+use anyhow::Context as _;
+
+use super::{filters, runtime::runtime};
+use crate::{
+    cli::ObserveArgs,
+    dashboard,
+    launch::{Launch, Launched},
+    session::{self, Observer},
+};
+use observer_kernel::{survey::Ready, swaps, tree::Tree};
+use observer_observation::{Clocks, Context, Kernel, Outcome, Swap, command};
+use observer_probe::{
+    self as probe, Delay, Detail, Options, Probes,
+    setup::{self, at_attach},
+};
+
+/// An observation that is ready to start.
+pub(super) struct Prepared {
+    pub(super) ready: Ready,
+    /// The command to observe.
+    pub(super) launch: Option<Launch>,
+    pub(super) options: Options,
+    pub(super) duration: Option<Duration>,
+    /// Maximum acceptable wait.
+    pub(super) budget_ns: Option<u64>,
+    /// Swap areas in use.
+    pub(super) swaps: Vec<Swap>,
+    /// Filters, by option.
+    pub(super) filters: BTreeMap<String, String>,
+}
+
+impl Prepared {
+    /// Surveys the host and resolves the options. `stdout_to_stderr`: where the command's output goes.
+    ///
+    /// # Errors
+    /// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it;
+    /// [`FilterError`](filters::FilterError) when a filter matches nothing on this host.
+    pub(super) fn new(args: &ObserveArgs, stdout_to_stderr: bool) -> anyhow::Result<Self> {
+        let ready = setup::prepare(&args.setup())?;
+        let swaps = swaps_in_use(&ready);
+        let launch =
+            (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr, no_stdin: false });
+        let options = Options {
+            ring_bytes: args.ring_size << 10,
+            watch: launch.is_some(),
+            watched_tasks: args.watched_tasks,
+            filter: filters::resolve(&args.filters, &swaps, &Tree::system())?,
+            sample_one_in: args.sample,
+            fault_seats: args.fault_seats,
+            delay: args
+                .widen
+                .filter(|delay| !delay.is_zero())
+                .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
+            program_stats: args.program_stats,
+            detail: Detail::Needed,
+            log: log::log_enabled!(log::Level::Debug),
+        };
+        let budget_ns = args.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX));
+        let filters = filters::by_option(&args.filters);
+        Ok(Self { ready, launch, options, duration: args.duration, budget_ns, swaps, filters })
+    }
+
+    /// What is known before the first event.
+    pub(super) fn context(&self) -> Context {
+        let Ready { host, plan, .. } = &self.ready;
+        Context {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            kernel: Kernel::new(&host.release.text, &host.arch, host.tick_ns, plan),
+            swaps: self.swaps.clone(),
+            filters: self.filters.clone(),
+            command: self.launch.as_ref().map(|launch| command::typed(&launch.command)).unwrap_or_default(),
+            widen_ns: self.options.delay.map(|delay| delay.ns),
+            widen_one_in: self.options.delay.map(|delay| delay.one_in),
+            budget_ns: self.budget_ns,
+            sample_one_in: self.options.sample_one_in.max(1),
+            ring_bytes: self.options.ring_bytes.into(),
+            clocks: Clocks::now(),
+        }
+    }
+
+    /// Attaches, starts the command and observes. The command inherits `inherit`.
+    ///
+    /// # Errors
+    /// When the programs cannot be attached, the command cannot be started, or the session fails.
+    pub(super) async fn observe(
+        &self,
+        context: &Context,
+        inherit: Option<&OwnedFd>,
+        observer: &mut impl Observer,
+    ) -> anyhow::Result<Outcome> {
+        let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
+        let launched = self.launch(&mut probes, inherit)?;
+        let start = || launched.map(Launched::start).transpose();
+        Ok(session::observe(probes, context, self.duration, start, observer).await?)
+    }
+
+    /// As [`Prepared::observe`], on a new runtime.
+    ///
+    /// # Errors
+    /// As [`Prepared::observe`].
+    pub(super) fn run(
+        &self,
+        context: &Context,
+        inherit: Option<&OwnedFd>,
+        observer: &mut impl Observer,
+    ) -> anyhow::Result<Outcome> {
+        runtime()?.block_on(self.observe(context, inherit, observer))
+    }
+
+    /// As [`Prepared::run`], with the dashboard as a second observer. The terminal belongs to the dashboard: the output of
+    /// the command is shown when it is closed.
+    ///
+    /// # Errors
+    /// As [`Prepared::observe`], or when the terminal cannot be switched to the dashboard.
+    pub(super) fn run_with_dashboard(
+        mut self,
+        ascii: bool,
+        inherit: Option<&OwnedFd>,
+        observer: &mut impl Observer,
+    ) -> anyhow::Result<Outcome> {
+        let context = self.context();
+        if let Some(launch) = &mut self.launch {
+            launch.stdout_to_stderr = true;
+            launch.no_stdin = true;
+        }
+        runtime()?.block_on(async {
+            let note = format!("attaching {} programs ...", self.ready.plan.hooks.len());
+            // Dropped at the end of this block: the terminal is restored before anything is printed.
+            let mut live = dashboard::Live::open(&context, ascii, &note).context("cannot open the dashboard")?;
+            self.observe(&context, inherit, &mut (observer, &mut live)).await
+        })
+    }
+
+    fn launch(&self, probes: &mut Probes, inherit: Option<&OwnedFd>) -> anyhow::Result<Option<Launched>> {
+        let Some(launch) = &self.launch else { return Ok(None) };
+        let launched = launch.spawn(inherit).context("cannot start the command")?;
+        probes.watch(launched.tid)?;
+        Ok(Some(launched))
+    }
+}
+
+/// The swap areas in use, with the types of their entries if the kernel reports them.
+fn swaps_in_use(ready: &Ready) -> Vec<Swap> {
+    let areas = swaps::gather(&Tree::system(), &ready.host.release).unwrap_or_default();
+    if areas.is_empty() {
+        return Vec::new();
+    }
+    let types = probe::types_of_areas(&ready.plan)
+        .inspect_err(|reason| log::info!("the types of swap areas are taken from their order: {reason}"));
+    Swap::all(&areas, types.ok().as_deref())
+}
+
+/// Delay injection into tasks of this name; without one, into all observed tasks.
+pub(super) fn widen(delay: Duration, comm: Option<&str>, one_in: u32) -> Delay {
+    Delay {
+        ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX),
+        comm: comm.map_or([0; 16], filters::comm_bytes),
+        one_in,
+    }
+}
