@@ -1,12 +1,12 @@
-//! Many tasks inside a swap-in at the same moment: each sleeps in the read of a page of its own, because the swap device
-//! lets nobody in a control group read from it. Or all want the same page: one sleeps in its read, the others wait for it.
+//! Many tasks inside a swap-in at the same moment. Each sleeps in the read of a private page, because the I/O limit of its
+//! control group blocks reads from the swap device. With `--same-page` one task sleeps in the read and the others wait for it.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
         Barrier, Condvar, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -15,39 +15,49 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    Failure, Result,
+    failure::{Failure, Result},
+    host::vmstat_required,
     memory::{Area, Pagemap, fill, holds},
-    stopped,
+    signals::stopped,
     swap::Swap,
-    vmstat_needed,
 };
 
-/// Tasks at most: half of what a kernel has numbers for on a small machine.
-pub(crate) const MOST_TASKS: u32 = 16_384;
-/// Each task's stack: it calls next to nothing.
+/// Half of the default `pid_max`.
+const MAX_TASKS: i64 = 16_384;
+/// Stack size of a task.
 const STACK: usize = 32 << 10;
-/// Where control groups (version 2) are, and the one made here.
+/// The mount point of cgroup2, and the group that is made here.
 const GROUPS: &str = "/sys/fs/cgroup";
 const GROUP: &str = "/sys/fs/cgroup/crowd";
-/// How long to wait for all tasks to sleep.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// How long all of them want one page in each round: waiting for a pin is a tick at a time, and a fault each time.
+/// Time limit for all tasks to sleep.
+const SETTLE_LIMIT: Duration = Duration::from_mins(2);
+/// How long all tasks wait for the page in each round with `--same-page`. They wait for the pin one tick at a time, with a
+/// fault each time.
 const TOGETHER: Duration = Duration::from_millis(500);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(50);
+/// Between two checks.
+const POLL: Duration = Duration::from_millis(50);
 
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    pub(crate) tasks: usize,
-    pub(crate) rounds: u64,
-    /// All want the same page.
-    pub(crate) same_page: bool,
-    /// Made when all tasks sleep in the last round, which goes on when somebody has removed it.
-    pub(crate) tell: Option<PathBuf>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=MAX_TASKS))]
+    threads: u32,
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// All tasks access the same page
+    #[arg(long)]
+    same_page: bool,
+    /// Write the number of tasks inside to this file in the last round, and wait until it is removed
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 impl Options {
+    const fn tasks(&self) -> usize {
+        self.threads as usize
+    }
+
     const fn pages(&self) -> usize {
-        if self.same_page { 1 } else { self.tasks }
+        if self.same_page { 1 } else { self.tasks() }
     }
 
     const fn page_of(&self, task: usize) -> usize {
@@ -55,29 +65,31 @@ impl Options {
     }
 }
 
-/// A gate before the swap device for all that is in the control group with this process.
+/// A limit on reads from the swap device for the control group of this process.
 struct Gate {
-    limit: String,
+    /// `major:minor`.
+    device: String,
 }
 
 impl Gate {
-    /// Open at first. Taken away when dropped.
-    fn make(swap: &Swap) -> Result<Self> {
+    /// Without a limit at first. The group is removed when dropped.
+    fn new(swap: &Swap) -> Result<Self> {
         let remedy = "use a kernel with blk-cgroup throttling, cgroup2 mounted on /sys/fs/cgroup, as root";
         let failed = |what: &str, why: std::io::Error| Failure::new(what.to_owned(), why, remedy);
-        fs::write(format!("{GROUPS}/cgroup.subtree_control"), "+io").map_err(|e| failed("having I/O controlled", e))?;
+        fs::write(format!("{GROUPS}/cgroup.subtree_control"), "+io")
+            .map_err(|e| failed("enabling the I/O controller", e))?;
         match fs::create_dir(GROUP) {
             Err(why) if why.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed("making a group", why)),
             _ => {}
         }
-        let gate = Self { limit: swap.number_pair()? };
+        let gate = Self { device: swap.number_pair()? };
         fs::write(format!("{GROUP}/cgroup.procs"), std::process::id().to_string())
             .map_err(|e| failed("joining the group", e))?;
         gate.set("max")?;
         Ok(gate)
     }
 
-    /// Two bytes a second, the least that the kernel takes: a page would wait for half an hour.
+    /// Two bytes per second, the smallest limit: a page takes half an hour.
     fn close(&self) -> Result<()> {
         self.set("2")
     }
@@ -87,7 +99,7 @@ impl Gate {
     }
 
     fn set(&self, bytes: &str) -> Result<()> {
-        fs::write(format!("{GROUP}/io.max"), format!("{} rbps={bytes}", self.limit)).map_err(|e| {
+        fs::write(format!("{GROUP}/io.max"), format!("{} rbps={bytes}", self.device)).map_err(|e| {
             Failure::new("limiting reads from the swap device", e, "use a kernel with blk-cgroup throttling")
         })
     }
@@ -97,39 +109,38 @@ impl Drop for Gate {
     fn drop(&mut self) {
         let _ = self.open();
         let _ = fs::write(format!("{GROUPS}/cgroup.procs"), std::process::id().to_string());
-        // Its last task may be on its way out of it.
+        // The group can be removed once its last task has left.
         for _ in 0..100 {
             if fs::remove_dir(GROUP).is_ok() {
                 return;
             }
             thread::sleep(Duration::from_millis(10));
         }
-        eprintln!("witness: the control group {GROUP} is left\n  to do: rmdir {GROUP}");
+        eprintln!("witness: cannot remove the control group {GROUP}\n  to do: rmdir {GROUP}");
     }
 }
 
-/// What all tasks share.
 struct Shared<'a> {
     area: &'a Area,
     options: &'a Options,
-    /// Whether to start, once that is known: only when all tasks are there are the barriers complete.
+    /// Whether to start. None until all tasks exist, since the barriers need all of them.
     start: (Mutex<Option<bool>>, Condvar),
-    /// Tasks and whoever directs them.
+    /// For the tasks and the main thread.
     all: Barrier,
-    /// Touches of this round that are over.
+    /// Accesses of this round that have ended.
     done: AtomicUsize,
     corrupt: AtomicUsize,
-    /// Said by the director, between two barriers.
-    halt: AtomicUsize,
+    /// Set by the main thread between two barriers.
+    halt: AtomicBool,
     failure: Mutex<Option<Failure>>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<Value> {
-    let swap = Swap::on(options.tasks * 2 + 1_024)?;
-    let gate = Gate::make(&swap)?;
+    let swap = Swap::on(options.tasks() * 2 + 1_024)?;
+    let gate = Gate::new(&swap)?;
     let area = Area::new(options.pages())?;
     let map = Pagemap::open()?;
-    let before = vmstat_needed("pswpin")?;
+    let before = vmstat_required("pswpin")?;
     for page in 0..options.pages() {
         fill(area.page(page), page as u64);
     }
@@ -137,17 +148,17 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
         area: &area,
         options,
         start: (Mutex::new(None), Condvar::new()),
-        all: Barrier::new(options.tasks + 1),
+        all: Barrier::new(options.tasks() + 1),
         done: AtomicUsize::new(0),
         corrupt: AtomicUsize::new(0),
-        halt: AtomicUsize::new(0),
+        halt: AtomicBool::new(false),
         failure: Mutex::new(None),
     };
     let inside = thread::scope(|scope| {
-        for task in 0..options.tasks {
+        for task in 0..options.tasks() {
             let shared = &shared;
             let made = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || member(shared, task));
-            let failed = |why| Failure::new(format!("making task {task}"), why, "ask for fewer, or give more memory");
+            let failed = |why| Failure::new(format!("making task {task}"), why, "use fewer tasks, or more memory");
             if keep(shared, made.map_err(failed)).is_none() {
                 shared.decide(false);
                 return 0;
@@ -160,15 +171,15 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
         return Err(failure);
     }
     Ok(json!({
-        "tasks": options.tasks,
+        "tasks": options.tasks(),
         "rounds": options.rounds,
         "inside": inside,
         "corrupt": shared.corrupt.load(Ordering::Relaxed),
-        "pswpin": vmstat_needed("pswpin")? - before,
+        "pswpin": vmstat_required("pswpin")? - before,
     }))
 }
 
-/// One task: touches its page once in each round.
+/// One task, which reads its page once per round.
 fn member(shared: &Shared<'_>, task: usize) {
     if !shared.starts() {
         return;
@@ -176,7 +187,7 @@ fn member(shared: &Shared<'_>, task: usize) {
     let page = shared.options.page_of(task);
     for _ in 0..shared.options.rounds {
         shared.all.wait();
-        if shared.halt.load(Ordering::SeqCst) != 0 {
+        if shared.halt.load(Ordering::SeqCst) {
             return;
         }
         let right = holds(shared.area.page(page), page as u64);
@@ -186,14 +197,15 @@ fn member(shared: &Shared<'_>, task: usize) {
     }
 }
 
-/// Pushes all pages out, closes the gate, lets all tasks touch them, and opens it. The fewest that were inside at once.
+/// In each round: pages out, limits reads, lets all tasks read, and removes the limit. The smallest number of tasks that were
+/// inside at once.
 fn direct(shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -> usize {
     let options = shared.options;
-    let mut fewest = options.tasks;
+    let mut fewest = options.tasks();
     for round in 1..=options.rounds {
         let prepared = prepare(options, shared, gate, map);
         if keep(shared, prepared).is_none() || stopped() {
-            shared.halt.store(1, Ordering::SeqCst);
+            shared.halt.store(true, Ordering::SeqCst);
             shared.all.wait();
             return fewest;
         }
@@ -203,10 +215,10 @@ fn direct(shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -> usize {
         if options.same_page {
             thread::sleep(TOGETHER);
         }
-        if let Some(tell) = options.tell.as_deref().filter(|_| round == options.rounds) {
-            keep(shared, hold(tell, inside));
+        if let Some(file) = options.report.as_deref().filter(|_| round == options.rounds) {
+            keep(shared, report(file, inside));
         }
-        // Whatever has gone wrong: without this nobody gets on.
+        // Also after a failure, or the tasks would wait for half an hour.
         keep(shared, gate.open());
         shared.all.wait();
     }
@@ -223,34 +235,34 @@ fn keep<T>(shared: &Shared<'_>, result: Result<T>) -> Option<T> {
 fn prepare(options: &Options, shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -> Result<()> {
     let out = shared.area.page_out_all(map, 0, options.pages())?;
     if out < options.pages() && !stopped() {
-        let why = format!("{out} of {} went", options.pages());
-        return Err(Failure::new("paging out", why, "run it alone on the machine; try again"));
+        let why = format!("{out} of {} pages are swapped out", options.pages());
+        return Err(Failure::new("paging out", why, "stop other programs and try again"));
     }
     shared.done.store(0, Ordering::SeqCst);
     gate.close()
 }
 
-/// How many tasks of this process sleep for a disk, once all do that are not done, or patience ends.
+/// Number of tasks that sleep, once all that are not done do, or at the time limit.
 fn sleeping_when_settled(shared: &Shared<'_>) -> usize {
     let started = Instant::now();
     loop {
         let sleeping = sleeping();
         let done = shared.done.load(Ordering::SeqCst);
-        if sleeping + done >= shared.options.tasks || started.elapsed() > PATIENCE || stopped() {
+        if sleeping + done >= shared.options.tasks() || started.elapsed() > SETTLE_LIMIT || stopped() {
             return sleeping;
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL);
     }
 }
 
 impl Shared<'_> {
-    /// Tells the tasks whether to start.
+    /// Starts or ends the tasks.
     fn decide(&self, start: bool) {
         *self.start.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(start);
         self.start.1.notify_all();
     }
 
-    /// Waits until that is decided.
+    /// Waits for [`decide`](Self::decide).
     fn starts(&self) -> bool {
         let decided = self.start.0.lock().unwrap_or_else(PoisonError::into_inner);
         let undecided = |decided: &mut Option<bool>| decided.is_none();
@@ -269,12 +281,12 @@ fn sleeping() -> usize {
     tasks.flatten().filter(|task| sleeps(&task.path())).count()
 }
 
-/// Tells how many are inside, and waits until somebody has taken note.
-fn hold(tell: &Path, inside: usize) -> Result<()> {
-    fs::write(tell, format!("{inside}\n"))
-        .map_err(|e| Failure::new(format!("writing {}", tell.display()), e, "name a file that can be made"))?;
-    while tell.exists() && !stopped() {
-        thread::sleep(LOOK);
+/// Writes the number of tasks inside, and waits until the file is removed.
+fn report(file: &Path, inside: usize) -> Result<()> {
+    fs::write(file, format!("{inside}\n"))
+        .map_err(|e| Failure::new(format!("writing {}", file.display()), e, "give a file that can be created"))?;
+    while file.exists() && !stopped() {
+        thread::sleep(POLL);
     }
     Ok(())
 }

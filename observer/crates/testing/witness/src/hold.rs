@@ -1,5 +1,5 @@
-//! One thread holds a page up in the kernel, others come for it meanwhile: how long each was in the kernel, as it saw it
-//! itself. Whoever is to hold, `victim`, has to be delayed from outside.
+//! One thread, `victim`, is delayed from outside in its fault on a page; others fault on the page meanwhile. Each thread
+//! measures how long its access takes.
 
 use std::{
     sync::{
@@ -13,34 +13,34 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    Failure, Result,
+    failure::{Failure, Result},
+    host::{name_thread, pin_to, thread_id},
     memory::{Area, Pagemap, fill},
-    pin_to, stopped,
+    signals::stopped,
     swap::Swap,
 };
 
-/// Slots of the swap.
+/// Slots of the swap device.
 const SLOTS: usize = 96;
-/// From the moment the holder is about to fault until it surely holds its page.
+/// Delay after the victim announces its fault; by then it holds its page.
 const HEAD_START: Duration = Duration::from_millis(8);
-/// Between looks at how far the others are.
-const NAP: Duration = Duration::from_micros(200);
-/// Waiting threads at most.
-pub(crate) const MOST_WAITERS: u32 = 16;
+/// Between two checks of the steps.
+const POLL: Duration = Duration::from_micros(200);
+const MAX_WAITERS: i64 = 16;
 
-/// How the threads keep in step: each number is the round that got so far.
+/// Synchronises the threads.
 #[derive(Default)]
 struct Steps {
-    /// The holder may fault; `u64::MAX`: all may end.
+    /// The last round in which the victim may fault. `u64::MAX`: all threads end.
     go: AtomicU64,
-    /// The holder is about to fault.
+    /// The last round in which the victim is about to fault.
     about: AtomicU64,
-    /// Threads that have got their page in all rounds so far.
+    /// Accesses that have ended, in all rounds.
     done: AtomicUsize,
     touches: Mutex<Vec<Value>>,
 }
 
-/// Lets the threads end, on every way out.
+/// Ends the threads when dropped.
 struct Release<'a>(&'a Steps);
 
 impl Drop for Release<'_> {
@@ -50,8 +50,18 @@ impl Drop for Release<'_> {
     }
 }
 
-pub(crate) fn run(rounds: u64, waiters: usize) -> Result<Value> {
-    // Before anything that may be swapped: it goes last.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// Threads that wait
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=MAX_WAITERS))]
+    threads: u32,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Value> {
+    let waiters = options.threads as usize;
+    // Before all memory that may be swapped out, since it is dropped last.
     let _swap = Swap::on(SLOTS)?;
     let map = Pagemap::open()?;
     pin_to(0)?;
@@ -62,11 +72,12 @@ pub(crate) fn run(rounds: u64, waiters: usize) -> Result<Value> {
         let (steps, area) = (&steps, &area);
         let mut threads = vec![scope.spawn(|| toucher(steps, area, true))];
         threads.extend((0..waiters).map(|_| scope.spawn(|| toucher(steps, area, false))));
-        let played =
-            play(rounds, waiters + 1, steps, area, &map, || threads.iter().any(thread::ScopedJoinHandle::is_finished));
+        let played = play(options.rounds, waiters + 1, steps, area, &map, || {
+            threads.iter().any(thread::ScopedJoinHandle::is_finished)
+        });
         drop(release);
         for thread in threads {
-            thread.join().map_err(|_| Failure::new("a thread that touches", "it panicked", "report it"))??;
+            thread.join().map_err(|_| Failure::new("a thread", "it panicked", "report it"))??;
         }
         played
     })?;
@@ -90,32 +101,28 @@ fn play(
             break;
         }
         if out != 1 {
-            let why = format!("round {round}: it stays in memory");
-            return Err(Failure::new("paging out a page", why, "run it alone on the machine; try again"));
+            let why = format!("round {round}: the page stays in memory");
+            return Err(Failure::new("paging out a page", why, "stop other programs and try again"));
         }
         steps.go.store(round, Ordering::SeqCst);
         let all = threads * usize::try_from(round).unwrap_or(usize::MAX);
         while steps.done.load(Ordering::SeqCst) < all {
             if gone() {
-                return Err(Failure::new("waiting for the threads", "one ended early", "see its own message"));
+                return Err(Failure::new("waiting for the threads", "one ended early", "see its message"));
             }
-            thread::sleep(NAP);
+            thread::sleep(POLL);
         }
         played = round;
     }
     Ok(played)
 }
 
-/// A thread that touches the page once a round: first and alone, or a little later with the others.
+/// A thread that touches the page once per round: first, or a little later with the others.
 fn toucher(steps: &Steps, area: &Area, holds: bool) -> Result<()> {
     let name = if holds { c"victim" } else { c"waiter" };
-    // SAFETY: the name is a string that ends in a zero byte.
-    if unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) } != 0 {
-        return Err(Failure::last_os("naming a thread", "report it"));
-    }
-    // SAFETY: a plain question about a number.
-    let tid = unsafe { libc::gettid() };
-    // The holder keeps its CPU while it is delayed.
+    name_thread(name)?;
+    let tid = thread_id();
+    // The delay is busy, so the victim gets a CPU for itself.
     pin_to(usize::from(holds))?;
     let empty = Area::new(1)?;
     let step = if holds { &steps.go } else { &steps.about };
@@ -126,7 +133,7 @@ fn toucher(steps: &Steps, area: &Area, holds: bool) -> Result<()> {
             return Ok(());
         }
         if round == last {
-            thread::sleep(NAP);
+            thread::sleep(POLL);
             continue;
         }
         last = round;
@@ -143,7 +150,7 @@ fn toucher(steps: &Steps, area: &Area, holds: bool) -> Result<()> {
         let touch =
             json!({ "round": round, "tid": tid, "holds": holds, "start_ns": start, "end_ns": end, "faults": faults });
         steps.touches.lock().unwrap_or_else(PoisonError::into_inner).push(touch);
-        // Else the page sits in this CPU's batch, out of the others' reach.
+        // Drains this CPU's batch: other threads cannot page out a page in it.
         empty.page_out(0, 1)?;
         steps.done.fetch_add(1, Ordering::SeqCst);
     }
@@ -152,7 +159,7 @@ fn toucher(steps: &Steps, area: &Area, holds: bool) -> Result<()> {
 /// `CLOCK_MONOTONIC`, nanoseconds.
 fn now_ns() -> Result<u64> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a live timespec.
+    // SAFETY: `time` is a timespec that outlives the call.
     if unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) } != 0 {
         return Err(Failure::last_os("reading the clock", "report it"));
     }
@@ -160,13 +167,13 @@ fn now_ns() -> Result<u64> {
     Ok(part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec))
 }
 
-/// Page faults of this thread so far, as the kernel counts them: one for each time it came back from one.
+/// Page faults of this thread so far, by the kernel's count: one for each return from a fault.
 fn faults() -> Result<i64> {
     // SAFETY: a rusage is plain numbers, for which zeroes are values.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a live rusage.
+    // SAFETY: `usage` is a rusage that outlives the call.
     if unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) } != 0 {
-        return Err(Failure::last_os("asking for this thread's page faults", "report it"));
+        return Err(Failure::last_os("reading this thread's page faults", "report it"));
     }
     Ok(usage.ru_minflt + usage.ru_majflt)
 }

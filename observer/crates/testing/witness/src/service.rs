@@ -1,15 +1,15 @@
-//! Becomes a program as `packaging/observer.service` starts it, as far as the kernel is concerned: a user of no privilege
-//! with two capabilities, and nothing that could bring others back.
+//! Runs a program with the privileges that `packaging/observer.service` gives it: an unprivileged user with two
+//! capabilities, who cannot get others.
 
 use std::{convert::Infallible, ffi::OsString, os::unix::process::CommandExt as _, process::Command};
 
-use crate::{Failure, Result};
+use crate::failure::{Failure, Result};
 
 /// `CAP_PERFMON` and `CAP_BPF`, from linux/capability.h.
 const KEPT: [libc::c_ulong; 2] = [38, 39];
-/// `CAP_LAST_CAP` of any kernel is below.
+/// More than `CAP_LAST_CAP` of any kernel.
 const CAPABILITIES: libc::c_ulong = 64;
-/// nobody.
+/// The unprivileged user.
 const USER: libc::uid_t = 65_534;
 /// `_LINUX_CAPABILITY_VERSION_3`.
 const VERSION: u32 = 0x2008_0522;
@@ -21,7 +21,7 @@ struct Header {
     pid: i32,
 }
 
-/// `struct __user_cap_data_struct`; two make up 64 bits.
+/// `struct __user_cap_data_struct`; two of them hold 64 bits.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Data {
@@ -30,37 +30,42 @@ struct Data {
     inheritable: u32,
 }
 
-/// Does not return unless something fails.
-pub(crate) fn become_service(command: &[OsString]) -> Result<Infallible> {
-    let Some((program, args)) = command.split_first() else {
-        return Err(Failure::new("becoming a service", "no command", "give one after `service`"));
-    };
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    program: OsString,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Returns only if something fails.
+pub(crate) fn exec(options: &Options) -> Result<Infallible> {
+    let Options { program, arguments } = options;
     let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the struct is whole and outlives the call.
+    // SAFETY: `unlimited` is an rlimit that outlives the call.
     done("LimitMEMLOCK", unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) })?;
     for capability in (0..CAPABILITIES).filter(|capability| !KEPT.contains(capability)) {
-        // Those that this kernel does not know are refused, and need not be dropped.
-        // SAFETY: a plain system call on numbers, as are those below.
+        // Capabilities that this kernel does not have are refused, and need not be dropped.
+        // SAFETY: this prctl takes only numbers.
         let _ = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
     }
-    // SAFETY: as above.
+    // SAFETY: this prctl takes only numbers.
     done("PR_SET_KEEPCAPS", unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) })?;
-    // SAFETY: an empty list of groups.
+    // SAFETY: a list of length 0 is not read.
     done("setgroups", unsafe { libc::setgroups(0, std::ptr::null()) })?;
-    // SAFETY: as above.
+    // SAFETY: the call takes a number.
     done("setgid", unsafe { libc::setgid(USER) })?;
-    // SAFETY: as above.
+    // SAFETY: the call takes a number.
     done("setuid", unsafe { libc::setuid(USER) })?;
     set_capabilities()?;
     for capability in KEPT {
         let (what, raise) = ("PR_CAP_AMBIENT", libc::PR_CAP_AMBIENT_RAISE);
-        // SAFETY: as above.
+        // SAFETY: this prctl takes only numbers.
         done(what, unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, capability, 0, 0) })?;
     }
-    // SAFETY: as above.
+    // SAFETY: this prctl takes only numbers.
     done("NoNewPrivileges", unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
-    let error = Command::new(program).args(args).exec();
-    Err(Failure::new(format!("running {}", program.display()), error, "give a program that there is"))
+    let error = Command::new(program).args(arguments).exec();
+    Err(Failure::new(format!("running {}", program.display()), error, "give the path of a program"))
 }
 
 fn set_capabilities() -> Result<()> {
@@ -70,7 +75,7 @@ fn set_capabilities() -> Result<()> {
         Data { effective: 0, permitted: 0, inheritable: 0 },
         Data { effective: high, permitted: high, inheritable: high },
     ];
-    // SAFETY: both are laid out as the kernel's, and outlive the call.
+    // SAFETY: `header` and `data` have the layout of the kernel's structs and outlive the call.
     let error = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
     done("capset", i32::from(error != 0))
 }

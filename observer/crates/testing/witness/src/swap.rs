@@ -1,4 +1,4 @@
-//! A zram device with swap on it, for as long as it is held.
+//! A zram device with swap on it, removed when dropped.
 
 use std::{
     ffi::CString,
@@ -11,14 +11,16 @@ use std::{
     time::Duration,
 };
 
-use crate::{Failure, Result, memory::page_size};
+use crate::{
+    failure::{Failure, Result},
+    memory::page_size,
+};
 
 const CONTROL: &str = "/sys/class/zram-control";
-/// From linux/swap.h: use this device first.
+/// From linux/swap.h. With the highest priority the device is used first.
 const SWAP_FLAG_PREFER: libc::c_int = 0x8000;
 const HIGHEST_PRIORITY: libc::c_int = 0x7fff;
 
-/// A zram device: taken away when dropped.
 struct Zram {
     number: u32,
 }
@@ -32,7 +34,7 @@ impl Zram {
                 Err(why) => why.to_string(),
             };
             if !Path::new(&add).exists() {
-                let remedy = "load the module zram by hand (insmod lzo-rle.ko, zsmalloc.ko, zram.ko), or mount sysfs";
+                let remedy = "load the module zram (insmod lzo-rle.ko, zsmalloc.ko, zram.ko), or mount sysfs";
                 return Err(Failure::new("loading the module zram", why, remedy));
             }
         }
@@ -52,14 +54,14 @@ impl Zram {
 
 impl Drop for Zram {
     fn drop(&mut self) {
-        // Somebody who looks at new block devices may have it open for a moment.
-        let removed = insist(|| {
+        // A program that probes new block devices may have it open for a moment.
+        let removed = retry(|| {
             self.set("reset", "1")?;
             fs::write(format!("{CONTROL}/hot_remove"), self.number.to_string())
         });
         if let Err(why) = removed {
             eprintln!(
-                "witness: {} is left: {why}\n  to do: echo 1 > /sys/block/zram{n}/reset; echo {n} > {CONTROL}/hot_remove",
+                "witness: cannot remove {}: {why}\n  to do: echo 1 > /sys/block/zram{n}/reset; echo {n} > {CONTROL}/hot_remove",
                 self.path(),
                 n = self.number,
             );
@@ -67,20 +69,20 @@ impl Drop for Zram {
     }
 }
 
-/// Swap on a zram device of its own: off, and the device gone, when dropped. What is mapped must be gone before.
+/// Swap on a new zram device. When dropped, swap is switched off and the device is removed; mappings with swapped-out pages
+/// have to be dropped before.
 pub(crate) struct Swap {
     device: Zram,
-    /// Slots that pages can be swapped to.
     pub(crate) slots: usize,
 }
 
 impl Swap {
-    /// Swap with room for `slots` pages.
+    /// With room for `slots` pages.
     pub(crate) fn on(slots: usize) -> Result<Self> {
         let others = used("")?;
         if let Some((name, _)) = others {
-            let why = format!("{name} is in use, so that pages and counts would not be this program's alone");
-            return Err(Failure::new("swapping on a device of its own", why, "swapoff -a, in a guest"));
+            let why = format!("{name} is in use, and would be part of the counts");
+            return Err(Failure::new("swapping on a new device", why, "swapoff -a, in a guest"));
         }
         let page_size = page_size()?;
         let device = Zram::add()?;
@@ -91,7 +93,7 @@ impl Swap {
             Failure::new(format!("writing a swap header to {}", device.path()), e, "mount devtmpfs on /dev")
         })?;
         let path = c_path(&device)?;
-        // SAFETY: the path is a string that ends in a zero byte and outlives the call.
+        // SAFETY: `path` ends in a zero byte and outlives the call.
         if unsafe { libc::swapon(path.as_ptr(), SWAP_FLAG_PREFER | HIGHEST_PRIORITY) } != 0 {
             return Err(Failure::last_os(
                 format!("swapping on {}", device.path()),
@@ -101,14 +103,14 @@ impl Swap {
         Ok(Self { device, slots })
     }
 
-    /// The device's numbers, as `major:minor`.
+    /// `major:minor` of the device.
     pub(crate) fn number_pair(&self) -> Result<String> {
         let file = format!("/sys/block/zram{}/dev", self.device.number);
         let text = fs::read_to_string(&file).map_err(|e| Failure::new(format!("reading {file}"), e, "mount sysfs"))?;
         Ok(text.trim().to_owned())
     }
 
-    /// How many slots are in use.
+    /// Number of slots in use.
     pub(crate) fn used(&self) -> Result<usize> {
         let kib = used(&self.device.path())?.map_or(0, |(_, kib)| kib);
         Ok(kib * 1024 / page_size()?)
@@ -118,21 +120,21 @@ impl Swap {
 impl Drop for Swap {
     fn drop(&mut self) {
         let Ok(path) = c_path(&self.device) else { return };
-        let off = insist(|| {
-            // SAFETY: the path is a string that ends in a zero byte and outlives the call.
+        let off = retry(|| {
+            // SAFETY: `path` ends in a zero byte and outlives the call.
             match unsafe { libc::swapoff(path.as_ptr()) } {
                 0 => Ok(()),
                 _ => Err(io::Error::last_os_error()),
             }
         });
         if let Err(why) = off {
-            eprintln!("witness: swap on {} is left: {why}\n  to do: swapoff {0}", self.device.path());
+            eprintln!("witness: cannot switch off swap on {}: {why}\n  to do: swapoff {0}", self.device.path());
         }
     }
 }
 
-/// Tries for about a second, while it is only busy or interrupted.
-fn insist(mut action: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+/// Retries for about a second while the device is busy.
+fn retry(mut action: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     for _ in 0..100 {
         match action() {
             Err(why) if matches!(why.raw_os_error(), Some(libc::EBUSY | libc::EINTR)) => {
@@ -148,7 +150,7 @@ fn c_path(device: &Zram) -> Result<CString> {
     CString::new(device.path()).map_err(|e| Failure::new("naming the device", e, "report it"))
 }
 
-/// The first swap whose name starts so, and its use in KiB.
+/// The first swap area whose name starts with `name`, and its use in KiB.
 fn used(name: &str) -> Result<Option<(String, usize)>> {
     let text = fs::read_to_string("/proc/swaps")
         .map_err(|e| Failure::new("reading /proc/swaps", e, "mount proc; use a kernel with swap"))?;
@@ -161,13 +163,13 @@ fn used(name: &str) -> Result<Option<(String, usize)>> {
     Ok(Some((device, kib)))
 }
 
-/// Writes what mkswap would: version 1, the last page's number, no bad pages, and the signature at the page's end.
+/// Writes the header of mkswap: version 1, number of the last page, no bad pages, and the signature at the end of the page.
 fn write_header(path: &str, slots: usize, page_size: usize) -> io::Result<()> {
     let mut tries = 0;
     let device = loop {
         match OpenOptions::new().write(true).open(path) {
             Ok(device) => break device,
-            // The node appears a moment after the device.
+            // The node in /dev appears a moment after the device.
             Err(why) if why.kind() == io::ErrorKind::NotFound && tries < 100 => tries += 1,
             Err(why) => return Err(why),
         }
