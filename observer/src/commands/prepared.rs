@@ -13,10 +13,7 @@ use crate::{
 };
 use observer_kernel::{survey::Ready, swaps, tree::Tree};
 use observer_observation::{Clocks, Context, Kernel, Outcome, Swap, command};
-use observer_probe::{
-    self as probe, Delay, Detail, Options, Probes,
-    setup::{self, at_attach},
-};
+use observer_probe::{self as probe, Delay, Detail, Options, Probes, at_attach, setup};
 
 /// An observation that is ready to start.
 pub(super) struct Prepared {
@@ -151,7 +148,7 @@ fn swaps_in_use(ready: &Ready) -> Vec<Swap> {
         return Vec::new();
     }
     let types = probe::types_of_areas(&ready.plan)
-        .inspect_err(|reason| log::info!("the types of swap areas are taken from their order: {reason}"));
+        .inspect_err(|error| log::info!("the types of swap areas are taken from their order: {}", probe::chain(error)));
     Swap::all(&areas, types.ok().as_deref())
 }
 

@@ -1,4 +1,4 @@
-//! The command given with `--`: as typed, and how it ended.
+//! The command given with `--`.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -6,27 +6,34 @@ use std::{
     process::ExitStatus,
 };
 
-/// How a command ended, in words and as a shell would number it.
-pub fn describe(status: ExitStatus) -> (String, i32) {
+/// The exit code as a shell would number it: 128 and more for a signal.
+pub fn code(status: ExitStatus) -> i32 {
     match (status.code(), status.signal()) {
-        (Some(0), _) => ("succeeded".to_owned(), 0),
-        (Some(code), _) => (format!("exited with {code}"), code),
-        (None, Some(signal)) => (format!("was killed by signal {signal}"), 128 + signal),
-        (None, None) => ("ended".to_owned(), 1),
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        (None, None) => 1,
     }
 }
 
-/// The command as a person would type it, for messages.
-pub fn shown(command: &[OsString]) -> String {
+/// The command as a user would type it; arguments are not quoted.
+pub fn typed(command: &[OsString]) -> String {
     command.iter().map(OsString::as_os_str).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
-/// The exit code of a command as a shell would number it.
-pub fn code(status: ExitStatus) -> i32 {
-    describe(status).1
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A command as typed.
-pub fn typed(words: &[OsString]) -> String {
-    if words.is_empty() { String::new() } else { shown(words) }
+    #[test]
+    fn exit_codes_are_those_of_a_shell() {
+        assert_eq!(code(ExitStatus::from_raw(0)), 0);
+        assert_eq!(code(ExitStatus::from_raw(3 << 8)), 3);
+        assert_eq!(code(ExitStatus::from_raw(9)), 137);
+    }
+
+    #[test]
+    fn a_command_is_joined_by_spaces() {
+        assert_eq!(typed(&["stress-ng".into(), "--vm".into(), "2".into()]), "stress-ng --vm 2");
+        assert_eq!(typed(&[]), "");
+    }
 }

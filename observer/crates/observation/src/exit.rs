@@ -1,30 +1,29 @@
-//! Exit codes: the contract of docs and design.
+//! Exit codes.
 
-/// How the program ends.
+/// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Nothing found.
+    /// Nothing was found.
     Clean = 0,
-    /// Wrong usage.
     Usage = 2,
     /// This host does not allow it.
     Refused = 3,
     /// I/O or data error.
     Failed = 4,
-    /// A `stale-install` was seen.
+    /// A stale install was seen.
     StaleInstall = 10,
-    /// Waits took longer than the budget given (`--budget`).
+    /// A wait took longer than `--budget`.
     OverBudget = 11,
-    /// Dropped make the result inconclusive.
+    /// Dropped events make the result inconclusive.
     Inconclusive = 20,
     /// The command given with `--` failed.
     CommandFailed = 30,
 }
 
 impl Exit {
-    /// The exit code of an observation. A `stale-install` is proof whatever else went wrong, and so is a wait that was too
-    /// long; a command that failed may not have done what was to be watched; dropped leave a "nothing found" open.
+    /// The exit code of an observation. A stale install is proof whatever else went wrong, and so is a wait over budget; a
+    /// command that failed may not have run what was to be observed; with dropped events "nothing found" is inconclusive.
     pub const fn of_observation(inputs: ExitInputs) -> Self {
         let ExitInputs { stale_installs, over_budget, command_failed, dropped } = inputs;
         if stale_installs > 0 {
@@ -41,16 +40,14 @@ impl Exit {
     }
 }
 
-/// What an observation's exit code is decided from.
+/// What decides the exit code of an observation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExitInputs {
-    /// Stale installs seen.
     pub stale_installs: u64,
-    /// Waits that took longer than the budget given; 0 without one.
+    /// Waits that took longer than `--budget`; 0 without one.
     pub over_budget: u64,
-    /// Whether the command given with `--` failed.
     pub command_failed: bool,
-    /// Dropped of all causes.
+    /// Dropped events of all causes.
     pub dropped: u64,
 }
 
@@ -65,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_weightiest_outcome_wins() {
+    fn the_most_serious_result_decides() {
         let all = ExitInputs { stale_installs: 1, over_budget: 1, command_failed: true, dropped: 9 };
         assert_eq!(Exit::of_observation(all), Exit::StaleInstall);
         assert_eq!(Exit::of_observation(ExitInputs { stale_installs: 0, ..all }), Exit::OverBudget);

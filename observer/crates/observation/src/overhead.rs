@@ -1,33 +1,33 @@
-//! What observing costs: CPU time and memory of the process, memory in the kernel, run times of the programs.
+//! The overhead of observing: CPU time and memory of the process, memory in the kernel, run times of the programs.
 
 use serde::{Deserialize, Serialize};
 
-/// The tool's overhead over an observation.
+/// The overhead of an observation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Overhead {
-    /// Length of the observation, nanoseconds.
+    /// Length of the observation.
     pub elapsed_ns: u64,
-    /// User-space CPU time in user mode, nanoseconds.
+    /// CPU time of this process in user mode.
     pub user_ns: u64,
-    /// User-space CPU time in the kernel, nanoseconds: draining, reading counters.
+    /// CPU time of this process in the kernel: draining, reading counters.
     pub system_ns: u64,
-    /// Resident size of the process when it was last looked at, bytes; `None`: not told (recordings of earlier versions).
+    /// Resident size of the process at the last reading; `None`: unknown (recordings of earlier versions).
     pub resident_bytes: Option<u64>,
-    /// Largest resident size of the process, bytes.
+    /// Largest resident size of the process.
     pub max_resident_bytes: u64,
-    /// Kernel memory of the maps, bytes, as the kernel accounts it.
+    /// Kernel memory of the maps, as the kernel accounts it.
     pub kernel_bytes: u64,
-    /// Use of the ring buffer; `None`: not told.
+    /// `None`: unknown.
     pub ring: Option<RingUse>,
     /// Programs attached.
     pub programs: u32,
     /// Records that came through the ring buffer.
     pub records: u64,
-    /// Disturbances that have not been taken back: while there are any, the programs note what they otherwise leave out, and are
-    /// dearer. 0 in the end, unless faults were in progress or their ends were missed; `None`: not told (earlier versions).
+    /// Disturbances that have not ended: while there are any, the programs record what they otherwise omit, and cost more. 0 at
+    /// the end, unless faults were in progress or their ends were missed; `None`: unknown (earlier versions).
     pub disturbed: Option<u32>,
-    /// Run times of the programs; `None`: nobody asked for them.
+    /// `None`: not requested.
     pub program_stats: Option<ProgramStats>,
 }
 
@@ -46,18 +46,17 @@ pub fn percent(part: u64, whole: u64) -> f64 {
 /// Use of the ring buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingUse {
-    /// Its size, bytes.
     pub size_bytes: u64,
-    /// Bytes that waited to be taken out when it was last looked at.
+    /// Unread bytes at the last reading.
     pub waiting_bytes: u64,
-    /// Most bytes that ever waited. It is looked at before records are taken out, so all that came in between is in it.
+    /// Most unread bytes at any reading. It is read before records are taken out, so nothing that arrived in between is missing.
     pub highest_bytes: u64,
 }
 
 impl RingUse {
-    /// Takes in a reading of the two positions, which only grow, and wrap.
-    pub const fn look(&mut self, consumed: usize, produced: usize) {
-        // A record that is reserved counts: its room is taken.
+    /// Adds a reading of the two positions, which only grow, and wrap.
+    pub const fn add_reading(&mut self, consumed: usize, produced: usize) {
+        // A record that is only reserved counts too.
         self.waiting_bytes = produced.wrapping_sub(consumed) as u64;
         if self.waiting_bytes > self.highest_bytes {
             self.highest_bytes = self.waiting_bytes;
@@ -65,30 +64,27 @@ impl RingUse {
     }
 }
 
-/// What one program has cost. Its own body only: what the kernel does to get there, the trampoline or the trap of a
-/// kprobe, is not in it.
+/// The run time of one program, without the trampoline or the trap of the kprobe that calls it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramRun {
-    /// Its name.
     pub name: String,
-    /// How often it ran.
     pub runs: u64,
-    /// How long it ran in all, nanoseconds.
+    /// Sum over all runs.
     pub run_ns: u64,
 }
 
-/// Run times of the programs, where they were asked for.
+/// Run times of the programs, where they were requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProgramStats {
-    /// Not to be had; why.
+    /// The kernel does not count them; the reason.
     Refused(String),
-    /// One for each program, in the order of their names.
+    /// Sorted by name.
     Counted(Vec<ProgramRun>),
 }
 
 impl ProgramStats {
-    /// Runs and nanoseconds of all programs together; `None`: not to be had.
+    /// Runs and nanoseconds of all programs together; `None`: not counted.
     pub fn sum(&self) -> Option<(u64, u64)> {
         let Self::Counted(programs) = self else { return None };
         Some(programs.iter().fold((0, 0), |(runs, ns), program| (runs + program.runs, ns + program.run_ns)))
@@ -100,16 +96,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_highest_stays_and_positions_wrap() {
+    fn the_highest_use_is_kept_and_positions_wrap() {
         let mut ring = RingUse { size_bytes: 4096, ..RingUse::default() };
-        ring.look(usize::MAX - 7, 120);
+        ring.add_reading(usize::MAX - 7, 120);
         assert_eq!((ring.waiting_bytes, ring.highest_bytes), (128, 128));
-        ring.look(120, 120);
+        ring.add_reading(120, 120);
         assert_eq!((ring.waiting_bytes, ring.highest_bytes), (0, 128));
     }
 
     #[test]
-    fn shares_of_a_cpu() {
+    fn cpu_time_is_a_percentage_of_the_elapsed_time() {
         let cost = Overhead { elapsed_ns: 1_000, user_ns: 20, system_ns: 30, ..Overhead::default() };
         assert!((cost.cpu_percent() - 5.0).abs() < 1e-9);
         assert!(percent(0, 0).abs() < 1e-9);

@@ -9,28 +9,27 @@ use observer_kernel::vmstat::Vmstat;
 /// Counters of all CPUs together, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The sums.
     pub counters: Counters,
-    /// Invocations of programs that the kernel skipped; `None` where it does not tell (before 5.12).
+    /// Runs of programs that the kernel skipped; `None` where it does not count them (before 5.12).
     pub skipped: Option<Skipped>,
-    /// Faults whose end was missed and whose task never came back to tell; known at the end only.
+    /// Faults whose end was missed and whose task did not fault again, which would have shown it; known at the end only.
     pub ends_missed: u64,
 }
 
-/// Invocations of programs that the kernel skipped. It does so when the program is already running on that CPU: nested,
-/// or, on a preemptible kernel, because the task that runs it there has been preempted in the middle of it.
+/// Runs of programs that the kernel skipped because the program was already running on that CPU: nested, or, on a preemptible
+/// kernel, in a task that was preempted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// Of all programs.
     pub all: u64,
-    /// Of the program that counts reads: as many swap-ins, at least, are missing from the counters.
+    /// Of the programs that count reads: at most this many swap-ins are missing from the counters; exactly this many where one
+    /// program counts every read.
     pub reads: u64,
 }
 
 /// Durations of all faults by path, as timed in the kernel: `direct`, `cached`, `none`.
 #[derive(Clone, Debug)]
 pub struct FaultTimes {
-    /// One histogram for each path. Each value stands for its bucket's middle: an error of at most 1/64.
+    /// One histogram for each path, in nanoseconds. A value is the middle of its bucket: an error of at most 1/64.
     pub by_path: [Histogram<u64>; histogram::PATHS as usize],
 }
 

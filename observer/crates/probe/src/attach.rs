@@ -11,14 +11,14 @@ use crate::{
 };
 use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State};
 
-/// Attaches everything. When it returns, every hook is live.
-pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(), LoadError> {
-    // Types from a file stand in for offsets, but not for what a trampoline is checked against.
+/// Attaches all hooks of the plan, and what the options need. When it returns, every hook is live.
+pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(), LoadError> {
+    // Types from a file give offsets, but the kernel checks trampolines against its own types.
     let btf = Btf::from_sys_fs().ok();
     let btf = btf.as_ref();
-    let delay_injection = if options.widen.is_some() { Some(delay_injection(plan)?) } else { None };
-    // Trampolines first: of two programs at one place the one attached last runs first, and a read starts and ends
-    // before the delay. Kprobes run in the order in which they were attached.
+    let delay_injection = if options.delay.is_some() { Some(delay_injection(plan)?) } else { None };
+    // The hooks on reads must run before the delay. Of two trampoline programs at one place the one attached last runs first;
+    // kprobes run in the order of attaching.
     let late = |delay_injection: &&DelayInjection<'_>| delay_injection.backend == Backend::Kprobe;
     if let Some(DelayInjection { program, backend, symbol }) =
         delay_injection.as_ref().filter(|delay_injection| !late(delay_injection))
@@ -27,7 +27,7 @@ pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     }
     for hook in in_order(plan) {
         match attach(ebpf, btf, hook.program.name, hook.backend, &hook.symbol) {
-            // What it would report is counted with what no hook reports.
+            // Without it, what it reports is counted with the rest.
             Err(error) if !plan.rests_on(hook) => log::warn!("{}", chain(&error)),
             attached => attached?,
         }
@@ -42,8 +42,8 @@ pub(super) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     Ok(())
 }
 
-/// The order in which hooks go live: a fault's start last and its end right before it, so that a fault that is seen to
-/// start is seen to the end.
+/// The order of attaching: the start of faults last and their end before it, so that a fault whose start is seen is seen to
+/// the end.
 fn in_order(plan: &Plan) -> Vec<&Hook> {
     let mut hooks: Vec<&Hook> = plan.hooks.iter().collect();
     hooks.sort_by_key(|hook| match hook.meaning {
@@ -55,7 +55,7 @@ fn in_order(plan: &Plan) -> Vec<&Hook> {
 }
 
 /// Detaches the programs on the start of faults; everything else stays.
-pub(super) fn stop_starts(ebpf: &mut Ebpf, starts: &[Hook]) -> Result<(), LoadError> {
+pub(crate) fn stop_starts(ebpf: &mut Ebpf, starts: &[Hook]) -> Result<(), LoadError> {
     for hook in starts {
         let stopped = match ebpf.program_mut(hook.program.name) {
             Some(Program::FEntry(program)) => program.unload(),
@@ -67,7 +67,7 @@ pub(super) fn stop_starts(ebpf: &mut Ebpf, starts: &[Hook]) -> Result<(), LoadEr
     Ok(())
 }
 
-pub(super) fn target(hook: &Hook) -> Target {
+pub(crate) fn target(hook: &Hook) -> Target {
     Target { program: hook.program.name, backend: hook.backend.code(), symbol: hook.symbol.clone() }
 }
 
@@ -91,8 +91,8 @@ fn attach(
     }
 }
 
-/// `None`: it takes types, and there are none.
-pub(super) fn attach_program(
+/// `None`: it needs the kernel's types, and they cannot be read.
+pub(crate) fn attach_program(
     program: &mut Program,
     btf: Option<&Btf>,
     backend: Backend,
@@ -123,7 +123,7 @@ fn attach_probe(program: &mut Program, symbol: &str) -> Result<(), ProgramError>
     Ok(())
 }
 
-/// With types, or without.
+/// Attaches the program that uses the kernel's types, or the one that does not.
 fn attach_tracepoint(
     ebpf: &mut Ebpf,
     btf: Option<&Btf>,
@@ -150,15 +150,15 @@ fn attach_tracepoint(
     })
 }
 
-/// Where delay injection goes.
+/// The program of delay injection and its function.
 struct DelayInjection<'a> {
     program: &'static str,
     backend: Backend,
     symbol: &'a str,
 }
 
-/// Delay injection goes on the return of the read that the plan hooks; without the bypass on its start, while the page is
-/// locked.
+/// Delay injection is attached at the return of the function that reads; on kernels without direct reads at its entry, while
+/// the page is locked.
 fn delay_injection(plan: &Plan) -> Result<DelayInjection<'_>, LoadError> {
     let read = plan.read_hook().ok_or(LoadError::NoRead)?;
     let (program, backend) = match (plan.state == State::NoBypass, read.backend.is_trampoline()) {

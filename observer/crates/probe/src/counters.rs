@@ -12,17 +12,17 @@ use observer_ebpf::{
 use observer_observation::FaultTimes;
 
 /// The totals of each CPU.
-pub(super) type OfCpus = PerCpuArray<MapData, Totals>;
+pub(crate) type OfCpus = PerCpuArray<MapData, Totals>;
 
 /// Sums the counters, and adds those that follow from the sums.
-pub(super) fn sum(map: &OfCpus, derived: DerivedCounters) -> Result<Counters, MapError> {
+pub(crate) fn sum(map: &OfCpus, derived: DerivedCounters) -> Result<Counters, MapError> {
     let values = map.get(&0, 0)?;
     let sum = values.iter().map(Totals::counters).fold(Counters::default(), Counters::plus);
     Ok(sum.with_derived(derived))
 }
 
 /// Sums the histograms.
-pub(super) fn fault_times(map: &OfCpus) -> Result<FaultTimes, MapError> {
+pub(crate) fn fault_times(map: &OfCpus) -> Result<FaultTimes, MapError> {
     let values = map.get(&0, 0)?;
     let FaultTimes { mut by_path } = FaultTimes::default();
     let mut places = 0..observer_ebpf::totals::BUCKETS;

@@ -1,4 +1,4 @@
-//! Ring-buffer records into the engine's events.
+//! Decodes ring-buffer records into the engine's events.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -11,29 +11,18 @@ use observer_engine::event::{
     Change, ChangeKind, Comm, Entry, Event, Fault, LockWait, Path, Pin, PinResult, SequenceSpan, SlotCount, Task,
 };
 
-/// A record that is none of ours: the programs and this binary were not built together, or memory is corrupt.
+/// The record is not from these programs: they and this binary were not built together, or memory is corrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Too short to have a kind.
     #[error("a ring-buffer record of {0} bytes has no kind")]
     TooShort(usize),
-    /// A kind that this version does not know.
     #[error("a ring-buffer record has the unknown kind {0}")]
     UnknownKind(u32),
-    /// The length does not fit the kind.
     #[error("a ring-buffer record of kind {kind} has {len} bytes")]
-    WrongLength {
-        /// The kind.
-        kind: u32,
-        /// The length in bytes.
-        len: usize,
-    },
+    WrongLength { kind: u32, len: usize },
 }
 
-/// Decodes one record.
-///
-/// # Errors
-/// See [`DecodeError`]; a record that cannot be decoded is to be counted as lost.
+/// Decodes one record. One that cannot be decoded counts as a dropped event.
 pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     let kind = bytes.first_chunk().map(|word| u32::from_ne_bytes(*word)).ok_or(DecodeError::TooShort(bytes.len()))?;
     let wrong = |_: PodCastError| DecodeError::WrongLength { kind, len: bytes.len() };
@@ -135,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_comes_out_as_it_went_in() {
+    fn a_fault_is_decoded_field_by_field() {
         let record = FaultRecord {
             kind: record::FAULT_ENDED,
             flags: record::F_DIRECT | record::F_PIN_TRIED,
@@ -148,7 +137,7 @@ mod tests {
             comm: comm("victim"),
             ..FaultRecord::default()
         };
-        let Ok(Event::Ended(fault)) = decode(bytemuck::bytes_of(&record)) else { panic!("not a closed fault") };
+        let Ok(Event::Ended(fault)) = decode(bytemuck::bytes_of(&record)) else { panic!("not an ended fault") };
         assert_eq!((fault.entry.to_string(), fault.path, fault.nr), ("1:9".to_owned(), Path::Direct, 1));
         assert_eq!((fault.read_start, fault.read_end, fault.task.comm.as_str()), (Some(20), None, "victim"));
         assert_eq!(fault.pin.map(|pin| pin.result), Some(PinResult::Held));
@@ -166,16 +155,16 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_no_hook_told_is_not_made_up() {
+    fn a_failed_pin_try_without_a_hook_on_its_error_is_only_failed() {
         let flags = record::F_PIN_TRIED | record::F_PIN_CONTENDED;
-        let lost = FaultRecord { flags, pin_rc: -libc::EEXIST, pin_failures: 1, ..FaultRecord::default() };
-        assert_eq!(pin(&lost).result, PinResult::Failed);
-        let taken = FaultRecord { flags: flags | record::F_PINNED, pin_rc: 0, ..lost };
+        let failed = FaultRecord { flags, pin_rc: -libc::EEXIST, pin_failures: 1, ..FaultRecord::default() };
+        assert_eq!(pin(&failed).result, PinResult::Failed);
+        let taken = FaultRecord { flags: flags | record::F_PINNED, pin_rc: 0, ..failed };
         assert_eq!(pin(&taken).result, PinResult::Taken);
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn a_record_of_unknown_kind_or_length_is_an_error() {
         assert_eq!(decode(&[1, 2]), Err(DecodeError::TooShort(2)));
         assert_eq!(decode(&99u32.to_ne_bytes()), Err(DecodeError::UnknownKind(99)));
         let short = record::FAULT_ENDED.to_ne_bytes();

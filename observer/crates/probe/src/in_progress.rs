@@ -1,4 +1,4 @@
-//! Faults that are still in the table at the end of an observation: some are in progress, of others the end was missed.
+//! Faults that are still in the table at the end of an observation: in progress, or with a missed end.
 
 use std::fs;
 
@@ -8,34 +8,34 @@ use observer_ebpf::seat::{Fault, Seat as Laid};
 /// A seat, in 32-bit words.
 type Seat = [u32; size_of::<Laid>() / 4];
 
-/// Word of a seat that names its owner.
+/// The word of a seat with the thread id of its owner.
 const OWNER: usize = core::mem::offset_of!(Laid, owner) / 4;
-/// First of the two words that tell when its fault started.
+/// The first of the two words with the start of its fault.
 const START: usize = (core::mem::offset_of!(Laid, fault) + core::mem::offset_of!(Fault, start)) / 4;
-/// As many as the hash holds: entries may come and go while it is walked.
+/// Capacity of the hash; bounds a walk during which entries come and go.
 const MOST: usize = 4_096;
 
 /// The table of faults in progress.
-pub(super) struct Table {
-    pub(super) seats: Array<MapData, Seat>,
-    pub(super) spilled: HashMap<MapData, u32, Seat>,
+pub(crate) struct Table {
+    pub(crate) seats: Array<MapData, Seat>,
+    pub(crate) spilled: HashMap<MapData, u32, Seat>,
 }
 
 impl Table {
-    /// The faults that are open now.
-    pub(super) fn open(&self) -> Result<Vec<Place>, MapError> {
-        let mut open = Vec::new();
+    /// The faults in progress.
+    pub(crate) fn in_progress(&self) -> Result<Vec<Place>, MapError> {
+        let mut places = Vec::new();
         for index in 0..self.seats.len() {
-            open.extend(owner(&self.seats.get(&index, 0)?).map(|tid| Place { tid, seat: Some(index) }));
+            places.extend(owner(&self.seats.get(&index, 0)?).map(|tid| Place { tid, seat: Some(index) }));
         }
         for tid in self.spilled.keys().take(MOST) {
-            open.push(Place { tid: tid?, seat: None });
+            places.push(Place { tid: tid?, seat: None });
         }
-        Ok(open)
+        Ok(places)
     }
 
-    /// Whether a task's fault is still where it was, or another of the same task.
-    pub(super) fn is_open(&self, place: Place) -> bool {
+    /// Whether that task still has a fault there, the same or another.
+    pub(crate) fn is_in_progress(&self, place: Place) -> bool {
         self.seat(place).is_some()
     }
 
@@ -46,49 +46,47 @@ impl Table {
         }
     }
 
-    /// Of these faults, how many have ended without that being seen, and whose task has not come back with another one since,
-    /// which would have told.
-    ///
-    /// A return probe on `do_swap_page` runs out of instances without a word, and a program may be skipped. Ask while the
-    /// hooks are attached: what ends meanwhile leaves the table.
-    pub(super) fn ends_missed(&self, open: &[Place]) -> u64 {
-        open.iter().map(|place| u64::from(is_missed(place.tid, || self.seat(*place)))).sum()
+    /// How many of these faults have ended unseen, and whose task has not faulted again, which would have shown it. A return
+    /// probe on `do_swap_page` runs out of instances without a trace, and a program may be skipped. To be called while the hooks
+    /// are attached, so that a fault that ends now leaves the table.
+    pub(crate) fn ends_missed(&self, places: &[Place]) -> u64 {
+        places.iter().map(|place| u64::from(is_missed(place.tid, || self.seat(*place)))).sum()
     }
 }
 
-/// Where an fault in progress is.
+/// The place of a fault in progress.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     tid: u32,
-    /// `None`: it had found its seat claimed.
+    /// `None`: its seat was occupied.
     seat: Option<u32>,
 }
 
-/// Whose fault is in a seat.
+/// The thread id of the task whose fault is in a seat.
 fn owner(seat: &Seat) -> Option<u32> {
     let mark = seat.get(OWNER).copied()?;
     (mark != 0).then_some(mark & !(1 << 31))
 }
 
-/// Whether the fault that `seat` shows is still there although its task is elsewhere. The task is looked at in between: a
-/// fault that is still there afterwards was there all the time.
+/// Whether the fault in `seat` is still there although its task is not inside `do_swap_page`. The state of the task is read
+/// between two readings of the seat: a fault that both show was there all the time.
 fn is_missed(tid: u32, seat: impl Fn() -> Option<Seat>) -> bool {
     let started = || seat().and_then(|seat| seat.get(START..START + 2).map(<[u32]>::to_vec));
-    started().is_some_and(|before| is_elsewhere(state(tid)) && started() == Some(before))
+    started().is_some_and(|before| is_outside(state(tid)) && started() == Some(before))
 }
 
-/// The state of a thread, a letter; `None`: it is gone.
+/// The state letter of a thread; `None`: it has exited.
 fn state(tid: u32) -> Option<char> {
     parse_state(&fs::read_to_string(format!("/proc/{tid}/stat")).ok()?)
 }
 
-/// From `tid (comm) S ...`; the command may hold anything, parentheses and spaces too.
+/// From `tid (comm) S ...`; the name may contain parentheses and spaces.
 fn parse_state(stat: &str) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Whether a thread in this state is certainly not inside `do_swap_page`: that runs, or sleeps uninterruptibly.
-const fn is_elsewhere(state: Option<char>) -> bool {
+/// Whether a thread in this state is not inside `do_swap_page`, where it runs or sleeps uninterruptibly.
+const fn is_outside(state: Option<char>) -> bool {
     !matches!(state, Some('R' | 'D'))
 }
 
@@ -97,32 +95,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_sleeps_on_its_own_account_or_is_gone_is_in_no_fault() {
+    fn a_thread_that_sleeps_interruptibly_or_has_exited_is_in_no_fault() {
         assert_eq!(parse_state("7 (a ) S (b) R 1 2"), Some('R'));
         assert_eq!(parse_state("7 (x) D 1"), Some('D'));
         assert_eq!(parse_state(""), None);
-        assert!(is_elsewhere(None) && is_elsewhere(Some('S')) && is_elsewhere(Some('Z')));
-        assert!(!is_elsewhere(Some('R')) && !is_elsewhere(Some('D')));
+        for (state, outside) in
+            [(None, true), (Some('S'), true), (Some('Z'), true), (Some('R'), false), (Some('D'), false)]
+        {
+            assert_eq!(is_outside(state), outside, "{state:?}");
+        }
         let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
-        assert!(!is_elsewhere(state(own)), "this one runs");
+        assert!(!is_outside(state(own)), "this thread runs");
     }
 
     #[test]
-    fn only_a_fault_that_stays_while_its_task_is_elsewhere_was_missed() {
+    fn an_end_was_missed_if_the_fault_stays_while_its_task_is_outside() {
         let mut seat: Seat = [0; size_of::<Laid>() / 4];
         assert_eq!(owner(&seat), None);
         seat[OWNER] = 7 | 1 << 31;
         assert_eq!(owner(&seat), Some(7));
         let gone = u32::MAX >> 2;
         assert!(is_missed(gone, || Some(seat)));
-        assert!(!is_missed(gone, || None), "it has left");
-        let looks = std::cell::Cell::new(0);
+        assert!(!is_missed(gone, || None), "it has ended");
+        let readings = std::cell::Cell::new(0);
         let next = || {
-            looks.set(looks.get() + 1);
+            readings.set(readings.get() + 1);
             let mut seat = seat;
-            seat[START] = looks.get();
+            seat[START] = readings.get();
             Some(seat)
         };
-        assert!(!is_missed(gone, next), "another fault by now");
+        assert!(!is_missed(gone, next), "another fault has started");
     }
 }

@@ -1,31 +1,31 @@
-//! Loads the programs, attaches them by plan, drains the ring buffer, reads counters and histograms. Knows no verdicts.
+//! Loads the eBPF programs, attaches them by plan, drains the ring buffer, reads counters and histograms. Has no verdicts.
 
 mod attach;
-mod cost;
+mod attach_error;
 mod counters;
 mod decode;
 mod delay_injection;
 mod error;
+mod hook_subset;
 mod in_progress;
+mod loaded;
 mod object;
 mod options;
-mod part;
-mod pin_price;
+mod pin_timer;
 mod probes;
 mod ring;
 pub mod setup;
 mod statistics;
 mod swap_types;
 mod trial;
+mod usage;
 
-pub use cost::UserTime;
+pub use attach_error::at_attach;
 pub use decode::{DecodeError, decode};
 pub use error::{EbpfFailure, LoadError, Target, chain};
-pub use options::{Notes, Only, Options, WATCHED_TASKS, Widen};
-pub use part::{Part, Runs};
-pub use pin_price::{PinPrice, Timed};
+pub use hook_subset::{HookSubset, Runs};
+pub use options::{Delay, Detail, Filter, Options, WATCHED_TASKS};
+pub use pin_timer::{PinTimer, Timed};
 pub use probes::{Probes, Slots};
-pub use swap_types::types_of_areas;
-
-/// The eBPF object, built by the build script.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/observer-ebpf"));
+pub use swap_types::{SwapTypesError, types_of_areas};
+pub use usage::CpuTime;

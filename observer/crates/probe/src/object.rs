@@ -2,7 +2,10 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use super::{LoadError, Notes, OBJECT, Options, Widen};
+use crate::{
+    error::LoadError,
+    options::{Delay, Detail, Options},
+};
 use aya::{Ebpf, EbpfLoader, maps::CgroupArray};
 use observer_ebpf::{
     self as abi,
@@ -11,6 +14,9 @@ use observer_ebpf::{
     seat::FAULT_SEATS,
 };
 use observer_kernel::plan::{HookSet, Meaning, Plan};
+
+/// Built by the build script.
+pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/observer-ebpf"));
 
 /// Before 5.11 maps are charged to `RLIMIT_MEMLOCK`. Lifts the limit of this process only. An error is ignored: the map
 /// that cannot be created then reports it.
@@ -30,10 +36,10 @@ fn set_cgroup(ebpf: &mut Ebpf, cgroup: &OwnedFd) -> Result<(), LoadError> {
 
 /// What the programs' globals are for this plan and these options.
 fn globals(plan: &Plan, options: &Options) -> Globals {
-    let (offsets, pte, only) = (&plan.offsets, &plan.pte, &options.only);
-    let delay = options.widen.unwrap_or(Widen { ns: 0, comm: [0; 16], one_in: 1 });
+    let (offsets, pte, filter) = (&plan.offsets, &plan.pte, &options.filter);
+    let delay = options.delay.unwrap_or(Delay { ns: 0, comm: [0; 16], one_in: 1 });
     let [delay_comm_low, delay_comm_high] = bytemuck::cast(delay.comm);
-    let [filter_comm_low, filter_comm_high] = bytemuck::cast(only.comm);
+    let [filter_comm_low, filter_comm_high] = bytemuck::cast(filter.comm);
     let low_bits = |bits: u32| (1u64 << (bits & 63)) - 1;
     Globals {
         vmf_orig_pte: offsets.vmf_orig_pte,
@@ -58,20 +64,20 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
         pte_present: pte.present,
         task_pid: offsets.task_pid,
         can_copy: offsets.copy.into(),
-        write_end_hooked: plan.of(Meaning::WriteEnd).next().is_some().into(),
+        write_end_hooked: plan.has(Meaning::WriteEnd).into(),
         reads_hooked: plan.hooks_reads().into(),
         reads_timed: (plan.set == HookSet::Full).into(),
         timed_mask: u64::from(plan.set.timed_one_in()) - 1,
         direct_at_end: plan.direct_by_end().into(),
         frees_at_end: plan.reports_every_reference().into(),
         pins_implied: plan.assumes_pins().into(),
-        filtered: (options.watch || only.is_something() || options.sample_one_in > 1).into(),
+        filtered: (options.watch || filter.excludes_any() || options.sample_one_in > 1).into(),
         watch: options.watch.into(),
-        filter_types: only.types,
-        filter_pid: only.pid,
+        filter_types: filter.types,
+        filter_pid: filter.pid,
         filter_comm_low,
         filter_comm_high,
-        filter_cgroup: only.cgroup.is_some().into(),
+        filter_cgroup: filter.cgroup.is_some().into(),
         sample_below: sample::below(options.sample_one_in),
         sample_shift: if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 },
         fault_seat_mask: fault_seats(options) - 1,
@@ -88,10 +94,10 @@ fn fault_seats(options: &Options) -> u32 {
 }
 
 /// The object with this kernel's constants; nothing is attached.
-pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
+pub(crate) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     lift_memlock_limit();
     let globals = globals(plan, options);
-    let disturbed = u32::from(options.notes == Notes::Everything);
+    let disturbed = u32::from(options.detail == Detail::Everything);
     let log_level: u8 = if options.log { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
     set_globals(&mut loader, &globals);
@@ -99,21 +105,31 @@ pub(super) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     loader.override_global(aya_log::LEVEL, &log_level, false);
     loader.map_max_entries(abi::MAP_FAULTS, fault_seats(options));
     loader.map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
-    if options.widen.is_none() {
+    if options.delay.is_none() {
         loader.map_max_entries(abi::MAP_DELAY_SCRATCH, 1);
     }
     loader.map_max_entries(abi::MAP_WATCHED, if options.watch { options.watched_tasks.max(1) } else { 1 });
     loader.verifier_log_level(aya::VerifierLogLevel::STATS);
     let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(error.into()))?;
-    if let Some(cgroup) = &options.only.cgroup {
+    if let Some(cgroup) = &options.filter.cgroup {
         set_cgroup(&mut ebpf, cgroup)?;
     }
     Ok(ebpf)
 }
 
 /// Has the loader set the globals; the object must have each of them.
-pub(super) fn set_globals<'a>(loader: &mut EbpfLoader<'a>, globals: &'a Globals) {
+pub(crate) fn set_globals<'a>(loader: &mut EbpfLoader<'a>, globals: &'a Globals) {
     globals.for_each(|symbol, bytes| {
         loader.override_global(symbol, bytes, true);
     });
+}
+
+/// A loader for programs that use none of the large maps: these are created as small as possible.
+pub(crate) fn small_loader<'a>() -> EbpfLoader<'a> {
+    let mut loader = EbpfLoader::new();
+    for map in [abi::MAP_FAULTS, abi::MAP_SPILLED, abi::MAP_WRITES, abi::MAP_WATCHED, abi::MAP_SLOTS] {
+        loader.map_max_entries(map, 1);
+    }
+    loader.map_max_entries(abi::MAP_EVENTS, 4096).map_max_entries("AYA_LOGS", 4096);
+    loader
 }

@@ -1,82 +1,78 @@
-//! How to observe.
+//! What to observe, and how.
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use observer_ebpf::seat::FAULT_SEATS;
 
-/// Delays tasks of the watched command after their read.
+/// Delay injection: delays tasks of the watched command after their read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Widen {
-    /// By how much, nanoseconds.
+pub struct Delay {
     pub ns: u64,
-    /// Only tasks of this command, zero-padded; all zero: any watched task.
+    /// Delays only tasks of this name, zero-padded; all zero: any watched task.
     pub comm: [u8; 16],
-    /// Of the reads that qualify one in so many is delayed, at random; 0 and 1: every one.
+    /// Delays one in this many of the reads that qualify, at random; 0 and 1: every one.
     pub one_in: u32,
 }
 
 /// Which faults to observe.
 #[derive(Clone, Debug)]
-pub struct Only {
-    /// One bit for each swap type that is wanted; all ones: whatever there is.
+pub struct Filter {
+    /// One bit for each swap type; all ones: all types.
     pub types: u32,
-    /// Only of this process; 0: of all.
+    /// Of this process; 0: of all.
     pub pid: u32,
-    /// Only of tasks of this command, zero-padded; all zero: of any.
+    /// Of tasks of this name, zero-padded; all zero: of any.
     pub comm: [u8; 16],
-    /// Only of tasks in this control group (a directory of version 2) or below.
+    /// Of tasks in this control group (a directory of version 2) or below.
     pub cgroup: Option<Arc<OwnedFd>>,
 }
 
-impl Only {
-    /// Whether it leaves anything out.
-    pub(super) fn is_something(&self) -> bool {
+impl Filter {
+    /// Whether it excludes any fault.
+    pub(crate) fn excludes_any(&self) -> bool {
         self.types != u32::MAX || self.pid != 0 || self.comm != [0; 16] || self.cgroup.is_some()
     }
 }
 
-impl Default for Only {
+impl Default for Filter {
     fn default() -> Self {
         Self { types: u32::MAX, pid: 0, comm: [0; 16], cgroup: None }
     }
 }
 
-/// Tasks of the watched command that there is room for unless more are asked for.
+/// The default of [`Options::watched_tasks`].
 pub const WATCHED_TASKS: u32 = 8_192;
 
-/// How to observe.
+/// What to observe, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Size of the ring buffer in bytes, a power of two, at least a page.
+    /// Size of the ring buffer, a power of two, at least a page.
     pub ring_bytes: u32,
-    /// Observe only tasks named by [`Probes::watch`] and their children.
+    /// Observe only tasks given to [`Probes::watch`](crate::Probes::watch) and their children.
     pub watch: bool,
-    /// Tasks of the watched command that there is room for at once, at least 1.
+    /// Room for tasks of the watched command, at least 1.
     pub watched_tasks: u32,
-    /// Of those, only these.
-    pub only: Only,
-    /// Of all entries one in so many is observed, by a hash; 0 and 1: every one.
+    pub filter: Filter,
+    /// Observes one in this many of all entries, by a hash; 0 and 1: every one.
     pub sample_one_in: u32,
-    /// Seats for faults in progress, a power of two, at most [`FAULT_SEATS`]. Fewer make faults share seats, which costs
-    /// time and must change nothing else.
+    /// Seats for faults in progress, a power of two, at most [`FAULT_SEATS`]. With fewer, faults share seats, which costs time
+    /// and must change nothing else.
     pub fault_seats: u32,
-    /// Delay injection, if wanted.
-    pub widen: Option<Widen>,
-    /// Let the kernel count run times of the programs, which makes each run a little dearer.
+    pub delay: Option<Delay>,
+    /// Have the kernel count run times of the programs, which makes each run slightly slower.
     pub program_stats: bool,
-    /// How much the programs note.
-    pub notes: Notes,
+    pub detail: Detail,
     /// Let programs log, through the `log` crate.
     pub log: bool,
 }
 
-/// How much the programs note of a fault.
+/// How much the programs record of a fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Notes {
-    /// What somebody may ask for (docs/decisions/disturbed.md).
+pub enum Detail {
+    /// What another fault may need (docs/decisions/disturbances.md).
     #[default]
-    Asked,
-    /// Everything: then each hook shows that its program runs.
+    Needed,
+    /// Everything, so that each hook shows that its program runs.
     Everything,
 }
 
@@ -86,12 +82,12 @@ impl Default for Options {
             ring_bytes: 4 << 20,
             watch: false,
             watched_tasks: WATCHED_TASKS,
-            only: Only::default(),
+            filter: Filter::default(),
             sample_one_in: 1,
             fault_seats: FAULT_SEATS,
-            widen: None,
+            delay: None,
             program_stats: false,
-            notes: Notes::default(),
+            detail: Detail::default(),
             log: false,
         }
     }

@@ -1,18 +1,22 @@
-//! Programs that are attached: draining their records, reading their counters.
+//! The attached programs: drains their records, reads their counters.
 
 use std::{
     io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{
-    LoadError, Options, UserTime, attach,
-    cost::{Resident, fdinfo},
-    counters, decode, delay_injection, in_progress, object,
-    ring::Gauge,
+use crate::{
+    attach, counters, decode, delay_injection,
+    error::LoadError,
+    in_progress,
+    loaded::Loaded,
+    object,
+    options::Options,
+    ring::RingGauge,
     statistics::Statistics,
+    usage::{CpuTime, Resident, fdinfo},
 };
 use aya::{
     Ebpf,
@@ -26,36 +30,20 @@ use observer_ebpf::{
 };
 use observer_engine::event::Event;
 use observer_kernel::plan::{Hook, Meaning, Plan};
-use observer_observation::{FaultTimes, Overhead, ProgramRun, Skipped, Snapshot};
+use observer_observation::{FaultTimes, Overhead, Skipped, Snapshot};
 
-/// Slots of the filter.
 pub type Slots = Vec<Slot>;
 
-/// How long faults in progress are waited for in the end. They last microseconds; who is delayed or waits for its turn
-/// on a CPU, milliseconds.
+/// How long [`Probes::detach`] waits for faults in progress. They last microseconds, or milliseconds if the task is delayed or
+/// waits for a CPU.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// A program that has been loaded.
-pub(super) struct Loaded {
-    name: String,
-    fd: RawFd,
-    counts_reads: bool,
-}
-
-impl Loaded {
-    /// What it has cost so far; `None`: the kernel does not tell.
-    pub(super) fn run(&self) -> Option<ProgramRun> {
-        let (runs, run_ns) = (fdinfo(self.fd, "run_cnt")?, fdinfo(self.fd, "run_time_ns")?);
-        Some(ProgramRun { name: self.name.clone(), runs, run_ns })
-    }
-}
-
-/// Programs that are attached. Dropping it detaches them.
+/// The attached programs. Dropping it detaches them.
 pub struct Probes {
     ebpf: Option<Ebpf>,
     ring: RingBuf<MapData>,
-    /// None: the kernel does not let the ring be looked at.
-    gauge: Option<Gauge>,
+    /// `None`: the kernel does not let the ring be read.
+    gauge: Option<RingGauge>,
     statistics: Statistics,
     totals: counters::OfCpus,
     derived: DerivedCounters,
@@ -65,7 +53,6 @@ pub struct Probes {
     starts: Vec<Hook>,
     faults: in_progress::Table,
     slots: Array<MapData, Slot>,
-    /// None: there is no delay_injection.
     delay_injection: Option<delay_injection::Switch>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
@@ -81,13 +68,13 @@ impl Probes {
     /// See [`LoadError`].
     pub fn attach(plan: &Plan, options: &Options) -> Result<Self, LoadError> {
         let mut ebpf = object::load(plan, options)?;
-        // Before anything runs, so that every run is counted.
-        let statistics = Statistics::switch(options.program_stats);
+        // Before the first run, so that every run is counted.
+        let statistics = Statistics::start(options.program_stats);
         attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
-        let delay_injection = options.widen.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
+        let delay_injection = options.delay.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
         let probes = Self::with(ebpf, plan, logger)?;
-        let gauge = Gauge::new(&probes.ring, options.ring_bytes.into());
+        let gauge = RingGauge::new(&probes.ring, options.ring_bytes.into());
         Ok(Self { gauge, statistics, delay_injection, ..probes })
     }
 
@@ -131,7 +118,7 @@ impl Probes {
         })
     }
 
-    /// Watches a task, by thread id, and all that it will fork.
+    /// Watches a task, by thread id, and all tasks that it forks from now on.
     ///
     /// # Errors
     /// When the kernel refuses the map update.
@@ -139,34 +126,34 @@ impl Probes {
         self.watched.insert(tid, 1, 0).map_err(failed(abi::MAP_WATCHED))
     }
 
-    /// Whether delay injection is on; None: there is none.
-    pub fn widening(&self) -> Option<bool> {
+    /// Whether delay injection is on; `None`: it is not attached.
+    pub fn delay_injection(&self) -> Option<bool> {
         self.delay_injection.as_ref().map(delay_injection::Switch::is_on)
     }
 
-    /// Turns delay injection on or off, where there is one.
+    /// Turns delay injection on or off, if it is attached.
     ///
     /// # Errors
     /// When the kernel refuses the map update.
-    pub fn set_widening(&mut self, on: bool) -> Result<(), LoadError> {
-        self.delay_injection.as_mut().map_or(Ok(()), |switch| switch.turn(on))
+    pub fn set_delay_injection(&mut self, on: bool) -> Result<(), LoadError> {
+        self.delay_injection.as_mut().map_or(Ok(()), |switch| switch.set(on))
     }
 
     /// A descriptor that becomes readable when there are records.
     ///
     /// # Errors
-    /// When there are no more descriptors to be had.
+    /// When this process has no descriptor left.
     pub fn ring_fd(&self) -> io::Result<OwnedFd> {
         Ok(rustix::io::dup(self.ring.as_fd())?)
     }
 
-    /// Hands over the records that have arrived, at most `limit`. True: there may be more.
+    /// Passes at most `limit` records to `sink`. True: there may be more.
     pub fn drain(&mut self, limit: usize, mut sink: impl FnMut(Event)) -> bool {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
         if let Some(gauge) = &mut self.gauge {
-            gauge.look();
+            gauge.read();
         }
         for _ in 0..limit {
             let Some(record) = self.ring.next() else { return false };
@@ -181,31 +168,31 @@ impl Probes {
 
     /// Detaches all programs. Counters and records can still be read.
     ///
-    /// Detaching takes a while. What the kernel counts as well is therefore given as of the start of this call, so that a
-    /// reading of `/proc/vmstat` right before it is of the same moment; faults are given to their end, for which those that
-    /// are in progress get a little time.
+    /// Detaching takes time. Counters that the kernel has too are therefore those of the start of this call, so that they match
+    /// a reading of `/proc/vmstat` right before it; faults are counted to their end, for which those in progress get
+    /// [`PATIENCE`].
     ///
     /// # Errors
     /// When the kernel refuses to read a map.
     pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
-        // The skipped invocations are known to the programs only: read them while they live.
+        // Skipped runs are counted by the programs: read them while they are loaded.
         let before = self.snapshot()?;
         self.programs.clear();
-        // Starts first: of a fault that started without a program at its end the end would be missed.
+        // Starts first: the end of a fault that starts after the program at the end is gone would be missed.
         if let Some(ebpf) = &mut self.ebpf {
             attach::stop_starts(ebpf, &self.starts)?;
         }
         let patience = Instant::now() + PATIENCE;
-        let mut open = self.faults.open().map_err(failed(abi::MAP_FAULTS))?;
-        while !open.is_empty() && Instant::now() < patience {
+        let mut places = self.faults.in_progress().map_err(failed(abi::MAP_FAULTS))?;
+        while !places.is_empty() && Instant::now() < patience {
             thread::sleep(PATIENCE / 50);
-            open.retain(|place| self.faults.is_open(*place));
+            places.retain(|place| self.faults.is_in_progress(*place));
         }
-        let ends_missed = self.faults.ends_missed(&open);
+        let ends_missed = self.faults.ends_missed(&places);
         self.ebpf = None;
         let Snapshot { counters: after, .. } = self.snapshot()?;
         let mut counters = after.with_kernel_counted_of(&before.counters);
-        counters.started += open.len() as u64;
+        counters.started += places.len() as u64;
         Ok(Snapshot { counters, skipped: before.skipped, ends_missed })
     }
 
@@ -219,17 +206,16 @@ impl Probes {
     }
 
     fn skipped(&self) -> Option<Skipped> {
-        let misses = |program: &Loaded| fdinfo(program.fd, "recursion_misses");
-        // A kernel that tells it of one tells it of all.
-        self.programs.first().and_then(misses)?;
-        let sum = |programs: &mut dyn Iterator<Item = &Loaded>| programs.filter_map(misses).sum();
+        // A kernel that counts them for one program counts them for all.
+        self.programs.first().and_then(Loaded::skipped)?;
+        let sum = |programs: &mut dyn Iterator<Item = &Loaded>| programs.filter_map(Loaded::skipped).sum();
         Some(Skipped {
             all: sum(&mut self.programs.iter()),
             reads: sum(&mut self.programs.iter().filter(|program| program.counts_reads)),
         })
     }
 
-    /// The filter's slots of these entries, given by type and offset, in their order.
+    /// The slots of these entries, given by type and offset, in order.
     ///
     /// # Errors
     /// When the kernel refuses to read the map.
@@ -248,28 +234,28 @@ impl Probes {
         counters::fault_times(&self.totals).map_err(failed(abi::MAP_TOTALS))
     }
 
-    /// Records that could not be decoded: lost.
+    /// Records that could not be decoded: dropped events.
     pub fn undecodable(&self) -> u64 {
         self.undecodable
     }
 
-    /// How many disturbances have not been taken back; `None`: the kernel does not let them be read.
+    /// Disturbances that have not ended; `None`: the kernel refuses to read the map.
     pub fn disturbed(&self) -> Option<u32> {
         self.disturbed.get(&0, 0).ok()
     }
 
-    /// The tool's overhead since `since`.
-    pub fn cost(&self, since: UserTime, elapsed_ns: u64) -> Overhead {
-        let now = UserTime::now();
+    /// The overhead since `since`.
+    pub fn overhead(&self, since: CpuTime, elapsed_ns: u64) -> Overhead {
+        let now = CpuTime::now();
         let resident = Resident::of_this_process();
         Overhead {
             elapsed_ns,
             user_ns: now.user_ns.saturating_sub(since.user_ns),
             system_ns: now.system_ns.saturating_sub(since.system_ns),
             resident_bytes: resident.now,
-            max_resident_bytes: resident.most.unwrap_or(0),
+            max_resident_bytes: resident.largest.unwrap_or(0),
             kernel_bytes: self.kernel_bytes,
-            ring: self.gauge.as_ref().map(Gauge::seen),
+            ring: self.gauge.as_ref().map(RingGauge::seen),
             programs: u32::try_from(self.programs.len()).unwrap_or(u32::MAX),
             records: self.records,
             disturbed: self.disturbed(),
@@ -285,7 +271,7 @@ fn failed(name: &'static str) -> impl Fn(MapError) -> LoadError {
 
 fn map_bytes(map: &aya::maps::Map) -> Option<u64> {
     use aya::maps::Map;
-    // All kinds that the object brings; constants are arrays too.
+    // All kinds of maps in the object; constants are arrays too.
     let (Map::Array(data) | Map::CgroupArray(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) =
         map
     else {

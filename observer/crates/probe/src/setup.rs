@@ -1,8 +1,9 @@
-//! From this host to a probe plan, or to one message that says what is in the way and what to do about it.
+//! From this host to a plan, or to a refusal.
 
-mod attach_error;
-
-pub use self::attach_error::at_attach;
+use crate::{
+    error::chain,
+    trial::{self, TrialError},
+};
 use aya::{
     programs::ProgramType,
     sys::{BpfHelper, is_helper_supported},
@@ -14,12 +15,7 @@ use observer_kernel::{
     survey::{self, ProbeResults, Ready, Refusal, SetupOptions, Survey, refusal},
 };
 
-use crate::{
-    error::chain,
-    trial::{self, TrialError},
-};
-
-/// Looks at the running kernel and makes the plan. Loads programs for trial; attaches nothing.
+/// Makes the plan for the running kernel. Loads programs for trial; attaches nothing.
 ///
 /// # Errors
 /// When this host does not allow observing.
@@ -28,7 +24,7 @@ pub fn prepare(options: &SetupOptions) -> Result<Ready, Refusal> {
     Ok(Ready { plan: plan?, host: facts.host, trials: tried.unwrap_or_default().fentry })
 }
 
-/// As [`prepare`], but keeps everything that was found out on the way, whatever comes of it.
+/// As [`prepare`], but returns the facts and the trial results even if this host is refused.
 pub fn survey(options: &SetupOptions) -> Survey {
     let facts = Facts::gather(&plan::symbols_of_interest(), options.btf.as_deref());
     let (tried, plan) = match refusal::before_trial(&facts) {

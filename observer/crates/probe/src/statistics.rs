@@ -1,38 +1,35 @@
-//! Run time and run count of each program, as the kernel counts them while it is asked to.
+//! Run time and run count of each program, which the kernel counts on request.
 
 use std::os::fd::OwnedFd;
 
-use super::{error::chain, probes::Loaded};
 use aya::sys::{Stats, enable_stats};
+
+use crate::{error::chain, loaded::Loaded};
 use observer_observation::{ProgramRun, ProgramStats};
 
-/// The kernel's statistics.
-pub(super) enum Statistics {
-    /// Nobody wants them: the kernel reads no clocks for them.
+/// Whether the kernel counts.
+pub(crate) enum Statistics {
+    /// Not requested: the kernel reads no clock for it.
     Off,
-    /// Refused; why.
+    /// The reason.
     Refused(String),
-    /// They are on while the descriptor is open, however this process ends.
-    On {
-        /// Held, never read.
-        _switch: OwnedFd,
-    },
+    /// On while the descriptor is open, so never longer than this process lives.
+    On { _switch: OwnedFd },
 }
 
 impl Statistics {
-    /// Switches them on if they are wanted.
-    pub(super) fn switch(wanted: bool) -> Self {
+    pub(crate) fn start(wanted: bool) -> Self {
         if !wanted {
             return Self::Off;
         }
         match enable_stats(Stats::RunTime) {
             Ok(switch) => Self::On { _switch: switch },
-            Err(error) => Self::Refused(format!("{}; it takes CAP_SYS_ADMIN", chain(&error))),
+            Err(error) => Self::Refused(format!("{}; it needs CAP_SYS_ADMIN", chain(&error))),
         }
     }
 
-    /// What the programs have cost so far; `None`: nobody asked.
-    pub(super) fn of(&self, programs: &[Loaded]) -> Option<ProgramStats> {
+    /// Of the programs so far; `None`: not requested.
+    pub(crate) fn of(&self, programs: &[Loaded]) -> Option<ProgramStats> {
         match self {
             Self::Off => None,
             Self::Refused(why) => Some(ProgramStats::Refused(why.clone())),
@@ -41,14 +38,14 @@ impl Statistics {
     }
 }
 
-/// All of them, or none: a sum that lacks one says less than nothing.
+/// All of them, or none: a sum without one of them would be wrong.
 fn counted(programs: impl Iterator<Item = Option<ProgramRun>>) -> ProgramStats {
     match programs.collect::<Option<Vec<_>>>() {
         Some(mut programs) => {
             programs.sort_by(|a, b| a.name.cmp(&b.name));
             ProgramStats::Counted(programs)
         }
-        None => ProgramStats::Refused("this kernel does not show run times of programs".to_owned()),
+        None => ProgramStats::Refused("this kernel does not count run times of programs".to_owned()),
     }
 }
 
@@ -61,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_shown_spoils_the_sum() {
+    fn a_program_without_a_count_makes_all_of_them_unknown() {
         let all = counted([Some(run("b", 2, 20)), Some(run("a", 1, 5))].into_iter());
         assert_eq!(all.sum(), Some((3, 25)));
         assert!(matches!(all, ProgramStats::Counted(programs) if programs[0].name == "a"));
@@ -69,8 +66,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_that_nobody_asked_for() {
-        assert_eq!(Statistics::switch(false).of(&[]), None);
+    fn statistics_that_were_not_requested_are_absent() {
+        assert_eq!(Statistics::start(false).of(&[]), None);
         let refused = Statistics::Refused("no".to_owned()).of(&[]);
         assert_eq!(refused, Some(ProgramStats::Refused("no".to_owned())));
     }

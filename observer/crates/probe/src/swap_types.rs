@@ -1,59 +1,81 @@
-//! Asks the kernel which type each swap area has: reads `/proc/swaps` while a program looks at what is printed.
+//! Reads the type of each swap area from the kernel: a program sees every area that is printed into `/proc/swaps`.
 
-use std::fs;
+use std::{fs, io};
 
-use super::{OBJECT, attach::attach_program, error::chain, object::set_globals, trial};
-use aya::{Btf, Ebpf, maps::Array};
+use aya::{
+    Btf, Ebpf,
+    maps::{Array, MapError},
+};
+
+use crate::{
+    attach::attach_program,
+    error::{LoadError, Target},
+    object::{OBJECT, set_globals, small_loader},
+};
 use observer_ebpf::{self as abi, globals::Globals};
 use observer_kernel::{
     plan::{Backend, Plan},
-    swaps,
+    swaps::SWAPS,
 };
 
 /// The function that prints a line of `/proc/swaps`.
 const PRINTS: &str = "swap_show";
 
-/// The types of the swap areas, in the order of `/proc/swaps`. Nothing stays attached.
-///
-/// # Errors
-/// Why they are not to be had, in words: nothing else depends on them.
-pub fn types_of_areas(plan: &Plan) -> Result<Vec<u32>, String> {
-    if !plan.offsets.copy || plan.offsets.si_type == 0 {
-        return Err("this kernel does not let programs copy kernel memory, or does not show where it lies".to_owned());
-    }
-    let btf = Btf::from_sys_fs().ok();
-    let ways = [("area_shown_fentry", Backend::Fentry), ("area_shown_kprobe", Backend::Kprobe)];
-    let mut refused = String::new();
-    for (program, backend) in ways {
-        // A fresh object each time: lines that an earlier way has noted would be counted twice.
-        let mut ebpf = load(plan)?;
-        let Some(found) = ebpf.program_mut(program) else { continue };
-        match attach_program(found, btf.as_ref(), backend, PRINTS) {
-            None => {}
-            Some(Ok(())) => return read(&mut ebpf),
-            Some(Err(error)) => refused = format!("{} on {PRINTS}: {}", backend.code(), chain(&error)),
-        }
-    }
-    Err(refused)
+/// Why the types of the swap areas are unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapTypesError {
+    #[error("programs may not copy kernel memory, or the layout of struct swap_info_struct is unknown")]
+    NoCopy,
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("cannot read {SWAPS}")]
+    Read(#[from] io::Error),
 }
 
-fn load(plan: &Plan) -> Result<Ebpf, String> {
+/// The types of the swap areas, in the order of `/proc/swaps`. Nothing stays attached.
+pub fn types_of_areas(plan: &Plan) -> Result<Vec<u32>, SwapTypesError> {
+    if !plan.offsets.copy || plan.offsets.si_type == 0 {
+        return Err(SwapTypesError::NoCopy);
+    }
+    let btf = Btf::from_sys_fs().ok();
+    // A fresh object each time: lines that the first program has counted would count twice.
+    let mut ebpf = load(plan)?;
+    if attach(&mut ebpf, btf.as_ref(), "area_shown_fentry", Backend::Fentry).is_err() {
+        ebpf = load(plan)?;
+        attach(&mut ebpf, btf.as_ref(), "area_shown_kprobe", Backend::Kprobe)?;
+    }
+    fs::read(SWAPS)?;
+    Ok(types_seen(&mut ebpf)?)
+}
+
+fn load(plan: &Plan) -> Result<Ebpf, LoadError> {
     let globals = Globals {
         filter_pid: std::process::id(),
         si_type: plan.offsets.si_type,
         can_copy: plan.offsets.copy.into(),
         ..Globals::default()
     };
-    let mut loader = trial::small_loader();
+    let mut loader = small_loader();
     set_globals(&mut loader, &globals);
-    loader.load(OBJECT).map_err(|error| chain(&error))
+    loader.load(OBJECT).map_err(|error| LoadError::Object(error.into()))
 }
 
-/// Reads the file, then what was noted meanwhile.
-fn read(ebpf: &mut Ebpf) -> Result<Vec<u32>, String> {
-    fs::read(swaps::SWAPS).map_err(|error| error.to_string())?;
-    let map = ebpf.map_mut(abi::MAP_SWAP_TYPES).ok_or("the eBPF object lacks a map")?;
-    let shown: Array<_, u32> = Array::try_from(map).map_err(|error| chain(&error))?;
-    let lines = shown.get(&0, 0).map_err(|error| chain(&error))?;
-    (1..=lines).map(|line| shown.get(&line, 0).map_err(|error| chain(&error))).collect()
+fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, name: &'static str, backend: Backend) -> Result<(), LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
+    let target = Target { program: name, backend: backend.code(), symbol: PRINTS.to_owned() };
+    match attach_program(program, btf, backend, PRINTS) {
+        None => Err(LoadError::NoTypes { target }),
+        Some(Err(error)) => Err(LoadError::Program { target, source: error.into() }),
+        Some(Ok(())) => Ok(()),
+    }
+}
+
+/// The first element of the map is the number of areas seen; their types follow.
+fn types_seen(ebpf: &mut Ebpf) -> Result<Vec<u32>, LoadError> {
+    let name = abi::MAP_SWAP_TYPES;
+    let failed = |error: MapError| LoadError::Map { name, source: error.into() };
+    let map = ebpf.map_mut(name).ok_or(LoadError::Missing { kind: "map", name })?;
+    let seen: Array<_, u32> = Array::try_from(map).map_err(failed)?;
+    let areas = seen.get(&0, 0).map_err(failed)?;
+    (1..=areas).map(|area| seen.get(&area, 0).map_err(failed)).collect()
 }

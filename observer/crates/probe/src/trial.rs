@@ -1,15 +1,14 @@
 //! Finds out which functions accept a trampoline: loads a program that does nothing on each, and unloads it at once.
 
 use aya::{
-    Btf, EbpfLoader,
+    Btf,
     programs::{FEntry, ProgramError},
 };
 
 use crate::{
-    OBJECT,
     error::{EbpfFailure, chain},
+    object::{OBJECT, small_loader},
 };
-use observer_ebpf as abi;
 use observer_kernel::{
     errno::Errno,
     plan::{TrialRefusal, Trials},
@@ -17,7 +16,7 @@ use observer_kernel::{
 
 /// Why trial programs could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TrialError {
+pub(crate) enum TrialError {
     /// Not even their maps could be created.
     #[error("cannot load eBPF programs")]
     Load(#[source] EbpfFailure),
@@ -32,7 +31,7 @@ const TRIAL: &str = "trial_fentry";
 ///
 /// # Errors
 /// When not even the maps can be created.
-pub(super) fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
+pub(crate) fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
     let btf = Btf::from_sys_fs();
     let mut ebpf = small_loader().load(OBJECT).map_err(|error| TrialError::Load(error.into()))?;
     let program: &mut FEntry =
@@ -49,16 +48,6 @@ pub(super) fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
         trials.insert((*function).to_owned(), outcome);
     }
     Ok(trials)
-}
-
-/// A loader for programs that use none of the large maps: keeps those that the object brings as small as they get.
-pub(super) fn small_loader<'a>() -> EbpfLoader<'a> {
-    let mut loader = EbpfLoader::new();
-    for map in [abi::MAP_FAULTS, abi::MAP_SPILLED, abi::MAP_WRITES, abi::MAP_WATCHED, abi::MAP_SLOTS] {
-        loader.map_max_entries(map, 1);
-    }
-    loader.map_max_entries(abi::MAP_EVENTS, 4096).map_max_entries("AYA_LOGS", 4096);
-    loader
 }
 
 /// The verifier's log has many lines, and every version words it differently: only the line that names something

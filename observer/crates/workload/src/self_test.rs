@@ -10,7 +10,7 @@ use observer_kernel::{
     vmstat::Vmstat,
 };
 use observer_observation::self_test::{Check, CheckKind, Outcome, SelfTest};
-use observer_probe::{LoadError, Notes, Options, Probes, Slots, setup::at_attach};
+use observer_probe::{Detail, LoadError, Options, Probes, Slots, at_attach};
 
 use crate::{
     Failure, SwapEntry, WorkloadError,
@@ -77,7 +77,7 @@ fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
     for page in 0..PAGES {
         memory.fill(page, memory.address(page));
     }
-    let mut probes = Probes::attach(plan, &Options { watch: true, notes: Notes::Everything, ..Options::default() })
+    let mut probes = Probes::attach(plan, &Options { watch: true, detail: Detail::Everything, ..Options::default() })
         .map_err(|error| SelfTestError::Attach(at_attach(error)))?;
     probes.watch(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())?;
     let entries = page_all_out(&memory, PAGES)?;

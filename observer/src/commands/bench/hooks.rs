@@ -10,7 +10,7 @@ use observer_kernel::{
     plan::{Backend, Hook, Meaning, Plan},
     survey::Ready,
 };
-use observer_probe::{LoadError, HookSubset, Runs, setup::at_attach};
+use observer_probe::{HookSubset, LoadError, Runs, at_attach};
 use observer_workload::bench::{
     cost::{Cost, median},
     swapin::{Bench, Path},

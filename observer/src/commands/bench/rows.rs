@@ -13,7 +13,7 @@ use super::{
 use crate::cli::{BenchRows, SwapinArgs};
 use observer_engine::durations::{DurationSummary, Durations};
 use observer_kernel::survey::Ready;
-use observer_probe::{Options, Probes, setup::at_attach};
+use observer_probe::{Options, Probes, at_attach};
 use observer_workload::{
     WorkloadError, allowed_cpus,
     bench::{

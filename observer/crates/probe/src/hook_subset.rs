@@ -1,5 +1,4 @@
-//! Some of a plan's hooks, for the benchmark alone: with the programs that they have when all of the plan is attached, or
-//! with ones that do nothing.
+//! Some of a plan's hooks, for the benchmark of hooks: with their programs, or with programs that do nothing.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
@@ -9,39 +8,43 @@ use aya::{
     sys::{Stats, enable_stats},
 };
 
-use super::{LoadError, Options, attach, chain, cost::fdinfo, error::Target, object};
+use crate::{
+    attach,
+    error::{LoadError, Target, chain},
+    object,
+    options::Options,
+    usage::fdinfo,
+};
 use observer_kernel::plan::{Backend, Hook, Plan};
 
 static EMPTY: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/empty"));
 
-/// How often a hook's program ran, and for how long, while that was counted.
+/// Runs of a hook's program while they were counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
-    /// Runs.
     pub runs: u64,
-    /// Nanoseconds in all of them, what counting costs included; what leads to the program is not.
+    /// Sum over the runs, with the cost of counting and without that of calling the program.
     pub run_ns: u64,
 }
 
 impl Runs {
-    /// Since an earlier reading.
     #[must_use]
     pub const fn since(self, before: Self) -> Self {
         Self { runs: self.runs.saturating_sub(before.runs), run_ns: self.run_ns.saturating_sub(before.run_ns) }
     }
 }
 
-/// Hooks that are attached. Dropping it detaches them.
-pub struct Part {
+/// Attached hooks. Dropping it detaches them.
+pub struct HookSubset {
     hooks: Vec<Hook>,
-    /// One for all real programs; one for each empty one, since a program is loaded for one function.
+    /// One for all real programs; one for each empty program, because a program is loaded for one function.
     objects: Vec<Ebpf>,
     counting: Option<OwnedFd>,
 }
 
-impl Part {
-    /// Attaches these hooks of a plan with their own programs, which see the constants of the whole plan: what they do is
-    /// what they do when all of it is attached.
+impl HookSubset {
+    /// Attaches these hooks of a plan with their programs. The programs get the constants of the whole plan, so they behave as
+    /// if all of it were attached.
     ///
     /// # Errors
     /// See [`LoadError`].
@@ -49,12 +52,12 @@ impl Part {
         let options = Options::default();
         let mut ebpf = object::load(plan, &options)?;
         let hooks: Vec<Hook> = plan.hooks.iter().filter(|hook| wanted(hook)).cloned().collect();
-        let part = Plan { hooks, ..plan.clone() };
-        attach::all(&mut ebpf, &part, &options)?;
-        Ok(Self { hooks: part.hooks, objects: vec![ebpf], counting: None })
+        let subset = Plan { hooks, ..plan.clone() };
+        attach::all(&mut ebpf, &subset, &options)?;
+        Ok(Self { hooks: subset.hooks, objects: vec![ebpf], counting: None })
     }
 
-    /// Attaches an empty program at each of these hooks of a plan, in the way that the plan has for it.
+    /// Attaches an empty program at each of these hooks of a plan, on the backend of the plan.
     ///
     /// # Errors
     /// When the kernel refuses one.
@@ -63,7 +66,7 @@ impl Part {
         let (mut hooks, mut objects) = (Vec::new(), Vec::new());
         for hook in plan.hooks.iter().filter(|hook| wanted(hook)) {
             match empty_at(hook, btf.as_ref()) {
-                // As with the real ones.
+                // As with the real programs.
                 Err(error) if !plan.rests_on(hook) => log::warn!("{}", chain(&error)),
                 attached => {
                     objects.push(attached?);
@@ -77,14 +80,14 @@ impl Part {
     /// Has the kernel count runs from now on.
     ///
     /// # Errors
-    /// When it refuses; it takes `CAP_SYS_ADMIN`.
+    /// When it refuses; it needs `CAP_SYS_ADMIN`.
     pub fn count(&mut self) -> Result<(), LoadError> {
         let counting = enable_stats(Stats::RunTime).map_err(|error| LoadError::Statistics(error.into()))?;
         self.counting = Some(counting);
         Ok(())
     }
 
-    /// The hooks, each with what its program has run so far while that was counted. `None`: the kernel does not tell.
+    /// The hooks, each with the runs of its program so far. `None`: the kernel does not count them.
     pub fn runs(&self) -> Option<Vec<(&Hook, Runs)>> {
         self.counting.as_ref()?;
         self.hooks.iter().enumerate().map(|(index, hook)| Some((hook, runs(self.program_of(index, hook)?)?))).collect()
@@ -129,16 +132,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_of_the_time_between_two_readings() {
+    fn runs_since_a_reading_are_differences() {
         let (before, after) = (Runs { runs: 2, run_ns: 100 }, Runs { runs: 5, run_ns: 400 });
         assert_eq!(after.since(before), Runs { runs: 3, run_ns: 300 });
     }
 
     #[test]
-    fn each_kind_of_hook_has_a_program_that_does_nothing() {
+    fn each_backend_has_an_empty_program() {
         for backend in [Backend::Fentry, Backend::Fexit, Backend::Kprobe, Backend::Kretprobe] {
             let name = empty_name(backend);
-            assert!(EMPTY.windows(name.len()).any(|bytes| bytes == name.as_bytes()), "{name} is not in the object");
+            assert!(EMPTY.windows(name.len()).any(|bytes| bytes == name.as_bytes()), "the object has no {name}");
         }
     }
 }

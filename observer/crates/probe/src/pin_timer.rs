@@ -1,7 +1,7 @@
-//! Times the two functions that take and drop the pin, and one that does nothing: the last is what timing costs itself.
-//! Programs of their own, for the benchmark alone.
+//! Times the two functions that take and drop the pin, and one that does nothing, which gives the cost of timing. For the
+//! benchmark of the pin, with separate programs.
 
-use super::{LoadError, error::Target};
+use crate::error::{LoadError, Target};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader,
     maps::{MapData, MapError, PerCpuArray},
@@ -12,22 +12,20 @@ use observer_kernel::plan::{Meaning, Plan};
 
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pin-timing"));
 
-/// A function of the kernel's own tests that adds one, called by each test run of a tracing program.
+/// A function for the kernel's own tests that adds one; each test run of a tracing program calls it.
 const NOTHING: &str = "bpf_fentry_test1";
 
-/// Calls of one function, timed.
+/// Timed calls of one function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timed {
-    /// Calls.
     pub calls: u64,
-    /// All of them together, what timing costs included, nanoseconds.
+    /// Sum over the calls, with the cost of timing.
     pub ns: u64,
     /// Calls that could not be timed.
     pub cut: u64,
 }
 
 impl Timed {
-    /// What was timed since.
     #[must_use]
     pub const fn since(self, before: Self) -> Self {
         Self {
@@ -37,29 +35,27 @@ impl Timed {
         }
     }
 
-    /// Nanoseconds a call; `None`: nothing was called.
+    /// Nanoseconds per call; `None`: no call.
     pub fn mean(self) -> Option<f64> {
         (self.calls > 0).then(|| self.ns as f64 / self.calls as f64)
     }
 }
 
-/// The programs, attached. Dropping it detaches them.
-pub struct PinPrice {
+/// The attached programs. Dropping it detaches them.
+pub struct PinTimer {
     ebpf: Ebpf,
     pairs: PerCpuArray<MapData, Timing>,
 }
 
-impl PinPrice {
+impl PinTimer {
     /// The functions that take and drop the pin on this kernel; `None`: it does not pin.
     pub fn functions(plan: &Plan) -> Option<[&str; 2]> {
         let of = |meaning| plan.of(meaning).next().map(|hook| hook.symbol.as_str());
         Some([of(Meaning::PinTry)?, of(Meaning::PinDrop)?])
     }
 
-    /// Loads and attaches.
-    ///
     /// # Errors
-    /// When the kernel takes no trampoline on these functions.
+    /// When the kernel accepts no trampoline on these functions.
     pub fn attach([take, drop]: [&str; 2]) -> Result<Self, LoadError> {
         let failed = |error: EbpfError| LoadError::Object(error.into());
         let btf = Btf::from_sys_fs().map_err(|error| failed(error.into()))?;
@@ -67,7 +63,7 @@ impl PinPrice {
         for (start, end, function) in
             [("take_start", "take_end", take), ("drop_start", "drop_end", drop), ("empty_start", "empty_end", NOTHING)]
         {
-            // The end first: a start without one is then never seen.
+            // The end first, so that no start without its end is timed.
             for (program, backend) in [(end, "fexit"), (start, "fentry")] {
                 let found = ebpf.program_mut(program).ok_or(LoadError::Missing { kind: "program", name: program })?;
                 attach(found, &btf, function).map_err(|error| LoadError::Program {
@@ -81,7 +77,7 @@ impl PinPrice {
         Ok(Self { ebpf, pairs })
     }
 
-    /// Calls the function that does nothing so many times.
+    /// Calls the function that does nothing.
     ///
     /// # Errors
     /// When the kernel does not run programs for a test.
@@ -95,7 +91,7 @@ impl PinPrice {
         Ok(())
     }
 
-    /// What was timed so far: taking the pin, dropping it, and doing nothing.
+    /// What was timed so far: taking the pin, dropping it, doing nothing.
     ///
     /// # Errors
     /// When the kernel refuses to read the map.
@@ -136,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mean_is_of_calls_since() {
+    fn the_mean_is_that_of_the_calls_since_a_reading() {
         let (before, after) = (Timed { calls: 2, ns: 10, cut: 0 }, Timed { calls: 6, ns: 50, cut: 1 });
         assert_eq!(after.since(before), Timed { calls: 4, ns: 40, cut: 1 });
         assert_eq!((after.since(before).mean(), Timed::default().mean()), (Some(10.0), None));

@@ -1,51 +1,50 @@
-//! What observing costs: user-space CPU time and memory, kernel memory.
+//! What this process uses: CPU time, memory, and what the kernel shows of its descriptors.
 
 use std::{fs, os::fd::RawFd};
 
 use serde::Serialize;
 
-/// CPU time of this process, nanoseconds.
+/// CPU time of this process, with all threads and without children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct UserTime {
-    /// In user mode.
+pub struct CpuTime {
     pub user_ns: u64,
-    /// In the kernel.
     pub system_ns: u64,
 }
 
-impl UserTime {
-    /// Of this process, all threads, since its start. Children are not in it.
+impl CpuTime {
+    /// Since the start of the process.
     pub fn now() -> Self {
         let ns = |time: libc::timeval| {
             u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_usec).unwrap_or(0) * 1_000
         };
-        // SAFETY: a zeroed rusage is a valid one, and getrusage fills it.
+        // SAFETY: rusage consists of integers only, for which zero is valid.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: the pointer is to a live rusage; RUSAGE_SELF cannot fail.
+        // SAFETY: the pointer is to a live rusage, which the call fills and does not keep.
         unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
         Self { user_ns: ns(usage.ru_utime), system_ns: ns(usage.ru_stime) }
     }
 }
 
-/// Resident size of this process, bytes: now, and the largest so far.
-pub(super) struct Resident {
-    pub(super) now: Option<u64>,
-    pub(super) most: Option<u64>,
+/// Resident size of this process in bytes.
+pub(crate) struct Resident {
+    pub(crate) now: Option<u64>,
+    /// The largest so far.
+    pub(crate) largest: Option<u64>,
 }
 
 impl Resident {
-    pub(super) fn of_this_process() -> Self {
+    pub(crate) fn of_this_process() -> Self {
         Self::parse(&fs::read_to_string("/proc/self/status").unwrap_or_default())
     }
 
     fn parse(status: &str) -> Self {
         let bytes = |name| Some(first_number(status.lines().find_map(|line| line.strip_prefix(name))?)? * 1024);
-        Self { now: bytes("VmRSS:"), most: bytes("VmHWM:") }
+        Self { now: bytes("VmRSS:"), largest: bytes("VmHWM:") }
     }
 }
 
-/// The number behind `name:` in the fdinfo of a descriptor of ours.
-pub(super) fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
+/// The number after `name:` in the fdinfo of a descriptor of this process.
+pub(crate) fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).and_then(first_number)
 }
@@ -59,9 +58,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resident_sizes_are_told_in_bytes() {
-        let Resident { now, most } = Resident::parse("Name:\tx\nVmHWM:\t    9216 kB\nVmRSS:\t    8192 kB\n");
-        assert_eq!((now, most), (Some(8 << 20), Some(9 << 20)));
-        assert!(Resident::parse("").now.is_none(), "not 0");
+    fn resident_sizes_are_read_in_bytes() {
+        let Resident { now, largest } = Resident::parse("Name:\tx\nVmHWM:\t    9216 kB\nVmRSS:\t    8192 kB\n");
+        assert_eq!((now, largest), (Some(8 << 20), Some(9 << 20)));
+        assert!(Resident::parse("").now.is_none(), "unknown is not 0");
     }
 }
