@@ -264,7 +264,9 @@ fn matrix_rows(selection: Matrix<'_>, arch: Arch, tally: &mut Tally) -> Result<V
     let mut rows = BTreeMap::new();
     jobs::run(kernels, jobs::guests_at_once(), run, |index, (name, result)| {
         if let Some((more, verdicts)) = tally.guest_result(result, &name)? {
-            verdicts.iter().for_each(|verdict| tally.add(verdict));
+            for verdict in &verdicts {
+                tally.add(verdict);
+            }
             rows.insert(index, more);
         }
         Ok(())
