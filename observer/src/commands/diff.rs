@@ -3,7 +3,7 @@
 use super::{output, report::observed};
 use crate::cli::DiffArgs;
 use observer_observation::exit::Exit;
-use observer_report::diff::{self, Diff};
+use observer_report::{comparison::Diff, diff};
 
 /// # Errors
 /// When a file cannot be read at all, or standard output cannot be written.

@@ -1,7 +1,6 @@
-//! Two observations side by side.
+//! The comparison of two observations for a terminal.
 
-pub use self::{comparison::Diff, text::text};
+pub use self::text::text;
 
-pub mod comparison;
 mod overlay;
 mod text;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use self::race::Race;
 pub use self::text::text;
+use crate::race::Race;
 use observer_kernel::{
     facts::Facts,
     plan::{self, Plan, Redundant, State},
@@ -11,7 +11,6 @@ use observer_kernel::{
 };
 use observer_observation::{Kernel, exit::Exit, self_test};
 
-pub mod race;
 #[cfg(test)]
 mod tests;
 mod text;

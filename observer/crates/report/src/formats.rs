@@ -25,7 +25,7 @@ pub enum Format {
     Ndjson,
     /// One finding per line, as a table.
     Csv,
-    /// Distributions as an HdrHistogram V2 interval log.
+    /// Distributions as an `HdrHistogram` V2 interval log.
     Hlog,
     /// OpenMetrics text.
     Openmetrics,

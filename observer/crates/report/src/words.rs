@@ -1,6 +1,6 @@
 //! Codes as prose: the one place where sentences for people are made. Nothing decides on what these functions return.
 
-mod diff;
+mod comparison;
 mod dropped;
 mod finding;
 mod host;
@@ -12,7 +12,7 @@ mod self_test;
 mod waits;
 
 pub(crate) use self::{
-    diff::{caveat, counted},
+    comparison::{caveat, counted},
     host::{fact, host, synchronous_reason},
     race::{race, reachable, vulnerable},
     refusal::{obstacle, refusal_cause, remedies},

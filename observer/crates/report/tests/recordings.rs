@@ -1,4 +1,5 @@
 //! Files of every format version stay readable (docs/recording.md).
+#![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
 use observer_kernel::plan::{HookReason, HookSet, Meaning, State};
 use observer_observation::{EndReason, Input};

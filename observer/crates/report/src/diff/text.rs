@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    comparison::{Compared, Count, Diff, Times},
-    overlay,
-};
+use super::overlay;
 use crate::{
+    comparison::{Compared, Count, Diff, Times},
     observed::Observed,
     summary::distributions::Measure,
     units::{duration, ratio},

@@ -54,7 +54,7 @@ impl Text {
         self.line(text);
     }
 
-    /// A label, and beside it the text, wrapped. A label that is too wide for its column has a line of its own.
+    /// A label, and beside it the text, wrapped. A label that is too wide for its column has its own line.
     fn row(&mut self, label: &str, text: &str) {
         let indent = " ".repeat(COLUMN);
         let mut first = true;
@@ -102,7 +102,7 @@ impl Text {
             Some(Outcome::Run(test)) => {
                 let result = if test.passed { "PASS" } else { "FAIL" };
                 let pages = test.pages;
-                self.row("self-test", &format!("{result}: {pages} pages swapped out and in on a device of its own"));
+                self.row("self-test", &format!("{result}: {pages} pages swapped out and in on a separate device"));
                 for check in &test.checks {
                     let failed = if check.passed() { "" } else { "  FAIL" };
                     let what = words::check(check.check);

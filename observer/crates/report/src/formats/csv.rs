@@ -57,7 +57,7 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
     [
         line.host.to_owned(),
         line.release.to_owned(),
-        line.at_unix_ns.to_string(),
+        line.at_unix_ns.clone(),
         finding.verdict.code().to_owned(),
         finding.entry.to_string(),
         format!("{:#x}", finding.address),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::observed::Observed;
 use observer_engine::verdict::Finding;
@@ -18,14 +18,9 @@ pub(super) struct Line<'a> {
     pub(super) host: &'a str,
     pub(super) release: &'a str,
     /// Nanoseconds since 1970 at the end of the finding. A string, because it is above 2^53.
-    #[serde(serialize_with = "string")]
-    pub(super) at_unix_ns: u64,
+    pub(super) at_unix_ns: String,
     #[serde(flatten)]
     pub(super) finding: &'a Finding,
-}
-
-fn string<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(number)
 }
 
 /// All findings, observation by observation.
@@ -37,7 +32,7 @@ pub(super) fn lines(parts: &[Observed]) -> impl Iterator<Item = Line<'_>> {
             schema: SCHEMA,
             host: &summary.host,
             release: &summary.kernel.release,
-            at_unix_ns: clocks.realtime(finding.end_ns),
+            at_unix_ns: clocks.realtime(finding.end_ns).to_string(),
             finding,
         })
     })

@@ -132,7 +132,7 @@ fn moments_of(other: &OtherFault, finding: &Finding, since: &impl Fn(Nanos) -> S
         let taken = pin.result == PinResult::Taken;
         Moment { at: since(pin.tried), mark: if taken { Mark::PinTaken } else { Mark::PinFailed } }
     });
-    // The free that the finding names has a record of its own, with the more exact time.
+    // The free that the finding names has its own record, with a more exact time.
     let named = finding.freed.as_ref().is_some_and(|action| action.by.tid == other.task.tid);
     let last = if other.installed { Mark::Installed } else { Mark::Discarded };
     [

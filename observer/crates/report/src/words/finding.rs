@@ -1,4 +1,4 @@
-//! Findings: the steps that they consist of, and a description for somebody who knows pages but not swap entries.
+//! Findings: their steps, and a description for readers who know pages but not swap entries.
 
 use crate::units::duration;
 use observer_engine::{

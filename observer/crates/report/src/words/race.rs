@@ -1,6 +1,6 @@
 //! Whether the race can happen on a host.
 
-use crate::doctor::race::{Answer, Race, Reason};
+use crate::race::{Answer, Race, Reason};
 use observer_kernel::plan::State;
 
 pub(crate) const fn vulnerable(state: State) -> &'static str {

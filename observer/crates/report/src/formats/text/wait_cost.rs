@@ -44,30 +44,25 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
 
 fn write_kind(text: &mut String, kind: WaitKind, cost: &KindCost) -> std::fmt::Result {
     let (sums, rates) = (&cost.sums, &cost.rates);
-    let mut all = format!("{} in {} waits", duration(sums.waited_ns), sums.waits);
-    if let Some(rate) = rates.per_1000_swapins {
-        all.push_str(&format!(", {rate:.3} waits per 1000 swap-ins"));
-    }
-    if let Some(waited) = rates.waited_ns_per_second {
-        all.push_str(&format!(", {} per second", duration(waited)));
-    }
-    if let Some(share) = rates.share_of_swapin_time {
-        all.push_str(&format!(", {:.2}% of the time of all swap-ins", 100.0 * share));
-    }
-    line(text, kind_label(kind), all)?;
-    let mut parts = format!(
-        "asleep {}, retrying {} ({} failed tries)",
-        duration(sums.slept_ns),
-        duration(sums.retrying_ns),
-        sums.retries
-    );
-    if let Some(mean) = rates.mean_oversleep_ns {
-        parts.push_str(&format!("; mean oversleep {}", duration(mean)));
-    }
-    if let (Some(p50), Some(p99), Some(max)) = (rates.p50_ticks, rates.p99_ticks, rates.max_ticks) {
-        parts.push_str(&format!("; in ticks: p50 {p50:.2}, p99 {p99:.2}, max {max:.2}"));
-    }
-    line(text, "", parts)
+    let all = [
+        Some(format!("{} in {} waits", duration(sums.waited_ns), sums.waits)),
+        rates.per_1000_swapins.map(|rate| format!("{rate:.3} waits per 1000 swap-ins")),
+        rates.waited_ns_per_second.map(|ns| format!("{} per second", duration(ns))),
+        rates.share_of_swapin_time.map(|share| format!("{:.2}% of the time of all swap-ins", 100.0 * share)),
+    ];
+    line(text, kind_label(kind), joined(all, ", "))?;
+    let (slept, retrying, tries) = (duration(sums.slept_ns), duration(sums.retrying_ns), sums.retries);
+    let ticks = rates.p50_ticks.zip(rates.p99_ticks).zip(rates.max_ticks);
+    let parts = [
+        Some(format!("asleep {slept}, retrying {retrying} ({tries} failed tries)")),
+        rates.mean_oversleep_ns.map(|mean| format!("mean oversleep {}", duration(mean))),
+        ticks.map(|((p50, p99), max)| format!("in ticks: p50 {p50:.2}, p99 {p99:.2}, max {max:.2}")),
+    ];
+    line(text, "", joined(parts, "; "))
+}
+
+fn joined<const N: usize>(parts: [Option<String>; N], separator: &str) -> String {
+    parts.into_iter().flatten().collect::<Vec<_>>().join(separator)
 }
 
 const fn kind_label(kind: WaitKind) -> &'static str {

@@ -1,7 +1,7 @@
 //! Comparisons of two observations.
 
 use super::damage;
-use crate::diff::comparison::{Caveat, Counted, Side};
+use crate::comparison::{Caveat, Counted, Side};
 
 pub(crate) const fn counted(counted: Counted) -> &'static str {
     match counted {
