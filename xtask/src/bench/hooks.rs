@@ -15,7 +15,8 @@ use crate::output::bench::{Command, HOOKS, HookRow, Hooks, Report};
 pub(super) fn measure(guest: &Counted<'_>) -> Result<Hooks> {
     let reports: Vec<Report> = guest.run(&Command::standard(HOOKS).line())?;
     let report = reports.into_iter().next().context("the benchmark printed nothing")?;
-    report.hooks.with_context(|| format!("the benchmark has no rows for hooks: {}", report.notes.join("; ")))
+    let notes: Vec<_> = report.notes.iter().map(ToString::to_string).collect();
+    report.hooks.with_context(|| format!("the benchmark has no rows for hooks: {}", notes.join("; ")))
 }
 
 /// Empty if no kernel has rows.
@@ -28,8 +29,9 @@ pub(super) fn tables(all: &[Overhead]) -> String {
     let rows = measured.iter().flat_map(|(kernel, hooks)| hooks.rows.iter().map(|row| cells(kernel, row)));
     let mut text = table(&head, 3, &rows.collect::<Vec<_>>());
     for (kernel, hooks) in measured {
+        let not_passed: Vec<_> = hooks.not_passed.iter().map(ToString::to_string).collect();
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "\n{kernel}, attached but not on this path: {}.", hooks.elsewhere.join("; "));
+        let _ = writeln!(text, "\n{kernel}, attached but not on this path: {}.", not_passed.join("; "));
     }
     text
 }
@@ -37,7 +39,7 @@ pub(super) fn tables(all: &[Overhead]) -> String {
 fn cells(kernel: &str, row: &HookRow) -> Vec<String> {
     vec![
         kernel.to_owned(),
-        row.name.clone(),
+        row.kind.to_string(),
         row.real_against.as_deref().map_or("-".to_owned(), |base| base.replace('_', " ")),
         format!("{:.2}", row.runs),
         whole(row.empty_ns),
@@ -55,11 +57,12 @@ mod tests {
     #[test]
     fn a_hook_without_a_figure_has_a_dash() {
         let hooks = json!({ "untraced_ns": 22_770.0, "rows": [
-            { "name": "fault start: fentry do_swap_page", "runs": 1.0, "empty_ns": 131.7, "real_ns": null,
+            { "row": "meaning", "meaning": "fault_start", "hooks": [{ "backend": "fentry", "symbol": "do_swap_page" }], "runs": 1.0, "empty_ns": 131.7, "real_ns": null,
                 "real_against": null, "body_ns": 240.0 },
-            { "name": "pin try: fexit swapcache_prepare", "runs": 1.0, "empty_ns": 193.0, "real_ns": 402.0,
+            { "row": "meaning", "meaning": "pin_try", "hooks": [{ "backend": "fexit", "symbol": "swapcache_prepare" }], "runs": 1.0, "empty_ns": 193.0, "real_ns": 402.0,
                 "real_against": "all_others", "body_ns": 180.0 }],
-            "elsewhere": ["lock try: fentry __folio_lock_or_retry"] });
+            "not_passed": [{ "meaning": "lock_try",
+                "hooks": [{ "backend": "fentry", "symbol": "__folio_lock_or_retry" }] }] });
         let hooks = Some(serde_json::from_value(hooks).unwrap());
         let text = tables(&[Overhead { kernel: "6.12.117".into(), hooks, ..Overhead::default() }]);
         assert!(text.contains("| fault start: fentry do_swap_page | - | 1.00 | 132 | - | 240 |"), "{text}");

@@ -62,10 +62,10 @@ fn cells(kernel: &str, pages: &PagesRows) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::bench::example;
+    use crate::output::bench::{RowKind, example};
 
     fn report(untraced: f64, observed: f64, compressor: &str) -> Report {
-        let rows = [example::row("direct", untraced), example::row("direct, observed", observed)];
+        let rows = [example::row(RowKind::Direct.bare(), untraced), example::row(RowKind::Direct.observed(), observed)];
         let mut report: Report = serde_json::from_value(example::report(&rows)).unwrap();
         report.compressor = Some(compressor.to_owned());
         report

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     kernels::Kernel,
-    output::bench::{CACHED, CONTENDED, Command, DIRECT, Durations, PIN, Report, contended, observed},
+    output::bench::{CACHED, CONTENDED, Command, DIRECT, Durations, PIN, Report, RowId, RowKind},
     paths,
     vm::{Guest, Output},
 };
@@ -78,9 +78,9 @@ fn contended_table(all: &[Measured]) -> Result<String> {
     for Measured { release, contended: report, .. } in all {
         let state = report.kernel.state.map_or("unknown", |state| state.text());
         for percent in SHARES {
-            let row = report.row(&observed(&contended(percent)))?;
+            let row = report.row(RowKind::Contended { percent }.observed())?;
             let seen = row.seen.as_ref().context("an observed row has no counts")?;
-            let crowd = row.crowd.as_ref().context("a contended row has no threads")?;
+            let contention = row.contention.as_ref().context("a contended row has no threads")?;
             let (kind, waits) = if seen.pin.wait.count > 0 { ("pin", &seen.pin) } else { ("folio lock", &seen.lock) };
             let kind = if waits.wait.count > 0 { kind } else { "-" };
             let times = if waits.wait.count > 0 {
@@ -96,8 +96,8 @@ fn contended_table(all: &[Measured]) -> Result<String> {
             // Writing into a String cannot fail.
             let _ = writeln!(
                 text,
-                "| {release} | {state} | {}% | {kind} | {} | {} | {times} | {:.0} | {} |",
-                crowd.percent, waits.wait.count, waits.retries, crowd.pages_per_second, crowd.read_twice
+                "| {release} | {state} | {percent}% | {kind} | {} | {} | {times} | {:.0} | {} |",
+                waits.wait.count, waits.retries, contention.pages_per_second, contention.read_twice
             );
         }
     }
@@ -110,10 +110,10 @@ fn counted_table(all: &[Measured]) -> Result<String> {
          |---|---|---|---|---|---|---|---|\n",
     );
     for Measured { release, counted: report, .. } in all {
-        let median = |name: &str| report.row(name).map(|row| row.median_ns);
-        let (direct, cached) = (median(DIRECT)?, median(CACHED)?);
+        let median = |row: RowId| report.row(row).map(|row| row.median_ns);
+        let (direct, cached) = (median(RowKind::Direct.bare())?, median(RowKind::Cached.bare())?);
         let added = |observed: f64, base: f64| 100.0 * (observed / base - 1.0);
-        let pin = match report.row(PIN) {
+        let pin = match report.row(RowKind::Pin.bare()) {
             Ok(row) => {
                 let pin = row.pin.as_ref().context("the row of the pin has no figures")?;
                 format!("{:.0} | {:.0} | {:.2}%", pin.take_ns, pin.drop_ns, 100.0 * row.ratio)
@@ -123,8 +123,8 @@ fn counted_table(all: &[Measured]) -> Result<String> {
         let _ = writeln!(
             text,
             "| {release} | {direct:.0} | {:+.1}% | {cached:.0} | {:+.1}% | {pin} |",
-            added(median(&observed(DIRECT))?, direct),
-            added(median(&observed(CACHED))?, cached)
+            added(median(RowKind::Direct.observed())?, direct),
+            added(median(RowKind::Cached.observed())?, cached)
         );
     }
     Ok(text)
@@ -167,8 +167,9 @@ mod tests {
         let row = |percent: u32, pin: u64, lock: u64| {
             let seen =
                 json!({ "paths": { "direct": 1, "cached": 0 }, "overlaps": 1, "pin": waits(pin), "lock": waits(lock) });
-            let crowd = json!({ "percent": percent, "pages_per_second": 1234.5, "read_twice": 0 });
-            merged(example::row(&observed(&contended(percent)), 1.0), &json!({ "seen": seen, "crowd": crowd }))
+            let contention = json!({ "threads": 2, "pages_per_second": 1234.5, "read_twice": 0 });
+            let row = example::row(RowKind::Contended { percent }.observed(), 1.0);
+            merged(row, &json!({ "seen": seen, "contention": contention }))
         };
         let rows = [row(1, 0, 0), row(10, 7, 1), row(50, 0, 3)];
         Measured {
@@ -182,11 +183,11 @@ mod tests {
     fn tables_have_the_kind_and_the_length_of_waits() {
         let pin = json!({ "ratio": 0.0214, "pin": { "take_ns": 12.4, "drop_ns": 9.0 } });
         let text = tables(&[measured(&[
-            example::row("direct", 1000.0),
-            example::row("direct, observed", 1060.0),
-            example::row("cached", 900.0),
-            example::row("cached, observed", 990.0),
-            merged(example::row("pin", 1.0), &pin),
+            example::row(RowKind::Direct.bare(), 1000.0),
+            example::row(RowKind::Direct.observed(), 1060.0),
+            example::row(RowKind::Cached.bare(), 900.0),
+            example::row(RowKind::Cached.observed(), 990.0),
+            merged(example::row(RowKind::Pin.bare(), 1.0), &pin),
         ])])
         .unwrap();
         let line = "| 6.1.192 | fixed by pin, one-tick sleep | 10% | pin | 7 | 7 | 4.00 ms | 8.00 ms | 9.50 ms | 2.00 ms \

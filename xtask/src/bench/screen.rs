@@ -12,7 +12,7 @@ use super::{
     markdown::{percent, table, whole},
 };
 use crate::{
-    output::bench::{Command, DIRECT, FAST_PAGES, Report},
+    output::bench::{Command, DIRECT, FAST_PAGES, Report, RowKind},
     vm::GuestFile,
 };
 
@@ -62,7 +62,7 @@ fn rows(values: Vec<Value>) -> Result<Vec<ScreenRow>> {
 
 fn row(name: &str, report: Value, times: Option<&Times>) -> Result<ScreenRow> {
     let report: Report = serde_json::from_value(report).context("cannot read the benchmark's report")?;
-    let row = report.row(DIRECT)?;
+    let row = report.row(RowKind::Direct.bare())?;
     let per_second = |ns: u64, times: &Times| ns as f64 * 1e9 / times.elapsed_ns.max(1) as f64;
     Ok(ScreenRow {
         name: name.to_owned(),
@@ -118,7 +118,7 @@ mod tests {
     use crate::output::bench::example;
 
     fn report(mean: f64) -> Value {
-        example::report(&[example::row("direct", mean)])
+        example::report(&[example::row(RowKind::Direct.bare(), mean)])
     }
 
     fn times(observer_ns: u64, own_ns: u64) -> Value {

@@ -7,7 +7,7 @@ use super::{
     figures::{Overhead, Row},
     markdown::{percent, table, whole},
 };
-use crate::output::bench::{Command, DIRECT, FULL, FULL_KPROBES, HookSet, LEAN, LEAN_KPROBES, Report, observed};
+use crate::output::bench::{Command, DIRECT, FULL, FULL_KPROBES, HookSet, LEAN, LEAN_KPROBES, Report, RowKind};
 
 /// Allowed growth of what observing adds, as a share of it.
 const GROWTH: f64 = 0.02;
@@ -33,7 +33,7 @@ pub(super) fn measure(guest: &Counted<'_>) -> Result<(String, Vec<Row>)> {
 
 /// The untraced and the observed row of a report in one.
 pub(super) fn row(name: &str, report: &Report) -> Result<Row> {
-    let (untraced, observed) = (report.row(DIRECT)?, report.row(&observed(DIRECT))?);
+    let (untraced, observed) = (report.row(RowKind::Direct.bare())?, report.row(RowKind::Direct.observed())?);
     Ok(Row {
         name: name.to_owned(),
         untraced: untraced.median_ns,
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_rows_of_a_report_are_combined() {
         let report = |rows: &[_]| serde_json::from_value::<Report>(example::report(rows)).unwrap();
-        let both = [example::row("direct", 100.0), example::row("direct, observed", 107.0)];
+        let both = [example::row(RowKind::Direct.bare(), 100.0), example::row(RowKind::Direct.observed(), 107.0)];
         let row = row("full", &report(&both)).unwrap();
         assert!((row.added() - 7.0).abs() < 1e-9);
         assert!(super::row("full", &report(&both[..1])).is_err());

@@ -1,6 +1,8 @@
 //! `observer bench swapin`: its command line and its JSON. In guests that count instructions a nanosecond is an
 //! instruction.
 
+use std::fmt;
+
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
@@ -24,22 +26,12 @@ pub(crate) const FAST_PAGES: &str = "fast";
 pub(crate) const PROGRAM_PAGES: &str = "program";
 pub(crate) const SLOW_PAGES: &str = "slow";
 
-/// Names of rows.
+/// The values of `--rows`.
 pub(crate) const DIRECT: &str = "direct";
 pub(crate) const CACHED: &str = "cached";
 pub(crate) const PIN: &str = "pin";
 pub(crate) const HOOKS: &str = "hooks";
 pub(crate) const CONTENDED: &str = "contended";
-
-/// The name of a row that was measured while observed.
-pub(crate) fn observed(name: &str) -> String {
-    format!("{name}, observed")
-}
-
-/// The name of a row of [`CONTENDED`].
-pub(crate) fn contended(percent: u32) -> String {
-    format!("{CONTENDED} {percent}%")
-}
 
 /// A command line of `observer bench swapin --json`.
 #[derive(Clone, Debug)]
@@ -94,12 +86,12 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     /// Only with `--rows hooks`.
     pub(crate) hooks: Option<Hooks>,
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Report {
-    pub(crate) fn row(&self, name: &str) -> Result<&Row> {
-        self.rows.iter().find(|row| row.name == name).with_context(|| format!("the benchmark has no row {name:?}"))
+    pub(crate) fn row(&self, id: RowId) -> Result<&Row> {
+        self.rows.iter().find(|row| row.id == id).with_context(|| format!("the benchmark has no row \"{id}\""))
     }
 }
 
@@ -109,9 +101,64 @@ pub(crate) struct Kernel {
     pub(crate) state: Option<State>,
 }
 
+/// Why rows are missing.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) note: String,
+    pub(crate) reason: Option<String>,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.note.replace('_', " "))?;
+        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
+    }
+}
+
+/// What a row measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "row", rename_all = "snake_case")]
+pub(crate) enum RowKind {
+    Direct,
+    Cached,
+    Contended { percent: u32 },
+    Pin,
+}
+
+impl RowKind {
+    /// Its row with nothing attached.
+    pub(crate) const fn bare(self) -> RowId {
+        RowId { kind: self, observed: false }
+    }
+
+    pub(crate) const fn observed(self) -> RowId {
+        RowId { kind: self, observed: true }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RowId {
+    #[serde(flatten)]
+    pub(crate) kind: RowKind,
+    pub(crate) observed: bool,
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RowKind::Direct => f.write_str(DIRECT)?,
+            RowKind::Cached => f.write_str(CACHED)?,
+            RowKind::Contended { percent } => write!(f, "{CONTENDED} {percent}%")?,
+            RowKind::Pin => f.write_str(PIN)?,
+        }
+        f.write_str(if self.observed { ", observed" } else { "" })
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) id: RowId,
     pub(crate) median_ns: f64,
     pub(crate) mean_ns: f64,
     /// The spread of the rounds, as a share of the median.
@@ -119,7 +166,7 @@ pub(crate) struct Row {
     /// Relative to another row.
     pub(crate) ratio: f64,
     /// Only in contended rows.
-    pub(crate) crowd: Option<Crowd>,
+    pub(crate) contention: Option<Contention>,
     /// Only in the row [`PIN`].
     pub(crate) pin: Option<Pin>,
     /// Only in observed rows.
@@ -127,8 +174,7 @@ pub(crate) struct Row {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Crowd {
-    pub(crate) percent: u32,
+pub(crate) struct Contention {
     pub(crate) pages_per_second: f64,
     pub(crate) read_twice: u64,
 }
@@ -177,16 +223,17 @@ pub(crate) struct Durations {
 pub(crate) struct Hooks {
     /// A page swapped in with nothing attached.
     pub(crate) untraced_ns: f64,
-    /// One row for each hook, and some for several together.
+    /// One row for each meaning, and some for several together.
     pub(crate) rows: Vec<HookRow>,
     /// Hooks that are attached and that no swap-in of the benchmark passes.
-    pub(crate) elsewhere: Vec<String>,
+    pub(crate) not_passed: Vec<MeaningHooks>,
 }
 
 /// One hook, or several together. All figures are per page swapped in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HookRow {
-    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) kind: HookRowKind,
     /// How often the program ran.
     pub(crate) runs: f64,
     /// What an empty program adds at this hook.
@@ -199,17 +246,60 @@ pub(crate) struct HookRow {
     pub(crate) body_ns: f64,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "row", rename_all = "snake_case")]
+pub(crate) enum HookRowKind {
+    Meaning(MeaningHooks),
+    /// Start and end of the fault.
+    Pair,
+    All,
+}
+
+impl fmt::Display for HookRowKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Meaning(hooks) => hooks.fmt(f),
+            Self::Pair => f.write_str("fault start and end together"),
+            Self::All => f.write_str("all hooks"),
+        }
+    }
+}
+
+/// The hooks of a meaning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MeaningHooks {
+    /// Its code, e.g. `fault_start`.
+    pub(crate) meaning: String,
+    pub(crate) hooks: Vec<HookFunction>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HookFunction {
+    pub(crate) backend: String,
+    pub(crate) symbol: String,
+}
+
+impl fmt::Display for MeaningHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hooks: Vec<_> = self.hooks.iter().map(|hook| format!("{} {}", hook.backend, hook.symbol)).collect();
+        write!(f, "{}: {}", self.meaning.replace('_', " "), hooks.join(", "))
+    }
+}
+
 /// Reports for tests.
 #[cfg(test)]
 pub(crate) mod example {
     use serde_json::{Value, json};
 
+    use super::{super::summary::example::merged, RowId};
+
     pub(crate) fn report(rows: &[Value]) -> Value {
         json!({ "kernel": { "state": "pinned_tick" }, "compressor": "lz4", "pages": 4_096, "rows": rows, "notes": [] })
     }
 
-    pub(crate) fn row(name: &str, median_ns: f64) -> Value {
-        json!({ "name": name, "median_ns": median_ns, "mean_ns": median_ns, "spread": 0.001, "ratio": 1.0 })
+    pub(crate) fn row(id: RowId, median_ns: f64) -> Value {
+        let figures = json!({ "median_ns": median_ns, "mean_ns": median_ns, "spread": 0.001, "ratio": 1.0 });
+        merged(json!(id), &figures)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `observer bench` in a guest.
 
 use super::step::{Checked, Era, Finished, Step, ensure};
-use crate::output::bench::{CACHED, DIRECT, Report, Row, Seen, contended, observed};
+use crate::output::bench::{HookRowKind, Report, Row, RowId, RowKind, Seen};
 
 /// All rows, with few pages. Whether two threads access a page at the same moment is chance: next to another guest, two
 /// virtual CPUs rarely run at once. So the benchmark is repeated until there is an overlap.
@@ -47,20 +47,20 @@ pub(super) const BENCH_INTERRUPTED: Step = Step {
 fn rows(era: Era, finished: &Finished) -> Checked {
     finished.expect_code(0)?;
     let report: Report = finished.json()?;
-    let row = |name: &str| report.row(name).map_err(|error| error.to_string());
-    let shares = [0, 1, 10, 50].map(contended);
-    for name in [DIRECT, CACHED].into_iter().chain(shares.iter().map(String::as_str)) {
-        for name in [name, &observed(name)] {
-            ensure(row(name)?.median_ns > 0.0, || format!("{name}: no figure"))?;
+    let row = |id: RowId| report.row(id).map_err(|error| error.to_string());
+    let shares = [0, 1, 10, 50].map(|percent| RowKind::Contended { percent });
+    for kind in [RowKind::Direct, RowKind::Cached].into_iter().chain(shares) {
+        for id in [kind.bare(), kind.observed()] {
+            ensure(row(id)?.median_ns > 0.0, || format!("{id}: no figure"))?;
         }
     }
     // On a kernel without the bypass all reads go through the swap cache.
-    let path = if era == Era::NoBypass { CACHED } else { DIRECT };
-    all_by_path(row(&observed(DIRECT))?, path)?;
-    all_by_path(row(&observed(CACHED))?, CACHED)?;
+    let path = if era == Era::NoBypass { RowKind::Cached } else { RowKind::Direct };
+    all_by_path(row(RowKind::Direct.observed())?, path)?;
+    all_by_path(row(RowKind::Cached.observed())?, RowKind::Cached)?;
     let (mut overlaps, mut waits) = (0, 0);
     for share in shares.iter().skip(1) {
-        let seen = seen(row(&observed(share))?)?;
+        let seen = seen(row(share.observed())?)?;
         overlaps += seen.overlaps;
         waits += seen.pin.wait.count + seen.lock.wait.count;
     }
@@ -69,14 +69,18 @@ fn rows(era: Era, finished: &Finished) -> Checked {
 }
 
 fn seen(row: &Row) -> Result<&Seen, String> {
-    row.seen.as_ref().ok_or_else(|| format!("{}: no counts", row.name))
+    row.seen.as_ref().ok_or_else(|| format!("{}: no counts", row.id))
 }
 
-fn all_by_path(row: &Row, path: &str) -> Result<(), String> {
+fn all_by_path(row: &Row, path: RowKind) -> Result<(), String> {
     let (direct, cached) = (seen(row)?.paths.direct, seen(row)?.paths.cached);
-    let (expected, others) = if path == DIRECT { (direct, cached) } else { (cached, direct) };
+    let (expected, others) = if path == RowKind::Direct { (direct, cached) } else { (cached, direct) };
     ensure(expected > 0 && others == 0, || {
-        format!("{}: {direct} pages read directly and {cached} through the swap cache; all should be {path}", row.name)
+        format!(
+            "{}: {direct} pages read directly and {cached} through the swap cache; all should be {}",
+            row.id,
+            path.bare()
+        )
     })
 }
 
@@ -85,13 +89,14 @@ fn all_by_path(row: &Row, path: &str) -> Result<(), String> {
 fn hooks(_era: Era, finished: &Finished) -> Checked {
     finished.expect_code(0)?;
     let hooks = finished.json::<Report>()?.hooks.ok_or("no rows for hooks")?;
-    for start in ["fault start: ", "fault end: "] {
-        let row = hooks.rows.iter().find(|row| row.name.starts_with(start)).ok_or_else(|| format!("no row {start}"))?;
-        ensure((row.runs - 1.0).abs() < 0.01, || format!("{start}it ran {} times per page", row.runs))?;
+    for meaning in ["fault_start", "fault_end"] {
+        let is_wanted = |kind: &HookRowKind| matches!(kind, HookRowKind::Meaning(hooks) if hooks.meaning == meaning);
+        let row = hooks.rows.iter().find(|row| is_wanted(&row.kind)).ok_or_else(|| format!("no row {meaning}"))?;
+        ensure((row.runs - 1.0).abs() < 0.01, || format!("{meaning} ran {} times per page", row.runs))?;
     }
-    let elsewhere = &hooks.elsewhere;
-    ensure(elsewhere.iter().any(|hook| hook.starts_with("lock try: ")), || format!("not passed: {elsewhere:?}"))?;
-    let all = hooks.rows.last().filter(|row| row.name == "all hooks").ok_or("no row for all hooks")?;
+    let not_passed = &hooks.not_passed;
+    ensure(not_passed.iter().any(|hooks| hooks.meaning == "lock_try"), || format!("not passed: {not_passed:?}"))?;
+    let all = hooks.rows.last().filter(|row| row.kind == HookRowKind::All).ok_or("no row for all hooks")?;
     Ok(format!("{} rows; all hooks together ran {:.2} times per page", hooks.rows.len(), all.runs))
 }
 
@@ -119,19 +124,21 @@ mod tests {
     use super::{super::step::finished, *};
     use crate::output::{bench::example, summary::example::merged};
 
-    fn row(name: &str, direct: u64, cached: u64) -> Value {
+    fn row(id: RowId, direct: u64, cached: u64) -> Value {
         let waits = |count: u64| json!({ "wait": { "count": count }, "oversleep": { "count": 0 }, "retries": 0 });
         let seen = json!({ "paths": { "direct": direct, "cached": cached }, "overlaps": 3, "pin": waits(2), "lock": waits(0) });
-        merged(example::row(name, 1.5), &json!({ "seen": seen }))
+        merged(example::row(id, 1.5), &json!({ "seen": seen }))
     }
 
     fn all(direct: (u64, u64), cached: (u64, u64)) -> String {
-        let mut rows = vec![row("direct, observed", direct.0, direct.1), row("cached, observed", cached.0, cached.1)];
-        for percent in [0, 1, 10, 50] {
-            rows.push(row(&format!("contended {percent}%"), 1, 0));
-            rows.push(row(&format!("contended {percent}%, observed"), 1, 0));
+        let mut rows = vec![
+            row(RowKind::Direct.observed(), direct.0, direct.1),
+            row(RowKind::Cached.observed(), cached.0, cached.1),
+        ];
+        for kind in [0, 1, 10, 50].map(|percent| RowKind::Contended { percent }) {
+            rows.extend([row(kind.bare(), 1, 0), row(kind.observed(), 1, 0)]);
         }
-        rows.extend([row("direct", 1, 0), row("cached", 1, 0)]);
+        rows.extend([row(RowKind::Direct.bare(), 1, 0), row(RowKind::Cached.bare(), 1, 0)]);
         example::report(&rows).to_string()
     }
 
@@ -142,25 +149,26 @@ mod tests {
         assert!(check(Era::Pinned, &all((9, 0), (1, 8))).is_err());
         assert!(check(Era::Pinned, &all((0, 9), (0, 9))).is_err());
         assert!(check(Era::NoBypass, &all((0, 9), (0, 9))).is_ok());
-        assert!(check(Era::Pinned, &all((9, 0), (0, 9)).replace("contended 1%\"", "x\"")).is_err());
+        assert!(check(Era::Pinned, &all((9, 0), (0, 9)).replace("\"percent\":1,", "\"percent\":2,")).is_err());
         assert!(check(Era::Pinned, &all((9, 0), (0, 9)).replace("\"overlaps\":3", "\"overlaps\":0")).is_err());
     }
 
     #[test]
     fn a_hook_must_run_once_per_page() {
-        let check = |runs: f64, elsewhere: &str| {
-            let row = |name: &str| {
-                json!({ "name": name, "runs": runs, "empty_ns": 120.0, "real_ns": null, "real_against": null,
-                    "body_ns": 200.0 })
-            };
-            let rows = ["fault start: fentry x", "fault end: fexit x", "all hooks"].map(row);
-            let hooks = json!({ "untraced_ns": 1.0, "rows": rows, "elsewhere": [elsewhere] });
+        let check = |runs: f64, not_passed: &str| {
+            let meaning = |meaning: &str| json!({ "row": "meaning", "meaning": meaning, "hooks": [] });
+            let figures =
+                json!({ "runs": runs, "empty_ns": 120.0, "real_ns": null, "real_against": null, "body_ns": 200.0 });
+            let rows = [meaning("fault_start"), meaning("fault_end"), json!({ "row": "all" })]
+                .map(|kind| merged(kind, &figures));
+            let not_passed = json!([{ "meaning": not_passed, "hooks": [] }]);
+            let hooks = json!({ "untraced_ns": 1.0, "rows": rows, "not_passed": not_passed });
             let report = merged(example::report(&[]), &json!({ "hooks": hooks }));
             hooks_of(&report)
         };
-        assert!(check(1.0, "lock try: fentry y").is_ok(), "{:?}", check(1.0, "lock try: fentry y"));
-        assert!(check(0.9, "lock try: fentry y").is_err());
-        assert!(check(1.0, "").is_err());
+        assert!(check(1.0, "lock_try").is_ok(), "{:?}", check(1.0, "lock_try"));
+        assert!(check(0.9, "lock_try").is_err());
+        assert!(check(1.0, "pin_path").is_err());
         assert!(hooks_of(&example::report(&[])).is_err());
     }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     debian::Unavailable,
-    output::bench::{Command, DIRECT, FULL, HookSet, LEAN, Report},
+    output::bench::{Command, DIRECT, FULL, HookSet, LEAN, Report, RowKind},
     paths,
     vm::{Failure, GuestFile},
 };
@@ -130,7 +130,7 @@ impl Peer {
         if counted < pages {
             return Ok(self.refused(&format!("it counted {counted} of {pages} pages that were swapped in")));
         }
-        let row = report.row(DIRECT)?;
+        let row = report.row(RowKind::Direct.bare())?;
         Ok(PeerRow::Measured(Row { name: self.name.to_owned(), untraced, observed: row.median_ns, spread: row.spread }))
     }
 }
@@ -159,7 +159,7 @@ fn rows(peers: &[&Peer], values: Vec<Value>) -> Result<Vec<PeerRow>> {
         found.map(|(_, values)| values.as_slice()).unwrap_or_default()
     };
     let alone = parsed(section(None).first().context("the workload alone was not measured")?)?;
-    let untraced = alone.row(DIRECT)?.median_ns;
+    let untraced = alone.row(RowKind::Direct.bare())?.median_ns;
     let row_of = |peer: &&Peer| peer.row(untraced, section(Some(peer.tool.name)));
     let mut rows: Vec<PeerRow> = peers.iter().map(row_of).collect::<Result<_>>()?;
     let reports = section(Some(OBSERVER));
@@ -203,11 +203,14 @@ mod tests {
     const PAGES: u64 = 6 * 4_096;
 
     fn alone(median: f64) -> Value {
-        example::report(&[example::row("direct", median)])
+        example::report(&[example::row(RowKind::Direct.bare(), median)])
     }
 
     fn set(median: f64) -> Value {
-        example::report(&[example::row("direct", 100.0), example::row("direct, observed", median)])
+        example::report(&[
+            example::row(RowKind::Direct.bare(), 100.0),
+            example::row(RowKind::Direct.observed(), median),
+        ])
     }
 
     fn output(frees: u64, calls: &Value) -> Vec<Value> {
