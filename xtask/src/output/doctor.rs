@@ -21,11 +21,13 @@ pub(crate) struct Kernel {
     pub(crate) degraded: Vec<Degraded>,
 }
 
-/// Whether the race is reachable on this host.
+/// Whether the race can happen on this host.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Race {
-    pub(crate) answer: String,
+    pub(crate) reachable: String,
+    /// Why it is reachable or not.
     pub(crate) reason: String,
+    pub(crate) data_loss: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -17,7 +17,7 @@ pub(crate) struct Summary {
     pub(crate) faults: Faults,
     pub(crate) pins: Pins,
     pub(crate) verdicts: Verdicts,
-    pub(crate) price: Price,
+    pub(crate) wait_cost: WaitCost,
     pub(crate) budget: Option<Budget>,
     pub(crate) remarks: Vec<Remark>,
     pub(crate) findings: Vec<Finding>,
@@ -181,7 +181,7 @@ pub(crate) struct Verdicts {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Price {
+pub(crate) struct WaitCost {
     pub(crate) pin: KindOfWait,
     pub(crate) folio_lock: KindOfWait,
 }
@@ -330,7 +330,7 @@ pub(crate) mod example {
             "faults": { "started": 0, "ended": 0, "direct": 0, "cached": 0, "none": 0, "streamed": 0 },
             "pins": { "outside_failed": 0, "outside": { "readahead": 0, "shmem": 0, "zswap": 0, "other": 0 } },
             "verdicts": { "overlap": 0, "lock_wait": 0, "pin_wait": 0, "window": 0, "reuse": 0, "stale_install": 0 },
-            "price": { "pin": { "waits": 0, "neighbours": 0 }, "folio_lock": { "waits": 0, "neighbours": 0 } },
+            "wait_cost": { "pin": { "waits": 0, "neighbours": 0 }, "folio_lock": { "waits": 0, "neighbours": 0 } },
             "budget": null, "remarks": [], "findings": [], "waits": [], "distributions": {}, "dropped": {},
             "overhead": { "elapsed_ns": 1_000_000_000, "records": 0, "disturbed": 0, "program_stats": null },
             "command": null,

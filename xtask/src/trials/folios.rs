@@ -52,8 +52,8 @@ fn check(era: Era, finished: &Finished) -> Checked {
     })?;
     ensure(started < seen, || format!("{started} faults for {seen} pages: no folio was read as a whole"))?;
     counts_agree(crowd)?;
-    let price = if era == Era::NoBypass { &crowd.price.folio_lock } else { &crowd.price.pin };
-    let (waits, neighbours) = (price.waits, price.neighbours);
+    let cost = if era == Era::NoBypass { &crowd.wait_cost.folio_lock } else { &crowd.wait_cost.pin };
+    let (waits, neighbours) = (cost.waits, cost.neighbours);
     let skipped = skipped(crowd);
     // On the folio lock most waits start after the read, when the holder is not known. Skipped programs hide most of the
     // few others.
@@ -75,7 +75,7 @@ mod tests {
         let summary = |waits: u64, neighbours: u64| {
             with(
                 &json!({ "swapins": { "seen": seen, "kernel": seen }, "faults": { "started": faults, "streamed": 100 },
-                "price": { "pin": { "waits": waits, "neighbours": neighbours } } }),
+                "wait_cost": { "pin": { "waits": waits, "neighbours": neighbours } } }),
             )
         };
         let stderr =
