@@ -1,8 +1,8 @@
 //! A small reader of raw BTF: the prototypes, member offsets and enumerators of one kernel.
 //!
-//! Rust cannot emit CO-RE relocations, so user space looks the offsets up here and passes them to the programs before load.
-//! The bytes are kept as read; one pass over them builds two tables of numbers and nothing is copied out. Only little-endian
-//! 64-bit kernels are supported (x86-64 and arm64), where every pointer has eight bytes.
+//! Rust cannot emit CO-RE relocations, so user space looks the offsets up here and passes them to the programs before
+//! load. The bytes are kept as read; one pass over them builds two tables of numbers and nothing is copied out. Only
+//! little-endian 64-bit kernels are supported (x86-64 and arm64), where every pointer has eight bytes.
 //!
 //! The input may come from anywhere (`--btf FILE`): no offset, count or type id is trusted, every walk is bounded.
 
@@ -26,7 +26,8 @@ pub use self::{
 /// Where the running kernel shows its own types.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// Most typedefs and qualifiers that are followed from one type before it counts as a cycle. Real kernels stay below 10.
+/// Most typedefs and qualifiers that are followed from one type before it counts as a cycle. Real kernels stay below
+/// 10.
 const MAX_HOPS: usize = 64;
 
 /// Why bytes are not BTF that this reader understands.
@@ -92,8 +93,8 @@ impl Btf {
 
     /// The prototype of a function of this name; `None` if BTF has no such function or its types are damaged.
     ///
-    /// BTF omits functions that the compiler changed or removed, so a function found here can be hooked by fentry as far as
-    /// its types allow. Copies such as `name.isra.0` are never found.
+    /// BTF omits functions that the compiler changed or removed, so a function found here can be hooked by fentry as
+    /// far as its types allow. Copies such as `name.isra.0` are never found.
     pub fn function(&self, name: &str) -> Option<Prototype> {
         prototype::of_function(&self.raw, self.find(name, |kind| kind == Kind::Func)?)
     }

@@ -6,8 +6,8 @@
 pub struct UnknownCode(pub String);
 
 /// Declares an enum with a code for each variant: `code()`, `ALL`, `FromStr`, `Serialize` and `Deserialize` all use the
-/// same spelling. With `else`, deserializing an unknown code gives that variant, which `ALL` does not list; without, it is
-/// an error.
+/// same spelling. With `else`, deserializing an unknown code gives that variant, which `ALL` does not list; without, it
+/// is an error.
 #[macro_export]
 macro_rules! codes {
     (
@@ -25,7 +25,7 @@ macro_rules! codes {
         }
 
         impl $name {
-            /// Every variant that has a meaning of its own.
+            /// Every variant except the one that stands for unknown codes.
             $vis const ALL: [Self; [$($code),+].len()] = [$(Self::$variant),+];
 
             /// The spelling in JSON and in recordings.

@@ -54,8 +54,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads the running system's files; nothing is loaded, attached or changed. `wanted` are the functions and variables
-    /// that a plan may need; `btf_file` replaces the types that the kernel shows.
+    /// Reads the running system's files; nothing is loaded, attached or changed. `wanted` are the functions and
+    /// variables that a plan may need; `btf_file` replaces the types that the kernel shows.
     pub fn gather(wanted: &[&str], btf_file: Option<&Path>) -> Self {
         let tree = Tree::system();
         let mut gaps = Vec::new();

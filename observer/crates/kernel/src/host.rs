@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{btf, privileges::Lockdown, tree::Tree};
 
-/// A kernel release. Hooks are never chosen by release, because distributions backport; it decides only what leaves no other
-/// trace.
+/// A kernel release. Hooks are never chosen by release, because distributions backport; it decides only what leaves no
+/// other trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Release {
     /// As `uname -r` prints it: `6.12.117+deb13-cloud-amd64`.
@@ -33,7 +33,8 @@ pub struct Host {
     pub release: Release,
     /// The machine as `uname -m` prints it: `x86_64`, `aarch64`.
     pub arch: String,
-    /// The length of a timer tick in nanoseconds (1e9 / `CONFIG_HZ`): the shortest sleep of a task that finds the entry pinned.
+    /// The length of a timer tick in nanoseconds (1e9 / `CONFIG_HZ`): the shortest sleep of a task that finds the entry
+    /// pinned.
     pub tick_ns: Option<u64>,
     pub lockdown: Lockdown,
     /// Whether [`btf::VMLINUX`] exists.
@@ -80,8 +81,8 @@ impl Host {
     }
 }
 
-/// The coarse clocks advance once a tick, so their resolution is its length. Every process can read it, unlike the kernel's
-/// configuration.
+/// The coarse clocks advance once a tick, so their resolution is its length. Every process can read it, unlike the
+/// kernel's configuration.
 fn tick_ns(resolution: Timespec) -> Option<u64> {
     let seconds = u64::try_from(resolution.tv_sec).ok()?;
     let nanos = u64::try_from(resolution.tv_nsec).ok()?;

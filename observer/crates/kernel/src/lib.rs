@@ -1,4 +1,4 @@
-//! What this kernel is: its symbols, its types, what this host allows and what it swaps to.
+//! Facts about the running kernel and host (symbols, types, settings, swap areas), and the hook plan that follows from them.
 //!
 //! Nothing here attaches or loads anything. Every parser is a pure function over text or bytes, so that it can be
 //! tested on files read from other kernels; [`facts::Facts::gather`] reads the running one.

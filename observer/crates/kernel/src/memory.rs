@@ -7,8 +7,8 @@ use super::{privileges::bracketed, tree::Tree};
 /// Where the settings of transparent huge pages are.
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";
 
-/// Whether zswap is in front of the swap areas. Once it has been on, kernels before 7.0 no longer swap in large folios on the
-/// direct path; nothing shows that it was on earlier.
+/// Whether zswap is in front of the swap areas. Once it has been on, kernels before 7.0 no longer swap in large folios
+/// on the direct path; nothing shows that it was on earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Zswap {
@@ -51,8 +51,9 @@ pub struct Memory {
     pub zswap: Zswap,
     /// Transparent huge pages as a whole: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
-    /// The setting of each size (6.8 and later), smallest first. A size that is not `never` may be swapped in as a whole
-    /// on the direct path from 6.12 on (<https://git.kernel.org/torvalds/c/242d12c98174>): one fault over a range of entries.
+    /// The setting of each size (6.8 and later), smallest first. A size that is not `never` may be swapped in as a
+    /// whole on the direct path from 6.12 on (<https://git.kernel.org/torvalds/c/242d12c98174>): one fault over a range
+    /// of entries.
     pub huge_page_sizes: Vec<HugePageSize>,
 }
 

@@ -1,5 +1,5 @@
-//! The hook plan: which function carries each meaning on this kernel, on which backend it is hooked, and why. Pure: decided
-//! from symbols, BTF and trial loads, never from the version number, because distributions backport.
+//! The hook plan: which function carries each meaning on this kernel, on which backend it is hooked, and why. Pure:
+//! decided from symbols, BTF and trial loads, never from the version number, because distributions backport.
 
 mod backend;
 mod candidates;

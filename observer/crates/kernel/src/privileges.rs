@@ -116,8 +116,8 @@ pub enum Lockdown {
     None,
     /// Root may not change the running kernel. kprobes and `bpf_probe_read_kernel` still work.
     Integrity,
-    /// Root may not read its memory either: kprobes, tracefs and `bpf_probe_read_kernel` are refused; fentry that follows
-    /// typed pointers still works.
+    /// Root may not read its memory either: kprobes, tracefs and `bpf_probe_read_kernel` are refused; fentry that
+    /// follows typed pointers still works.
     Confidentiality,
     /// The kernel has no lockdown module: securityfs is there, the file is not.
     NotBuilt,
@@ -165,7 +165,8 @@ mod tests {
         let status = fixtures::text("7.0.13", "status");
         let root = Privileges::parse(&status, Some(INITIAL)).unwrap();
         assert_eq!((root.euid, root.missing.as_slice()), (0, [].as_slice()));
-        assert!(root.may_trace() && root.has(Capability::CapBpf));
+        assert!(root.may_trace());
+        assert!(root.has(Capability::CapBpf));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The swap areas in use, from `/proc/swaps`, and whether each is read synchronously: only those can skip the swap cache.
+//! The swap areas in use, from `/proc/swaps`, and whether each is read synchronously: only those can skip the swap
+//! cache.
 
 mod device;
 
@@ -184,7 +185,8 @@ mod tests {
     fn an_area_whose_device_cannot_be_read_is_unknown() {
         let tree = TempTree::new().file(SWAPS, TEXT);
         let areas = gather(&Tree::at(tree.root()), &Release::parse("6.12.1")).unwrap();
-        assert!(areas.iter().all(|area| area.synchronous == Synchronous::Unknown && area.device.is_none()));
+        assert!(areas.iter().all(|area| area.synchronous == Synchronous::Unknown));
+        assert!(areas.iter().all(|area| area.device.is_none()));
         let SynchronousReason::Unreadable { detail } = &areas[0].reason else { panic!("{:?}", areas[0].reason) };
         assert!(detail.contains("/dev/zram0"), "{detail}");
     }

@@ -1,8 +1,8 @@
 //! Which of the wanted functions and variables this kernel has, from `/proc/kallsyms`.
 //!
-//! Only names are used: with IBT (6.12 and later) a probe is not at the address shown, so nothing is attached by address.
-//! Addresses are read only to find out whether the kernel hides them, and never kept: a report that contained them would
-//! reveal the kernel's place in memory.
+//! Only names are used: with IBT (6.12 and later) a probe is not at the address shown, so nothing is attached by
+//! address. Addresses are read only to find out whether the kernel hides them, and never kept: a report that contained
+//! them would reveal the kernel's place in memory.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use thiserror::Error;
 /// Where the running kernel lists its symbols.
 pub const KALLSYMS: &str = "/proc/kallsyms";
 
-/// Why the symbols are not known.
+/// Why the symbols are unknown.
 #[derive(Debug, Error)]
 pub enum SymbolsError {
     #[error("cannot read {KALLSYMS}: {0}")]
@@ -29,8 +29,8 @@ pub enum SymbolsError {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Symbol {
     /// The type letters of every definition of exactly this name, in order: `T`/`t` code, `D`/`d`/`B`/`b`/`R`/`r` data,
-    /// capitals global. Debian's 6.18 shows some variables as `t` (`swapcache_wq`), so they do not separate data from code.
-    /// More than one means static functions of the same name: a probe by name is then ambiguous.
+    /// capitals global. Debian's 6.18 shows some variables as `t` (`swapcache_wq`), so they do not separate data from
+    /// code. More than one means static functions of the same name: a probe by name is then ambiguous.
     pub definitions: Vec<char>,
     /// Copies that the compiler made for some callers: `name.isra.0`, `name.constprop.0`, `name.part.0`,
     /// `name.llvm.123`. A probe on the name alone misses their calls; they are not in BTF, so only kprobes reach them.

@@ -34,8 +34,8 @@ pub struct Vmstat {
     /// Pages swapped out to zswap; not in `pswpout`. `None` if zswap is not built in.
     #[serde(default)]
     pub zswpout: Option<u64>,
-    /// Pages that zswap wrote back to a device: in `pswpout`, and already counted in `zswpout`. `None` if zswap is not built
-    /// in.
+    /// Pages that zswap wrote back to a device: in `pswpout`, and already counted in `zswpout`. `None` if zswap is not
+    /// built in.
     #[serde(default)]
     pub zswpwb: Option<u64>,
 }

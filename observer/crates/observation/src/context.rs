@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{clock::Clocks, kernel::Kernel};
 use observer_kernel::swaps::{SwapArea, Synchronous};
 
-/// What is known before the first event: everything needed to judge what follows. Also the header of a recording, so names
-/// are kept, and what an older file lacks is empty.
+/// What is known before the first event: everything needed to judge what follows. Also the header of a recording, so
+/// names are kept, and what an older file lacks is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Context {

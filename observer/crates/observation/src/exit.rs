@@ -22,8 +22,9 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The exit code of an observation. A stale install is proof whatever else went wrong, and so is a wait over budget; a
-    /// command that failed may not have run what was to be observed; with dropped events "nothing found" is inconclusive.
+    /// The exit code of an observation. A stale install is proof whatever else went wrong, and so is a wait over
+    /// budget; a command that failed may not have run what was to be observed; with dropped events "nothing found" is
+    /// inconclusive.
     pub const fn of_observation(inputs: ExitInputs) -> Self {
         let ExitInputs { stale_installs, over_budget, command_failed, dropped } = inputs;
         if stale_installs > 0 {

@@ -12,17 +12,18 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Runs of programs that the kernel skipped; `None` where it does not count them (before 5.12).
     pub skipped: Option<Skipped>,
-    /// Faults whose end was missed and whose task did not fault again, which would have shown it; known at the end only.
+    /// Faults whose end was missed and whose task did not fault again, which would have shown it; known at the end
+    /// only.
     pub ends_missed: u64,
 }
 
-/// Runs of programs that the kernel skipped because the program was already running on that CPU: nested, or, on a preemptible
-/// kernel, in a task that was preempted.
+/// Runs of programs that the kernel skipped because the program was already running on that CPU: nested, or, on a
+/// preemptible kernel, in a task that was preempted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
     pub all: u64,
-    /// Of the programs that count reads: at most this many swap-ins are missing from the counters; exactly this many where one
-    /// program counts every read.
+    /// Of the programs that count reads: at most this many swap-ins are missing from the counters; exactly this many
+    /// where one program counts every read.
     pub reads: u64,
 }
 

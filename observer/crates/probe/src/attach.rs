@@ -17,8 +17,8 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     let btf = Btf::from_sys_fs().ok();
     let btf = btf.as_ref();
     let delay_injection = if options.delay.is_some() { Some(delay_injection(plan)?) } else { None };
-    // The hooks on reads must run before the delay. Of two trampoline programs at one place the one attached last runs first;
-    // kprobes run in the order of attaching.
+    // The hooks on reads must run before the delay. Of two trampoline programs at one place the one attached last runs
+    // first; kprobes run in the order of attaching.
     let late = |delay_injection: &&DelayInjection<'_>| delay_injection.backend == Backend::Kprobe;
     if let Some(DelayInjection { program, backend, symbol }) =
         delay_injection.as_ref().filter(|delay_injection| !late(delay_injection))
@@ -42,8 +42,8 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     Ok(())
 }
 
-/// The order of attaching: the start of faults last and their end before it, so that a fault whose start is seen is seen to
-/// the end.
+/// The order of attaching: the start of faults last and their end before it, so that a fault whose start is seen is
+/// seen to the end.
 fn in_order(plan: &Plan) -> Vec<&Hook> {
     let mut hooks: Vec<&Hook> = plan.hooks.iter().collect();
     hooks.sort_by_key(|hook| match hook.meaning {
@@ -157,8 +157,8 @@ struct DelayInjection<'a> {
     symbol: &'a str,
 }
 
-/// Delay injection is attached at the return of the function that reads; on kernels without direct reads at its entry, while
-/// the page is locked.
+/// Delay injection is attached at the return of the function that reads; on kernels without direct reads at its entry,
+/// while the page is locked.
 fn delay_injection(plan: &Plan) -> Result<DelayInjection<'_>, LoadError> {
     let read = plan.read_hook().ok_or(LoadError::NoRead)?;
     let (program, backend) = match (plan.state == State::NoBypass, read.backend.is_trampoline()) {

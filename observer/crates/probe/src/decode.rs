@@ -76,8 +76,8 @@ fn fault(record: &FaultRecord) -> Fault {
     }
 }
 
-/// An opaque id below 2^53 in place of the kernel's pointer, which must not leave this process. Equal for equal pointers;
-/// two address spaces share an id with a probability of 2^-53.
+/// An opaque id below 2^53 in place of the kernel's pointer, which must not leave this process. Equal for equal
+/// pointers; two address spaces share an id with a probability of 2^-53.
 fn address_space(mm: u64) -> u64 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     if mm == 0 { 0 } else { KEY.hash_one(mm) >> 11 }

@@ -128,8 +128,8 @@ pub(crate) fn errno_name(error: &io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), |number| observer_kernel::errno::Errno(number).to_string())
 }
 
-/// The line of a verifier's log that gives the reason: the last one before the statistics, which differ by kernel (7.3 lists
-/// each subprogram).
+/// The line of a verifier's log that gives the reason: the last one before the statistics, which differ by kernel (7.3
+/// lists each subprogram).
 fn verdict(log: &str) -> &str {
     const STATISTICS: [&str; 5] = ["processed ", "verification time", "stack depth", "subprog ", "insns_"];
     let is_reason = |line: &&str| !line.is_empty() && !STATISTICS.iter().any(|start| line.starts_with(start));

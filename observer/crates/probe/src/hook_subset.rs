@@ -43,8 +43,8 @@ pub struct HookSubset {
 }
 
 impl HookSubset {
-    /// Attaches these hooks of a plan with their programs. The programs get the constants of the whole plan, so they behave as
-    /// if all of it were attached.
+    /// Attaches these hooks of a plan with their programs. The programs get the constants of the whole plan, so they
+    /// behave as if all of it were attached.
     ///
     /// # Errors
     /// See [`LoadError`].

@@ -46,9 +46,9 @@ impl Table {
         }
     }
 
-    /// How many of these faults have ended unseen, and whose task has not faulted again, which would have shown it. A return
-    /// probe on `do_swap_page` runs out of instances without a trace, and a program may be skipped. To be called while the hooks
-    /// are attached, so that a fault that ends now leaves the table.
+    /// How many of these faults have ended unseen, and whose task has not faulted again, which would have shown it. A
+    /// return probe on `do_swap_page` runs out of instances without a trace, and a program may be skipped. To be called
+    /// while the hooks are attached, so that a fault that ends now leaves the table.
     pub(crate) fn ends_missed(&self, places: &[Place]) -> u64 {
         places.iter().map(|place| u64::from(is_missed(place.tid, || self.seat(*place)))).sum()
     }
@@ -68,8 +68,8 @@ fn owner(seat: &Seat) -> Option<u32> {
     (mark != 0).then_some(mark & !(1 << 31))
 }
 
-/// Whether the fault in `seat` is still there although its task is not inside `do_swap_page`. The state of the task is read
-/// between two readings of the seat: a fault that both show was there all the time.
+/// Whether the fault in `seat` is still there although its task is not inside `do_swap_page`. The state of the task is
+/// read between two readings of the seat: a fault that both show was there all the time.
 fn is_missed(tid: u32, seat: impl Fn() -> Option<Seat>) -> bool {
     let started = || seat().and_then(|seat| seat.get(START..START + 2).map(<[u32]>::to_vec));
     started().is_some_and(|before| is_outside(state(tid)) && started() == Some(before))

@@ -1,4 +1,5 @@
-//! Loads the eBPF programs, attaches them by plan, drains the ring buffer, reads counters and histograms. Has no verdicts.
+//! Loads the eBPF programs, attaches them by plan, drains the ring buffer, reads counters and histograms. Has no
+//! verdicts.
 
 mod attach;
 mod attach_error;

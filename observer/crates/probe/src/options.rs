@@ -55,8 +55,8 @@ pub struct Options {
     pub filter: Filter,
     /// Observes one in this many of all entries, by a hash; 0 and 1: every one.
     pub sample_one_in: u32,
-    /// Seats for faults in progress, a power of two, at most [`FAULT_SEATS`]. With fewer, faults share seats, which costs time
-    /// and must change nothing else.
+    /// Seats for faults in progress, a power of two, at most [`FAULT_SEATS`]. With fewer, faults share seats, which
+    /// costs time and must change nothing else.
     pub fault_seats: u32,
     pub delay: Option<Delay>,
     /// Have the kernel count run times of the programs, which makes each run slightly slower.

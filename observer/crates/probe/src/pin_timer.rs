@@ -1,5 +1,5 @@
-//! Times the two functions that take and drop the pin, and one that does nothing, which gives the cost of timing. For the
-//! benchmark of the pin, with separate programs.
+//! Times the two functions that take and drop the pin, and one that does nothing, which gives the cost of timing. For
+//! the benchmark of the pin, with separate programs.
 
 use crate::error::{LoadError, Target};
 use aya::{

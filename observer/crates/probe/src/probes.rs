@@ -34,8 +34,8 @@ use observer_observation::{FaultTimes, Overhead, Skipped, Snapshot};
 
 pub type Slots = Vec<Slot>;
 
-/// How long [`Probes::detach`] waits for faults in progress. They last microseconds, or milliseconds if the task is delayed or
-/// waits for a CPU.
+/// How long [`Probes::detach`] waits for faults in progress. They last microseconds, or milliseconds if the task is
+/// delayed or waits for a CPU.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The attached programs. Dropping it detaches them.
@@ -168,9 +168,9 @@ impl Probes {
 
     /// Detaches all programs. Counters and records can still be read.
     ///
-    /// Detaching takes time. Counters that the kernel has too are therefore those of the start of this call, so that they match
-    /// a reading of `/proc/vmstat` right before it; faults are counted to their end, for which those in progress get
-    /// [`PATIENCE`].
+    /// Detaching takes time. Counters that the kernel has too are therefore those of the start of this call, so that
+    /// they match a reading of `/proc/vmstat` right before it; faults are counted to their end, for which those in
+    /// progress get [`PATIENCE`].
     ///
     /// # Errors
     /// When the kernel refuses to read a map.

@@ -50,8 +50,8 @@ codes! {
 }
 
 impl HookSet {
-    /// One fault in this many is timed; a power of two. With lean hooks the clock and the histogram then take a tenth of what
-    /// they take for every fault.
+    /// One fault in this many is timed; a power of two. With lean hooks the clock and the histogram then take a tenth
+    /// of what they take for every fault.
     pub const fn timed_one_in(self) -> u32 {
         match self {
             Self::Full => 1,

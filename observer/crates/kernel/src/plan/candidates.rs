@@ -12,8 +12,8 @@ use crate::btf::{ParamKind, Prototype};
 pub(super) struct Candidate {
     pub(super) meaning: Meaning,
     pub(super) symbol: &'static str,
-    /// Shape of its parameters, a letter each: `E` entry by value, `P` pointer, `G` page or folio, `I` integer or enum; a
-    /// trailing `*`: any more.
+    /// Shape of its parameters, a letter each: `E` entry by value, `P` pointer, `G` page or folio, `I` integer or enum;
+    /// a trailing `*`: any more.
     params: &'static str,
     pub(super) trampoline: (Backend, &'static str),
     /// The trampoline program copies kernel memory, which lockdown `confidentiality` forbids.
@@ -22,8 +22,8 @@ pub(super) struct Candidate {
     pub(super) scope: Scope,
     /// What has to be known of the kernel's structs to turn its arguments into entries.
     pub(super) needs: Option<Layout>,
-    /// It has more parameters than every trampoline supports (six, before 6.6 on x86-64): refused at attaching, not at the
-    /// trial load.
+    /// It has more parameters than every trampoline supports (six, before 6.6 on x86-64): refused at attaching, not at
+    /// the trial load.
     pub(super) many_params: bool,
     /// The function beside which, not instead of which, it is hooked.
     pub(super) beside: Option<&'static str>,
@@ -87,7 +87,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "fault_start_fentry"),
         &[(Kprobe, "fault_start_kprobe")],
     ),
-    // do_swap_page sleeps, so a return probe on it runs out of instances under load; returns that it misses are counted.
+    // do_swap_page sleeps, so a return probe on it runs out of instances under load; returns that it misses are
+    // counted.
     candidate(
         Meaning::FaultEnd,
         "do_swap_page",
@@ -168,8 +169,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "pin_drop_fentry_si_entry"),
         &[(Kprobe, "pin_drop_kprobe_si_entry")],
     ),
-    // The path that pins outside a fault. No return probes: they would miss returns of a function that sleeps, and the task
-    // would count as inside it for ever.
+    // The path that pins outside a fault. No return probes: they would miss returns of a function that sleeps, and the
+    // task would count as inside it for ever.
     Candidate {
         many_params: true,
         ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fentry, "pin_path_shmem_fentry"), &[])
@@ -179,8 +180,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         beside: Some("shmem_swapin_folio"),
         ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fexit, "pin_path_shmem_fexit"), &[])
     },
-    // Not zswap_writeback_entry, which has one caller and is inlined into it: this one is called through a pointer (from
-    // 6.8 on).
+    // Not zswap_writeback_entry, which has one caller and is inlined into it: this one is called through a pointer
+    // (from 6.8 on).
     Candidate {
         beside: Some("shmem_swapin_folio"),
         ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fentry, "pin_path_zswap_fentry"), &[])
@@ -189,8 +190,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         beside: Some("shmem_swapin_folio"),
         ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fexit, "pin_path_zswap_fexit"), &[])
     },
-    // The slow path of taking a folio's lock, called only when the first try has failed. It sleeps, so no return probe. Its
-    // fault is found by the address space, and from 6.4 on by the argument.
+    // The slow path of taking a folio's lock, called only when the first try has failed. It sleeps, so no return probe.
+    // Its fault is found by the address space, and from 6.4 on by the argument.
     candidate(
         Meaning::LockTry,
         "__folio_lock_or_retry",
@@ -228,16 +229,16 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "count_drop_fentry_entry_nr"),
         &[(Kprobe, "count_drop_kprobe_entry_nr")],
     ),
-    // Drops every reference, and that of the swap cache, one entry at a time, and returns the number left: one trampoline
-    // instead of two kprobes, on kernels where functions that take an entry cannot have a trampoline.
+    // Drops every reference, and that of the swap cache, one entry at a time, and returns the number left: one
+    // trampoline instead of two kprobes, on kernels where functions that take an entry cannot have a trampoline.
     Candidate {
         needs: Some(Layout::AreaNumber),
         scope: Scope::EveryReference,
         bypassed_by: Some("swap_entry_range_free"),
         ..candidate(Meaning::Freed, "__swap_entry_free_locked", "PII", (Fexit, "freed_fexit_si_offset_usage"), &[])
     },
-    // Every entry passes here when its last reference is dropped. Not swap_free: where readers pin, swapcache_clear frees
-    // the entry, and unmap, exit and swapoff do not call swap_free at all.
+    // Every entry passes here when its last reference is dropped. Not swap_free: where readers pin, swapcache_clear
+    // frees the entry, and unmap, exit and swapoff do not call swap_free at all.
     candidate(
         Meaning::Freed,
         "swap_entries_free",
@@ -267,8 +268,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         )
     },
     candidate(Meaning::Freed, "free_swap_slot", "E", (Fentry, "freed_fentry_entry"), &[(Kprobe, "freed_kprobe_entry")]),
-    // 6.12 frees ranges without the slot cache. (Draining the slot cache passes here too, before the slot can be allocated
-    // again: such a free is reported twice, never too late.)
+    // 6.12 frees ranges without the slot cache. (Draining the slot cache passes here too, before the slot can be
+    // allocated again: such a free is reported twice, never too late.)
     Candidate {
         beside: Some("free_swap_slot"),
         ..candidate(
@@ -279,8 +280,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
             &[(Kprobe, "freed_kprobe_si_entry_nr")],
         )
     },
-    // The function that allocates returns a struct up to 6.12, which no trampoline supports, and may sleep, which rules out
-    // a return probe. What it allocates is added to the swap cache next, without room for a shadow: that is hooked.
+    // The function that allocates returns a struct up to 6.12, which no trampoline supports, and may sleep, which rules
+    // out a return probe. What it allocates is added to the swap cache next, without room for a shadow: that is hooked.
     candidate(
         Meaning::Allocated,
         "swap_cache_add_folio",
@@ -288,8 +289,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "allocated_fentry_entry"),
         &[(Kprobe, "allocated_kprobe_entry")],
     ),
-    // From 7.0 on no shadow separates swap-out from swap-in, and up to 7.1 both pass here. A page that is swapped out is up
-    // to date, one that is swapped in is not yet.
+    // From 7.0 on no shadow separates swap-out from swap-in, and up to 7.1 both pass here. A page that is swapped out
+    // is up to date, one that is swapped in is not yet.
     candidate(
         Meaning::Allocated,
         "__swap_cache_add_folio",

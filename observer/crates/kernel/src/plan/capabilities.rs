@@ -17,7 +17,8 @@ impl Plan {
         self.state != State::Vulnerable && !one_entry
     }
 
-    /// Whether direct readers are assumed to hold the pin although no hook reports it: on this kernel none reads without.
+    /// Whether direct readers are assumed to hold the pin although no hook reports it: on this kernel no read is
+    /// direct without it.
     pub fn assumes_pins(&self) -> bool {
         self.state.pins() && !self.has(Meaning::PinTry)
     }
@@ -32,8 +33,8 @@ impl Plan {
         self.has(Meaning::ReadStart) || !self.knows_reads()
     }
 
-    /// Whether the end of a fault decides if it read directly: where reads are not hooked, and where the hook on reads need
-    /// not run to its end for a direct read (docs/decisions/lean.md).
+    /// Whether the end of a fault decides if it read directly: where reads are not hooked, and where the hook on reads
+    /// need not run to its end for a direct read (docs/decisions/lean.md).
     pub fn direct_by_end(&self) -> bool {
         !self.hooks_reads() || self.set == HookSet::Lean && self.has(Meaning::CacheRead)
     }
@@ -49,8 +50,8 @@ impl Plan {
         hook.meaning != Meaning::PinPath || !self.hooks_reads() && hook.symbol == ZSWAP_PATH
     }
 
-    /// Whether a skipped run of this hook's program may hide a read: that of the hook on reads, or else of the hooks that
-    /// reads follow from (shmem's reads follow from its pins).
+    /// Whether a skipped run of this hook's program may hide a read: that of the hook on reads, or else of the hooks
+    /// that reads follow from (shmem's reads follow from its pins).
     pub fn counts_reads(&self, hook: &Hook) -> bool {
         if self.has(Meaning::ReadStart) {
             hook.meaning == Meaning::ReadStart

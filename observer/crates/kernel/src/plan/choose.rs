@@ -10,15 +10,15 @@ use super::{
     offsets::Offsets,
 };
 
-/// Lets a BPF trampoline divert a function (`CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`). arm64 had none before 6.4: fentry
-/// programs load there all the same, and cannot be attached.
+/// Lets a BPF trampoline divert a function (`CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`). arm64 had none before 6.4:
+/// fentry programs load there all the same, and cannot be attached.
 pub(super) const DIRECT_CALLS: &str = "register_ftrace_direct";
 
 /// Parameters that every trampoline supports.
 const SMALL_TRAMPOLINE: usize = 6;
 
-/// The hooks for one meaning: those of the first group of candidates that this kernel has, and the gap that candidates of
-/// that group leave which cannot be hooked.
+/// The hooks for one meaning: those of the first group of candidates that this kernel has, and the gap that candidates
+/// of that group leave which cannot be hooked.
 pub(super) fn hooks_for(
     meaning: Meaning,
     evidence: &Evidence<'_>,
@@ -119,8 +119,8 @@ fn no_kprobe(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoKprobe>
 }
 
 /// Whether trampolines support more than [`SMALL_TRAMPOLINE`] parameters
-/// (<https://git.kernel.org/torvalds/c/473e3150e30a>, 6.6 on x86-64). Nothing else shows it, and the refusal comes only at
-/// attaching. But a pin over a range of entries came later (<https://git.kernel.org/torvalds/c/9f101bef408a>, 6.12).
+/// (<https://git.kernel.org/torvalds/c/473e3150e30a>, 6.6 on x86-64). Nothing else shows it, and the refusal comes only
+/// at attaching. But a pin over a range of entries came later (<https://git.kernel.org/torvalds/c/9f101bef408a>, 6.12).
 fn takes_many_params(evidence: &Evidence<'_>) -> bool {
     evidence.btf.function("swapcache_prepare").is_some_and(|prototype| prototype.params.len() > 1)
 }

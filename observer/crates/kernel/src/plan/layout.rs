@@ -7,7 +7,6 @@ use super::evidence::Evidence;
 /// Where a swap PTE holds its entry, and which bits a PTE that maps a page has instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PteLayout {
-    /// For `doctor`.
     pub name: &'static str,
     /// Lowest bit of the swap type.
     pub type_shift: u32,
@@ -25,7 +24,7 @@ pub struct PteLayout {
 
 /// `arch/x86/include/asm/pgtable_64.h`, every version so far. Present: `_PAGE_PRESENT` or `_PAGE_PROTNONE`.
 const X86_64: PteLayout = PteLayout {
-    name: "x86-64",
+    name: "x86_64",
     type_shift: 59,
     type_bits: 5,
     offset_shift: 9,
@@ -36,7 +35,7 @@ const X86_64: PteLayout = PteLayout {
 
 /// `arch/arm64/include/asm/pgtable.h` up to 5.18. Present: valid, or `PTE_PROT_NONE`.
 const ARM64_PLAIN: PteLayout = PteLayout {
-    name: "arm64, type in bits 2 to 7",
+    name: "arm64",
     type_shift: 2,
     type_bits: 6,
     offset_shift: 8,
@@ -46,12 +45,11 @@ const ARM64_PLAIN: PteLayout = PteLayout {
 };
 
 /// From 5.19 (<https://git.kernel.org/torvalds/c/570ef363509b>) on, bit 2 marks an exclusive page.
-const ARM64_EXCLUSIVE: PteLayout =
-    PteLayout { name: "arm64, type in bits 3 to 7", type_shift: 3, type_bits: 5, ..ARM64_PLAIN };
+const ARM64_EXCLUSIVE: PteLayout = PteLayout { name: "arm64_exclusive", type_shift: 3, type_bits: 5, ..ARM64_PLAIN };
 
 /// From 6.10 on, bit 3 belongs to userfaultfd, and bit 11 marks a present but invalid PTE.
 const ARM64_UFFD: PteLayout = PteLayout {
-    name: "arm64, type in bits 6 to 10",
+    name: "arm64_uffd_wp",
     type_shift: 6,
     type_bits: 5,
     offset_shift: 12,

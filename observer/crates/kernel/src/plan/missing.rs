@@ -102,8 +102,8 @@ codes! {
         /// Paths can be found only by hooks on reads.
         ReadHooksNeeded = "read_hooks_needed",
         PinWaitsUnseen = "pin_waits_unseen",
-        /// The error of a failed pin try, failed tries outside faults, and the number of pages that a large folio brings in
-        /// directly.
+        /// The error of a failed pin try, failed tries outside faults, and the number of pages that a large folio
+        /// brings in directly.
         PinErrorsUnseen = "pin_errors_unseen",
         /// Pin holds and oversleep.
         PinHoldsUnknown = "pin_holds_unknown",

@@ -18,8 +18,8 @@ pub struct Offsets {
     pub pg_swapcache: u32,
     pub pg_head: u32,
     pub pg_uptodate: u32,
-    /// Of `type` in `struct swap_info_struct`; 0: unknown. This and the next three are needed only where the hooks on frees
-    /// get the area instead of the entry.
+    /// Of `type` in `struct swap_info_struct`; 0: unknown. This and the next three are needed only where the hooks on
+    /// frees get the area instead of the entry.
     pub si_type: u32,
     /// Of `cluster_info` in it; 0: unknown.
     pub si_clusters: u32,

@@ -1,5 +1,5 @@
-//! Omits hooks that other hooks make redundant, and those that the lean set does not need. Each hook on the way of a swap-in
-//! costs 1 to 2% of it.
+//! Omits hooks that other hooks make redundant, and those that the lean set does not need. Each hook on the way of a
+//! swap-in costs 1 to 2% of it.
 
 use super::{
     backend::HookSet,
@@ -20,8 +20,8 @@ pub(super) const ZSWAP_PATH: &str = "shrink_memcg_cb";
 /// The function of shmem that reads pages in.
 const SHMEM: &str = "shmem_swapin_folio";
 
-/// Takes out of `hooks` those that others make redundant and those that the set omits. A meaning that others make redundant
-/// is not missing either.
+/// Takes out of `hooks` those that others make redundant and those that the set omits. A meaning that others make
+/// redundant is not missing either.
 pub(super) fn omit(
     state: State,
     evidence: &Evidence<'_>,
@@ -65,15 +65,15 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
     }
 }
 
-/// Whether the hook on the swap cache, not the hook on reads, decides the path of a fault: where the lean set cannot omit
-/// the hook on direct reads.
+/// Whether the hook on the swap cache, not the hook on reads, decides the path of a fault: where the lean set cannot
+/// omit the hook on direct reads.
 fn read_hook_leaves_path(state: State, evidence: &Evidence<'_>) -> bool {
     state == State::Vulnerable && evidence.set == HookSet::Lean
 }
 
-/// Whether every read is known without a hook on it: from the faults that go through the swap cache, from the pages that
-/// are added to it, and from the path of a task that adds pages outside a fault (zswap adds pages that it does not read).
-/// Shmem may read directly as well (6.14 on), which only its pins show: the lean set omits these.
+/// Whether every read is known without a hook on it: from the faults that go through the swap cache, from the pages
+/// that are added to it, and from the path of a task that adds pages outside a fault (zswap adds pages that it does not
+/// read). Shmem may read directly as well (6.14 on), which only its pins show: the lean set omits these.
 fn reads_follow(state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> bool {
     let symbols = evidence.symbols;
     let has_zswap = OF_ZSWAP.iter().any(|name| symbols.has(name) || !symbols.copies(name).is_empty());

@@ -16,7 +16,8 @@ pub struct Redundant {
 codes! {
     /// What gives the same information as a hook, or why no verdict needs it.
     pub enum Instead {
-        /// A fault that does not go through the swap cache reads directly; any other read is added to the swap cache first.
+        /// A fault that does not go through the swap cache reads directly; any other read is added to the swap cache
+        /// first.
         ReadsFollow = "reads_follow",
         ReadsHooked = "reads_hooked",
         /// The hook on the pin reports each failed try with its error.

@@ -20,14 +20,14 @@ codes! {
     pub enum State {
         /// Nothing: the kernel lacks the fix for CVE-2024-26759.
         Vulnerable = "vulnerable",
-        /// Pins the entry (<https://git.kernel.org/torvalds/c/13ddaf26be32>); a task that finds it pinned sleeps one tick
-        /// and faults again.
+        /// Pins the entry (<https://git.kernel.org/torvalds/c/13ddaf26be32>); a task that finds it pinned sleeps one
+        /// tick and faults again.
         PinnedTick = "pinned_tick",
         /// Pins the entry; a task that finds it pinned waits on a queue, one tick at most
         /// (<https://git.kernel.org/torvalds/c/01626a182302>).
         PinnedWaitQueue = "pinned_wait_queue",
-        /// Pins the entry; this kernel does not list its variables (`CONFIG_KALLSYMS_ALL` is off), so how a task waits is
-        /// unknown.
+        /// Pins the entry; this kernel does not list its variables (`CONFIG_KALLSYMS_ALL` is off), so how a task waits
+        /// is unknown.
         Pinned = "pinned",
         /// Every read goes through the swap cache (7.0): the race cannot happen.
         NoBypass = "no_bypass",
@@ -49,15 +49,16 @@ impl State {
         match meaning {
             Meaning::PinTry | Meaning::CacheRead => !matches!(self, Self::NoBypass),
             Meaning::PinSleep | Meaning::PinDrop | Meaning::PinPath => self.pins(),
-            // Nothing can happen to an entry under a reader that has pinned it, and without the bypass every reader has.
+            // Nothing can happen to an entry under a reader that has pinned it, and without the bypass every reader
+            // has.
             Meaning::CountDrop => matches!(self, Self::Vulnerable),
             Meaning::Unknown => false,
             _ => true,
         }
     }
 
-    /// Decides from symbols alone. `swapcache_clear` came with the fix, wherever it was backported to; a copy of it that
-    /// the compiler made counts as well.
+    /// Decides from symbols alone. `swapcache_clear` came with the fix, wherever it was backported to; a copy of it
+    /// that the compiler made counts as well.
     pub(super) fn of_symbols(symbols: &Symbols) -> Self {
         let present = |name: &str| symbols.has(name) || !symbols.copies(name).is_empty();
         let no_bypass = ["swap_cache_alloc_folio", "swapin_folio", "swapin_sync"].into_iter().any(present);

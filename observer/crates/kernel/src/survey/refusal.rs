@@ -104,7 +104,8 @@ codes! {
     /// What to do.
     pub enum Remedy {
         RunAsRoot = "run_as_root",
-        /// Give it `CAP_BPF` and `CAP_PERFMON` (before 5.8: `CAP_SYS_ADMIN`), or leave the container that withholds them.
+        /// Give it `CAP_BPF` and `CAP_PERFMON` (before 5.8: `CAP_SYS_ADMIN`), or leave the container that withholds
+        /// them.
         GrantCapabilities = "grant_capabilities",
         /// Run it on the host itself, not in an unprivileged container.
         LeaveContainer = "leave_container",
@@ -124,7 +125,7 @@ codes! {
         BootUnlocked = "boot_unlocked",
         LowerPerfEventParanoid = "lower_perf_event_paranoid",
         GrantSysAdmin = "grant_sys_admin",
-        /// See `observer doctor`, and the verifier's log with `OBSERVER_LOG=debug`, which belongs into a bug report.
+        /// See `observer doctor`, and the verifier's log with `OBSERVER_LOG=debug`, which a bug report should contain.
         ReadVerifierLog = "read_verifier_log",
         /// Run it on a test host, or in a guest with `cargo xtask demo`.
         UseTestHost = "use_test_host",

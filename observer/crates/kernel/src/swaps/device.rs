@@ -1,7 +1,8 @@
 //! The block device below a swap area, and whether the kernel reads it synchronously.
 //!
-//! No file shows it: up to 6.2 a driver with `rw_page` was synchronous, later a queue flag or feature decides that sysfs does
-//! not show. So the answer follows from the driver, which the device's name shows, and from zram's backing device.
+//! No file shows it: up to 6.2 a driver with `rw_page` was synchronous, later a queue flag or feature decides that
+//! sysfs does not show. So the answer follows from the driver, which the device's name shows, and from zram's backing
+//! device.
 
 use std::{fmt, fs};
 
