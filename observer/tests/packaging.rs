@@ -1,4 +1,4 @@
-//! Rules, dashboard and unit use exactly the names that `serve` exports.
+//! Rules, dashboard and unit use the names that `serve` exports.
 #![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use observer_observation::{Overhead, ProgramRun, ProgramStats, RingUse};
 use observer_record::replay;
 use observer_report::{
-    formats::openmetrics::{Dialect, ServeCost, page},
+    formats::openmetrics::{self, Dialect, ServeCost},
     observed::Observed,
     summary::remarks::Budget,
 };
@@ -15,24 +15,24 @@ fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The names of all samples of the fixture's page, which has every family once there is a budget and what an older
-/// recording lacks of the overhead.
+/// The names of all samples of a page that has every family: a recording, with a budget and with the overhead that older
+/// recordings lack.
 fn exported() -> BTreeSet<String> {
-    let outcome = replay(&root("observer/tests/fixtures/recordings/v1.obs")).unwrap();
+    let outcome = replay(&observer_recordings::released("v1.obs")).unwrap();
     let mut observed = Observed::new(&outcome);
     observed.summary.budget = Some(Budget { ns: 1_000_000, over: 0 });
-    observed.summary.self_cost = Overhead {
+    observed.summary.overhead = Overhead {
         resident_bytes: Some(9 << 20),
         ring: Some(RingUse::default()),
         program_stats: Some(ProgramStats::Counted(vec![ProgramRun::default()])),
-        ..observed.summary.self_cost
+        ..observed.summary.overhead
     };
-    let page = page(&observed, &ServeCost::default(), Dialect::OpenMetrics);
-    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    let metrics = openmetrics::text(&observed, &ServeCost::default(), Dialect::OpenMetrics);
+    let samples = metrics.lines().filter(|line| !line.starts_with('#'));
     samples.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
 }
 
-/// Every word that looks like one of our names. Those with a colon are made by the recording rules.
+/// Every word with the prefix of exported names. Names with a colon are made by recording rules.
 fn used(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
     words.filter(|word| word.starts_with("observer_") && !word.contains(':')).map(str::to_owned).collect()
@@ -40,10 +40,10 @@ fn used(text: &str) -> BTreeSet<String> {
 
 fn check(path: &str, at_least: usize) {
     let (text, exported) = (fs::read_to_string(root(path)).unwrap(), exported());
-    // What people read may name a family without its suffix.
+    // Descriptions may name a family without its suffix.
     let lines: Vec<&str> = text.lines().filter(|line| !line.contains("description") && !line.contains('#')).collect();
     let used = used(&lines.join("\n"));
-    assert!(used.len() >= at_least, "{path}: where have the names gone? {used:?}");
+    assert!(used.len() >= at_least, "{path} uses too few names: {used:?}");
     let unknown: Vec<_> = used.difference(&exported).collect();
     assert!(unknown.is_empty(), "{path} uses names that are not exported: {unknown:?}");
 }
@@ -60,11 +60,13 @@ fn the_dashboard_uses_names_that_are_exported() {
     let text = fs::read_to_string(root("packaging/grafana/observer.json")).unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    assert!(panels.iter().all(|panel| !panel["targets"].as_array().unwrap().is_empty()));
+    for panel in panels {
+        assert!(!panel["targets"].as_array().unwrap().is_empty(), "{panel}");
+    }
 }
 
 #[test]
-fn recorded_names_are_made_by_a_rule() {
+fn names_with_a_colon_are_made_by_a_recording_rule() {
     let text = fs::read_to_string(root("packaging/prometheus/rules.yml")).unwrap();
     let made: BTreeSet<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
@@ -76,7 +78,7 @@ fn recorded_names_are_made_by_a_rule() {
 }
 
 #[test]
-fn the_unit_listens_where_serve_does_and_grants_no_more_than_it_says() {
+fn the_unit_listens_on_the_default_address_and_grants_two_capabilities() {
     let unit = fs::read_to_string(root("packaging/observer.service")).unwrap();
     assert!(unit.contains("observer serve --listen 127.0.0.1:9842"));
     let granted = unit.lines().filter_map(|line| line.strip_prefix("AmbientCapabilities=")).collect::<String>();

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Reads what `observer report` and `observer serve` write with programs that others wrote, and compares.
+"""Reads what `observer report` and `observer serve` write with other programs, and compares the values.
 
     check_exports.py OBSERVER RECORDING [--out DIR] [--only NAME]...
 
 Needs the packages of requirements.txt, promtool and prometheus (Debian: prometheus) and chromium (Debian: chromium).
-Prints one line for each check; exits with 1 if one fails. Screenshots stay in DIR to be looked at.
+Prints one line per check and exits with 1 if one fails. DIR keeps the screenshots, for review.
 """
 
 import argparse
@@ -24,8 +24,7 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve()
 ROOT = HERE.parents[3]
-VERDICTS = {"overlap": "overlap", "pin_wait": "pin-wait", "window": "window", "reuse": "reuse",
-            "stale_install": "stale-install"}
+VERDICTS = ["overlap", "lock_wait", "pin_wait", "window", "reuse", "stale_install"]
 
 
 class Failed(Exception):
@@ -48,7 +47,7 @@ class Tool:
         self.summary = json.loads(self.report("json"))
 
     def report(self, form, *extra):
-        """What the tool writes in one format. 10 and 20 are verdicts, not failures."""
+        """A report in one format. The exit codes 10 and 20 are results, not failures."""
         command = [self.observer, "report", *(extra or [self.recording]), "--format", form]
         done = subprocess.run(command, capture_output=True, timeout=300)
         if done.returncode not in (0, 10, 20):
@@ -57,7 +56,7 @@ class Tool:
 
 
 def check_hlog(tool):
-    """hdrhistogram (PyPI) reads the log: same counts, same percentiles, and the sums of two logs."""
+    """hdrhistogram (PyPI) reads the log: the counts and percentiles are the same, and two logs add up."""
     from hdrh.histogram import HdrHistogram
     from hdrh.log import HistogramLogReader
 
@@ -81,7 +80,7 @@ def check_hlog(tool):
         histogram = tags[name]
         equal(f"{name} count", histogram.get_total_count(), d["count"])
         for per_mille, key in [(500, "p50_ns"), (900, "p90_ns"), (990, "p99_ns"), (999, "p999_ns")]:
-            # This library rounds the rank of a percentile, the tool's rounds it up, as newer ones do: ask by the rank.
+            # This library rounds the rank of a percentile to the nearest; observer rounds it up, as newer libraries do.
             rank = -(-per_mille * d["count"] // 1000)
             equal(f"{name} {key}", histogram.get_value_at_percentile(100 * rank / d["count"]), d[key])
         equal(f"{name} max", histogram.get_max_value(), d["max_ns"])
@@ -94,24 +93,23 @@ def check_hlog(tool):
 
 
 def check_ndjson(tool):
-    """Python's json reads every line; each follows the published schema."""
+    """Python's json reads every line; each conforms to the published schema."""
     import jsonschema
-    schema = json.loads((ROOT / "docs/schema/finding-1.json").read_text())
+    schema = json.loads((ROOT / "docs/schema/finding-2.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
     lines = [json.loads(line) for line in tool.report("ndjson").splitlines()]
     equal("lines", len(lines), len(tool.summary["findings"]))
     for line, finding in zip(lines, tool.summary["findings"]):
         validator.validate(line)
-        # A name that the schema does not know would be one that nobody is told of.
-        equal("unknown names", sorted(set(line) - set(schema["properties"])), [])
+        equal("keys that the schema lacks", sorted(set(line) - set(schema["properties"])), [])
         equal("finding", {k: v for k, v in line.items() if k in finding}, finding)
     for line in lines[:1]:
-        equal("schema refuses nonsense", validator.is_valid(dict(line, verdict="nonsense")), False)
+        equal("the schema rejects an unknown verdict", validator.is_valid(dict(line, verdict="nonsense")), False)
     return f"{len(lines)} findings"
 
 
 def check_csv(tool):
-    """Python's csv reads every row back to the JSON's values."""
+    """Python's csv reads the values of the JSON from every row, and writes the same text."""
     text = tool.report("csv")
     reader = csv.DictReader(io.StringIO(text, newline=""))
     rows = list(reader)
@@ -136,9 +134,9 @@ def check_csv(tool):
 
 
 def expected_samples(summary):
-    """What a reader must find: name, labels, value."""
-    for key, verdict in VERDICTS.items():
-        yield "observer_verdicts_total", {"verdict": verdict}, summary["verdicts"][key]
+    """Samples that must be there: name, labels, value."""
+    for verdict in VERDICTS:
+        yield "observer_verdicts_total", {"verdict": verdict}, summary["verdicts"][verdict]
     for path in ("direct", "cached"):
         yield "observer_swapins_total", {"path": path}, summary["swapins"][path]
     for path in ("direct", "cached", "none"):
@@ -151,11 +149,11 @@ def expected_samples(summary):
     yield "observer_faults_started_total", {}, summary["faults"]["started"]
     yield "observer_pins_total", {"result": "taken"}, summary["pins"]["taken"]
     yield "observer_folio_lock_failed_total", {"by": "other"}, summary["locks"]["failed"]
-    yield "observer_records_total", {}, summary["self_cost"]["records"]
+    yield "observer_records_total", {}, summary["overhead"]["records"]
 
 
 def check_openmetrics(tool):
-    """The OpenMetrics parser of prometheus-client (PyPI) reads it: same values; buckets add up; labels are bounded."""
+    """The OpenMetrics parser of prometheus-client (PyPI) reads the same values; buckets add up; labels are known ones."""
     from prometheus_client.openmetrics.parser import text_string_to_metric_families
     text = tool.report("openmetrics")
     equal("end", text.endswith("# EOF\n"), True)
@@ -185,7 +183,7 @@ def check_buckets(family):
 
 
 class Serving:
-    """The recording, served on a free port of loopback."""
+    """`observer serve` of the recording, on a free port of loopback."""
 
     def __init__(self, tool):
         self.tool = tool
@@ -196,7 +194,7 @@ class Serving:
         line = self.process.stderr.readline()
         match = re.search(r"http://(\S+)/metrics", line)
         if not match:
-            raise Failed(f"serve says {line!r}")
+            raise Failed(f"serve printed {line!r}")
         self.address = match[1]
         return self
 
@@ -211,7 +209,7 @@ class Serving:
 
 
 def check_promtool(tool):
-    """promtool finds nothing to complain of in the older text format, nor in the rules."""
+    """promtool accepts the older text format and the rules, and the tests of the rules pass."""
     with Serving(tool) as serving:
         page = serving.get("/metrics")
         equal("health", serving.get("/healthz"), "ok\n")
@@ -228,7 +226,7 @@ def check_promtool(tool):
 
 
 def check_prometheus(tool):
-    """A Prometheus server scrapes it; its answers equal the tool's totals."""
+    """A Prometheus server scrapes it; its answers are the counts of the report."""
     with Serving(tool) as serving, tempfile.TemporaryDirectory() as folder:
         config = pathlib.Path(folder, "prometheus.yml")
         config.write_text(
@@ -260,7 +258,7 @@ def ask_prometheus(tool, base):
         except OSError:
             pass
         if time.monotonic() > deadline:
-            raise Failed("Prometheus has not scraped within a minute")
+            raise Failed("Prometheus did not scrape within a minute")
         time.sleep(0.5)
     asked = 0
     for name, labels, value in expected_samples(tool.summary):
@@ -270,13 +268,13 @@ def ask_prometheus(tool, base):
         asked += 1
     verdicts = query("sum(observer_verdicts_total)")[0]["value"][1]
     equal("all verdicts", float(verdicts), float(sum(tool.summary["verdicts"].values())))
-    # Buckets are octaves: a quantile from them is within a factor of two.
+    # A bucket is an octave, so a quantile from buckets is within a factor of two.
     for path in ("direct", "cached"):
         text = f'histogram_quantile(0.9, observer_fault_seconds_bucket{{path="{path}"}})'
         found = float(query(text)[0]["value"][1])
         distribution = tool.summary["distributions"][f"fault_{path}"]
         if not distribution["count"]:
-            # Prometheus' answer about no values.
+            # Prometheus' answer for no values.
             equal(text, str(found), "nan")
             continue
         expected = distribution["p90_ns"] / 1e9
@@ -293,10 +291,10 @@ def free_port():
 
 
 def check_perfetto(tool):
-    """Python's json reads the trace; its events are as the trace-event format has them, and the flows meet."""
+    """Python's json reads the trace; its events conform to the trace-event format, and each flow starts and ends."""
     trace = json.loads(tool.report("perfetto"))
     events = trace["traceEvents"]
-    kinds, open_flows, tracks, named = {}, {}, set(), set()
+    kinds, started, tracks, named = {}, {}, set(), set()
     for event in events:
         phase = event["ph"]
         kinds[phase] = kinds.get(phase, 0) + 1
@@ -313,15 +311,15 @@ def check_perfetto(tool):
         elif phase == "i":
             equal("scope", event["s"], "t")
         elif phase == "s":
-            open_flows[event["id"]] = event
+            started[event["id"]] = event
         elif phase == "f":
-            start = open_flows.pop(event["id"])
+            start = started.pop(event["id"])
             equal("flow", (start["name"], start["cat"]), (event["name"], event["cat"]))
             equal("a flow goes forward", start["ts"] <= event["ts"], True)
             equal("binds to what encloses it", event["bp"], "e")
         else:
             raise Failed(f"unknown phase {phase}")
-    equal("flows left open", open_flows, {})
+    equal("flows without an end", started, {})
     equal("tracks without a name", sorted(tracks - named), [])
     faults = [e for e in events if e["ph"] == "X" and e["name"].startswith("swap-in ")]
     equal("slices of faults", len(faults), tool.summary["faults"]["streamed"])
@@ -332,16 +330,16 @@ def check_perfetto(tool):
 
 
 def follow_each_other(slices):
-    """On one track, slices follow each other: a task is in one page fault at a time."""
+    """Slices of one track do not overlap: a task is in one page fault at a time."""
     tracks = {}
     for event in slices:
         tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
     for name, track in tracks.items():
         track.sort()
         for (_, end), (start, _) in zip(track, track[1:]):
-            # Microseconds as floating point: the last digit of a nanosecond may be off.
+            # Times are microseconds in floating point, so nanoseconds are inexact.
             if start < end - 0.001:
-                raise Failed(f"track {name}: a fault starts at {start}, before the one before it ends at {end}")
+                raise Failed(f"track {name}: a fault starts at {start}, but the previous one ends at {end}")
 
 
 class Page(html.parser.HTMLParser):
@@ -354,7 +352,7 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.names[tag] = self.names.get(tag, 0) + 1
         for name, value in attrs:
-            # Nothing from outside, nothing that runs.
+            # Nothing may be loaded or run.
             if name in ("src", "href", "xlink:href", "action", "data") and not (value or "").startswith(("#", "data:image/svg+xml,")):
                 self.outside.append((tag, name, (value or "")[:80]))
             if name.startswith("on"):
@@ -377,13 +375,13 @@ class Page(html.parser.HTMLParser):
 
 
 def check_html(tool):
-    """The page is well formed and self-contained, and headless Chromium shows it, in light and in dark."""
+    """The page is well formed and self-contained, and headless Chromium renders it in light and dark mode."""
     text = tool.report("html")
     page = Page()
     page.feed(text)
     page.close()
     equal("open tags", page.stack, [])
-    equal("from outside", page.outside, [])
+    equal("loaded or run", page.outside, [])
     equal("scripts", page.names.get("script", 0), 0)
     filled = sum(1 for d in tool.summary["distributions"].values() if d["count"])
     equal("charts", page.names.get("figure", 0), filled)
@@ -394,7 +392,7 @@ def check_html(tool):
     path.write_text(text)
     for name, extra in (("light", []), ("dark", ["--blink-settings=preferredColorScheme=0"])):
         screenshot(path, tool.out / f"report-{name}.png", extra)
-    return f"{len(text)} bytes, {page.names.get('figure', 0)} charts; look at {tool.out}/report-*.png"
+    return f"{len(text)} bytes, {page.names.get('figure', 0)} charts; screenshots in {tool.out}/report-*.png"
 
 
 def screenshot(page, picture, extra):
