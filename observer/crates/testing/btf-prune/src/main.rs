@@ -1,13 +1,12 @@
-//! Cuts a kernel's BTF, and its list of symbols, down to what this project reads, so that they can be kept as test
-//! fixtures.
+//! Reduces a kernel's BTF and its list of symbols to what observer reads, for use as test fixtures.
 //!
 //! ```text
-//! cargo run --example btf_prune -- BTF KALLSYMS observer/tests/fixtures/kernels/6.12.117
+//! cargo run -p observer-btf-prune -- BTF KALLSYMS observer/crates/testing/kernel-files/kernels/6.12.117
 //! ```
 //!
-//! The result is valid raw BTF: wanted functions whole, wanted structs with their real size but only the wanted
-//! members, every other struct as a forward declaration (behind a pointer) or as a size without members (by value).
-//! Before writing it, every question is asked of both, and the answers must be the same.
+//! The result is valid raw BTF. Selected functions are complete; selected structs have their real size and only selected
+//! members; every other struct is a forward declaration (behind a pointer) or has a size without members (by value). Before
+//! it is written, all look-ups are compared with those in the full BTF.
 
 use std::{collections::HashMap, path::Path};
 
@@ -17,7 +16,7 @@ use observer_kernel::btf::{
     raw::{Kind, NameOffset, Raw, Record, TypeId},
 };
 
-/// The section 3 table of the kernel notes: every function that some kernel's plan may hook.
+/// Every function that the plan of some kernel may hook.
 const FUNCTIONS: &str = "do_swap_page handle_mm_fault __handle_mm_fault swapcache_prepare swapcache_clear __swap_duplicate \
     swap_duplicate swap_dup_entry_direct folio_dup_swap __swap_count swap_free swap_free_nr __swap_entry_free __swap_entry_free_locked \
     swap_entries_free swap_entry_range_free swap_range_free cluster_swap_free_nr free_swap_slot swapcache_free_entries \
@@ -33,11 +32,11 @@ const FUNCTIONS: &str = "do_swap_page handle_mm_fault __handle_mm_fault swapcach
     get_swap_device shmem_swapin_page shmem_swapin_folio __lock_page_or_retry __folio_lock_or_retry unuse_pte_range \
     move_pages_pte move_pages_ptes __collapse_huge_page_swapin schedule_timeout_uninterruptible wake_up_var";
 
-/// Variables and functions that no plan hooks, and that tell what a kernel is.
+/// Variables and functions that show properties of a kernel.
 const OTHER_SYMBOLS: &str = "_stext _text register_ftrace_direct swap_info nr_swapfiles swapcache_wq percpu_swap_cluster swp_slots swapper_spaces \
     zswap_enabled zswap_store zswap_load swap_cache_has_folio __swap_cache_replace_folio zram_submit_bio";
 
-/// Struct, then its wanted members.
+/// Structs with their selected members.
 const STRUCTS: &[(&str, &str)] = &[
     ("vm_fault", "vma address real_address flags pmd pud orig_pte pte ptl page"),
     ("vm_area_struct", "vm_mm vm_start vm_end vm_flags"),
@@ -59,7 +58,7 @@ const ENUMERATORS: &str = "PG_anon_exclusive PG_locked PG_uptodate PG_swapcache 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let (Some(input), Some(symbols), Some(folder), None) = (args.next(), args.next(), args.next(), args.next()) else {
-        anyhow::bail!("usage: btf_prune BTF KALLSYMS FOLDER");
+        anyhow::bail!("usage: observer-btf-prune BTF KALLSYMS FOLDER");
     };
     prune_symbols(&symbols, &format!("{folder}/kallsyms"))?;
     let output = format!("{folder}/btf.bin");
@@ -67,51 +66,54 @@ fn main() -> Result<()> {
     let bytes = Pruner::new(full.raw()).prune();
     let size = bytes.len();
     let pruned = Btf::parse(bytes.clone()).context("the pruned BTF does not parse")?;
-    let questions = compare(&full, &pruned)?;
+    let lookups = compare(&full, &pruned)?;
     std::fs::write(&output, bytes).with_context(|| format!("cannot write {output}"))?;
-    eprintln!("{output}: {size} bytes, {} of {} types, {questions} answers the same", pruned.len(), full.len());
+    eprintln!("{output}: {size} bytes, {} of {} types, {lookups} look-ups agree", pruned.len(), full.len());
     Ok(())
 }
 
-/// Keeps the lines of wanted symbols, and of the copies of them that the compiler made.
+/// Keeps the lines of selected symbols and of their copies made by the compiler (`NAME.SUFFIX`).
 fn prune_symbols(input: &str, output: &str) -> Result<()> {
     let full = std::fs::read_to_string(input).with_context(|| format!("cannot read {input}"))?;
-    let wanted: Vec<&str> = FUNCTIONS.split_whitespace().chain(OTHER_SYMBOLS.split_whitespace()).collect();
+    let selected: Vec<&str> = FUNCTIONS.split_whitespace().chain(OTHER_SYMBOLS.split_whitespace()).collect();
     let name = |line: &str| line.split_whitespace().nth(2).map(str::to_owned).unwrap_or_default();
     let kept: Vec<&str> =
-        full.lines().filter(|line| name(line).split('.').next().is_some_and(|base| wanted.contains(&base))).collect();
-    ensure!(!kept.is_empty(), "{input} has no symbol of interest");
+        full.lines().filter(|line| name(line).split('.').next().is_some_and(|base| selected.contains(&base))).collect();
+    ensure!(!kept.is_empty(), "{input} has none of the selected symbols");
     std::fs::write(output, kept.join("\n") + "\n").with_context(|| format!("cannot write {output}"))?;
     eprintln!("{output}: {} of {} symbols", kept.len(), full.lines().count());
     Ok(())
 }
 
-/// Asks both the same questions; how many, if every answer is the same.
+/// Compares all look-ups; their number.
+///
+/// # Errors
+/// When one of them differs.
 fn compare(full: &Btf, pruned: &Btf) -> Result<usize> {
-    let mut asked = 0;
+    let mut lookups = 0;
     for name in FUNCTIONS.split_whitespace() {
         ensure!(full.function(name) == pruned.function(name), "{name}() differs");
-        asked += 1;
+        lookups += 1;
     }
     for (strukt, members) in STRUCTS {
         ensure!(full.struct_size(strukt) == pruned.struct_size(strukt), "the size of {strukt} differs");
         for member in members.split_whitespace() {
             let (a, b) = (full.member_offset(strukt, member), pruned.member_offset(strukt, member));
             ensure!(a == b, "{strukt}.{member} differs: {a:?}, {b:?}");
-            asked += 1;
+            lookups += 1;
         }
     }
     for name in ENUMERATORS.split_whitespace() {
         ensure!(full.enum_value(name) == pruned.enum_value(name), "{name} differs");
-        asked += 1;
+        lookups += 1;
     }
-    Ok(asked)
+    Ok(lookups)
 }
 
 struct Pruner<'a> {
     raw: &'a Raw,
-    /// Definitions by name that are kept with members.
-    wanted: HashMap<TypeId, &'static str>,
+    /// Structs that are kept, with their selected members.
+    selected: HashMap<TypeId, &'static str>,
     types: Vec<Vec<u8>>,
     done: HashMap<(TypeId, bool), u32>,
     strings: Vec<u8>,
@@ -120,16 +122,16 @@ struct Pruner<'a> {
 
 impl<'a> Pruner<'a> {
     fn new(raw: &'a Raw) -> Self {
-        let mut wanted = HashMap::new();
+        let mut selected = HashMap::new();
         for (name, members) in STRUCTS {
             let named = |r: &Record| matches!(r.kind, Kind::Struct | Kind::Union) && raw.name(r.name) == Some(name);
             if let Some(record) = raw.records().find(named) {
-                wanted.insert(record.id, *members);
+                selected.insert(record.id, *members);
             }
         }
         Self {
             raw,
-            wanted,
+            selected,
             types: Vec::new(),
             done: HashMap::new(),
             strings: vec![0],
@@ -142,11 +144,15 @@ impl<'a> Pruner<'a> {
         let functions: Vec<&str> = FUNCTIONS.split_whitespace().collect();
         for record in self.raw.records() {
             let name = self.raw.name(record.name).unwrap_or_default();
-            match record.kind {
-                Kind::Func if functions.contains(&name) => drop(self.keep(record.id, false)),
-                Kind::Struct | Kind::Union if self.wanted.contains_key(&record.id) => drop(self.keep(record.id, false)),
-                Kind::Enum | Kind::Enum64 => self.keep_enum(record, &enumerators),
-                _ => {}
+            let is_kept = match record.kind {
+                Kind::Func => functions.contains(&name),
+                Kind::Struct | Kind::Union => self.selected.contains_key(&record.id),
+                _ => false,
+            };
+            if is_kept {
+                self.keep(record.id, false);
+            } else if matches!(record.kind, Kind::Enum | Kind::Enum64) {
+                self.keep_enum(record, &enumerators);
             }
         }
         self.finish()
@@ -174,14 +180,14 @@ impl<'a> Pruner<'a> {
         offset
     }
 
-    /// Keeps a type and what it needs; its new number. `behind_pointer`: its name is enough if it is a struct.
+    /// Keeps a type and the types it refers to; its new number. `behind_pointer`: only the name is needed if it is a struct.
     fn keep(&mut self, id: TypeId, behind_pointer: bool) -> u32 {
         let Some(record) = self.raw.record(id) else { return 0 };
-        let shallow = behind_pointer && !self.wanted.contains_key(&id);
+        let shallow = behind_pointer && !self.selected.contains_key(&id);
         if let Some(&new) = self.done.get(&(id, shallow)) {
             return new;
         }
-        // Reserved before its parts are kept: types refer to each other in circles.
+        // The number is reserved first, since types refer to each other in cycles.
         self.types.push(Vec::new());
         let new = u32::try_from(self.types.len()).unwrap_or(u32::MAX);
         self.done.insert((id, shallow), new);
@@ -238,14 +244,14 @@ impl<'a> Pruner<'a> {
         out
     }
 
-    /// A struct with only the wanted members; for an anonymous one, those wanted of the struct around it.
+    /// A struct with its selected members; an anonymous one has those of the struct around it.
     fn encode_aggregate(&mut self, record: Record, name: u32) -> Vec<u8> {
-        let wanted = self.wanted.get(&record.id).copied().unwrap_or_default();
+        let selected = self.selected.get(&record.id).copied().unwrap_or_default();
         let mut members = Vec::new();
         for member in self.raw.members(record).collect::<Vec<_>>() {
             let kept = match self.raw.name(member.name) {
-                Some(name) => wanted.split_whitespace().any(|wanted| wanted == name),
-                None => self.inherit(member.ty, wanted),
+                Some(name) => selected.split_whitespace().any(|member| member == name),
+                None => self.inherit(member.ty, selected),
             };
             if kept {
                 let offset = if record.kind_flag { member.bits << 24 | member.bit_offset } else { member.bit_offset };
@@ -258,28 +264,28 @@ impl<'a> Pruner<'a> {
         out
     }
 
-    /// Hands the wanted members down to a nested anonymous struct; whether it or one inside it has any of them.
-    fn inherit(&mut self, id: TypeId, wanted: &'static str) -> bool {
+    /// Selects members of a nested anonymous struct; whether it or one inside it has any of them.
+    fn inherit(&mut self, id: TypeId, selected: &'static str) -> bool {
         let Some(record) = self.raw.record(id) else { return false };
         if record.kind.is_alias() {
-            return self.inherit(TypeId(record.size_or_type), wanted);
+            return self.inherit(TypeId(record.size_or_type), selected);
         }
         let mut found = false;
         for member in self.raw.members(record).collect::<Vec<_>>() {
             found |= match self.raw.name(member.name) {
-                Some(name) => wanted.split_whitespace().any(|wanted| wanted == name),
-                None => self.inherit(member.ty, wanted),
+                Some(name) => selected.split_whitespace().any(|member| member == name),
+                None => self.inherit(member.ty, selected),
             };
         }
         if found {
-            self.wanted.insert(record.id, wanted);
+            self.selected.insert(record.id, selected);
         }
         found
     }
 
-    fn keep_enum(&mut self, record: Record, wanted: &[&str]) {
-        let is_wanted = |name| self.raw.name(name).is_some_and(|name| wanted.contains(&name));
-        let kept: Vec<_> = self.raw.enumerators(record).filter(|(name, _)| is_wanted(*name)).collect();
+    fn keep_enum(&mut self, record: Record, selected: &[&str]) {
+        let is_selected = |name| self.raw.name(name).is_some_and(|name| selected.contains(&name));
+        let kept: Vec<_> = self.raw.enumerators(record).filter(|(name, _)| is_selected(*name)).collect();
         if kept.is_empty() {
             return;
         }
@@ -301,4 +307,18 @@ fn info(kind: Kind, vlen: u16, flag: bool) -> u32 {
 
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pruning_a_pruned_kernel_again_changes_no_look_up() {
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernel-files/kernels/6.12.117/btf.bin");
+        let once = Btf::from_file(Path::new(fixture)).unwrap();
+        let twice = Btf::parse(Pruner::new(once.raw()).prune()).unwrap();
+        assert!(compare(&once, &twice).unwrap() > 50);
+        assert_eq!(twice.len(), once.len());
+    }
 }
