@@ -24,9 +24,9 @@ pub const SECTIONS: &[Section] = &[
             term("swap entry", "A swap type and an offset in pages, printed type:offset with the device beside it."),
             term("range", "Consecutive entries of a large folio. Two faults conflict if their ranges intersect."),
             term(
-                "swap-in fault, fault",
-                "One call of do_swap_page by one task on a real swap entry. Migration, device-private, hwpoison and marker \
-                 entries are only counted.",
+                "fault",
+                "A swap-in fault: one call of do_swap_page by one task on a real swap entry. Migration, device-private, \
+                 hwpoison and marker entries are only counted.",
             ),
             term("starts, ends", "The entry to do_swap_page, and its return. In between the fault is in progress."),
             term("direct", "A fault, or its read, that skips the swap cache. Only synchronous swap devices allow it."),
