@@ -1,10 +1,11 @@
-//! The dashboard. [`model`] is what it shows, plain data; [`app`] is its state, pure: keys and samples in, effects out;
-//! [`layout`] is pure as well; [`view`] draws and changes nothing.
+//! The dashboard. [`model`] is the data behind a frame; [`app`] is the state, pure: keys and samples in, effects out;
+//! [`layout`] is pure too; [`view`] draws and changes nothing.
 
 pub mod app;
 pub mod layout;
 pub mod model;
 pub mod model_builder;
+mod numbers;
 pub mod theme;
 pub mod view;
 

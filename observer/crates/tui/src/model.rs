@@ -1,99 +1,62 @@
-//! What the dashboard shows at one moment: plain data, made ten times a second from a live kernel or from a recording.
-//! Neither state nor views know where it comes from.
+//! The data behind one frame, made ten times a second from a live observation or a recording. State and views do not know
+//! which of the two it came from.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use observer_engine::{
+    durations::DurationSummary,
     event::{Entry, Nanos},
-    tally::{Contention, Party},
-    totals::DurationSummary,
+    tally::{Contention, TaskGroup},
     verdict::Finding,
 };
 use observer_kernel::swaps::Synchronous;
-use observer_observation::RingUse;
+use observer_observation::{Dropped, Kernel, RingUse};
 use observer_record::player::Transport;
-use observer_report::{picture::story::Setting, summary::dropped::Dropped};
+use observer_report::{picture::story::Setting, summary::distributions::Measure};
 
-/// Stands in tables for a device that is not known: it came after the recording started.
-pub const NO_DEVICE: &str = "?";
-
-/// What does not change while the dashboard is open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What stays constant while the dashboard is open.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct About {
-    /// Kernel release.
-    pub release: String,
-    /// What that kernel does about the race, in words.
-    pub state: String,
-    /// Whether two tasks can go wrong on this kernel (`Some(true)`: unfixed), only wait, or neither.
-    pub exposure: Exposure,
-    /// Backend in use, short: `fentry`.
-    pub backend: String,
-    /// Why not the better one, or what is not seen; empty: all is as it should be.
-    pub backend_why: String,
-    /// Length of a tick, nanoseconds.
-    pub tick_ns: Option<u64>,
-    /// The recording's file; empty: live.
-    pub file: String,
-    /// The command being watched; empty: everything on the host.
-    pub command: String,
-    /// The filters that are on, as they were given; empty: none.
-    pub filters: String,
+    pub kernel: Kernel,
+    /// The observed command, as typed; `None`: the whole host.
+    pub command: Option<String>,
+    /// Filters in the kernel, by option.
+    pub filters: BTreeMap<String, String>,
+    /// One entry in this many is observed; counts are scaled up by it.
+    pub sample_one_in: u32,
 }
 
-/// What a kernel lets happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Exposure {
-    /// Pages can be lost.
-    Unfixed,
-    /// Tasks wait.
-    Pinned,
-    /// Nothing is read past the swap cache.
-    Closed,
-    /// Not known.
-    #[default]
-    Unknown,
-}
-
-/// A swap device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceLine {
+pub struct SwapDevice {
     /// Short name: `zram0`.
     pub name: String,
-    /// Number of the swap area, `type` of its entries.
-    pub kind: u32,
-    /// Driver or form: `zram`, `file`.
-    pub form: String,
-    /// Size, KiB.
+    /// The swap type in this device's entries.
+    pub swap_type: u32,
+    /// `zram`, `file`.
+    pub driver: &'static str,
     pub size_kib: u64,
-    /// In use, KiB; `None`: not known.
+    /// `None`: unknown.
     pub used_kib: Option<u64>,
-    /// Whether it reads synchronously.
     pub synchronous: Synchronous,
 }
 
-/// What is counted, in the order in which it is shown.
+/// What is counted, in the order of the overview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Series {
-    /// Pages read past the swap cache.
+    /// Pages read directly.
     Direct,
-    /// Pages read into the swap cache.
+    /// Pages read through the swap cache.
     Cached,
-    /// Overlaps.
     Overlaps,
-    /// Pin waits.
     PinWaits,
     /// Waits on the folio lock.
     LockWaits,
-    /// Windows.
     Windows,
-    /// Reuses.
     Reuses,
-    /// Stale installs.
     StaleInstalls,
 }
 
 impl Series {
-    /// All.
     pub const ALL: [Self; 8] = [
         Self::Direct,
         Self::Cached,
@@ -105,54 +68,56 @@ impl Series {
         Self::StaleInstalls,
     ];
 
-    /// Whether it counts waits.
     pub const fn is_waits(self) -> bool {
         matches!(self, Self::PinWaits | Self::LockWaits)
     }
 
-    /// As it is shown.
-    pub const fn name(self) -> &'static str {
+    /// Whether it counts a verdict rather than swap-ins.
+    pub const fn is_verdict(self) -> bool {
+        !matches!(self, Self::Direct | Self::Cached)
+    }
+
+    /// The key in exports.
+    pub const fn code(self) -> &'static str {
         match self {
-            Self::Direct => "direct swap-ins",
-            Self::Cached => "cached swap-ins",
-            Self::Overlaps => "overlaps",
-            Self::PinWaits => "pin waits",
-            Self::LockWaits => "lock waits",
-            Self::Windows => "windows",
-            Self::Reuses => "reuses",
-            Self::StaleInstalls => "stale installs",
+            Self::Direct => "direct",
+            Self::Cached => "cached",
+            Self::Overlaps => "overlap",
+            Self::PinWaits => "pin_wait",
+            Self::LockWaits => "lock_wait",
+            Self::Windows => "window",
+            Self::Reuses => "reuse",
+            Self::StaleInstalls => "stale_install",
         }
     }
 }
 
-/// Running totals, one for each of [`Series::ALL`].
+/// Running totals, in the order of [`Series::ALL`].
 pub type Counts = [u64; Series::ALL.len()];
 
-/// The dashboard's and the observer's overhead.
+/// What observing costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     /// CPU time in user space over the last seconds, percent of one CPU.
     pub cpu_percent: f64,
-    /// User-space CPU time for each swap-in since the start, nanoseconds; `None`: no swap-in yet.
+    /// User-space CPU time per swap-in since the start, nanoseconds; `None`: no swap-in yet.
     pub per_swap_in_ns: Option<u64>,
-    /// Resident memory, bytes: now, and the most so far; `None`: not known.
+    /// Resident memory now and its maximum, bytes; `None`: unknown.
     pub resident_bytes: Option<(u64, u64)>,
-    /// Kernel memory of the maps, bytes; 0: not known.
+    /// Kernel memory of the maps, bytes; 0: unknown.
     pub kernel_bytes: u64,
-    /// Use of the ring buffer; `None`: not known.
+    /// `None`: unknown.
     pub ring: Option<RingUse>,
-    /// What the programs take.
-    pub programs: ProgramShare,
+    pub programs: ProgramTime,
 }
 
-/// What the programs take in the kernel.
+/// CPU time of the eBPF programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum ProgramShare {
-    /// Nobody asked.
+pub enum ProgramTime {
     #[default]
-    NotAsked,
-    /// The kernel does not tell.
-    Refused,
+    NotRequested,
+    /// The kernel cannot measure it.
+    Unavailable,
     /// Percent of one CPU since the start.
     Percent(f64),
 }
@@ -169,125 +134,113 @@ pub fn bin(ns: Nanos) -> usize {
     (4 * power as usize + usize::try_from(quarter).unwrap_or(0)).min(BINS - 1)
 }
 
-/// A distribution of durations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distribution {
-    /// Which.
-    pub name: &'static str,
-    /// Count and percentiles.
+    pub measure: Measure,
     pub summary: DurationSummary,
-    /// How many lie in each bin, [`BINS`] of them, or none at all.
+    /// Count of each of the [`BINS`] bins; empty: no durations.
     pub bins: Vec<u64>,
 }
 
-/// A row of the entries table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryRow {
-    /// Which.
     pub entry: Entry,
-    /// Its device; `?` where not known.
-    pub device: String,
-    /// What happened.
+    /// `None`: unknown, because the device was added after the recording started.
+    pub device: Option<String>,
     pub contention: Contention,
 }
 
-/// A row of the tasks table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartyRow {
-    /// Who.
-    pub party: Party,
-    /// The name to show.
+pub struct GroupRow {
+    pub group: TaskGroup,
     pub name: String,
-    /// What happened.
     pub contention: Contention,
 }
 
-/// A row of the list of findings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FindingRow {
-    /// Its number in the run, from 1.
+    /// Number in this observation, from 1.
     pub number: u64,
-    /// Device of its entry.
-    pub device: String,
-    /// Seconds and tenths since the start of the run: how findings are told apart in time.
+    /// As in [`EntryRow`].
+    pub device: Option<String>,
+    /// End of the reader's fault, nanoseconds since the start.
     pub at_ns: Nanos,
-    /// The finding.
     pub finding: Arc<Finding>,
 }
 
-/// What can be said of delay injection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DelayInjection {
-    /// Not to be had, and why.
     #[default]
-    NotAsked,
-    /// Attached, and can be switched.
+    NotLoaded,
     Attached {
-        /// Whether it is on now.
         on: bool,
-        /// How long it delays, nanoseconds.
         ns: Nanos,
         /// Delays so far.
         delays: u64,
     },
-    /// Part of a recording.
+    /// A replay: it cannot be switched.
     Recorded,
 }
 
-/// See the module.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
-    /// What does not change.
     pub about: Arc<About>,
     /// Now, on the clock of the events.
     pub at_ns: Nanos,
-    /// Start of the run on the same clock.
+    /// Start of the observation on the same clock.
     pub start_ns: Nanos,
-    /// Swap devices; `None`: not known.
-    pub devices: Option<Vec<DeviceLine>>,
-    /// Running totals.
+    /// `None`: unknown.
+    pub devices: Option<Vec<SwapDevice>>,
     pub counts: Counts,
-    /// Faults open on contended entries.
+    /// Faults in progress on contended entries.
     pub faults_in_progress: usize,
-    /// What was not seen.
     pub dropped: Dropped,
-    /// overhead; `None`: a replay, where it would mean nothing.
+    /// `None`: a replay, which does not measure it.
     pub cost: Option<Cost>,
-    /// All waits together since the last clearing, nanoseconds.
+    /// All waits since the last reset, nanoseconds.
     pub waited_ns: Nanos,
-    /// The part of them after the pin was dropped.
+    /// The part of it after the release of the pin or lock.
     pub overslept_ns: Nanos,
-    /// Overlap, pin hold, pin wait, oversleep.
     pub distributions: Arc<Vec<Distribution>>,
     /// Contended entries.
     pub entries: Arc<Vec<EntryRow>>,
-    /// Who contends, in all three groupings.
-    pub parties: Arc<Vec<PartyRow>>,
+    /// Contending tasks, in all three groupings.
+    pub groups: Arc<Vec<GroupRow>>,
     /// Newest last.
     pub findings: Arc<Vec<FindingRow>>,
-    /// Where the replay stands; `None`: live.
+    /// Position and speed of the replay; `None`: live.
     pub transport: Option<Transport>,
-    /// Delay injection.
     pub delay_injection: DelayInjection,
 }
 
 impl Model {
-    /// All dropped together.
-    pub fn lost(&self) -> u64 {
+    /// Dropped events of all causes.
+    pub fn dropped_events(&self) -> u64 {
         self.dropped.values().sum()
     }
 
-    /// Whether some device reads synchronously; `None`: not known.
+    /// Whether any swap device is synchronous.
     pub fn synchronous(&self) -> Synchronous {
         let Some(devices) = &self.devices else { return Synchronous::Unknown };
         let any = |answer| devices.iter().any(|device| device.synchronous == answer);
         [Synchronous::Yes, Synchronous::Unknown].into_iter().find(|answer| any(*answer)).unwrap_or(Synchronous::No)
     }
 
-    /// For the captions of a picture.
-    pub fn setting(&self, device: &str) -> Setting {
-        let device = if device == NO_DEVICE { String::new() } else { device.to_owned() };
-        Setting { release: self.about.release.clone(), state: self.about.state.clone(), device }
+    /// Whether a page was read directly, or could be: a synchronous swap device is in use. `None`: unknown.
+    pub fn is_reachable(&self) -> Option<bool> {
+        let [direct, ..] = self.counts;
+        match self.synchronous() {
+            _ if direct > 0 => Some(true),
+            Synchronous::Yes => Some(true),
+            Synchronous::No => Some(false),
+            Synchronous::Unknown => None,
+        }
+    }
+
+    /// For the captions of a finding's picture.
+    pub fn setting(&self, device: Option<&str>) -> Setting {
+        let kernel = &self.about.kernel;
+        Setting { release: kernel.release.clone(), state: kernel.state, device: device.unwrap_or_default().to_owned() }
     }
 }
 
@@ -296,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bins_rise_with_durations() {
+    fn longer_durations_have_higher_bins() {
         assert_eq!([0, 1, 2, 4, 5, 8].map(bin), [0, 0, 4, 8, 9, 12]);
         assert!((1..1_000_000u64).all(|ns| bin(ns) <= bin(ns + 1)));
         assert_eq!(bin(u64::MAX), BINS - 1);

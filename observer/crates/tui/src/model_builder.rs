@@ -1,64 +1,60 @@
-//! Makes the dashboard's sample from an engine and its counters. Tables are made again only when something has changed, and
-//! the longer they are the less often: the event path never waits for the screen.
-
-mod about;
+//! Builds the dashboard's model from an engine and its counters. Tables are built again only after a change, and long tables
+//! less often: events never wait for the screen.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
-pub use self::about::form;
-use self::about::{about, device};
 use super::model::{
-    About, BINS, Cost, Counts, DelayInjection, DeviceLine, Distribution, EntryRow, FindingRow, Model, NO_DEVICE,
-    PartyRow, ProgramShare, bin,
+    About, BINS, Cost, Counts, DelayInjection, Distribution, EntryRow, FindingRow, GroupRow, Model, ProgramTime,
+    SwapDevice, bin,
 };
 use observer_engine::{
     Engine,
+    durations::Durations,
     event::{Entry, Nanos},
-    tally::{FINDINGS_KEPT, Party, Tally},
-    totals::Durations,
+    tally::{Contention, Tally, TaskGroup},
 };
-use observer_observation::{Context, Overhead, ProgramStats, Sample, percent};
+use observer_observation::{Context, DropCause, Overhead, ProgramStats, Sample, Swap, dropped, percent};
 use observer_record::player::Transport;
-use observer_report::summary::dropped;
+use observer_report::summary::distributions::Measure;
 
-/// Samples over which the overhead is averaged.
+/// Samples over which the overhead is averaged: five seconds.
 const COST_SAMPLES: usize = 50;
 
-/// Distributions are counted again at most every so many samples.
+/// Distributions are built from every fifth sample at most.
 const DISTRIBUTION_SAMPLES: u64 = 5;
 
-/// Names of control groups by id and by a process in it, where they can be found out.
-pub trait Names {
-    /// The path of a control group.
-    fn cgroup(&mut self, id: u64, pid: u32) -> Option<String>;
+/// Looks up the names of control groups.
+pub trait CgroupNames {
+    /// The path of a control group, given a process in it.
+    fn path(&mut self, id: u64, pid: u32) -> Option<String>;
 }
 
-/// Nothing can be found out, as in a replay on another host.
-impl Names for () {
-    fn cgroup(&mut self, _id: u64, _pid: u32) -> Option<String> {
+/// A replay: the control groups may be of another host.
+impl CgroupNames for () {
+    fn path(&mut self, _id: u64, _pid: u32) -> Option<String> {
         None
     }
 }
 
-/// What a sample is made from.
+/// What a model is built from.
 pub struct Source<'a> {
-    /// The engine, with its tally.
+    /// With its tally started.
     pub engine: &'a Engine,
     /// The latest counters.
     pub sample: &'a Sample,
-    /// Now, on the events' clock.
+    /// Now, on the clock of the events.
     pub now: Nanos,
-    /// Swap devices as they are now; `None`: as they were at the start.
-    pub devices: Option<Vec<DeviceLine>>,
-    /// What observing has cost so far; `None`: not of interest.
+    /// The swap devices now; `None`: as before.
+    pub devices: Option<Vec<SwapDevice>>,
+    /// `None`: not shown.
     pub spent: Option<Spent<'a>>,
-    /// The replay.
+    /// `None`: live.
     pub transport: Option<Transport>,
-    /// Whether delay injection is on; `None`: there is none, or it is not known yet.
-    pub widening: Option<bool>,
+    /// Whether delay injection is on; `None`: unknown yet, or not loaded.
+    pub delay_injection: Option<bool>,
 }
 
 /// What observing has cost so far.
@@ -66,104 +62,114 @@ pub struct Source<'a> {
 pub struct Spent<'a> {
     /// CPU time of this process, nanoseconds.
     pub cpu_ns: Nanos,
-    /// Time of the real clock, nanoseconds.
-    pub clock_ns: Nanos,
-    /// The rest, as it was when counters were read last.
-    pub own: &'a Overhead,
+    /// Elapsed time, nanoseconds.
+    pub elapsed_ns: Nanos,
+    /// The rest, as of the latest counters.
+    pub overhead: &'a Overhead,
 }
 
-/// See the module.
 #[derive(Debug)]
 pub struct ModelBuilder {
     about: Arc<About>,
     start: Nanos,
-    devices: Option<Vec<DeviceLine>>,
-    /// Delay of delay injection of a live observation.
-    widen_ns: Option<Nanos>,
-    /// What counts are multiplied by: of so many entries one is observed.
+    devices: Option<Vec<SwapDevice>>,
+    /// The delay of a live observation's delay injection.
+    delay_ns: Option<Nanos>,
+    /// One entry in this many is observed: counts are multiplied by it.
     one_in: u64,
-    /// Nothing tells how long pins are held, nor so how long their losers oversleep.
+    /// The release of pins is not observed, so there are no pin holds and no oversleep.
     holds_unseen: bool,
     live: bool,
     samples: u64,
-    seen: Seen,
+    built: Built,
     distributions: Arc<Vec<Distribution>>,
     entries: Arc<Vec<EntryRow>>,
-    parties: Arc<Vec<PartyRow>>,
+    groups: Arc<Vec<GroupRow>>,
     findings: Arc<Vec<FindingRow>>,
+    /// CPU time and elapsed time of the last samples.
     cpu: VecDeque<(Nanos, Nanos)>,
     cgroups: HashMap<u64, String>,
 }
 
-/// Revision of the tally that each part was made from.
+/// The revision of the tally that each part was built from.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct Built {
     distributions: Option<u64>,
     tables: Option<u64>,
     findings: Option<u64>,
 }
 
 impl ModelBuilder {
-    /// For an observation, or a recording of one in `file`.
-    pub fn new(context: &Context, file: &str) -> Self {
-        let live = file.is_empty();
+    pub fn live(context: &Context) -> Self {
+        Self::new(context, true)
+    }
+
+    pub fn replay(context: &Context) -> Self {
+        Self::new(context, false)
+    }
+
+    fn new(context: &Context, live: bool) -> Self {
+        let about = About {
+            kernel: context.kernel.clone(),
+            command: (!context.command.is_empty()).then(|| context.command.clone()),
+            filters: context.filters.clone(),
+            sample_one_in: context.sample_one_in,
+        };
         Self {
-            about: Arc::new(about(context, file)),
+            about: Arc::new(about),
             start: context.clocks.monotonic_ns,
+            // A recording without devices does not show that there were none.
             devices: (!context.swaps.is_empty() || live).then(|| context.swaps.iter().map(device).collect()),
-            widen_ns: context.widen_ns,
+            delay_ns: context.widen_ns,
             one_in: context.sample_one_in.max(1).into(),
             holds_unseen: context.kernel.holds_unseen(),
             live,
             samples: 0,
-            seen: Seen::default(),
+            built: Built::default(),
             distributions: Arc::default(),
             entries: Arc::default(),
-            parties: Arc::default(),
+            groups: Arc::default(),
             findings: Arc::default(),
             cpu: VecDeque::new(),
             cgroups: HashMap::new(),
         }
     }
 
-    /// The engine was replaced, or its tally cleared.
-    pub fn forget(&mut self) {
-        self.seen = Seen::default();
+    /// Must be called after the engine was replaced, or its tally cleared.
+    pub fn reset(&mut self) {
+        self.built = Built::default();
         self.findings = Arc::default();
     }
 
-    /// What can be said of delay injection. It starts switched on.
+    /// It starts switched on.
     fn delay_injection(&self, on: Option<bool>, sample: &Sample) -> DelayInjection {
-        let delays = sample.snapshot.counters.widened;
-        match self.widen_ns {
+        let delays = sample.snapshot.counters.delays;
+        match self.delay_ns {
             _ if !self.live => DelayInjection::Recorded,
             Some(ns) => DelayInjection::Attached { on: on.unwrap_or(true), ns, delays },
-            None => DelayInjection::NotAsked,
+            None => DelayInjection::NotLoaded,
         }
     }
 
-    /// Makes a sample.
-    pub fn gather(&mut self, source: Source<'_>, names: &mut impl Names) -> Model {
+    pub fn build(&mut self, source: Source<'_>, names: &mut impl CgroupNames) -> Model {
         if let Some(devices) = source.devices {
             self.devices = Some(devices);
         }
-        if let Some(tally) = source.engine.tally() {
-            self.take(tally, names);
+        let tally = source.engine.tally();
+        if let Some(tally) = tally {
+            self.update(tally, names);
         }
         self.samples += 1;
-        let counts = counts(source.engine, source.sample).map(|count| count.saturating_mul(self.one_in));
-        let delay_injection = self.delay_injection(source.widening, source.sample);
-        let mut dropped = dropped::collect(source.sample, &source.engine.report().dropped);
-        let tally = source.engine.tally();
-        if let Some(tally) = tally.filter(|tally| tally.not_listed() > 0) {
-            *dropped.entry("entry_not_listed").or_default() += tally.not_listed();
+        let mut dropped = dropped(source.sample, &source.engine.report().dropped);
+        if let Some(not_listed) = tally.map(Tally::not_listed).filter(|count| *count > 0) {
+            *dropped.entry(DropCause::EntryNotListed).or_default() += not_listed;
         }
         Model {
             about: Arc::clone(&self.about),
             at_ns: source.now.max(self.start),
             start_ns: self.start,
             devices: self.devices.clone(),
-            counts,
+            counts: counts(source.engine, source.sample).map(|count| count.saturating_mul(self.one_in)),
             faults_in_progress: source.engine.faults_in_progress().count(),
             dropped,
             cost: source.spent.map(|spent| self.cost(spent, source.sample)),
@@ -171,68 +177,68 @@ impl ModelBuilder {
             overslept_ns: tally.map_or(0, |tally| tally.overslept_ns),
             distributions: Arc::clone(&self.distributions),
             entries: Arc::clone(&self.entries),
-            parties: Arc::clone(&self.parties),
+            groups: Arc::clone(&self.groups),
             findings: Arc::clone(&self.findings),
             transport: source.transport,
-            delay_injection,
+            delay_injection: self.delay_injection(source.delay_injection, source.sample),
         }
     }
 
-    fn take(&mut self, tally: &Tally, names: &mut impl Names) {
-        let changed = |seen: Option<u64>| seen != Some(tally.revision);
+    fn update(&mut self, tally: &Tally, names: &mut impl CgroupNames) {
+        let changed = |built: Option<u64>| built != Some(tally.revision);
         let due = |every: u64| self.samples.is_multiple_of(every);
-        if changed(self.seen.distributions) && (due(DISTRIBUTION_SAMPLES) || self.seen.distributions.is_none()) {
+        if changed(self.built.distributions) && (due(DISTRIBUTION_SAMPLES) || self.built.distributions.is_none()) {
             self.distributions = Arc::new(distributions(tally, self.holds_unseen));
-            self.seen.distributions = Some(tally.revision);
+            self.built.distributions = Some(tally.revision);
         }
-        let rows = tally.entries().len() + tally.parties().len();
-        if changed(self.seen.tables) && (due(table_samples(rows)) || self.seen.tables.is_none()) {
+        let rows = tally.entries().len() + tally.groups().len();
+        if changed(self.built.tables) && (due(table_samples(rows)) || self.built.tables.is_none()) {
             self.entries = Arc::new(self.entry_rows(tally));
-            self.parties = Arc::new(self.party_rows(tally, names));
-            self.seen.tables = Some(tally.revision);
+            self.groups = Arc::new(self.group_rows(tally, names));
+            self.built.tables = Some(tally.revision);
         }
-        if changed(self.seen.findings) {
+        if changed(self.built.findings) {
             self.add_findings(tally);
-            self.seen.findings = Some(tally.revision);
+            self.built.findings = Some(tally.revision);
         }
     }
 
     fn entry_rows(&self, tally: &Tally) -> Vec<EntryRow> {
-        let row = |(entry, contention): (&Entry, _)| EntryRow {
+        let row = |(entry, contention): (&Entry, &Contention)| EntryRow {
             entry: *entry,
             device: self.device_of(*entry),
-            contention: Clone::clone(contention),
+            contention: contention.clone(),
         };
         tally.entries().iter().map(row).collect()
     }
 
-    fn party_rows(&mut self, tally: &Tally, names: &mut impl Names) -> Vec<PartyRow> {
-        let row = |(party, contention): (&Party, &observer_engine::tally::Contention)| {
-            let name = match party {
-                Party::Process(pid) => format!("{} {pid}", contention.last.comm),
-                Party::Command(command) => command.clone(),
-                Party::Cgroup(id) => self.cgroup(*id, contention.last.pid, names),
+    fn group_rows(&mut self, tally: &Tally, names: &mut impl CgroupNames) -> Vec<GroupRow> {
+        let row = |(group, contention): (&TaskGroup, &Contention)| {
+            let name = match group {
+                TaskGroup::Process(pid) => format!("{} {pid}", contention.last.comm),
+                TaskGroup::Command(command) => command.clone(),
+                TaskGroup::Cgroup(id) => self.cgroup(*id, contention.last.pid, names),
             };
-            PartyRow { party: party.clone(), name, contention: contention.clone() }
+            GroupRow { group: group.clone(), name, contention: contention.clone() }
         };
-        tally.parties().iter().map(row).collect()
+        tally.groups().iter().map(row).collect()
     }
 
-    fn cgroup(&mut self, id: u64, pid: u32, names: &mut impl Names) -> String {
-        if let Some(known) = self.cgroups.get(&id) {
-            return known.clone();
+    fn cgroup(&mut self, id: u64, pid: u32, names: &mut impl CgroupNames) -> String {
+        if let Some(path) = self.cgroups.get(&id) {
+            return path.clone();
         }
-        match names.cgroup(id, pid) {
+        match names.path(id, pid) {
             Some(path) => {
                 self.cgroups.insert(id, path.clone());
                 path
             }
-            // Asked again next time: another process of the group may live longer.
+            // Looked up again next time: the next process of the group may live longer.
             None => format!("cgroup {id}"),
         }
     }
 
-    /// Findings are only ever added: what is known already is kept.
+    /// Appends the findings that are new in the tally.
     fn add_findings(&mut self, tally: &Tally) {
         let last = self.findings.last().map_or(0, |row| row.number);
         let new = tally.findings().iter().filter(|(number, _)| *number > last);
@@ -247,45 +253,74 @@ impl ModelBuilder {
         if new.is_empty() {
             return;
         }
-        let mut all: Vec<FindingRow> = self.findings.iter().chain(&new).cloned().collect();
-        all.drain(..all.len().saturating_sub(FINDINGS_KEPT));
-        self.findings = Arc::new(all);
+        // The tally keeps the newest ones; older rows go with them.
+        let oldest = tally.findings().front().map_or(0, |(number, _)| *number);
+        let kept = self.findings.iter().filter(|row| row.number >= oldest);
+        self.findings = Arc::new(kept.chain(&new).cloned().collect());
     }
 
-    fn device_of(&self, entry: Entry) -> String {
-        let devices = self.devices.as_deref().unwrap_or_default();
-        let device = devices.iter().find(|device| device.kind == u32::from(entry.kind()));
-        device.map_or_else(|| NO_DEVICE.to_owned(), |device| device.name.clone())
+    fn device_of(&self, entry: Entry) -> Option<String> {
+        let mut devices = self.devices.iter().flatten();
+        let device = devices.find(|device| device.swap_type == u32::from(entry.swap_type()))?;
+        Some(device.name.clone())
     }
 
     fn cost(&mut self, spent: Spent<'_>, sample: &Sample) -> Cost {
         if self.cpu.len() >= COST_SAMPLES {
             self.cpu.pop_front();
         }
-        let Spent { cpu_ns: cpu, clock_ns: clock, own } = spent;
-        self.cpu.push_back((cpu, clock));
-        let (cpu_then, clock_then) = self.cpu.front().copied().unwrap_or((cpu, clock));
+        let Spent { cpu_ns, elapsed_ns, overhead } = spent;
+        self.cpu.push_back((cpu_ns, elapsed_ns));
+        let (cpu_before, elapsed_before) = self.cpu.front().copied().unwrap_or((cpu_ns, elapsed_ns));
         let counters = &sample.snapshot.counters;
         Cost {
-            cpu_percent: percent(cpu.saturating_sub(cpu_then), clock.saturating_sub(clock_then)),
-            per_swap_in_ns: cpu.checked_div(self.one_in * (counters.read_direct + counters.read_cached)),
-            resident_bytes: own.resident_bytes.map(|now| (now, own.max_resident_bytes)),
-            kernel_bytes: own.kernel_bytes,
-            ring: own.ring,
-            programs: program_share(own),
+            cpu_percent: percent(cpu_ns.saturating_sub(cpu_before), elapsed_ns.saturating_sub(elapsed_before)),
+            per_swap_in_ns: cpu_ns.checked_div(self.one_in * (counters.read_direct + counters.read_cached)),
+            resident_bytes: overhead.resident_bytes.map(|now| (now, overhead.max_resident_bytes)),
+            kernel_bytes: overhead.kernel_bytes,
+            ring: overhead.ring,
+            programs: program_time(overhead),
         }
     }
 }
 
-fn program_share(own: &Overhead) -> ProgramShare {
-    match own.program_stats.as_ref().map(ProgramStats::sum) {
-        None => ProgramShare::NotAsked,
-        Some(None) => ProgramShare::Refused,
-        Some(Some((_, ns))) => ProgramShare::Percent(percent(ns, own.elapsed_ns)),
+/// A swap area of the context.
+fn device(swap: &Swap) -> SwapDevice {
+    let name = swap.path.rsplit('/').next().unwrap_or(&swap.path).to_owned();
+    SwapDevice {
+        driver: driver(&name),
+        name,
+        swap_type: swap.kind,
+        size_kib: swap.size_kib,
+        used_kib: None,
+        synchronous: swap.synchronous,
     }
 }
 
-/// How often long tables are made again, in samples.
+/// The driver of a block device, as far as its name shows it; `file` for a swap file.
+pub fn driver(device: &str) -> &'static str {
+    match device.trim_end_matches(|ch: char| ch.is_ascii_digit()) {
+        "ram" => "brd",
+        "zram" => "zram",
+        "pmem" => "pmem",
+        "dm-" => "dm",
+        "md" => "md",
+        "loop" => "loop",
+        name if name.starts_with("nvme") => "nvme",
+        name if name.starts_with("sd") || name.starts_with("vd") => "disk",
+        _ => "file",
+    }
+}
+
+fn program_time(overhead: &Overhead) -> ProgramTime {
+    match overhead.program_stats.as_ref().map(ProgramStats::sum) {
+        None => ProgramTime::NotRequested,
+        Some(None) => ProgramTime::Unavailable,
+        Some(Some((_, ns))) => ProgramTime::Percent(percent(ns, overhead.elapsed_ns)),
+    }
+}
+
+/// Tables of this many rows are built from one sample in so many as this.
 const fn table_samples(rows: usize) -> u64 {
     match rows {
         0..=200 => 1,
@@ -308,24 +343,26 @@ fn counts(engine: &Engine, sample: &Sample) -> Counts {
     ]
 }
 
-/// `holds_unseen`: no row for what cannot be seen, where a 0 would say that there is none.
+/// `holds_unseen`: without the distributions that are not observed, for which a count of 0 would be false.
 fn distributions(tally: &Tally, holds_unseen: bool) -> Vec<Distribution> {
-    let locks = [("lock wait", &tally.lock_wait_times), ("lock oversleep", &tally.lock_oversleep_times)];
+    let all = &tally.distributions;
+    // Lock waits only if there are any: most kernels pin.
+    let has_locks = !all.lock_wait.histogram().is_empty();
     [
-        ("overlap", &tally.overlap_times),
-        ("pin hold", &tally.hold_times),
-        ("pin wait", &tally.wait_times),
-        ("oversleep", &tally.oversleep_times),
+        (Measure::Overlap, &all.overlap, true),
+        (Measure::PinHold, &all.pin_hold, !holds_unseen),
+        (Measure::PinWait, &all.pin_wait, true),
+        (Measure::Oversleep, &all.pin_oversleep, !holds_unseen),
+        (Measure::LockWait, &all.lock_wait, has_locks),
+        (Measure::LockOversleep, &all.lock_oversleep, has_locks && !all.lock_oversleep.histogram().is_empty()),
     ]
     .into_iter()
-    .filter(|(name, _)| !(holds_unseen && matches!(*name, "pin hold" | "oversleep")))
-    // Shown where there are any: most kernels pin.
-    .chain(locks.into_iter().filter(|(_, durations)| !durations.histogram().is_empty()))
-    .map(|(name, durations)| distribution(name, durations))
+    .filter(|(.., shown)| *shown)
+    .map(|(measure, durations, _)| distribution(measure, durations))
     .collect()
 }
 
-fn distribution(name: &'static str, durations: &Durations) -> Distribution {
+fn distribution(measure: Measure, durations: &Durations) -> Distribution {
     let mut bins = Vec::new();
     if !durations.histogram().is_empty() {
         bins.resize(BINS, 0);
@@ -335,7 +372,7 @@ fn distribution(name: &'static str, durations: &Durations) -> Distribution {
             }
         }
     }
-    Distribution { name, summary: durations.summary(), bins }
+    Distribution { measure, summary: durations.summary(), bins }
 }
 
 #[cfg(test)]
@@ -344,19 +381,21 @@ mod tests {
     use observer_observation::ProgramRun;
 
     #[test]
-    fn what_cannot_be_seen_has_no_row_of_zeroes() {
-        let names = |unseen| distributions(&Tally::default(), unseen).iter().map(|one| one.name).collect::<Vec<_>>();
-        assert_eq!(names(false), ["overlap", "pin hold", "pin wait", "oversleep"]);
-        assert_eq!(names(true), ["overlap", "pin wait"]);
+    fn distributions_that_are_not_observed_are_left_out() {
+        use Measure::{Overlap, Oversleep, PinHold, PinWait};
+        let measures =
+            |unseen| distributions(&Tally::default(), unseen).iter().map(|one| one.measure).collect::<Vec<_>>();
+        assert_eq!(measures(false), [Overlap, PinHold, PinWait, Oversleep]);
+        assert_eq!(measures(true), [Overlap, PinWait]);
     }
 
     #[test]
-    fn nothing_is_made_twice_from_the_same_tally() {
-        let mut model_builder = ModelBuilder::new(&Context::default(), "");
+    fn tables_of_an_unchanged_tally_are_built_once() {
+        let mut builder = ModelBuilder::live(&Context::default());
         let mut engine = Engine::default();
         engine.start_tally();
         let sample = Sample::default();
-        let mut gather = || {
+        let mut build = || {
             let source = Source {
                 engine: &engine,
                 sample: &sample,
@@ -364,11 +403,11 @@ mod tests {
                 devices: None,
                 spent: None,
                 transport: None,
-                widening: None,
+                delay_injection: None,
             };
-            model_builder.gather(source, &mut ())
+            builder.build(source, &mut ())
         };
-        let (first, second) = (gather(), gather());
+        let (first, second) = (build(), build());
         assert!(Arc::ptr_eq(&first.entries, &second.entries));
         assert!(Arc::ptr_eq(&first.distributions, &second.distributions));
         assert_eq!(first.distributions.len(), 4);
@@ -376,21 +415,29 @@ mod tests {
 
     #[test]
     fn the_cost_is_that_of_the_last_seconds() {
-        let mut model_builder = ModelBuilder::new(&Context::default(), "");
+        let mut builder = ModelBuilder::live(&Context::default());
         let mut sample = Sample::default();
         sample.snapshot.counters.read_direct = 10;
-        let own = Overhead {
+        let overhead = Overhead {
             resident_bytes: Some(3),
             max_resident_bytes: 4,
             elapsed_ns: 1_000,
             program_stats: Some(ProgramStats::Counted(vec![ProgramRun { run_ns: 20, ..ProgramRun::default() }])),
             ..Overhead::default()
         };
-        let spent = |cpu_ns, clock_ns| Spent { cpu_ns, clock_ns, own: &own };
-        assert!(model_builder.cost(spent(0, 0), &sample).cpu_percent.abs() < f64::EPSILON);
-        let cost = model_builder.cost(spent(5_000_000, 1_000_000_000), &sample);
-        assert_eq!((cost.resident_bytes, cost.programs), (Some((3, 4)), ProgramShare::Percent(2.0)));
+        let spent = |cpu_ns, elapsed_ns| Spent { cpu_ns, elapsed_ns, overhead: &overhead };
+        assert!(builder.cost(spent(0, 0), &sample).cpu_percent.abs() < f64::EPSILON);
+        let cost = builder.cost(spent(5_000_000, 1_000_000_000), &sample);
+        assert_eq!((cost.resident_bytes, cost.programs), (Some((3, 4)), ProgramTime::Percent(2.0)));
         assert!((cost.cpu_percent - 0.5).abs() < 1e-9);
         assert_eq!(cost.per_swap_in_ns, Some(500_000));
+    }
+
+    #[test]
+    fn drivers_of_devices() {
+        let drivers = ["zram0", "ram1", "nvme0n1p3", "sda2", "swapfile", "dm-0"].map(driver);
+        assert_eq!(drivers, ["zram", "brd", "nvme", "disk", "file", "dm"]);
+        let swap = Swap { path: "/dev/zram0".to_owned(), ..Swap::default() };
+        assert_eq!(device(&swap).name, "zram0");
     }
 }

@@ -1,5 +1,6 @@
-//! The dashboard as a whole, on one fixed recording.
+//! The whole dashboard, on one fixed recording.
 
-pub(crate) mod recording;
+mod documents;
+mod model;
 mod screens;
 mod state;

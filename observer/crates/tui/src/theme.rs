@@ -1,8 +1,12 @@
-//! Colours and characters. The colours are from Okabe and Ito's palette, which the colour-blind can tell apart, in shades
-//! that stand out from light and dark grounds alike; text is always in the terminal's own colour. Nothing is told by colour
-//! alone.
+//! Colours and characters. The colours are from Okabe and Ito's palette, which people with colour blindness can distinguish,
+//! in shades that are readable on light and dark backgrounds. Text has the terminal's own colour, and colour never carries
+//! information that the text does not.
 
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::{
+    style::{Color, Modifier, Style},
+    symbols::bar,
+    text::Span,
+};
 
 use observer_engine::verdict::Verdict;
 use observer_report::picture::{
@@ -13,76 +17,53 @@ use observer_report::picture::{
 /// How many colours the terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
-    /// None, or the user wants none.
     None,
-    /// The sixteen.
+    /// 16.
     Few,
     /// 256.
     Many,
 }
 
-/// What a piece of text is.
+/// The role of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Text.
     Plain,
-    /// Less important.
     Dim,
-    /// More important.
     Strong,
-    /// All is well.
     Good,
     /// Costs time.
     Caution,
-    /// Loses data, or was lost.
+    /// Data loss, or dropped events.
     Bad,
-    /// Headings, keys, what can be chosen.
+    /// Keys, tabs, bars.
     Accent,
-    /// The selected row.
+    /// The selected tab or row.
     Selected,
 }
 
-/// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
-    /// Colours.
     pub colours: Colours,
-    /// Characters.
     pub charset: Charset,
 }
 
-/// What the environment says of the terminal.
+/// The environment variables and options that describe the terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `TERM`.
     pub term: String,
     /// `COLORTERM`.
     pub colorterm: String,
-    /// `NO_COLOR`, if set and not empty.
+    /// `NO_COLOR` is set and not empty.
     pub no_color: bool,
-    /// The first that is set of `LC_ALL`, `LC_CTYPE`, `LANG`.
+    /// The first of `LC_ALL`, `LC_CTYPE`, `LANG` that is set.
     pub locale: String,
     /// `--ascii`.
     pub ascii: bool,
 }
 
-impl Environment {
-    /// Of this process.
-    pub fn of_process(ascii: bool) -> Self {
-        let get = |name: &str| std::env::var(name).unwrap_or_default();
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(get).into_iter().find(|value| !value.is_empty());
-        Self {
-            term: get("TERM"),
-            colorterm: get("COLORTERM"),
-            no_color: !get("NO_COLOR").is_empty(),
-            locale: locale.unwrap_or_default(),
-            ascii,
-        }
-    }
-}
-
 impl Theme {
-    /// Chooses by environment. Pure.
+    /// Chooses by environment.
     pub fn choose(environment: &Environment) -> Self {
         let term = environment.term.as_str();
         let plain = matches!(term, "" | "dumb") || term.starts_with("vt");
@@ -95,7 +76,7 @@ impl Theme {
         };
         let locale = environment.locale.to_lowercase();
         let unicode = locale.contains("utf-8") || locale.contains("utf8");
-        // The kernel's own console draws lines, but lacks most block elements.
+        // The Linux console (TERM=linux) has line-drawing characters but lacks most block elements.
         let charset =
             if unicode && !environment.ascii && !plain && term != "linux" { Charset::Unicode } else { Charset::Ascii };
         Self { colours, charset }
@@ -109,12 +90,29 @@ impl Theme {
         }
     }
 
-    /// Heights of a bar, from nothing to full.
-    pub const fn levels(self) -> [char; 9] {
+    /// The characters of a bar, by height.
+    pub const fn bars(self) -> bar::Set<'static> {
         match self.charset {
-            Charset::Unicode => [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
-            Charset::Ascii => [' ', '.', ':', '-', '=', '+', '*', '%', '#'],
+            Charset::Unicode => bar::NINE_LEVELS,
+            Charset::Ascii => bar::Set {
+                empty: " ",
+                one_eighth: ".",
+                one_quarter: ":",
+                three_eighths: "-",
+                half: "=",
+                five_eighths: "+",
+                three_quarters: "*",
+                seven_eighths: "%",
+                full: "#",
+            },
         }
+    }
+
+    /// Text that this terminal can show: command names may contain any bytes.
+    pub fn span(self, text: &str, tone: Tone) -> Span<'static> {
+        let replace = |ch: char| ch.is_control() || (self.charset == Charset::Ascii && !ch.is_ascii());
+        let text: String = text.chars().map(|ch| if replace(ch) { '?' } else { ch }).collect();
+        Span::styled(text, self.tone(tone))
     }
 
     fn colour(self, few: Color, many: u8) -> Style {
@@ -125,7 +123,6 @@ impl Theme {
         }
     }
 
-    /// The style of a tone.
     pub fn tone(self, tone: Tone) -> Style {
         match tone {
             Tone::Plain => Style::new(),
@@ -139,7 +136,6 @@ impl Theme {
         }
     }
 
-    /// The tone of a verdict.
     pub const fn of_verdict(verdict: Verdict) -> Tone {
         match verdict {
             Verdict::Overlap => Tone::Plain,
@@ -148,7 +144,7 @@ impl Theme {
         }
     }
 
-    /// The style of a part of a picture.
+    /// The style of a part of a finding's picture.
     pub fn ink(self, ink: Ink) -> Style {
         match ink {
             Ink::Plain => self.tone(Tone::Plain),
@@ -165,11 +161,11 @@ impl Theme {
             },
             Ink::Mark(mark) => match mark {
                 Mark::ReadStart | Mark::ReadEnd => self.tone(Tone::Accent),
-                Mark::PinTaken | Mark::PinLost | Mark::PinDropped => {
+                Mark::PinTaken | Mark::PinFailed | Mark::PinReleased => {
                     self.colour(Color::Green, 36).add_modifier(Modifier::BOLD)
                 }
-                Mark::StaleInstalled | Mark::MixedInstalled => self.tone(Tone::Bad),
-                Mark::Freed | Mark::Allocated | Mark::Written | Mark::Installed | Mark::GaveUp => {
+                Mark::StaleInstalled | Mark::UncertainInstalled => self.tone(Tone::Bad),
+                Mark::Freed | Mark::Allocated | Mark::Written | Mark::Installed | Mark::Discarded => {
                     self.tone(Tone::Strong)
                 }
             },
@@ -186,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn chosen_by_what_the_terminal_says() {
+    fn the_theme_follows_term_and_locale() {
         let choose = |term, locale| {
             let theme = Theme::choose(&environment(term, locale));
             (theme.colours, theme.charset)
@@ -200,13 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn the_user_has_the_last_word() {
-        let wish = Environment { no_color: true, ascii: true, ..environment("xterm-256color", "C.UTF-8") };
-        assert_eq!(Theme::choose(&wish), Theme { colours: Colours::None, charset: Charset::Ascii });
+    fn no_color_and_ascii_override_the_terminal() {
+        let overridden = Environment { no_color: true, ascii: true, ..environment("xterm-256color", "C.UTF-8") };
+        assert_eq!(Theme::choose(&overridden), Theme { colours: Colours::None, charset: Charset::Ascii });
     }
 
     #[test]
-    fn without_colours_there_are_none() {
+    fn a_theme_without_colours_sets_none() {
         let theme = Theme { colours: Colours::None, charset: Charset::Ascii };
         for tone in [Tone::Good, Tone::Caution, Tone::Bad, Tone::Accent] {
             assert_eq!(theme.tone(tone).fg, None);
@@ -218,7 +214,8 @@ mod tests {
         let theme = Theme { colours: Colours::Few, charset: Charset::Ascii };
         for tone in [Tone::Plain, Tone::Dim, Tone::Strong, Tone::Good, Tone::Caution, Tone::Bad, Tone::Accent] {
             let style = theme.tone(tone);
-            assert!(style.bg.is_none() && !matches!(style.fg, Some(Color::Black | Color::White | Color::Gray)));
+            assert_eq!(style.bg, None, "{tone:?}");
+            assert!(!matches!(style.fg, Some(Color::Black | Color::White | Color::Gray)), "{tone:?}");
         }
     }
 }

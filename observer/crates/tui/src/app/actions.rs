@@ -1,13 +1,18 @@
-//! What each action does to the state, or asks of those outside.
+//! What each action does to the state, or requests of the run loop.
 
 use super::{
-    App,
+    App, Effect, HelpPage, Overlay, Tab,
     keys::{Action, Key},
-    parts::{Effect, Overlay, Tab},
-    table::{Row, Table},
+    table::{Table, TableRow},
 };
-use crate::model::{DelayInjection, EntryRow, FindingRow, PartyRow};
+use crate::model::{DelayInjection, EntryRow, FindingRow, GroupRow};
 use observer_record::player::Move;
+
+/// Longest filter, characters.
+const LONGEST_FILTER: usize = 64;
+
+/// How far one key moves a replay, as a share of its length.
+const JUMP: f64 = 0.05;
 
 impl App {
     pub(super) fn act(&mut self, action: Action) -> Option<Effect> {
@@ -15,16 +20,16 @@ impl App {
             Action::Quit => return Some(Effect::Quit),
             Action::Suspend => return Some(Effect::Suspend),
             Action::Redraw => return Some(Effect::Redraw),
-            Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
-            Action::NextView => self.turn(1),
-            Action::PreviousView => self.turn(Tab::ALL.len() - 1),
+            Action::Help => self.overlay = Some(Overlay::Help { page: HelpPage::Keys, scroll: 0 }),
+            Action::NextView => self.show(self.tab.after(1)),
+            Action::PreviousView => self.show(self.tab.after(Tab::ALL.len() - 1)),
             Action::Go(tab) => self.show(tab),
             Action::Up => self.step(-1),
             Action::Down => self.step(1),
-            Action::PageUp => self.step(-self.screenful()),
-            Action::PageDown => self.step(self.screenful()),
-            Action::First => self.go(0),
-            Action::Last => self.go(usize::MAX),
+            Action::PageUp => self.step(-self.page()),
+            Action::PageDown => self.step(self.page()),
+            Action::First => self.select(0),
+            Action::Last => self.select(usize::MAX),
             Action::Open => self.open(),
             Action::Back => self.back(),
             Action::Filter => self.typing = true,
@@ -32,38 +37,32 @@ impl App {
             Action::Group => self.group(),
             Action::Freeze => self.freeze(),
             Action::Clear => return Some(self.clear()),
-            Action::Restart => {
+            Action::ResetRates => {
                 self.live.rates.restart();
-                self.say("rates start again".to_owned(), false);
+                self.notify("rates reset".to_owned());
             }
             Action::Export => return Some(self.export()),
-            Action::Widen => return self.widen(),
-            Action::PreviousFinding => self.turn_page(-1),
-            Action::NextFinding => self.turn_page(1),
+            Action::SwitchDelayInjection => return self.switch_delay_injection(),
+            Action::PreviousFinding => self.open_neighbour(-1),
+            Action::NextFinding => self.open_neighbour(1),
             Action::PlayPause => return Some(Effect::Transport(Move::PlayPause)),
             Action::Faster => return Some(Effect::Transport(Move::Speed(2.0))),
             Action::Slower => return Some(Effect::Transport(Move::Speed(0.5))),
-            Action::StepToFinding => {
-                self.follow = true;
+            Action::PlayToFinding => {
+                self.select_next_finding = true;
                 return Some(Effect::Transport(Move::NextFinding));
             }
-            Action::Backward => return Some(Effect::Transport(Move::By(-0.05))),
-            Action::Forward => return Some(Effect::Transport(Move::By(0.05))),
+            Action::Backward => return Some(Effect::Transport(Move::By(-JUMP))),
+            Action::Forward => return Some(Effect::Transport(Move::By(JUMP))),
             Action::ToStart => return Some(Effect::Transport(Move::ToStart)),
         }
         None
     }
 
-    /// Rows, or lines of a picture, that fit on the screen.
-    fn screenful(&self) -> isize {
-        let lines = if self.overlay.is_some() { self.pictures } else { self.page };
+    /// Rows of the table, or lines of the overlay, that fit on the screen.
+    fn page(&self) -> isize {
+        let lines = if self.overlay.is_some() { self.overlay_rows } else { self.table_rows };
         isize::try_from(lines).unwrap_or(1)
-    }
-
-    fn turn(&mut self, by: usize) {
-        let place = Tab::ALL.iter().position(|tab| *tab == self.tab).unwrap_or(0);
-        let next = Tab::ALL.get((place + by) % Tab::ALL.len()).copied().unwrap_or_default();
-        self.show(next);
     }
 
     fn show(&mut self, tab: Tab) {
@@ -74,12 +73,12 @@ impl App {
 
     fn step(&mut self, by: isize) {
         match &mut self.overlay {
-            Some(Overlay::Help { scroll } | Overlay::Picture { scroll, .. }) => {
+            Some(Overlay::Help { scroll, .. } | Overlay::Picture { scroll, .. }) => {
                 *scroll = scroll.saturating_add_signed(by);
             }
             None => {
                 if let Some(cursor) = self.cursor() {
-                    self.go(cursor.saturating_add_signed(by));
+                    self.select(cursor.saturating_add_signed(by));
                 }
             }
         }
@@ -93,9 +92,9 @@ impl App {
         }
     }
 
-    /// The picture of the finding above or below in the list.
-    fn turn_page(&mut self, by: isize) {
-        self.go(self.findings.cursor.saturating_add_signed(by));
+    /// Opens the picture of the finding `by` rows below.
+    fn open_neighbour(&mut self, by: isize) {
+        self.select(self.findings.cursor.saturating_add_signed(by));
         self.open();
     }
 
@@ -116,8 +115,6 @@ impl App {
     }
 
     pub(super) fn type_filter(&mut self, key: Key) -> Option<Effect> {
-        /// Longest filter.
-        const LONGEST: usize = 64;
         match key {
             Key::Enter => self.typing = false,
             Key::Esc => {
@@ -129,7 +126,9 @@ impl App {
             Key::Backspace => self.set_filter(|filter| {
                 filter.pop();
             }),
-            Key::Char(ch) if self.filter().chars().count() < LONGEST => self.set_filter(|filter| filter.push(ch)),
+            Key::Char(ch) if self.filter().chars().count() < LONGEST_FILTER => {
+                self.set_filter(|filter| filter.push(ch));
+            }
             Key::Up => self.step(-1),
             Key::Down => self.step(1),
             _ => {}
@@ -139,12 +138,12 @@ impl App {
 
     fn sort(&mut self, action: Action) {
         fn sort<K: Clone + Ord>(table: &mut Table<K>, columns: usize, action: Action) {
-            if action == Action::Sort { table.next_sort(columns) } else { table.reversed = !table.reversed }
+            if action == Action::Sort { table.sort_by_next(columns) } else { table.reversed = !table.reversed }
         }
         match self.tab {
             Tab::Overview => {}
             Tab::Entries => sort(&mut self.entries, EntryRow::COLUMNS.len(), action),
-            Tab::Tasks => sort(&mut self.tasks, PartyRow::COLUMNS.len(), action),
+            Tab::Tasks => sort(&mut self.tasks, GroupRow::COLUMNS.len(), action),
             Tab::Findings => sort(&mut self.findings, FindingRow::COLUMNS.len(), action),
         }
         self.arrange();
@@ -168,7 +167,7 @@ impl App {
     fn clear(&mut self) -> Effect {
         self.frozen = None;
         self.live.rates.clear();
-        self.say("counting from here; the summary at the end still covers everything".to_owned(), false);
+        self.notify("counts reset; the summary at the end still covers everything".to_owned());
         Effect::Clear
     }
 
@@ -179,19 +178,21 @@ impl App {
         }
     }
 
-    /// Switches delay injection, or says why that cannot be.
-    fn widen(&mut self) -> Option<Effect> {
+    /// Switches delay injection, or shows why that is impossible.
+    fn switch_delay_injection(&mut self) -> Option<Effect> {
         let (text, effect) = match self.live.model.delay_injection {
-            DelayInjection::NotAsked => {
-                ("there is no delay_injection: it needs --widen D and a command after --", None)
+            DelayInjection::NotLoaded => {
+                ("delay injection is not loaded: start observer with --widen D and a command after --", None)
             }
-            DelayInjection::Recorded => ("this is a recording: what was not widened then cannot be now", None),
+            DelayInjection::Recorded => ("delay injection cannot be switched in a recording", None),
             DelayInjection::Attached { on: true, .. } => {
-                ("delay injection is switched off", Some(Effect::Widen(false)))
+                ("delay injection off", Some(Effect::SwitchDelayInjection(false)))
             }
-            DelayInjection::Attached { on: false, .. } => ("delay injection is switched on", Some(Effect::Widen(true))),
+            DelayInjection::Attached { on: false, .. } => {
+                ("delay injection on", Some(Effect::SwitchDelayInjection(true)))
+            }
         };
-        self.say(text.to_owned(), false);
+        self.notify(text.to_owned());
         effect
     }
 }

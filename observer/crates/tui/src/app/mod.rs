@@ -1,97 +1,127 @@
-//! The state of the dashboard: keys and samples come in, effects go out. Pure: no terminal, no clock, no files.
+//! The state of the dashboard: keys and samples in, effects out. Pure: no terminal, no clock, no files.
 
 mod actions;
 pub mod keys;
-mod parts;
 pub mod rates;
 pub mod rows;
 pub mod table;
+mod views;
 
 use std::sync::Arc;
 
-pub use self::parts::{Effect, Grouping, Message, Overlay, Shown, Tab};
+pub use self::views::{Grouping, HelpPage, Hit, Overlay, Tab};
 use self::{
     keys::{Action, Key, Place},
-    parts::MESSAGE_SAMPLES,
-    table::{Row as _, Table},
+    rates::Rates,
+    table::{Table, TableRow as _},
 };
-use super::{
-    layout::Hit,
-    model::{EntryRow, FindingRow, Model, PartyRow},
-};
+use super::model::{EntryRow, FindingRow, GroupRow, Model};
 use observer_engine::{
     event::Entry,
-    tally::Party,
+    tally::TaskGroup,
     verdict::{Finding, Verdict},
 };
+use observer_record::player::Move;
 
-/// See the module.
+/// A request to the run loop.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Quit,
+    /// Stop the process as Ctrl-Z in a shell does.
+    Suspend,
+    /// Draw every cell again.
+    Redraw,
+    /// Reset the tally.
+    Clear,
+    ExportSummary,
+    ExportPicture(Box<FindingRow>),
+    SwitchDelayInjection(bool),
+    Transport(Move),
+}
+
+/// The text in the last line of the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub text: String,
+    pub is_error: bool,
+    samples_left: u32,
+}
+
+/// Samples for which a message is shown: five seconds.
+const MESSAGE_SAMPLES: u32 = 50;
+
+/// How the command given with `--` ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandEnd {
+    Exited(i32),
+    Signalled(i32),
+}
+
+/// A model, and the rates up to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    pub model: Model,
+    pub rates: Rates,
+}
+
 #[derive(Clone, Debug)]
 pub struct App {
-    /// The view.
     pub tab: Tab,
-    /// What lies over it.
     pub overlay: Option<Overlay>,
-    /// The entries table.
     pub entries: Table<Entry>,
-    /// The tasks table.
-    pub tasks: Table<Party>,
-    /// How it is grouped.
+    pub tasks: Table<TaskGroup>,
     pub grouping: Grouping,
-    /// Its rows, of that grouping only.
-    pub parties: Vec<PartyRow>,
-    /// The list of findings.
+    /// The rows of `tasks`: the groups of this grouping.
+    pub groups: Vec<GroupRow>,
     pub findings: Table<u64>,
-    /// Whether the filter is being typed.
+    /// Whether keys go into the filter.
     pub typing: bool,
-    /// The line at the bottom.
     pub message: Option<Message>,
-    /// How the watched command ended, in words; nothing new will come.
-    pub command_ended: Option<String>,
+    /// Set once the command has ended: no more events will come.
+    pub command_end: Option<CommandEnd>,
     live: Shown,
     frozen: Option<Box<Shown>>,
-    page: usize,
-    pictures: usize,
-    /// The replay runs to the next finding: select it.
-    follow: bool,
+    table_rows: usize,
+    overlay_rows: usize,
+    /// The replay runs to the next finding, which is selected when it comes.
+    select_next_finding: bool,
 }
 
 impl Default for App {
     fn default() -> Self {
-        // Worst first, newest first.
+        // The last column is the worst verdict.
         let worst = |columns: usize| columns - 1;
         Self {
             tab: Tab::default(),
             overlay: None,
             entries: Table::new(worst(EntryRow::COLUMNS.len())),
-            tasks: Table::new(worst(PartyRow::COLUMNS.len())),
+            tasks: Table::new(worst(GroupRow::COLUMNS.len())),
             grouping: Grouping::default(),
-            parties: Vec::new(),
+            groups: Vec::new(),
             findings: Table::new(0),
             typing: false,
             message: None,
-            command_ended: None,
+            command_end: None,
             live: Shown::default(),
             frozen: None,
-            page: 1,
-            pictures: 1,
-            follow: false,
+            table_rows: 1,
+            overlay_rows: 1,
+            select_next_finding: false,
         }
     }
 }
 
 impl App {
-    /// What to show.
+    /// What is on the screen: the latest sample, or the one at which the view was frozen.
     pub fn shown(&self) -> &Shown {
         self.frozen.as_deref().unwrap_or(&self.live)
     }
 
-    /// Whether the view is frozen.
     pub fn is_frozen(&self) -> bool {
         self.frozen.is_some()
     }
 
-    /// The filter of the view's table.
+    /// The filter of the current table.
     pub fn filter(&self) -> &str {
         match self.tab {
             Tab::Overview => "",
@@ -101,64 +131,76 @@ impl App {
         }
     }
 
-    /// Rows of a table, and lines of a picture, that fit on the screen.
-    pub fn resize(&mut self, table_rows: usize, picture_rows: usize) {
-        self.page = table_rows.max(1);
-        self.pictures = picture_rows.max(1);
+    /// Sets how many rows of a table, and lines of an overlay, fit on the screen.
+    pub fn resize(&mut self, table_rows: usize, overlay_rows: usize) {
+        self.table_rows = table_rows.max(1);
+        self.overlay_rows = overlay_rows.max(1);
         self.arrange();
     }
 
-    /// So many lines of what lies over the view can be scrolled away, no more: else the way back would start with keys that
-    /// do nothing.
+    /// Limits how far the overlay is scrolled. Without a limit the first keys back up would seem to do nothing.
     pub fn limit_scroll(&mut self, most: usize) {
-        if let Some(Overlay::Help { scroll } | Overlay::Picture { scroll, .. }) = &mut self.overlay {
+        if let Some(Overlay::Help { scroll, .. } | Overlay::Picture { scroll, .. }) = &mut self.overlay {
             *scroll = (*scroll).min(most);
         }
     }
 
-    /// Takes in a sample. True: what is shown has changed.
-    pub fn sample(&mut self, model: Model) -> bool {
+    /// Takes in the next sample. Returns whether the screen changes.
+    pub fn update(&mut self, model: Model) -> bool {
         self.live.rates.set_replayed(model.transport.is_some());
         self.live.rates.sample(model.at_ns, model.counts);
-        let changed = !same_picture(&self.live.model, &model) && self.frozen.is_none();
-        let found = model.findings.last().map(|row| row.number) > self.live.model.findings.last().map(|row| row.number);
+        let changed = !looks_the_same(&self.live.model, &model) && self.frozen.is_none();
+        let newest = |model: &Model| model.findings.last().map(|row| row.number);
+        let found = newest(&model) > newest(&self.live.model);
         self.live.model = model;
-        if found && std::mem::take(&mut self.follow) {
-            self.findings.pinned = false;
+        if found && std::mem::take(&mut self.select_next_finding) {
+            self.findings.user_selected = false;
         }
         if changed {
             self.arrange();
         }
-        let talked = self.message.is_some();
+        let had_message = self.message.is_some();
         if let Some(message) = &mut self.message {
-            message.left -= 1;
+            message.samples_left -= 1;
         }
-        self.message.take_if(|message| message.left == 0);
-        changed || (talked && self.message.is_none())
+        self.message.take_if(|message| message.samples_left == 0);
+        changed || (had_message && self.message.is_none())
     }
 
-    /// Says something at the bottom.
-    pub fn say(&mut self, text: String, failed: bool) {
-        self.message = Some(Message { text, failed, left: MESSAGE_SAMPLES });
+    /// Shows a message for five seconds.
+    pub fn notify(&mut self, text: String) {
+        self.message = Some(Message { text, is_error: false, samples_left: MESSAGE_SAMPLES });
     }
 
-    /// The watched command has ended, so: what it did can be looked at until somebody quits.
-    pub fn command_ended(&mut self, how: String) {
-        self.say(format!("the command {how}; q for the summary"), false);
-        self.command_ended = Some(how);
+    /// Shows an error for five seconds.
+    pub fn notify_error(&mut self, text: String) {
+        self.message = Some(Message { text, is_error: true, samples_left: MESSAGE_SAMPLES });
     }
 
-    /// A key was pressed.
+    /// The command has ended. The dashboard stays open until the user quits.
+    pub fn command_ended(&mut self, end: CommandEnd) {
+        let how = match end {
+            CommandEnd::Exited(0) => "succeeded".to_owned(),
+            CommandEnd::Exited(code) => format!("exited with {code}"),
+            CommandEnd::Signalled(signal) => format!("was killed by signal {signal}"),
+        };
+        self.notify(format!("the command {how}; q for the summary"));
+        self.command_end = Some(end);
+    }
+
     pub fn key(&mut self, key: Key) -> Option<Effect> {
         if self.typing {
             return self.type_filter(key);
         }
-        if let Some(Overlay::Help { scroll }) = &mut self.overlay {
+        if let Some(Overlay::Help { page, scroll }) = &mut self.overlay {
             match key {
                 Key::Up | Key::Char('k') => *scroll = scroll.saturating_sub(1),
                 Key::Down | Key::Char('j') => *scroll += 1,
-                Key::PageUp => *scroll = scroll.saturating_sub(self.pictures),
-                Key::PageDown => *scroll += self.pictures,
+                Key::PageUp => *scroll = scroll.saturating_sub(self.overlay_rows),
+                Key::PageDown => *scroll += self.overlay_rows,
+                Key::Char('?') if *page == HelpPage::Keys => {
+                    self.overlay = Some(Overlay::Help { page: HelpPage::Glossary, scroll: 0 });
+                }
                 Key::Ctrl('c') => return Some(Effect::Quit),
                 _ => self.overlay = None,
             }
@@ -167,18 +209,18 @@ impl App {
         keys::action(key, &self.places()).and_then(|action| self.act(action))
     }
 
-    /// Where keys work now, the narrowest first.
+    /// Which key bindings are active, the most specific first.
     pub fn places(&self) -> Vec<Place> {
         let picture = matches!(self.overlay, Some(Overlay::Picture { .. }));
         let table = self.tab != Tab::Overview && !picture;
         let replay = self.live.model.transport.is_some();
         [(picture, Place::Picture), (table, Place::Tables), (replay, Place::Replay), (true, Place::Everywhere)]
             .into_iter()
-            .filter_map(|(open, place)| open.then_some(place))
+            .filter_map(|(active, place)| active.then_some(place))
             .collect()
     }
 
-    /// The mouse was used on something.
+    /// A click or a turn of the wheel.
     pub fn hit(&mut self, hit: Hit) -> Option<Effect> {
         if self.overlay.is_some() {
             return match hit {
@@ -193,7 +235,7 @@ impl App {
             Hit::WheelDown => self.act(Action::Down),
             Hit::Row(row) => {
                 let again = self.cursor() == Some(self.offset() + row);
-                self.go(self.offset() + row);
+                self.select(self.offset() + row);
                 if again { self.act(Action::Open) } else { None }
             }
             Hit::Head(column) => {
@@ -209,30 +251,30 @@ impl App {
         }
     }
 
-    /// Sorts and filters the rows of the view's table.
+    /// Sorts and filters the rows of the current table.
     fn arrange(&mut self) {
-        let page = self.page;
+        let page = self.table_rows;
         let model = &self.frozen.as_deref().unwrap_or(&self.live).model;
         match self.tab {
             Tab::Overview => {}
             Tab::Entries => self.entries.arrange(&model.entries, page),
             Tab::Tasks => {
-                let rows = model.parties.iter().filter(|row| self.grouping.holds(&row.party));
-                self.parties = rows.cloned().collect();
-                self.tasks.arrange(&self.parties, page);
+                let rows = model.groups.iter().filter(|row| self.grouping.includes(&row.group));
+                self.groups = rows.cloned().collect();
+                self.tasks.arrange(&self.groups, page);
             }
             Tab::Findings => self.findings.arrange(&model.findings, page),
         }
     }
 
-    fn go(&mut self, place: usize) {
-        let page = self.page;
+    fn select(&mut self, position: usize) {
+        let page = self.table_rows;
         let model = &self.frozen.as_deref().unwrap_or(&self.live).model;
         match self.tab {
             Tab::Overview => {}
-            Tab::Entries => self.entries.go(place, &model.entries, page),
-            Tab::Tasks => self.tasks.go(place, &self.parties, page),
-            Tab::Findings => self.findings.go(place, &model.findings, page),
+            Tab::Entries => self.entries.select(position, &model.entries, page),
+            Tab::Tasks => self.tasks.select(position, &self.groups, page),
+            Tab::Findings => self.findings.select(position, &model.findings, page),
         }
     }
 
@@ -254,15 +296,14 @@ impl App {
         }
     }
 
-    /// The selected finding.
     pub fn selected_finding(&self) -> Option<&FindingRow> {
         let rows = &self.shown().model.findings;
         self.findings.selected.and_then(|number| rows.iter().find(|row| row.number == number))
     }
 }
 
-/// Whether two samples look the same: the clock shows seconds, and tables are the same if they are the same object.
-fn same_picture(a: &Model, b: &Model) -> bool {
+/// Whether two models give the same screen: the clock shows seconds, and unchanged tables are the same allocation.
+fn looks_the_same(a: &Model, b: &Model) -> bool {
     const SECOND: u64 = 1_000_000_000;
     a.at_ns / SECOND == b.at_ns / SECOND
         && a.counts == b.counts
@@ -273,11 +314,11 @@ fn same_picture(a: &Model, b: &Model) -> bool {
         && a.delay_injection == b.delay_injection
         && Arc::ptr_eq(&a.distributions, &b.distributions)
         && Arc::ptr_eq(&a.entries, &b.entries)
-        && Arc::ptr_eq(&a.parties, &b.parties)
+        && Arc::ptr_eq(&a.groups, &b.groups)
         && Arc::ptr_eq(&a.findings, &b.findings)
 }
 
-/// The worst finding among those shown, and the newest of these.
+/// The newest of the findings with the worst verdict.
 pub fn worst(findings: &[FindingRow]) -> Option<(Verdict, &Finding)> {
     let worst = findings.iter().map(|row| row.finding.verdict).max()?;
     let newest = findings.iter().rev().find(|row| row.finding.verdict == worst)?;

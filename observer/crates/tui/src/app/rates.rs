@@ -1,5 +1,5 @@
-//! Rates from running totals: now, over the last 1, 10 and 60 seconds, and a history for sparklines. Time comes in with
-//! the samples.
+//! Rates from running totals: now, over the last 1, 10 and 60 seconds, and a history for sparklines. Time comes with the
+//! samples.
 
 use std::collections::VecDeque;
 
@@ -8,41 +8,52 @@ use observer_engine::event::Nanos;
 
 const SECOND: Nanos = 1_000_000_000;
 
-/// "Now" is the rate over this time: long enough not to flicker, short enough to feel immediate.
+/// "Now" is the rate over this time: long enough not to flicker, short enough to look immediate.
 const NOW: Nanos = SECOND / 2;
 
 /// The same in a replay: recordings hold the counters once a second.
 const NOW_REPLAYED: Nanos = SECOND;
 
-/// Samples kept: a little more than the longest span.
+/// Age of the oldest sample kept: a little more than the longest span.
 const KEPT: Nanos = 61 * SECOND;
 
-/// Points of the history, one a second.
+/// Points of the history, one per second.
 pub const HISTORY: usize = 240;
 
-/// The spans shown beside "now".
-pub const SPANS: [(&str, Nanos); 3] = [("1 s", SECOND), ("10 s", 10 * SECOND), ("60 s", 60 * SECOND)];
+/// A span of time that rates are taken over.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub name: &'static str,
+    /// The key in exports.
+    pub code: &'static str,
+    pub ns: Nanos,
+}
 
-/// See the module.
+/// The spans beside "now".
+pub const SPANS: [Span; 3] = [
+    Span { name: "1 s", code: "last_1_s", ns: SECOND },
+    Span { name: "10 s", code: "last_10_s", ns: 10 * SECOND },
+    Span { name: "60 s", code: "last_60_s", ns: 60 * SECOND },
+];
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rates {
     samples: VecDeque<(Nanos, Counts)>,
     history: VecDeque<Counts>,
-    /// Start and totals at the start of the second that is in progress.
+    /// The second in progress: its start, and the totals at that time.
     second: Option<(Nanos, Counts)>,
-    /// Totals at the last clearing.
+    /// Totals when the counts were reset.
     base: Counts,
     last: Counts,
     replayed: bool,
 }
 
 impl Rates {
-    /// For a replay, or not.
     pub fn set_replayed(&mut self, replayed: bool) {
         self.replayed = replayed;
     }
 
-    /// Takes in the totals at a moment. When time runs backwards (a replay was wound back) everything starts again.
+    /// Adds the totals at a time. If time runs backwards (a replay jumped back), everything is reset.
     pub fn sample(&mut self, at: Nanos, counts: Counts) {
         let back = self.samples.back().is_some_and(|(last, _)| at < *last);
         let fewer = self.last.iter().zip(&counts).any(|(last, now)| now < last);
@@ -54,7 +65,7 @@ impl Rates {
             self.samples.pop_back();
         }
         self.samples.push_back((at, counts));
-        // One older than the longest span is kept, to measure from.
+        // One sample older than the longest span is kept as its start.
         while self.samples.get(1).is_some_and(|(second, _)| second + KEPT < at) {
             self.samples.pop_front();
         }
@@ -70,7 +81,7 @@ impl Rates {
         if seconds == 0 {
             return;
         }
-        // After a gap (a stopped process, a seek) the events are spread over it.
+        // The events of a gap (a stopped process, a seek) are spread over it.
         let share = difference(&counts, &base).map(|count| count.div_ceil(seconds));
         for _ in 0..seconds.min(HISTORY as u64) {
             if self.history.len() >= HISTORY {
@@ -81,27 +92,27 @@ impl Rates {
         self.second = Some((start + seconds * SECOND, counts));
     }
 
-    /// Forgets the spans and the history; totals go on.
+    /// Resets rates and history, not totals.
     pub fn restart(&mut self) {
         *self = Self { base: self.base, last: self.last, replayed: self.replayed, ..Self::default() };
     }
 
-    /// Counts from here.
+    /// Resets everything.
     pub fn clear(&mut self) {
         *self = Self { base: self.last, last: self.last, replayed: self.replayed, ..Self::default() };
     }
 
-    /// Since the last clearing.
+    /// Events since the last reset.
     pub fn total(&self, series: Series) -> u64 {
         pick(&self.last, series).saturating_sub(pick(&self.base, series))
     }
 
-    /// Events a second, now.
+    /// Events per second, now.
     pub fn now(&self, series: Series) -> f64 {
         self.over(series, if self.replayed { NOW_REPLAYED } else { NOW })
     }
 
-    /// Events a second over the last `span`, or over what there is of it.
+    /// Events per second over the last `span`, or since the first sample if that is less.
     pub fn over(&self, series: Series, span: Nanos) -> f64 {
         let Some((now, counts)) = self.samples.back() else { return 0.0 };
         let from = now.saturating_sub(span);
@@ -114,7 +125,7 @@ impl Rates {
         pick(counts, series).saturating_sub(pick(before, series)) as f64 * SECOND as f64 / elapsed as f64
     }
 
-    /// Events of each of the last `points` seconds, oldest first; fewer if there were not as many.
+    /// Events in each of the last `points` seconds, oldest first; fewer points if the history is shorter.
     pub fn last_seconds(&self, series: Series, points: usize) -> Vec<u64> {
         let skip = self.history.len().saturating_sub(points);
         self.history.iter().skip(skip).map(|counts| pick(counts, series)).collect()
@@ -155,13 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_rate_is_the_same_over_all_spans() {
+    fn a_steady_rate_is_equal_over_all_spans() {
         let rates = run(70, 50);
         assert!(about(rates.now(Series::Direct), 50.0));
-        assert!(SPANS.iter().all(|(_, span)| about(rates.over(Series::Direct, *span), 50.0)));
+        assert!(SPANS.iter().all(|span| about(rates.over(Series::Direct, span.ns), 50.0)));
         assert_eq!((rates.total(Series::Direct), rates.total(Series::Cached)), (3_500, 0));
         assert_eq!(rates.last_seconds(Series::Direct, 3), [50, 50, 50]);
-        assert!(rates.samples.len() < 640 && rates.history.len() == 70);
+        assert!(rates.samples.len() < 640, "{}", rates.samples.len());
+        assert_eq!(rates.history.len(), 70);
     }
 
     #[test]
@@ -171,13 +183,14 @@ mod tests {
         for tick in 1..=20 {
             rates.sample(5 * SECOND + tick * SECOND / 10, counts(600));
         }
-        assert!(rates.now(Series::Direct) < 0.1 && rates.over(Series::Direct, SECOND) < 0.1);
+        assert!(rates.now(Series::Direct) < 0.1);
+        assert!(rates.over(Series::Direct, SECOND) < 0.1);
         assert!(about(rates.over(Series::Direct, 60 * SECOND), 600.0 / 7.0));
         assert_eq!(rates.last_seconds(Series::Direct, 9).iter().max(), Some(&600));
     }
 
     #[test]
-    fn clearing_and_restarting() {
+    fn a_restart_keeps_totals_and_clearing_resets_them() {
         let mut rates = run(5, 50);
         rates.restart();
         assert_eq!(rates.total(Series::Direct), 250);
@@ -189,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn wound_back_it_starts_anew() {
+    fn rates_are_reset_when_time_runs_backwards() {
         let mut rates = run(5, 50);
         rates.sample(SECOND, counts(10));
         assert_eq!(rates.total(Series::Direct), 10);
@@ -197,14 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_gap_does_not_take_long() {
+    fn a_long_gap_fills_the_history_once() {
         let mut rates = run(1, 1);
         rates.sample(1_000_000 * SECOND, counts(1_000));
         assert_eq!(rates.history.len(), HISTORY);
     }
 
     #[test]
-    fn without_samples_all_is_zero() {
+    fn a_rate_without_samples_is_zero() {
         assert!(Rates::default().now(Series::Direct).abs() < f64::EPSILON);
     }
 }

@@ -1,68 +1,44 @@
 //! The columns of the tables.
 
-use super::table::{Column, Rank, Row};
-use crate::model::{EntryRow, FindingRow, PartyRow};
+use super::table::{Column, TableRow, Value};
+use crate::model::{EntryRow, FindingRow, GroupRow};
 use observer_engine::{
-    event::{Entry, Nanos},
-    tally::{Contention, Party},
-    verdict::{Finding, Verdict},
+    event::{Entry, Nanos, Task},
+    tally::{Contention, TaskGroup},
+    verdict::Finding,
 };
-use observer_report::units::duration;
 
-const fn text(name: &'static str, width: u16, luxury: u8) -> Column {
-    Column { name, width, number: false, luxury }
+const fn text(name: &'static str, width: u16, priority: u8) -> Column {
+    Column { name, width, is_number: false, priority }
 }
 
-const fn number(name: &'static str, width: u16, luxury: u8) -> Column {
-    Column { name, width, number: true, luxury }
+const fn number(name: &'static str, width: u16, priority: u8) -> Column {
+    Column { name, width, is_number: true, priority }
 }
 
-/// Seconds with two digits: `12.34 s`.
-pub fn seconds(ns: Nanos) -> String {
-    format!("{}.{:02} s", ns / 1_000_000_000, ns / 10_000_000 % 100)
-}
-
-/// A verdict as a rank: worst first.
-fn rank_of(verdict: Verdict) -> Rank {
-    Rank::Number(verdict as u64)
-}
-
-/// The columns that entries and parties share, by their place among them.
-fn contention_cell(contention: &Contention, column: usize) -> String {
+/// The columns that entries and groups share, by their position among them.
+fn contention(contention: &Contention, column: usize) -> Value<'static> {
     match column {
-        0 => contention.times.to_string(),
-        1 => contention.deepest.to_string(),
-        2 => duration(contention.longest_ns),
-        3 => duration(contention.total_ns),
-        4 => contention.waits.to_string(),
-        5 => duration(contention.waited_ns),
-        // None at all, or holders that were not seen: no figure.
-        6 if contention.overslept_ns == 0 => "-".to_owned(),
-        6 => duration(contention.overslept_ns),
-        _ => contention.worst.name().to_owned(),
+        0 => Value::Count(contention.overlaps),
+        1 => Value::Count(contention.deepest.into()),
+        2 => Value::Duration(contention.longest_ns),
+        3 => Value::Duration(contention.total_ns),
+        4 => Value::Count(contention.waits),
+        5 => Value::Duration(contention.waited_ns),
+        // No wait was overslept, or no release was observed: neither is a measured duration.
+        6 if contention.overslept_ns == 0 => Value::Unknown,
+        6 => Value::Duration(contention.overslept_ns),
+        _ => Value::Verdict(contention.worst),
     }
 }
 
-fn contention_rank(contention: &Contention, column: usize) -> Rank {
-    match column {
-        0 => Rank::Number(contention.times),
-        1 => Rank::Number(contention.deepest.into()),
-        2 => Rank::Number(contention.longest_ns),
-        3 => Rank::Number(contention.total_ns),
-        4 => Rank::Number(contention.waits),
-        5 => Rank::Number(contention.waited_ns),
-        6 => Rank::Number(contention.overslept_ns),
-        _ => rank_of(contention.worst),
-    }
-}
-
-impl Row for EntryRow {
+impl TableRow for EntryRow {
     type Key = Entry;
     const COLUMNS: &'static [Column] = &[
         text("entry", 10, 0),
         text("device", 8, 7),
         text("process", 22, 5),
-        number("times", 7, 0),
+        number("overlaps", 8, 0),
         number("deepest", 7, 4),
         number("longest", 8, 6),
         number("total", 8, 3),
@@ -76,35 +52,31 @@ impl Row for EntryRow {
         self.entry
     }
 
-    fn cell(&self, column: usize) -> String {
+    fn value(&self, column: usize) -> Value<'_> {
         match column {
-            0 => self.entry.to_string(),
-            1 => self.device.clone(),
+            0 => Value::Entry(self.entry),
+            1 => device(self.device.as_deref()),
             2 => process(&self.contention),
-            column => contention_cell(&self.contention, column - 3),
-        }
-    }
-
-    fn rank(&self, column: usize) -> Rank {
-        match column {
-            0 => Rank::Text(format!("{:03}:{:020}", self.entry.kind(), self.entry.offset())),
-            1 | 2 => Rank::Text(self.cell(column)),
-            column => contention_rank(&self.contention, column - 3),
+            column => contention(&self.contention, column - 3),
         }
     }
 }
 
-/// Who was at an entry last, and whether it was alone.
-fn process(contention: &Contention) -> String {
-    let others = if contention.several { " and others" } else { "" };
-    format!("{} {}{others}", contention.last.comm, contention.last.pid)
+fn device(name: Option<&str>) -> Value<'_> {
+    Value::Text(name.unwrap_or("?").into())
 }
 
-impl Row for PartyRow {
-    type Key = Party;
+/// The last process that took part, and whether there were others.
+fn process(contention: &Contention) -> Value<'static> {
+    let others = if contention.multiple_processes { " and others" } else { "" };
+    Value::Text(format!("{} {}{others}", contention.last.comm, contention.last.pid).into())
+}
+
+impl TableRow for GroupRow {
+    type Key = TaskGroup;
     const COLUMNS: &'static [Column] = &[
-        text("who", 28, 0),
-        number("times", 7, 0),
+        text("name", 28, 0),
+        number("overlaps", 8, 0),
         number("deepest", 7, 5),
         number("longest", 8, 6),
         number("total", 8, 3),
@@ -114,43 +86,37 @@ impl Row for PartyRow {
         text("worst", 13, 1),
     ];
 
-    fn key(&self) -> Party {
-        self.party.clone()
+    fn key(&self) -> TaskGroup {
+        self.group.clone()
     }
 
-    fn cell(&self, column: usize) -> String {
+    fn value(&self, column: usize) -> Value<'_> {
         match column {
-            0 => self.name.clone(),
-            column => contention_cell(&self.contention, column - 1),
-        }
-    }
-
-    fn rank(&self, column: usize) -> Rank {
-        match column {
-            0 => Rank::Text(self.name.clone()),
-            column => contention_rank(&self.contention, column - 1),
+            0 => Value::Text(self.name.as_str().into()),
+            column => contention(&self.contention, column - 1),
         }
     }
 }
 
-/// For how long the reader had a copy that was out of date, nanoseconds.
-pub fn exposed(finding: &Finding) -> Nanos {
+/// For how long the reader was in progress with a copy that could be out of date, nanoseconds: from the first free,
+/// allocation or write under its read.
+pub fn time_at_risk(finding: &Finding) -> Nanos {
     let actions = [&finding.freed, &finding.allocated, &finding.written];
     let first = actions.into_iter().flatten().map(|action| action.at_ns.max(finding.read_start_ns)).min();
     finding.end_ns.saturating_sub(first.unwrap_or(finding.end_ns))
 }
 
-/// Who did it to the reader: the one that freed the entry, else the one that gave it to other data.
-fn doer(finding: &Finding) -> String {
-    let actions = [&finding.freed, &finding.allocated, &finding.written];
-    actions
-        .into_iter()
-        .flatten()
-        .next()
-        .map_or_else(String::new, |action| format!("{} {}", action.by.comm, action.by.tid))
+/// The task that freed the entry, else the one that allocated or wrote it.
+fn overtaken_by(finding: &Finding) -> Value<'static> {
+    let mut actions = [&finding.freed, &finding.allocated, &finding.written].into_iter().flatten();
+    actions.next().map_or(Value::Unknown, |action| thread(&action.by))
 }
 
-impl Row for FindingRow {
+fn thread(task: &Task) -> Value<'static> {
+    Value::Text(format!("{} {}", task.comm, task.tid).into())
+}
+
+impl TableRow for FindingRow {
     type Key = u64;
     const COLUMNS: &'static [Column] = &[
         number("no", 6, 3),
@@ -160,7 +126,7 @@ impl Row for FindingRow {
         text("device", 8, 6),
         text("reader", 18, 2),
         text("overtaken by", 18, 4),
-        number("exposed", 8, 5),
+        number("at risk", 8, 5),
         number("changes", 7, 7),
     ];
 
@@ -168,30 +134,18 @@ impl Row for FindingRow {
         self.number
     }
 
-    fn cell(&self, column: usize) -> String {
+    fn value(&self, column: usize) -> Value<'_> {
         let finding = &self.finding;
         match column {
-            0 => self.number.to_string(),
-            1 => seconds(self.at_ns),
-            2 => finding.verdict.name().to_owned(),
-            3 => finding.entry.to_string(),
-            4 => self.device.clone(),
-            5 => format!("{} {}", finding.reader.comm, finding.reader.tid),
-            6 => doer(finding),
-            7 => duration(exposed(finding)),
-            _ => finding.changes.to_string(),
-        }
-    }
-
-    fn rank(&self, column: usize) -> Rank {
-        match column {
-            0 => Rank::Number(self.number),
-            1 => Rank::Number(self.at_ns),
-            2 => rank_of(self.finding.verdict),
-            3 => Rank::Text(format!("{:03}:{:020}", self.finding.entry.kind(), self.finding.entry.offset())),
-            4..=6 => Rank::Text(self.cell(column)),
-            7 => Rank::Number(exposed(&self.finding)),
-            _ => Rank::Number(self.finding.changes.into()),
+            0 => Value::Count(self.number),
+            1 => Value::Time(self.at_ns),
+            2 => Value::Verdict(finding.verdict),
+            3 => Value::Entry(finding.entry),
+            4 => device(self.device.as_deref()),
+            5 => thread(&finding.reader),
+            6 => overtaken_by(finding),
+            7 => Value::Duration(time_at_risk(finding)),
+            _ => Value::Count(finding.changes.into()),
         }
     }
 }
@@ -199,12 +153,11 @@ impl Row for FindingRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::table::fitting;
-    use observer_engine::event::Task;
+    use observer_engine::verdict::Verdict;
 
     fn contention() -> Contention {
         Contention {
-            times: 3,
+            overlaps: 3,
             deepest: 4,
             longest_ns: 5_000,
             total_ns: 6_000_000,
@@ -213,37 +166,19 @@ mod tests {
             overslept_ns: 9,
             worst: Verdict::Window,
             last: Task { tid: 9, pid: 8, comm: "java".into() },
-            several: true,
+            multiple_processes: true,
             cgroup: 0,
         }
     }
 
     #[test]
-    fn every_column_has_its_cell() {
-        let entry = EntryRow { entry: Entry::new(1, 40), device: "zram1".to_owned(), contention: contention() };
-        let cells: Vec<String> = (0..EntryRow::COLUMNS.len()).map(|column| entry.cell(column)).collect();
+    fn every_column_shows_its_own_value() {
+        let entry = EntryRow { entry: Entry::new(1, 40), device: Some("zram1".to_owned()), contention: contention() };
+        let cells: Vec<String> = (0..EntryRow::COLUMNS.len()).map(|column| entry.value(column).to_string()).collect();
         let expected =
             ["1:40", "zram1", "java 8 and others", "3", "4", "5.00 us", "6.00 ms", "7", "8.00 us", "9 ns", "window"];
         assert_eq!(cells, expected);
-        let party = PartyRow { party: Party::Process(8), name: "java 8".to_owned(), contention: contention() };
-        assert_eq!((party.cell(0).as_str(), party.cell(8).as_str()), ("java 8", "window"));
-    }
-
-    #[test]
-    fn entries_sort_by_number_not_by_text() {
-        let row = |offset| EntryRow { entry: Entry::new(0, offset), device: String::new(), contention: contention() };
-        assert!(row(9).rank(0) < row(10).rank(0));
-    }
-
-    #[test]
-    fn what_matters_fits_forty_columns() {
-        for (columns, wanted) in [
-            (EntryRow::COLUMNS, vec!["entry", "times", "worst"]),
-            (PartyRow::COLUMNS, vec!["who", "times"]),
-            (FindingRow::COLUMNS, vec!["at", "verdict", "entry"]),
-        ] {
-            let names: Vec<_> = fitting(columns, 40).into_iter().map(|index| columns[index].name).collect();
-            assert!(wanted.iter().all(|name| names.contains(name)), "{names:?}");
-        }
+        let group = GroupRow { group: TaskGroup::Process(8), name: "java 8".to_owned(), contention: contention() };
+        assert_eq!([0, 8].map(|column| group.value(column).to_string()), ["java 8", "window"]);
     }
 }

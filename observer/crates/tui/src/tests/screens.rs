@@ -1,28 +1,30 @@
-//! What every view and overlay looks like, compared with files under `tests/fixtures/screens`. After a change that is meant:
-//! `OBSERVER_BLESS=1 cargo test -p observer screens`, and look at the difference.
+//! What every view looks like: one snapshot for each view and size, the text first and its styles below. After an intended
+//! change: `INSTA_UPDATE=always cargo test -p observer-tui`, then read the difference.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{fmt::Write as _, sync::Arc};
 
 use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::{Color, Modifier, Style},
+    buffer::{Buffer, Cell},
+    layout::{Rect, Size},
+    style::{Color, Modifier},
 };
 
-use super::recording::{app, lossy, press, quiet, widened};
+use super::model::{SMALL, live, press, quiet, replayed, with_delay_injection, with_dropped_events};
 use crate::{
-    app::App,
+    app::{App, CommandEnd},
     theme::{Colours, Theme},
     view,
 };
+use observer_kernel::{plan::State, swaps::Synchronous};
 use observer_report::picture::text::Charset;
 
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 50)];
+const LARGE: Size = Size { width: 120, height: 40 };
+const SIZES: [Size; 4] = [Size { width: 40, height: 10 }, SMALL, LARGE, Size { width: 200, height: 50 }];
 
-pub(crate) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
+pub(super) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
 
-/// Views and overlays by the keys that lead there.
-const VIEWS: [(&str, &str); 9] = [
+/// Views and overlays, with the keys that open them.
+const VIEWS: [(&str, &str); 10] = [
     ("overview", "1"),
     ("entries", "2"),
     ("entries-filtered", "2/java\nsS"),
@@ -32,32 +34,40 @@ const VIEWS: [(&str, &str); 9] = [
     ("findings", "4jj"),
     ("picture", "4\n"),
     ("help", "?"),
+    ("glossary", "??"),
 ];
 
-fn draw(app: &App, theme: Theme, (width, height): (u16, u16)) -> Buffer {
-    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+fn draw(app: &App, theme: Theme, size: Size) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::from(size));
     view::draw(app, theme, &mut buffer);
     buffer
 }
 
-/// The text, and below it the styles, a letter for each.
-fn capture(buffer: &Buffer) -> String {
-    let mut text = String::new();
-    let mut styles = String::new();
-    for y in 0..buffer.area.height {
-        let row = (0..buffer.area.width).map(|x| &buffer[(x, y)]);
-        let (line, style): (String, String) = row.map(|cell| (cell.symbol().to_owned(), letter(cell.style()))).unzip();
-        let _ = writeln!(text, "{}", line.trim_end());
-        let _ = writeln!(styles, "{}", style.trim_end());
-    }
-    format!(
-        "{text}--- styles: B bad, C caution, G good, A accent, S strong, R reversed, d dim, others by number\n{styles}"
-    )
+/// The lines of a screen.
+fn text(buffer: &Buffer) -> String {
+    lines(buffer, |cell| cell.symbol().to_owned())
 }
 
-fn letter(style: Style) -> String {
-    let letter = match (style.fg, style.add_modifier) {
+fn lines(buffer: &Buffer, cell: impl Fn(&Cell) -> String) -> String {
+    let mut lines = String::new();
+    for row in buffer.area.rows() {
+        let line: String = row.positions().map(|position| cell(&buffer[position])).collect();
+        writeln!(lines, "{}", line.trim_end()).unwrap();
+    }
+    lines
+}
+
+/// The text, and below it the styles, one letter for each cell.
+fn capture(buffer: &Buffer) -> String {
+    let legend = "styles: B bad, C caution, G good, A accent, S strong, R reversed, d dim, others by number";
+    format!("{}--- {legend}\n{}", text(buffer), lines(buffer, |cell| letter(cell).to_string()))
+}
+
+fn letter(cell: &Cell) -> char {
+    let style = cell.style();
+    match (style.fg, style.add_modifier) {
         (_, modifier) if modifier.contains(Modifier::REVERSED) => 'R',
+        _ if cell.symbol() == " " => ' ',
         (Some(Color::Indexed(166)), _) => 'B',
         (Some(Color::Indexed(172)), _) => 'C',
         (Some(Color::Indexed(36)), _) => 'G',
@@ -67,112 +77,131 @@ fn letter(style: Style) -> String {
         (_, modifier) if modifier.contains(Modifier::BOLD) => 'S',
         (_, modifier) if modifier.contains(Modifier::DIM) => 'd',
         _ => ' ',
-    };
-    letter.to_string()
+    }
 }
 
-fn compare(name: &str, found: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/screens").join(format!("{name}.txt"));
-    if std::env::var_os("OBSERVER_BLESS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, found).unwrap();
-        return;
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(expected == found, "{name} is not as in {}:\n{found}", path.display());
+fn assert_screen(name: &str, app: &App, theme: Theme, size: Size) {
+    let capture = capture(&draw(app, theme, size));
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(format!("{name}-{size}"), capture);
+    });
+}
+
+/// The overview of the recording, for the documentation.
+pub(super) fn overview() -> String {
+    text(&draw(&replayed(SMALL), THEME, SMALL))
 }
 
 #[test]
-fn screens_of_every_view_at_every_size() {
+fn every_view_at_every_size() {
     for size in SIZES {
         for (name, keys) in VIEWS {
-            let mut app = app(size.0, size.1);
+            let mut app = replayed(size);
             press(&mut app, size, keys);
-            compare(&format!("{name}-{}x{}", size.0, size.1), &capture(&draw(&app, THEME, size)));
+            assert_screen(name, &app, THEME, size);
         }
     }
 }
 
 #[test]
-fn screens_of_what_is_special() {
-    let size = (80, 24);
-    let mut app = App::default();
-    app.sample(quiet());
-    press(&mut app, size, "1");
-    compare("quiet-80x24", &capture(&draw(&app, THEME, size)));
-    press(&mut app, size, "4");
-    compare("no-findings-80x24", &capture(&draw(&app, THEME, size)));
-    let mut app = App::default();
-    app.sample(lossy());
-    press(&mut app, size, "1");
-    compare("lossy-80x24", &capture(&draw(&app, THEME, size)));
-    press(&mut app, (40, 10), "1");
-    compare("lossy-40x10", &capture(&draw(&app, THEME, (40, 10))));
-    for (name, on) in [("widened", true), ("delay_injection-off", false)] {
-        let mut app = App::default();
-        app.sample(widened(on));
-        app.command_ended("was killed by signal 9".to_owned());
-        press(&mut app, size, "1");
-        compare(&format!("{name}-80x24"), &capture(&draw(&app, THEME, size)));
-        press(&mut app, (120, 40), "1");
-        compare(&format!("{name}-120x40"), &capture(&draw(&app, THEME, (120, 40))));
-    }
-    let mut part = quiet();
-    std::sync::Arc::make_mut(&mut part.about).filters = "--cgroup /user.slice --device zram0".to_owned();
-    let mut app = App::default();
-    app.sample(part);
-    press(&mut app, size, "1");
-    compare("filters-80x24", &capture(&draw(&app, THEME, size)));
-    compare("too-small-30x6", &capture(&draw(&app, THEME, (30, 6))));
+fn live_views_without_events() {
+    let mut app = live(quiet());
+    assert_screen("quiet", &app, THEME, SMALL);
+    press(&mut app, SMALL, "4");
+    assert_screen("no-findings", &app, THEME, SMALL);
+    let app = live(with_dropped_events());
+    assert_screen("dropped-events", &app, THEME, SMALL);
+    assert_screen("dropped-events", &app, THEME, SIZES[0]);
+    assert_screen("too-small", &app, THEME, Size { width: 30, height: 6 });
 }
 
 #[test]
-fn without_unicode_all_is_ascii_and_without_colour_nothing_is_coloured() {
+fn delay_injection_and_the_end_of_the_command() {
+    for (name, on) in [("delay-injection", true), ("delay-injection-off", false)] {
+        let mut app = live(with_delay_injection(on));
+        app.command_ended(CommandEnd::Signalled(9));
+        assert_screen(name, &app, THEME, SMALL);
+        assert_screen(name, &app, THEME, LARGE);
+    }
+}
+
+#[test]
+fn filters_are_shown() {
+    let mut model = quiet();
+    let about = Arc::make_mut(&mut model.about);
+    about.filters = [("cgroup", "/user.slice"), ("device", "zram0")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    assert_screen("filters", &live(model), THEME, SMALL);
+}
+
+/// The header and the first answer, on every kind of kernel, with and without a synchronous swap device.
+#[test]
+fn every_state_of_a_kernel() {
+    let mut text = String::new();
+    for state in State::ALL.into_iter().chain([State::Unknown]) {
+        for synchronous in [Synchronous::Yes, Synchronous::No, Synchronous::Unknown] {
+            let mut model = quiet();
+            Arc::make_mut(&mut model.about).kernel.state = state;
+            for device in model.devices.iter_mut().flatten() {
+                device.synchronous = synchronous;
+            }
+            let lines = self::text(&draw(&live(model), THEME, SMALL));
+            let shown = lines.lines().enumerate().filter(|(row, _)| matches!(row, 0 | 4 | 6)).map(|(_, line)| line);
+            writeln!(text, "{} {synchronous:?}\n{}\n", state.code(), shown.collect::<Vec<_>>().join("\n")).unwrap();
+        }
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("states", text);
+    });
+}
+
+#[test]
+fn ascii_without_colours() {
     let theme = Theme { colours: Colours::None, charset: Charset::Ascii };
     for (name, keys) in VIEWS {
         for size in SIZES {
-            let mut app = app(size.0, size.1);
+            let mut app = replayed(size);
             press(&mut app, size, keys);
-            let buffer = draw(&app, theme, size);
-            for cell in buffer.content() {
+            for cell in draw(&app, theme, size).content() {
                 assert!(cell.symbol().is_ascii(), "{name}: {:?}", cell.symbol());
-                assert!(cell.fg == Color::Reset && cell.bg == Color::Reset, "{name}");
+                assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{name}");
             }
-            if size == (80, 24) && matches!(name, "overview" | "picture") {
-                compare(&format!("{name}-ascii-80x24"), &capture(&buffer));
+            if size == SMALL && matches!(name, "overview" | "picture") {
+                assert_screen(&format!("{name}-ascii"), &app, theme, size);
             }
         }
     }
 }
 
 #[test]
-fn every_size_can_be_drawn() {
-    let mut app = app(80, 24);
-    for (width, height) in
-        (1..=300).step_by(23).flat_map(|width| (1..=80).step_by(9).map(move |height| (width, height)))
-    {
-        for (_, keys) in VIEWS {
-            press(&mut app, (width, height), "\u{1b}\u{1b}");
-            press(&mut app, (width, height), keys);
-            draw(&app, THEME, (width, height));
-            press(&mut app, (width, height), "\u{1b}");
+fn every_view_can_be_drawn_at_any_size() {
+    let mut app = replayed(SMALL);
+    for width in [1, 39, 40, 57, 64, 99, 100, 173, 300] {
+        for height in [1, 9, 10, 15, 16, 27, 36, 50, 80] {
+            let size = Size { width, height };
+            for (_, keys) in VIEWS {
+                press(&mut app, size, "\u{1b}\u{1b}");
+                press(&mut app, size, keys);
+                draw(&app, THEME, size);
+                press(&mut app, size, "\u{1b}");
+            }
         }
     }
 }
 
 #[test]
-fn names_of_any_characters_do_no_harm() {
-    let mut app = app(80, 24);
+fn control_characters_in_names_are_not_drawn() {
+    let mut app = replayed(SMALL);
     let mut model = app.shown().model.clone();
-    let mut parties = model.parties.as_ref().clone();
-    for (row, name) in parties.iter_mut().zip(["\u{1b}[31mred", "\u{7f}\u{0}", "日本語のなまえ", "e\u{301}\u{301}"])
+    let mut groups = model.groups.as_ref().clone();
+    for (row, name) in groups.iter_mut().zip(["\u{1b}[31mred", "\u{7f}\u{0}", "日本語のなまえ", "e\u{301}\u{301}"])
     {
         name.clone_into(&mut row.name);
     }
-    model.parties = std::sync::Arc::new(parties);
-    app.sample(model);
-    press(&mut app, (80, 24), "3tt");
-    press(&mut app, (80, 24), "t");
-    let text = capture(&draw(&app, THEME, (80, 24)));
-    assert!(!text.contains('\u{1b}') && !text.contains('\u{0}'));
+    model.groups = Arc::new(groups);
+    app.update(model);
+    for keys in ["3", "t", "t"] {
+        press(&mut app, SMALL, keys);
+        let text = text(&draw(&app, THEME, SMALL));
+        assert!(!text.contains(|ch: char| ch.is_control() && ch != '\n'), "{text:?}");
+    }
 }

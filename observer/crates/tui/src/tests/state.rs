@@ -1,22 +1,22 @@
-//! What every key does, without a terminal.
+//! What keys and the mouse do.
 
-use super::recording::{app, fit, lossy, press, quiet};
+use std::sync::Arc;
+
+use super::model::{SMALL, fit, live, press, quiet, replayed, with_dropped_events};
 use crate::{
     app::{
-        App, Effect, Grouping, Overlay, Tab,
+        App, CommandEnd, Effect, Grouping, HelpPage, Hit, Overlay, Tab,
         keys::{Action, BINDINGS, Key, Place},
     },
-    layout::Hit,
-    model::{DelayInjection, Series},
+    model::{DelayInjection, Model, Series},
 };
 use observer_engine::verdict::Verdict;
 use observer_record::player::Move;
 
-const SIZE: (u16, u16) = (80, 24);
-
+/// A dashboard over the recording, after these keys.
 fn start(keys: &str) -> App {
-    let mut app = app(SIZE.0, SIZE.1);
-    press(&mut app, SIZE, keys);
+    let mut app = replayed(SMALL);
+    press(&mut app, SMALL, keys);
     app
 }
 
@@ -42,11 +42,11 @@ fn views_are_reached_by_number_tab_and_arrows() {
 }
 
 #[test]
-fn rows_are_walked_by_arrows_letters_and_pages() {
+fn rows_are_selected_by_arrows_letters_and_pages() {
     let mut app = start("2");
     let rows = app.entries.order.len();
-    assert!(rows > 60, "the recording is too small for this test");
-    for (key, place) in [
+    assert!(rows > 60, "the recording has too few entries for this test");
+    for (key, position) in [
         (Key::Down, 1),
         (Key::Char('j'), 2),
         (Key::Up, 1),
@@ -63,18 +63,19 @@ fn rows_are_walked_by_arrows_letters_and_pages() {
         (Key::Char('g'), 0),
     ] {
         app.key(key);
-        assert_eq!(app.entries.cursor, place, "{key:?}");
+        assert_eq!(app.entries.cursor, position, "{key:?}");
     }
 }
 
 #[test]
-fn sorting_goes_round_the_columns_and_turns() {
+fn sorting_goes_through_the_columns_and_can_be_reversed() {
     let mut app = start("2");
     let before = app.entries.sort;
     app.key(Key::Char('s'));
     assert_eq!((app.entries.sort, app.entries.reversed), (0, false), "after the last column comes the first");
     app.key(Key::Char('S'));
-    assert!(app.entries.reversed && app.entries.sort != before);
+    assert!(app.entries.reversed);
+    assert_ne!(app.entries.sort, before);
     let first = app.shown().model.entries[app.entries.order[0]].entry;
     app.key(Key::Char('S'));
     let last = app.shown().model.entries[*app.entries.order.last().unwrap()].entry;
@@ -82,48 +83,50 @@ fn sorting_goes_round_the_columns_and_turns() {
 }
 
 #[test]
-fn the_filter_works_as_it_is_typed() {
+fn the_filter_applies_while_it_is_typed() {
     let mut app = start("2");
     let all = app.entries.order.len();
-    press(&mut app, SIZE, "/java");
-    assert!(app.typing && app.entries.order.len() < all);
-    press(&mut app, SIZE, "q");
+    press(&mut app, SMALL, "/java");
+    assert!(app.typing);
+    assert!(app.entries.order.len() < all);
+    press(&mut app, SMALL, "q");
     assert_eq!(app.entries.filter, "javaq", "letters are text while typing");
     assert!(app.entries.order.is_empty());
     app.key(Key::Backspace);
     assert!(!app.entries.order.is_empty());
     app.key(Key::Enter);
-    assert!(!app.typing && app.entries.filter == "java");
+    assert_eq!((app.typing, app.entries.filter.as_str()), (false, "java"));
     app.key(Key::Esc);
     assert_eq!((app.entries.filter.as_str(), app.entries.order.len()), ("", all));
-    press(&mut app, SIZE, "/x\u{1b}");
-    assert!(!app.typing && app.entries.filter.is_empty());
-    press(&mut app, SIZE, "/xy");
+    press(&mut app, SMALL, "/x\u{1b}");
+    assert_eq!((app.typing, app.entries.filter.as_str()), (false, ""));
+    press(&mut app, SMALL, "/xy");
     app.key(Key::Ctrl('u'));
     assert_eq!((app.filter(), app.typing), ("", true));
     assert_eq!(app.key(Key::Ctrl('c')), Some(Effect::Quit));
 }
 
 #[test]
-fn tasks_are_grouped_three_ways() {
+fn tasks_are_grouped_by_process_command_and_control_group() {
     let mut app = start("3");
-    let sizes: Vec<(Grouping, bool)> = (0..4)
+    let groupings: Vec<(Grouping, bool)> = (0..4)
         .map(|_| {
-            let now = (app.grouping, app.parties.is_empty());
+            let now = (app.grouping, app.groups.is_empty());
             app.key(Key::Char('t'));
             now
         })
         .collect();
     let (process, command, cgroup) = (Grouping::Process, Grouping::Command, Grouping::Cgroup);
-    assert_eq!(sizes, [(process, false), (command, false), (cgroup, false), (process, false)]);
+    assert_eq!(groupings, [(process, false), (command, false), (cgroup, false), (process, false)]);
 }
 
 #[test]
 fn findings_are_newest_first_and_open_as_a_picture() {
     let mut app = start("4");
     let numbers: Vec<u64> = app.findings.order.iter().map(|index| app.shown().model.findings[*index].number).collect();
-    assert!(numbers.len() > 5 && numbers.windows(2).all(|pair| pair[0] > pair[1]));
-    press(&mut app, SIZE, "j\n");
+    assert!(numbers.len() > 5, "{numbers:?}");
+    assert!(numbers.is_sorted_by(|a, b| a > b), "{numbers:?}");
+    press(&mut app, SMALL, "j\n");
     let open = |app: &App| match &app.overlay {
         Some(Overlay::Picture { row, scroll }) => Some((row.number, *scroll)),
         _ => None,
@@ -138,24 +141,23 @@ fn findings_are_newest_first_and_open_as_a_picture() {
     app.key(Key::Char('h'));
     assert_eq!(open(&app), Some((numbers[1], 0)));
     assert!(matches!(app.key(Key::Char('e')), Some(Effect::ExportPicture(row)) if row.number == numbers[1]));
-    assert_eq!(app.key(Key::Char('q')), None, "q closes the picture, not the program");
+    assert_eq!(app.key(Key::Char('q')), None, "q closes the picture and does not quit");
     assert_eq!(open(&app), None);
     assert_eq!(app.key(Key::Char('q')), Some(Effect::Quit));
 }
 
 #[test]
-fn enter_opens_nothing_where_there_is_no_picture() {
+fn enter_without_a_finding_opens_nothing() {
     let mut app = start("2");
     app.key(Key::Enter);
     assert_eq!(app.overlay, None);
-    let mut app = App::default();
-    app.sample(quiet());
-    press(&mut app, SIZE, "4\n");
+    let mut app = live(quiet());
+    press(&mut app, SMALL, "4\n");
     assert_eq!(app.overlay, None);
 }
 
 #[test]
-fn frozen_the_view_stands_while_collecting_goes_on() {
+fn a_frozen_view_does_not_change_while_samples_arrive() {
     let mut app = start("2");
     let before = app.shown().clone();
     app.key(Key::Char('p'));
@@ -163,7 +165,7 @@ fn frozen_the_view_stands_while_collecting_goes_on() {
     let mut model = before.model.clone();
     model.at_ns += 1_000_000_000;
     model.counts[Series::Direct as usize] += 500;
-    assert!(!app.sample(model.clone()), "nothing to draw");
+    assert!(!app.update(model.clone()), "nothing to draw");
     assert_eq!(app.shown(), &before);
     app.key(Key::Char('p'));
     assert_eq!(app.shown().model, model);
@@ -171,16 +173,17 @@ fn frozen_the_view_stands_while_collecting_goes_on() {
 }
 
 #[test]
-fn clearing_counts_from_here_and_says_so() {
+fn clearing_resets_counts_and_shows_a_message() {
     let mut app = start("1p");
     assert!(app.shown().rates.total(Series::Overlaps) > 0);
     assert_eq!(app.key(Key::Char('c')), Some(Effect::Clear));
     assert_eq!(app.shown().rates.total(Series::Overlaps), 0);
-    assert!(!app.is_frozen() && app.message.is_some());
+    assert!(!app.is_frozen());
+    assert!(app.message.is_some());
 }
 
 #[test]
-fn restarting_keeps_totals() {
+fn resetting_the_rates_keeps_totals() {
     let mut app = start("1");
     let total = app.shown().rates.total(Series::Overlaps);
     app.key(Key::Char('r'));
@@ -189,43 +192,40 @@ fn restarting_keeps_totals() {
 }
 
 #[test]
-fn the_widener_is_switched_or_says_why_not() {
+fn delay_injection_is_switched_where_it_is_loaded() {
     let press = |delay_injection| {
-        let mut app = App::default();
-        app.sample(crate::model::Model { delay_injection, ..quiet() });
-        let effect = app.key(Key::Char('w'));
-        (effect, app.message.unwrap().text)
+        let mut app = live(Model { delay_injection, ..quiet() });
+        (app.key(Key::Char('w')), app.message.unwrap().text)
     };
-    for (delay_injection, words) in [(DelayInjection::NotAsked, "--widen"), (DelayInjection::Recorded, "recording")] {
+    for (delay_injection, part) in [(DelayInjection::NotLoaded, "--widen"), (DelayInjection::Recorded, "recording")] {
         let (effect, text) = press(delay_injection);
         assert_eq!(effect, None);
-        assert!(text.contains(words), "{text}");
+        assert!(text.contains(part), "{text}");
     }
-    for on in [true, false] {
+    for (on, message) in [(true, "delay injection off"), (false, "delay injection on")] {
         let (effect, text) = press(DelayInjection::Attached { on, ns: 5_000_000, delays: 3 });
-        assert_eq!(effect, Some(Effect::Widen(!on)));
-        assert!(text.ends_with(if on { "off" } else { "on" }), "{text}");
+        assert_eq!(effect, Some(Effect::SwitchDelayInjection(!on)));
+        assert_eq!(text, message);
     }
 }
 
 #[test]
-fn the_end_of_the_command_is_told_and_stays() {
-    let mut app = App::default();
-    app.sample(quiet());
-    app.command_ended("was killed by signal 9".to_owned());
+fn the_end_of_the_command_is_kept_after_its_message() {
+    let mut app = live(quiet());
+    app.command_ended(CommandEnd::Signalled(9));
     assert_eq!(app.message.as_ref().unwrap().text, "the command was killed by signal 9; q for the summary");
     for _ in 0..60 {
-        app.sample(quiet());
+        app.update(quiet());
     }
-    assert_eq!((app.message, app.command_ended.as_deref()), (None, Some("was killed by signal 9")));
+    assert_eq!((app.message, app.command_end), (None, Some(CommandEnd::Signalled(9))));
 }
 
 #[test]
-fn messages_go_away() {
+fn messages_disappear_after_five_seconds() {
     let mut app = App::default();
-    app.say("wrote x".to_owned(), false);
+    app.notify("wrote x".to_owned());
     let shown = (0..60).filter(|_| {
-        app.sample(quiet());
+        app.update(quiet());
         app.message.is_some()
     });
     assert_eq!(shown.count(), 49);
@@ -236,26 +236,34 @@ fn help_scrolls_and_any_other_key_closes_it() {
     let mut app = start("?");
     for key in [Key::Down, Key::Char('j'), Key::PageDown, Key::PageUp, Key::Up, Key::Char('k')] {
         app.key(key);
-        assert!(matches!(app.overlay, Some(Overlay::Help { .. })), "{key:?}");
+        assert!(matches!(app.overlay, Some(Overlay::Help { page: HelpPage::Keys, .. })), "{key:?}");
     }
     app.key(Key::Char('x'));
     assert_eq!(app.overlay, None);
-    press(&mut app, SIZE, "?");
+    press(&mut app, SMALL, "?");
     assert_eq!(app.key(Key::Ctrl('c')), Some(Effect::Quit));
 }
 
 #[test]
-fn what_is_scrolled_to_the_end_comes_back_at_once() {
-    for keys in ["?", "4\n"] {
+fn a_second_question_mark_opens_the_glossary_and_a_third_closes_it() {
+    let mut app = start("?jj?");
+    assert_eq!(app.overlay, Some(Overlay::Help { page: HelpPage::Glossary, scroll: 0 }));
+    app.key(Key::Char('?'));
+    assert_eq!(app.overlay, None);
+}
+
+#[test]
+fn overlays_do_not_scroll_past_their_end() {
+    for keys in ["?", "??", "4\n"] {
         let mut app = start(keys);
-        press(&mut app, SIZE, &"j".repeat(200));
+        press(&mut app, SMALL, &"j".repeat(200));
         let text = |app: &App| format!("{:?}", app.overlay);
         let end = text(&app);
-        press(&mut app, SIZE, "j");
+        press(&mut app, SMALL, "j");
         assert_eq!(text(&app), end);
-        press(&mut app, SIZE, "k");
+        press(&mut app, SMALL, "k");
         assert_ne!(text(&app), end);
-        press(&mut app, SIZE, "j");
+        press(&mut app, SMALL, "j");
         assert_eq!(text(&app), end);
     }
 }
@@ -275,30 +283,28 @@ fn a_replay_is_controlled_by_keys() {
     ] {
         assert_eq!(app.key(key), Some(Effect::Transport(order)), "{key:?}");
     }
-    let mut live = App::default();
-    live.sample(quiet());
-    assert_eq!(live.key(Key::Char(' ')), None, "live there is nothing to play");
+    assert_eq!(live(quiet()).key(Key::Char(' ')), None, "a live dashboard has nothing to play");
 }
 
 #[test]
-fn stepping_to_the_next_finding_selects_it() {
+fn playing_to_the_next_finding_selects_it() {
     let mut app = start("4jjj");
     let mut model = app.shown().model.clone();
     let mut findings = model.findings.as_ref().clone();
     let newest = findings.pop().unwrap();
-    model.findings = std::sync::Arc::new(findings.clone());
-    app.sample(model.clone());
+    model.findings = Arc::new(findings.clone());
+    app.update(model.clone());
     let kept = app.findings.selected;
     findings.push(newest.clone());
-    model.findings = std::sync::Arc::new(findings.clone());
+    model.findings = Arc::new(findings.clone());
     app.key(Key::Char('n'));
-    app.sample(model.clone());
+    app.update(model.clone());
     assert_eq!((app.findings.selected, app.findings.cursor), (Some(newest.number), 0));
     assert_ne!(app.findings.selected, kept);
 }
 
 #[test]
-fn the_rest_goes_outside() {
+fn some_keys_are_effects_for_the_run_loop() {
     let mut app = start("1");
     assert_eq!(app.key(Key::Ctrl('z')), Some(Effect::Suspend));
     assert_eq!(app.key(Key::Ctrl('l')), Some(Effect::Redraw));
@@ -307,9 +313,8 @@ fn the_rest_goes_outside() {
     assert_eq!(app.key(Key::Char('~')), None);
 }
 
-/// No key of the table is without effect, and each has a test above: this one fails when a binding is added without.
 #[test]
-fn every_binding_is_dispatched() {
+fn every_binding_has_an_effect_or_changes_the_state() {
     for binding in BINDINGS {
         for key in binding.keys {
             let mut app = match binding.place {
@@ -322,26 +327,26 @@ fn every_binding_is_dispatched() {
             let effect = app.key(*key);
             let idle = matches!(
                 binding.action,
-                // Already at the edge, already there, or nothing to close.
+                // Already at the top, already grouped, or nothing to close.
                 Action::Up | Action::First | Action::PageUp | Action::PreviousFinding | Action::Back | Action::Group
             ) || binding.action == Action::Go(Tab::Overview);
-            assert!(effect.is_some() || idle || format!("{app:?}") != before, "{}: {}", binding.shown, binding.help);
+            assert!(effect.is_some() || idle || format!("{app:?}") != before, "{}: {}", binding.label, binding.help);
         }
     }
 }
 
 #[test]
-fn the_mouse_selects_opens_sorts_and_turns() {
+fn the_mouse_selects_opens_sorts_and_scrolls() {
     let mut app = start("1");
     app.hit(Hit::Tab(Tab::Findings));
-    fit(&mut app, SIZE.0, SIZE.1);
+    fit(&mut app, SMALL);
     app.hit(Hit::Row(3));
     assert_eq!((app.findings.cursor, &app.overlay), (3, &None));
     app.hit(Hit::WheelDown);
     assert_eq!(app.findings.cursor, 4);
     app.hit(Hit::WheelUp);
     app.hit(Hit::Row(3));
-    assert!(matches!(app.overlay, Some(Overlay::Picture { .. })), "a click on the selected row opens it");
+    assert!(matches!(app.overlay, Some(Overlay::Picture { .. })), "a click on the selected row opens its picture");
     app.hit(Hit::WheelDown);
     assert!(matches!(app.overlay, Some(Overlay::Picture { scroll: 1, .. })));
     app.key(Key::Esc);
@@ -354,13 +359,13 @@ fn the_mouse_selects_opens_sorts_and_turns() {
 }
 
 #[test]
-fn what_looks_the_same_is_not_drawn_again() {
+fn an_unchanged_screen_is_not_drawn_again() {
     let mut app = App::default();
-    assert!(app.sample(quiet()));
+    assert!(app.update(quiet()));
     let model = app.shown().model.clone();
-    assert!(!app.sample(model.clone()));
+    assert!(!app.update(model.clone()));
     let mut later = model.clone();
     later.at_ns += 1_000_000_000;
-    assert!(app.sample(later), "the clock has moved");
-    assert!(app.sample(lossy()));
+    assert!(app.update(later), "the clock changed");
+    assert!(app.update(with_dropped_events()));
 }

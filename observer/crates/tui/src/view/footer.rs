@@ -1,78 +1,90 @@
-//! The last line: what is being typed, what was just done, or which keys help now.
+//! The last line: the filter being typed, a message, or key hints.
 
-use super::pen::Pen;
+use ratatui::layout::Rect;
+
+use super::pen::{Pen, skip, width};
 use crate::{
     app::{
-        App, Overlay, Tab,
-        keys::{Action, BINDINGS, Place},
+        App, HelpPage, Overlay, Tab,
+        keys::{Action, Place},
     },
-    layout::Area,
     theme::Tone,
 };
 
-pub(super) fn footer(pen: &mut Pen<'_>, app: &App, area: Area) {
+pub(super) fn footer(pen: &mut Pen<'_>, app: &App, area: Rect) {
     if app.typing {
         let rest = pen.put(area, "filter: ", Tone::Accent);
         let rest = pen.put(rest, app.filter(), Tone::Strong);
         let rest = pen.word(rest, "_", Tone::Strong);
-        pen.put(rest, "Enter keeps it, Esc drops it", Tone::Dim);
+        pen.put(rest, "Enter keeps it, Esc clears it", Tone::Dim);
         return;
     }
     if let Some(message) = &app.message {
-        pen.put(area, &message.text, if message.failed { Tone::Bad } else { Tone::Strong });
+        pen.put(area, &message.text, if message.is_error { Tone::Bad } else { Tone::Strong });
         return;
     }
-    if matches!(app.overlay, Some(Overlay::Help { .. })) {
-        pen.put(area, "Down and Up scroll, any other key closes this page", Tone::Dim);
-        return;
-    }
-    let mut rest = area;
-    for (place, action, word) in hints(app) {
-        if let Some(key) = key_of(place, action) {
-            let needed = super::pen::length(key) + 1 + super::pen::length(word);
-            if rest.width < needed {
-                return;
-            }
-            let after = pen.put(rest, key, Tone::Accent);
-            let after = pen.put(after, &format!(" {word}"), Tone::Dim);
-            rest = after;
-            rest.cut_left(2);
+    match &app.overlay {
+        Some(Overlay::Help { page: HelpPage::Keys, .. }) => {
+            pen.put(area, "? glossary, Up and Down scroll, any other key closes this page", Tone::Dim);
+        }
+        Some(Overlay::Help { page: HelpPage::Glossary, .. }) => {
+            pen.put(area, "Up and Down scroll, any other key closes this page", Tone::Dim);
+        }
+        overlay => {
+            let picture = matches!(overlay, Some(Overlay::Picture { .. }));
+            hints(pen, area, &if picture { picture_hints() } else { view_hints(app) });
         }
     }
 }
 
-/// The key that is written for an action.
-fn key_of(place: Place, action: Action) -> Option<&'static str> {
-    let binding = BINDINGS.iter().find(|binding| binding.place == place && binding.action == action)?;
-    binding.shown.split(' ').next()
+type Hint = (Place, Action, &'static str);
+
+/// As many hints as fit.
+fn hints(pen: &mut Pen<'_>, area: Rect, hints: &[Hint]) {
+    let mut rest = area;
+    for (place, action, text) in hints {
+        let Some(key) = first_key(*place, *action) else { continue };
+        if width(key) + 1 + width(text) > rest.width {
+            return;
+        }
+        rest = pen.put(rest, key, Tone::Accent);
+        rest = pen.word(skip(rest, 1), text, Tone::Dim);
+    }
 }
 
-/// The keys worth a word here, the most useful first.
-fn hints(app: &App) -> Vec<(Place, Action, &'static str)> {
-    use Place::{Everywhere, Picture, Replay, Tables};
-    if matches!(app.overlay, Some(Overlay::Picture { .. })) {
-        return vec![
-            (Picture, Action::Back, "close"),
-            (Picture, Action::Export, "write SVG and text"),
-            (Picture, Action::Down, "scroll"),
-            (Picture, Action::NextFinding, "next"),
-            (Picture, Action::PreviousFinding, "previous"),
-            (Everywhere, Action::Help, "keys"),
-        ];
-    }
+fn first_key(place: Place, action: Action) -> Option<&'static str> {
+    let binding = place.bindings().find(|binding| binding.action == action)?;
+    binding.label.split(' ').next()
+}
+
+fn picture_hints() -> Vec<Hint> {
+    vec![
+        (Place::Picture, Action::Back, "close"),
+        (Place::Picture, Action::Export, "export SVG and text"),
+        (Place::Picture, Action::Down, "scroll"),
+        (Place::Picture, Action::NextFinding, "next"),
+        (Place::Picture, Action::PreviousFinding, "previous"),
+        (Place::Everywhere, Action::Help, "keys"),
+    ]
+}
+
+/// The most useful first.
+fn view_hints(app: &App) -> Vec<Hint> {
+    use Place::{Everywhere, Replay, Tables};
     let mut hints = vec![(Everywhere, Action::Quit, "quit"), (Everywhere, Action::Help, "keys")];
     if app.tab == Tab::Findings {
         hints.push((Tables, Action::Open, "picture"));
     }
     if app.places().contains(&Replay) {
-        hints.push((Replay, Action::PlayPause, "play/pause"));
-        hints.push((Replay, Action::StepToFinding, "next finding"));
-        hints.push((Replay, Action::Faster, "faster"));
-        hints.push((Replay, Action::Slower, "slower"));
+        hints.extend([
+            (Replay, Action::PlayPause, "play/pause"),
+            (Replay, Action::PlayToFinding, "next finding"),
+            (Replay, Action::Faster, "faster"),
+            (Replay, Action::Slower, "slower"),
+        ]);
     }
     if app.tab != Tab::Overview {
-        hints.push((Tables, Action::Filter, "filter"));
-        hints.push((Tables, Action::Sort, "sort"));
+        hints.extend([(Tables, Action::Filter, "filter"), (Tables, Action::Sort, "sort")]);
     }
     if app.tab == Tab::Tasks {
         hints.push((Tables, Action::Group, "group"));
@@ -81,7 +93,7 @@ fn hints(app: &App) -> Vec<(Place, Action, &'static str)> {
         (Everywhere, Action::NextView, "views"),
         (Everywhere, Action::Freeze, "freeze"),
         (Everywhere, Action::Export, "export"),
-        (Everywhere, Action::Clear, "clear"),
+        (Everywhere, Action::Clear, "reset counts"),
     ]);
     hints
 }

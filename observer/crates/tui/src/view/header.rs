@@ -1,134 +1,175 @@
-//! The header: kernel and state, hooks and why, swap devices, dropped, overhead.
+//! The header: kernel, hooks, swap devices, dropped events, overhead.
 
-use super::{
-    numbers::{clock, count, kib},
-    pen::Pen,
-};
+use std::cmp::Reverse;
+
+use ratatui::layout::Rect;
+
+use super::pen::{Pen, skip, width};
 use crate::{
-    layout::{Area, HeaderSize},
-    model::{Cost, DelayInjection, DeviceLine, Exposure, Model, ProgramShare},
+    layout::HeaderSize,
+    model::{About, Cost, DelayInjection, Model, ProgramTime, SwapDevice},
+    numbers::{clock, count, kib},
     theme::Tone,
 };
-use observer_kernel::swaps::Synchronous;
+use observer_kernel::{
+    plan::{HookReason, NoTrampoline, State},
+    swaps::Synchronous,
+};
 use observer_observation::percent;
 use observer_report::{
-    summary::dropped,
     units::{bytes, duration, percent as share},
+    words,
 };
 
-pub(super) fn header(pen: &mut Pen<'_>, model: &Model, mut area: Area, size: HeaderSize) {
-    first_line(pen, model, area.cut_top(1), size);
-    match size {
-        HeaderSize::Line => {}
-        HeaderSize::Short => {
-            let line = label(pen, area.cut_top(1), "swap");
-            let rest = devices(pen, model, line);
-            pen.if_fits(rest, &format!("hooks {}", model.about.backend), Tone::Dim);
-            let line = label(pen, area.cut_top(1), "lost");
-            let line = delay_injection(pen, model, line);
-            let rest = dropped_of(pen, model, line);
-            if model.cost.is_some() {
-                let texts: Vec<_> = costs(model).iter().map(|cost| format!("overhead {cost}")).collect();
-                pen.longest(rest, &texts, Tone::Dim);
-            }
-        }
-        HeaderSize::Full => {
-            let line = label(pen, area.cut_top(1), "hooks");
-            let rest = pen.word(line, &model.about.backend, Tone::Plain);
-            pen.put(rest, &model.about.backend_why, Tone::Dim);
-            let line = label(pen, area.cut_top(1), "swap");
-            devices(pen, model, line);
-            let line = label(pen, area.cut_top(1), "lost");
-            dropped_of(pen, model, line);
-            let line = label(pen, area.cut_top(1), "overhead");
-            let line = delay_injection(pen, model, line);
-            pen.longest(line, &costs(model), Tone::Plain);
-        }
-    }
-}
-
-/// Width of the words at the left.
-const LABEL: u16 = 10;
-
-fn label(pen: &mut Pen<'_>, mut line: Area, label: &str) -> Area {
-    let place = line.cut_left(LABEL);
-    pen.put(place, label, Tone::Dim);
-    line
-}
-
-/// What the kernel does about the race, as far as it matters on this host.
-pub(super) fn state(model: &Model) -> (String, Tone) {
-    let unreachable = matches!(model.about.exposure, Exposure::Unfixed | Exposure::Pinned)
-        && model.synchronous() == Synchronous::No
-        && model.counts.first() == Some(&0);
-    if unreachable {
-        return ("not reachable here: no synchronous swap device".to_owned(), Tone::Good);
-    }
-    let tone = match model.about.exposure {
-        Exposure::Unfixed => Tone::Bad,
-        Exposure::Pinned | Exposure::Closed => Tone::Good,
-        Exposure::Unknown => Tone::Caution,
-    };
-    (model.about.state.clone(), tone)
-}
-
-fn first_line(pen: &mut Pen<'_>, model: &Model, line: Area, size: HeaderSize) {
-    let (state, tone) = state(model);
+pub(super) fn header(pen: &mut Pen<'_>, model: &Model, area: Rect, size: HeaderSize) {
+    let mut lines = area.rows();
+    let mut line = || lines.next().unwrap_or_default();
     if size == HeaderSize::Line {
-        let lost = model.lost();
-        let line = if lost > 0 { pen.right(line, &format!("  lost {}", count(lost)), Tone::Bad) } else { line };
-        let rest = pen.word(line, &state, tone);
-        pen.if_fits(rest, &running(model, 0), Tone::Dim);
+        only_line(pen, model, line());
         return;
     }
-    let mut line = pen.right(line, &running(model, line.width.saturating_sub(LEAST_WITH_COMMAND)), Tone::Plain);
-    line.width = line.width.saturating_sub(2);
-    let line = label(pen, line, "observer");
-    let rest = pen.word(line, &state, tone);
-    pen.if_fits(rest, &model.about.release, Tone::Strong);
+    first_line(pen, model, line());
+    if size == HeaderSize::Short {
+        let rest = label(pen, line(), "swap");
+        let rest = devices(pen, model, rest);
+        pen.first_that_fits(rest, &[format!("hooks {}", hooks(&model.about))], Tone::Dim);
+        let rest = label(pen, line(), "dropped");
+        let rest = delay_injection(pen, model, rest);
+        let rest = dropped(pen, model, rest);
+        if let Some(cost) = &model.cost {
+            let texts: Vec<_> = costs(cost).iter().map(|cost| format!("overhead {cost}")).collect();
+            pen.first_that_fits(rest, &texts, Tone::Dim);
+        }
+        return;
+    }
+    let rest = label(pen, line(), "hooks");
+    let rest = pen.word(rest, &hooks(&model.about), Tone::Plain);
+    if let Some(remark) = hook_remark(&model.about) {
+        pen.put(rest, &remark, Tone::Dim);
+    }
+    let rest = label(pen, line(), "swap");
+    devices(pen, model, rest);
+    let rest = label(pen, line(), "dropped");
+    dropped(pen, model, rest);
+    let rest = label(pen, line(), "overhead");
+    let rest = delay_injection(pen, model, rest);
+    match &model.cost {
+        Some(cost) => pen.first_that_fits(rest, &costs(cost), Tone::Plain),
+        None => pen.first_that_fits(rest, &["not measured in a replay"], Tone::Plain),
+    }
 }
 
-/// Columns from which on there is room for more than the essential.
+/// Columns of the labels at the left.
+const LABEL: u16 = 10;
+
+fn label(pen: &mut Pen<'_>, line: Rect, label: &str) -> Rect {
+    pen.put(line, label, Tone::Dim);
+    skip(line, LABEL)
+}
+
+/// What the kernel does about the race, in full and in short.
+fn state(model: &Model) -> ([&'static str; 2], Tone) {
+    let state = model.about.kernel.state;
+    let (short, tone) = match state {
+        State::Vulnerable if model.is_reachable() == Some(false) => ("vulnerable, not reachable", Tone::Good),
+        State::Vulnerable => ("vulnerable", Tone::Bad),
+        State::PinnedTick | State::PinnedWaitQueue | State::Pinned => ("fixed by pin", Tone::Good),
+        State::NoBypass => ("not affected", Tone::Good),
+        State::Unknown => ("unknown", Tone::Caution),
+    };
+    let full = if state == State::Vulnerable && tone == Tone::Good { short } else { words::state(state) };
+    ([full, short], tone)
+}
+
+fn only_line(pen: &mut Pen<'_>, model: &Model, line: Rect) {
+    let ([_, short], tone) = state(model);
+    let line = match model.dropped_events() {
+        0 => line,
+        dropped => pen.right(line, &format!("  dropped {}", count(dropped)), Tone::Bad),
+    };
+    let rest = pen.word(line, short, tone);
+    pen.first_that_fits(rest, &[running(model, 0)], Tone::Dim);
+}
+
+fn first_line(pen: &mut Pen<'_>, model: &Model, line: Rect) {
+    let line = pen.right(line, &running(model, line.width.saturating_sub(LEAST_WITH_COMMAND)), Tone::Plain);
+    let line = label(pen, Rect { width: line.width.saturating_sub(2), ..line }, "observer");
+    let (texts, tone) = state(model);
+    let release = &model.about.kernel.release;
+    let with_release = |text: &&&str| width(text) + 2 + width(release) <= line.width;
+    let [_, short] = &texts;
+    let text = texts.iter().find(with_release).unwrap_or(short);
+    let rest = pen.word(line, text, tone);
+    pen.first_that_fits(rest, &[release], Tone::Strong);
+}
+
+/// Columns without the room that a command may take.
 const LEAST_WITH_COMMAND: u16 = 84;
 
-/// `live 00:12:41`, or where the replay stands; with `room` for more.
+/// `live 00:12:41`, or the position of the replay; with `room` for more.
 fn running(model: &Model, room: u16) -> String {
     let long = room >= 16;
     let since = clock(model.at_ns.saturating_sub(model.start_ns));
-    match &model.transport {
-        None if model.about.command.is_empty() || !long => format!("live {since}"),
-        None => format!("live {since} -- {}", cut(&model.about.command, usize::from(room))),
-        Some(transport) => {
-            let known = transport.length_ns > 0 && long;
-            let length = if known { format!("/{}", clock(transport.length_ns)) } else { String::new() };
-            let doing = match (transport.seeking, transport.playing) {
-                (true, _) => "seeking".to_owned(),
-                (false, true) => format!("x{}", transport.speed),
-                (false, false) => "paused".to_owned(),
-            };
-            format!("replay {}{length} {doing}", clock(transport.position_ns))
-        }
+    let Some(transport) = &model.transport else {
+        return match &model.about.command {
+            Some(command) if long => format!("live {since} -- {}", shorten(command, room.into())),
+            _ => format!("live {since}"),
+        };
+    };
+    let known = transport.length_ns > 0 && long;
+    let length = if known { format!("/{}", clock(transport.length_ns)) } else { String::new() };
+    let state = match (transport.seeking, transport.playing) {
+        (true, _) => "seeking".to_owned(),
+        (false, true) => format!("x{}", transport.speed),
+        (false, false) => "paused".to_owned(),
+    };
+    format!("replay {}{length} {state}", clock(transport.position_ns))
+}
+
+/// At most `room` characters of a command, without the folder of its program.
+fn shorten(command: &str, room: usize) -> String {
+    let (program, arguments) = command.split_once(' ').unwrap_or((command, ""));
+    let name = program.rsplit('/').next().unwrap_or(program);
+    format!("{name} {arguments}").trim_end().chars().take(room).collect()
+}
+
+/// The number of hooks per backend.
+fn hooks(about: &About) -> String {
+    let kernel = &about.kernel;
+    let hooks = |count: usize| if count == 1 { "1 hook".to_owned() } else { format!("{count} hooks") };
+    let fentry = kernel.hooks.iter().filter(|hook| hook.backend.is_trampoline()).count();
+    let kprobe = kernel.hooks.len() - fentry;
+    let used = match (fentry, kprobe) {
+        (_, 0) => format!("fentry ({})", hooks(fentry)),
+        (0, _) => format!("kprobe ({})", hooks(kprobe)),
+        _ => format!("fentry ({}), kprobe ({kprobe})", hooks(fentry)),
+    };
+    match kernel.timed_one_in {
+        0 | 1 if kernel.is_lean() => format!("{used}, lean"),
+        0 | 1 => used,
+        one_in => format!("{used}, lean (1 in {one_in} timed)"),
     }
 }
 
-/// At most `width` characters. Where a program lies does not matter here.
-fn cut(command: &str, width: usize) -> String {
-    let (program, arguments) = command.split_once(' ').unwrap_or((command, ""));
-    let name = program.rsplit('/').next().unwrap_or(program);
-    // A hidden subcommand of this very program, with options that are not for people.
-    let text = match arguments.split_once(' ').map_or(arguments, |(first, _)| first) {
-        "" => name.to_owned(),
-        hidden if hidden.starts_with("__") => format!("{name}'s own workload"),
-        _ => format!("{name} {arguments}"),
+/// Why the first of the kprobes is not a trampoline, else what is not seen for lack of a hook.
+fn hook_remark(about: &About) -> Option<String> {
+    let kernel = &about.kernel;
+    let is_remarkable = |reason: &HookReason| match reason {
+        HookReason::NoTrampoline { cause } => *cause != NoTrampoline::KprobesRequested,
+        HookReason::Described { .. } => true,
+        HookReason::TrampolineAccepted { .. } | HookReason::Unknown => false,
     };
-    text.chars().take(width).collect()
+    let kprobe = kernel.hooks.iter().find(|hook| !hook.backend.is_trampoline() && is_remarkable(&hook.reason));
+    kprobe.map(|hook| format!("{}: {}", hook.symbol, words::hook_reason(&hook.reason))).or_else(|| {
+        let gap = kernel.degraded.first()?;
+        Some(format!("no hook for {}: {}", words::meaning(gap.meaning), words::gap_consequence(gap)))
+    })
 }
 
-fn devices(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
-    // Everything below is of this part.
-    let filters = &model.about.filters;
+fn devices(pen: &mut Pen<'_>, model: &Model, line: Rect) -> Rect {
+    let filters = filters(&model.about);
     let line = if filters.is_empty() { line } else { pen.word(line, &format!("only {filters}"), Tone::Caution) };
-    let Some(devices) = &model.devices else { return pen.word(line, "not known", Tone::Dim) };
+    let Some(devices) = &model.devices else { return pen.word(line, "unknown", Tone::Dim) };
     if devices.is_empty() {
         return pen.word(line, "no swap device", Tone::Caution);
     }
@@ -136,7 +177,7 @@ fn devices(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     for (index, device) in devices.iter().enumerate() {
         let text = describe(device);
         let more = devices.len() - index;
-        let needed = super::pen::length(&text) + if more > 1 { 10 } else { 0 };
+        let needed = width(&text) + if more > 1 { 10 } else { 0 };
         if index > 0 && needed > rest.width {
             return pen.word(rest, &format!("+{more} more"), Tone::Dim);
         }
@@ -145,7 +186,15 @@ fn devices(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
     rest
 }
 
-fn describe(device: &DeviceLine) -> String {
+/// The options that limit what is observed.
+fn filters(about: &About) -> String {
+    let filters = about.filters.iter().map(|(option, value)| format!("--{option} {value}"));
+    let one_in = about.sample_one_in;
+    let sample = (one_in > 1).then(|| format!("--sample 1/{one_in}, counts scaled"));
+    filters.chain(sample).collect::<Vec<_>>().join(" ")
+}
+
+fn describe(device: &SwapDevice) -> String {
     let used = device.used_kib.map_or_else(String::new, |used| {
         let share = used.saturating_mul(100) / device.size_kib.max(1);
         format!(" {share}% used")
@@ -155,63 +204,56 @@ fn describe(device: &DeviceLine) -> String {
         Synchronous::No => "async",
         Synchronous::Unknown => "sync?",
     };
-    format!("{} {} {}{used} {synchronous}", device.name, device.form, kib(device.size_kib))
+    format!("{} {} {}{used} {synchronous}", device.name, device.driver, kib(device.size_kib))
 }
 
-/// By cause, the largest first, as many as there is room for.
-fn dropped_of(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
-    let lost = model.lost();
-    if lost == 0 {
-        return pen.word(line, "nothing", Tone::Good);
+/// The count, and the causes that fit, the most frequent first.
+fn dropped(pen: &mut Pen<'_>, model: &Model, line: Rect) -> Rect {
+    let dropped = model.dropped_events();
+    if dropped == 0 {
+        return pen.word(line, "0", Tone::Good);
     }
     let mut causes: Vec<_> = model.dropped.iter().filter(|(_, count)| **count > 0).collect();
-    causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let mut rest = pen.word(line, &count(lost), Tone::Bad);
-    for (index, (cause, lost)) in causes.iter().enumerate() {
-        let text = format!("{} {}", cause.replace('_', " "), count(**lost));
+    causes.sort_by_key(|(_, count)| Reverse(**count));
+    let mut rest = pen.word(line, &count(dropped), Tone::Bad);
+    for (index, (cause, dropped)) in causes.iter().enumerate() {
+        let text = format!("{} {}", cause.code(), count(**dropped));
         let more = causes.len() - index;
-        // Half a cause, or one without its count, says less than that there are more.
-        let needed = super::pen::length(&text) + if more > 1 { 9 } else { 0 };
+        // A cause is left out rather than cut.
+        let needed = width(&text) + if more > 1 { 9 } else { 0 };
         if needed > rest.width {
             return pen.word(rest, &format!("+{more} more"), Tone::Bad);
         }
         rest = pen.word(rest, &text, Tone::Bad);
     }
-    let remedy = causes.first().map_or("", |(cause, _)| dropped::remedy(cause));
-    if super::pen::length(remedy) <= rest.width { pen.word(rest, remedy, Tone::Dim) } else { rest }
+    let remedy = causes.first().map_or("", |(cause, _)| words::cause(**cause));
+    if width(remedy) <= rest.width { pen.word(rest, remedy, Tone::Dim) } else { rest }
 }
 
-/// At the right, so that nothing takes its room: what is seen while it is on is not what happens by itself.
-fn delay_injection(pen: &mut Pen<'_>, model: &Model, line: Area) -> Area {
+/// At the right, where it always has room: what happens under delay injection does not happen by itself.
+fn delay_injection(pen: &mut Pen<'_>, model: &Model, line: Rect) -> Rect {
     let DelayInjection::Attached { on, ns, delays } = model.delay_injection else { return line };
     let (state, tone) = if on { (duration(ns), Tone::Caution) } else { ("off".to_owned(), Tone::Strong) };
-    pen.right(line, &format!("  delay_injection {state}, {} delays", count(delays)), tone)
+    pen.right(line, &format!("  delay injection {state}, {} delays", count(delays)), tone)
 }
 
-/// overhead in words, the fullest first: as much is shown as there is room for. A recording does not know what watching
-/// it costs.
-fn costs(model: &Model) -> Vec<String> {
-    let Some(cost) = model.cost else { return vec!["not measured in a replay".to_owned()] };
+/// The overhead, from the longest text to the shortest; the first that fits is shown.
+fn costs(cost: &Cost) -> Vec<String> {
     let user = share(cost.cpu_percent);
-    let each = cost.per_swap_in_ns.map_or_else(String::new, |ns| format!(", {} a swap-in", duration(ns)));
-    let whole = format!("{user} of a CPU{each} in user space");
-    // What presses most comes first, so that it goes last.
-    let more = [programs(cost.programs), ring(&cost), memory(&cost)].into_iter().flatten();
-    let mut texts = vec![user, whole.clone()];
-    let mut text = whole;
-    for part in more {
-        text = format!("{text}, {part}");
-        texts.push(text.clone());
+    let each = cost.per_swap_in_ns.map_or_else(String::new, |ns| format!(", {} per swap-in", duration(ns)));
+    let mut texts = vec![user.clone(), format!("{user} of a CPU{each} in user space")];
+    for part in [programs(cost.programs), ring(cost), memory(cost)].into_iter().flatten() {
+        texts.extend(texts.last().map(|text| format!("{text}, {part}")));
     }
     texts.reverse();
     texts
 }
 
-fn programs(programs: ProgramShare) -> Option<String> {
-    match programs {
-        ProgramShare::NotAsked => None,
-        ProgramShare::Refused => Some("programs not timed".to_owned()),
-        ProgramShare::Percent(percent) => Some(format!("programs {}", share(percent))),
+fn programs(time: ProgramTime) -> Option<String> {
+    match time {
+        ProgramTime::NotRequested => None,
+        ProgramTime::Unavailable => Some("programs not timed".to_owned()),
+        ProgramTime::Percent(percent) => Some(format!("programs {}", share(percent))),
     }
 }
 
@@ -231,27 +273,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_of_the_own_cost_is_left_out() {
-        assert_eq!(costs(&Model::default()), ["not measured in a replay"]);
+    fn unknown_parts_of_the_overhead_are_left_out() {
         let mut cost = Cost { cpu_percent: 0.5, ..Cost::default() };
-        let of = |cost| costs(&Model { cost: Some(cost), ..Model::default() });
-        assert_eq!(of(cost), ["0.5% of a CPU in user space", "0.5%"]);
-        cost.programs = ProgramShare::Refused;
+        assert_eq!(costs(&cost), ["0.5% of a CPU in user space", "0.5%"]);
+        cost.programs = ProgramTime::Unavailable;
         cost.resident_bytes = Some((1 << 20, 2 << 20));
-        let told = of(cost);
-        assert_eq!(told.len(), 4);
-        assert!(told[0].contains("programs not timed, 1.0 MiB resident, 2.0 MiB at most"), "{told:?}");
+        let texts = costs(&cost);
+        assert_eq!(texts.len(), 4);
+        assert!(texts[0].contains("programs not timed, 1.0 MiB resident, 2.0 MiB at most"), "{texts:?}");
     }
 
     #[test]
-    fn a_command_is_told_as_people_know_it() {
-        for (command, told) in [
-            ("/usr/bin/stress-ng --vm 4", "stress-ng --vm 4"),
-            ("./a", "a"),
-            ("/bin/observer __workload 5 {\"storm\":{}}", "observer's own workload"),
-        ] {
-            assert_eq!(cut(command, 30), told);
+    fn commands_are_shown_without_their_folder() {
+        for (command, shown) in [("/usr/bin/stress-ng --vm 4", "stress-ng --vm 4"), ("./a", "a")] {
+            assert_eq!(shorten(command, 30), shown);
         }
-        assert_eq!(cut("sleep 100000", 7), "sleep 1");
+        assert_eq!(shorten("sleep 100000", 7), "sleep 1");
     }
 }

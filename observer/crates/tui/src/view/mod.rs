@@ -1,89 +1,98 @@
-//! Draws the state. Nothing here changes it: every function takes what it shows by reference and fills cells.
+//! Draws the state. Nothing here changes it.
 
+mod answers;
 mod findings;
 mod footer;
-mod glance;
 mod header;
 mod help;
-mod numbers;
+mod histogram;
 mod overview;
 mod pen;
 mod picture;
-mod strip;
 mod table;
 mod tabs;
 
-use ratatui::buffer::Buffer;
+use ratatui::{
+    buffer::Buffer,
+    layout::Size,
+    widgets::{Paragraph, Widget as _, Wrap},
+};
 
+use self::pen::Pen;
 pub use self::tabs::labels;
-use self::{footer::footer, header::header, pen::Pen};
 use super::{
     app::{App, Overlay, Tab},
-    layout::{self, Area, SMALLEST},
+    layout::{self, SMALLEST, Screen},
+    model::Model,
     theme::{Theme, Tone},
 };
 
 /// Draws the whole screen.
 pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
-    let (width, height) = (buffer.area.width, buffer.area.height);
     let mut pen = Pen::new(buffer, theme);
-    let Some(screen) = layout::screen(width, height) else {
-        too_small(&mut pen, width, height);
+    let size = pen.buffer.area.as_size();
+    let Some(screen) = layout::screen(size) else {
+        too_small(&mut pen, size);
         return;
     };
     let shown = app.shown();
-    header(&mut pen, &shown.model, screen.header, screen.header_size);
+    header::header(&mut pen, &shown.model, screen.header, screen.header_size);
     tabs::tabs(&mut pen, app, screen.tabs);
     match &app.overlay {
-        Some(Overlay::Help { scroll }) => help::help(&mut pen, screen.body, *scroll),
-        Some(Overlay::Picture { row, scroll }) => picture::page(&mut pen, &shown.model, row, screen.body, *scroll),
-        None => view(&mut pen, app, screen.body),
+        Some(Overlay::Help { page, scroll }) => help::help(&mut pen, *page, screen.body, *scroll),
+        Some(Overlay::Picture { row, scroll }) => picture::picture(&mut pen, &shown.model, row, screen.body, *scroll),
+        None => view(&mut pen, app, &screen),
     }
-    footer(&mut pen, app, screen.footer);
+    footer::footer(&mut pen, app, screen.footer);
 }
 
-fn view(pen: &mut Pen<'_>, app: &App, body: Area) {
+fn view(pen: &mut Pen<'_>, app: &App, screen: &Screen) {
     let shown = app.shown();
+    let areas = layout::table(screen.body, app.tab);
     match app.tab {
-        Tab::Overview => overview::overview(pen, shown, body),
+        Tab::Overview => overview::overview(pen, shown, screen.body),
         Tab::Entries => {
-            let areas = layout::table(body, app.tab);
-            let none = "no entry was swapped in by two tasks at once";
-            table::table(pen, &app.entries, &shown.model.entries, &areas, &table::empty(&shown.model, none));
+            let none = nothing(&shown.model, "no entry was swapped in by two tasks at once");
+            table::table(pen, &app.entries, &shown.model.entries, areas.table, &none);
         }
         Tab::Tasks => {
-            let areas = layout::table(body, app.tab);
-            let none = "no task met another on an entry";
-            table::table(pen, &app.tasks, &app.parties, &areas, &table::empty(&shown.model, none));
+            let none = nothing(&shown.model, "no task met another one on an entry");
+            table::table(pen, &app.tasks, &app.groups, areas.table, &none);
         }
-        Tab::Findings => findings::findings(pen, app, body),
+        Tab::Findings => {
+            let none = nothing(&shown.model, "no reader was overtaken");
+            findings::findings(pen, app, &areas, &none);
+        }
     }
 }
 
-/// Rows of a table that fit on a screen, and lines of a picture.
-pub fn pages(width: u16, height: u16, tab: Tab) -> (usize, usize) {
-    let Some(screen) = layout::screen(width, height) else { return (1, 1) };
-    (usize::from(layout::table(screen.body, tab).rows.height), usize::from(screen.body.height))
+/// What an empty table shows.
+fn nothing(model: &Model, sentence: &str) -> String {
+    match model.dropped_events() {
+        0 => format!("{sentence} so far"),
+        dropped => format!("{sentence} in the events observed; {dropped} events were dropped"),
+    }
 }
 
-/// Lines of what lies over the view that are out of sight.
-pub fn scrollable(app: &App, theme: Theme, width: u16, height: u16) -> usize {
-    let Some(screen) = layout::screen(width, height) else { return 0 };
+/// Rows of a table, and lines of an overlay, that fit on a screen.
+pub fn pages(size: Size, tab: Tab) -> (usize, usize) {
+    let Some(screen) = layout::screen(size) else { return (1, 1) };
+    (layout::table(screen.body, tab).page().into(), screen.body.height.into())
+}
+
+/// How many lines the overlay can be scrolled.
+pub fn scrollable(app: &App, theme: Theme, size: Size) -> usize {
+    let Some(Screen { body, .. }) = layout::screen(size) else { return 0 };
     let lines = match &app.overlay {
-        Some(Overlay::Help { .. }) => help::lines().len(),
-        Some(Overlay::Picture { row, .. }) => picture::lines(&app.shown().model, row, screen.body, theme.charset),
+        Some(Overlay::Help { page, .. }) => help::lines(theme, *page, body.width).len(),
+        Some(Overlay::Picture { row, .. }) => picture::canvas(&app.shown().model, row, body.width, theme).height(),
         None => 0,
     };
-    lines.saturating_sub(usize::from(screen.body.height))
+    lines.saturating_sub(body.height.into())
 }
 
-/// A sentence, on however little room there is.
-fn too_small(pen: &mut Pen<'_>, width: u16, height: u16) {
-    let sentence = format!(
-        "observer needs at least {}x{} characters; this terminal has {width}x{height}. Please make it larger, or press q.",
-        SMALLEST.0, SMALLEST.1
-    );
-    for (row, line) in (0..height).zip(observer_report::units::wrap(&sentence, usize::from(width))) {
-        pen.put(Area { x: 0, y: row, width, height: 1 }, &line, Tone::Plain);
-    }
+fn too_small(pen: &mut Pen<'_>, size: Size) {
+    let sentence = format!("observer needs {SMALLEST} characters, this terminal has {size}: enlarge it, or press q.");
+    let text = Paragraph::new(pen.theme.span(&sentence, Tone::Plain)).wrap(Wrap { trim: true });
+    text.render(pen.buffer.area, pen.buffer);
 }

@@ -1,123 +1,67 @@
 //! The overview: answers, rates with sparklines, distributions.
 
+use ratatui::{
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+    widgets::{Paragraph, Row, Sparkline, Table, Widget as _},
+};
+
 use super::{
-    glance::answers,
-    numbers::{count, rate, seen, short},
-    pen::Pen,
-    strip::{Axis, levels},
+    answers::{QUESTION, answers},
+    histogram::{Axis, heights},
+    pen::{Pen, skip, width},
 };
 use crate::{
     app::{
         Shown,
         rates::{HISTORY, SPANS},
     },
-    layout::{self, Area},
-    model::{Distribution, Exposure, Series},
-    theme::Tone,
+    layout::{self, Overview},
+    model::{Distribution, Series},
+    numbers::{count, rate, seen, short},
+    theme::{Theme, Tone},
 };
-use observer_engine::{event::Nanos, totals::DurationSummary};
-use observer_report::units::duration;
+use observer_engine::{durations::DurationSummary, event::Nanos};
+use observer_kernel::plan::State;
+use observer_report::{summary::distributions::Measure, units::duration, words};
 
-pub(super) fn overview(pen: &mut Pen<'_>, shown: &Shown, body: Area) {
+pub(super) fn overview(pen: &mut Pen<'_>, shown: &Shown, body: Rect) {
     let filled: Vec<bool> = shown.model.distributions.iter().map(|one| one.summary.count > 0).collect();
-    let areas = layout::overview(body, &filled);
-    glance(pen, shown, areas.glance);
-    rates(pen, shown, areas.rates);
-    if !areas.distributions.is_empty() {
-        distributions(pen, shown, areas.distributions, &areas.heights);
+    let Overview { answers: top, rates: middle, distributions: bottom, heights } = layout::overview(body, &filled);
+    let line = |(question, answer, tone): (&str, String, Tone)| {
+        Line::from_iter([pen.theme.span(&format!("{question:QUESTION$}"), Tone::Dim), pen.theme.span(&answer, tone)])
+    };
+    Paragraph::new(answers(shown).map(line).to_vec()).render(top, pen.buffer);
+    rates(pen, shown, middle);
+    if !bottom.is_empty() {
+        distributions(pen, shown, bottom, &heights);
     }
 }
 
-fn glance(pen: &mut Pen<'_>, shown: &Shown, mut area: Area) {
-    for (question, answer, tone) in answers(shown) {
-        let mut line = area.cut_top(1);
-        let label = line.cut_left(11);
-        pen.put(label, question, Tone::Dim);
-        pen.put(line, &answer, tone);
-    }
+/// A cell aligned to the right.
+fn right(theme: Theme, text: &str, tone: Tone) -> Line<'static> {
+    Line::from(theme.span(text, tone)).right_aligned()
 }
 
-/// Width of the names.
+/// Columns of the table of rates.
 const NAME: u16 = 15;
-/// Width of a rate.
 const RATE: u16 = 8;
 const TOTAL: u16 = 10;
-
-fn rates(pen: &mut Pen<'_>, shown: &Shown, mut area: Area) {
-    let wide = area.width >= NAME + 4 * RATE + TOTAL + 8;
-    // Of seven rows all are data.
-    if area.height > 7 {
-        let line = area.cut_top(1);
-        rate_heads(pen, line, wide);
-    }
-    let lost = shown.model.lost();
-    let waits = waits_shown(shown);
-    for series in Series::ALL.into_iter().filter(|series| !series.is_waits() || *series == waits) {
-        let mut line = area.cut_top(1);
-        let total = shown.rates.total(series);
-        let tone = if total == 0 { Tone::Plain } else { tone_of(series) };
-        pen.put(line.cut_left(NAME), series.name(), tone);
-        let number = |pen: &mut Pen<'_>, line: &mut Area, width: u16, text: &str, tone| {
-            let place = line.cut_left(width);
-            pen.right(place, text, tone);
-        };
-        number(pen, &mut line, RATE, &rate(shown.rates.now(series)), Tone::Strong);
-        if wide {
-            for (_, span) in SPANS {
-                number(pen, &mut line, RATE, &rate(shown.rates.over(series, span)), Tone::Plain);
-            }
-        }
-        number(pen, &mut line, TOTAL, &seen(total, lost), tone);
-        line.cut_left(2);
-        sparkline(pen, shown, series, line, tone);
-    }
-}
-
-/// One row for waits: those on the pin, unless there are none and there are others, or never can be.
-fn waits_shown(shown: &Shown) -> Series {
-    let (total, closed) = (|series| shown.rates.total(series), shown.model.about.exposure == Exposure::Closed);
-    if total(Series::PinWaits) == 0 && (closed || total(Series::LockWaits) > 0) {
-        return Series::LockWaits;
-    }
-    Series::PinWaits
-}
-
-fn rate_heads(pen: &mut Pen<'_>, mut line: Area, wide: bool) {
-    pen.put(line.cut_left(NAME), "per second", Tone::Dim);
-    let heads = ["now"].into_iter().chain(SPANS.into_iter().map(|(name, _)| name).filter(|_| wide));
-    for head in heads {
-        let place = line.cut_left(RATE);
-        pen.right(place, head, Tone::Dim);
-    }
-    let place = line.cut_left(TOTAL);
-    pen.right(place, "total", Tone::Dim);
-    line.cut_left(2);
-    if line.width >= 24 {
-        let seconds = usize::from(spark_width(line)).min(HISTORY);
-        pen.put(line, &format!("last {seconds} s"), Tone::Dim);
-    }
-}
-
-/// Room behind a long sparkline for its highest point.
+/// Columns between numbers and bars.
+const GAP: u16 = 2;
+/// Columns behind a wide sparkline for its highest point.
 const PEAK: u16 = 12;
 
-const fn spark_width(area: Area) -> u16 {
-    if area.width >= 24 { area.width - PEAK } else { area.width }
-}
-
-fn sparkline(pen: &mut Pen<'_>, shown: &Shown, series: Series, area: Area, tone: Tone) {
-    let width = spark_width(area).min(u16::try_from(HISTORY).unwrap_or(u16::MAX));
-    let points = shown.rates.last_seconds(series, usize::from(width));
-    let style = pen.theme.tone(if tone == Tone::Plain { Tone::Accent } else { tone });
-    let bars = pen.theme.levels();
-    let missing = width.saturating_sub(u16::try_from(points.len()).unwrap_or(u16::MAX));
-    for (x, level) in (area.x + missing..area.x + width).zip(levels(&points)) {
-        pen.set(x, area.y, bars.get(level).copied().unwrap_or(' '), style);
-    }
-    let peak = points.iter().copied().max().unwrap_or(0);
-    if width < area.width && peak > 0 {
-        let rest = Area { x: area.x + width + 1, width: area.width - width - 1, ..area };
-        pen.put(rest, &format!("peak {}", short(peak as f64)), Tone::Dim);
+const fn series_name(series: Series) -> &'static str {
+    match series {
+        Series::Direct => "direct swap-ins",
+        Series::Cached => "cached swap-ins",
+        Series::Overlaps => "overlaps",
+        Series::PinWaits => "pin waits",
+        Series::LockWaits => "lock waits",
+        Series::Windows => "windows",
+        Series::Reuses => "reuses",
+        Series::StaleInstalls => "stale installs",
     }
 }
 
@@ -129,7 +73,83 @@ const fn tone_of(series: Series) -> Tone {
     }
 }
 
-/// A column of the distributions: its head, and which number it shows.
+fn rates(pen: &mut Pen<'_>, shown: &Shown, area: Rect) {
+    let theme = pen.theme;
+    let wide = area.width >= NAME + 4 * RATE + TOTAL + 8;
+    let spans = if wide { &SPANS[..] } else { &[] };
+    let numbers = [NAME, RATE].into_iter().chain(spans.iter().map(|_| RATE)).chain([TOTAL]).collect::<Vec<u16>>();
+    let strip = skip(area, numbers.iter().sum::<u16>() + GAP);
+    let waits = waits_shown(shown);
+    let all = Series::ALL.into_iter().filter(|series| !series.is_waits() || *series == waits).map(|series| {
+        let total = shown.rates.total(series);
+        (series, total, if total == 0 { Tone::Plain } else { tone_of(series) })
+    });
+    let rows = all.clone().map(|(series, total, tone)| {
+        let spans = spans.iter().map(|span| right(theme, &rate(shown.rates.over(series, span.ns)), Tone::Plain));
+        let name = Line::from(theme.span(series_name(series), tone));
+        let now = right(theme, &rate(shown.rates.now(series)), Tone::Strong);
+        let total = right(theme, &seen(total, shown.model.dropped_events()), tone);
+        Row::new([name, now].into_iter().chain(spans).chain([total]))
+    });
+    let mut table = Table::new(rows, numbers).column_spacing(0);
+    let mut strips = strip.rows();
+    // With seven rows there is no room for a head.
+    if area.height > 7 {
+        let spans = spans.iter().map(|span| right(theme, span.name, Tone::Dim));
+        let name = Line::from(theme.span("per second", Tone::Dim));
+        let head = [name, right(theme, "now", Tone::Dim)].into_iter().chain(spans);
+        table = table.header(Row::new(head.chain([right(theme, "total", Tone::Dim)])));
+        let strip = strips.next().unwrap_or_default();
+        if strip.width >= 2 * PEAK {
+            let seconds = usize::from(spark_width(strip)).min(HISTORY);
+            pen.put(strip, &format!("last {seconds} s"), Tone::Dim);
+        }
+    }
+    table.render(area, pen.buffer);
+    for ((series, _, tone), strip) in all.zip(strips) {
+        sparkline(pen, shown, series, strip, tone);
+    }
+}
+
+/// There is one row for waits: those on the pin, unless there are only waits on folio locks, or never can be others.
+fn waits_shown(shown: &Shown) -> Series {
+    let (pins, locks) = (shown.rates.total(Series::PinWaits), shown.rates.total(Series::LockWaits));
+    let no_bypass = shown.model.about.kernel.state == State::NoBypass;
+    if pins == 0 && (no_bypass || locks > 0) { Series::LockWaits } else { Series::PinWaits }
+}
+
+const fn spark_width(area: Rect) -> u16 {
+    if area.width >= 2 * PEAK { area.width - PEAK } else { area.width }
+}
+
+/// The last seconds, the newest at the right edge.
+fn sparkline(pen: &mut Pen<'_>, shown: &Shown, series: Series, area: Rect, tone: Tone) {
+    let strip = Rect { width: spark_width(area).min(u16::try_from(HISTORY).unwrap_or(u16::MAX)), ..area };
+    let points = shown.rates.last_seconds(series, strip.width.into());
+    let filled = u16::try_from(points.len()).unwrap_or(strip.width);
+    bars(pen, &heights(&points, 8), skip(strip, strip.width.saturating_sub(filled)), tone);
+    let peak = points.iter().copied().max().unwrap_or(0);
+    if strip.width < area.width && peak > 0 {
+        pen.put(skip(area, strip.width + 1), &format!("peak {}", short(peak as f64)), Tone::Dim);
+    }
+}
+
+/// Bars of these heights, in eighths of a row.
+fn bars(pen: &mut Pen<'_>, heights: &[u64], area: Rect, tone: Tone) {
+    let tone = if tone == Tone::Plain { Tone::Accent } else { tone };
+    Sparkline::default()
+        .data(heights)
+        .max(8 * u64::from(area.height))
+        .bar_set(pen.theme.bars())
+        .style(pen.theme.tone(tone))
+        .render(area, pen.buffer);
+}
+
+const fn is_wait(measure: Measure) -> bool {
+    matches!(measure, Measure::PinWait | Measure::Oversleep | Measure::LockWait | Measure::LockOversleep)
+}
+
+/// A head, and the number under it.
 type Percentile = (&'static str, fn(&DurationSummary) -> Nanos);
 
 const PERCENTILES: [Percentile; 5] = [
@@ -140,104 +160,71 @@ const PERCENTILES: [Percentile; 5] = [
     ("max", |summary| summary.max_ns),
 ];
 
-/// Widths of name, count and percentile.
-const fn distribution_columns(width: u16) -> (u16, u16, u16) {
-    (if width < 100 { 10 } else { 15 }, 8, 8)
-}
+/// The percentiles on a narrow screen.
+const FEW_PERCENTILES: [Percentile; 3] = [PERCENTILES[0], PERCENTILES[2], PERCENTILES[4]];
 
-/// The percentiles that there is room for.
-fn percentiles(width: u16) -> Vec<Percentile> {
-    let few = width < 64;
-    PERCENTILES.into_iter().filter(|(name, _)| !few || matches!(*name, "p50" | "p99" | "max")).collect()
-}
-
-fn distributions(pen: &mut Pen<'_>, shown: &Shown, mut area: Area, heights: &[u16]) {
-    let columns = percentiles(area.width);
-    let (name, number, percentile) = distribution_columns(area.width);
-    let numbers = name + number + percentile * u16::try_from(columns.len()).unwrap_or(0) + 2;
-    let mut head = area.cut_top(1);
-    pen.put(head.cut_left(name), "duration", Tone::Dim);
-    let place = head.cut_left(number);
-    pen.right(place, "n", Tone::Dim);
-    for (label, _) in &columns {
-        let place = head.cut_left(percentile);
-        pen.right(place, label, Tone::Dim);
-    }
-    let strip = Area { x: area.x + numbers, width: area.width.saturating_sub(numbers), ..area };
-    let (all, tick) = (&shown.model.distributions, shown.model.about.tick_ns);
+/// A table with one row per distribution, the numbers in the last line of the row, and a bar chart beside them.
+fn distributions(pen: &mut Pen<'_>, shown: &Shown, area: Rect, heights: &[u16]) {
+    let theme = pen.theme;
+    let percentiles = if area.width < 64 { &FEW_PERCENTILES[..] } else { &PERCENTILES };
+    let name = if area.width < 100 { 10 } else { 15 };
+    let numbers: Vec<u16> = [name, RATE].into_iter().chain(percentiles.iter().map(|_| RATE)).collect();
+    let strip = skip(area, numbers.iter().sum::<u16>() + GAP);
+    let (all, tick) = (&shown.model.distributions, shown.model.about.kernel.tick_ns);
     let axis = Axis::over(all, tick, strip.width);
-    tick_label(pen, strip, head.y, &axis, tick);
-    for (distribution, height) in all.iter().zip(heights).filter(|(_, height)| **height > 0) {
-        let mut rows = area.cut_top(*height);
-        let strip = Area { x: strip.x, width: strip.width, ..rows };
-        let waits = matches!(distribution.name, "pin wait" | "oversleep" | "lock wait" | "lock oversleep");
-        density(pen, distribution, strip, &axis, tick.filter(|_| waits));
-        let line = rows.cut_bottom(1);
-        row(pen, distribution, line, &columns, (name, number, percentile));
+    let rows = all.iter().zip(heights).filter(|(_, height)| **height > 0).map(
+        |(Distribution { measure, summary, .. }, height)| {
+            let cell = |of: &fn(&DurationSummary) -> Nanos| {
+                if summary.count == 0 { "-".to_owned() } else { duration(of(summary)) }
+            };
+            let percentiles = percentiles.iter().map(|(_, of)| right(theme, &cell(of), Tone::Plain));
+            let name = Line::from(theme.span(words::measure(*measure), Tone::Plain));
+            Row::new([name, right(theme, &count(summary.count), Tone::Plain)].into_iter().chain(percentiles))
+                .top_margin(height - 1)
+        },
+    );
+    let name = Line::from(theme.span("duration", Tone::Dim));
+    let head = [name, right(theme, "n", Tone::Dim)].into_iter();
+    let head = Row::new(head.chain(percentiles.iter().map(|(name, _)| right(theme, name, Tone::Dim))));
+    Table::new(rows, numbers).column_spacing(0).header(head).render(area, pen.buffer);
+
+    let lines = [1].into_iter().chain(heights.iter().copied()).chain([1]).map(Constraint::Length);
+    let strips = Layout::vertical(lines).split(strip);
+    let [head, strips @ .., decades] = &*strips else { return };
+    tick_label(pen, *head, &axis, tick);
+    for (distribution, strip) in all.iter().zip(strips).filter(|(_, strip)| !strip.is_empty()) {
+        density(pen, distribution, *strip, &axis, tick.filter(|_| is_wait(distribution.measure)));
     }
-    // Under the strips.
-    let line = area.cut_top(1);
     for (column, name) in axis.decades() {
-        let at = Area { x: strip.x + column, width: strip.width - column, ..line };
-        pen.put(at, name, Tone::Dim);
+        pen.put(skip(*decades, column), name, Tone::Dim);
     }
 }
 
-/// Over the strips: where a tick lies.
-fn tick_label(pen: &mut Pen<'_>, strip: Area, y: u16, axis: &Axis, tick: Option<Nanos>) {
-    let Some(tick) = tick.filter(|_| strip.width > 0) else { return };
-    let column = axis.column(tick);
-    let label = format!("{} tick {}", pen.theme.pick('↓', 'v'), duration(tick));
-    let before = format!("tick {} {}", duration(tick), pen.theme.pick('↓', 'v'));
-    let len = super::pen::length(&label);
-    if column + len <= strip.width {
-        pen.put(Area { x: strip.x + column, y, width: len, height: 1 }, &label, Tone::Caution);
-    } else if column + 1 >= len {
-        pen.put(Area { x: strip.x + column + 1 - len, y, width: len, height: 1 }, &before, Tone::Caution);
+/// Marks the tick over the charts.
+fn tick_label(pen: &mut Pen<'_>, line: Rect, axis: &Axis, tick: Option<Nanos>) {
+    let Some(tick) = tick else { return };
+    let (column, arrow) = (axis.column(tick), pen.theme.pick('↓', 'v'));
+    let right = format!("{arrow} tick {}", duration(tick));
+    let left = format!("tick {} {arrow}", duration(tick));
+    let room = width(&right);
+    if column + room <= line.width {
+        pen.put(skip(line, column), &right, Tone::Caution);
+    } else if column + 1 >= room {
+        pen.put(skip(line, column + 1 - room), &left, Tone::Caution);
     } else {
-        pen.set(strip.x + column, y, pen.theme.pick('↓', 'v'), pen.theme.tone(Tone::Caution));
+        pen.put(skip(line, column), &arrow.to_string(), Tone::Caution);
     }
 }
 
-fn row(
-    pen: &mut Pen<'_>,
-    distribution: &Distribution,
-    mut line: Area,
-    columns: &[Percentile],
-    (name, number, percentile): (u16, u16, u16),
-) {
-    pen.put(line.cut_left(name), distribution.name, Tone::Plain);
-    let place = line.cut_left(number);
-    pen.right(place, &count(distribution.summary.count), Tone::Plain);
-    for (_, of) in columns {
-        let place = line.cut_left(percentile);
-        let text = if distribution.summary.count == 0 { "-".to_owned() } else { duration(of(&distribution.summary)) };
-        pen.right(place, &text, Tone::Plain);
-    }
-}
-
-/// How the durations lie over the axis, and on it the tick.
-fn density(pen: &mut Pen<'_>, distribution: &Distribution, area: Area, axis: &Axis, tick: Option<Nanos>) {
-    let bars = pen.theme.levels();
-    let heights = axis.heights(&distribution.bins, area.height);
-    let style = pen.theme.tone(Tone::Accent);
-    for row in 0..area.height {
-        // From the bottom up.
-        let y = area.y + area.height - 1 - row;
-        for (x, height) in (area.x..).zip(&heights) {
-            let level = height.saturating_sub(8 * usize::from(row)).min(8);
-            if level > 0 {
-                pen.set(x, y, bars.get(level).copied().unwrap_or(' '), style);
-            }
-        }
-        if let Some(tick) = tick
-            && area.width > 0
-        {
-            let column = axis.column(tick);
-            let covered = heights.get(usize::from(column)).is_some_and(|height| *height > 8 * usize::from(row));
-            if !covered {
-                pen.set(area.x + column, y, pen.theme.pick('┊', '|'), pen.theme.tone(Tone::Caution));
-            }
-        }
+/// The durations over the axis, and a line where the tick is and no bar covers it.
+fn density(pen: &mut Pen<'_>, distribution: &Distribution, area: Rect, axis: &Axis, tick: Option<Nanos>) {
+    let heights = axis.heights(&distribution.bins, 8 * u64::from(area.height));
+    bars(pen, &heights, area, Tone::Accent);
+    let Some(column) = tick.map(|tick| axis.column(tick)) else { return };
+    let covered = heights.get(usize::from(column)).map_or(0, |height| height.div_ceil(8));
+    let free = area.rows().take(usize::from(area.height).saturating_sub(usize::try_from(covered).unwrap_or(0)));
+    let mark = pen.theme.pick('┊', '|').to_string();
+    for row in free {
+        pen.put(skip(row, column), &mark, Tone::Caution);
     }
 }

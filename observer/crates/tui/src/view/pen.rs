@@ -1,16 +1,12 @@
-//! Puts text into cells, and never outside the area that it is given.
+//! Puts text into cells, and never outside the area given.
 
-use ratatui::{buffer::Buffer, style::Style};
+use ratatui::{buffer::Buffer, layout::Rect, text::Span};
 
-use crate::{
-    layout::Area,
-    theme::{Theme, Tone},
-};
+use crate::theme::{Theme, Tone};
 use observer_report::picture::text::{Canvas, Charset};
 
-/// See the module.
 pub(super) struct Pen<'a> {
-    buffer: &'a mut Buffer,
+    pub(super) buffer: &'a mut Buffer,
     pub(super) theme: Theme,
 }
 
@@ -19,95 +15,61 @@ impl<'a> Pen<'a> {
         Self { buffer, theme }
     }
 
-    /// Writes at the left of the area's first row. Gives what is left of that row.
-    pub(super) fn put(&mut self, area: Area, text: &str, tone: Tone) -> Area {
-        self.styled(area, text, self.theme.tone(tone))
+    /// Writes at the left of the area's first row. Returns the rest of that row.
+    pub(super) fn put(&mut self, area: Rect, text: &str, tone: Tone) -> Rect {
+        let row = Rect { height: area.height.min(1), ..area };
+        if row.is_empty() {
+            return row;
+        }
+        let (end, _) = self.buffer.set_span(row.x, row.y, &self.theme.span(text, tone), row.width);
+        skip(row, end - row.x)
     }
 
-    /// As [`Pen::put`], with two spaces behind it.
-    pub(super) fn word(&mut self, area: Area, text: &str, tone: Tone) -> Area {
-        let mut rest = self.put(area, text, tone);
-        rest.cut_left(2);
-        rest
+    /// As [`Pen::put`], followed by two spaces.
+    pub(super) fn word(&mut self, area: Rect, text: &str, tone: Tone) -> Rect {
+        skip(self.put(area, text, tone), 2)
     }
 
-    /// Writes if there is room for all of it: half a word says less than none.
-    pub(super) fn if_fits(&mut self, area: Area, text: &str, tone: Tone) {
-        if length(text) <= area.width {
-            self.put(area, text, tone);
+    /// Writes the first text that fits, or nothing.
+    pub(super) fn first_that_fits<T: AsRef<str>>(&mut self, area: Rect, texts: &[T], tone: Tone) {
+        if let Some(text) = texts.iter().find(|text| width(text.as_ref()) <= area.width) {
+            self.put(area, text.as_ref(), tone);
         }
     }
 
-    /// The first that fits; nothing where none does.
-    pub(super) fn longest(&mut self, area: Area, texts: &[String], tone: Tone) {
-        if let Some(text) = texts.iter().find(|text| length(text) <= area.width) {
-            self.put(area, text, tone);
-        }
+    /// Writes at the right of the area's first row. Returns the rest of that row.
+    pub(super) fn right(&mut self, area: Rect, text: &str, tone: Tone) -> Rect {
+        let width = width(text).min(area.width);
+        self.put(Rect { x: area.right() - width, width, ..area }, text, tone);
+        Rect { width: area.width - width, ..area }
     }
 
-    /// Writes at the right of the area's first row. Gives what is left of that row.
-    pub(super) fn right(&mut self, area: Area, text: &str, tone: Tone) -> Area {
-        let len = length(text).min(area.width);
-        let at = area.x + area.width - len;
-        self.put(Area { x: at, width: len, ..area }, text, tone);
-        Area { width: area.width - len, ..area }
+    /// A horizontal line.
+    pub(super) fn rule(&mut self, area: Rect) {
+        let line = self.theme.pick('─', '-').to_string().repeat(usize::from(area.width));
+        self.put(area, &line, Tone::Dim);
     }
 
-    pub(super) fn styled(&mut self, area: Area, text: &str, style: Style) -> Area {
-        let mut rest = Area { height: area.height.min(1), ..area };
-        if rest.is_empty() || !self.buffer.area.contains((area.x, area.y).into()) {
-            return rest;
-        }
-        let text = self.plain(text);
-        let width = usize::from(rest.width.min(self.buffer.area.width - rest.x));
-        let (end, _) = self.buffer.set_stringn(rest.x, rest.y, text, width, style);
-        rest.cut_left(end - rest.x);
-        rest
-    }
-
-    /// One character.
-    pub(super) fn set(&mut self, x: u16, y: u16, ch: char, style: Style) {
-        if let Some(cell) = self.buffer.cell_mut((x, y)) {
-            cell.set_char(ch).set_style(style);
-        }
-    }
-
-    /// Adds a style to what is there.
-    pub(super) fn restyle(&mut self, area: Area, tone: Tone) {
-        let rect = ratatui::layout::Rect::new(area.x, area.y, area.width, area.height);
-        self.buffer.set_style(rect.intersection(self.buffer.area), self.theme.tone(tone));
-    }
-
-    /// A level line.
-    pub(super) fn rule(&mut self, area: Area) {
-        let (ch, style) = (self.theme.pick('─', '-'), self.theme.tone(Tone::Dim));
-        for x in area.x..area.x + area.width {
-            self.set(x, area.y, ch, style);
-        }
-    }
-
-    /// A canvas, from one of its rows on.
-    pub(super) fn canvas(&mut self, area: Area, canvas: &Canvas, from: usize) {
-        for (row, y) in canvas.rows().skip(from).zip(area.y..area.y + area.height) {
-            for (cell, x) in row.iter().zip(area.x..area.x + area.width) {
+    /// The rows of a canvas from `first` on.
+    pub(super) fn canvas(&mut self, area: Rect, canvas: &Canvas, first: usize) {
+        for (row, area) in canvas.rows().skip(first).zip(area.rows()) {
+            for (cell, position) in row.iter().zip(area.positions()) {
                 let ch = if self.theme.charset == Charset::Ascii && !cell.ch.is_ascii() { '?' } else { cell.ch };
-                self.set(x, y, ch, self.theme.ink(cell.ink));
+                if let Some(target) = self.buffer.cell_mut(position) {
+                    target.set_char(ch).set_style(self.theme.ink(cell.ink));
+                }
             }
         }
     }
-
-    /// What this terminal can show: names of tasks may hold anything.
-    fn plain(&self, text: &str) -> String {
-        let keep = |ch: char| match self.theme.charset {
-            Charset::Ascii if !ch.is_ascii() => '?',
-            _ if ch.is_control() => '?',
-            _ => ch,
-        };
-        text.chars().map(keep).collect()
-    }
 }
 
-/// Columns of a text that has one for each character.
-pub(super) fn length(text: &str) -> u16 {
-    u16::try_from(text.chars().count()).unwrap_or(u16::MAX)
+/// The area without its first columns.
+pub(super) fn skip(area: Rect, columns: u16) -> Rect {
+    let columns = columns.min(area.width);
+    Rect { x: area.x + columns, width: area.width - columns, ..area }
+}
+
+/// Columns that a text takes.
+pub(super) fn width(text: &str) -> u16 {
+    u16::try_from(Span::raw(text).width()).unwrap_or(u16::MAX)
 }

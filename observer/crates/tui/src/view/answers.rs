@@ -1,0 +1,142 @@
+//! Three lines that answer: is this host vulnerable, is it happening, how long do tasks wait?
+
+use crate::{
+    app::{Shown, worst},
+    model::{Distribution, Model, Series, SwapDevice},
+    numbers::{count, plural, seconds},
+    theme::Tone,
+};
+use observer_kernel::{plan::State, swaps::Synchronous};
+use observer_report::{summary::distributions::Measure, units::duration};
+
+/// Columns of a question.
+pub(super) const QUESTION: usize = 12;
+
+/// Question, answer, and how bad that is.
+pub(super) fn answers(shown: &Shown) -> [(&'static str, String, Tone); 3] {
+    let (vulnerable, vulnerable_tone) = vulnerable(&shown.model);
+    let (happening, happening_tone) = happening(shown);
+    let (waiting, waiting_tone) = waiting(&shown.model);
+    [
+        ("vulnerable", vulnerable, vulnerable_tone),
+        ("happening", happening, happening_tone),
+        ("waiting", waiting, waiting_tone),
+    ]
+}
+
+fn vulnerable(model: &Model) -> (String, Tone) {
+    let synchronous = |device: &&SwapDevice| device.synchronous == Synchronous::Yes;
+    let names: Vec<&str> =
+        model.devices.iter().flatten().filter(synchronous).map(|device| device.name.as_str()).collect();
+    match (model.about.kernel.state, model.is_reachable()) {
+        (State::NoBypass, _) => ("no: this kernel never skips the swap cache".to_owned(), Tone::Good),
+        (State::PinnedTick | State::PinnedWaitQueue | State::Pinned, Some(false)) => {
+            ("no: this kernel pins entries, and no swap device is synchronous".to_owned(), Tone::Good)
+        }
+        (State::PinnedTick | State::PinnedWaitQueue | State::Pinned, _) => {
+            ("no: this kernel pins entries, so tasks wait and no data is lost".to_owned(), Tone::Good)
+        }
+        (State::Vulnerable, Some(false)) => {
+            ("yes, but not reachable: no swap device is synchronous".to_owned(), Tone::Good)
+        }
+        (State::Vulnerable, Some(true)) if names.is_empty() => {
+            ("yes, no fix for CVE-2024-26759; reachable: pages are read directly".to_owned(), Tone::Bad)
+        }
+        (State::Vulnerable, Some(true)) => {
+            (format!("yes, no fix for CVE-2024-26759; reachable through {}", names.join(", ")), Tone::Bad)
+        }
+        (State::Vulnerable, None) => {
+            ("yes, no fix for CVE-2024-26759; whether it is reachable is unknown".to_owned(), Tone::Caution)
+        }
+        (State::Unknown, _) => ("unknown: the kernel's symbols do not show it".to_owned(), Tone::Caution),
+    }
+}
+
+fn happening(shown: &Shown) -> (String, Tone) {
+    let (model, rates) = (&shown.model, &shown.rates);
+    let total = |series| rates.total(series);
+    let last = || {
+        worst(&model.findings).map_or_else(String::new, |(_, finding)| {
+            let ago = seconds(model.at_ns.saturating_sub(finding.end_ns));
+            format!(", last {ago} ago: {} {}", finding.reader.comm, finding.reader.tid)
+        })
+    };
+    let stale = total(Series::StaleInstalls);
+    if stale > 0 {
+        return (format!("yes: {}, data loss{}", plural(stale, "stale install"), last()), Tone::Bad);
+    }
+    let (reuses, windows) = (total(Series::Reuses), total(Series::Windows));
+    if reuses + windows > 0 {
+        let counts = format!("{}, {}", plural(reuses, "reuse"), plural(windows, "window"));
+        return (format!("nearly: {counts}, no data loss seen{}", last()), Tone::Caution);
+    }
+    let (overlaps, pins, locks) = (total(Series::Overlaps), total(Series::PinWaits), total(Series::LockWaits));
+    let mut counts = plural(overlaps, "overlap");
+    if pins > 0 || locks == 0 {
+        counts = format!("{counts}, {}", plural(pins, "pin wait"));
+    }
+    if locks > 0 {
+        counts = format!("{counts}, {}", plural(locks, "lock wait"));
+    }
+    match (model.dropped_events(), overlaps + pins + locks) {
+        (0, 0) => ("no: no contention so far".to_owned(), Tone::Good),
+        (0, _) => (format!("no data loss: {counts}"), Tone::Good),
+        (dropped, _) => (format!("no data loss seen: {counts}; but {} events dropped", count(dropped)), Tone::Caution),
+    }
+}
+
+fn waiting(model: &Model) -> (String, Tone) {
+    let of = |measure| model.distributions.iter().find(|one| one.measure == measure && one.summary.count > 0);
+    let p99 = |distribution: &Distribution| distribution.summary.p99_ns;
+    let (on, p99) = match (of(Measure::PinWait), of(Measure::LockWait)) {
+        (Some(pin), Some(lock)) => ("pins and folio locks", p99(pin).max(p99(lock))),
+        (Some(pin), None) => ("pins", p99(pin)),
+        (None, Some(lock)) => ("folio locks", p99(lock)),
+        (None, None) => {
+            return match model.about.kernel.state {
+                State::Vulnerable => ("none: this kernel does not pin, so tasks do not wait".to_owned(), Tone::Plain),
+                _ => ("none: no task waited for a page".to_owned(), Tone::Good),
+            };
+        }
+    };
+    // A wait without an observed release has no oversleep.
+    let oversleep = if of(Measure::Oversleep).or(of(Measure::LockOversleep)).is_some() {
+        format!("{}% overslept", model.overslept_ns.saturating_mul(100) / model.waited_ns.max(1))
+    } else {
+        "oversleep unknown".to_owned()
+    };
+    (format!("{} on {on}, {oversleep}; p99 {}", duration(model.waited_ns), duration(p99)), Tone::Caution)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use observer_engine::durations::DurationSummary;
+
+    fn model(measures: &[Measure]) -> Model {
+        let summary = DurationSummary { count: 7, p99_ns: 3_980_000, ..DurationSummary::default() };
+        let distributions = measures
+            .iter()
+            .map(|measure| Distribution { measure: *measure, summary, bins: Vec::new() })
+            .collect::<Vec<_>>()
+            .into();
+        // More than a day, all of it overslept.
+        let waited_ns = 98_765_000_000_000;
+        Model { distributions, waited_ns, overslept_ns: waited_ns, ..Model::default() }
+    }
+
+    #[test]
+    fn the_longest_wait_fits_80_columns() {
+        use Measure::{LockWait, Oversleep, PinWait};
+        for (measures, expected) in [
+            (&[PinWait, LockWait][..], "98765 s on pins and folio locks, oversleep unknown; p99 3.98 ms"),
+            (&[PinWait, LockWait, Oversleep], "98765 s on pins and folio locks, 100% overslept; p99 3.98 ms"),
+            (&[PinWait, Oversleep], "98765 s on pins, 100% overslept; p99 3.98 ms"),
+            (&[LockWait], "98765 s on folio locks, oversleep unknown; p99 3.98 ms"),
+            (&[], "none: no task waited for a page"),
+        ] {
+            assert_eq!(waiting(&model(measures)).0, expected);
+            assert!(QUESTION + expected.len() <= 80, "{expected}");
+        }
+    }
+}
