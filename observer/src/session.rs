@@ -139,7 +139,7 @@ impl<O: Observer> Session<'_, O> {
         self.observer.input(&input);
         self.ingest.feed(input);
         let (cpu, start) = self.start;
-        self.ending.cost = self.probes.overhead(cpu, clock::now().saturating_sub(start));
+        self.ending.overhead = self.probes.overhead(cpu, clock::now().saturating_sub(start));
     }
 
     /// Reads the counters for the first time: what the kernel counts from here on is observed.
@@ -162,7 +162,7 @@ impl<O: Observer> Session<'_, O> {
         self.ingest_sample(Sample { vmstat, ..self.sample(&snapshot, Some(fault_times)) });
         // Disturbed entries are counted at the end: faults that were still in progress disturb some until then.
         let disturbed = self.probes.disturbed();
-        self.ending.cost = Overhead { records: self.ending.cost.records, disturbed, ..cost };
+        self.ending.overhead = Overhead { records: self.ending.overhead.records, disturbed, ..cost };
         self.ingest.finish();
         Ok(())
     }

@@ -1,127 +1,129 @@
-//! The dashboard over a live observation, which it looks on at.
+//! The dashboard over a live observation.
 
-use std::{io, ops::ControlFlow, process::ExitStatus, time::Instant};
-
-use super::{Asked, Dashboard, names::Proc};
-use crate::{
-    dashboard::terminal,
-    session::{SessionObserver, Stops, View},
+use std::{
+    io,
+    ops::ControlFlow,
+    os::unix::process::ExitStatusExt as _,
+    process::ExitStatus,
+    time::Instant,
 };
+
+use super::{Dashboard, Request, cgroups::Proc, terminal};
+use crate::session::{Observer, StopSignals, View};
 use observer_engine::Engine;
 use observer_kernel::{
     host::Release,
     swaps::{self, SwapArea},
     tree::Tree,
 };
-use observer_observation::{Context, Overhead, command};
-use observer_probe::UserTime;
+use observer_observation::{Context, Overhead, Sample};
+use observer_probe::CpuTime;
 use observer_tui::{
-    model::DeviceLine,
-    model_builder::{ModelBuilder, Source, Spent, form},
+    app::CommandEnd,
+    model::SwapDevice,
+    model_builder::{ModelBuilder, Source, Spent, driver},
 };
 
-/// Samples between two looks at the swap devices and the window's size.
+/// Samples between two readings of the swap devices and the size of the window.
 const SLOW_SAMPLES: u32 = 10;
 
 /// Ticks between two readings of the counters.
 const COUNTER_TICKS: u32 = 2;
 
-/// The dashboard over a live observation.
 pub struct Live {
     dashboard: Dashboard,
-    model_builder: ModelBuilder,
+    builder: ModelBuilder,
     names: Proc,
     release: Release,
-    /// From before the screen was taken: attaching takes its time, and a signal that comes meanwhile must not end the
-    /// process with the terminal as it is then.
-    stops: Stops,
+    /// Handled from before the terminal is entered: a signal that arrives while the programs are attached, which may take
+    /// seconds, must not end the process without restoring the terminal.
+    stops: StopSignals,
     samples: u32,
     clear: bool,
-    widen: Option<bool>,
+    delay_injection: Option<bool>,
     quit: bool,
-    start: (UserTime, Instant),
+    start: (CpuTime, Instant),
 }
 
 impl Live {
-    /// Opens it. `note` is said until the first events may come.
+    /// Opens the dashboard. `note` is shown until the first events may arrive.
     ///
     /// # Errors
-    /// When the terminal cannot be taken over.
+    /// When the terminal cannot be entered.
     pub fn open(context: &Context, ascii: bool, note: &str) -> io::Result<Self> {
-        let stops = Stops::new()?;
+        let stops = StopSignals::new()?;
         let mut live = Self {
             stops,
             dashboard: Dashboard::open(ascii)?,
-            model_builder: ModelBuilder::new(context, ""),
+            builder: ModelBuilder::live(context),
             names: Proc,
             release: Release::parse(&context.kernel.release),
             samples: 0,
             clear: false,
-            widen: None,
+            delay_injection: None,
             quit: false,
-            start: (UserTime::now(), Instant::now()),
+            start: (CpuTime::now(), Instant::now()),
         };
-        live.dashboard.app.say(note.to_owned(), false);
-        let (engine, sample) = (Engine::default(), observer_observation::Sample::default());
-        let now = context.clocks.monotonic_ns;
+        live.dashboard.app.notify(note.to_owned());
+        let (engine, sample) = (Engine::default(), Sample::default());
         let source = Source {
             engine: &engine,
             sample: &sample,
-            now,
+            now: context.clocks.monotonic_ns,
             devices: None,
             spent: None,
             transport: None,
-            widening: None,
+            delay_injection: None,
         };
-        let model = live.model_builder.gather(source, &mut ());
-        live.dashboard.app.sample(model);
+        let model = live.builder.build(source, &mut ());
+        live.dashboard.app.update(model);
         live.dashboard.draw();
         Ok(live)
     }
 
     /// What observing has cost since the start.
-    fn spent<'a>(&self, own: &'a Overhead) -> Spent<'a> {
-        let (then, now) = (self.start.0, UserTime::now());
+    fn spent<'a>(&self, overhead: &'a Overhead) -> Spent<'a> {
+        let (then, now) = (self.start.0, CpuTime::now());
         let cpu_ns = (now.user_ns + now.system_ns).saturating_sub(then.user_ns + then.system_ns);
-        Spent { cpu_ns, clock_ns: u64::try_from(self.start.1.elapsed().as_nanos()).unwrap_or(u64::MAX), own }
+        let elapsed_ns = u64::try_from(self.start.1.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Spent { cpu_ns, elapsed_ns, overhead }
     }
 
-    fn devices(&self) -> Option<Vec<DeviceLine>> {
+    fn devices(&self) -> Option<Vec<SwapDevice>> {
         let due = self.samples.is_multiple_of(SLOW_SAMPLES);
         let areas = due.then(|| swaps::gather(&Tree::system(), &self.release).ok()).flatten()?;
         Some(areas.iter().map(device).collect())
     }
 }
 
-/// A swap area as the dashboard shows it.
-fn device(area: &SwapArea) -> DeviceLine {
+fn device(area: &SwapArea) -> SwapDevice {
     let of_path = || area.line.path.rsplit('/').next().unwrap_or_default().to_owned();
     let (name, driver) = match (&area.device, area.line.kind) {
-        (Some(device), swaps::AreaKind::Partition) => (device.name.clone(), form(&device.disk)),
-        (_, swaps::AreaKind::File) => (of_path(), "file".to_owned()),
-        (None, swaps::AreaKind::Partition) => (of_path(), form(&of_path())),
+        (Some(device), swaps::AreaKind::Partition) => (device.name.clone(), driver(&device.disk)),
+        (_, swaps::AreaKind::File) => (of_path(), "file"),
+        (None, swaps::AreaKind::Partition) => (of_path(), driver(&of_path())),
     };
-    DeviceLine {
+    SwapDevice {
         name,
-        kind: area.ordinal,
-        form: driver,
+        swap_type: area.ordinal,
+        driver,
         size_kib: area.line.size_kib,
         used_kib: Some(area.line.used_kib),
         synchronous: area.synchronous,
     }
 }
 
-impl SessionObserver for Live {
+impl Observer for Live {
     fn prepare(&mut self, engine: &mut Engine) {
         engine.start_tally();
         if std::mem::take(&mut self.clear) {
             engine.clear_tally();
-            self.model_builder.forget();
+            self.builder.reset();
         }
     }
 
     fn widening(&mut self) -> Option<bool> {
-        self.widen.take()
+        self.delay_injection.take()
     }
 
     fn sample_ticks(&self) -> u32 {
@@ -137,36 +139,37 @@ impl SessionObserver for Live {
             sample: view.sample,
             now: view.now,
             devices: self.devices(),
-            spent: Some(self.spent(&view.ending.cost)),
+            spent: Some(self.spent(&view.ending.overhead)),
             transport: None,
-            widening: view.widening,
+            delay_injection: view.widening,
         };
-        let model = self.model_builder.gather(source, &mut self.names);
+        let model = self.builder.build(source, &mut self.names);
         if self.samples.is_multiple_of(SLOW_SAMPLES) {
-            self.dashboard.resize(terminal::size_now(self.dashboard.size));
+            self.dashboard.resize(terminal::current_size(self.dashboard.size));
         }
         self.samples = self.samples.wrapping_add(1);
-        self.dashboard.sample(model);
+        self.dashboard.update(model);
         ControlFlow::Continue(())
     }
 
     fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
-        self.dashboard.app.command_ended(command::describe(status).0);
+        let end = status.signal().map_or(CommandEnd::Exited(status.code().unwrap_or(1)), CommandEnd::Signalled);
+        self.dashboard.app.command_ended(end);
         self.dashboard.dirty = true;
         ControlFlow::Continue(())
     }
 
-    async fn asked(&mut self) {
+    async fn stop_requested(&mut self) {
         while !self.quit {
-            let asked = tokio::select! {
-                () = self.stops.any() => Asked::Quit,
-                asked = self.dashboard.input() => asked,
+            let request = tokio::select! {
+                () = self.stops.any() => Some(Request::Quit),
+                request = self.dashboard.input() => request,
             };
-            match asked {
-                Asked::Quit => self.quit = true,
-                Asked::Clear => self.clear = true,
-                Asked::Widen(on) => self.widen = Some(on),
-                Asked::Nothing | Asked::Transport(_) => {}
+            match request {
+                Some(Request::Quit) => self.quit = true,
+                Some(Request::ClearTally) => self.clear = true,
+                Some(Request::SwitchDelayInjection(on)) => self.delay_injection = Some(on),
+                None | Some(Request::Transport(_)) => {}
             }
         }
     }

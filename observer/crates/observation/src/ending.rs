@@ -32,7 +32,7 @@ codes! {
 pub struct FinalState {
     /// The kernel's own counters at start and end.
     pub vmstat: Option<(Vmstat, Vmstat)>,
-    pub cost: Overhead,
+    pub overhead: Overhead,
     /// Exit code of the command, as a shell would number it.
     pub command: Option<i32>,
     pub ended: EndReason,
@@ -41,6 +41,6 @@ pub struct FinalState {
 impl FinalState {
     /// Of a recording that lacks its end, or of an observation that has not ended.
     pub fn unknown(ended: EndReason) -> Self {
-        Self { vmstat: None, cost: Overhead::default(), command: None, ended }
+        Self { vmstat: None, overhead: Overhead::default(), command: None, ended }
     }
 }

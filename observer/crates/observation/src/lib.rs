@@ -8,7 +8,7 @@ pub use self::{
     ingest::{Ingest, Input},
     kernel::{Degraded, HookUse, Kernel},
     outcome::{Known, Outcome},
-    overhead::{Overhead, ProgramRun, ProgramStats, RingUse, percent},
+    overhead::{Overhead, ProgramRun, ProgramStats, RingUse, StatsRefusal, percent},
     recording::{Damage, Defect, FileDamage, Note},
     sample::{FaultTimes, Sample, Skipped, Snapshot},
 };

@@ -24,8 +24,9 @@ pub struct Overhead {
     pub programs: u32,
     /// Records that came through the ring buffer.
     pub records: u64,
-    /// Disturbances that have not ended: while there are any, the programs record what they otherwise omit, and cost more. 0 at
-    /// the end, unless faults were in progress or their ends were missed; `None`: unknown (earlier versions).
+    /// Disturbances that have not ended: while there are any, the programs record what they otherwise omit, and cost
+    /// more. 0 at the end, unless faults were in progress or their ends were missed; `None`: unknown (earlier
+    /// versions).
     pub disturbed: Option<u32>,
     /// `None`: not requested.
     pub program_stats: Option<ProgramStats>,
@@ -49,7 +50,8 @@ pub struct RingUse {
     pub size_bytes: u64,
     /// Unread bytes at the last reading.
     pub waiting_bytes: u64,
-    /// Most unread bytes at any reading. It is read before records are taken out, so nothing that arrived in between is missing.
+    /// Most unread bytes at any reading. It is read before records are taken out, so nothing that arrived in between is
+    /// missing.
     pub highest_bytes: u64,
 }
 
@@ -78,9 +80,24 @@ pub struct ProgramRun {
 #[serde(rename_all = "snake_case")]
 pub enum ProgramStats {
     /// The kernel does not count them; the reason.
-    Refused(String),
+    Refused(StatsRefusal),
     /// Sorted by name.
     Counted(Vec<ProgramRun>),
+}
+
+/// Why the kernel does not count the run times of programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum StatsRefusal {
+    /// The request failed; it needs `CAP_SYS_ADMIN`.
+    RequestFailed { detail: String },
+    /// The kernel lacks the count of at least one program.
+    NotCounted,
+    /// A recording of an earlier version has prose here.
+    Described { text: String },
+    /// A recording has a code that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl ProgramStats {

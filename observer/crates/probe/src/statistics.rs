@@ -5,14 +5,14 @@ use std::os::fd::OwnedFd;
 use aya::sys::{Stats, enable_stats};
 
 use crate::{error::chain, loaded::Loaded};
-use observer_observation::{ProgramRun, ProgramStats};
+use observer_observation::{ProgramRun, ProgramStats, StatsRefusal};
 
 /// Whether the kernel counts.
 pub(crate) enum Statistics {
     /// Not requested: the kernel reads no clock for it.
     Off,
     /// The reason.
-    Refused(String),
+    Refused(StatsRefusal),
     /// On while the descriptor is open, so never longer than this process lives.
     On { _switch: OwnedFd },
 }
@@ -24,7 +24,7 @@ impl Statistics {
         }
         match enable_stats(Stats::RunTime) {
             Ok(switch) => Self::On { _switch: switch },
-            Err(error) => Self::Refused(format!("{}; it needs CAP_SYS_ADMIN", chain(&error))),
+            Err(error) => Self::Refused(StatsRefusal::RequestFailed { detail: chain(&error) }),
         }
     }
 
@@ -45,7 +45,7 @@ fn counted(programs: impl Iterator<Item = Option<ProgramRun>>) -> ProgramStats {
             programs.sort_by(|a, b| a.name.cmp(&b.name));
             ProgramStats::Counted(programs)
         }
-        None => ProgramStats::Refused("this kernel does not count run times of programs".to_owned()),
+        None => ProgramStats::Refused(StatsRefusal::NotCounted),
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn statistics_that_were_not_requested_are_absent() {
         assert_eq!(Statistics::start(false).of(&[]), None);
-        let refused = Statistics::Refused("no".to_owned()).of(&[]);
-        assert_eq!(refused, Some(ProgramStats::Refused("no".to_owned())));
+        let refused = Statistics::Refused(StatsRefusal::NotCounted).of(&[]);
+        assert_eq!(refused, Some(ProgramStats::Refused(StatsRefusal::NotCounted)));
     }
 }

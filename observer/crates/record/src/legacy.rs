@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use observer_kernel::plan::{
     Consequence, HookReason, HookSet, Instead, Meaning, MissingReason, NoTrampoline, State, TrialRefusal,
 };
-use observer_observation::EndReason;
+use observer_observation::{EndReason, StatsRefusal};
 
 /// The first minor version whose names and codes are today's.
 const FIRST_WITH_CODES: u16 = 2;
@@ -147,6 +147,8 @@ const INSTEAD: Aliases<Instead> = &[
     ("nobody reads past the swap cache here, so nothing follows from a release", Instead::NothingReadDirectly),
 ];
 
+const ENDING_KEYS: Aliases<&str> = &[("cost", "overhead")];
+
 const END_REASONS: Aliases<EndReason> = &[("onlooker", EndReason::Observer)];
 
 /// Whether files of this minor version have the old names.
@@ -176,8 +178,16 @@ pub(crate) fn sample(sample: &mut Value) {
 
 /// Rewrites the footer.
 pub(crate) fn footer(footer: &mut Value) {
-    if let Some(ended) = footer.pointer_mut("/ending/ended") {
+    let Some(ending) = footer.get_mut("ending").and_then(Value::as_object_mut) else { return };
+    rename(ending, ENDING_KEYS);
+    if let Some(ended) = ending.get_mut("ended") {
         replace(ended, END_REASONS);
+    }
+    if let Some(refused) =
+        ending.get_mut("overhead").and_then(|overhead| overhead.pointer_mut("/program_stats/refused"))
+    {
+        let text = refused.as_str().unwrap_or_default().to_owned();
+        *refused = json(&StatsRefusal::Described { text });
     }
 }
 

@@ -18,7 +18,7 @@ fn context() -> Context {
 fn ending() -> FinalState {
     FinalState {
         vmstat: None,
-        cost: Overhead { records: 3, ..Overhead::default() },
+        overhead: Overhead { records: 3, ..Overhead::default() },
         command: None,
         ended: EndReason::Duration,
     }

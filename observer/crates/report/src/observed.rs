@@ -204,7 +204,7 @@ fn add_program_stats(a: Option<ProgramStats>, b: Option<ProgramStats>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_observation::ProgramRun;
+    use observer_observation::{ProgramRun, StatsRefusal};
 
     #[test]
     fn run_times_add_up_unless_one_is_unknown() {
@@ -213,7 +213,7 @@ mod tests {
         let (one, two) = (counted(&[run("a", 1)]), counted(&[run("a", 2), run("b", 5)]));
         assert_eq!(add_program_stats(one.clone(), two), counted(&[run("a", 3), run("b", 5)]));
         assert_eq!(add_program_stats(one.clone(), None), None);
-        let refused = Some(ProgramStats::Refused("no".to_owned()));
+        let refused = Some(ProgramStats::Refused(StatsRefusal::NotCounted));
         assert_eq!(add_program_stats(refused.clone(), one.clone()), refused);
         assert_eq!(add_program_stats(one, refused.clone()), refused);
     }

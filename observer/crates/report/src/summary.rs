@@ -202,7 +202,7 @@ impl Summary {
             entries: report.entries.worst(LISTED),
             distributions: histograms.summaries(!kernel.holds_unseen()),
             dropped: known.dropped(),
-            overhead: known.ending.cost.clone(),
+            overhead: known.ending.overhead.clone(),
             widen: known.context.widen_ns.map(|ns| DelayInjection {
                 ns,
                 delays: counters.delays,
@@ -269,7 +269,7 @@ impl Summary {
 
 /// Length of the observation, nanoseconds; of a recording without an end, until its last sample.
 fn elapsed(known: &Known<'_>) -> u64 {
-    match known.ending.cost.elapsed_ns {
+    match known.ending.overhead.elapsed_ns {
         0 => known.sample.at.saturating_sub(known.context.clocks.monotonic_ns),
         known => known,
     }

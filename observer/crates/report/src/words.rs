@@ -5,6 +5,7 @@ mod dropped;
 mod finding;
 mod host;
 mod kernel;
+mod overhead;
 mod race;
 mod recording;
 mod refusal;
@@ -24,6 +25,7 @@ pub use self::{
         consequence, gap_consequence, hook_reason, instead, meaning, missing_reason, no_kprobe, state, synchronous,
         trial_refusal,
     },
+    overhead::stats_refusal,
     recording::{damage, note},
     refusal::refusal,
     self_test::check,

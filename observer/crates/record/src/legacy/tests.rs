@@ -5,7 +5,7 @@ use crate::{
     sample::Stored,
 };
 use observer_kernel::{errno::Errno, plan::Backend, swaps::Synchronous};
-use observer_observation::{Degraded, HookUse, Kernel};
+use observer_observation::{Degraded, HookUse, Kernel, ProgramStats};
 
 /// The kernel of an old header.
 fn kernel(kernel: &Value) -> Kernel {
@@ -200,6 +200,17 @@ fn every_end_reason_has_its_code() {
     for code in ["duration", "command", "signal"] {
         assert_eq!(reason(code).code(), code);
     }
+}
+
+#[test]
+fn the_overhead_in_an_old_footer_is_read() {
+    let cost = json!({"programs": 11, "program_stats": {"refused": "EPERM; it takes CAP_SYS_ADMIN"}});
+    let mut value = json!({"events": 3, "ending": {"vmstat": null, "cost": cost, "command": 1, "ended": "signal"}});
+    footer(&mut value);
+    let overhead = serde_json::from_value::<Footer>(value).unwrap().ending.unwrap().overhead;
+    assert_eq!(overhead.programs, 11);
+    let refusal = StatsRefusal::Described { text: "EPERM; it takes CAP_SYS_ADMIN".to_owned() };
+    assert_eq!(overhead.program_stats, Some(ProgramStats::Refused(refusal)));
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written,
     };
     let swapped = counters.read_direct + counters.read_cached;
     let after = Vmstat { pswpin: before.pswpin + swapped, pswpout: before.pswpout + counters.written, ..before };
-    let cost = Overhead {
+    let overhead = Overhead {
         elapsed_ns: sample.at - START,
         user_ns: 20_000_000,
         system_ns: 10_000_000,
@@ -128,7 +128,7 @@ pub fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written,
     };
     Ok(recorder.finish(&FinalState {
         vmstat: Some((before, after)),
-        cost,
+        overhead,
         command: None,
         ended: EndReason::Duration,
     })?)

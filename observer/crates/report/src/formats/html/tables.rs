@@ -150,7 +150,7 @@ pub(super) fn overhead(page: &mut Markup, summary: &Summary) {
     rows.extend(overhead.resident_bytes.map(|now| ("resident size at the end", bytes(now))));
     rows.extend(overhead.ring.map(|ring| ("ring buffer", ring_use(&ring))));
     if let Some(ProgramStats::Refused(why)) = &overhead.program_stats {
-        rows.push(("run times of programs", format!("unknown: {why}")));
+        rows.push(("run times of programs", format!("unknown: {}", words::stats_refusal(why))));
     }
     page.table(&["overhead", "value"], rows.into_iter().map(|(what, value)| [what.to_owned(), value]));
     if let Some(ProgramStats::Counted(programs)) = &overhead.program_stats {

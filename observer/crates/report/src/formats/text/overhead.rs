@@ -4,6 +4,7 @@ use super::line;
 use crate::{
     summary::Summary,
     units::{self, bytes, duration},
+    words,
 };
 use observer_observation::{Overhead, ProgramRun, ProgramStats, RingUse, percent};
 
@@ -46,7 +47,9 @@ pub(crate) fn ring_use(ring: &RingUse) -> String {
 fn write_programs(text: &mut String, overhead: &Overhead, swapins: u64) -> std::fmt::Result {
     match &overhead.program_stats {
         None => Ok(()),
-        Some(ProgramStats::Refused(why)) => line(text, "programs", format_args!("run times are unknown: {why}")),
+        Some(ProgramStats::Refused(why)) => {
+            line(text, "programs", format_args!("run times are unknown: {}", words::stats_refusal(why)))
+        }
         Some(stats @ ProgramStats::Counted(programs)) => {
             let (runs, ns) = stats.sum().unwrap_or_default();
             let each = ns.checked_div(swapins).map_or(String::new(), |ns| format!(", {} per swap-in", duration(ns)));
@@ -64,6 +67,7 @@ fn write_programs(text: &mut String, overhead: &Overhead, swapins: u64) -> std::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observer_observation::StatsRefusal;
 
     fn lines(stats: Option<ProgramStats>, swapins: u64) -> String {
         let overhead = Overhead { elapsed_ns: 1_000_000, program_stats: stats, ..Overhead::default() };
@@ -76,7 +80,7 @@ mod tests {
     fn run_times_of_programs_are_reported_where_they_are_known() {
         let run = |name: &str, runs, run_ns| ProgramRun { name: name.to_owned(), runs, run_ns };
         assert_eq!(lines(None, 4), "");
-        assert!(lines(Some(ProgramStats::Refused("no".to_owned())), 4).ends_with("unknown: no\n"));
+        assert!(lines(Some(ProgramStats::Refused(StatsRefusal::NotCounted)), 4).contains("run times are unknown: "));
         let counted = ProgramStats::Counted(vec![run("a", 4, 8_000), run("never", 0, 0)]);
         let text = lines(Some(counted.clone()), 4);
         assert!(text.contains("0.8% of a CPU in the kernel, 2.00 us per swap-in; 4 runs, 8.00 us"), "{text}");
