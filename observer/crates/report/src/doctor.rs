@@ -24,6 +24,8 @@ pub struct Doctor<'a> {
     /// The kernel, and the hooks that an observation would attach.
     pub kernel: Kernel,
     pub race: Race,
+    /// Whether this host allows observing.
+    pub observable: bool,
     /// Hooks that are possible and would not be attached.
     pub redundant: &'a [Redundant],
     /// Why this host does not allow observing; `null` if it does.
@@ -57,6 +59,7 @@ impl<'a> Doctor<'a> {
             schema: SCHEMA,
             kernel,
             race: Race::new(state, facts.swaps.as_deref()),
+            observable: plan.is_some(),
             redundant: plan.map_or(&[], |plan| &plan.redundant),
             refusal: survey.plan.as_ref().err(),
             trial: survey.tried.as_ref(),

@@ -61,6 +61,11 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// A count of things: `1 wait`, `2 waits`.
+pub fn counted(count: u64, singular: &str) -> String {
+    if count == 1 { format!("1 {singular}") } else { format!("{count} {singular}s") }
+}
+
 /// A ratio of two counts or times; `-` where there is none.
 pub fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"))
@@ -123,6 +128,11 @@ mod tests {
             [0, 184, 1_536, 5 << 20, 32 << 30].map(bytes),
             ["0 bytes", "184 bytes", "1.5 KiB", "5.0 MiB", "32.0 GiB"]
         );
+    }
+
+    #[test]
+    fn only_one_thing_is_singular() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "wait")), ["0 waits", "1 wait", "2 waits"]);
     }
 
     #[test]

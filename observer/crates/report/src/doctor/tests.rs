@@ -43,6 +43,7 @@ fn a_host_that_can_be_observed() {
     assert_eq!((&race["reason"], &race["pin_waits"]), (&"synchronous_device".into(), &"yes".into()));
     assert!(json["trial"]["fentry"].as_object().unwrap()["do_swap_page"].is_null(), "supported");
     assert!(json["refusal"].is_null());
+    assert_eq!(json["observable"], true);
     assert_eq!(
         (&json["redundant"][0]["meaning"], &json["redundant"][0]["symbol"]),
         (&"read_start".into(), &"swap_read_folio".into())
@@ -74,6 +75,7 @@ fn a_host_that_refuses_is_reported_with_reason_and_remedy() {
     assert_eq!(doctor.exit(), Exit::Refused);
     let json = serde_json::to_value(&doctor).unwrap();
     assert_eq!(json["kernel"]["state"], "pinned_wait_queue", "symbols show it although nothing can be hooked");
+    assert_eq!(json["observable"], false);
     assert_eq!(json["refusal"]["obstacle"], "no_fault_hook");
     assert!(json["refusal"]["remedies"].as_array().unwrap().contains(&"use_test_host".into()), "{json}");
     assert_eq!(json["kernel"]["hooks"], serde_json::json!([]));

@@ -2,7 +2,7 @@
 
 use super::Doctor;
 use crate::{
-    units::{bytes, wrap},
+    units::{bytes, counted, wrap},
     words,
 };
 use observer_kernel::{plan::Redundant, survey::Refusal, swaps::SwapArea};
@@ -73,7 +73,7 @@ impl Text {
         let Some(refusal) = doctor.refusal else {
             let (hooks, degraded) = (doctor.kernel.hooks.len(), doctor.kernel.degraded.len());
             let rest = if degraded == 0 { String::new() } else { format!("; {degraded} degraded, see below") };
-            return self.row("observable", &format!("yes, with {hooks} hooks{rest}"));
+            return self.row("observable", &format!("yes, with {}{rest}", counted(hooks as u64, "hook")));
         };
         self.row("observable", &format!("NO: {}", words::obstacle(refusal.obstacle)));
         self.refusal(refusal);

@@ -4,7 +4,7 @@ use self::markup::{Markup, escaped};
 use crate::{
     observed::Reported,
     summary::{Summary, counts::by_verdict},
-    units::duration,
+    units::{counted, duration},
     words::{self, seen},
 };
 use observer_engine::verdict::Verdict;
@@ -79,23 +79,22 @@ fn heading(page: &mut Markup, summary: &Summary) {
 fn conclusion(summary: &Summary) -> (&'static str, String) {
     let stale = summary.verdicts.stale_install;
     match summary.exit() {
-        Exit::StaleInstall => ("bad", format!("Data loss: {stale} stale pages were installed over newer content.")),
+        Exit::StaleInstall => ("bad", format!("Data loss: {} over newer content.", counted(stale, "stale install"))),
         Exit::OverBudget => {
             let over = summary.budget.map_or(0, |budget| budget.over);
-            ("bad", format!("No stale install seen, but {over} waits exceeded the budget."))
+            ("bad", format!("No stale install seen, but the budget was exceeded by {}.", counted(over, "wait")))
         }
         Exit::Inconclusive => {
-            let dropped = summary.dropped_events();
-            ("unsure", format!("No stale install seen, but {dropped} events were dropped: this is inconclusive."))
+            let dropped = counted(summary.dropped_events(), "dropped event");
+            ("unsure", format!("No stale install seen, but with {dropped} this is inconclusive."))
         }
         Exit::CommandFailed => (
             "unsure",
             "No stale install seen, but the command failed, so it may not have caused the expected load.".to_owned(),
         ),
         _ if !summary.kernel.degraded.is_empty() => {
-            let missing = summary.kernel.degraded.len();
-            let see = "see \"Kernel and hooks\"";
-            ("unsure", format!("No stale install seen, but {missing} hooks are missing on this kernel: {see}."))
+            let missing = counted(summary.kernel.degraded.len() as u64, "hook");
+            ("unsure", format!("No stale install seen, but without {missing}: see \"Kernel and hooks\"."))
         }
         _ => ("good", "No stale install: no page was installed whose entry had been reallocated.".to_owned()),
     }

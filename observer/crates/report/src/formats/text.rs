@@ -8,7 +8,7 @@ use crate::{
         counts::{Pins, by_verdict},
         distributions::Measure,
     },
-    units::{duration, offset_between, seconds},
+    units::{counted, duration, offset_between, seconds},
     words::{self, seen},
 };
 use observer_engine::{durations::DurationSummary, verdict::Finding};
@@ -66,7 +66,8 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(text, "{}", self::finding(finding))?;
     }
     if summary.findings.len() > PRINTED {
-        writeln!(text, "... {} more findings (--json has them)", summary.findings.len() - PRINTED)?;
+        let more = counted((summary.findings.len() - PRINTED) as u64, "more finding");
+        writeln!(text, "... {more} (--json has them)")?;
     }
     for gap in &summary.kernel.degraded {
         let (meaning, reason) = (words::meaning(gap.meaning), words::missing_reason(&gap.reason));
@@ -104,8 +105,8 @@ fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
         text,
         "pins contended",
         format_args!(
-            "{eexist} pin held, {enoent} entry gone; {failed} outside page faults (read-ahead {}, shmem {}, zswap {}, \
-             other {})",
+            "{eexist} found the pin held, {enoent} the entry gone; {failed} outside page faults (read-ahead {}, shmem {}, \
+             zswap {}, other {})",
             outside.readahead, outside.shmem, outside.zswap, outside.other
         ),
     )

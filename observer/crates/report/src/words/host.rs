@@ -162,7 +162,7 @@ fn tick(ns: u64) -> String {
 fn page_cluster(cluster: u32) -> String {
     match 1_u64.checked_shl(cluster) {
         Some(1) => "0: no read-ahead".to_owned(),
-        pages => format!("{cluster}: read-ahead reads up to {} pages at once, except directly", pages.unwrap_or(0)),
+        pages => format!("{cluster}: up to {} pages per read-ahead; direct reads have none", pages.unwrap_or(0)),
     }
 }
 

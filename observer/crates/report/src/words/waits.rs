@@ -2,7 +2,7 @@
 
 use crate::{
     summary::{distributions::Measure, remarks::Remark},
-    units::duration,
+    units::{counted, duration},
 };
 use observer_engine::wait::WaitKind;
 
@@ -32,35 +32,39 @@ pub const fn measure(measure: Measure) -> &'static str {
 pub fn remark(remark: &Remark) -> String {
     match remark {
         Remark::OverBudget { over, waits, budget_ns, longest_ns } => format!(
-            "{over} of {waits} waits exceeded the budget of {}; the longest took {}",
+            "{over} of {} exceeded the budget of {}; the longest took {}",
+            counted(*waits, "wait"),
             duration(*budget_ns),
             duration(*longest_ns)
         ),
         Remark::TickLongOversleep { long, waits, tick_ns, p50_ns, woken } => {
             let why = if *woken {
-                "this kernel wakes tasks that wait for a pin, so they waited for a CPU"
+                "this kernel wakes tasks that wait for a pin, so these tasks waited for a CPU"
             } else {
-                "on this kernel they sleep until the tick ends; kernels from 6.12 on wake them"
+                "on this kernel, tasks that wait for a pin sleep until the tick ends; kernels from 6.12 on wake them"
             };
             format!(
-                "{long} of {waits} tasks slept for more than a quarter of a tick ({}) after the pin was released, half of \
-                 all for {} or more: {why}",
+                "{long} of {} lasted more than a quarter of a tick ({}) after the pin was released, and the median \
+                 oversleep is {}: {why}",
+                counted(*waits, "wait"),
                 duration(*tick_ns),
                 duration(*p50_ns)
             )
         }
         Remark::OneHotHolder { kind, holder, waits, share } => format!(
-            "{:.0}% of the time of all {} waits was spent on one holder: {holder}, {waits} waits",
+            "{:.0}% of the time of all {} waits was spent on one holder: {holder}, {}",
             100.0 * share,
-            wait_kind(*kind)
+            wait_kind(*kind),
+            counted(*waits, "wait")
         ),
         Remark::SpinningShmem { failed, swapins } => format!(
             "shmem failed to pin an entry {failed} times while {swapins} pages were swapped in: it retries at once, on a \
              CPU, for as long as another task holds the pin (kernels 6.14 to 6.19)"
         ),
         Remark::RangeBlocksNeighbours { behind, waits } => format!(
-            "{behind} of {waits} waits were for a large folio that its holder swapped in for another of its pages: smaller \
-             folios (/sys/kernel/mm/transparent_hugepage/hugepages-*) would avoid them"
+            "{behind} of {} were for a large folio that its holder swapped in for another of its pages: smaller folios \
+             (/sys/kernel/mm/transparent_hugepage/hugepages-*) would avoid them",
+            counted(*waits, "wait")
         ),
     }
 }
@@ -74,7 +78,7 @@ mod tests {
         let text = |woken| {
             remark(&Remark::TickLongOversleep { long: 9, waits: 10, tick_ns: 4_000_000, p50_ns: 2_000_000, woken })
         };
-        assert!(text(true).ends_with("so they waited for a CPU"), "{}", text(true));
+        assert!(text(true).ends_with("these tasks waited for a CPU"), "{}", text(true));
         assert!(text(false).contains("kernels from 6.12 on"), "{}", text(false));
     }
 

@@ -6,10 +6,10 @@ use crate::{
         Summary,
         wait_cost::{CostRow, KindCost},
     },
-    units::duration,
+    units::{counted, duration},
     words,
 };
-use observer_engine::wait::WaitKind;
+use observer_engine::{cost::WaitCost, wait::WaitKind};
 
 /// Most rows of one table that are printed; JSON has more.
 const PRINTED: usize = 3;
@@ -34,7 +34,7 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
         }
     }
     if let Some(budget) = summary.budget {
-        line(text, "budget", format_args!("{}: {} waits were longer", duration(budget.ns), budget.over))?;
+        line(text, "budget", format_args!("{}, exceeded by {}", duration(budget.ns), counted(budget.over, "wait")))?;
     }
     for remark in &summary.remarks {
         line(text, "remark", words::remark(remark))?;
@@ -45,9 +45,9 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
 fn write_kind(text: &mut String, kind: WaitKind, cost: &KindCost) -> std::fmt::Result {
     let (sums, rates) = (&cost.sums, &cost.rates);
     let all = [
-        Some(format!("{} in {} waits", duration(sums.waited_ns), sums.waits)),
+        Some(in_waits(sums)),
         rates.per_1000_swapins.map(|rate| format!("{rate:.3} waits per 1000 swap-ins")),
-        rates.waited_ns_per_second.map(|ns| format!("{} per second", duration(ns))),
+        rates.waited_ns_per_second.map(|ns| format!("{} of waiting per second", duration(ns))),
         rates.share_of_swapin_time.map(|share| format!("{:.2}% of the time of all swap-ins", 100.0 * share)),
     ];
     line(text, kind_label(kind), joined(all, ", "))?;
@@ -73,5 +73,9 @@ const fn kind_label(kind: WaitKind) -> &'static str {
 }
 
 fn row(row: &CostRow) -> String {
-    format!("{} {} in {} waits", row.name, duration(row.cost.waited_ns), row.cost.waits)
+    format!("{} {}", row.name, in_waits(&row.cost))
+}
+
+fn in_waits(cost: &WaitCost) -> String {
+    format!("{} in {}", duration(cost.waited_ns), counted(cost.waits, "wait"))
 }
