@@ -27,7 +27,7 @@ pub struct EntryStats {
     pub worst: Verdict,
 }
 
-/// Contended entries, at most [`MAX_ENTRIES`].
+/// Contended entries, at most `limits::MAX_ENTRIES`.
 #[derive(Debug, Default)]
 pub struct EntryTable {
     entries: NumberMap<Entry, EntryStats>,
@@ -66,7 +66,7 @@ impl EntryTable {
     }
 
     /// Updates that were dropped because the table was full.
-    pub fn not_listed(&self) -> u64 {
+    pub(crate) fn not_listed(&self) -> u64 {
         self.not_listed
     }
 
@@ -75,14 +75,6 @@ impl EntryTable {
         let mut all: Vec<&EntryStats> = self.entries.values().collect();
         all.sort_by_key(|stats| (Reverse((stats.worst, stats.total_ns)), stats.entry));
         all.into_iter().take(n).cloned().collect()
-    }
-
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 }
 
@@ -120,6 +112,6 @@ mod tests {
             table.add_overlap(&overlap(offset, 1));
         }
         table.add_overlap(&overlap(0, 1));
-        assert_eq!((table.len(), table.not_listed()), (MAX_ENTRIES, 5));
+        assert_eq!((table.entries.len(), table.not_listed()), (MAX_ENTRIES, 5));
     }
 }

@@ -130,18 +130,14 @@ pub struct SequenceSpan {
 }
 
 impl SequenceSpan {
-    pub const fn contains(self, seq: u32) -> bool {
+    pub(crate) const fn contains(self, seq: u32) -> bool {
         let distance = seq.wrapping_sub(self.at_read);
         distance != 0 && distance <= self.len()
     }
 
     /// Number of changes in the span.
-    pub const fn len(self) -> u32 {
+    pub(crate) const fn len(self) -> u32 {
         self.at_end.wrapping_sub(self.at_read)
-    }
-
-    pub const fn is_empty(self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -210,7 +206,7 @@ impl Fault {
 
     /// Whether the entry can change under the fault's read. A reader in the swap cache finds the page itself, and the
     /// pin keeps the entry from being freed until after the install; only a direct read without the pin is unprotected.
-    pub fn is_unprotected(&self) -> bool {
+    pub(crate) fn is_unprotected(&self) -> bool {
         self.path == Path::Direct && self.read_start.is_some() && !self.pinned()
     }
 
@@ -221,7 +217,7 @@ impl Fault {
     }
 
     /// Whether the ranges of two faults intersect.
-    pub fn conflicts(&self, other: &Self) -> bool {
+    pub(crate) fn conflicts(&self, other: &Self) -> bool {
         self.base.0 < other.base.0 + u64::from(other.nr) && other.base.0 < self.base.0 + u64::from(self.nr)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     wait::{Hold, Wait, WaitKind},
 };
 
-/// What the engine has found so far. Lists are bounded by [`MAX_LISTED`]; counts and sums are not.
+/// What the engine has found so far. Lists are bounded by `limits::MAX_LISTED`; counts and sums are not.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Events fed.

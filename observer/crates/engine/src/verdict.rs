@@ -127,8 +127,8 @@ pub struct Finding {
     pub read_during_write: bool,
     /// Whether the read completed before the entry was reallocated: the reader certainly has the old content.
     pub read_before_change: bool,
-    /// Other faults in progress together with the reader's, ordered by start, at most `limits::MAX_OTHERS`. [`judge`]
-    /// leaves this empty; the engine adds the faults that it still holds.
+    /// Other faults in progress together with the reader's, ordered by start, at most `limits::MAX_OTHERS`: those that
+    /// the engine still held when it judged the reader.
     pub others: Vec<OtherFault>,
 }
 
