@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use self::openmetrics::{Dialect, ServeCost};
 use crate::observed::Reported;
 
-pub mod csv;
-pub mod hlog;
-pub mod html;
+mod csv;
+mod hlog;
+mod html;
 pub mod json;
-pub mod ndjson;
+mod ndjson;
 pub mod openmetrics;
 pub mod perfetto;
 pub mod text;

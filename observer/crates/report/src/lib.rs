@@ -8,7 +8,7 @@ pub mod formats;
 pub mod glossary;
 pub mod observed;
 pub mod picture;
-pub mod race;
+mod race;
 pub mod summary;
 pub mod units;
 pub mod words;

@@ -18,11 +18,11 @@ use observer_observation::{
     exit::{Exit, ExitInputs},
 };
 
-pub mod counts;
+pub(crate) mod counts;
 pub mod distributions;
 pub mod remarks;
-pub mod sample;
-pub mod wait_cost;
+pub(crate) mod sample;
+pub(crate) mod wait_cost;
 
 /// Raised when a key of the JSON object is removed or changes its meaning.
 pub const SCHEMA: &str = "observer/2";

@@ -20,12 +20,12 @@ pub fn duration(ns: u64) -> String {
 }
 
 /// A time of `CLOCK_MONOTONIC` in seconds, to the nanosecond.
-pub fn seconds(ns: u64) -> String {
+pub(crate) fn seconds(ns: u64) -> String {
     format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
 /// An offset from a reference time: `+4.192 ms`, `-9.000 us`, `0`.
-pub fn offset(ns: i64) -> String {
+pub(crate) fn offset(ns: i64) -> String {
     let sign = if ns < 0 { '-' } else { '+' };
     let ns = ns.unsigned_abs();
     match ns {
@@ -38,7 +38,7 @@ pub fn offset(ns: i64) -> String {
 }
 
 /// The offset of one time of `CLOCK_MONOTONIC` from another.
-pub fn offset_between(from_ns: u64, to_ns: u64) -> String {
+pub(crate) fn offset_between(from_ns: u64, to_ns: u64) -> String {
     offset(to_ns.wrapping_sub(from_ns).cast_signed())
 }
 
@@ -62,12 +62,12 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 /// A count of things: `1 wait`, `2 waits`.
-pub fn counted(count: u64, singular: &str) -> String {
+pub(crate) fn counted(count: u64, singular: &str) -> String {
     if count == 1 { format!("1 {singular}") } else { format!("{count} {singular}s") }
 }
 
 /// A ratio of two counts or times; `-` where there is none.
-pub fn ratio(ratio: Option<f64>) -> String {
+pub(crate) fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"))
 }
 

@@ -14,22 +14,20 @@ mod waits;
 
 pub(crate) use self::{
     comparison::{caveat, counted},
+    finding::{description, steps},
     host::{fact, host, synchronous_reason},
+    kernel::{instead, missing_reason, synchronous},
+    overhead::stats_refusal,
     race::{race, reachable, vulnerable},
     refusal::{obstacle, refusal_cause, remedies},
+    self_test::check,
+    waits::{remark, wait_kind},
 };
 pub use self::{
     dropped::{cause, seen},
-    finding::{Step, description, steps},
-    kernel::{
-        consequence, gap_consequence, hook_reason, instead, meaning, missing_reason, no_kprobe, state, synchronous,
-        trial_refusal,
-    },
-    overhead::stats_refusal,
-    recording::{damage, note},
+    kernel::{gap_consequence, hook_reason, meaning, state},
     refusal::refusal,
-    self_test::check,
-    waits::{measure, remark, wait_kind},
+    waits::measure,
 };
 
 use crate::summary::{Of, Summary, sample::Sampled};
@@ -40,12 +38,12 @@ pub(crate) fn damage_and_notes(summary: &Summary) -> Vec<String> {
         let words = words(&of.what);
         if summary.is_merged() { format!("{}: {words}", of.host) } else { words }
     }
-    let damage = summary.damage.iter().map(|of| of_host(summary, of, damage));
-    damage.chain(summary.notes.iter().map(|of| of_host(summary, of, note))).collect()
+    let damage = summary.damage.iter().map(|of| of_host(summary, of, recording::damage));
+    damage.chain(summary.notes.iter().map(|of| of_host(summary, of, recording::note))).collect()
 }
 
 /// What a sample means for the numbers.
-pub fn sample(sample: &Sampled) -> String {
+pub(crate) fn sample(sample: &Sampled) -> String {
     let one_in = sample.one_in;
     format!(
         "--sample 1/{one_in}: counts of swap-ins, faults, pins, locks and verdicts are multiplied by {one_in}; findings, \

@@ -1,6 +1,6 @@
 //! Comparisons of two observations.
 
-use super::damage;
+use super::recording::damage;
 use crate::comparison::{Caveat, Counted, Side};
 
 pub(crate) const fn counted(counted: Counted) -> &'static str {

@@ -8,14 +8,14 @@ use observer_engine::{
 
 /// One step of a finding: the task, and what it does.
 #[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
-    pub at_ns: Nanos,
-    pub task: &'a Task,
-    pub what: &'static str,
+pub(crate) struct Step<'a> {
+    pub(crate) at_ns: Nanos,
+    pub(crate) task: &'a Task,
+    pub(crate) what: &'static str,
 }
 
 /// The steps of a finding, ordered by time.
-pub fn steps(finding: &Finding) -> Vec<Step<'_>> {
+pub(crate) fn steps(finding: &Finding) -> Vec<Step<'_>> {
     let reader = |at_ns, what| Step { at_ns, task: &finding.reader, what };
     let end = match (finding.installed, finding.verdict) {
         (true, Verdict::StaleInstall) if finding.read_during_write => {
@@ -40,7 +40,7 @@ pub fn steps(finding: &Finding) -> Vec<Step<'_>> {
 }
 
 /// What happened, and whether data was lost.
-pub fn description(finding: &Finding) -> String {
+pub(crate) fn description(finding: &Finding) -> String {
     let (reader, entry) = (name(&finding.reader), finding.entry);
     let short = &finding.reader.comm;
     let after = format!("{} after its read started", duration(finding.end_ns.saturating_sub(finding.read_start_ns)));

@@ -42,7 +42,7 @@ pub const fn meaning(meaning: Meaning) -> &'static str {
     }
 }
 
-pub const fn synchronous(synchronous: Synchronous) -> &'static str {
+pub(crate) const fn synchronous(synchronous: Synchronous) -> &'static str {
     match synchronous {
         Synchronous::Yes => "synchronous",
         Synchronous::No => "not synchronous",
@@ -74,7 +74,7 @@ fn no_trampoline(cause: &NoTrampoline) -> String {
 }
 
 /// Why a trial load failed.
-pub fn trial_refusal(refusal: &TrialRefusal) -> String {
+pub(super) fn trial_refusal(refusal: &TrialRefusal) -> String {
     match refusal {
         TrialRefusal::Load { errno, verifier: None } => errno.to_string(),
         TrialRefusal::Load { errno, verifier: Some(line) } => format!("{errno}: {line}"),
@@ -83,7 +83,7 @@ pub fn trial_refusal(refusal: &TrialRefusal) -> String {
     }
 }
 
-pub const fn no_kprobe(reason: NoKprobe) -> &'static str {
+pub(super) const fn no_kprobe(reason: NoKprobe) -> &'static str {
     match reason {
         NoKprobe::FentryRequested => "--backend fentry allows no kprobe",
         NoKprobe::MissesReturns => "a return probe would miss returns without reporting it",
@@ -95,7 +95,7 @@ pub const fn no_kprobe(reason: NoKprobe) -> &'static str {
 }
 
 /// Why a meaning has no hook.
-pub fn missing_reason(reason: &MissingReason) -> String {
+pub(crate) fn missing_reason(reason: &MissingReason) -> String {
     match reason {
         MissingReason::Rejected { functions } => rejections(functions),
         MissingReason::Lean { symbol, instead: why } => format!("--hooks lean omits {symbol}: {}", instead(*why)),
@@ -147,7 +147,7 @@ const fn unknown_layout(layout: Layout) -> &'static str {
 }
 
 /// What gives the same information as a hook, or why no verdict needs it.
-pub const fn instead(instead: Instead) -> &'static str {
+pub(crate) const fn instead(instead: Instead) -> &'static str {
     match instead {
         Instead::ReadsFollow => {
             "a fault that skips the swap cache reads directly, and every other read is added to the swap cache first"
@@ -168,7 +168,7 @@ pub const fn instead(instead: Instead) -> &'static str {
 }
 
 /// What is not observed without a hook.
-pub const fn consequence(consequence: Consequence) -> &'static str {
+const fn consequence(consequence: Consequence) -> &'static str {
     match consequence {
         Consequence::NothingObserved => "nothing can be observed",
         Consequence::FaultsMissed => "faults are missed",

@@ -3,7 +3,7 @@
 use observer_observation::StatsRefusal;
 
 /// Why the run times of programs are unknown.
-pub fn stats_refusal(refusal: &StatsRefusal) -> String {
+pub(crate) fn stats_refusal(refusal: &StatsRefusal) -> String {
     match refusal {
         StatsRefusal::RequestFailed { detail } => {
             format!("the kernel refused to count them: {detail}; run observer with CAP_SYS_ADMIN")

@@ -3,7 +3,7 @@
 use observer_observation::{Damage, Defect, FileDamage, Note};
 
 /// What a recording lacks.
-pub fn damage(damage: &Damage) -> String {
+pub(super) fn damage(damage: &Damage) -> String {
     match damage {
         Damage::PartMissing { part } => format!("part {part} is missing"),
         Damage::PartsAfterEnd { part } => format!("the observation ended in part {part}, but there are more parts"),
@@ -45,7 +45,7 @@ const fn defect(defect: Defect) -> &'static str {
 }
 
 /// What to know about an observation. No events were dropped.
-pub fn note(note: &Note) -> String {
+pub(super) fn note(note: &Note) -> String {
     match note {
         Note::StartsWithPart { part } => format!("starts with part {part}: earlier parts are not counted"),
         Note::Continues => "the observation continues in a part that was not given".to_owned(),

@@ -2,7 +2,7 @@
 
 use observer_observation::self_test::CheckKind;
 
-pub const fn check(check: CheckKind) -> &'static str {
+pub(crate) const fn check(check: CheckKind) -> &'static str {
     match check {
         CheckKind::FaultsEnded => "faults ended",
         CheckKind::PagesInstalled => "pages installed",

@@ -6,7 +6,7 @@ use crate::{
 };
 use observer_engine::wait::WaitKind;
 
-pub const fn wait_kind(kind: WaitKind) -> &'static str {
+pub(crate) const fn wait_kind(kind: WaitKind) -> &'static str {
     match kind {
         WaitKind::Pin => "pin",
         WaitKind::FolioLock => "folio lock",
@@ -29,7 +29,7 @@ pub const fn measure(measure: Measure) -> &'static str {
 }
 
 /// The remark, with what can be done about it.
-pub fn remark(remark: &Remark) -> String {
+pub(crate) fn remark(remark: &Remark) -> String {
     match remark {
         Remark::OverBudget { over, waits, budget_ns, longest_ns } => format!(
             "{over} of {} exceeded the budget of {}; the longest took {}",
