@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 
 use self::values::{comm, fault_seats, file_size, ring_size, rotation_time, sample, widening};
 pub(crate) use self::{
@@ -22,8 +22,8 @@ pub(crate) const WORKLOAD: &str = "__workload";
 /// Environment variable with the log filter.
 pub(crate) const LOG_VARIABLE: &str = "OBSERVER_LOG";
 
-/// Traces swap-ins on a live Linux kernel and reports swap entries that several tasks fault in at once, possible ABA windows
-/// (CVE-2024-26759), data loss, and the cost of waiting for the pin that fixes the race.
+/// Traces swap-ins on a live Linux kernel and reports swap entries that several tasks fault in at once, possible ABA
+/// windows (CVE-2024-26759), data loss, and the cost of waiting for the pin that fixes the race.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = manual::after_help())]
 pub(crate) struct Cli {
@@ -52,7 +52,7 @@ pub(crate) enum Command {
     Stress(StressArgs),
     /// Measure the cost of swap-ins on a zram swap device set up for it
     Bench(BenchArgs),
-    /// Check whether this host can be observed, and why not; and whether the race is possible on it
+    /// Check whether this host can be observed, and why not, and whether the race is possible on it
     Doctor(DoctorArgs),
     /// Print shell completions
     Completions(CompletionsArgs),
@@ -67,14 +67,16 @@ pub(crate) enum Command {
 /// Heading of the filters in the help.
 const FILTERS: &str = "Filters (applied in the kernel)";
 
-/// Select the observed faults. Events on an entry with such a fault in progress are observed whichever task causes them.
+/// Select the observed faults. Events on an entry with such a fault in progress are observed whichever task causes
+/// them.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct FilterArgs {
     /// Only entries of this swap device, by name or path as in /proc/swaps; may be repeated
     #[arg(long, help_heading = FILTERS, value_name = "NAME")]
     pub(crate) device: Vec<String>,
     /// Only faults of this process, with all its threads
-    #[arg(long, help_heading = FILTERS, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "cmd")]
+    #[arg(long, help_heading = FILTERS, value_name = "PID", value_parser = value_parser!(u32).range(1..))]
+    #[arg(conflicts_with = "cmd")]
     pub(crate) pid: Option<u32>,
     /// Only faults of tasks with this name
     #[arg(long, help_heading = FILTERS, value_name = "NAME", value_parser = comm)]
@@ -124,15 +126,15 @@ pub(crate) struct ObserveArgs {
     /// Stop after this time, e.g. 30s, 5min
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) duration: Option<Duration>,
-    /// Delay injection: hold tasks of the command for this time after their read (before it, on kernels that never skip the
-    /// swap cache), so that a narrow race has time to happen; at most 100ms
+    /// Delay injection: hold tasks of the command for this time after their read (before it, on kernels that never skip
+    /// the swap cache), so that a narrow race has time to happen; at most 100ms
     #[arg(long, value_name = "DURATION", value_parser = widening, requires = "cmd")]
     pub(crate) widen: Option<Duration>,
     /// Delay only tasks with this name
     #[arg(long, value_name = "NAME", value_parser = comm, requires = "widen")]
     pub(crate) widen_comm: Option<String>,
     /// Delay only one in N of these reads, chosen at random
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..), requires = "widen")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u32).range(1..), requires = "widen")]
     pub(crate) widen_one_in: u32,
     /// Maximum acceptable wait, e.g. 1ms; a longer one is reported and the exit code is 11
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
@@ -146,13 +148,14 @@ pub(crate) struct ObserveArgs {
     /// Have the kernel count the runs of each program and their duration; each run then reads the clock twice more
     #[arg(long)]
     pub(crate) program_stats: bool,
-    /// Seats for faults in progress, a power of two; each takes 224 bytes in the kernel. More concurrent faults are slower,
-    /// and those beyond 4096 more are reported as dropped
+    /// Seats for faults in progress, a power of two; each takes 224 bytes in the kernel. Up to 4096 further concurrent
+    /// faults are observed at a higher cost, and the rest is reported as dropped
     #[arg(long, value_name = "N", default_value = "16384", value_parser = fault_seats)]
     pub(crate) fault_seats: u32,
-    /// Maximum number of observed tasks of the command; each takes 84 bytes in the kernel, and further tasks are reported as
-    /// dropped
-    #[arg(long, value_name = "N", default_value_t = WATCHED_TASKS, value_parser = clap::value_parser!(u32).range(1..=4_194_304), requires = "cmd")]
+    /// Maximum number of observed tasks of the command; each takes 84 bytes in the kernel, and further tasks are
+    /// reported as dropped
+    #[arg(long, value_name = "N", default_value_t = WATCHED_TASKS, requires = "cmd")]
+    #[arg(value_parser = value_parser!(u32).range(1..=4_194_304))]
     pub(crate) watched_tasks: u32,
     #[command(flatten)]
     setup: SetupArgs,
@@ -171,7 +174,7 @@ impl ObserveArgs {
 pub(crate) struct LiveArgs {
     #[command(flatten)]
     pub(crate) observe: ObserveArgs,
-    /// Draw with ASCII characters only, whatever LANG is
+    /// Draw with ASCII characters only, regardless of LANG
     #[arg(long)]
     pub(crate) ascii: bool,
 }
@@ -181,7 +184,7 @@ pub(crate) struct ReplayArgs {
     /// A recording
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Draw with ASCII characters only, whatever LANG is
+    /// Draw with ASCII characters only, regardless of LANG
     #[arg(long)]
     pub(crate) ascii: bool,
 }
@@ -204,7 +207,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "DURATION", value_parser = rotation_time, requires = "output")]
     pub(crate) rotate_every: Option<Duration>,
     /// Keep the newest N complete files and remove older ones
-    #[arg(long, value_name = "N", requires = "rotation", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "rotation", value_parser = value_parser!(u32).range(1..))]
     pub(crate) keep: Option<u32>,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]

@@ -92,8 +92,8 @@ pub(crate) fn message_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
 
-/// The child: waits at the gate, a descriptor, and executes the command. On failure prints the error and returns the exit
-/// code of a shell.
+/// The child: waits at the gate, a descriptor, and executes the command. On failure prints the error and returns the
+/// exit code of a shell.
 pub(crate) fn execute(gate: i32, command: &[OsString]) -> ExitCode {
     let error = wait_and_exec(gate, command);
     eprintln!("observer: cannot run `{}`: {error}", command::typed(command));
@@ -102,8 +102,8 @@ pub(crate) fn execute(gate: i32, command: &[OsString]) -> ExitCode {
 
 /// Returns only on failure.
 fn wait_and_exec(gate: i32, command: &[OsString]) -> io::Error {
-    // SAFETY: the parent created this descriptor for the child and passed its number; no other value in this process owns
-    // it.
+    // SAFETY: the parent created this descriptor for the child and passed its number; no other value in this process
+    // owns it.
     let gate = unsafe { OwnedFd::from_raw_fd(gate) };
     let mut byte = [0u8; 1];
     match rustix::io::read(&gate, &mut byte) {

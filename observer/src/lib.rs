@@ -1,5 +1,5 @@
-//! `observer` traces swap-ins on a live Linux kernel and reports which swap entries several tasks swap in at once, which of
-//! these faults were possible ABA windows (CVE-2024-26759), and what waiting for the pin that fixes it costs.
+//! `observer` traces swap-ins on a live Linux kernel and reports which swap entries several tasks swap in at once,
+//! which of these faults were possible ABA windows (CVE-2024-26759), and what waiting for the pin that fixes it costs.
 //!
 //! Data flows one way: kernel, probe, (recording), engine, output. `docs/architecture.md` describes the crates.
 

@@ -1,5 +1,5 @@
-//! Metrics over HTTP: two routes, few connections, short timeouts. The server forwards each request over a channel to the
-//! task that has the metrics.
+//! Metrics over HTTP: two routes, few connections, short timeouts. The server forwards each request over a channel to
+//! the task that has the metrics.
 
 use std::{
     convert::Infallible,

@@ -17,7 +17,7 @@ use observer_kernel::vmstat::Vmstat;
 use observer_observation::{
     Context, EndReason, FaultTimes, FinalState, Ingest, Input, Outcome, Overhead, Sample, Snapshot, clock, command,
 };
-use observer_probe::{LoadError, Probes, CpuTime};
+use observer_probe::{CpuTime, LoadError, Probes};
 
 /// How often the engine advances.
 const TICK: Duration = Duration::from_millis(100);
@@ -151,8 +151,8 @@ impl<O: Observer> Session<'_, O> {
 
     /// Detaches, and ingests the remaining records.
     fn detach(&mut self) -> Result<(), LoadError> {
-        // The overhead is read first, and the kernel's counters right before those of the programs: on a host that keeps
-        // swapping, swap-ins in between make the two counts differ.
+        // The overhead is read first, and the kernel's counters right before those of the programs: on a host that
+        // keeps swapping, swap-ins in between make the two counts differ.
         let (cpu, start) = self.start;
         let cost = self.probes.overhead(cpu, clock::now().saturating_sub(start));
         let vmstat = Vmstat::now().ok();
@@ -168,8 +168,8 @@ impl<O: Observer> Session<'_, O> {
     }
 }
 
-/// Observes until the command ends, the duration is over, a signal arrives, or the observer ends the observation. `start`
-/// starts the command when everything is attached and the first counters have been read.
+/// Observes until the command ends, the duration is over, a signal arrives, or the observer ends the observation.
+/// `start` starts the command when everything is attached and the first counters have been read.
 ///
 /// # Errors
 /// The probes are detached also after an error.

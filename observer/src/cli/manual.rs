@@ -20,7 +20,7 @@ const EXIT_CODES: [(Exit, &str); 8] = [
     (Exit::CommandFailed, "the command given with -- failed"),
 ];
 
-const LOG_LEVELS: &str = "log filter: error, warn (the default), info or debug; debug includes the verifier's log";
+const LOG_LEVELS: &str = "log level: error, warn (default), info, debug (with the log of the verifier)";
 
 /// What follows the options in the help.
 pub(super) fn after_help() -> String {
@@ -49,7 +49,11 @@ pub(crate) fn man_page() -> io::Result<Vec<u8>> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    man.render_subcommands_section(&mut page)?;
+    writeln!(page, ".SH COMMANDS")?;
+    for subcommand in shown_subcommands(&command) {
+        let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+        render_item(&mut page, subcommand.get_name(), &about)?;
+    }
     for subcommand in shown_subcommands(&command) {
         render_subcommand(&mut page, subcommand, &format!("observer {}", subcommand.get_name()))?;
     }
@@ -80,11 +84,18 @@ fn render_subcommand(page: &mut Vec<u8>, command: &clap::Command, name: &str) ->
     if nested.peek().is_some() {
         return nested.try_for_each(|nested| render_subcommand(page, nested, &format!("{name} {}", nested.get_name())));
     }
-    writeln!(page, ".SH \"{}\"", name.to_uppercase())?;
     let man = Man::new(command.clone().bin_name(name));
-    man.render_synopsis_section(page)?;
-    man.render_description_section(page)?;
-    man.render_options_section(page)
+    let mut sections = Vec::new();
+    man.render_synopsis_section(&mut sections)?;
+    man.render_description_section(&mut sections)?;
+    man.render_options_section(&mut sections)?;
+    writeln!(page, ".SH \"{}\"", name.to_uppercase())?;
+    // The sections of a subcommand are subsections of the page.
+    for line in String::from_utf8_lossy(&sections).lines() {
+        let line = line.strip_prefix(".SH ").map_or_else(|| line.to_owned(), |title| format!(".SS {title}"));
+        writeln!(page, "{line}")?;
+    }
+    Ok(())
 }
 
 fn render_item(page: &mut Vec<u8>, term: &str, meaning: &str) -> io::Result<()> {

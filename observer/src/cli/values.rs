@@ -30,10 +30,10 @@ impl From<BackendChoice> for Backends {
 /// `--hooks`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum HookChoice {
-    /// every hook that adds information
+    /// all hooks that add information
     #[default]
     Full,
-    /// only the hooks that verdicts need: cheaper, without pin holds and pin errors
+    /// only the hooks that verdicts need: less overhead, but no pin holds and pin errors
     Lean,
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum FormatChoice {
     Ndjson,
     /// one finding per line, as CSV
     Csv,
-    /// distributions as an HdrHistogram V2 interval log, one tag for each
+    #[value(help = "distributions as an HdrHistogram V2 interval log, one tag for each")]
     Hlog,
     /// Prometheus/OpenMetrics text format
     Openmetrics,

@@ -13,6 +13,7 @@ use observer_workload::bench::contention::MAX_THREADS;
 
 #[derive(Debug, Args)]
 pub(crate) struct StressArgs {
+    /// Which workload to run
     #[arg(value_enum)]
     pub(crate) workload: Workload,
     /// Number of rounds; of storm: passes [default: targeted 200; storm: as many as --duration allows]
@@ -58,9 +59,9 @@ impl StressArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Workload {
-    /// One page, one delayed thread, one free slot: the ABA, round by round
+    /// one page, one delayed thread, one free slot: the ABA, round by round
     Targeted,
-    /// Many threads increment few pages while another thread pages them out
+    /// many threads increment few pages while another thread pages them out
     Storm,
 }
 
@@ -72,8 +73,8 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Cost per page swapped in from zram: directly, through the swap cache, and contended; each with and without observing;
-    /// and the share of the pin
+    /// Cost per page swapped in from zram: directly, through the swap cache, and contended; each with and without
+    /// observing; and the share of the pin
     Swapin(SwapinArgs),
 }
 
@@ -96,7 +97,7 @@ pub(crate) struct SwapinArgs {
     /// Content of the pages
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     pub(crate) pages: BenchPages,
-    /// Measure without observing; needs root, and no permission to observe
+    /// Measure with nothing attached; this needs no permission to observe
     #[arg(long)]
     pub(crate) bare: bool,
     /// Run although other swap is in use
@@ -118,7 +119,8 @@ pub(crate) enum BenchPages {
     /// words that all differ, compressed by the kernel's default: slow to decompress
     #[default]
     Slow,
-    /// three of four words are 0, compressed by lz4 if the kernel has it: fast to decompress, so overhead is most visible
+    /// three of four words are 0, compressed by lz4 if the kernel has it: fast to decompress, so overhead is most
+    /// visible
     Fast,
     /// pages of the observer's own file, compressed by lz4 if the kernel has it: code and tables, as in real processes
     Program,

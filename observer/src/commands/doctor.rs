@@ -1,5 +1,5 @@
-//! `observer doctor`: whether this host can be observed, and whether the race is possible on it. Attaches nothing, except
-//! for the self-test.
+//! `observer doctor`: whether this host can be observed, and whether the race is possible on it. Attaches nothing,
+//! except for the self-test.
 
 use super::output;
 use crate::cli::DoctorArgs;

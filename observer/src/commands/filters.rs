@@ -22,8 +22,8 @@ pub(crate) enum FilterError {
     #[error("--device: there is no swap device {name}; in use: {in_use}")]
     NoDevice { name: String, in_use: String },
     #[error(
-        "--device: the swap type of {name} is not known: {areas} swap areas are in use, and programs may not read their \
-         types on this kernel"
+        "--device: the swap type of {name} is not known: {areas} swap areas are in use, and programs may not read \
+         their types on this kernel"
     )]
     TypeNotKnown { name: String, areas: usize },
     #[error("--device: {name} has the swap type {kind}, which is out of range")]

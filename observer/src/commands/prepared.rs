@@ -109,8 +109,8 @@ impl Prepared {
         runtime()?.block_on(self.observe(context, inherit, observer))
     }
 
-    /// As [`Prepared::run`], with the dashboard as a second observer. The terminal belongs to the dashboard: the output of
-    /// the command is shown when it is closed.
+    /// As [`Prepared::run`], with the dashboard as a second observer. The terminal belongs to the dashboard: the output
+    /// of the command is shown when it is closed.
     ///
     /// # Errors
     /// As [`Prepared::observe`], or when the terminal cannot be switched to the dashboard.

@@ -48,7 +48,8 @@ pub trait Observer {
         SAMPLE_TICKS
     }
 
-    /// Completes when the observation is to end; handles keys until then. It is dropped and called again between events.
+    /// Completes when the observation is to end; handles keys until then. It is dropped and called again between
+    /// events.
     fn stop_requested(&mut self) -> impl Future<Output = ()> {
         std::future::pending()
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub type Result<T, E = WorkloadError> = std::result::Result<T, E>;
 
-/// Why a workload could not start, go on or clean up. The message says what and why; [`WorkloadError::remedy`] says what
-/// to do.
+/// Why a workload could not start, go on or clean up. The message says what and why; [`WorkloadError::remedy`] says
+/// what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
     #[error("setting up a swap device needs root; the effective user ID is {uid}")]
@@ -39,8 +39,8 @@ pub enum WorkloadError {
     #[error(transparent)]
     Vmstat(#[from] VmstatError),
     #[error(
-        "{used} of {slots} slots of the swap device are in use after paging out {tried} pages, expected {wanted}: pages \
-         are not swapped out to it one by one"
+        "{used} of {slots} slots of the swap device are in use after paging out {tried} pages, expected {wanted}: \
+         pages are not swapped out to it one by one"
     )]
     NotFilled { used: u32, slots: u32, wanted: u32, tried: usize },
     #[error("{left} of {pages} pages are still in memory after {limit:?} of requests to page them out")]

@@ -1,6 +1,6 @@
 //! Workloads on a swap device that they set up and remove: `stress` reproduces the race, `bench` measures swap-ins,
-//! `self_test` checks that known swap-ins are counted. Each has its own ground truth; none knows how the observer comes to
-//! its verdicts.
+//! `self_test` checks that known swap-ins are counted. Each has its own ground truth; none knows how the observer comes
+//! to its verdicts.
 
 pub mod bench;
 mod cpus;

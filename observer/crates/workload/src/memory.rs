@@ -1,5 +1,5 @@
-//! The memory that is swapped: mappings whose pages are paged out one by one, while everything else of the process stays
-//! in memory.
+//! The memory that is swapped: mappings whose pages are paged out one by one, while everything else of the process
+//! stays in memory.
 
 use std::{
     ffi::c_void,
@@ -24,8 +24,8 @@ pub(crate) fn lock_process() -> Result<()> {
 
 /// Anonymous private memory that may be swapped, without huge pages, accessed in whole words only.
 ///
-/// An inaccessible guard page lies before it and after it. Without them the kernel merges neighbouring mappings into one
-/// VMA, and readahead for one page brings in pages of another mapping.
+/// An inaccessible guard page lies before it and after it. Without them the kernel merges neighbouring mappings into
+/// one VMA, and readahead for one page brings in pages of another mapping.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     /// The first page after the first guard page.

@@ -124,7 +124,8 @@ impl Counts {
     }
 }
 
-/// The checks that the hooks of this plan allow. `alone`: no other swap is in use, whose readahead would be counted too.
+/// The checks that the hooks of this plan allow. `alone`: no other swap is in use, whose readahead would be counted
+/// too.
 fn checks(plan: &Plan, alone: bool, before: &Counts, after: &Counts) -> Vec<Check> {
     let has = |meaning| plan.of(meaning).next().is_some();
     let pairs = || before.slots.iter().zip(&after.slots);

@@ -26,8 +26,8 @@ use crate::{Result, WorkloadError, error::with_sources};
 
 /// Enough for a ballast and a free slot.
 pub const MIN_SLOTS: u32 = 8;
-/// 256 GiB. Workloads that depend on which slot is allocated want few: with many free ones kernels up to 6.12 cache some
-/// per CPU.
+/// 256 GiB. Workloads that depend on which slot is allocated want few: with many free ones kernels up to 6.12 cache
+/// some per CPU.
 pub const MAX_SLOTS: u32 = 1 << 26;
 /// `SWAP_FLAG_PREFER` (0x8000) of swapon, with the maximum 15-bit priority.
 const HIGHEST_PRIORITY: i32 = 0x8000 | 0x7fff;
@@ -184,7 +184,8 @@ impl SwapDevice {
         written.map_err(|e| WorkloadError::io(format!("write the swap header to {}", node.display()), e))?;
         drop(file);
         let path = c_path(&self.claim.device)?;
-        // SAFETY: `path` is a NUL-terminated string that outlives the call; swapon reads no other memory of this process.
+        // SAFETY: `path` is a NUL-terminated string that outlives the call; swapon reads no other memory of this
+        // process.
         let outcome = unsafe { libc::swapon(path.as_ptr(), HIGHEST_PRIORITY) };
         if outcome == 0 {
             Ok(())
@@ -297,7 +298,8 @@ fn swap_off(device: &str) -> io::Result<()> {
     let path = CString::new(device)?;
     // A signal interrupts swapoff half way; the next call continues from there.
     retry(libc::EINTR, || {
-        // SAFETY: `path` is a NUL-terminated string that outlives the call; swapoff reads no other memory of this process.
+        // SAFETY: `path` is a NUL-terminated string that outlives the call; swapoff reads no other memory of this
+        // process.
         if unsafe { libc::swapoff(path.as_ptr()) } == 0 { Ok(()) } else { Err(last_error()) }
     })
 }

@@ -16,8 +16,8 @@ use observer_workload::bench::{
     swapin::{Bench, Path},
 };
 
-/// The hooks of a fault. The program of either does nothing useful without the other: a start without ends finds the old
-/// fault in its seat, an end without starts finds none.
+/// The hooks of a fault. The program of either does nothing useful without the other: a start without ends finds the
+/// old fault in its seat, an end without starts finds none.
 const PAIR: [Meaning; 2] = [Meaning::FaultStart, Meaning::FaultEnd];
 
 #[derive(Debug, Serialize)]
@@ -68,8 +68,8 @@ pub(super) struct HookRow {
     pub(super) real_ns: Option<f64>,
     /// What `real_ns` is the difference to.
     pub(super) real_against: Option<Against>,
-    /// Run time of its own program with all hooks attached, minus that of an empty one, both as counted by the kernel. The
-    /// cost of calling the program is not included.
+    /// Run time of its own program with all hooks attached, minus that of an empty one, both as counted by the kernel.
+    /// The cost of calling the program is not included.
     pub(super) body_ns: f64,
 }
 

@@ -18,8 +18,8 @@ const EMPTY_CALLS: u32 = 2_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct PinCost {
     pub(super) take_ns: f64,
-    /// The fault has given up the entry's last reference before it drops the pin. So this frees the entry and the device's
-    /// copy of the page, which a kernel without the pin does elsewhere.
+    /// The fault has given up the entry's last reference before it drops the pin. So this frees the entry and the
+    /// device's copy of the page, which a kernel without the pin does elsewhere.
     pub(super) drop_ns: f64,
     /// Cost of timing: the programs around an empty function.
     pub(super) timing_ns: f64,
@@ -28,8 +28,8 @@ pub(super) struct PinCost {
     pub(super) untimed: u64,
 }
 
-/// Times the pin in rounds of direct swap-ins. Returns the cost per page of each round, and the cost per call over all of
-/// them; `None`, with a note: not on this kernel.
+/// Times the pin in rounds of direct swap-ins. Returns the cost per page of each round, and the cost per call over all
+/// of them; `None`, with a note: not on this kernel.
 ///
 /// # Errors
 /// When a round fails.

@@ -142,8 +142,8 @@ struct ContendedRounds {
     seen: Option<Seen>,
 }
 
-/// Measures all rows: with nothing attached, observed, and the paths with nothing attached again, because the machine may have
-/// become faster or slower meanwhile.
+/// Measures all rows: with nothing attached, observed, and the paths with nothing attached again, because the machine
+/// may have become faster or slower meanwhile.
 pub(super) fn measure(
     plan: &RowPlan,
     bench: &Bench,

@@ -28,8 +28,8 @@ use observer_report::{formats::text, summary::Summary};
 use observer_workload::stress::messages::Message;
 
 /// # Errors
-/// [`Refusal`](observer_kernel::survey::Refusal) or [`WorkloadRefused`](super::error::WorkloadRefused) when this host does not
-/// allow it; otherwise the error of the workload.
+/// [`Refusal`](observer_kernel::survey::Refusal) or [`WorkloadRefused`](super::error::WorkloadRefused) when this host
+/// does not allow it; otherwise the error of the workload.
 pub(crate) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     match args.workload {
         Workload::Targeted => targeted::run(args),

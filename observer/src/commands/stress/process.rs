@@ -42,8 +42,8 @@ pub(super) fn command(options: &WorkloadOptions, messages: &OwnedFd) -> anyhow::
 
 /// The workload's process: runs the workload and sends its messages to the descriptor `messages`.
 pub(crate) fn run_workload(messages: i32, options: &str) -> Exit {
-    // SAFETY: the parent created this descriptor for the child and passed its number; no other value in this process owns
-    // it.
+    // SAFETY: the parent created this descriptor for the child and passed its number; no other value in this process
+    // owns it.
     let messages = File::from(unsafe { OwnedFd::from_raw_fd(messages) });
     let Ok(options) = serde_json::from_str(options) else { return Exit::Usage };
     let outcome = match options {

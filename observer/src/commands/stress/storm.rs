@@ -26,8 +26,8 @@ use observer_workload::stress::{
 const DURATION: Duration = Duration::from_mins(1);
 const DELAY: Duration = Duration::from_millis(5);
 const ONE_IN: u32 = 16;
-/// Time after the end of a pass within which all flags on it arrive, with a wide margin: the engine holds events back for
-/// 100 ms, and findings are read ten times per second.
+/// Time after the end of a pass within which all flags on it arrive, with a wide margin: the engine holds events back
+/// for 100 ms, and findings are read ten times per second.
 const FLAG_DELAY: Nanos = 5_000_000_000;
 /// Passes between two progress lines.
 const PROGRESS_INTERVAL: u64 = 2_000;

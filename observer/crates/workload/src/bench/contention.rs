@@ -55,8 +55,8 @@ impl Contention {
     }
 }
 
-/// Runs the threads over the first `pages` pages, which must be swapped out. The page after them is never touched. `poll` is
-/// called every 2 ms, and once more at the end.
+/// Runs the threads over the first `pages` pages, which must be swapped out. The page after them is never touched.
+/// `poll` is called every 2 ms, and once more at the end.
 pub(super) fn run(contention: Contention, memory: &Mapping, pages: usize, mut poll: impl FnMut()) -> Result<Round> {
     let cpus = allowed_cpus()?;
     let (arrived, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -117,7 +117,8 @@ fn touch(
         let end = now();
         touches.push((end, end.saturating_sub(start)));
     }
-    // From 6.1 on, another CPU cannot page out a page in this CPU's folio batch. Any request to page out drains the batch.
+    // From 6.1 on, another CPU cannot page out a page in this CPU's folio batch. Any request to page out drains the
+    // batch.
     memory.page_out(pages, 1)?;
     Ok(touches)
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-/// Cost per page over the rounds of one row, in nanoseconds. In a guest that counts instructions (`-icount`), one nanosecond
-/// is one instruction.
+/// Cost per page over the rounds of one row, in nanoseconds. In a guest that counts instructions (`-icount`), one
+/// nanosecond is one instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
     pub rounds: usize,

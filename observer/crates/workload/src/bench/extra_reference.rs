@@ -4,8 +4,8 @@ use std::io;
 
 use crate::{Result, WorkloadError};
 
-/// A forked child, which shares every entry that is swapped out at that time: kernels up to 6.19 skip the swap cache only
-/// for an entry with a single reference. It sleeps until this value is dropped, and never outlives this process.
+/// A forked child, which shares every entry that is swapped out at that time: kernels up to 6.19 skip the swap cache
+/// only for an entry with a single reference. It sleeps until this value is dropped, and never outlives this process.
 #[derive(Debug)]
 pub(super) struct ExtraReference {
     child: libc::pid_t,

@@ -1,6 +1,6 @@
 //! Swaps memory in from a zram device that is set up for the run, page by page, as in the measurement of the fix
-//! (<https://git.kernel.org/torvalds/c/13ddaf26be32>, "mm/swap: fix race when skipping swapcache"): directly, through the
-//! swap cache, and by threads that touch the same pages.
+//! (<https://git.kernel.org/torvalds/c/13ddaf26be32>, "mm/swap: fix race when skipping swapcache"): directly, through
+//! the swap cache, and by threads that touch the same pages.
 
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::clock::now;
@@ -87,8 +87,8 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
 /// The memory that is swapped, and the device that it is swapped to. Both are removed when this value is dropped.
 #[derive(Debug)]
 pub struct Bench {
-    // Fields are dropped in this order: swapped-out memory is unmapped before its device is removed. One page more than is
-    // swapped.
+    // Fields are dropped in this order: swapped-out memory is unmapped before its device is removed. One page more than
+    // is swapped.
     memory: Mapping,
     pages: usize,
     device: SwapDevice,
@@ -156,8 +156,8 @@ impl Bench {
         Ok(took as f64 / self.pages as f64)
     }
 
-    /// One round by several threads: all pages out, then all in. Also returns how many pages were read more than once, which
-    /// only kernels without the pin do. `poll` is called every 2 ms.
+    /// One round by several threads: all pages out, then all in. Also returns how many pages were read more than once,
+    /// which only kernels without the pin do. `poll` is called every 2 ms.
     ///
     /// # Errors
     /// When pages are not swapped out, or fewer were read than were touched.

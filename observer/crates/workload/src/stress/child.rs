@@ -13,9 +13,9 @@ use crate::{
 /// Sets up the device, runs `workload` on it, and reports to `out`.
 ///
 /// Call it in a process that does nothing else: it handles this process's signals and locks its memory. The thread that
-/// starts that process must outlive it (`PR_SET_PDEATHSIG`). A signal that stops the workload is no error. In any case the
-/// swap device is removed before the last message is sent. `workload` must unmap all memory that may be swapped before it
-/// returns.
+/// starts that process must outlive it (`PR_SET_PDEATHSIG`). A signal that stops the workload is no error. In any case
+/// the swap device is removed before the last message is sent. `workload` must unmap all memory that may be swapped
+/// before it returns.
 pub(super) fn run<W: Write>(
     swap: SwapOptions,
     out: W,

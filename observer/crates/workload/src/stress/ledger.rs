@@ -1,8 +1,8 @@
 //! Compares the ground truth of `storm` with the observer's flags, page by page and pass by pass, while both arrive.
 //!
-//! A page with a wrong count must have a flag of that page within that pass. A flag on a page with the right count must be
-//! explained: no data is lost if the page was not written between the read and the install. Memory is bounded: a pass is
-//! kept until all flags on it must have arrived.
+//! A page with a wrong count must have a flag of that page within that pass. A flag on a page with the right count must
+//! be explained: no data is lost if the page was not written between the read and the install. Memory is bounded: a
+//! pass is kept until all flags on it must have arrived.
 
 use std::collections::VecDeque;
 
@@ -33,7 +33,8 @@ pub struct StormFlag {
 pub struct StormTotals {
     /// Passes.
     pub rounds: u64,
-    /// Pages with data loss: those that lost increments, and those that hold the content of another page and are flagged.
+    /// Pages with data loss: those that lost increments, and those that hold the content of another page and are
+    /// flagged.
     pub lost: u64,
     /// Increments that are missing from pages.
     pub lost_updates: u64,
@@ -48,8 +49,8 @@ pub struct StormTotals {
     /// Flagged without data loss and without that explanation, plus flags outside any pass.
     #[serde(rename = "false")]
     pub false_flags: u64,
-    /// Pages that hold more than was ever added, without a flag. With a flag, such a page is data loss: a read between the
-    /// allocation of an entry and the write to it returns the former content of the slot.
+    /// Pages that hold more than was ever added, without a flag. With a flag, such a page is data loss: a read between
+    /// the allocation of an entry and the write to it returns the former content of the slot.
     pub corrupt: u64,
 }
 
@@ -173,8 +174,8 @@ impl Ledger {
     }
 }
 
-/// Increments of the flag's page that happened wholly between its read and its install. One that overlaps the ends of that
-/// span may have happened before or after it.
+/// Increments of the flag's page that happened wholly between its read and its install. One that overlaps the ends of
+/// that span may have happened before or after it.
 fn writes_between(pass: &PassTruth, flag: &StormFlag) -> u64 {
     let of_page = pass.increments.iter().filter(|increment| increment.address == flag.address);
     of_page.filter(|increment| increment.after_ns >= flag.read_ns && increment.by_ns <= flag.at_ns).count() as u64

@@ -1,8 +1,8 @@
 //! Messages from the workload's process to its parent: one JSON object per line, on a pipe.
 //!
 //! The order is `claimed`, `targeted_ready` or `storm_ready`, any number of `round` or `pass`, then `done` or `failed`.
-//! `done` and `failed` are sent after the device was removed. A stream that ends without either means that the process was
-//! killed: the parent then removes the claimed device with
+//! `done` and `failed` are sent after the device was removed. A stream that ends without either means that the process
+//! was killed: the parent then removes the claimed device with
 //! [`SwapDevice::remove_leftover`](crate::swap_device::SwapDevice::remove_leftover).
 //!
 //! Times are nanoseconds of `CLOCK_MONOTONIC`, as `bpf_ktime_get_ns`.

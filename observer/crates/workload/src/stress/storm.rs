@@ -1,9 +1,9 @@
 //! Many threads increment the same few pages, walking over them in opposite directions; another thread keeps paging the
 //! pages out. A ballast leaves few slots free, so that entries are soon reallocated.
 //!
-//! After each pass every page must hold the sum of its increments. Missing increments are data loss, which is reported with
-//! the page's address and the times of the pass. The time of each increment is reported as well: a flag on a page without
-//! data loss is explained if the page was not written in between.
+//! After each pass every page must hold the sum of its increments. Missing increments are data loss, which is reported
+//! with the page's address and the times of the pass. The time of each increment is reported as well: a flag on a page
+//! without data loss is explained if the page was not written in between.
 
 mod walkers;
 
@@ -126,8 +126,8 @@ const STALL_CHECK: u64 = 32;
 
 /// Swaps in ballast when the storm has stalled, which frees entries.
 ///
-/// A stale install leaves the newer page in the swap cache, mapped by no process, and its entry allocated, until the kernel
-/// reclaims it. On 5.10.223, with four free entries, four such pages stalled the storm.
+/// A stale install leaves the newer page in the swap cache, mapped by no process, and its entry allocated, until the
+/// kernel reclaims it. On 5.10.223, with four free entries, four such pages stalled the storm.
 struct Relief<'a> {
     ballast: &'a Mapping,
     next: usize,

@@ -2,9 +2,9 @@
 //!
 //! A small swap device is filled until one slot is free. In each round the page is paged out to that slot. The victim
 //! thread faults on it, reads the old content, and is delayed (by the observer's delay injection, of which the workload
-//! knows nothing). Meanwhile the main thread swaps the page in, writes it, and pages it out to the only free slot again.
-//! If the victim then installs the page that it read before, the write is lost. The content of the page at the end of the
-//! round is the ground truth.
+//! knows nothing). Meanwhile the main thread swaps the page in, writes it, and pages it out to the only free slot
+//! again. If the victim then installs the page that it read before, the write is lost. The content of the page at the
+//! end of the round is the ground truth.
 
 mod lead;
 mod round;
@@ -44,8 +44,8 @@ pub struct TargetedOptions {
     pub tries: u32,
     /// Longest access of the victim; a longer one is an error.
     pub victim_limit: Duration,
-    /// Run although other swap is in use. With large other swap this fails on kernels up to 6.12, which cache slots per CPU
-    /// then.
+    /// Run although other swap is in use. With large other swap this fails on kernels up to 6.12, which cache slots per
+    /// CPU then.
     pub allow_other_swap: bool,
 }
 
@@ -97,8 +97,8 @@ fn run<W: Write>(
     Ok(())
 }
 
-/// The CPUs of the main thread and of the victim. `None`: there is only one CPU, so that the main thread cannot run during
-/// the victim's delay.
+/// The CPUs of the main thread and of the victim. `None`: there is only one CPU, so that the main thread cannot run
+/// during the victim's delay.
 fn choose_cpus(allowed: &[usize]) -> Option<(usize, usize)> {
     match allowed {
         [main, victim, ..] => Some((*main, *victim)),

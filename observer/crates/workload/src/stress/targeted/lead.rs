@@ -1,5 +1,5 @@
-//! The lead: how long the main thread waits before it touches the page. If it is too short, the victim has not read the old
-//! content yet; if it is too long, the victim has installed it before the page is paged out again.
+//! The lead: how long the main thread waits before it touches the page. If it is too short, the victim has not read the
+//! old content yet; if it is too long, the victim has installed it before the page is paged out again.
 
 use std::time::Duration;
 

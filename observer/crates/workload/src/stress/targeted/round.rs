@@ -145,8 +145,8 @@ impl<'a> Rounds<'a> {
         Ok(Change { entry: current, in_time, took_ns: now().saturating_sub(started) })
     }
 
-    /// Requests that the page be paged out until it is, and returns its entry. `None`: it was not, or a signal has arrived.
-    /// The round is then continued to its end, because it may already have lost data.
+    /// Requests that the page be paged out until it is, and returns its entry. `None`: it was not, or a signal has
+    /// arrived. The round is then continued to its end, because it may already have lost data.
     fn page_out(&self) -> Result<Option<SwapEntry>> {
         let end = Instant::now() + PAGE_OUT_LIMIT;
         let mut attempt = 0;
@@ -177,8 +177,8 @@ struct Values {
 
 impl Values {
     const fn of(round: u32) -> Self {
-        // The page is filled with ascending words from the old value: values of two rounds differ by more than the number
-        // of words in a page.
+        // The page is filled with ascending words from the old value: values of two rounds differ by more than the
+        // number of words in a page.
         let old = ((round as u64) << 32) | 1;
         Self { old, new: old | 1 << 31 }
     }
@@ -199,8 +199,8 @@ enum Content {
     New,
     /// The page was read before the write, and installed after it.
     Old,
-    /// A free entry reads as zeroes, because zram drops the data when the entry is freed. Seen on 5.10, where the entry was
-    /// freed between the start of the read and zram's lookup.
+    /// A free entry reads as zeroes, because zram drops the data when the entry is freed. Seen on 5.10, where the entry
+    /// was freed between the start of the read and zram's lookup.
     Zeroes,
     Unexpected,
 }
