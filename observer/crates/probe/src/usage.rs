@@ -2,10 +2,8 @@
 
 use std::{fs, os::fd::RawFd};
 
-use serde::Serialize;
-
 /// CPU time of this process, with all threads and without children.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
     pub user_ns: u64,
     pub system_ns: u64,
