@@ -94,8 +94,8 @@ fn contains(now: &Value, before: &Value) -> bool {
     }
 }
 
-/// Recorded in a guest with a vulnerable 5.10 under `stress storm`. `record --json` printed these values, except for one
-/// reader: that a read between an allocation and its write is overtaken was found later, by the engine's model.
+/// Recorded in a guest with a vulnerable 5.10 under `stress storm`. `record --json` printed these values, except for
+/// one reader: that a read between an allocation and its write is overtaken was found later, by the engine's model.
 #[test]
 fn findings_in_a_real_storm_stay_the_same() {
     let before: Value = serde_json::from_slice(&std::fs::read(released("v1-storm-5.10.json")).unwrap()).unwrap();

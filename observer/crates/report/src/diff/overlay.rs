@@ -1,7 +1,5 @@
 //! Two distributions drawn over each other in characters: one line per octave of duration, with the shares of A and B.
 
-use std::fmt::Write as _;
-
 use hdrhistogram::Histogram;
 
 use crate::units::{duration, percent};
@@ -47,15 +45,10 @@ pub(super) fn draw(a: &Histogram<u64>, b: &Histogram<u64>) -> String {
     let most = octaves.iter().map(|octave| octave.a.max(octave.b)).fold(0.0, f64::max);
     let mut text = String::new();
     for octave in octaves {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "  {:>8} {:>6} {:>6}  {}",
-            duration(octave.from),
-            percent(100.0 * octave.a),
-            percent(100.0 * octave.b),
-            bar(octave.a / most, octave.b / most)
-        );
+        let (from, a, b) = (duration(octave.from), percent(100.0 * octave.a), percent(100.0 * octave.b));
+        let line = format!("  {from:>8} {a:>6} {b:>6}  {}", bar(octave.a / most, octave.b / most));
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Rules over the cost of waits. A rule that applies gives a remark: its code, and the numbers that it rests on.
+//! Rules over the cost of waits. The remark of a rule that applies has the numbers behind it.
 
 use serde::Serialize;
 
@@ -22,11 +22,11 @@ pub enum Remark {
     /// Most waits go on for more than a quarter of a tick after the pin was released. `woken`: this kernel wakes a task that
     /// waits for a pin, so it waited for a CPU; otherwise it sleeps until the tick ends.
     TickLongOversleep { long: u64, waits: u64, tick_ns: u64, p50_ns: u64, woken: bool },
-    /// One task held most of what was waited for. `share` is of the time of all waits of this kind, 0 to 1.
+    /// At least half of the waiting time is for one holder. `share` is of the time of all waits of this kind, 0 to 1.
     OneHotHolder { kind: WaitKind, holder: String, waits: u64, share: f64 },
     /// shmem retries its pin without sleeping.
     SpinningShmem { failed: u64, swapins: u64 },
-    /// Waits behind a large folio that its holder wanted for another of its pages.
+    /// Waits for a large folio that its holder swapped in for another of its pages.
     RangeBlocksNeighbours { behind: u64, waits: u64 },
 }
 
@@ -73,7 +73,7 @@ fn over_budget(evidence: &Evidence<'_>) -> Option<Remark> {
     Some(Remark::OverBudget { over: budget.over, waits: cost.waits(), budget_ns: budget.ns, longest_ns })
 }
 
-/// A task that sleeps until the tick ends oversleeps between nothing and a tick, so half of them oversleep half a tick.
+/// The oversleep of tasks that sleep until the tick ends is between 0 and one tick: their median is half a tick.
 fn tick_long_oversleep(evidence: &Evidence<'_>) -> Option<Remark> {
     let (oversleeps, tick_ns) = (evidence.histograms.of(Measure::Oversleep), evidence.tick_ns?);
     let (long, waits) = (count_longer(oversleeps, tick_ns / 4), oversleeps.len());

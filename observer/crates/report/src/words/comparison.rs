@@ -47,6 +47,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::Damaged { side: of, damage: what } => format!("{}: {}", side(*of), damage(what)),
         Caveat::FiltersDiffer => "the filters differ: A and B cover different parts of their hosts".to_owned(),
         Caveat::HooksDiffer => "the hooks differ: durations include different overhead".to_owned(),
-        Caveat::DelayInjectionDiffers => "delay injection delayed reads in one of them, or by another time".to_owned(),
+        Caveat::DelayInjectionDiffers => {
+            "delay injection differs: it delays reads in only one of them, or by a different time".to_owned()
+        }
     }
 }

@@ -25,7 +25,7 @@ pub const fn cause(cause: DropCause) -> &'static str {
         DropCause::FaultWithoutEnd => "the fault was still in progress when observing ended, or its end was dropped",
         DropCause::OverlapCut => "an entry was never without a fault: overlaps may be missing",
         DropCause::EntryNotListed | DropCause::FindingNotListed => "counted, but the list was full",
-        DropCause::RecordingIncomplete => "the recording has no end: nothing is known of what happened after it stops",
+        DropCause::RecordingIncomplete => "the recording has no end: later events are missing",
         DropCause::ProgramSkipped => {
             "the kernel skipped a program that was already running on that CPU, for example in a preempted task"
         }

@@ -73,7 +73,7 @@ pub(crate) fn description(finding: &Finding) -> String {
     }
 }
 
-/// What a read during a write gets depends on timing.
+/// The content that a read during a write returns depends on timing.
 fn during_write(finding: &Finding, reader: &str, after: &str) -> String {
     let writer = finding.written.as_ref().map_or_else(String::new, |action| format!(" by {}", name(&action.by)));
     let (entry, short) = (finding.entry, &finding.reader.comm);

@@ -160,7 +160,7 @@ pub(crate) const fn instead(instead: Instead) -> &'static str {
         Instead::PinSleepHooked => {
             "a task that fails to take the pin sleeps, which is hooked; a direct reader has the pin"
         }
-        Instead::PinProtects => "nothing happens to an entry while it is pinned, whichever task holds the pin",
+        Instead::PinProtects => "an entry does not change while it is pinned, whichever task holds the pin",
         Instead::PinsOutsideUnseen => "pins outside faults are not observed, so their path does not matter",
         Instead::NothingReadDirectly => "nothing is read directly on this kernel, so no verdict needs a release",
         Instead::Unknown => "recorded by a newer version",

@@ -9,7 +9,7 @@ pub(super) fn damage(damage: &Damage) -> String {
         Damage::PartsAfterEnd { part } => format!("the observation ended in part {part}, but there are more parts"),
         Damage::File { part: Some(part), damage } => format!("part {part}: {}", file_damage(damage)),
         Damage::File { part: None, damage } => file_damage(damage),
-        Damage::Unknown => "damage that only a newer version knows".to_owned(),
+        Damage::Unknown => "unknown damage, recorded by a newer version".to_owned(),
     }
 }
 
@@ -40,7 +40,7 @@ const fn defect(defect: Defect) -> &'static str {
         Defect::Sample => "a sample cannot be decoded",
         Defect::Footer => "the footer cannot be decoded",
         Defect::EventsMissing => "the footer counts more events than there are",
-        Defect::Unknown => "a defect that only a newer version knows",
+        Defect::Unknown => "a defect that this version does not know",
     }
 }
 
@@ -52,6 +52,6 @@ pub(super) fn note(note: &Note) -> String {
         Note::FaultsTimed { one_in } => {
             format!("one fault in {one_in}, chosen at random, was timed; all faults are counted")
         }
-        Note::Unknown => "a note that only a newer version knows".to_owned(),
+        Note::Unknown => "an unknown note, recorded by a newer version".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Waits: what they are for, what was timed, what the rules remark.
+//! Waits: their kinds, their durations, and the remarks on their cost.
 
 use crate::{
     summary::{distributions::Measure, remarks::Remark},

@@ -58,7 +58,7 @@ fn memory(out: &mut Exposition, overhead: &Overhead) {
     }
 }
 
-/// Only where `--program-stats` asks for them.
+/// Only with `--program-stats`.
 fn programs(out: &mut Exposition, stats: &ProgramStats) {
     let refused = matches!(stats, ProgramStats::Refused(_));
     out.family(
