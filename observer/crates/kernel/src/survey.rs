@@ -19,7 +19,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Ready {
     pub host: Host,
-    pub trials: Trials,
     pub plan: Plan,
 }
 

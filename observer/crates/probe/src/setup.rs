@@ -20,8 +20,8 @@ use observer_kernel::{
 /// # Errors
 /// When this host does not allow observing.
 pub fn prepare(options: &SetupOptions) -> Result<Ready, Refusal> {
-    let Survey { facts, tried, plan } = survey(options);
-    Ok(Ready { plan: plan?, host: facts.host, trials: tried.unwrap_or_default().fentry })
+    let Survey { facts, plan, .. } = survey(options);
+    Ok(Ready { plan: plan?, host: facts.host })
 }
 
 /// As [`prepare`], but returns the facts and the trial results even if this host is refused.
