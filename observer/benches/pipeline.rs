@@ -1,5 +1,6 @@
-//! Contended events per CPU second through the whole path: decoded from the ring's bytes, recorded and judged, as in a session.
-//! `cargo bench -p observer --bench pipeline -- [EVENTS]`, in CPU time of all threads. Fails below the required rate.
+//! Contended events per CPU second through the whole path: decoded from the ring's bytes, recorded and judged, as in a
+//! session. `cargo bench -p observer --bench pipeline -- [EVENTS]`, in CPU time of all threads. Fails below the
+//! required rate.
 
 use std::{error::Error, time::Duration};
 

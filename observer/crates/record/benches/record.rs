@@ -1,5 +1,5 @@
-//! The cost of recording: bytes and CPU time per event, written and read. `cargo bench -p observer-record --bench record --
-//! [EVENTS] [paced]`. Paced: the events arrive in real time, 100 000 per second, in ten batches per second.
+//! The cost of recording: bytes and CPU time per event, written and read. `cargo bench -p observer-record --bench
+//! record -- [EVENTS] [paced]`. Paced: the events arrive in real time, 100 000 per second, in ten batches per second.
 
 use std::{
     error::Error,

@@ -1,5 +1,6 @@
 //! The encoding of events. Values that the preceding events of the frame predict are left out: a task's name, the most
-//! recent entry, the counters of its slot. Prediction restarts with each frame, so a frame can be read without the others.
+//! recent entry, the counters of its slot. Prediction restarts with each frame, so a frame can be read without the
+//! others.
 
 mod decoder;
 mod encoder;

@@ -1,5 +1,5 @@
-//! Atomic creation of files. A file is written as `NAME.partial` and renamed to `NAME` when it is complete, so `NAME` is
-//! always a complete file, and a file whose writer was killed is kept and readable.
+//! Atomic creation of files. A file is written as `NAME.partial` and renamed to `NAME` when it is complete, so `NAME`
+//! is always a complete file, and a file whose writer was killed is kept and readable.
 
 use std::{
     ffi::OsString,
@@ -30,8 +30,8 @@ pub enum CreateError {
     #[error("{} is not a regular file: choose another name", .0.display())]
     NotAFile(PathBuf),
     #[error(
-        "{} was left by an observer that was killed: move it away (if it is a recording, `observer report` reads it), or \
-         use --force to replace it",
+        "{} was left by an observer that was killed: move it away (if it is a recording, `observer report` reads it), \
+         or use --force to replace it",
         .0.display()
     )]
     Leftover(PathBuf),
@@ -79,8 +79,8 @@ impl PartialFile {
         &mut self.file
     }
 
-    /// Renames the file to its final name and returns that. On failure it keeps the temporary name; one reason is that a
-    /// file of the final name has appeared meanwhile.
+    /// Renames the file to its final name and returns that. On failure it keeps the temporary name; one reason is that
+    /// a file of the final name has appeared meanwhile.
     pub fn complete(self) -> io::Result<PathBuf> {
         self.file.sync_all()?;
         match self.creation {
@@ -89,8 +89,8 @@ impl PartialFile {
         }
         if let Some(folder) = self.target.parent() {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            // The name is only as durable as the folder. Some file systems cannot sync a folder; the file is complete there
-            // all the same.
+            // The name is only as durable as the folder. Some file systems cannot sync a folder; the file is complete
+            // there all the same.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(self.target)

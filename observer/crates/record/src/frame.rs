@@ -1,5 +1,5 @@
-//! Frames: the units of a recording behind its preamble. Each has its length and a checksum, so that a cut or damaged file
-//! is readable up to its last intact frame.
+//! Frames: the units of a recording behind its preamble. Each has its length and a checksum, so that a cut or damaged
+//! file is readable up to its last intact frame.
 
 use std::io::{self, Read, Write};
 

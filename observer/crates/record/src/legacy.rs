@@ -1,7 +1,7 @@
 //! Names and phrases of format versions 1.0 and 1.1, mapped to today's codes before anything else reads them.
 //!
-//! Those versions stored English phrases, other names of counters and keys, and the addresses of address spaces. The frames
-//! of such a file are rewritten as JSON values; everything behind this module knows today's names only.
+//! Those versions stored English phrases, other names of counters and keys, and the addresses of address spaces. The
+//! frames of such a file are rewritten as JSON values; everything behind this module knows today's names only.
 
 use std::collections::HashMap;
 
@@ -89,8 +89,8 @@ const CONSEQUENCES: Aliases<Consequence> = &[
     ("reads must be hooked to tell by which path they go", Consequence::ReadHooksNeeded),
     ("pin waits are not seen", Consequence::PinWaitsUnseen),
     (
-        "which error a loser of the pin got, failed pin tries outside flights, and how many pages a large folio brings in \
-         past the swap cache (it counts as one), are not seen with lean hooks",
+        "which error a loser of the pin got, failed pin tries outside flights, and how many pages a large folio brings \
+         in past the swap cache (it counts as one), are not seen with lean hooks",
         Consequence::PinErrorsUnseen,
     ),
     ("holds and oversleep are unknown", Consequence::PinHoldsUnknown),
@@ -222,8 +222,8 @@ impl OldHook<'_> {
     }
 }
 
-/// Old headers have two lists: the hooks of each meaning as text (`kretprobe f, kprobe f`), and the reason for each hook, in
-/// the same order.
+/// Old headers have two lists: the hooks of each meaning as text (`kretprobe f, kprobe f`), and the reason for each
+/// hook, in the same order.
 fn hooks(backends: Option<&Value>, reasons: Option<&Value>) -> Value {
     let Some(Value::Object(backends)) = backends else { return json!([]) };
     let mut old = Vec::new();
@@ -317,7 +317,8 @@ pub(crate) struct AddressSpaces {
 }
 
 impl AddressSpaces {
-    /// Address spaces remembered: more than a host has at once, and few enough for a malicious file not to exhaust memory.
+    /// Address spaces remembered: more than a host has at once, and few enough for a malicious file not to exhaust
+    /// memory.
     const MAX: usize = 1 << 18;
 
     /// The number of an address; 0 is none. A number never stands for two addresses.

@@ -255,7 +255,8 @@ mod tests {
         assert!((at(&player) - 3.0).abs() < 0.2, "{}", at(&player));
         player.apply(Move::PlayPause).unwrap();
         player.tick(SECOND, || true);
-        assert!((at(&player) - 3.0).abs() < 0.2 && !player.transport().playing);
+        assert!((at(&player) - 3.0).abs() < 0.2, "{}", at(&player));
+        assert!(!player.transport().playing);
     }
 
     #[test]
@@ -265,7 +266,8 @@ mod tests {
             player.apply(Move::NextFinding).unwrap();
             assert!(player.transport().seeking);
             player.tick(0, || true);
-            assert!(findings(player.engine()) >= expected && !player.transport().playing);
+            assert!(findings(player.engine()) >= expected);
+            assert!(!player.transport().playing);
         }
     }
 
@@ -288,11 +290,13 @@ mod tests {
     fn a_recording_that_has_ended_plays_from_the_start() {
         let (mut player, _file) = player();
         player.tick(1_000 * SECOND, || true);
-        assert!(player.ended && !player.transport().playing);
+        assert!(player.ended);
+        assert!(!player.transport().playing);
         player.apply(Move::PlayPause).unwrap();
         player.tick(SECOND, || true);
         player.tick(SECOND, || true);
-        assert!(player.transport().playing && at(&player) < 3.0);
+        assert!(player.transport().playing);
+        assert!(at(&player) < 3.0, "{}", at(&player));
     }
 
     #[test]
@@ -304,7 +308,8 @@ mod tests {
             turns -= 1;
             turns >= 0
         });
-        assert!(!player.ended && player.transport().seeking);
+        assert!(!player.ended);
+        assert!(player.transport().seeking);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! State that the encoder and the decoder both keep while they go through a frame, to predict the next event. Both update
-//! it by the same calls in the same order, so both predict the same, and only what differs is stored.
+//! State that the encoder and the decoder both keep while they go through a frame, to predict the next event. Both
+//! update it by the same calls in the same order, so both predict the same, and only what differs is stored.
 
 use observer_engine::event::{Change, ChangeKind, Entry, Fault, Nanos, SlotCount, Task};
 

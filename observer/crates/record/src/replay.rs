@@ -23,8 +23,8 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Opens a recording. Fails only if its header cannot be read: damage behind it ends the replay early and is listed in
-    /// [`Outcome::damage`].
+    /// Opens a recording. Fails only if its header cannot be read: damage behind it ends the replay early and is listed
+    /// in [`Outcome::damage`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Ok(Self::of_parts(Reader::open(path)?, VecDeque::new()))
     }

@@ -1,5 +1,5 @@
-//! A [`Sample`] in a file: JSON by name. A counter or bucket that has not changed since the previous sample of the same file
-//! is left out.
+//! A [`Sample`] in a file: JSON by name. A counter or bucket that has not changed since the previous sample of the same
+//! file is left out.
 
 use std::collections::BTreeMap;
 

@@ -156,8 +156,8 @@ fn every_counter_of_old_samples_is_read() {
     const NAMES: &str = "begun ended installed direct cached none uninstalled spans_noted streamed special read_direct \
         read_cached read_outside pins pin_eexist pin_enoent pin_outside pin_readahead pin_shmem pin_zswap lock_failed \
         lock_own_read freed handed_out written lost_table_full lost_flight_end unknown_end lost_ring_flight \
-        lost_ring_entry lost_pin_return lost_write_end lost_watch_full lost_copy outside_pinned outside_cached pin_lost \
-        widened widened_short";
+        lost_ring_entry lost_pin_return lost_write_end lost_watch_full lost_copy outside_pinned outside_cached \
+        pin_lost widened widened_short";
     for old in NAMES.split_whitespace() {
         let mut value = json!({"at_ns": 1, "counters": {old: 7}});
         sample(&mut value);

@@ -51,8 +51,8 @@ proptest! {
         for (index, bit) in &flips {
             bytes[index.index(BYTES.len())] ^= 1 << bit;
         }
-        // The preamble has no checksum. Another minor version reads the same bytes by other names, and the last four bytes
-        // are ignored.
+        // The preamble has no checksum. Another minor version reads the same bytes by other names, and the last four
+        // bytes are ignored.
         bytes[10..PREAMBLE].copy_from_slice(&BYTES[10..PREAMBLE]);
         let is_damaged = bytes != *BYTES;
         match read_any(&bytes) {
@@ -66,12 +66,12 @@ proptest! {
 
     /// Frames with valid checksums and arbitrary content, as an attacker would write them.
     #[test]
-    fn arbitrary_content_is_rejected(content in prop::collection::vec(any::<u8>(), 0..2_000), kind in 0..6u8) {
+    fn arbitrary_content_is_rejected(content in prop::collection::vec(any::<u8>(), 0..2_000), kind in 0..5u8) {
         let mut bytes = recording(&[]);
-        let kind = [Kind::Header, Kind::Events, Kind::Sample, Kind::Footer, Kind::Unknown(9), Kind::Events][kind as usize];
+        let kinds = [Kind::Header, Kind::Events, Kind::Sample, Kind::Footer, Kind::Unknown(9)];
         let at = first_frame_end(&bytes);
         bytes.truncate(at);
-        frame::write(&mut bytes, kind, &content).unwrap();
+        frame::write(&mut bytes, kinds[kind as usize], &content).unwrap();
         let (inputs, is_complete) = read_any(&bytes).unwrap();
         // Every input takes at least two bytes.
         prop_assert!(inputs.len() <= content.len() / 2 + 1);

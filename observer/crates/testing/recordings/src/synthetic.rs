@@ -1,5 +1,5 @@
-//! A simulated swap device: tasks fault, pin, free, allocate and write, and the programs' events follow. The same seed gives
-//! the same inputs.
+//! A simulated swap device: tasks fault, pin, free, allocate and write, and the programs' events follow. The same seed
+//! gives the same inputs.
 
 use std::{
     cmp::Reverse,

@@ -1,5 +1,5 @@
-//! Writes a recording of synthetic events: `recording FILE [EVENTS [EVENTS_PER_SECOND [SEED]]]`. The same arguments give the
-//! same file, byte for byte.
+//! Writes a recording of synthetic events: `recording FILE [EVENTS [EVENTS_PER_SECOND [SEED]]]`. The same arguments
+//! give the same file, byte for byte.
 
 use std::{error::Error, path::Path};
 
