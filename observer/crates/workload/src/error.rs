@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub type Result<T, E = WorkloadError> = std::result::Result<T, E>;
 
-/// Why a workload could not start, go on or clean up. The message says what and why; [`WorkloadError::remedy`] says
+/// Why a workload could not start, continue or clean up. The message says what and why; [`WorkloadError::remedy`] says
 /// what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {

@@ -25,10 +25,10 @@ use self::header::{Uuid, read_uuid, swap_header};
 use crate::{Result, WorkloadError, error::with_sources};
 
 /// Enough for a ballast and a free slot.
-pub const MIN_SLOTS: u32 = 8;
+const MIN_SLOTS: u32 = 8;
 /// 256 GiB. Workloads that depend on which slot is allocated want few: with many free ones kernels up to 6.12 cache
 /// some per CPU.
-pub const MAX_SLOTS: u32 = 1 << 26;
+const MAX_SLOTS: u32 = 1 << 26;
 /// `SWAP_FLAG_PREFER` (0x8000) of swapon, with the maximum 15-bit priority.
 const HIGHEST_PRIORITY: i32 = 0x8000 | 0x7fff;
 /// How long a step of the removal is retried while another process (udev) has the device open.
@@ -36,29 +36,29 @@ const BUSY_LIMIT: Duration = Duration::from_secs(3);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SwapOptions {
+pub(crate) struct SwapOptions {
     /// Usable slots, [`MIN_SLOTS`]..=[`MAX_SLOTS`], without the page of the header.
-    pub slots: u32,
+    pub(crate) slots: u32,
     /// Set up the device although other swap is in use. If that is large, kernels up to 6.12 cache slots of all devices
     /// per CPU, and slots of this one cannot be steered one by one.
-    pub allow_other_swap: bool,
+    pub(crate) allow_other_swap: bool,
     /// The compressor, if this kernel has it; otherwise, and with `None`, the kernel's default.
-    pub compressor: Option<&'static str>,
+    pub(crate) compressor: Option<&'static str>,
 }
 
 /// Identifies a device that was set up, so that another process can remove it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The device's number within zram.
-    pub id: u32,
+    id: u32,
     /// `/dev/zram<id>`.
-    pub device: String,
+    pub(crate) device: String,
     /// UUID in the swap header.
-    pub uuid: String,
+    uuid: String,
     /// The device node was missing and was created for the run: it is removed with the device.
-    pub node_made: bool,
+    node_made: bool,
     /// The zram module was loaded for this run: it is unloaded with the device.
-    pub module_loaded: bool,
+    module_loaded: bool,
 }
 
 impl Claim {
@@ -83,7 +83,7 @@ impl SwapDevice {
     /// `on_claim` is called when the device exists and is not used as swap yet. With the claim another process can
     /// remove the device by [`remove_leftover`](Self::remove_leftover) if this one is killed. After an error nothing is
     /// left behind.
-    pub fn set_up(options: SwapOptions, on_claim: impl FnOnce(&Claim) -> Result<()>) -> Result<Self> {
+    pub(crate) fn set_up(options: SwapOptions, on_claim: impl FnOnce(&Claim) -> Result<()>) -> Result<Self> {
         check_slots(options.slots)?;
         host::check(options.slots, options.allow_other_swap)?;
         zram::check()?;
@@ -114,11 +114,11 @@ impl SwapDevice {
     }
 
     /// The compressor in use; `None`: it cannot be read.
-    pub fn compressor(&self) -> Option<String> {
+    pub(crate) fn compressor(&self) -> Option<String> {
         selected(&read(&self.claim.sysfs("comp_algorithm")).ok()?).map(str::to_owned)
     }
 
-    pub const fn claim(&self) -> &Claim {
+    pub(crate) const fn claim(&self) -> &Claim {
         &self.claim
     }
 
@@ -147,7 +147,7 @@ impl SwapDevice {
 
     /// Switches swap off and removes the device, and the module if it was loaded for it. A second call does nothing.
     /// Pages that are still swapped out are read back into memory: unmap them first.
-    pub fn tear_down(&mut self) -> Result<()> {
+    pub(crate) fn tear_down(&mut self) -> Result<()> {
         if self.removed {
             return Ok(());
         }
@@ -269,7 +269,7 @@ fn check_uuid(claim: &Claim) -> Result<()> {
     Err(WorkloadError::ForeignDevice { device: claim.device.clone(), detail })
 }
 
-/// Removes the claimed device in whatever state it is. A step that fails does not keep the others from being tried.
+/// Removes the claimed device in any state. A step that fails does not keep the others from being tried.
 fn remove(claim: &Claim) -> Result<()> {
     let mut failed = Vec::new();
     let mut step = |what, outcome: io::Result<()>| failed.extend(outcome.err().map(|error| (what, error)));

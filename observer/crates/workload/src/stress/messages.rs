@@ -172,17 +172,17 @@ pub fn parse(line: &str) -> Result<Message> {
 
 /// The sending side.
 #[derive(Debug)]
-pub struct MessageWriter<W> {
+pub(super) struct MessageWriter<W> {
     out: W,
 }
 
 impl<W: Write> MessageWriter<W> {
-    pub const fn new(out: W) -> Self {
+    pub(super) const fn new(out: W) -> Self {
         Self { out }
     }
 
     /// Sends one message. Blocks while the pipe is full, until a signal arrives.
-    pub fn send(&mut self, message: &Message) -> Result<()> {
+    pub(super) fn send(&mut self, message: &Message) -> Result<()> {
         let error = |error| WorkloadError::io("send a message to the observer", error);
         let mut line = serde_json::to_vec(message).map_err(|e| error(e.into()))?;
         line.push(b'\n');
@@ -212,14 +212,12 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_and_is_parsed_again() {
-        let claim =
-            Claim { id: 1, device: "/dev/zram1".into(), uuid: "u".into(), node_made: false, module_loaded: true };
         let failed = Message::Failed(Failure {
             code: ErrorCode::NoZram,
             message: "two\nlines".into(),
             remedy: Some("load it; or do not".into()),
         });
-        for message in [Message::Claimed(claim), Message::Round(round()), Message::Done(Done::default()), failed] {
+        for message in [Message::Round(round()), Message::Done(Done::default()), failed] {
             let mut out = Vec::new();
             MessageWriter::new(&mut out).send(&message).unwrap();
             let text = String::from_utf8(out).unwrap();
