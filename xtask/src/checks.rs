@@ -35,8 +35,10 @@ pub(crate) fn long() -> Result<()> {
 /// # Errors
 /// At the first check that fails. Vulnerabilities are skipped if their database cannot be downloaded.
 pub(crate) fn dependencies_and_spelling() -> Result<()> {
-    let deny = |arguments: &[&str]| cargo(&[&["deny", "--log-level", "warn"], arguments].concat());
-    let by_hand = "fix what cargo-deny reports; its settings are in deny.toml";
+    let deny = |arguments: &[&str]| {
+        cargo(&[&["deny", "--config", ".ci/deny.toml", "--log-level", "warn"], arguments].concat())
+    };
+    let by_hand = "fix what cargo-deny reports; its settings are in .ci/deny.toml";
     run("checking dependencies", deny(&["check", "bans", "licenses", "sources"]), by_hand)?;
     let purpose = Purpose { what: "downloading known vulnerabilities", by_hand: "run it with network access" };
     if process::read(&mut deny(&["fetch", "db"]), purpose).is_ok() {
@@ -45,8 +47,8 @@ pub(crate) fn dependencies_and_spelling() -> Result<()> {
         println!("skip  known vulnerabilities: cargo-deny cannot download its database");
     }
     let mut typos = Command::new("typos");
-    typos.current_dir(paths::workspace());
-    run("checking the spelling", typos, "fix the words, or add correct ones to _typos.toml")
+    typos.args(["--config", ".ci/typos.toml"]).current_dir(paths::workspace());
+    run("checking the spelling", typos, "fix the words, or add correct ones to .ci/typos.toml")
 }
 
 /// The programs exist only for the BPF target, which clippy on the workspace does not check.
