@@ -4,19 +4,19 @@ use super::filters::FilterError;
 use observer_kernel::survey::Refusal;
 use observer_observation::exit::Exit;
 use observer_report::words;
-use observer_workload::Failure;
+use observer_workload::{ErrorCode, Failure};
 
 /// A workload that this host does not allow.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot run the workload on this host; nothing was changed: {0}")]
+#[error("cannot run the workload on this host; nothing was changed\n  because: {0}")]
 struct WorkloadRefused(Failure);
 
 /// The error of a workload, as a refusal if it is one.
 pub(super) fn workload_error(failure: Failure) -> anyhow::Error {
-    if failure.code.is_refusal() {
-        WorkloadRefused(failure).into()
-    } else {
-        anyhow::Error::new(failure).context("the workload failed")
+    match failure.code {
+        code if code.is_refusal() => WorkloadRefused(failure).into(),
+        ErrorCode::Interrupted => failure.into(),
+        _ => anyhow::Error::new(failure).context("the workload failed"),
     }
 }
 
@@ -42,14 +42,13 @@ fn exit(error: &anyhow::Error) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_workload::ErrorCode;
 
     #[test]
     fn a_workload_that_the_host_does_not_allow_is_refused() {
         let failure = |code| Failure { code, message: "no zram".into(), remedy: Some("load it".into()) };
         let refused = workload_error(failure(ErrorCode::NoZram));
         assert_eq!(exit(&refused), Exit::Refused);
-        assert!(refused.to_string().ends_with("nothing was changed: no zram\n  to do: load it"), "{refused}");
+        assert!(refused.to_string().ends_with("nothing was changed\n  because: no zram\n  to do: load it"), "{refused}");
         let failed = workload_error(failure(ErrorCode::Timeout));
         assert_eq!(exit(&failed), Exit::Failed);
         assert!(format!("{failed:#}").starts_with("the workload failed: no zram"), "{failed:#}");
