@@ -1,9 +1,10 @@
-//! The dashboard at work: keys in, samples in, frames out. Live it looks on at a session; in a replay it runs the player.
+//! The loop behind the dashboard: keys in, samples in, frames out. Live it is an observer of the session; in a replay it
+//! runs the player.
 
+mod cgroups;
 mod events;
 mod export;
 mod live;
-mod names;
 mod replay;
 pub mod terminal;
 
@@ -12,34 +13,29 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ratatui::layout::Size;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::{events::Events, terminal::Screen};
 pub use self::{live::Live, replay::replay};
 use observer_record::player::Move;
 use observer_tui::{
-    app::{App, Effect, Tab, table::Row as _},
+    app::{App, Effect, Hit, Tab, table::TableRow as _},
     layout,
-    model::{EntryRow, FindingRow, Model, PartyRow},
-    theme::{Environment, Theme},
+    model::{EntryRow, FindingRow, GroupRow, Model},
+    theme::Theme,
     view,
 };
 
-/// Between two frames at least.
+/// Shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// What came of an input.
+/// What an input asks of the session or the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Asked {
-    /// Nothing to do for others.
-    Nothing,
-    /// End.
+enum Request {
     Quit,
-    /// Start the tally again.
-    Clear,
-    /// Switch delay injection on or off.
-    Widen(bool),
-    /// Control the replay.
+    ClearTally,
+    SwitchDelayInjection(bool),
     Transport(Move),
 }
 
@@ -48,7 +44,7 @@ struct Dashboard {
     screen: Screen,
     app: App,
     theme: Theme,
-    size: (u16, u16),
+    size: Size,
     events: Events,
     stopped: Signal,
     continued: Signal,
@@ -58,14 +54,13 @@ struct Dashboard {
 
 impl Dashboard {
     fn open(ascii: bool) -> io::Result<Self> {
-        let theme = Theme::choose(&Environment::of_process(ascii));
-        let size = terminal::ask_size()?;
+        let size = terminal::query_size()?;
         let mut dashboard = Self {
             stopped: signal(SignalKind::from_raw(libc::SIGTSTP))?,
             continued: signal(SignalKind::from_raw(libc::SIGCONT))?,
             screen: Screen::open(size)?,
             app: App::default(),
-            theme,
+            theme: Theme::choose(&terminal::environment(ascii)),
             size,
             events: Events::new(),
             drawn: Instant::now(),
@@ -75,29 +70,29 @@ impl Dashboard {
         Ok(dashboard)
     }
 
-    /// Tells the state how much fits on the screen.
+    /// Passes the size of the screen on to the state.
     fn fit(&mut self) {
-        let (rows, lines) = view::pages(self.size.0, self.size.1, self.app.tab);
+        let (rows, lines) = view::pages(self.size, self.app.tab);
         self.app.resize(rows, lines);
         self.dirty = true;
     }
 
-    fn resize(&mut self, size: (u16, u16)) {
-        if size != self.size && size.0 > 0 && size.1 > 0 {
+    fn resize(&mut self, size: Size) {
+        if size != self.size && size.width > 0 && size.height > 0 {
             self.size = size;
             self.screen.resize(size);
             self.fit();
         }
     }
 
-    fn sample(&mut self, model: Model) {
-        self.dirty |= self.app.sample(model);
+    fn update(&mut self, model: Model) {
+        self.dirty |= self.app.update(model);
         self.draw_if_due();
     }
 
-    /// Draws if something has changed, the last frame is out, and not too soon after it.
+    /// Draws if something has changed, the last frame is written, and it is old enough.
     fn draw_if_due(&mut self) {
-        // A little less than a frame: ticks are never quite even.
+        // Slightly less than a frame, because ticks jitter.
         let due = self.drawn.elapsed() + Duration::from_millis(10) >= FRAME;
         if self.dirty && due && self.screen.is_ready() {
             self.draw();
@@ -106,105 +101,105 @@ impl Dashboard {
 
     fn draw(&mut self) {
         let (app, theme) = (&self.app, self.theme);
-        // What cannot be drawn now is drawn with the next change.
+        // After an error the next change draws again.
         let drawn = self.screen.draw(|buffer| view::draw(app, theme, buffer));
         self.dirty = drawn.is_err();
         self.drawn = Instant::now();
     }
 
-    /// Waits for the next key, click, or change of the window, and deals with it. May be dropped at any time.
-    async fn input(&mut self) -> Asked {
+    /// Waits for the next key, click, or change of the window, and handles it. May be dropped at any time.
+    async fn input(&mut self) -> Option<Request> {
         let input = tokio::select! {
             input = self.events.next() => input,
             _ = self.stopped.recv() => return self.suspend(),
             _ = self.continued.recv() => {
-                self.dirty |= self.screen.take_again().is_ok();
+                self.dirty |= self.screen.enter_again().is_ok();
                 self.draw_if_due();
-                return Asked::Nothing;
+                return None;
             }
         };
         let tab = self.app.tab;
         let effect = match input {
             events::Input::Key(key) => self.app.key(key),
-            events::Input::Mouse(column, row, what) => {
-                let hit = self.hit(column, row, what);
-                hit.and_then(|hit| self.app.hit(hit))
+            events::Input::Mouse { column, row, action } => {
+                self.hit(column, row, action).and_then(|hit| self.app.hit(hit))
             }
-            events::Input::Resize(columns, rows) => {
-                self.resize((columns, rows));
+            events::Input::Resize(size) => {
+                self.resize(size);
                 None
             }
-            events::Input::Nothing => return Asked::Nothing,
-            // The terminal is gone.
-            events::Input::Gone => return Asked::Quit,
+            events::Input::Ignored => return None,
+            events::Input::Closed => return Some(Request::Quit),
         };
         self.dirty = true;
         if self.app.tab != tab {
             self.fit();
         }
-        self.app.limit_scroll(view::scrollable(&self.app, self.theme, self.size.0, self.size.1));
-        let asked = effect.map_or(Asked::Nothing, |effect| self.perform(effect));
+        self.app.limit_scroll(view::scrollable(&self.app, self.theme, self.size));
+        let request = effect.and_then(|effect| self.perform(effect));
         self.draw_if_due();
-        asked
+        request
     }
 
-    fn hit(&self, column: u16, row: u16, what: events::Mouse) -> Option<layout::Hit> {
-        match what {
-            events::Mouse::WheelUp => return Some(layout::Hit::WheelUp),
-            events::Mouse::WheelDown => return Some(layout::Hit::WheelDown),
+    fn hit(&self, column: u16, row: u16, action: events::Mouse) -> Option<Hit> {
+        match action {
+            events::Mouse::WheelUp => return Some(Hit::WheelUp),
+            events::Mouse::WheelDown => return Some(Hit::WheelDown),
             events::Mouse::Click => {}
         }
-        let screen = layout::screen(self.size.0, self.size.1)?;
+        let screen = layout::screen(self.size)?;
         let heads = match self.app.tab {
             Tab::Overview => &[],
             Tab::Entries => EntryRow::COLUMNS,
-            Tab::Tasks => PartyRow::COLUMNS,
+            Tab::Tasks => GroupRow::COLUMNS,
             Tab::Findings => FindingRow::COLUMNS,
         };
-        layout::hit(&screen, self.app.tab, &view::labels(&self.app, self.size.0), heads, column, row)
+        layout::hit(&screen, self.app.tab, &view::labels(&self.app, self.size.width), heads, column, row)
     }
 
-    fn perform(&mut self, effect: Effect) -> Asked {
+    fn perform(&mut self, effect: Effect) -> Option<Request> {
         match effect {
-            Effect::Quit => return Asked::Quit,
-            Effect::Clear => return Asked::Clear,
-            Effect::Transport(order) => return Asked::Transport(order),
-            Effect::Widen(on) => return Asked::Widen(on),
+            Effect::Quit => return Some(Request::Quit),
+            Effect::Clear => return Some(Request::ClearTally),
+            Effect::Transport(command) => return Some(Request::Transport(command)),
+            Effect::SwitchDelayInjection(on) => return Some(Request::SwitchDelayInjection(on)),
             Effect::Suspend => return self.suspend(),
-            Effect::Redraw => self.screen.forget(),
+            Effect::Redraw => self.screen.invalidate(),
             Effect::ExportSummary => {
                 let written = export::summary(self.app.shown());
-                self.tell(written);
+                self.notify_written(written);
             }
             Effect::ExportPicture(row) => {
-                let setting = self.app.shown().model.setting(&row.device);
+                let setting = self.app.shown().model.setting(row.device.as_deref());
                 let written = export::picture(&row, &setting);
-                self.tell(written);
+                self.notify_written(written);
             }
         }
-        Asked::Nothing
+        None
     }
 
-    fn tell(&mut self, written: io::Result<String>) {
+    fn notify_written(&mut self, written: io::Result<String>) {
         match written {
-            Ok(names) => self.app.say(format!("wrote {names}"), false),
-            Err(error) => self.app.say(format!("cannot write here: {error}; start observer in another folder"), true),
+            Ok(names) => self.app.notify(format!("wrote {names}")),
+            Err(error) => {
+                self.app.notify_error(format!("cannot write here: {error}; start observer in another folder"));
+            }
         }
     }
 
-    fn suspend(&mut self) -> Asked {
-        // A terminal that cannot be had again is gone.
+    fn suspend(&mut self) -> Option<Request> {
+        // An error means that the terminal is closed.
         if self.screen.suspend().is_err() {
-            return Asked::Quit;
+            return Some(Request::Quit);
         }
         self.resize(terminal::size());
         self.dirty = true;
         self.draw();
-        Asked::Nothing
+        None
     }
 
-    /// A panic on another thread has given the terminal back: then this must not go on drawing.
-    fn is_over(&self) -> bool {
-        !self.screen.is_ours()
+    /// Whether a panic on another thread has restored the terminal: then nothing may be drawn any more.
+    fn is_over() -> bool {
+        !Screen::is_entered()
     }
 }

@@ -1,4 +1,4 @@
-//! The terminal library's events in the dashboard's own words.
+//! Translates the terminal library's events.
 
 use std::{future::poll_fn, pin::Pin};
 
@@ -6,10 +6,10 @@ use crossterm::event::{
     Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
 use futures_core::Stream as _;
+use ratatui::layout::Size;
 
 use observer_tui::app::keys::Key;
 
-/// What the mouse did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mouse {
     Click,
@@ -17,21 +17,22 @@ pub(super) enum Mouse {
     WheelDown,
 }
 
-/// What came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     Key(Key),
-    /// Column, row and what.
-    Mouse(u16, u16, Mouse),
-    /// Columns and rows.
-    Resize(u16, u16),
-    /// Of no interest.
-    Nothing,
-    /// There will be no more.
-    Gone,
+    Mouse {
+        column: u16,
+        row: u16,
+        action: Mouse,
+    },
+    Resize(Size),
+    /// An event that nothing is bound to.
+    Ignored,
+    /// The terminal is closed: there will be no more events.
+    Closed,
 }
 
-/// The keyboard and the mouse.
+/// Keyboard, mouse and window.
 pub(super) struct Events(EventStream);
 
 impl Events {
@@ -39,26 +40,29 @@ impl Events {
         Self(EventStream::new())
     }
 
-    /// Waits for the next one. Nothing is lost when this is dropped before it is ready.
+    /// Waits for the next event. If it is dropped before it is ready, no event is lost.
     pub(super) async fn next(&mut self) -> Input {
         match poll_fn(|context| Pin::new(&mut self.0).poll_next(context)).await {
             Some(Ok(event)) => translate(&event),
-            Some(Err(_)) | None => Input::Gone,
+            Some(Err(_)) | None => Input::Closed,
         }
     }
 }
 
 fn translate(event: &Event) -> Input {
     match event {
-        Event::Key(event) if event.kind != KeyEventKind::Release => key(*event).map_or(Input::Nothing, Input::Key),
-        Event::Mouse(event) => match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => Input::Mouse(event.column, event.row, Mouse::Click),
-            MouseEventKind::ScrollUp => Input::Mouse(event.column, event.row, Mouse::WheelUp),
-            MouseEventKind::ScrollDown => Input::Mouse(event.column, event.row, Mouse::WheelDown),
-            _ => Input::Nothing,
-        },
-        Event::Resize(columns, rows) => Input::Resize(*columns, *rows),
-        _ => Input::Nothing,
+        Event::Key(event) if event.kind != KeyEventKind::Release => key(*event).map_or(Input::Ignored, Input::Key),
+        Event::Mouse(event) => {
+            let mouse = |action| Input::Mouse { column: event.column, row: event.row, action };
+            match event.kind {
+                MouseEventKind::Down(MouseButton::Left) => mouse(Mouse::Click),
+                MouseEventKind::ScrollUp => mouse(Mouse::WheelUp),
+                MouseEventKind::ScrollDown => mouse(Mouse::WheelDown),
+                _ => Input::Ignored,
+            }
+        }
+        Event::Resize(width, height) => Input::Resize(Size { width: *width, height: *height }),
+        _ => Input::Ignored,
     }
 }
 
@@ -89,13 +93,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_understood() {
+    fn events_are_translated() {
         let pressed = |code, modifiers| translate(&Event::Key(KeyEvent::new(code, modifiers)));
         assert_eq!(pressed(KeyCode::Char('S'), KeyModifiers::SHIFT), Input::Key(Key::Char('S')));
         assert_eq!(pressed(KeyCode::Char('c'), KeyModifiers::CONTROL), Input::Key(Key::Ctrl('c')));
         assert_eq!(pressed(KeyCode::BackTab, KeyModifiers::SHIFT), Input::Key(Key::BackTab));
-        assert_eq!(pressed(KeyCode::F(5), KeyModifiers::NONE), Input::Nothing);
-        assert_eq!(translate(&Event::Resize(80, 24)), Input::Resize(80, 24));
-        assert_eq!(translate(&Event::FocusGained), Input::Nothing);
+        assert_eq!(pressed(KeyCode::F(5), KeyModifiers::NONE), Input::Ignored);
+        assert_eq!(translate(&Event::Resize(80, 24)), Input::Resize(Size { width: 80, height: 24 }));
+        assert_eq!(translate(&Event::FocusGained), Input::Ignored);
     }
 }

@@ -1,188 +1,252 @@
-//! Writes what is shown to files in the current folder. An older file is never overwritten.
+//! Exports what is on the screen to files in the current folder. Existing files are never overwritten.
 
 use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Write as _},
+    path::Path,
     time::SystemTime,
 };
 
 use serde::Serialize;
 
-use observer_engine::{totals::DurationSummary, verdict::Finding};
-use observer_report::{
-    picture::{
-        story::{Setting, story},
-        svg, text,
-    },
-    summary::{SCHEMA, dropped::Dropped},
+use observer_engine::{
+    durations::DurationSummary,
+    event::{Entry, Nanos, Task},
+    tally::{Contention, TaskGroup},
+    verdict::{Finding, Verdict},
 };
+use observer_observation::{Dropped, Kernel};
+use observer_report::picture::{
+    story::{Setting, story},
+    svg, text,
+};
+use observer_report::summary::distributions::Measure;
 use observer_tui::{
-    app::{Shown, rates::SPANS, table::Row as _},
-    model::{Cost, EntryRow, FindingRow, PartyRow, ProgramShare, Series},
+    app::{Shown, rates::SPANS},
+    model::{Cost, EntryRow, FindingRow, GroupRow, ProgramTime, Series},
 };
+
+/// Raised when a key is removed or changes its meaning.
+const SCHEMA: &str = "observer-dashboard/1";
 
 /// Names tried before giving up.
 const NAMES: u32 = 1_000;
 
-/// What is shown, as one JSON object. The names that every such object has are those of design.md.
+/// What is on the screen, with the keys that every JSON output shares. Counts start at the last reset.
 #[derive(Serialize)]
-struct Summary<'a> {
+struct Export<'a> {
     schema: &'static str,
-    kernel: Kernel<'a>,
-    elapsed_ns: u64,
+    kernel: &'a Kernel,
+    elapsed_ns: Nanos,
     swapins: BTreeMap<&'static str, u64>,
     verdicts: BTreeMap<&'static str, u64>,
     rates_per_second: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
-    distributions: BTreeMap<&'static str, DurationSummary>,
-    entries: Vec<BTreeMap<&'static str, String>>,
-    tasks: Vec<BTreeMap<&'static str, String>>,
-    findings: Vec<&'a Finding>,
+    distributions: BTreeMap<Measure, DurationSummary>,
+    waited_ns: Nanos,
+    overslept_ns: Nanos,
+    entries: Vec<ExportedEntry<'a>>,
+    tasks: Vec<ExportedGroup<'a>>,
+    findings: Vec<ExportedFinding<'a>>,
     dropped: &'a Dropped,
-    self_cost: BTreeMap<&'static str, f64>,
+    overhead: Option<ExportedCost>,
 }
 
 #[derive(Serialize)]
-struct Kernel<'a> {
-    release: &'a str,
-    state: &'a str,
-    backend: &'a str,
-    tick_ns: Option<u64>,
+struct ExportedEntry<'a> {
+    entry: Entry,
+    device: Option<&'a str>,
+    #[serde(flatten)]
+    contention: ExportedContention<'a>,
 }
 
-/// Writes what is shown. Gives the file's name.
+#[derive(Serialize)]
+struct ExportedGroup<'a> {
+    /// `process`, `command` or `cgroup`.
+    by: &'static str,
+    name: &'a str,
+    #[serde(flatten)]
+    contention: ExportedContention<'a>,
+}
+
+#[derive(Serialize)]
+struct ExportedContention<'a> {
+    overlaps: u64,
+    deepest: u32,
+    longest_ns: Nanos,
+    total_ns: Nanos,
+    waits: u64,
+    waited_ns: Nanos,
+    overslept_ns: Nanos,
+    worst: Verdict,
+    last: &'a Task,
+    multiple_processes: bool,
+}
+
+#[derive(Serialize)]
+struct ExportedFinding<'a> {
+    number: u64,
+    /// Since the start of the observation.
+    elapsed_ns: Nanos,
+    device: Option<&'a str>,
+    #[serde(flatten)]
+    finding: &'a Finding,
+}
+
+#[derive(Serialize)]
+struct ExportedCost {
+    cpu_percent: f64,
+    per_swap_in_ns: Option<u64>,
+    resident_bytes: Option<u64>,
+    max_resident_bytes: Option<u64>,
+    kernel_bytes: Option<u64>,
+    ring_waiting_bytes: Option<u64>,
+    ring_highest_bytes: Option<u64>,
+    programs_percent: Option<f64>,
+}
+
+/// Exports the numbers as JSON. Returns the name of the file.
 pub(super) fn summary(shown: &Shown) -> io::Result<String> {
-    let json = serde_json::to_vec(&object(shown))?;
-    write(&format!("observer-{}", stamp()), &[("json", &json)])
+    let json = serde_json::to_vec(&export(shown))?;
+    write(Path::new(""), &format!("observer-{}", timestamp()), &[("json", &json)])
 }
 
-/// Writes a picture as SVG and as text. Gives the files' names.
+/// Exports a picture as SVG and as text. Returns the names of the files.
 pub(super) fn picture(row: &FindingRow, setting: &Setting) -> io::Result<String> {
     let story = story(&row.finding, setting);
-    let name = format!("observer-{}-{}", row.finding.verdict.name(), row.number);
-    write(&name, &[("svg", svg::draw(&story).as_bytes()), ("txt", text::export(&story).as_bytes())])
+    let name = format!("observer-{}-{}", row.finding.verdict, row.number);
+    write(Path::new(""), &name, &[("svg", svg::draw(&story).as_bytes()), ("txt", text::export(&story).as_bytes())])
 }
 
-fn object(shown: &Shown) -> Summary<'_> {
+fn export(shown: &Shown) -> Export<'_> {
     let (model, rates) = (&shown.model, &shown.rates);
-    let total = |series| rates.total(series);
-    let (direct, cached) = (total(Series::Direct), total(Series::Cached));
-    let of = |series| {
-        let spans = SPANS.into_iter().map(|(name, span)| (name, rates.over(series, span)));
+    let total = |series: Series| (series.code(), rates.total(series));
+    let [direct, cached] = [Series::Direct, Series::Cached].map(total);
+    let rates_of = |series| {
+        let spans = SPANS.into_iter().map(|span| (span.code, rates.over(series, span.ns)));
         spans.chain([("now", rates.now(series))]).collect()
     };
-    Summary {
+    Export {
         schema: SCHEMA,
-        kernel: Kernel {
-            release: &model.about.release,
-            state: &model.about.state,
-            backend: &model.about.backend,
-            tick_ns: model.about.tick_ns,
-        },
+        kernel: &model.about.kernel,
         elapsed_ns: model.at_ns.saturating_sub(model.start_ns),
-        swapins: [("seen", direct + cached), ("direct", direct), ("cached", cached)].into(),
-        verdicts: [
-            ("overlap", total(Series::Overlaps)),
-            ("pin_wait", total(Series::PinWaits)),
-            ("lock_wait", total(Series::LockWaits)),
-            ("window", total(Series::Windows)),
-            ("reuse", total(Series::Reuses)),
-            ("stale_install", total(Series::StaleInstalls)),
-        ]
-        .into(),
-        rates_per_second: Series::ALL.into_iter().map(|series| (series.name(), of(series))).collect(),
-        distributions: model.distributions.iter().map(|d| (d.name, d.summary)).collect(),
-        entries: model.entries.iter().map(|row| cells(row, EntryRow::COLUMNS)).collect(),
-        tasks: model.parties.iter().map(|row| cells(row, PartyRow::COLUMNS)).collect(),
-        findings: model.findings.iter().map(|row| row.finding.as_ref()).collect(),
+        swapins: [("seen", direct.1 + cached.1), direct, cached].into(),
+        verdicts: Series::ALL.into_iter().filter(|series| series.is_verdict()).map(total).collect(),
+        rates_per_second: Series::ALL.into_iter().map(|series| (series.code(), rates_of(series))).collect(),
+        distributions: model.distributions.iter().map(|one| (one.measure, one.summary)).collect(),
+        waited_ns: model.waited_ns,
+        overslept_ns: model.overslept_ns,
+        entries: model.entries.iter().map(entry).collect(),
+        tasks: model.groups.iter().map(group).collect(),
+        findings: model.findings.iter().map(finding).collect(),
         dropped: &model.dropped,
-        self_cost: self_cost(&model.cost.unwrap_or_default()),
+        overhead: model.cost.as_ref().map(cost),
     }
 }
 
-/// What is known of the overhead.
-fn self_cost(cost: &Cost) -> BTreeMap<&'static str, f64> {
-    let resident = cost.resident_bytes;
-    let programs = if let ProgramShare::Percent(percent) = cost.programs { Some(percent) } else { None };
-    [
-        ("cpu_percent", Some(cost.cpu_percent)),
-        ("ns_per_swap_in", cost.per_swap_in_ns.map(|ns| ns as f64)),
-        ("resident_bytes", resident.map(|(now, _)| now as f64)),
-        ("max_resident_bytes", resident.map(|(_, most)| most as f64)),
-        ("kernel_bytes", (cost.kernel_bytes > 0).then_some(cost.kernel_bytes as f64)),
-        ("ring_waiting_bytes", cost.ring.map(|ring| ring.waiting_bytes as f64)),
-        ("ring_highest_bytes", cost.ring.map(|ring| ring.highest_bytes as f64)),
-        ("programs_percent", programs),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name, value?)))
-    .collect()
+fn entry(row: &EntryRow) -> ExportedEntry<'_> {
+    let EntryRow { entry, device, contention } = row;
+    ExportedEntry { entry: *entry, device: device.as_deref(), contention: self::contention(contention) }
 }
 
-/// A row as it is shown.
-fn cells<R: observer_tui::app::table::Row>(
-    row: &R,
-    columns: &'static [observer_tui::app::table::Column],
-) -> BTreeMap<&'static str, String> {
-    columns.iter().enumerate().map(|(index, column)| (column.name, row.cell(index))).collect()
+fn group(row: &GroupRow) -> ExportedGroup<'_> {
+    let by = match row.group {
+        TaskGroup::Process(_) => "process",
+        TaskGroup::Command(_) => "command",
+        TaskGroup::Cgroup(_) => "cgroup",
+    };
+    ExportedGroup { by, name: &row.name, contention: contention(&row.contention) }
 }
 
-/// Writes files of one name and several endings; a number is added until none of them exists.
-fn write(name: &str, files: &[(&str, &[u8])]) -> io::Result<String> {
+fn finding(row: &FindingRow) -> ExportedFinding<'_> {
+    let FindingRow { number, device, at_ns, finding } = row;
+    ExportedFinding { number: *number, elapsed_ns: *at_ns, device: device.as_deref(), finding }
+}
+
+fn contention(contention: &Contention) -> ExportedContention<'_> {
+    let Contention { overlaps, deepest, longest_ns, total_ns, waits, waited_ns, overslept_ns, worst, .. } = *contention;
+    let Contention { last, multiple_processes, .. } = contention;
+    let multiple_processes = *multiple_processes;
+    ExportedContention {
+        overlaps,
+        deepest,
+        longest_ns,
+        total_ns,
+        waits,
+        waited_ns,
+        overslept_ns,
+        worst,
+        last,
+        multiple_processes,
+    }
+}
+
+fn cost(cost: &Cost) -> ExportedCost {
+    ExportedCost {
+        cpu_percent: cost.cpu_percent,
+        per_swap_in_ns: cost.per_swap_in_ns,
+        resident_bytes: cost.resident_bytes.map(|(now, _)| now),
+        max_resident_bytes: cost.resident_bytes.map(|(_, most)| most),
+        kernel_bytes: (cost.kernel_bytes > 0).then_some(cost.kernel_bytes),
+        ring_waiting_bytes: cost.ring.map(|ring| ring.waiting_bytes),
+        ring_highest_bytes: cost.ring.map(|ring| ring.highest_bytes),
+        programs_percent: if let ProgramTime::Percent(percent) = cost.programs { Some(percent) } else { None },
+    }
+}
+
+/// Writes files with one name and several extensions. A number is added until none of them exists.
+fn write(folder: &Path, name: &str, files: &[(&str, &[u8])]) -> io::Result<String> {
     for number in 1..=NAMES {
         let number = if number == 1 { String::new() } else { format!("-{number}") };
-        let paths: Vec<String> = files.iter().map(|(ending, _)| format!("{name}{number}.{ending}")).collect();
-        if paths.iter().any(|path| std::path::Path::new(path).exists()) {
+        let names: Vec<String> = files.iter().map(|(extension, _)| format!("{name}{number}.{extension}")).collect();
+        if names.iter().any(|name| folder.join(name).exists()) {
             continue;
         }
-        for (path, (_, content)) in paths.iter().zip(files) {
-            File::create_new(path)?.write_all(content)?;
+        for (name, (_, content)) in names.iter().zip(files) {
+            File::create_new(folder.join(name))?.write_all(content)?;
         }
-        return Ok(paths.join(" and "));
+        return Ok(names.join(" and "));
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{NAMES} files of the name {name} are there already")))
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{NAMES} files named {name} exist")))
 }
 
-/// Now, as part of a file's name: `20261125-094331`, UTC.
-fn stamp() -> String {
+/// The time as a part of a file name: `20261125-094331`, UTC.
+fn timestamp() -> String {
     let text = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    text.chars().filter(char::is_ascii_digit).enumerate().fold(String::new(), |mut stamp, (index, digit)| {
-        if index == 8 {
-            stamp.push('-');
-        }
-        stamp.push(digit);
-        stamp
-    })
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let (date, time) = digits.split_at(8.min(digits.len()));
+    format!("{date}-{time}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
-    fn stamps_sort_and_need_no_quotes() {
-        let stamp = stamp();
-        assert_eq!((stamp.len(), stamp.chars().nth(8)), (15, Some('-')));
+    fn timestamps_have_a_date_and_a_time() {
+        let timestamp = timestamp();
+        let (date, time) = timestamp.split_once('-').unwrap();
+        assert_eq!((date.len(), time.len()), (8, 6), "{timestamp}");
     }
 
     #[test]
-    fn the_object_has_the_names_that_every_object_has() {
-        let json = serde_json::to_value(object(&Shown::default())).unwrap();
-        for name in ["schema", "kernel", "swapins", "verdicts", "findings", "dropped", "self_cost"] {
-            assert!(json.get(name).is_some(), "{name}");
+    fn an_export_has_the_keys_that_all_outputs_share() {
+        let json = serde_json::to_value(export(&Shown::default())).unwrap();
+        assert_eq!(json["schema"], SCHEMA);
+        for key in ["kernel", "swapins", "verdicts", "findings", "dropped", "overhead"] {
+            assert!(json.get(key).is_some(), "{key}");
         }
-        assert_eq!(json.pointer("/verdicts/stale_install").and_then(serde_json::Value::as_u64), Some(0));
+        assert_eq!(json["verdicts"]["stale_install"], 0);
+        assert_eq!(json["rates_per_second"]["pin_wait"]["last_10_s"], 0.0);
     }
 
     #[test]
-    fn nothing_is_overwritten() {
-        let folder = std::env::temp_dir().join(format!("observer-export-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let name = folder.join("x").to_string_lossy().into_owned();
-        let first = write(&name, &[("a", b"1"), ("b", b"2")]).unwrap();
-        let second = write(&name, &[("a", b"3"), ("b", b"4")]).unwrap();
-        assert!(first.ends_with("x.b") && second.ends_with("x-2.b"), "{first} {second}");
-        assert_eq!(std::fs::read(format!("{name}.a")).unwrap(), b"1");
-        std::fs::remove_dir_all(&folder).unwrap();
+    fn existing_files_are_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = write(folder.path(), "x", &[("a", b"1"), ("b", b"2")]).unwrap();
+        let second = write(folder.path(), "x", &[("a", b"3"), ("b", b"4")]).unwrap();
+        assert_eq!((first.as_str(), second.as_str()), ("x.a and x.b", "x-2.a and x-2.b"));
+        assert_eq!(fs::read(folder.path().join("x.a")).unwrap(), b"1");
     }
 }

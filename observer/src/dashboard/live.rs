@@ -1,12 +1,6 @@
 //! The dashboard over a live observation.
 
-use std::{
-    io,
-    ops::ControlFlow,
-    os::unix::process::ExitStatusExt as _,
-    process::ExitStatus,
-    time::Instant,
-};
+use std::{io, ops::ControlFlow, os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Instant};
 
 use super::{Dashboard, Request, cgroups::Proc, terminal};
 use crate::session::{Observer, StopSignals, View};
@@ -131,7 +125,7 @@ impl Observer for Live {
     }
 
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
-        if self.quit || self.dashboard.is_over() {
+        if self.quit || Dashboard::is_over() {
             return ControlFlow::Break(());
         }
         let source = Source {

@@ -1,35 +1,34 @@
-//! The dashboard over a recording, which it plays.
+//! The dashboard over a recording that it plays.
 
-use std::{io, path::Path, time::Instant};
+use std::{io, time::Instant};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Asked, Dashboard, FRAME};
+use super::{Dashboard, FRAME, Request};
 use crate::session::StopSignals;
 use observer_record::player::Player;
 use observer_tui::model_builder::{ModelBuilder, Source};
 
-/// Runs the dashboard over a recording until somebody quits. Gives the player back, for the last word.
+/// Plays a recording until the user quits. Returns the player, which has what was played.
 ///
 /// # Errors
 /// When the terminal or the file fails.
-pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<Player> {
+pub async fn replay(mut player: Player, ascii: bool) -> io::Result<Player> {
     let mut stops = StopSignals::new()?;
-    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-    let mut model_builder = ModelBuilder::new(player.context(), &name);
+    let mut builder = ModelBuilder::replay(player.context());
     let mut dashboard = Dashboard::open(ascii)?;
     let mut ticks = interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
     loop {
-        let asked = tokio::select! {
+        let request = tokio::select! {
             biased;
             () = stops.any() => return Ok(player),
             _ = ticks.tick() => {
                 let start = Instant::now();
                 let elapsed = u64::try_from((start - last).as_nanos()).unwrap_or(u64::MAX);
                 last = start;
-                // Half of the time is left for keys.
+                // The other half of the time is for keys.
                 player.tick(elapsed, || start.elapsed() < FRAME / 2);
                 let source = Source {
                     engine: player.engine(),
@@ -38,24 +37,24 @@ pub async fn replay(mut player: Player, file: &Path, ascii: bool) -> io::Result<
                     devices: None,
                     spent: None,
                     transport: Some(player.transport()),
-                    widening: None,
+                    delay_injection: None,
                 };
-                let model = model_builder.gather(source, &mut ());
-                dashboard.sample(model);
-                if dashboard.is_over() { Asked::Quit } else { Asked::Nothing }
+                let model = builder.build(source, &mut ());
+                dashboard.update(model);
+                Dashboard::is_over().then_some(Request::Quit)
             }
-            asked = dashboard.input() => asked,
+            request = dashboard.input() => request,
         };
-        match asked {
-            Asked::Nothing | Asked::Widen(_) => {}
-            Asked::Quit => return Ok(player),
-            Asked::Clear => {
+        match request {
+            None | Some(Request::SwitchDelayInjection(_)) => {}
+            Some(Request::Quit) => return Ok(player),
+            Some(Request::ClearTally) => {
                 player.engine_mut().clear_tally();
-                model_builder.forget();
+                builder.reset();
             }
-            Asked::Transport(order) => {
-                if player.apply(order).map_err(io::Error::other)? {
-                    model_builder.forget();
+            Some(Request::Transport(command)) => {
+                if player.apply(command).map_err(io::Error::other)? {
+                    builder.reset();
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The terminal: taken over once, and given back exactly once, whichever way the program ends.
+//! The terminal: entered once, and restored exactly once, whichever way the program ends.
 
 mod output;
 mod stderr;
@@ -22,19 +22,23 @@ use crossterm::{
 use ratatui::{
     backend::{Backend as _, CrosstermBackend},
     buffer::Buffer,
-    layout::Rect,
+    layout::{Rect, Size},
 };
 use rustix::termios::{isatty, tcgetwinsize};
 
 use self::output::{Output, Progress};
+use observer_tui::theme::Environment;
 
-/// Whether the terminal is ours. Whoever changes it from true to false gives it back.
-static OURS: AtomicBool = AtomicBool::new(false);
+/// Whether the dashboard has the terminal. The thread that changes it from true to false restores the terminal.
+static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// How long the last frame may take to reach a terminal that we want to give back.
+/// Longest wait for the last frame before the terminal is restored.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The terminal, until dropped.
+/// The size where nothing reports one.
+const DEFAULT_SIZE: Size = Size { width: 80, height: 24 };
+
+/// The terminal. Restored on drop.
 pub(crate) struct Screen {
     backend: CrosstermBackend<Output>,
     progress: Progress,
@@ -42,55 +46,52 @@ pub(crate) struct Screen {
     next: Buffer,
 }
 
-/// Whether there is somebody to look at a dashboard.
+/// Whether standard output is a terminal.
 pub(crate) fn is_there() -> bool {
     isatty(rustix::stdio::stdout())
 }
 
 impl Screen {
-    /// Takes the terminal over.
+    /// Enters the terminal.
     ///
     /// # Errors
-    /// When it cannot be switched to raw mode; then it is as it was.
-    pub(crate) fn open(size: (u16, u16)) -> io::Result<Self> {
+    /// When it cannot be switched to raw mode; then it is unchanged.
+    pub(crate) fn open(size: Size) -> io::Result<Self> {
         restore_on_panic();
         enter()?;
-        let area = Rect::new(0, 0, size.0, size.1);
-        let output = Output::start(&OURS)?;
+        let output = Output::start(&ENTERED)?;
         let progress = output.progress();
         // The first frame draws everything.
-        let (shown, next) = (Buffer::empty(Rect::default()), Buffer::empty(area));
+        let (shown, next) = (Buffer::empty(Rect::default()), Buffer::empty(Rect::from(size)));
         Ok(Self { backend: CrosstermBackend::new(output), progress, shown, next })
     }
 
-    /// Whether the terminal is still ours: a panic anywhere gives it back.
-    pub(crate) fn is_ours(&self) -> bool {
-        OURS.load(Ordering::SeqCst)
+    /// Whether the dashboard still has the terminal. A panic on any thread restores it.
+    pub(crate) fn is_entered() -> bool {
+        ENTERED.load(Ordering::SeqCst)
     }
 
-    /// Whether the last frame has reached the terminal. While it has not, drawing would only pile frames up.
+    /// Whether the last frame has been written. Until then more frames would only queue up.
     pub(crate) fn is_ready(&self) -> bool {
         self.progress.is_idle()
     }
 
-    /// The terminal has another size now.
-    pub(crate) fn resize(&mut self, size: (u16, u16)) {
-        let area = Rect::new(0, 0, size.0, size.1);
-        self.next.resize(area);
-        self.forget();
+    pub(crate) fn resize(&mut self, size: Size) {
+        self.next.resize(Rect::from(size));
+        self.invalidate();
     }
 
-    /// What the terminal shows is not known any more: the next frame draws everything.
-    pub(crate) fn forget(&mut self) {
+    /// Makes the next frame draw every cell.
+    pub(crate) fn invalidate(&mut self) {
         self.shown = Buffer::empty(Rect::default());
     }
 
-    /// Draws a frame: sends what differs from the last one.
+    /// Draws a frame: writes the cells that differ from the last one.
     ///
     /// # Errors
-    /// Never in practice: the frame is handed to the thread that writes.
+    /// When the frame cannot be encoded; a separate thread writes it.
     pub(crate) fn draw(&mut self, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
-        if !self.is_ours() {
+        if !Self::is_entered() {
             return Ok(());
         }
         self.next.reset();
@@ -105,29 +106,29 @@ impl Screen {
         Ok(())
     }
 
-    /// Stops the process as Ctrl-Z in a shell does, with the terminal given back meanwhile.
+    /// Stops the process as Ctrl-Z in a shell does, with the terminal restored until it continues.
     ///
     /// # Errors
-    /// When the terminal cannot be taken over again.
+    /// When the terminal cannot be entered again.
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         self.progress.wait(PATIENCE);
         leave();
         stop_here();
         enter()?;
-        self.forget();
+        self.invalidate();
         Ok(())
     }
 
-    /// Somebody else may have changed the terminal, as a shell does when it brings a stopped job back.
+    /// Sets all modes again: a shell that continues a stopped job may have changed them.
     ///
     /// # Errors
     /// When the terminal cannot be switched to raw mode.
-    pub(crate) fn take_again(&mut self) -> io::Result<()> {
-        // Crossterm remembers that it is in raw mode and would do nothing.
+    pub(crate) fn enter_again(&mut self) -> io::Result<()> {
+        // Crossterm does nothing while it believes that raw mode is on.
         disable_raw_mode()?;
         enable_raw_mode()?;
         enter_screen()?;
-        self.forget();
+        self.invalidate();
         Ok(())
     }
 }
@@ -142,7 +143,7 @@ impl Drop for Screen {
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
     stderr::hold();
-    OURS.store(true, Ordering::SeqCst);
+    ENTERED.store(true, Ordering::SeqCst);
     enter_screen().inspect_err(|_| leave())
 }
 
@@ -150,9 +151,9 @@ fn enter_screen() -> io::Result<()> {
     execute!(io::stdout(), EnterAlternateScreen, DisableLineWrap, cursor::Hide, event::EnableMouseCapture)
 }
 
-/// Gives the terminal back, if it is ours. There is nobody to tell of an error: the terminal is what would show it.
+/// Restores the terminal, if the dashboard has it. Errors are ignored: only the terminal could show them.
 fn leave() {
-    if OURS.swap(false, Ordering::SeqCst) {
+    if ENTERED.swap(false, Ordering::SeqCst) {
         let _ = execute!(
             io::stdout(),
             event::DisableMouseCapture,
@@ -166,7 +167,7 @@ fn leave() {
     }
 }
 
-/// A panic's message is printed on the terminal as it was before.
+/// Restores the terminal before the message of a panic is printed.
 fn restore_on_panic() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -178,59 +179,72 @@ fn restore_on_panic() {
     });
 }
 
-/// Raises SIGTSTP with its default action, and returns when the process goes on. Where no shell could bring the process
-/// back (an orphaned process group) the kernel ignores the signal, and so it must be this one, not SIGSTOP.
+/// Raises SIGTSTP with its default action, and returns when the process continues. SIGSTOP would be wrong: in a process
+/// group without a shell that could continue it (an orphaned one) the kernel ignores SIGTSTP only.
 fn stop_here() {
-    // SAFETY: all zero is a valid sigaction: the default action, an empty mask, no flags.
+    // SAFETY: `sigaction` is plain data for which all zeroes are valid: SIG_DFL, an empty mask, no flags.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: as above; it is filled with the action in force.
+    // SAFETY: all zeroes are a valid `sigaction`; the call below overwrites them with the action in force.
     let mut before: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to live values of the right type.
+    // SAFETY: `default` and `before` are local `sigaction` values that outlive the call.
     if unsafe { libc::sigaction(libc::SIGTSTP, &raw const default, &raw mut before) } != 0 {
         return;
     }
-    // SAFETY: raising a signal has no preconditions.
+    // SAFETY: `raise` has no preconditions on memory.
     unsafe { libc::raise(libc::SIGTSTP) };
-    // SAFETY: the action is the one that was in force.
+    // SAFETY: `before` is a local value that the first call filled; a null pointer for the old action is allowed.
     unsafe { libc::sigaction(libc::SIGTSTP, &raw const before, std::ptr::null_mut()) };
 }
 
-/// The terminal's size in columns and rows. A serial line does not know it: then what the environment says counts, then
-/// what the terminal itself says, then 80x24.
-pub(crate) fn size() -> (u16, u16) {
-    let known = |(columns, rows): (u16, u16)| columns > 0 && rows > 0;
-    asked_kernel().filter(|size| known(*size)).or_else(from_environment).unwrap_or((80, 24))
+/// The variables and options that the theme is chosen by.
+pub(super) fn environment(ascii: bool) -> Environment {
+    let get = |name: &str| std::env::var(name).unwrap_or_default();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(get).into_iter().find(|value| !value.is_empty());
+    Environment {
+        term: get("TERM"),
+        colorterm: get("COLORTERM"),
+        no_color: !get("NO_COLOR").is_empty(),
+        locale: locale.unwrap_or_default(),
+        ascii,
+    }
 }
 
-fn asked_kernel() -> Option<(u16, u16)> {
+/// The size of the terminal. A serial line has none: then that of `COLUMNS` and `LINES`, else 80x24.
+pub(crate) fn size() -> Size {
+    line_size().or_else(environment_size).unwrap_or(DEFAULT_SIZE)
+}
+
+/// The size that the kernel has for the line.
+fn line_size() -> Option<Size> {
     let size = tcgetwinsize(rustix::stdio::stdout()).ok()?;
-    Some((size.ws_col, size.ws_row))
+    let size = Size { width: size.ws_col, height: size.ws_row };
+    (size.width > 0 && size.height > 0).then_some(size)
 }
 
-fn from_environment() -> Option<(u16, u16)> {
+fn environment_size() -> Option<Size> {
     let number = |name: &str| std::env::var(name).ok()?.trim().parse::<u16>().ok().filter(|number| *number > 0);
-    Some((number("COLUMNS")?, number("LINES")?))
+    Some(Size { width: number("COLUMNS")?, height: number("LINES")? })
 }
 
-/// The size now, of a terminal whose size was found out before by whatever means.
-pub(crate) fn size_now(before: (u16, u16)) -> (u16, u16) {
-    asked_kernel().filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or(before)
+/// The size now; on a line without a size, the size `before`.
+pub(crate) fn current_size(before: Size) -> Size {
+    line_size().unwrap_or(before)
 }
 
-/// As [`size`], but asks a terminal of unknown size where its cursor goes when sent far away. Only before anybody else
-/// reads keys.
+/// As [`size`], but a terminal of unknown size is asked where its cursor ends up when it is sent far away. Must be called
+/// before anything else reads keys.
 ///
 /// # Errors
-/// When raw mode, which the question needs, cannot be had.
-pub(crate) fn ask_size() -> io::Result<(u16, u16)> {
-    let known = asked_kernel().filter(|(columns, rows)| *columns > 0 && *rows > 0).or_else(from_environment);
-    if let Some(size) = known {
+/// When the terminal cannot be switched to raw mode, which the question needs.
+pub(crate) fn query_size() -> io::Result<Size> {
+    if let Some(size) = line_size().or_else(environment_size) {
         return Ok(size);
     }
     enable_raw_mode()?;
-    let answer =
+    let position =
         execute!(io::stdout(), cursor::SavePosition, cursor::MoveTo(998, 998)).and_then(|()| cursor::position());
     let _ = execute!(io::stdout(), cursor::RestorePosition);
     disable_raw_mode()?;
-    Ok(answer.map_or((80, 24), |(column, row)| (column.saturating_add(1), row.saturating_add(1))))
+    let size = |(column, row): (u16, u16)| Size { width: column.saturating_add(1), height: row.saturating_add(1) };
+    Ok(position.map_or(DEFAULT_SIZE, size))
 }

@@ -1,5 +1,5 @@
-//! Frames go to the terminal on a thread of their own: a slow serial line, or a terminal that was stopped with Ctrl-S, must
-//! not keep events waiting.
+//! Writes frames to the terminal on a separate thread: a slow serial line, or a terminal stopped with Ctrl-S, must not delay
+//! events.
 
 use std::{
     io::{self, Write},
@@ -12,14 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Collects a frame, and hands it over when it is flushed.
+/// Collects a frame, and passes it to the thread when it is flushed.
 pub(super) struct Output {
     frame: Vec<u8>,
     frames: Sender<Vec<u8>>,
     progress: Progress,
 }
 
-/// Frames that are on their way.
+/// The number of frames that have not been written yet.
 #[derive(Clone, Default)]
 pub(super) struct Progress(Arc<AtomicUsize>);
 
@@ -29,7 +29,7 @@ impl Progress {
         self.0.load(Ordering::SeqCst) == 0
     }
 
-    /// Waits until they have, but not for ever.
+    /// Waits until they have, at most for `patience`.
     pub(super) fn wait(&self, patience: Duration) {
         let start = Instant::now();
         while !self.is_idle() && start.elapsed() < patience {
@@ -39,18 +39,18 @@ impl Progress {
 }
 
 impl Output {
-    /// Starts the thread. It ends with this value.
-    /// While `may_write` is false frames are dropped: a panic on another thread has given the terminal back.
+    /// Starts the thread, which ends when this value is dropped. While `may_write` is false it discards frames: a panic on
+    /// another thread has restored the terminal.
     pub(super) fn start(may_write: &'static AtomicBool) -> io::Result<Self> {
         let (frames, received) = channel::<Vec<u8>>();
         let progress = Progress::default();
         let done = progress.clone();
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             for frame in received {
-                // Locked first: whoever gives the terminal back waits for a frame that is being written.
+                // Locked before the check: the thread that restores the terminal waits for a frame in progress.
                 let mut out = io::stdout().lock();
                 if may_write.load(Ordering::SeqCst) {
-                    // A terminal that is gone shows in other ways: SIGHUP, or no more keys.
+                    // A closed terminal is noticed by SIGHUP, or by the end of the keys.
                     let _ = out.write_all(&frame).and_then(|()| out.flush());
                 }
                 drop(out);
@@ -60,7 +60,6 @@ impl Output {
         Ok(Self { frame: Vec::new(), frames, progress })
     }
 
-    /// To see whether frames have arrived.
     pub(super) fn progress(&self) -> Progress {
         self.progress.clone()
     }

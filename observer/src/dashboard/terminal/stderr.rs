@@ -1,5 +1,5 @@
-//! While the dashboard is open, standard error (ours, and that of the watched command) goes into a pipe instead of over the
-//! screen. Its last part is printed when the terminal is given back.
+//! While the dashboard is open, standard error of this process and of the observed command goes into a pipe, so that it does
+//! not overwrite the screen. The last part of it is printed when the terminal is restored.
 
 use std::{
     collections::VecDeque,
@@ -18,10 +18,10 @@ use rustix::{
     termios::isatty,
 };
 
-/// Kept at most, bytes.
+/// Most bytes kept.
 const KEPT: usize = 64 << 10;
 
-/// How long to wait for what is still in the pipe.
+/// Longest wait for the rest of the pipe.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -33,13 +33,13 @@ struct Tail {
 struct Held {
     terminal: OwnedFd,
     tail: Arc<Mutex<Tail>>,
-    /// To see whether there is more to come.
+    /// To find out whether the pipe is empty.
     pipe: File,
 }
 
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
-/// Starts, if standard error is a terminal. Where a pipe cannot be had, messages go over the screen: no more than ugly.
+/// Redirects standard error, if it is a terminal. Without a pipe messages overwrite the screen, which does no other harm.
 pub(super) fn hold() {
     if !isatty(stderr()) {
         return;
@@ -75,7 +75,7 @@ fn keep(tail: &Mutex<Tail>, bytes: &[u8]) {
     tail.dropped += over as u64;
 }
 
-/// Ends, and prints what came.
+/// Restores standard error, and prints what was kept.
 pub(super) fn release() {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(held) = held else { return };
@@ -87,7 +87,7 @@ pub(super) fn release() {
     let mut tail = held.tail.lock().unwrap_or_else(PoisonError::into_inner);
     let mut out = io::stderr().lock();
     if tail.dropped > 0 {
-        let _ = writeln!(out, "observer: {} bytes of messages left out here", tail.dropped);
+        let _ = writeln!(out, "observer: the first {} bytes of messages were discarded", tail.dropped);
     }
     let _ = out.write_all(tail.bytes.make_contiguous());
 }

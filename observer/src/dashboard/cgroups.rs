@@ -1,14 +1,14 @@
-//! Names of control groups on this host.
+//! Paths of control groups on this host.
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
-use observer_tui::model_builder::Names;
+use observer_tui::model_builder::CgroupNames;
 
-/// Looks where a process of the group says it is, and checks that by the group's id, which is the number of its folder.
+/// Takes the path from a process of the group, and checks it against the group's id, the inode number of its folder.
 pub(super) struct Proc;
 
-impl Names for Proc {
-    fn cgroup(&mut self, id: u64, pid: u32) -> Option<String> {
+impl CgroupNames for Proc {
+    fn path(&mut self, id: u64, pid: u32) -> Option<String> {
         let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
         ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
