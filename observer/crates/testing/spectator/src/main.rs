@@ -1,51 +1,45 @@
-//! The spectator: sits at a real pseudo-terminal in which `observer` shows its dashboard live, reads what is on the screen,
-//! presses keys, and looks at how the terminal is left behind, whichever way it ends. For guests, as root.
+//! The spectator runs `observer` in a pseudo-terminal, presses keys, checks the screen, and checks the terminal after
+//! `observer` has ended. For guests, as root.
 //!
 //! ```text
-//! cargo build -p observer --example spectator --release --target x86_64-unknown-linux-musl
-//! spectator views WORDS [loss]          all views, over `observer stress storm`; WORDS: what it must say of the kernel;
-//!                                       loss: pages must get lost
-//! spectator ways-out                    every way out
-//! spectator beside ARGS.. -- CMD...      `observer ARGS` in the terminal, CMD beside it: what each takes
-//! spectator borrowed WORDS -- CMD...    CMD opens the dashboard in somebody else's machine: keys, window, both ways out
+//! cargo build -p observer-spectator --release --target x86_64-unknown-linux-musl
+//! spectator views TEXT [loss]         all views, over `observer stress storm`. TEXT: what the screen says about the kernel;
+//!                                     loss: the storm must lose data
+//! spectator exits                     every way in which the dashboard can end
+//! spectator beside ARGS.. -- CMD...   `observer ARGS` in the terminal while CMD runs: the CPU time of each
+//! spectator vm TEXT -- CMD...         CMD opens a dashboard in a virtual machine: keys, window, two ways to end
 //! ```
 //!
-//! A line on standard output for each thing seen; what is wrong is told with the screen, on standard error, and the exit
-//! code is 101 then. 2: wrong usage.
+//! Prints a line for each check. A failed check prints the screen on standard error and exits with 101; wrong usage exits
+//! with 2.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "it checks, and ends by panicking where something is wrong"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed check ends the program by a panic")]
 
 use std::process::{Command, ExitCode};
 
-mod beside;
-mod borrowed;
-use observer_terminal as terminal;
+mod cost;
+mod exits;
 mod views;
-mod ways_out;
+mod vm;
 
-use self::terminal::Terminal;
+use observer_terminal::Terminal;
 
-/// The size that everybody has.
+/// The most common size.
 const SIZE: (u16, u16) = (80, 24);
 
-const USAGE: &str =
-    "usage: spectator views WORDS [loss] | ways-out | beside ARGS.. -- CMD... | borrowed WORDS -- CMD...";
+const USAGE: &str = "usage: spectator views TEXT [loss] | exits | beside ARGS.. -- CMD... | vm TEXT -- CMD...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["views", words] => views::all(words, false),
-        ["views", words, "loss"] => views::all(words, true),
-        ["ways-out"] => ways_out::all(),
-        ["beside", rest @ ..] if parted(rest).is_some() => {
-            let (arguments, command) = parted(rest).unwrap();
-            beside::all(arguments, command);
+        ["views", text] => views::check(text, false),
+        ["views", text, "loss"] => views::check(text, true),
+        ["exits"] => exits::check(),
+        ["beside", rest @ ..] if split_command(rest).is_some() => {
+            let (arguments, command) = split_command(rest).unwrap();
+            cost::measure(arguments, command);
         }
-        ["borrowed", words, "--", command @ ..] if !command.is_empty() => borrowed::all(words, command),
+        ["vm", text, "--", command @ ..] if !command.is_empty() => vm::check(text, command),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -54,14 +48,14 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Arguments before `--`, and the command behind it, if there is one.
-fn parted<'a>(words: &'a [&'a str]) -> Option<(&'a [&'a str], &'a [&'a str])> {
+/// The arguments before `--` and the command after it.
+fn split_command<'a>(words: &'a [&'a str]) -> Option<(&'a [&'a str], &'a [&'a str])> {
     let at = words.iter().position(|word| *word == "--")?;
     let (arguments, command) = (&words[..at], &words[at + 1..]);
     (!command.is_empty()).then_some((arguments, command))
 }
 
-/// A program with these arguments in a terminal of its own.
+/// A program in a new terminal.
 fn open(program: &str, arguments: &[&str]) -> Terminal {
     let mut command = Command::new(program);
     command.args(arguments).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
@@ -71,12 +65,12 @@ fn open(program: &str, arguments: &[&str]) -> Terminal {
     Terminal::start(command, SIZE, SIZE)
 }
 
-/// `observer` with these arguments.
+/// `observer` in a new terminal.
 fn observer(arguments: &[&str]) -> Terminal {
     open("observer", arguments)
 }
 
-/// A line for whoever reads the report.
-fn seen(what: &str) {
-    println!("{what}");
+/// Prints that a check has passed.
+fn passed(check: &str) {
+    println!("{check}");
 }

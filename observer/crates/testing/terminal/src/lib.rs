@@ -1,5 +1,7 @@
-//! A real pseudo-terminal with a program in it and an emulator behind it: what is on the screen, and how the terminal is
-//! left behind. Every wait is for something to show, never for a time; what does not come is told with the screen.
+//! A pseudo-terminal with a program in it and an emulator behind it: what is on the screen, and in which state the program
+//! leaves the terminal. Tests wait for text on the screen, never for a fixed time; a failed wait prints the screen.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot drive its terminal has failed")]
 
 use std::{
     collections::BTreeMap,
@@ -24,16 +26,16 @@ use rustix::{
     termios::{Termios, Winsize, tcgetattr, tcsetwinsize},
 };
 
-/// Longest wait for anything to show. An emulated machine is slow.
+/// Longest wait for anything. An emulated machine is slow.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a program that has ended has written is there after this.
+/// Longest time until the emulator has processed the output of a program that has ended.
 const SETTLES: Duration = Duration::from_secs(2);
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
+/// Interval of polling.
+const POLL: Duration = Duration::from_millis(20);
 
-/// Private modes that the emulator does not know, as they were set last.
+/// Private modes that the emulator does not handle, as set last.
 #[derive(Debug, Default)]
 pub struct Modes(BTreeMap<u16, bool>);
 
@@ -52,25 +54,26 @@ impl vt100::Callbacks for Modes {
     }
 }
 
-/// Lines wrap in a terminal as it was; every other private mode is off.
-const WRAPS: u16 = 7;
+/// The private mode for wrapping lines. It is on by default, and all others are off.
+const WRAP: u16 = 7;
 
 type Screen = Arc<Mutex<vt100::Parser<Modes>>>;
 
 /// A terminal with a program in it.
 pub struct Terminal {
-    /// None: unplugged.
+    /// `None`: closed.
     keyboard: Option<File>,
     line: OwnedFd,
     before: Termios,
     screen: Screen,
-    unplugged: Arc<AtomicBool>,
-    listener: Option<JoinHandle<()>>,
+    closed: Arc<AtomicBool>,
+    emulator: Option<JoinHandle<()>>,
     child: Child,
 }
 
 impl Terminal {
-    /// Of this size, as the line knows it; `real` is what a question to the terminal itself is answered with.
+    /// Starts a command in a terminal. `(columns, rows)` is the size that the line reports; `real` the one that the terminal
+    /// itself answers when asked.
     pub fn start(mut command: Command, (columns, rows): (u16, u16), real: (u16, u16)) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
@@ -83,7 +86,7 @@ impl Terminal {
         let screen =
             Arc::new(Mutex::new(vt100::Parser::new_with_callbacks(cells(real.1), cells(real.0), 0, Modes::default())));
         command.stdin(open()).stdout(open()).stderr(open());
-        // SAFETY: both calls are single system calls, fit to be made between fork and exec.
+        // SAFETY: between fork and exec the closure makes two system calls, allocates nothing and takes no lock.
         unsafe {
             command.pre_exec(|| {
                 rustix::process::setsid()?;
@@ -92,77 +95,73 @@ impl Terminal {
             });
         }
         let child = command.spawn().unwrap();
-        // The command holds openings of the line as well.
+        // The command has open files of the line, which would keep it open.
         drop(command);
         let keyboard = File::from(master);
-        let unplugged = Arc::new(AtomicBool::new(false));
-        let ears = Ears { line: keyboard.try_clone().unwrap(), screen: Arc::clone(&screen), real };
-        let plug = Arc::clone(&unplugged);
-        let listener = Some(thread::spawn(move || ears.listen(&plug)));
-        Self { keyboard: Some(keyboard), line, before, screen, unplugged, listener, child }
+        let closed = Arc::new(AtomicBool::new(false));
+        let emulator = Emulator { line: keyboard.try_clone().unwrap(), screen: Arc::clone(&screen), real };
+        let stop = Arc::clone(&closed);
+        let emulator = Some(thread::spawn(move || emulator.run(&stop)));
+        Self { keyboard: Some(keyboard), line, before, screen, closed, emulator, child }
     }
 
-    /// Types.
     pub fn keys(&mut self, keys: &str) {
         self.keyboard.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Types the same again and again, as somebody would who looks for something, until the screen is as it should be.
-    pub fn keys_until(&mut self, keys: &str, what: &str, right: impl Fn(&str) -> bool) {
+    /// Types the same keys until the screen matches.
+    pub fn keys_until(&mut self, keys: &str, what: &str, matches: impl Fn(&str) -> bool) {
         let start = Instant::now();
-        while !right(&self.text()) {
+        while !matches(&self.text()) {
             assert!(start.elapsed() < PATIENCE, "not on the screen: {what}\n{}", self.text());
             self.keys(keys);
             thread::sleep(SETTLES);
         }
     }
 
-    /// What is on the screen.
+    /// The text on the screen.
     pub fn text(&self) -> String {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    /// Waits until the screen is as it should be.
-    pub fn becomes(&mut self, what: &str, right: impl Fn(&str) -> bool) {
+    /// Waits until the screen matches.
+    pub fn becomes(&mut self, what: &str, matches: impl Fn(&str) -> bool) {
         let start = Instant::now();
-        let mut over = None;
+        let mut ended = None;
         loop {
             let text = self.text();
-            if right(&text) {
+            if matches(&text) {
                 return;
             }
             assert!(start.elapsed() < PATIENCE, "not on the screen: {what}\n{text}");
             if let Some(status) = self.child.try_wait().unwrap() {
-                // What it wrote last may still be on its way.
-                let since: &Instant = over.get_or_insert_with(Instant::now);
-                assert!(since.elapsed() < SETTLES, "not on the screen: {what}; it has ended ({status}):\n{text}");
+                // The emulator may not have processed its last output yet.
+                let since: &Instant = ended.get_or_insert_with(Instant::now);
+                assert!(since.elapsed() < SETTLES, "not on the screen: {what}; the program ended ({status}):\n{text}");
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL);
         }
     }
 
-    /// Waits until something is on the screen.
+    /// Waits until a text is on the screen.
     pub fn shows(&mut self, what: &str) {
         self.becomes(what, |text| text.contains(what));
     }
 
-    /// Waits until something is no longer on the screen.
+    /// Waits until a text is no longer on the screen.
     pub fn hides(&mut self, what: &str) {
         self.becomes(&format!("no {what}"), |text| !text.contains(what));
     }
 
-    /// Gives the window another size.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
         tcsetwinsize(&self.line, winsize(columns, rows)).unwrap();
     }
 
-    /// Sends the program a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.child.id().try_into().unwrap()).unwrap(), signal).unwrap();
     }
 
-    /// The process id of the program.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -174,45 +173,49 @@ impl Terminal {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(start.elapsed() < PATIENCE, "it does not end:\n{}", self.text());
-            thread::sleep(LOOK);
+            assert!(start.elapsed() < PATIENCE, "the program does not end:\n{}", self.text());
+            thread::sleep(POLL);
         }
     }
 
-    /// The terminal goes away, as when a connection is lost.
-    pub fn unplug(&mut self) {
-        self.unplugged.store(true, Ordering::SeqCst);
-        self.listener.take().map(JoinHandle::join).transpose().unwrap();
+    /// Closes the terminal, as when a connection is lost.
+    pub fn close(&mut self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.emulator.take().map(JoinHandle::join).transpose().unwrap();
         self.keyboard = None;
     }
 
-    /// The terminal is as it was: modes of the line, screen, cursor, mouse, keys, paste, colours, wrapping.
-    pub fn is_restored(&self) {
+    /// Waits until the terminal is as before the program: modes of the line, screen, cursor, mouse, keys, paste, colours,
+    /// wrapping.
+    pub fn assert_restored(&self) {
         let start = Instant::now();
-        // What was written last may still be on its way.
-        while let Err(wrong) = self.as_before() {
-            assert!(start.elapsed() < SETTLES, "{wrong}\n{}", self.text());
-            thread::sleep(LOOK);
+        loop {
+            let changed = self.changes();
+            if changed.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < SETTLES, "not restored: {}\n{}", changed.join(", "), self.text());
+            thread::sleep(POLL);
         }
     }
 
-    fn as_before(&self) -> Result<(), String> {
+    /// What differs from the terminal before the program.
+    fn changes(&self) -> Vec<&'static str> {
         let after = format!("{:?}", tcgetattr(&self.line).unwrap());
         let parser = self.screen.lock().unwrap();
         let screen = parser.screen();
-        let wrong = [
+        let changes = [
             ("modes of the line", after != format!("{:?}", self.before)),
             ("alternate screen", screen.alternate_screen()),
             ("hidden cursor", screen.hide_cursor()),
             ("mouse reports", screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None),
-            ("form of mouse reports", screen.mouse_protocol_encoding() != vt100::MouseProtocolEncoding::Default),
+            ("encoding of mouse reports", screen.mouse_protocol_encoding() != vt100::MouseProtocolEncoding::Default),
             ("bracketed paste", screen.bracketed_paste()),
-            ("keys of applications", screen.application_cursor() || screen.application_keypad()),
+            ("application keys", screen.application_cursor() || screen.application_keypad()),
             ("colours", screen.fgcolor() != vt100::Color::Default || screen.bgcolor() != vt100::Color::Default),
-            ("other modes", parser.callbacks().0.iter().any(|(mode, on)| *on != (*mode == WRAPS))),
+            ("other modes", parser.callbacks().0.iter().any(|(mode, on)| *on != (*mode == WRAP))),
         ];
-        let left: Vec<&str> = wrong.into_iter().filter_map(|(what, wrong)| wrong.then_some(what)).collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("left behind: {}", left.join(", "))) }
+        changes.into_iter().filter_map(|(what, changed)| changed.then_some(what)).collect()
     }
 }
 
@@ -227,27 +230,27 @@ fn winsize(columns: u16, rows: u16) -> Winsize {
     Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
-/// Shows what comes, and answers as a terminal does when it is asked where its cursor is.
-struct Ears {
+/// Processes output, and answers when it is asked for the position of the cursor.
+struct Emulator {
     line: File,
     screen: Screen,
     real: (u16, u16),
 }
 
-impl Ears {
-    /// Until the last program has closed the line, or the terminal is unplugged.
-    fn listen(mut self, unplugged: &AtomicBool) {
+impl Emulator {
+    /// Runs until the last program has closed the line, or the terminal is closed.
+    fn run(mut self, closed: &AtomicBool) {
         let mut bytes = vec![0; 65_536];
-        while !unplugged.load(Ordering::SeqCst) {
+        while !closed.load(Ordering::SeqCst) {
             let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
             if !matches!(poll(&mut [PollFd::new(&self.line, PollFlags::IN)], Some(&wait)), Ok(1..)) {
                 continue;
             }
-            // Reading ends with an error when the last program has closed the line.
+            // A read fails once the last program has closed the line.
             let Ok(len @ 1..) = self.line.read(&mut bytes) else { return };
-            let came = &bytes[..len];
-            self.screen.lock().unwrap().process(came);
-            if came.windows(4).any(|window| window == b"\x1b[6n") {
+            let output = &bytes[..len];
+            self.screen.lock().unwrap().process(output);
+            if output.windows(4).any(|window| window == b"\x1b[6n") {
                 let answer = format!("\x1b[{};{}R", self.real.1, self.real.0);
                 let _ = self.line.write_all(answer.as_bytes());
             }
@@ -255,7 +258,7 @@ impl Ears {
     }
 }
 
-/// A size in cells; an empty screen counts as one cell.
+/// An empty screen counts as one cell.
 fn cells(count: u16) -> NonZeroU16 {
     NonZeroU16::new(count).unwrap_or(NonZeroU16::MIN)
 }

@@ -1,7 +1,8 @@
-//! What observer's own process takes while a command runs beside it: the dashboard in a terminal, or a recording.
+//! The CPU time of observer's process while a command runs: with the dashboard in a terminal, or for a recording.
 
 use std::{
     fs,
+    path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -11,16 +12,16 @@ use rustix::process::Signal;
 
 use super::{Terminal, observer};
 
-/// Between two looks at whether observer still opens descriptors.
-const LOOK: Duration = Duration::from_millis(100);
-/// So many looks without a new one: all hooks are attached. Each takes a while, but never that long.
+/// Interval at which observer's descriptors are counted.
+const POLL: Duration = Duration::from_millis(100);
+/// All hooks are attached once the number of descriptors has stayed the same this many times. One hook attaches faster.
 const SETTLED: u32 = 30;
-/// Descriptors of an observer that has maps and programs; before, it has fewer.
+/// With maps and programs observer has more descriptors than this.
 const LOADED: usize = 20;
 
-/// `observer` with these arguments, and `command` beside it, whose output is passed on. Then a line of JSON: how long that
-/// took, and the CPU time of observer and of this program, which emulates the terminal, meanwhile; nanoseconds.
-pub(crate) fn all(arguments: &[&str], command: &[&str]) {
+/// Runs `command` while `observer` runs with these arguments, and passes its output on. Then prints a line of JSON: the
+/// elapsed time, and the CPU time of observer and of this program, which emulates the terminal; nanoseconds.
+pub(crate) fn measure(arguments: &[&str], command: &[&str]) {
     let mut terminal = observer(arguments);
     wait_until_attached(&terminal);
     let (own, observer) = (cpu_ns("self"), cpu_ns(&terminal.pid().to_string()));
@@ -38,17 +39,17 @@ pub(crate) fn all(arguments: &[&str], command: &[&str]) {
 fn wait_until_attached(terminal: &Terminal) {
     let (mut before, mut same) = (0, 0);
     while same < SETTLED {
-        thread::sleep(LOOK);
+        thread::sleep(POLL);
         let now = fs::read_dir(format!("/proc/{}/fd", terminal.pid())).map_or(0, Iterator::count);
         same = if now == before && now >= LOADED { same + 1 } else { 0 };
         before = now;
     }
 }
 
-/// CPU time of all threads of a process that are there, as the scheduler has it.
+/// CPU time of all threads that a process has, as the scheduler counts it.
 fn cpu_ns(pid: &str) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let of_thread = |path: std::path::PathBuf| {
+    let of_thread = |path: PathBuf| {
         let text = fs::read_to_string(path.join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()
     };
