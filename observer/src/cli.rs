@@ -17,7 +17,7 @@ pub(crate) mod manual;
 mod values;
 mod workloads;
 
-/// Name of the hidden subcommand that runs the workload of `stress` in a process of its own.
+/// Name of the hidden subcommand that runs the workload of `stress` in a separate process.
 pub(crate) const WORKLOAD: &str = "__workload";
 /// Environment variable with the log filter.
 pub(crate) const LOG_VARIABLE: &str = "OBSERVER_LOG";
