@@ -15,8 +15,8 @@ fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The names of all samples of a page that has every family: a recording, with a budget and with the overhead that older
-/// recordings lack.
+/// The names of all samples of a page that has every family: a recording, with a budget and with the overhead that
+/// older recordings lack.
 fn exported() -> BTreeSet<String> {
     let outcome = replay(&observer_recordings::released("v1.obs")).unwrap();
     let mut observed = Observed::new(&outcome);

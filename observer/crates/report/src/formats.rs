@@ -14,7 +14,8 @@ pub mod openmetrics;
 pub mod perfetto;
 pub mod text;
 
-/// A format that is made from summaries. The trace of [`perfetto`] is made from the events instead, while they are read.
+/// A format that is made from summaries. The trace of [`perfetto`] is made from the events instead, while they are
+/// read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For a terminal or a log.

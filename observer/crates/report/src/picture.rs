@@ -1,5 +1,5 @@
-//! The swim-lane picture of a finding: which task did what to the entry, and when, to scale. [`story`] decides what to show,
-//! [`text`] and [`svg`] draw it.
+//! The swim-lane picture of a finding: which task did what to the entry, and when, to scale. [`story`] decides what to
+//! show, [`text`] and [`svg`] draw it.
 
 mod close_up;
 mod flags;

@@ -46,7 +46,7 @@ pub(crate) fn damage_and_notes(summary: &Summary) -> Vec<String> {
 pub(crate) fn sample(sample: &Sampled) -> String {
     let one_in = sample.one_in;
     format!(
-        "--sample 1/{one_in}: counts of swap-ins, faults, pins, locks and verdicts are multiplied by {one_in}; findings, \
-         durations and distributions cover the observed entries only"
+        "--sample 1/{one_in}: counts of swap-ins, faults, pins, locks and verdicts are multiplied by {one_in}; \
+         findings, durations and distributions cover the observed entries only"
     )
 }

@@ -1,5 +1,5 @@
-//! Distributions as an `HdrHistogram` V2 interval log: one interval for each observation and distribution, tagged with the
-//! name of the distribution. The tools of `HdrHistogram` merge the logs of many hosts. Values are nanoseconds.
+//! Distributions as an `HdrHistogram` V2 interval log: one interval for each observation and distribution, tagged with
+//! the name of the distribution. The tools of `HdrHistogram` merge the logs of many hosts. Values are nanoseconds.
 
 use std::{
     io::{self, Write},

@@ -28,7 +28,8 @@ pub(super) fn document(reported: &Reported) -> String {
     page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     page.raw(
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n",
+        "<meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n",
     );
     page.write(format_args!(
         "<title>observer: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",

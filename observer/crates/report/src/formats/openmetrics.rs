@@ -19,7 +19,8 @@ mod exposition;
 mod overhead;
 mod wait_cost;
 
-/// The bounds of the buckets are 2^n - 1 ns, from 1 us to 34 s. Buckets of the histograms end there too, so counts are exact.
+/// The bounds of the buckets are 2^n - 1 ns, from 1 us to 34 s. Buckets of the histograms end there too, so counts are
+/// exact.
 const BUCKETS: std::ops::RangeInclusive<u32> = 10..=35;
 
 /// What serving the metrics costs.
@@ -71,8 +72,8 @@ fn kernel(out: &mut Exposition, summary: &Summary) {
         "observer_sample_one_in",
         Kind::Gauge,
         "",
-        "One swap entry in this many is observed. Counts of swap-ins, faults, pins, locks and verdicts are multiplied by it; \
-         histograms and times are not.",
+        "One swap entry in this many is observed. Counts of swap-ins, faults, pins, locks and verdicts are multiplied \
+         by it; histograms and times are not.",
     )
     .count(&[], u64::from(summary.sample.as_ref().map_or(1, |sample| sample.one_in)));
     out.family(

@@ -1,5 +1,5 @@
-//! Chrome trace events for the Perfetto viewer (ui.perfetto.dev): a track for each task and each entry, and for each finding
-//! an arrow from the free to the install. Events are written as they arrive, so memory does not grow with them.
+//! Chrome trace events for the Perfetto viewer (ui.perfetto.dev): a track for each task and each entry, and for each
+//! finding an arrow from the free to the install. Events are written as they arrive, so memory does not grow with them.
 
 use std::{
     collections::BTreeMap,

@@ -105,8 +105,8 @@ fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
         text,
         "pins contended",
         format_args!(
-            "{eexist} found the pin held, {enoent} the entry gone; {failed} outside page faults (read-ahead {}, shmem {}, \
-             zswap {}, other {})",
+            "{eexist} found the pin held, {enoent} the entry gone; {failed} outside page faults (read-ahead {}, shmem \
+             {}, zswap {}, other {})",
             outside.readahead, outside.shmem, outside.zswap, outside.other
         ),
     )

@@ -1,5 +1,5 @@
-//! Placement of the labels of moments. A label is a flag: its pole stands on its moment, its text is to the right of the
-//! pole, and the pole is high enough that no text lies on another text or on a pole.
+//! Placement of the labels of moments. A label is a flag: its pole stands on its moment, its text is to the right of
+//! the pole, and the pole is high enough that no text lies on another text or on a pole.
 
 /// A flag to be placed.
 #[derive(Clone, Copy, Debug, PartialEq)]

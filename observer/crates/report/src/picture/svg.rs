@@ -17,7 +17,8 @@ use sheet::Sheet;
 const WIDTH: f64 = 1280.0;
 
 const MARGIN: f64 = 24.0;
-/// Left and right edge of the time axis. Names are to the left of it; to the right is room for the texts of the last flags.
+/// Left and right edge of the time axis. Names are to the left of it; to the right is room for the texts of the last
+/// flags.
 const TRACK: (f64, f64) = (190.0, 930.0);
 /// Upper bound of the width of a character at [`FLAG_SIZE`].
 const FLAG_CHAR: f64 = 7.4;

@@ -193,7 +193,8 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The nearest free column, to the right first, so that moments at nearly the same time stand side by side, in order.
+    /// The nearest free column, to the right first, so that moments at nearly the same time stand side by side, in
+    /// order.
     fn free_column(&self, wanted: usize, taken: &[usize]) -> usize {
         let low = self.names + 1;
         let high = self.canvas.width() - 1;

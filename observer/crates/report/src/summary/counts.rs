@@ -1,5 +1,5 @@
-//! What was counted, by subject. One declaration gives a struct its fields, their sum over several observations, and their
-//! estimate from a sample of the entries.
+//! What was counted, by subject. One declaration gives a struct its fields, their sum over several observations, and
+//! their estimate from a sample of the entries.
 
 use observer_ebpf::counters::Counters;
 use serde::Serialize;
@@ -79,9 +79,9 @@ counts! {
         by_entry cached: u64,
         /// Pages of `seen` that were read outside a page fault (shmem, swapoff, read-ahead by madvise).
         by_entry outside_faults: u64,
-        /// Reads that were not seen because the kernel skipped programs. Where one program counts every read, `seen` and
-        /// `dropped` add up to the kernel's count; where several do, this is an upper bound. `None`: this kernel does not
-        /// count skipped programs (before 5.12).
+        /// Reads that were not seen because the kernel skipped programs. Where one program counts every read, `seen`
+        /// and `dropped` add up to the kernel's count; where several do, this is an upper bound. `None`: this kernel
+        /// does not count skipped programs (before 5.12).
         whole_host dropped: Option<u64>,
         /// The kernel's own count over the same time: `pswpin`, plus `swpin_zero` and `zswpin` where they exist.
         whole_host kernel: Option<u64>,

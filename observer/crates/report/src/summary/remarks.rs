@@ -19,8 +19,8 @@ const MIN_SHMEM_FAILURES: u64 = 1_000;
 pub enum Remark {
     /// Waits exceeded the budget.
     OverBudget { over: u64, waits: u64, budget_ns: u64, longest_ns: u64 },
-    /// Most waits go on for more than a quarter of a tick after the pin was released. `woken`: this kernel wakes a task that
-    /// waits for a pin, so it waited for a CPU; otherwise it sleeps until the tick ends.
+    /// Most waits go on for more than a quarter of a tick after the pin was released. `woken`: this kernel wakes a task
+    /// that waits for a pin, so it waited for a CPU; otherwise it sleeps until the tick ends.
     TickLongOversleep { long: u64, waits: u64, tick_ns: u64, p50_ns: u64, woken: bool },
     /// At least half of the waiting time is for one holder. `share` is of the time of all waits of this kind, 0 to 1.
     OneHotHolder { kind: WaitKind, holder: String, waits: u64, share: f64 },

@@ -28,8 +28,8 @@ pub struct Rates {
     pub per_1000_swapins: Option<f64>,
     /// Time of all waits per second of the observation.
     pub waited_ns_per_second: Option<u64>,
-    /// Share of the time of all swap-ins that tasks spent waiting, 0 to 1. As exact as the buckets of the swap-in durations
-    /// (1/64).
+    /// Share of the time of all swap-ins that tasks spent waiting, 0 to 1. As exact as the buckets of the swap-in
+    /// durations (1/64).
     pub share_of_swapin_time: Option<f64>,
     /// Share of the time of all waits that tasks spent on their way to the next try, 0 to 1.
     pub retrying_share: Option<f64>,

@@ -40,8 +40,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             format!("{} was observed with lean hooks: a 0 may be something that they do not observe", side(*of))
         }
         Caveat::Sampled { side: of, one_in } => format!(
-            "{} observed one swap entry in {one_in}: its counts are estimates, its distributions and findings cover the \
-             sample",
+            "{} observed one swap entry in {one_in}: its counts are estimates, its distributions and findings cover \
+             the sample",
             side(*of)
         ),
         Caveat::Damaged { side: of, damage: what } => format!("{}: {}", side(*of), damage(what)),

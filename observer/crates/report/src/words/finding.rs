@@ -63,12 +63,12 @@ pub(crate) fn description(finding: &Finding) -> String {
              installed its old copy {after}: what was written to the page in between is lost."
         ),
         Verdict::Reuse => format!(
-            "{read}. Before it returned, {freed}, {reused}. {short} returned {after} without installing its old copy: no \
-             data loss."
+            "{read}. Before it returned, {freed}, {reused}. {short} returned {after} without installing its old copy: \
+             no data loss."
         ),
         _ => format!(
-            "{read}. Before it returned, {freed}. The entry was not reallocated before {short} returned, {after}: no data \
-             loss."
+            "{read}. Before it returned, {freed}. The entry was not reallocated before {short} returned, {after}: no \
+             data loss."
         ),
     }
 }
@@ -78,13 +78,13 @@ fn during_write(finding: &Finding, reader: &str, after: &str) -> String {
     let writer = finding.written.as_ref().map_or_else(String::new, |action| format!(" by {}", name(&action.by)));
     let (entry, short) = (finding.entry, &finding.reader.comm);
     let read = format!(
-        "{reader} read swap entry {entry} during a write to it{writer}, so its page holds the old content, the new content \
-         or zeroes."
+        "{reader} read swap entry {entry} during a write to it{writer}, so its page holds the old content, the new \
+         content or zeroes."
     );
     if finding.installed {
         format!(
-            "{read} The page table entry was unchanged, so {short} installed that page {after}: what was written to the \
-             page may be lost."
+            "{read} The page table entry was unchanged, so {short} installed that page {after}: what was written to \
+             the page may be lost."
         )
     } else {
         format!("{read} {short} returned {after} without installing that page: no data loss.")

@@ -182,8 +182,8 @@ const fn consequence(consequence: Consequence) -> &'static str {
         Consequence::ReadHooksNeeded => "paths can be found only by hooks on reads",
         Consequence::PinWaitsUnseen => "pin waits are not observed",
         Consequence::PinErrorsUnseen => {
-            "the error of a failed pin try, failed tries outside faults, and the number of pages that a large folio swaps \
-             in directly (it counts as one) are not observed"
+            "the error of a failed pin try, failed tries outside faults, and the number of pages that a large folio \
+             swaps in directly (it counts as one) are not observed"
         }
         Consequence::PinHoldsUnknown => "pin holds and oversleep are unknown",
         Consequence::PinPathsMerged => "failed pin tries of shmem and of zswap's write-back count with the others",
@@ -191,8 +191,8 @@ const fn consequence(consequence: Consequence) -> &'static str {
         Consequence::LockWaitsUnseen => "waits on the folio lock are not observed",
         Consequence::LockWaitsTooLong => "a wait on the folio lock counts until its fault ends",
         Consequence::LateChangesCounted => {
-            "changes of an entry between a reader's install and the end of its fault, while others hold the entry, count \
-             against that reader"
+            "changes of an entry between a reader's install and the end of its fault, while others hold the entry, \
+             count against that reader"
         }
         Consequence::WindowsUnseen => "windows are not observed; reuse and stale installs are",
         Consequence::SomeReuseMissed => "reuse and stale installs are detected by the write alone, and some are missed",

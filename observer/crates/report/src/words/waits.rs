@@ -58,8 +58,8 @@ pub(crate) fn remark(remark: &Remark) -> String {
             counted(*waits, "wait")
         ),
         Remark::SpinningShmem { failed, swapins } => format!(
-            "shmem failed to pin an entry {failed} times while {swapins} pages were swapped in: it retries at once, on a \
-             CPU, for as long as another task holds the pin (kernels 6.14 to 6.19)"
+            "shmem failed to pin an entry {failed} times while {swapins} pages were swapped in: it retries at once, on \
+             a CPU, for as long as another task holds the pin (kernels 6.14 to 6.19)"
         ),
         Remark::RangeBlocksNeighbours { behind, waits } => format!(
             "{behind} of {} were for a large folio that its holder swapped in for another of its pages: smaller folios \

@@ -82,7 +82,8 @@ pub(super) fn draw(name: &str, histogram: &Histogram<u64>) -> String {
         let height = ((base - ABOVE) * bar.count as f64 / most as f64).max(1.0);
         let (left, right) = (x(bar.from), x(bar.to));
         svg.write(format_args!(
-            "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{} to {}: {}</title></rect>\n",
+            "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\">\
+             <title>{} to {}: {}</title></rect>\n",
             base - height,
             (right - left - 0.7).max(0.7),
             duration(bar.from),

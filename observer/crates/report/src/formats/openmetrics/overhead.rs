@@ -43,8 +43,8 @@ fn memory(out: &mut Exposition, overhead: &Overhead) {
             "observer_disturbed",
             Kind::Gauge,
             "",
-            "Faults that overlap, and faults whose entry was freed or changed. While it is not 0, the programs record every \
-             event and cost more.",
+            "Faults that overlap, and faults whose entry was freed or changed. While it is not 0, the programs record \
+             every event and cost more.",
         )
         .count(&[], disturbed.into());
     }

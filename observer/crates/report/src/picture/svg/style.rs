@@ -1,5 +1,5 @@
-//! Colours and classes. The colours of spans are those of Okabe and Ito, which colour-blind people can distinguish, on light
-//! and dark backgrounds. The span of the stale copy is hatched as well.
+//! Colours and classes. The colours of spans are those of Okabe and Ito, which colour-blind people can distinguish, on
+//! light and dark backgrounds. The span of the stale copy is hatched as well.
 
 use crate::picture::parts::{Fill, Mark};
 

@@ -81,7 +81,8 @@ fn bars_are_to_scale() {
     assert!((width - expected).abs() < 0.1, "{width} {expected}");
 }
 
-/// Writes the pictures into a folder, for review: `OBSERVER_PICTURES=DIR cargo test -p observer-report pictures_are_written`.
+/// Writes the pictures into a folder, for review: `OBSERVER_PICTURES=DIR cargo test -p observer-report
+/// pictures_are_written`.
 #[test]
 fn pictures_are_written_for_review() {
     let Ok(folder) = std::env::var("OBSERVER_PICTURES") else { return };
