@@ -17,7 +17,7 @@ pub(crate) fn observer_static(arch: Arch) -> Result<PathBuf> {
     program(arch, "observer")
 }
 
-/// The static `observer-witness`: a program that knows nothing of observer, to be traced in guests.
+/// The static `observer-witness`: a program without knowledge of observer, which is traced in guests.
 pub(crate) fn witness_static(arch: Arch) -> Result<PathBuf> {
     program(arch, "observer-witness")
 }

@@ -142,7 +142,7 @@ fn duration(ns: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// `page` with these tables in place of its own.
+/// `page` with `tables` between its markers.
 ///
 /// # Errors
 /// When it lacks the markers.

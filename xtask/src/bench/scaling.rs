@@ -223,7 +223,7 @@ fn row(name: String, value: Value) -> Result<Row> {
     let Summary { faults, overhead, .. } = parsed(value).with_context(|| name.clone())?;
     let runs = match overhead.program_stats {
         Some(ProgramStats::Counted(runs)) => runs,
-        Some(ProgramStats::Refused(reason)) => bail!("{name}: no run-time statistics: {reason}"),
+        Some(ProgramStats::Refused(refusal)) => bail!("{name}: no run-time statistics: {}", refusal.code),
         None => bail!("{name}: the summary has no run-time statistics"),
     };
     let ns: u64 = runs.iter().filter(|run| is_on_path(&run.name)).map(|run| run.run_ns).sum();
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn refused_statistics_are_an_error() {
         let refused = example::with(&json!({ "faults": { "started": 10 },
-            "overhead": { "program_stats": { "refused": "no" } } }));
+            "overhead": { "program_stats": { "refused": { "code": "not_permitted" } } } }));
         assert!(row("x".to_owned(), refused).unwrap_err().to_string().contains("no run-time statistics"));
     }
 

@@ -281,7 +281,13 @@ pub(crate) struct Overhead {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ProgramStats {
     Counted(Vec<ProgramRun>),
-    Refused(String),
+    Refused(Refusal),
+}
+
+/// Why the kernel has no run-time statistics.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) code: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -133,7 +133,7 @@ fn findings(_era: Era, finished: &Finished) -> Checked {
         return Err(format!("{} objects on standard output: {}", summaries.len(), finished.stderr.trim()));
     };
     // The second observer attaches two programs to the function and detaches them; the first one is affected by all four
-    // changes, the second one by the first of its own detachments.
+    // changes, the second one by its first detachment.
     only_ends_dropped(whole.clone(), 4)?;
     only_ends_dropped(sampled.clone(), 1)?;
     let source = sampled.sources.first().ok_or("no source")?;
