@@ -49,7 +49,7 @@ pub struct Source<'a> {
     pub now: Nanos,
     /// The swap devices now; `None`: as before.
     pub devices: Option<Vec<SwapDevice>>,
-    /// `None`: not shown.
+    /// `None`: a replay, which measures no cost.
     pub spent: Option<Spent<'a>>,
     /// `None`: live.
     pub transport: Option<Transport>,
@@ -320,7 +320,7 @@ fn program_time(overhead: &Overhead) -> ProgramTime {
     }
 }
 
-/// Tables of this many rows are built from one sample in so many as this.
+/// Samples between two builds of tables with this many rows.
 const fn table_samples(rows: usize) -> u64 {
     match rows {
         0..=200 => 1,

@@ -6,7 +6,11 @@ use crate::{
     numbers::{count, plural, seconds},
     theme::Tone,
 };
-use observer_kernel::{plan::State, swaps::Synchronous};
+use observer_kernel::{
+    plan::{Consequence, State},
+    swaps::Synchronous,
+};
+use observer_observation::Degraded;
 use observer_report::{summary::distributions::Measure, units::duration};
 
 /// Columns of a question.
@@ -68,7 +72,7 @@ fn happening(shown: &Shown) -> (String, Tone) {
     let (reuses, windows) = (total(Series::Reuses), total(Series::Windows));
     if reuses + windows > 0 {
         let counts = format!("{}, {}", plural(reuses, "reuse"), plural(windows, "window"));
-        return (format!("nearly: {counts}, no data loss seen{}", last()), Tone::Caution);
+        return (format!("nearly: {counts}{}", last()), Tone::Caution);
     }
     let (overlaps, pins, locks) = (total(Series::Overlaps), total(Series::PinWaits), total(Series::LockWaits));
     let mut counts = plural(overlaps, "overlap");
@@ -92,12 +96,7 @@ fn waiting(model: &Model) -> (String, Tone) {
         (Some(pin), Some(lock)) => ("pins and folio locks", p99(pin).max(p99(lock))),
         (Some(pin), None) => ("pins", p99(pin)),
         (None, Some(lock)) => ("folio locks", p99(lock)),
-        (None, None) => {
-            return match model.about.kernel.state {
-                State::Vulnerable => ("none: this kernel does not pin, so tasks do not wait".to_owned(), Tone::Plain),
-                _ => ("none: no task waited for a page".to_owned(), Tone::Good),
-            };
-        }
+        (None, None) => return no_waits(model),
     };
     // A wait without an observed release has no oversleep.
     let oversleep = if of(Measure::Oversleep).or(of(Measure::LockOversleep)).is_some() {
@@ -106,6 +105,29 @@ fn waiting(model: &Model) -> (String, Tone) {
         "oversleep unknown".to_owned()
     };
     (format!("{} on {on}, {oversleep}; p99 {}", duration(model.waited_ns), duration(p99)), Tone::Caution)
+}
+
+fn no_waits(model: &Model) -> (String, Tone) {
+    let kernel = &model.about.kernel;
+    let is_unseen = |gap: &Degraded| {
+        matches!(
+            gap.consequence,
+            Consequence::NothingObserved
+                | Consequence::FaultsMissed
+                | Consequence::PinWaitsUnseen
+                | Consequence::LockWaitsUnseen
+        )
+    };
+    match model.dropped_events() {
+        0 if kernel.degraded.iter().any(is_unseen) => {
+            ("none seen: a hook for waits is missing".to_owned(), Tone::Caution)
+        }
+        0 if kernel.state == State::Vulnerable => {
+            ("none: this kernel does not pin, so tasks do not wait".to_owned(), Tone::Plain)
+        }
+        0 => ("none: no task waited for a page".to_owned(), Tone::Good),
+        dropped => (format!("none seen; {} events dropped", count(dropped)), Tone::Caution),
+    }
 }
 
 #[cfg(test)]
