@@ -28,7 +28,7 @@ pub const SECTIONS: &[Section] = &[
                 "A swap-in fault: one call of do_swap_page by one task on a real swap entry. Migration, device-private, \
                  hwpoison and marker entries are only counted.",
             ),
-            term("starts, ends", "The entry to do_swap_page, and its return. In between the fault is in progress."),
+            term("starts, ends", "do_swap_page is called, and returns. In between the fault is in progress."),
             term("direct", "A fault, or its read, that skips the swap cache. Only synchronous swap devices allow it."),
             term("cached", "A fault that finds its page in the swap cache, or reads it through the swap cache."),
             term("reader", "A fault that reads the device directly."),
@@ -61,7 +61,11 @@ pub const SECTIONS: &[Section] = &[
                  progress.",
             ),
             term("lock wait", "The same for the folio lock, on the path through the swap cache."),
-            term("contended", "A pin or a lock that another task holds when it is tried."),
+            term(
+                "contended",
+                "A pin or lock that another task holds when it is tried. A contended entry has had two faults in progress \
+                 at once.",
+            ),
             term("oversleep, overslept", "The part of a wait after the pin or lock was released."),
             term("tick", "The kernel's timer period, 1/HZ: a pin wait without a wait queue sleeps for one."),
         ],
@@ -95,6 +99,10 @@ pub const SECTIONS: &[Section] = &[
                 "dropped events",
                 "Events that are known to have happened and were not observed, counted by cause. A count is 0 only if no \
                  events were dropped.",
+            ),
+            term(
+                "hook",
+                "An eBPF program on a kernel function: by fentry or fexit where the kernel supports it, else by a kprobe.",
             ),
             term("degraded", "A hook that this kernel does not allow, and what is therefore not seen."),
             term("redundant hook", "A hook that the lean set omits because another hook gives the same verdicts."),
