@@ -48,7 +48,10 @@ mod tests {
         let failure = |code| Failure { code, message: "no zram".into(), remedy: Some("load it".into()) };
         let refused = workload_error(failure(ErrorCode::NoZram));
         assert_eq!(exit(&refused), Exit::Refused);
-        assert!(refused.to_string().ends_with("nothing was changed\n  because: no zram\n  to do: load it"), "{refused}");
+        assert!(
+            refused.to_string().ends_with("nothing was changed\n  because: no zram\n  to do: load it"),
+            "{refused}"
+        );
         let failed = workload_error(failure(ErrorCode::Timeout));
         assert_eq!(exit(&failed), Exit::Failed);
         assert!(format!("{failed:#}").starts_with("the workload failed: no zram"), "{failed:#}");
