@@ -33,7 +33,7 @@ pub(crate) fn measure(arguments: &[&str], command: &[&str]) {
     println!(r#"{{"elapsed_ns":{},"observer_ns":{observer},"own_ns":{own}}}"#, elapsed.as_nanos());
     terminal.signal(Signal::TERM);
     terminal.end();
-    terminal.shows("swap-ins");
+    terminal.shows("overhead ");
 }
 
 fn wait_until_attached(terminal: &Terminal) {

@@ -41,7 +41,7 @@ fn by_signal() {
         let status = terminal.end();
         assert!(status.code().is_some(), "{name}: {status}");
         terminal.assert_restored();
-        terminal.shows("swap-ins");
+        terminal.shows("overhead ");
         passed(name);
     }
 }
@@ -69,7 +69,7 @@ fn by_duration() {
     let mut terminal = observer(&["live", "--duration", "1s"]);
     terminal.end();
     terminal.assert_restored();
-    terminal.shows("swap-ins");
+    terminal.shows("overhead ");
     passed("the end of --duration");
 }
 

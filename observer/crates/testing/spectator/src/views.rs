@@ -20,7 +20,7 @@ pub(crate) fn check(text: &str, loss: bool) {
     window(terminal);
     terminal.keys("q");
     let code = terminal.end().code();
-    terminal.shows("swap-ins");
+    terminal.shows("overhead ");
     terminal.assert_restored();
     // A preemptible kernel skips programs under a storm, which makes the result inconclusive.
     let expected = if loss { &[10][..] } else { &[0, 20] };

@@ -29,7 +29,7 @@ fn quit(text: &str, command: &[&str]) {
     terminal.keys("q");
     let status = terminal.end();
     assert!(matches!(status.code(), Some(0 | 10 | 20)), "{status}\n{}", terminal.text());
-    terminal.shows("swap-ins");
+    terminal.shows("overhead ");
     terminal.assert_restored();
     passed("a guest's dashboard: keys and window are passed on, quit by key");
 }
