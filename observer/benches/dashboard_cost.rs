@@ -1,6 +1,6 @@
 //! CPU time of the dashboard: `cargo bench -p observer --bench dashboard_cost -- [SECONDS [EVENTS_PER_SECOND]]`, in a
-//! terminal. Feeds synthetic contended events in real time, first to the engine alone and then with the dashboard open, and
-//! prints the share of one CPU of each.
+//! terminal. Feeds synthetic contended events in real time, first to the engine alone and then with the dashboard open,
+//! and prints the share of one CPU of each.
 
 use std::{error::Error, time::Duration};
 

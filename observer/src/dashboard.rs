@@ -1,5 +1,5 @@
-//! The loop behind the dashboard: keys in, samples in, frames out. Live it is an observer of the session; in a replay it
-//! runs the player.
+//! The loop behind the dashboard: keys in, samples in, frames out. Live it is an observer of the session; in a replay
+//! it runs the player.
 
 mod cgroups;
 mod events;

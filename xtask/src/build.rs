@@ -52,8 +52,8 @@ fn program(arch: Arch, name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The path of the binary `name` in cargo's stream of JSON messages. The target folder depends on configuration, so paths
-/// are not constructed here.
+/// The path of the binary `name` in cargo's stream of JSON messages. The target folder depends on configuration, so
+/// paths are not constructed here.
 fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()

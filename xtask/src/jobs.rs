@@ -15,8 +15,8 @@ pub(crate) fn guests_at_once() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(MAX_GUESTS)
 }
 
-/// Runs `jobs` in their order, `at_once` at a time, and calls `done` with the index and result of each as it ends. After
-/// an error of `done` no further job is started.
+/// Runs `jobs` in their order, `at_once` at a time, and calls `done` with the index and result of each as it ends.
+/// After an error of `done` no further job is started.
 ///
 /// # Errors
 /// The first error of `done`, after the jobs in progress have ended.

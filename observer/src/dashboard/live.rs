@@ -29,8 +29,8 @@ pub struct Live {
     builder: ModelBuilder,
     names: Proc,
     release: Release,
-    /// Handled from before the terminal is entered: a signal that arrives while the programs are attached, which may take
-    /// seconds, must not end the process without restoring the terminal.
+    /// Handled from before the terminal is entered: a signal that arrives while the programs are attached, which may
+    /// take seconds, must not end the process without restoring the terminal.
     stops: StopSignals,
     samples: u32,
     clear: bool,

@@ -231,8 +231,8 @@ pub(crate) fn current_size(before: Size) -> Size {
     line_size().unwrap_or(before)
 }
 
-/// As [`size`], but a terminal of unknown size is asked where its cursor ends up when it is sent far away. Must be called
-/// before anything else reads keys.
+/// As [`size`], but a terminal of unknown size is asked where its cursor ends up when it is sent far away. Must be
+/// called before anything else reads keys.
 ///
 /// # Errors
 /// When the terminal cannot be switched to raw mode, which the question needs.

@@ -1,5 +1,5 @@
-//! The figures of `bench overhead`, as docs/bench/overhead.json keeps them. All are instructions per page swapped in, unless
-//! noted.
+//! The figures of `bench overhead`, as docs/bench/overhead.json keeps them. All are instructions per page swapped in,
+//! unless noted.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +62,8 @@ pub(crate) struct PagesRows {
 pub(crate) struct ScreenRow {
     /// What ran during the workload.
     pub(crate) name: String,
-    /// Everything that runs in the guest. A mean over the rounds, since work that is done a few times a second is not done
-    /// in every round.
+    /// Everything that runs in the guest. A mean over the rounds, since work that is done a few times a second is not
+    /// done in every round.
     pub(crate) per_page: f64,
     /// Spread of the rounds, as a share of the median.
     pub(crate) spread: f64,

@@ -29,7 +29,8 @@ pub(crate) struct Measured {
     counted: Report,
 }
 
-/// Runs the benchmark in two guests: with contention on two CPUs, and without contention on one that counts instructions.
+/// Runs the benchmark in two guests: with contention on two CPUs, and without contention on one that counts
+/// instructions.
 ///
 /// # Errors
 /// When a guest does not run to its end, or its output cannot be read.

@@ -20,8 +20,8 @@ use crate::{
 const RUNS: [(&str, &str); 2] =
     [("observer record, no screen", "record"), ("observer, the dashboard on a terminal", "live")];
 
-/// Twice the pages of the other tables: the dashboard draws at most ten times a second, and a round of this workload takes
-/// a fifth of a second.
+/// Twice the pages of the other tables: the dashboard draws at most ten times a second, and a round of this workload
+/// takes a fifth of a second.
 fn workload() -> String {
     Command::new("32M", 6, &[DIRECT]).pages(FAST_PAGES).bare().line()
 }

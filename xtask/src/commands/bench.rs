@@ -38,8 +38,8 @@ enum Benchmark {
 
 /// What waiting on the pin costs on each kernel, and what the pin costs without contention
 ///
-/// Runs two guests for each kernel: one with two CPUs, in which two threads access some of the pages at the same moment, and
-/// one that counts instructions.
+/// Runs two guests for each kernel: one with two CPUs, in which two threads access some of the pages at the same
+/// moment, and one that counts instructions.
 #[derive(Debug, clap::Args)]
 struct PinArgs {
     #[arg(long, value_name = "V", help = "Kernel release, or its start; may be repeated [default: all available]")]
@@ -80,8 +80,8 @@ struct OverheadArgs {
 
 /// Whether the cost grows with tasks, devices and contention
 ///
-/// Instructions of the eBPF programs per fault and per record, for 1 to 10 000 tasks, devices of 64 MB to 1 TB, and 2 to 64
-/// tasks on one entry. The guest takes 8 GB of memory.
+/// Instructions of the eBPF programs per fault and per record, for 1 to 10 000 tasks, devices of 64 MB to 1 TB, and 2
+/// to 64 tasks on one entry. The guest takes 8 GB of memory.
 #[derive(Debug, clap::Args)]
 struct ScalingArgs {
     #[arg(long, value_name = "V", default_value = "6.12.117", help = KERNEL_HELP)]

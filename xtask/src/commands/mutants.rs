@@ -16,8 +16,8 @@ use crate::{
 
 /// Check that the engine's tests catch seeded mistakes
 ///
-/// Applies the mutations in observer/crates/engine/tests/mutations.txt to a copy of the engine, one at a time. Each must make
-/// a test fail. Takes about a minute for each.
+/// Applies the mutations in observer/crates/engine/tests/mutations.txt to a copy of the engine, one at a time. Each
+/// must make a test fail. Takes about a minute for each.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only mutations whose name contains this text

@@ -41,8 +41,8 @@ pub(crate) struct Args {
 enum Which {
     /// Format, lints, unit tests; the main steps in guests with a vulnerable and a fixed kernel
     Main,
-    /// All other tests: dependencies, spelling, long tests of the model, exports, packages, other steps and kernels, the
-    /// dashboard
+    /// All other tests: dependencies, spelling, long tests of the model, exports, packages, other steps and kernels,
+    /// the dashboard
     Rest,
     /// Format, lints and unit tests
     Unit,

@@ -36,8 +36,8 @@ impl AptRoot {
         Self { dir: parent.join(suite.name()), arch, suite }
     }
 
-    /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing, or
-    /// too old to have the packages.
+    /// Downloads `packages`, which make up `what`, into `into`. Package lists are fetched only when they are missing,
+    /// or too old to have the packages.
     pub(crate) fn download(&self, what: &str, packages: &[String], into: &Path) -> Result<()> {
         self.fetch(what, packages, USE_A_FOLDER, &|| {
             let mut command = self.apt_get("download");

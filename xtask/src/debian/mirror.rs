@@ -1,5 +1,5 @@
-//! Finds the mirror of a suite in the apt sources of this machine, so that no address is written here and a local mirror
-//! stays in use.
+//! Finds the mirror of a suite in the apt sources of this machine, so that no address is written here and a local
+//! mirror stays in use.
 
 use std::process::Command;
 

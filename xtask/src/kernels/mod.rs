@@ -75,8 +75,8 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// The folder of local kernels is `local`, or else the value of `OBSERVER_KERNELS`. A missing folder is an error:
-    /// silently falling back to apt would boot another build of the kernel. Kernels of other families than x86-64 are in
-    /// a subfolder with the family's name.
+    /// silently falling back to apt would boot another build of the kernel. Kernels of other families than x86-64 are
+    /// in a subfolder with the family's name.
     pub(crate) fn new(arch: Arch, local: Option<PathBuf>) -> Result<Self> {
         let local = local.or_else(|| env::var_os(FOLDER_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from));
         if let Some(dir) = local.as_deref().filter(|dir| !dir.is_dir()) {

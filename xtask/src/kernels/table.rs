@@ -58,7 +58,8 @@ impl Offer {
 pub(crate) enum Layout {
     /// One package with everything (up to 6.18).
     Single(&'static str),
-    /// From 6.19: `linux-binary-` (vmlinuz), `linux-modules-` and `linux-base-` (config) of this name; `linux-image-` is empty.
+    /// From 6.19: `linux-binary-` (vmlinuz), `linux-modules-` and `linux-base-` (config) of this name; `linux-image-`
+    /// is empty.
     Split(&'static str),
 }
 

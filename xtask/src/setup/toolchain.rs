@@ -55,8 +55,8 @@ impl Part {
     }
 }
 
-/// rustup's list in the active toolchain: reading it is faster than running rustup, which takes a second. Empty if there
-/// is no list.
+/// rustup's list in the active toolchain: reading it is faster than running rustup, which takes a second. Empty if
+/// there is no list.
 fn installed() -> String {
     let purpose = Purpose { what: "finding the toolchain", by_hand: "install Rust with rustup" };
     let sysroot = process::read(Command::new("rustc").args(["--print", "sysroot"]), purpose).unwrap_or_default();

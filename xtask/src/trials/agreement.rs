@@ -3,7 +3,8 @@
 use super::step::ensure;
 use crate::output::summary::Summary;
 
-/// Fails if an event was dropped, since then no count is exact, or if disturbances are left, which keep the programs slow.
+/// Fails if an event was dropped, since then no count is exact, or if disturbances are left, which keep the programs
+/// slow.
 pub(super) fn none_dropped(summary: &Summary) -> Result<(), String> {
     let disturbed = summary.overhead.disturbed.unwrap_or(0);
     ensure(disturbed == 0, || format!("{disturbed} disturbances are left"))?;

@@ -84,8 +84,8 @@ fn all_by_path(row: &Row, path: RowKind) -> Result<(), String> {
     })
 }
 
-/// Each hook on the path of a swap-in ran once per page (for each reference, if references are dropped one by one) and has
-/// its figures; hooks for contention were not passed.
+/// Each hook on the path of a swap-in ran once per page (for each reference, if references are dropped one by one) and
+/// has its figures; hooks for contention were not passed.
 fn hooks(_era: Era, finished: &Finished) -> Checked {
     finished.expect_code(0)?;
     let hooks = finished.json::<Report>()?.hooks.ok_or("no rows for hooks")?;

@@ -8,9 +8,9 @@ use super::{
 };
 use crate::output::summary::Summary;
 
-/// Two zram devices. With the first one swapped off, the second one is the only swap area and has type 1. Then the filters
-/// select: everything (the second device), nothing (the first device, once it is swapped on again: the other is used first),
-/// one command of two, one control group of two, one process of two.
+/// Two zram devices. With the first one swapped off, the second one is the only swap area and has type 1. Then the
+/// filters select: everything (the second device), nothing (the first device, once it is swapped on again: the other is
+/// used first), one command of two, one control group of two, one process of two.
 pub(super) const FILTERS: Step = Step {
     name: "filters",
     command: "churn='churn --here --pages 1024 --threads 1 --rounds 4'; cp /witness /tmp/other; \

@@ -9,8 +9,8 @@ use super::{
 use crate::output::summary::Summary;
 
 /// Folios of 16 pages, first by one thread, then by eight that each access another page of the same folio first. The
-/// kernel's count of such folios (from 6.14 on) is printed to standard error in between. This step has to run before zswap
-/// is first enabled, since the kernel reads no large folios after that (`zswap_never_enabled`).
+/// kernel's count of such folios (from 6.14 on) is printed to standard error in between. This step has to run before
+/// zswap is first enabled, since the kernel reads no large folios after that (`zswap_never_enabled`).
 pub(super) const FOLIOS: Step = Step {
     name: "folios",
     command: "cd /sys/kernel/mm/transparent_hugepage/hugepages-64kB || exit 77; was=$(sed 's/.*\\[\\(.*\\)\\].*/\\1/' enabled); \
@@ -55,8 +55,8 @@ fn check(era: Era, finished: &Finished) -> Checked {
     let cost = if era == Era::NoBypass { &crowd.wait_cost.folio_lock } else { &crowd.wait_cost.pin };
     let (waits, neighbours) = (cost.waits, cost.neighbours);
     let skipped = skipped(crowd);
-    // On the folio lock most waits start after the read, when the holder is not known. Skipped programs hide most of the
-    // few others.
+    // On the folio lock most waits start after the read, when the holder is not known. Skipped programs hide most of
+    // the few others.
     ensure(neighbours > 0 || era == Era::NoBypass || skipped > 0, || {
         format!("{waits} waits, none for another page of the same folio")
     })?;

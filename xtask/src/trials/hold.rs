@@ -1,5 +1,5 @@
-//! Waits of known length: who held the page, who waited, and for how long beyond the hold, compared with the times that the
-//! threads measured themselves on the clock of observer's records.
+//! Waits of known length: who held the page, who waited, and for how long beyond the hold, compared with the times that
+//! the threads measured themselves on the clock of observer's records.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use super::{
 };
 use crate::output::summary::{Summary, Wait};
 
-/// One thread is delayed for 90 ms in the fault, two others wait for it. All these waits exceed the budget. If a preemptible
-/// kernel skipped programs, the step is run up to twice more, since skipped waits cannot be compared.
+/// One thread is delayed for 90 ms in the fault, two others wait for it. All these waits exceed the budget. If a
+/// preemptible kernel skipped programs, the step is run up to twice more, since skipped waits cannot be compared.
 pub(super) const HOLD: Step = Step {
     name: "hold",
     command: "for try in 1 2 3; do \
@@ -112,8 +112,8 @@ fn compare(era: Era, sums: &Sums, tick_ns: u64) -> Result<(), String> {
     ensure(sums.holds.is_close(sums.holds.measured), || "holds differ".to_owned())?;
     ensure(sums.oversleep.is_close(sums.waits.measured), || "oversleep differs".to_owned())?;
     ensure(sums.oversleep_difference() <= tick_ns, || "half of the oversleep differs by more than a tick".to_owned())?;
-    // The kernel counts a fault that fails to take the pin, and the last one, which may find the page present. It does not
-    // count one that gives up on the lock, but its retry.
+    // The kernel counts a fault that fails to take the pin, and the last one, which may find the page present. It does
+    // not count one that gives up on the lock, but its retry.
     let (least, most) = match era {
         Era::NoBypass => (sums.touches, 2 * sums.touches),
         _ => (sums.faults.saturating_sub(sums.touches), sums.faults),

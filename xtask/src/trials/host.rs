@@ -96,8 +96,8 @@ pub(super) const NO_BTF: Step = Step {
     check: |_, finished| refused(finished, "/sys/kernel/btf/vmlinux"),
 };
 
-/// The workload refuses to run with other swap in use. The witness leaves the module loaded without a device, so a device
-/// is added.
+/// The workload refuses to run with other swap in use. The witness leaves the module loaded without a device, so a
+/// device is added.
 pub(super) const OTHER_SWAP: Step = Step {
     name: "other-swap",
     command: "modprobe zram num_devices=0; zram=zram$(cat /sys/class/zram-control/hot_add); \

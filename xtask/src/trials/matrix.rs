@@ -83,8 +83,8 @@ pub(super) fn run(kernel: Kernel, programs: &Programs, keep: &Path) -> Result<(V
     Ok((rows, verdicts))
 }
 
-/// What is expected of a kernel in this state. Whether the state is right is checked by the race: a vulnerable kernel loses
-/// data, a kernel with the pin makes tasks wait, and one without the bypass does neither.
+/// What is expected of a kernel in this state. Whether the state is right is checked by the race: a vulnerable kernel
+/// loses data, a kernel with the pin makes tasks wait, and one without the bypass does neither.
 fn era(state: Option<State>) -> Era {
     match state {
         Some(State::Vulnerable) => Era::Unfixed,

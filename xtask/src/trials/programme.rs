@@ -111,8 +111,8 @@ const EVERYWHERE: &[Step] = &[
     NOTHING_LEFT,
 ];
 
-/// The steps that show the main function: the race and the waits against ground truth with both sets of hooks, exact counts,
-/// refusals, and nothing left behind. They take two and a half minutes in a guest.
+/// The steps that show the main function: the race and the waits against ground truth with both sets of hooks, exact
+/// counts, refusals, and nothing left behind. They take two and a half minutes in a guest.
 const MAIN: [&str; 15] = [
     "doctor",
     "self-test",

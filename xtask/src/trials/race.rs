@@ -28,7 +28,8 @@ pub(super) const STORM: Step =
 pub(super) const LEAN_STORM: Step =
     Step { name: "lean-storm", command: "observer stress storm --duration 20s --hooks lean --json", check: storm };
 
-/// A storm that a second observer records: its live summary on standard output, that of its recording on standard error.
+/// A storm that a second observer records: its live summary on standard output, that of its recording on standard
+/// error.
 pub(super) const RECORDED: Step = Step {
     name: "recorded",
     command: "observer stress storm --duration 15s --json >/tmp/storm 2>&1 & sleep 3; \
@@ -109,8 +110,8 @@ fn waits(era: Era, summary: &Summary) -> Checked {
     Ok(format!("{} lock waits", summary.verdicts.lock_wait))
 }
 
-/// The waits of the witness's second thread are close to the duration that it measured: it waits for the victim, and for
-/// almost nothing else.
+/// The waits of the witness's second thread are close to the duration that it measured: it waits for the victim, and
+/// for almost nothing else.
 fn waits_match(era: Era, summary: &Summary, witness: &Aba) -> Checked {
     let own: Vec<_> = summary.waits.iter().filter(|wait| wait.task.tid == witness.toucher).collect();
     let waited_us = own.iter().map(|wait| wait.length_ns()).sum::<u64>() / 1_000;
@@ -128,8 +129,8 @@ fn waits_match(era: Era, summary: &Summary, witness: &Aba) -> Checked {
     Ok(seen)
 }
 
-/// Every page that lost data is flagged, and every other flag has an explanation. A preemptible kernel skips programs under
-/// this load, which is reported and makes the exit code 20.
+/// Every page that lost data is flagged, and every other flag has an explanation. A preemptible kernel skips programs
+/// under this load, which is reported and makes the exit code 20.
 fn storm(era: Era, finished: &Finished) -> Checked {
     let summary = finished.summary()?;
     let totals = totals(&summary)?;
@@ -159,8 +160,8 @@ fn check_evidence(findings: &[Finding]) -> Result<(), String> {
             return Err(wrong("no free or no allocation"));
         };
         let (start, end, read) = (finding.start_ns, finding.end_ns, finding.read_start_ns);
-        // A reader that is delayed before its read may start it after the free, or even after the allocation: it is stale
-        // as long as the new content is not written.
+        // A reader that is delayed before its read may start it after the free, or even after the allocation: it is
+        // stale as long as the new content is not written.
         let is_stale = read <= allocated.at_ns || finding.written.as_ref().is_some_and(|written| read <= written.at_ns);
         let is_ordered = [start, freed.at_ns, allocated.at_ns, end].is_sorted() && start <= read && is_stale;
         ensure(is_ordered, || wrong("times out of order"))?;

@@ -20,8 +20,8 @@ pub(super) const SAMPLE_COUNTS: Step = Step {
     check: counts,
 };
 
-/// A storm with its observer, and during it a second observer that samples. With 32 free slots the findings are spread over
-/// as many entries, of which about eight are sampled; with four, most findings would be on one or two entries.
+/// A storm with its observer, and during it a second observer that samples. With 32 free slots the findings are spread
+/// over as many entries, of which about eight are sampled; with four, most findings would be on one or two entries.
 pub(super) const SAMPLE_FINDINGS: Step = Step {
     name: "sample-findings",
     command: "observer stress storm --pages 32 --free-slots 32 --duration 40s --json >/tmp/all 2>/dev/null & sleep 6; \
@@ -30,8 +30,8 @@ pub(super) const SAMPLE_FINDINGS: Step = Step {
     check: findings,
 };
 
-/// Four standard deviations of an estimate from one in four of 16 384 entries. Where entries are sampled in blocks of 512
-/// there are only 32 blocks: two of the eight sampled ones.
+/// Four standard deviations of an estimate from one in four of 16 384 entries. Where entries are sampled in blocks of
+/// 512 there are only 32 blocks: two of the eight sampled ones.
 fn tolerance(era: Era) -> f64 {
     if era == Era::Unfixed { 4.0 * (3.0 / 16_384.0_f64).sqrt() } else { 0.26 }
 }
@@ -56,17 +56,17 @@ fn counts(era: Era, finished: &Finished) -> Checked {
     Ok(format!("{seen} swap-ins estimated from one entry in {ONE_IN}, the kernel counted {kernel}"))
 }
 
-/// The largest difference between the times of one event for two observers, whose programs run one after the other: delay
-/// injection may run in between.
+/// The largest difference between the times of one event for two observers, whose programs run one after the other:
+/// delay injection may run in between.
 const APART_NS: u64 = 100_000_000;
 
-/// An action on the entry this close to the start or end of its reader may be inside the reader for one of two observers and
-/// outside for the other. Seen on 5.10: 8 of 90 windows were freed 1 to 6 us after the start of the reader for the first
-/// observer, and before it for the second.
+/// An action on the entry this close to the start or end of its reader may be inside the reader for one of two
+/// observers and outside for the other. Seen on 5.10: 8 of 90 windows were freed 1 to 6 us after the start of the
+/// reader for the first observer, and before it for the second.
 const AMBIGUOUS_NS: u64 = 200_000;
 
-/// One finding in this many may differ although it is not ambiguous, because the host stopped a vCPU for longer between the
-/// programs of two observers. (None of some 900 did, on an idle host and on a loaded one.)
+/// One finding in this many may differ although it is not ambiguous, because the host stopped a vCPU for longer between
+/// the programs of two observers. (None of some 900 did, on an idle host and on a loaded one.)
 const ALLOWED_ONE_IN: usize = 100;
 
 /// What identifies a finding for two observers.
@@ -116,8 +116,9 @@ fn is_unambiguous(finding: &Finding) -> bool {
     actions.map(|action| action.at_ns).all(is_far)
 }
 
-/// Attaching to `do_swap_page` and detaching from it makes tasks that are inside return without running any program, those of
-/// other observers included. These report the missing ends. Each of `changes` can cost each thread of the storm one end.
+/// Attaching to `do_swap_page` and detaching from it makes tasks that are inside return without running any program,
+/// those of other observers included. These report the missing ends. Each of `changes` can cost each thread of the
+/// storm one end.
 fn only_ends_dropped(mut summary: Summary, changes: u64) -> Result<(), String> {
     let allowed = STORM_THREADS * changes;
     summary.dropped.retain(|cause, count| {
@@ -132,8 +133,8 @@ fn findings(_era: Era, finished: &Finished) -> Checked {
     let [whole, sampled] = summaries.as_slice() else {
         return Err(format!("{} objects on standard output: {}", summaries.len(), finished.stderr.trim()));
     };
-    // The second observer attaches two programs to the function and detaches them; the first one is affected by all four
-    // changes, the second one by its first detachment.
+    // The second observer attaches two programs to the function and detaches them; the first one is affected by all
+    // four changes, the second one by its first detachment.
     only_ends_dropped(whole.clone(), 4)?;
     only_ends_dropped(sampled.clone(), 1)?;
     let source = sampled.sources.first().ok_or("no source")?;

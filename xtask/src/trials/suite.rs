@@ -53,7 +53,8 @@ pub(crate) struct Selection<'a> {
 /// Runs the steps of all selected guests; the exit code.
 ///
 /// # Errors
-/// When a kernel or step is unknown, a program cannot be built, or a guest is interrupted. A failing test is not an error.
+/// When a kernel or step is unknown, a program cannot be built, or a guest is interrupted. A failing test is not an
+/// error.
 pub(crate) fn run(selection: Selection<'_>) -> Result<u8> {
     ensure(GUESTS, Verbosity::Changes)?;
     refuse_unknown_steps(selection.steps)?;

@@ -1,5 +1,5 @@
-//! The table of the matrix in docs/kernels.md. It is between two markers, and it is read back so that a run with one kernel
-//! keeps the rows of the others.
+//! The table of the matrix in docs/kernels.md. It is between two markers, and it is read back so that a run with one
+//! kernel keeps the rows of the others.
 
 use std::fmt::Write as _;
 

@@ -86,8 +86,8 @@ impl Guest {
         }
     }
 
-    /// Runs `command` as root in the guest and returns when QEMU has ended. A guest that dies during boot is started once
-    /// more.
+    /// Runs `command` as root in the guest and returns when QEMU has ended. A guest that dies during boot is started
+    /// once more.
     ///
     /// # Errors
     /// A [`Failure`] if the guest was started and ended without an exit code.

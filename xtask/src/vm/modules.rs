@@ -31,7 +31,8 @@ impl ModuleSet {
         Ok(Self { modules })
     }
 
-    /// What `uname -r` prints in the guest, which names the modules' folder: "5.10.0-32-cloud-amd64" for release 5.10.223.
+    /// What `uname -r` prints in the guest, which names the modules' folder: "5.10.0-32-cloud-amd64" for release
+    /// 5.10.223.
     pub(super) fn kernel(&self) -> Result<&str> {
         let mut names = self.modules.values().map(|(_, info)| info.kernel.as_str());
         let first =
@@ -46,7 +47,8 @@ impl ModuleSet {
         self.modules.values().map(|(file, _)| file.as_path())
     }
 
-    /// The text of `modules.dep`: `file: dependencies`. modprobe loads from the end, so the first one needed comes last.
+    /// The text of `modules.dep`: `file: dependencies`. modprobe loads from the end, so the first one needed comes
+    /// last.
     pub(super) fn dep(&self) -> String {
         let mut text = String::new();
         for (name, (file, _)) in &self.modules {
@@ -76,8 +78,8 @@ impl ModuleSet {
         self.modules.values().flat_map(|(_, info)| lines_of(info)).map(|line| line + "\n").collect()
     }
 
-    /// Appends the dependencies of `name`, each before its own dependencies. A name found again moves to the end, behind
-    /// all modules that need it.
+    /// Appends the dependencies of `name`, each before its own dependencies. A name found again moves to the end,
+    /// behind all modules that need it.
     fn collect<'a>(&'a self, name: &str, needs: &mut Vec<&'a str>) {
         let Some((_, info)) = self.modules.get(name) else { return };
         // A dependency without a file is built in, or the kernel reports an unknown symbol.

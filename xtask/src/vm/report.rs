@@ -1,5 +1,5 @@
-//! The report that a guest writes to its fourth serial port at its end: `exit CODE`; how /out is returned: `none`, `disk`,
-//! or `serial` followed by the tar; `done`.
+//! The report that a guest writes to its fourth serial port at its end: `exit CODE`; how /out is returned: `none`,
+//! `disk`, or `serial` followed by the tar; `done`.
 
 use std::{
     fs,

@@ -1,4 +1,5 @@
-//! The files of one run, under the target folder. Console logs are kept for a while, the others are removed with the run.
+//! The files of one run, under the target folder. Console logs are kept for a while, the others are removed with the
+//! run.
 
 use std::{
     fs::{self, File},

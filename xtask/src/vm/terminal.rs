@@ -21,8 +21,8 @@ use tokio::{
 const ESCAPE: u8 = 0x1d;
 const ESCAPES_TO_END: usize = 3;
 
-/// Leaves the alternate screen, shows the cursor, wraps lines, resets mouse reports, bracketed paste and colours: a guest
-/// that died may have changed any of these.
+/// Leaves the alternate screen, shows the cursor, wraps lines, resets mouse reports, bracketed paste and colours: a
+/// guest that died may have changed any of these.
 const RESET: &[u8] =
     b"\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[0m";
 

@@ -1,4 +1,5 @@
-//! Facts about the running kernel and host (symbols, types, settings, swap areas), and the hook plan that follows from them.
+//! Facts about the running kernel and host (symbols, types, settings, swap areas), and the hook plan that follows from
+//! them.
 //!
 //! Nothing here attaches or loads anything. Every parser is a pure function over text or bytes, so that it can be
 //! tested on files read from other kernels; [`facts::Facts::gather`] reads the running one.

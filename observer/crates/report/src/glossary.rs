@@ -1,5 +1,5 @@
-//! The terms of the output, each defined once: `docs/glossary.md`, the dashboard's help and the man page are made from this
-//! list.
+//! The terms of the output, each defined once: `docs/glossary.md`, the dashboard's help and the man page are made from
+//! this list.
 
 use std::fmt::Write as _;
 

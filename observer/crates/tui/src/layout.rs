@@ -79,8 +79,8 @@ pub fn overview(body: Rect, filled: &[bool]) -> Overview {
     Overview { answers, rates, distributions, heights }
 }
 
-/// Rows of each distribution if there are `rows` in total. With too few, those with durations come first; with more, those
-/// share them, and an empty distribution keeps one line.
+/// Rows of each distribution if there are `rows` in total. With too few, those with durations come first; with more,
+/// those share them, and an empty distribution keeps one line.
 fn heights(rows: u16, filled: &[bool]) -> Vec<u16> {
     let mut left = rows;
     let mut heights = vec![0; filled.len()];
@@ -127,8 +127,8 @@ pub fn table(body: Rect, tab: Tab) -> TableAreas {
 /// Columns between two columns of a table.
 pub const COLUMN_SPACING: u16 = 1;
 
-/// The columns of a table that fit into `width`, each with its width. Room to spare goes to the texts, which grow to twice
-/// their width at most.
+/// The columns of a table that fit into `width`, each with its width. Room to spare goes to the texts, which grow to
+/// twice their width at most.
 pub fn columns(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
     let chosen: Vec<(usize, &Column)> = {
         let fitting = fitting(columns, width);

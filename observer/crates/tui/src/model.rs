@@ -1,5 +1,5 @@
-//! The data behind one frame, made ten times a second from a live observation or a recording. State and views do not know
-//! which of the two it came from.
+//! The data behind one frame, made ten times a second from a live observation or a recording. State and views do not
+//! know which of the two it came from.
 
 use std::{collections::BTreeMap, sync::Arc};
 

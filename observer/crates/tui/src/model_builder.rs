@@ -1,5 +1,5 @@
-//! Builds the dashboard's model from an engine and its counters. Tables are built again only after a change, and long tables
-//! less often: events never wait for the screen.
+//! Builds the dashboard's model from an engine and its counters. Tables are built again only after a change, and long
+//! tables less often: events never wait for the screen.
 
 use std::{
     collections::{HashMap, VecDeque},

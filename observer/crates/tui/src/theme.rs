@@ -1,6 +1,6 @@
-//! Colours and characters. The colours are from Okabe and Ito's palette, which people with colour blindness can distinguish,
-//! in shades that are readable on light and dark backgrounds. Text has the terminal's own colour, and colour never carries
-//! information that the text does not.
+//! Colours and characters. The colours are from Okabe and Ito's palette, which people with colour blindness can
+//! distinguish, in shades that are readable on light and dark backgrounds. Text has the terminal's own colour, and
+//! colour never carries information that the text does not.
 
 use ratatui::{
     style::{Color, Modifier, Style},

@@ -68,8 +68,8 @@ pub(super) struct HookRow {
     pub(super) real_ns: Option<f64>,
     /// What `real_ns` is the difference to.
     pub(super) real_against: Option<Against>,
-    /// Run time of the hook's program with all hooks attached, minus that of an empty one, both as counted by the kernel.
-    /// The cost of calling the program is not included.
+    /// Run time of the hook's program with all hooks attached, minus that of an empty one, both as counted by the
+    /// kernel. The cost of calling the program is not included.
     pub(super) body_ns: f64,
 }
 

@@ -1,5 +1,5 @@
-//! Writes frames to the terminal on a separate thread: a slow serial line, or a terminal stopped with Ctrl-S, must not delay
-//! events.
+//! Writes frames to the terminal on a separate thread: a slow serial line, or a terminal stopped with Ctrl-S, must not
+//! delay events.
 
 use std::{
     io::{self, Write},
@@ -39,8 +39,8 @@ impl Progress {
 }
 
 impl Output {
-    /// Starts the thread, which ends when this value is dropped. While `may_write` is false it discards frames: a panic on
-    /// another thread has restored the terminal.
+    /// Starts the thread, which ends when this value is dropped. While `may_write` is false it discards frames: a panic
+    /// on another thread has restored the terminal.
     pub(super) fn start(may_write: &'static AtomicBool) -> io::Result<Self> {
         let (frames, received) = channel::<Vec<u8>>();
         let progress = Progress::default();

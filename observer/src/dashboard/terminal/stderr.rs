@@ -1,5 +1,5 @@
-//! While the dashboard is open, standard error of this process and of the observed command goes into a pipe, so that it does
-//! not overwrite the screen. The last part of it is printed when the terminal is restored.
+//! While the dashboard is open, standard error of this process and of the observed command goes into a pipe, so that it
+//! does not overwrite the screen. The last part of it is printed when the terminal is restored.
 
 use std::{
     collections::VecDeque,
@@ -39,7 +39,8 @@ struct Held {
 
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
-/// Redirects standard error, if it is a terminal. Without a pipe messages overwrite the screen, which does no other harm.
+/// Redirects standard error, if it is a terminal. Without a pipe messages overwrite the screen, which does no other
+/// harm.
 pub(super) fn hold() {
     if !isatty(stderr()) {
         return;

@@ -38,7 +38,8 @@ const FAILED: &str = "failed";
 /// The value of [`TOOL`] before the reports of the sets of hooks.
 const OBSERVER: &str = "observer";
 
-/// Measures in one guest. A tool that is not available, or that does not run on this kernel, gets a row with the reason.
+/// Measures in one guest. A tool that is not available, or that does not run on this kernel, gets a row with the
+/// reason.
 pub(super) fn measure(guest: &Counted<'_>) -> Result<Vec<PeerRow>> {
     let mut files = Vec::new();
     let mut refused = Vec::new();

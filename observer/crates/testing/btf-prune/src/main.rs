@@ -4,9 +4,9 @@
 //! cargo run -p observer-btf-prune -- BTF KALLSYMS observer/crates/testing/kernel-files/kernels/6.12.117
 //! ```
 //!
-//! The result is valid raw BTF. Selected functions are complete; selected structs have their real size and only selected
-//! members; every other struct is a forward declaration (behind a pointer) or has a size without members (by value). Before
-//! it is written, all look-ups are compared with those in the full BTF.
+//! The result is valid raw BTF. Selected functions are complete; selected structs have their real size and only
+//! selected members; every other struct is a forward declaration (behind a pointer) or has a size without members (by
+//! value). Before it is written, all look-ups are compared with those in the full BTF.
 
 use std::{collections::HashMap, path::Path};
 
@@ -180,7 +180,8 @@ impl<'a> Pruner<'a> {
         offset
     }
 
-    /// Keeps a type and the types it refers to; its new number. `behind_pointer`: only the name is needed if it is a struct.
+    /// Keeps a type and the types it refers to; its new number. `behind_pointer`: only the name is needed if it is a
+    /// struct.
     fn keep(&mut self, id: TypeId, behind_pointer: bool) -> u32 {
         let Some(record) = self.raw.record(id) else { return 0 };
         let shallow = behind_pointer && !self.selected.contains_key(&id);

@@ -1,5 +1,6 @@
-//! A pseudo-terminal with a program in it and an emulator behind it: what is on the screen, and in which state the program
-//! leaves the terminal. Tests wait for text on the screen, never for a fixed time; a failed wait prints the screen.
+//! A pseudo-terminal with a program in it and an emulator behind it: what is on the screen, and in which state the
+//! program leaves the terminal. Tests wait for text on the screen, never for a fixed time; a failed wait prints the
+//! screen.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot drive its terminal has failed")]
 
@@ -72,8 +73,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a command in a terminal. `(columns, rows)` is the size that the line reports; `real` the one that the terminal
-    /// itself answers when asked.
+    /// Starts a command in a terminal. `(columns, rows)` is the size that the line reports; `real` the one that the
+    /// terminal itself answers when asked.
     pub fn start(mut command: Command, (columns, rows): (u16, u16), real: (u16, u16)) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
@@ -185,8 +186,8 @@ impl Terminal {
         self.keyboard = None;
     }
 
-    /// Waits until the terminal is as before the program: modes of the line, screen, cursor, mouse, keys, paste, colours,
-    /// wrapping.
+    /// Waits until the terminal is as before the program: modes of the line, screen, cursor, mouse, keys, paste,
+    /// colours, wrapping.
     pub fn assert_restored(&self) {
         let start = Instant::now();
         loop {

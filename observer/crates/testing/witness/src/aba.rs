@@ -1,4 +1,5 @@
-//! Reproduces the race: a page is changed and swapped out to the same entry while another thread still reads that entry.
+//! Reproduces the race: a page is changed and swapped out to the same entry while another thread still reads that
+//! entry.
 
 use std::{
     io,
@@ -56,8 +57,8 @@ struct Outcome {
     /// Rounds in which the page was swapped out to the same entry again before the victim was done.
     same_entry: u64,
     corrupt: u64,
-    /// Duration of the main thread's touches of the page in all rounds, microseconds. On a kernel with the pin most of it
-    /// is the wait for the victim.
+    /// Duration of the main thread's touches of the page in all rounds, microseconds. On a kernel with the pin most of
+    /// it is the wait for the victim.
     touch_us: u128,
     lost: Vec<Value>,
 }

@@ -258,8 +258,8 @@ impl Turn<'_> {
         }
     }
 
-    /// The page that this thread touches as its `page`th: in order, except that with folios each thread starts with another
-    /// page of the same folio.
+    /// The page that this thread touches as its `page`th: in order, except that with folios each thread starts with
+    /// another page of the same folio.
     fn place(&self, page: usize) -> usize {
         let turned = page ^ (self.thread % FOLIO);
         if self.options.kind() == Kind::Folios && turned < self.options.pages() { turned } else { page }

@@ -1,5 +1,6 @@
-//! Many tasks inside a swap-in at the same moment. Each sleeps in the read of a private page, because the I/O limit of its
-//! control group blocks reads from the swap device. With `--same-page` one task sleeps in the read and the others wait for it.
+//! Many tasks inside a swap-in at the same moment. Each sleeps in the read of a private page, because the I/O limit of
+//! its control group blocks reads from the swap device. With `--same-page` one task sleeps in the read and the others
+//! wait for it.
 
 use std::{
     fs,
@@ -31,8 +32,8 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const GROUP: &str = "/sys/fs/cgroup/crowd";
 /// Time limit for all tasks to sleep.
 const SETTLE_LIMIT: Duration = Duration::from_mins(2);
-/// How long all tasks wait for the page in each round with `--same-page`. They wait for the pin one tick at a time, with a
-/// fault each time.
+/// How long all tasks wait for the page in each round with `--same-page`. They wait for the pin one tick at a time,
+/// with a fault each time.
 const TOGETHER: Duration = Duration::from_millis(500);
 /// Between two checks.
 const POLL: Duration = Duration::from_millis(50);
@@ -197,8 +198,8 @@ fn member(shared: &Shared<'_>, task: usize) {
     }
 }
 
-/// In each round: pages out, limits reads, lets all tasks read, and removes the limit. The smallest number of tasks that were
-/// inside at once.
+/// In each round: pages out, limits reads, lets all tasks read, and removes the limit. The smallest number of tasks
+/// that were inside at once.
 fn direct(shared: &Shared<'_>, gate: &Gate, map: &Pagemap) -> usize {
     let options = shared.options;
     let mut fewest = options.tasks();

@@ -1,5 +1,5 @@
-//! Pages with swap entries far apart. Between two groups of pages the slots that the kernel would allocate next are taken
-//! through `/dev/snapshot`, which allocates slots for hibernation images.
+//! Pages with swap entries far apart. Between two groups of pages the slots that the kernel would allocate next are
+//! taken through `/dev/snapshot`, which allocates slots for hibernation images.
 
 use std::{
     fs::{self, File},

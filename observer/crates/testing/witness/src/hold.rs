@@ -1,5 +1,5 @@
-//! One thread, `victim`, is delayed from outside in its fault on a page; others fault on the page meanwhile. Each thread
-//! measures how long its access takes.
+//! One thread, `victim`, is delayed from outside in its fault on a page; others fault on the page meanwhile. Each
+//! thread measures how long its access takes.
 
 use std::{
     sync::{

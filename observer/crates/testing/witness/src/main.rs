@@ -1,9 +1,10 @@
 //! The independent witness: a program for `observer record -- witness ...`. It does not know observer, and reports what
 //! happened to its own pages.
 //!
-//! It needs root, a kernel with zram and no swap in use: it makes a zram device, swaps on it and removes it. With `--here`,
-//! and in `far`, it uses the swap that is in use. It prints one JSON object on standard output. Exit codes: 0 whatever
-//! happened to the pages, 1 if it could not run, 2 for wrong usage, 128 + the signal's number if it was stopped.
+//! It needs root, a kernel with zram and no swap in use: it makes a zram device, swaps on it and removes it. With
+//! `--here`, and in `far`, it uses the swap that is in use. It prints one JSON object on standard output. Exit codes: 0
+//! whatever happened to the pages, 1 if it could not run, 2 for wrong usage, 128 + the signal's number if it was
+//! stopped.
 
 mod aba;
 mod churn;

@@ -85,8 +85,8 @@ impl Area {
         let page = page.min(self.pages.saturating_sub(1));
         // SAFETY: the address is inside the mapping, since `page` is less than `self.pages`.
         let first = unsafe { self.start.as_ptr().add(page * words) };
-        // SAFETY: the page is part of the mapping, which lives as long as `self`. The kernel fills it with zeroes, which are
-        // values of AtomicU64, and it is accessed only through atomics.
+        // SAFETY: the page is part of the mapping, which lives as long as `self`. The kernel fills it with zeroes,
+        // which are values of AtomicU64, and it is accessed only through atomics.
         unsafe { slice::from_raw_parts(first, words) }
     }
 
@@ -95,8 +95,8 @@ impl Area {
         if first + count > self.pages {
             return Err(Failure::new("calling madvise", "beyond the mapping", "report it"));
         }
-        // SAFETY: the range is inside the mapping, and no advice given here (huge pages or not, page out, not needed) leaves
-        // bytes that are not values of AtomicU64.
+        // SAFETY: the range is inside the mapping, and no advice given here (huge pages or not, page out, not needed)
+        // leaves bytes that are not values of AtomicU64.
         let failed = unsafe { libc::madvise(self.address(first) as *mut libc::c_void, count * self.page_size, advice) };
         match failed {
             0 => Ok(()),
@@ -118,8 +118,8 @@ impl Area {
         }
     }
 
-    /// Pages out. From 6.1 on this also drains the calling CPU's batch of pages for the LRU lists; until then other threads
-    /// cannot page them out.
+    /// Pages out. From 6.1 on this also drains the calling CPU's batch of pages for the LRU lists; until then other
+    /// threads cannot page them out.
     pub(crate) fn page_out(&self, first: usize, count: usize) -> Result<()> {
         self.advise(first, count, libc::MADV_PAGEOUT)
     }

@@ -69,8 +69,8 @@ impl Drop for Zram {
     }
 }
 
-/// Swap on a new zram device. When dropped, swap is switched off and the device is removed; mappings with swapped-out pages
-/// have to be dropped before.
+/// Swap on a new zram device. When dropped, swap is switched off and the device is removed; mappings with swapped-out
+/// pages have to be dropped before.
 pub(crate) struct Swap {
     device: Zram,
     pub(crate) slots: usize,
@@ -163,7 +163,8 @@ fn used(name: &str) -> Result<Option<(String, usize)>> {
     Ok(Some((device, kib)))
 }
 
-/// Writes the header of mkswap: version 1, number of the last page, no bad pages, and the signature at the end of the page.
+/// Writes the header of mkswap: version 1, number of the last page, no bad pages, and the signature at the end of the
+/// page.
 fn write_header(path: &str, slots: usize, page_size: usize) -> io::Result<()> {
     let mut tries = 0;
     let device = loop {

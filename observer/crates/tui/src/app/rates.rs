@@ -1,5 +1,5 @@
-//! Rates from running totals: now, over the last 1, 10 and 60 seconds, and a history for sparklines. Time comes with the
-//! samples.
+//! Rates from running totals: now, over the last 1, 10 and 60 seconds, and a history for sparklines. Time comes with
+//! the samples.
 
 use std::collections::VecDeque;
 

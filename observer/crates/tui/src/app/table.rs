@@ -1,4 +1,5 @@
-//! The state of a table: sorted by any column, filtered, with a selection that stays on its row while data changes. Pure.
+//! The state of a table: sorted by any column, filtered, with a selection that stays on its row while data changes.
+//! Pure.
 
 use std::{borrow::Cow, cmp::Ordering, fmt};
 
@@ -117,8 +118,8 @@ impl<K: Clone + Ord> Table<K> {
         }
     }
 
-    /// Sorts and filters the rows again. The selection stays on its row; where that is gone, at its position. `page` rows
-    /// fit on the screen.
+    /// Sorts and filters the rows again. The selection stays on its row; where that is gone, at its position. `page`
+    /// rows fit on the screen.
     pub fn arrange<R: TableRow<Key = K>>(&mut self, rows: &[R], page: usize) {
         self.order = order(rows, self.sort, self.reversed, &self.filter);
         if !self.user_selected {

@@ -1,5 +1,5 @@
-//! What every view looks like: one snapshot for each view and size, the text first and its styles below. After an intended
-//! change: `INSTA_UPDATE=always cargo test -p observer-tui`, then read the difference.
+//! What every view looks like: one snapshot for each view and size, the text first and its styles below. After an
+//! intended change: `INSTA_UPDATE=always cargo test -p observer-tui`, then read the difference.
 
 use std::{fmt::Write as _, sync::Arc};
 
