@@ -68,12 +68,16 @@ fn exit_code(result: Result<u8>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
     fn documented_commands_parse() {
-        let text = |page| std::fs::read_to_string(paths::workspace().join(page)).unwrap();
-        let pages = ["README.md", "docs/kernels.md", "docs/overhead.md", "docs/pin-cost.md"].map(text).concat();
+        let page = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+        let docs = std::fs::read_dir(paths::workspace().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).map(page);
+        let pages: String = std::iter::once(page(paths::workspace().join("README.md"))).chain(docs).collect();
         let lines: Vec<_> = pages.lines().filter_map(|line| line.strip_prefix("$ cargo xtask ")).collect();
         assert!(lines.len() >= 5, "found only {lines:?}");
         for line in lines {
