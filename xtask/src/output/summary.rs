@@ -22,7 +22,8 @@ pub(crate) struct Summary {
     pub(crate) remarks: Vec<Remark>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) waits: Vec<Wait>,
-    pub(crate) distributions: BTreeMap<String, Distribution>,
+    /// `None`: what the hooks in use cannot see, e.g. pin holds with lean hooks.
+    pub(crate) distributions: BTreeMap<String, Option<Distribution>>,
     /// Events that were not observed, by cause.
     pub(crate) dropped: BTreeMap<String, u64>,
     pub(crate) overhead: Overhead,
@@ -337,7 +338,7 @@ pub(crate) mod example {
             "pins": { "outside_failed": 0, "outside": { "readahead": 0, "shmem": 0, "zswap": 0, "other": 0 } },
             "verdicts": { "overlap": 0, "lock_wait": 0, "pin_wait": 0, "window": 0, "reuse": 0, "stale_install": 0 },
             "wait_cost": { "pin": { "waits": 0, "neighbours": 0 }, "folio_lock": { "waits": 0, "neighbours": 0 } },
-            "budget": null, "remarks": [], "findings": [], "waits": [], "distributions": {}, "dropped": {},
+            "budget": null, "remarks": [], "findings": [], "waits": [], "distributions": { "pin_hold": null }, "dropped": {},
             "overhead": { "elapsed_ns": 1_000_000_000, "records": 0, "disturbed": 0, "program_stats": null },
             "command": null,
         })

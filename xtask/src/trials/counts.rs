@@ -108,7 +108,7 @@ fn lean_counts(era: Era, finished: &Finished) -> Checked {
     let Summary { kernel, faults, distributions, .. } = finished.summary()?;
     let one_in = kernel.timed_one_in.ok_or("kernel.timed_one_in is missing")?;
     let count = |path: &str| {
-        let distribution = distributions.get(&format!("fault_{path}"));
+        let distribution = distributions.get(&format!("fault_{path}")).and_then(Option::as_ref);
         distribution.map(|distribution| distribution.count).ok_or_else(|| format!("no durations of {path} faults"))
     };
     let timed = count("direct")? + count("cached")? + count("none")?;

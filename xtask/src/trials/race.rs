@@ -32,8 +32,9 @@ pub(super) const LEAN_STORM: Step =
 /// error.
 pub(super) const RECORDED: Step = Step {
     name: "recorded",
-    command: "observer stress storm --duration 15s --json >/tmp/storm 2>&1 & sleep 3; \
-              observer record -o /tmp/storm.obs --json --duration 15s; code=$?; wait; \
+    // The storm lasts until the recorder has ended: attaching beside a storm can take longer than any fixed time.
+    command: "observer stress storm --duration 300s --json >/tmp/storm 2>&1 & storm=$!; sleep 3; \
+              observer record -o /tmp/storm.obs --json --duration 15s; code=$?; kill $storm; wait; \
               observer report /tmp/storm.obs --format json >&2; rm -f /tmp/storm*; exit $code",
     check: recorded,
 };

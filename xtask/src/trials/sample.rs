@@ -47,7 +47,8 @@ fn counts(era: Era, finished: &Finished) -> Checked {
     ensure(kernel >= 32_768 && error <= tolerance(era), || {
         format!("{seen} swap-ins estimated, the kernel counted {kernel}: {:.1}% off", 100.0 * error)
     })?;
-    let durations = summary.distributions.get("fault_direct").map_or(0, |distribution| distribution.count);
+    let durations =
+        summary.distributions.get("fault_direct").and_then(Option::as_ref).map_or(0, |distribution| distribution.count);
     let direct = summary.faults.direct;
     ensure(durations * u64::from(ONE_IN) == direct, || {
         format!("{durations} durations, which are not scaled, for {direct} faults")
