@@ -38,6 +38,12 @@ pub(super) fn overview(pen: &mut Pen<'_>, shown: &Shown, body: Rect) {
     }
 }
 
+/// The part of the area for columns of numbers, and the rest for bars.
+fn split(area: Rect, numbers: &[u16]) -> (Rect, Rect) {
+    let width = numbers.iter().sum::<u16>().min(area.width);
+    (Rect { width, ..area }, skip(area, width + GAP))
+}
+
 /// A cell aligned to the right.
 fn right(theme: Theme, text: &str, tone: Tone) -> Line<'static> {
     Line::from(theme.span(text, tone)).right_aligned()
@@ -78,7 +84,7 @@ fn rates(pen: &mut Pen<'_>, shown: &Shown, area: Rect) {
     let wide = area.width >= NAME + 4 * RATE + TOTAL + 8;
     let spans = if wide { &SPANS[..] } else { &[] };
     let numbers = [NAME, RATE].into_iter().chain(spans.iter().map(|_| RATE)).chain([TOTAL]).collect::<Vec<u16>>();
-    let strip = skip(area, numbers.iter().sum::<u16>() + GAP);
+    let (left, strip) = split(area, &numbers);
     let waits = waits_shown(shown);
     let all = Series::ALL.into_iter().filter(|series| !series.is_waits() || *series == waits).map(|series| {
         let total = shown.rates.total(series);
@@ -105,7 +111,7 @@ fn rates(pen: &mut Pen<'_>, shown: &Shown, area: Rect) {
             pen.put(strip, &format!("last {seconds} s"), Tone::Dim);
         }
     }
-    table.render(area, pen.buffer);
+    table.render(left, pen.buffer);
     for ((series, _, tone), strip) in all.zip(strips) {
         sparkline(pen, shown, series, strip, tone);
     }
@@ -137,12 +143,15 @@ fn sparkline(pen: &mut Pen<'_>, shown: &Shown, series: Series, area: Rect, tone:
 /// Bars of these heights, in eighths of a row.
 fn bars(pen: &mut Pen<'_>, heights: &[u64], area: Rect, tone: Tone) {
     let tone = if tone == Tone::Plain { Tone::Accent } else { tone };
+    // Most columns of a distribution are empty: drawing them takes longer than the rest.
+    let empty = heights.iter().take_while(|height| **height == 0).count();
+    let bars = heights.get(empty..).unwrap_or_default();
     Sparkline::default()
-        .data(heights)
+        .data(bars)
         .max(8 * u64::from(area.height))
         .bar_set(pen.theme.bars())
         .style(pen.theme.tone(tone))
-        .render(area, pen.buffer);
+        .render(skip(area, u16::try_from(empty).unwrap_or(area.width)), pen.buffer);
 }
 
 const fn is_wait(measure: Measure) -> bool {
@@ -169,7 +178,7 @@ fn distributions(pen: &mut Pen<'_>, shown: &Shown, area: Rect, heights: &[u16]) 
     let percentiles = if area.width < 64 { &FEW_PERCENTILES[..] } else { &PERCENTILES };
     let name = if area.width < 100 { 10 } else { 15 };
     let numbers: Vec<u16> = [name, RATE].into_iter().chain(percentiles.iter().map(|_| RATE)).collect();
-    let strip = skip(area, numbers.iter().sum::<u16>() + GAP);
+    let (left, strip) = split(area, &numbers);
     let (all, tick) = (&shown.model.distributions, shown.model.about.kernel.tick_ns);
     let axis = Axis::over(all, tick, strip.width);
     let rows = all.iter().zip(heights).filter(|(_, height)| **height > 0).map(
@@ -186,7 +195,7 @@ fn distributions(pen: &mut Pen<'_>, shown: &Shown, area: Rect, heights: &[u16]) 
     let name = Line::from(theme.span("duration", Tone::Dim));
     let head = [name, right(theme, "n", Tone::Dim)].into_iter();
     let head = Row::new(head.chain(percentiles.iter().map(|(name, _)| right(theme, name, Tone::Dim))));
-    Table::new(rows, numbers).column_spacing(0).header(head).render(area, pen.buffer);
+    Table::new(rows, numbers).column_spacing(0).header(head).render(left, pen.buffer);
 
     let lines = [1].into_iter().chain(heights.iter().copied()).chain([1]).map(Constraint::Length);
     let strips = Layout::vertical(lines).split(strip);
