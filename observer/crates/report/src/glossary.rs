@@ -25,8 +25,8 @@ pub const SECTIONS: &[Section] = &[
             term("range", "Consecutive entries of a large folio. Two faults conflict if their ranges intersect."),
             term(
                 "fault",
-                "A swap-in fault: one call of do_swap_page by one task on a real swap entry. Migration, device-private, \
-                 hwpoison and marker entries are only counted.",
+                "A swap-in fault: one call of do_swap_page by one task on a real swap entry. Migration, \
+                 device-private, hwpoison and marker entries are only counted.",
             ),
             term("starts, ends", "do_swap_page is called, and returns. In between the fault is in progress."),
             term("direct", "A fault, or its read, that skips the swap cache. Only synchronous swap devices allow it."),
@@ -57,14 +57,14 @@ pub const SECTIONS: &[Section] = &[
             ),
             term(
                 "pin wait",
-                "The time that a task spends because another task holds the pin, across all its retries, until it makes \
-                 progress.",
+                "The time that a task spends because another task holds the pin, across all its retries, until it \
+                 makes progress.",
             ),
             term("lock wait", "The same for the folio lock, on the path through the swap cache."),
             term(
                 "contended",
-                "A pin or lock that another task holds when it is tried. A contended entry has had two faults in progress \
-                 at once.",
+                "A pin or lock that another task holds when it is tried. A contended entry has had two faults in \
+                 progress at once.",
             ),
             term("oversleep, overslept", "The part of a wait after the pin or lock was released."),
             term("tick", "The kernel's timer period, 1/HZ: a pin wait without a wait queue sleeps for one."),
@@ -97,19 +97,21 @@ pub const SECTIONS: &[Section] = &[
             term("reachable", "A synchronous swap device is in use, so faults can skip the swap cache."),
             term(
                 "dropped events",
-                "Events that are known to have happened and were not observed, counted by cause. A count is 0 only if no \
-                 events were dropped.",
+                "Events that are known to have happened and were not observed, counted by cause. A count is 0 only \
+                 if no events were dropped.",
             ),
             term(
                 "hook",
-                "An eBPF program on a kernel function: by fentry or fexit where the kernel supports it, else by a kprobe.",
+                "An eBPF program on a kernel function: by fentry or fexit where the kernel supports it, else by a \
+                 kprobe.",
             ),
             term("degraded", "A hook that this kernel does not allow, and what is therefore not seen."),
             term("redundant hook", "A hook that the lean set omits because another hook gives the same verdicts."),
             term("overhead", "What observing costs: CPU time, memory, run time of the programs."),
             term(
                 "delay injection",
-                "--widen delays chosen tasks after their read, so that a narrow race has time to happen. Only with a command.",
+                "--widen delays chosen tasks after their read, so that a narrow race has time to happen. Only with a \
+                 command.",
             ),
         ],
     },
@@ -117,8 +119,8 @@ pub const SECTIONS: &[Section] = &[
 
 /// The content of `docs/glossary.md`.
 pub fn markdown() -> String {
-    let mut text = "# Glossary\n\nAlso behind `?` `?` in the dashboard, and in the man page. This file is generated from \
-                    `observer/crates/report/src/glossary.rs`:\n`UPDATE_DOCS=1 cargo test -p observer-report glossary`.\n"
+    let mut text = "# Glossary\n\nAlso behind `?` `?` in the dashboard, and in the man page. This file is generated from\n\
+                    `observer/crates/report/src/glossary.rs` by `UPDATE_DOCS=1 cargo test -p observer-report glossary`.\n"
         .to_owned();
     for Section { title, terms } in SECTIONS {
         let mut letters = title.chars();

@@ -3,15 +3,15 @@
 //!
 //! ```text
 //! cargo build -p observer-spectator --release --target x86_64-unknown-linux-musl
-//! spectator views TEXT [loss]         all views, over `observer stress storm`. TEXT: what the screen says about the kernel;
-//!                                     loss: the storm must lose data
+//! spectator views TEXT [loss]         all views, over `observer stress storm`. TEXT: what the screen says about the
+//!                                     kernel; loss: the storm must lose data
 //! spectator exits                     every way in which the dashboard can end
 //! spectator beside ARGS.. -- CMD...   `observer ARGS` in the terminal while CMD runs: the CPU time of each
 //! spectator vm TEXT -- CMD...         CMD opens a dashboard in a virtual machine: keys, window, two ways to end
 //! ```
 //!
-//! Prints a line for each check. A failed check prints the screen on standard error and exits with 101; wrong usage exits
-//! with 2.
+//! Prints a line for each check. A failed check prints the screen on standard error and exits with 101; wrong usage
+//! exits with 2.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed check ends the program by a panic")]
 
