@@ -119,8 +119,8 @@ pub const SECTIONS: &[Section] = &[
 
 /// The content of `docs/glossary.md`.
 pub fn markdown() -> String {
-    let mut text = "# Glossary\n\nAlso behind `?` `?` in the dashboard, and in the man page. This file is generated from\n\
-                    `observer/crates/report/src/glossary.rs` by `UPDATE_DOCS=1 cargo test -p observer-report glossary`.\n"
+    let mut text = "# Glossary\n\nAlso in the dashboard (`?` `?`) and the man page. This file is generated from\n\
+                    `observer/crates/report/src/glossary.rs`: `UPDATE_DOCS=1 cargo test -p observer-report`.\n"
         .to_owned();
     for Section { title, terms } in SECTIONS {
         let mut letters = title.chars();
