@@ -2,8 +2,6 @@
 
 use super::kernel::{missing_reason, no_kprobe, trial_refusal};
 use observer_kernel::{
-    btf,
-    facts::Fact,
     privileges::{Capability, Lockdown},
     survey::{
         Refusal,
@@ -50,9 +48,6 @@ pub(crate) fn refusal_cause(cause: &Cause) -> String {
             format!("swap PTEs have another layout on {arch}; this build supports x86_64 and aarch64")
         }
         Cause::FtraceOff => "kernel.ftrace_enabled is 0: hooks are refused, or attach and never fire".to_owned(),
-        Cause::Unreadable { fact: Fact::Btf, detail } if !detail.contains('/') => {
-            format!("{}: {detail}", btf::VMLINUX)
-        }
         Cause::Unreadable { detail, .. } | Cause::LoadError { detail } | Cause::AttachError { detail } => {
             detail.clone()
         }
