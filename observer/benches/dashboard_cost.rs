@@ -10,8 +10,7 @@ use observer::{
     dashboard::Live,
     session::{Observer, View},
 };
-use observer_engine::Engine;
-use observer_observation::{EndReason, FinalState, Input, Sample};
+use observer_observation::{EndReason, Engine, FinalState, Input, Sample};
 use observer_probe::CpuTime;
 use observer_recordings::{synthetic, vulnerable};
 

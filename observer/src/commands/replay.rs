@@ -7,8 +7,7 @@ use crate::{
     cli::ReplayArgs,
     dashboard::{self, terminal},
 };
-use observer_engine::Report;
-use observer_observation::{Context, EndReason, FinalState, Known, Sample, exit::Exit};
+use observer_observation::{Context, EndReason, FinalState, Known, Report, Sample, exit::Exit};
 use observer_record::player::Player;
 use observer_report::summary::Summary;
 

@@ -11,12 +11,11 @@ use std::{
 use serde::Serialize;
 
 use observer_engine::{
-    durations::DurationSummary,
     event::{Entry, Nanos, Task},
     tally::{Contention, TaskGroup},
     verdict::{Finding, Verdict},
 };
-use observer_observation::{Dropped, Kernel};
+use observer_observation::{Dropped, DurationSummary, Kernel};
 use observer_report::picture::{
     story::{Setting, story},
     svg, text,

@@ -4,13 +4,12 @@ use std::{io, ops::ControlFlow, os::unix::process::ExitStatusExt as _, process::
 
 use super::{Dashboard, Request, cgroups::Proc, terminal};
 use crate::session::{Observer, StopSignals, View};
-use observer_engine::Engine;
 use observer_kernel::{
     host::Release,
     swaps::{self, SwapArea},
     tree::Tree,
 };
-use observer_observation::{Context, Overhead, Sample};
+use observer_observation::{Context, Engine, Overhead, Sample};
 use observer_probe::CpuTime;
 use observer_tui::{
     app::CommandEnd,

@@ -2,8 +2,8 @@
 
 use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
-use observer_engine::{Engine, event::Nanos};
-use observer_observation::{Context, FinalState, Input, Known, Sample};
+use observer_engine::event::Nanos;
+use observer_observation::{Context, Engine, FinalState, Input, Known, Sample};
 
 /// Ticks between two readings of the counters, unless an observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, slice, sync::Arc};
 
 use crate::{
+    distributions::Durations,
     event::{Change, Entry, Event, Fault, Nanos, SlotCount},
     hash::NumberMap,
     limits::{FAULT_TIMEOUT, IDLE_DELAY, JUDGE_DELAY, MAX_ENDED_FAULTS, MAX_OTHERS, REORDER_DELAY},
@@ -16,8 +17,9 @@ use crate::{
     wait::{Hold, SlotContext, Wait, WaitKind, Waits},
 };
 
+/// Turns events in order of time into a [`Report`]; `D` keeps the distributions.
 #[derive(Debug, Default)]
-pub struct Engine {
+pub struct Engine<D> {
     reorder: ReorderBuffer,
     changes: SlotChanges,
     /// Times at which slots became idle, each with an entry of the slot.
@@ -29,8 +31,8 @@ pub struct Engine {
     in_progress: NumberMap<u32, Fault>,
     ended: EndedFaults,
     waits: Waits,
-    report: Report,
-    tally: Option<Box<Tally>>,
+    report: Report<D>,
+    tally: Option<Box<Tally<D>>>,
 }
 
 /// Numbers of items that the engine holds in memory.
@@ -43,13 +45,13 @@ pub struct Footprint {
     pub waits: usize,
 }
 
-impl Engine {
+impl<D: Durations> Engine<D> {
     /// Keeps a [`Tally`] from now on, for a dashboard.
     pub fn start_tally(&mut self) {
         self.tally.get_or_insert_default();
     }
 
-    pub fn tally(&self) -> Option<&Tally> {
+    pub fn tally(&self) -> Option<&Tally<D>> {
         self.tally.as_deref()
     }
 
@@ -106,7 +108,7 @@ impl Engine {
         }
     }
 
-    pub fn report(&self) -> &Report {
+    pub fn report(&self) -> &Report<D> {
         &self.report
     }
 

@@ -5,7 +5,7 @@
 
 mod comm;
 pub mod cost;
-pub mod durations;
+pub mod distributions;
 mod engine;
 pub mod entries;
 pub mod event;

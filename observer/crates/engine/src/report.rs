@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     cost::WaitCosts,
-    durations::Distributions,
+    distributions::{Distributions, Durations},
     entries::EntryTable,
     limits::MAX_LISTED,
     overlap::Overlap,
@@ -14,7 +14,7 @@ use crate::{
 
 /// What the engine has found so far. Lists are bounded by `limits::MAX_LISTED`; counts and sums are not.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct Report<D> {
     /// Events fed.
     pub events: u64,
     pub verdicts: VerdictCounts,
@@ -25,7 +25,7 @@ pub struct Report {
     /// Oldest first.
     pub waits: Vec<Wait>,
     pub entries: EntryTable,
-    pub distributions: Distributions,
+    pub distributions: Distributions<D>,
     /// Failed pin tries in all pin waits.
     pub pin_retries: u64,
     /// Failed tries of the folio lock in all lock waits.
@@ -35,7 +35,7 @@ pub struct Report {
     room: FindingRoom,
 }
 
-impl Report {
+impl<D: Durations> Report<D> {
     pub(crate) fn add_finding(&mut self, finding: Finding) {
         self.verdicts.add(finding.verdict);
         self.entries.add_verdict(finding.entry, finding.verdict);

@@ -195,8 +195,8 @@ fn deliver(events: &[Event], deliveries: &[Delivery]) -> Arrival {
 type Verdicts = HashMap<(u32, Nanos), Verdict>;
 
 /// Feeds the events. If `live`, time advances as they arrive.
-fn run(events: &[Event], live: bool) -> (Verdicts, Engine) {
-    let mut engine = Engine::default();
+fn run(events: &[Event], live: bool) -> (Verdicts, Engine<()>) {
+    let mut engine = Engine::<()>::default();
     let mut now = 0;
     for event in events {
         now = now.max(event.at());
@@ -277,7 +277,7 @@ proptest! {
         raw in prop::collection::vec((any::<[u64; 8]>(), any::<[u32; 8]>(), 0..6u8), 0..40),
         step in any::<u64>(),
     ) {
-        let mut engine = Engine::default();
+        let mut engine = Engine::<()>::default();
         for (wide, narrow, kind) in raw {
             engine.feed(invalid_event(wide, narrow, kind));
             engine.advance(wide[0].wrapping_add(step));

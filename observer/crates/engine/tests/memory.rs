@@ -4,8 +4,8 @@ use observer_engine::{Engine, Footprint, event::Event, limits::REORDER_DELAY};
 use observer_event_streams::{EventStream, STEP};
 
 /// The largest number of each item at the end of any batch, and the finished engine.
-fn run(events: impl Iterator<Item = Event>) -> (Footprint, Engine) {
-    let mut engine = Engine::default();
+fn run(events: impl Iterator<Item = Event>) -> (Footprint, Engine<()>) {
+    let mut engine = Engine::<()>::default();
     let mut largest = Footprint::default();
     let mut now = 0;
     for (number, event) in events.enumerate() {

@@ -1,10 +1,8 @@
 //! The ingest path: the one way from inputs to the engine, for live observations, replays and benchmarks.
 
+use crate::durations::Engine;
 use crate::sample::Sample;
-use observer_engine::{
-    Engine,
-    event::{Event, Nanos},
-};
+use observer_engine::event::{Event, Nanos};
 
 /// What a source gives, in order. An engine that is fed the same inputs finds the same things.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ pub use self::{
     clock::Clocks,
     context::{Context, Swap},
     dropped::{DropCause, Dropped, dropped},
+    durations::{DurationSummary, Durations, Engine, Report, Tally},
     ending::{EndReason, FinalState},
     ingest::{Ingest, Input},
     kernel::{Degraded, HookUse, Kernel},
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod command;
 mod context;
 mod dropped;
+mod durations;
 mod ending;
 pub mod exit;
 mod ingest;

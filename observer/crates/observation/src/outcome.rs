@@ -1,12 +1,12 @@
 //! What an observation gives, live or replayed.
 
+use crate::durations::{Engine, Report};
 use crate::{
     context::Context,
     ending::FinalState,
     recording::{Damage, Note},
     sample::Sample,
 };
-use observer_engine::{Engine, Report};
 
 /// What an observation gives, live or replayed.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{OpenError, Reader, Replay};
-use observer_engine::{Engine, event::Nanos};
-use observer_observation::{Context, Input, Sample};
+use observer_engine::event::Nanos;
+use observer_observation::{Context, Engine, Input, Sample};
 
 /// A command to the player.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, fs::File, path::Path};
 
 use crate::reader::{End, OpenError, Reader};
-use observer_engine::{Engine, event::Nanos};
+use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
-use observer_observation::{Context, Damage, EndReason, FinalState, Ingest, Input, Note, Outcome, Sample};
+use observer_observation::{Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample};
 
 /// A replay in progress. [`Replay::step`] advances it, the getters show it as they would a live observation, and
 /// [`Replay::finish`] plays the rest and returns the outcome.

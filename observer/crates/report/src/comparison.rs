@@ -6,9 +6,8 @@ use crate::{
     observed::Observed,
     summary::{Summary, distributions::Measure},
 };
-use observer_engine::durations::DurationSummary;
 use observer_kernel::{codes, plan::State};
-use observer_observation::Damage;
+use observer_observation::{Damage, DurationSummary};
 
 /// Raised when a key of the JSON object is removed or changes its meaning.
 const SCHEMA: &str = "observer-diff/1";

@@ -4,13 +4,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use observer_engine::{
-    durations::DurationSummary,
     event::{Entry, Nanos},
     tally::{Contention, TaskGroup},
     verdict::Finding,
 };
 use observer_kernel::swaps::Synchronous;
-use observer_observation::{Dropped, Kernel, RingUse};
+use observer_observation::{Dropped, DurationSummary, Kernel, RingUse};
 use observer_record::player::Transport;
 use observer_report::{picture::story::Setting, summary::distributions::Measure};
 

@@ -11,12 +11,12 @@ use super::model::{
     SwapDevice, bin,
 };
 use observer_engine::{
-    Engine,
-    durations::Durations,
     event::{Entry, Nanos},
-    tally::{Contention, Tally, TaskGroup},
+    tally::{Contention, TaskGroup},
 };
-use observer_observation::{Context, DropCause, Overhead, ProgramStats, Sample, Swap, dropped, percent};
+use observer_observation::{
+    Context, DropCause, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent,
+};
 use observer_record::player::Transport;
 use observer_report::summary::distributions::Measure;
 

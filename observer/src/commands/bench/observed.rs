@@ -2,11 +2,7 @@
 
 use serde::Serialize;
 
-use observer_engine::{
-    Report,
-    durations::{DurationSummary, Durations},
-};
-use observer_observation::{Dropped, Ingest, Input, Sample, clock, dropped};
+use observer_observation::{Dropped, DurationSummary, Durations, Ingest, Input, Report, Sample, clock, dropped};
 use observer_probe::{LoadError, Probes};
 
 /// Records read from the ring buffer at once.

@@ -11,8 +11,8 @@ use super::{
     rounds::{Rounds, failed},
 };
 use crate::cli::{BenchRows, SwapinArgs};
-use observer_engine::durations::{DurationSummary, Durations};
 use observer_kernel::survey::Ready;
+use observer_observation::{DurationSummary, Durations};
 use observer_probe::{Options, Probes, at_attach};
 use observer_workload::{
     WorkloadError, allowed_cpus,

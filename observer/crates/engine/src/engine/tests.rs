@@ -55,15 +55,15 @@ fn aba() -> Vec<Event> {
     ]
 }
 
-fn feed(events: Vec<Event>) -> Engine {
-    let mut engine = Engine::default();
+fn feed(events: Vec<Event>) -> Engine<()> {
+    let mut engine = Engine::<()>::default();
     for event in events {
         engine.feed(event);
     }
     engine
 }
 
-fn run(events: Vec<Event>) -> Engine {
+fn run(events: Vec<Event>) -> Engine<()> {
     let mut engine = feed(events);
     engine.finish();
     engine
@@ -181,7 +181,7 @@ fn a_reader_waits_for_a_missing_change() {
 
 #[test]
 fn state_is_deleted_as_time_passes() {
-    let mut engine = Engine::default();
+    let mut engine = Engine::<()>::default();
     for round in 0..1_000u64 {
         let start = round * 1_000_000_000;
         for mut event in aba() {
@@ -202,7 +202,7 @@ fn state_is_deleted_as_time_passes() {
 
 #[test]
 fn a_fault_without_an_end_times_out() {
-    let mut engine = Engine::default();
+    let mut engine = Engine::<()>::default();
     engine.feed(Event::Started(fault(1, 100, 200, 2, 0)));
     engine.advance(1_000_000_000);
     assert_eq!(engine.faults_in_progress().count(), 1);

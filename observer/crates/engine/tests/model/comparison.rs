@@ -66,15 +66,16 @@ impl Comparison {
             self.add_overlaps_and_waits(log, &dense, &path);
         }
         let sparse = run(log, Timing::Sparse);
-        let verdicts =
-            |engine: &Engine| engine.report().findings.iter().map(|f| (f.reader.tid, f.verdict)).collect::<Vec<_>>();
+        let verdicts = |engine: &Engine<()>| {
+            engine.report().findings.iter().map(|f| (f.reader.tid, f.verdict)).collect::<Vec<_>>()
+        };
         if verdicts(&sparse) != verdicts(&dense) || sparse.report().dropped.total() != 0 {
             self.mismatches += 1;
             self.add_example("sparse timing", "other verdicts than with dense timing", &path);
         }
     }
 
-    fn add_fault(&mut self, log: &Log, index: usize, engine: &Engine, path: &impl Fn() -> String) {
+    fn add_fault(&mut self, log: &Log, index: usize, engine: &Engine<()>, path: &impl Fn() -> String) {
         let ended = &log.ended[index];
         let reported = verdict_on(engine, ended.tid, ended.fault.start);
         self.verdicts += 1;
@@ -100,7 +101,7 @@ impl Comparison {
         }
     }
 
-    fn add_overlaps_and_waits(&mut self, log: &Log, engine: &Engine, path: &impl Fn() -> String) {
+    fn add_overlaps_and_waits(&mut self, log: &Log, engine: &Engine<()>, path: &impl Fn() -> String) {
         let report = engine.report();
         let mut overlaps: Vec<_> = report.overlaps.iter().map(overlap).collect();
         overlaps.sort_unstable();
@@ -136,9 +137,9 @@ enum Timing {
     Sparse,
 }
 
-fn run(log: &Log, timing: Timing) -> Engine {
+fn run(log: &Log, timing: Timing) -> Engine<()> {
     const STRETCH: Nanos = 30_000;
-    let mut engine = Engine::default();
+    let mut engine = Engine::<()>::default();
     for event in &log.events {
         let event = match timing {
             Timing::Dense => event.clone(),
@@ -166,7 +167,7 @@ fn stretched(mut event: Event, by: Nanos) -> Event {
 }
 
 /// The engine's verdict on the fault of this thread that started then.
-fn verdict_on(engine: &Engine, tid: Tid, start: Nanos) -> Option<Verdict> {
+fn verdict_on(engine: &Engine<()>, tid: Tid, start: Nanos) -> Option<Verdict> {
     let mut findings = engine.report().findings.iter();
     findings
         .find(|finding| (finding.reader.tid, finding.start_ns) == (tid.into(), start))

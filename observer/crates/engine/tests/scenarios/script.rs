@@ -64,7 +64,7 @@ struct InProgress {
 
 #[derive(Default)]
 struct Script {
-    engine: Engine,
+    engine: Engine<()>,
     tids: HashMap<String, u32>,
     slots: HashMap<u32, SlotNumbers>,
     faults: BTreeMap<u32, InProgress>,
@@ -237,7 +237,7 @@ fn micros(text: &str) -> Result<Nanos, String> {
 }
 
 /// What the engine reports, one line each.
-fn outcomes(engine: &Engine) -> Vec<String> {
+fn outcomes(engine: &Engine<()>) -> Vec<String> {
     let report = engine.report();
     let findings = report
         .findings

@@ -2,8 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::rotation::part_path;
-use observer_engine::Engine;
-use observer_observation::{Damage, Note, Outcome};
+use observer_observation::{Damage, Engine, Note, Outcome};
 
 /// An observation in several files, and what an engine made of it live.
 struct Parts {

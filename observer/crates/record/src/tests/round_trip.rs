@@ -3,8 +3,8 @@ use crate::{
     event::{Decoder, Encoder},
     varint::Input as Bytes,
 };
-use observer_engine::{Engine, event::Event};
-use observer_observation::FaultTimes;
+use observer_engine::event::Event;
+use observer_observation::{Engine, FaultTimes};
 
 #[test]
 fn events_are_decoded_as_they_were_encoded() {

@@ -11,7 +11,8 @@ use crate::{
     units::{counted, duration, offset_between, seconds},
     words::{self, seen},
 };
-use observer_engine::{durations::DurationSummary, verdict::Finding};
+use observer_engine::verdict::Finding;
+use observer_observation::DurationSummary;
 
 mod overhead;
 mod wait_cost;
@@ -157,7 +158,7 @@ pub fn finding(finding: &Finding) -> String {
 mod tests {
     use super::*;
     use crate::fixtures;
-    use observer_engine::Engine;
+    use observer_observation::Engine;
     use observer_observation::{Context, EndReason, FinalState, Outcome, Sample};
 
     fn sampled(one_in: u32) -> Summary {

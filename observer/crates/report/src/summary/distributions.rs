@@ -3,9 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
-use observer_engine::durations::{DurationSummary, Durations};
 use observer_kernel::codes;
-use observer_observation::{FaultTimes, Known};
+use observer_observation::{DurationSummary, Durations, FaultTimes, Known};
 
 codes! {
     /// What was timed.

@@ -134,7 +134,8 @@ fn range_blocks_neighbours(evidence: &Evidence<'_>) -> Option<Remark> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_engine::{cost::WaitCost, durations::Durations};
+    use observer_engine::cost::WaitCost;
+    use observer_observation::Durations;
 
     const TICK: u64 = 4_000_000;
 

@@ -191,7 +191,7 @@ fn quotient(sum: u128, divisor: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_engine::durations::Durations;
+    use observer_observation::Durations;
 
     fn row(name: &str, waited_ns: u64) -> CostRow {
         let cost = WaitCost { waits: 1, waited_ns, ..WaitCost::default() };

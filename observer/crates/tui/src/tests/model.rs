@@ -92,7 +92,7 @@ fn replay() -> Vec<Model> {
 /// A live observation without events.
 pub(super) fn quiet() -> Model {
     let mut builder = ModelBuilder::live(&vulnerable::context());
-    let mut engine = observer_engine::Engine::default();
+    let mut engine = observer_observation::Engine::default();
     engine.start_tally();
     let (sample, now) = (Sample::default(), synthetic::START + 75 * SECOND);
     let run = ProgramRun { name: "fault_start_fentry".to_owned(), runs: 1_000, run_ns: SECOND / 500 };

@@ -133,7 +133,7 @@ fn no_waits(model: &Model) -> (String, Tone) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_engine::durations::DurationSummary;
+    use observer_observation::DurationSummary;
 
     fn model(measures: &[Measure]) -> Model {
         let summary = DurationSummary { count: 7, p99_ns: 3_980_000, ..DurationSummary::default() };

@@ -104,7 +104,7 @@ fn lower_edge(index: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::model::bin;
-    use observer_engine::durations::DurationSummary;
+    use observer_observation::DurationSummary;
     use observer_report::summary::distributions::Measure;
 
     fn distribution(values: &[Nanos]) -> Distribution {

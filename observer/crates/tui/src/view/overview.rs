@@ -21,8 +21,9 @@ use crate::{
     numbers::{count, rate, seen, short},
     theme::{Theme, Tone},
 };
-use observer_engine::{durations::DurationSummary, event::Nanos};
+use observer_engine::event::Nanos;
 use observer_kernel::plan::State;
+use observer_observation::DurationSummary;
 use observer_report::{summary::distributions::Measure, units::duration, words};
 
 pub(super) fn overview(pen: &mut Pen<'_>, shown: &Shown, body: Rect) {

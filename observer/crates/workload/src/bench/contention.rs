@@ -6,8 +6,7 @@ use std::{
     time::Duration,
 };
 
-use observer_engine::durations::Durations;
-use observer_observation::clock::now;
+use observer_observation::{Durations, clock::now};
 
 use crate::{
     Result, WorkloadError,

@@ -9,8 +9,7 @@ use crate::{
     units::{bytes, duration},
     words,
 };
-use observer_engine::durations::DurationSummary;
-use observer_observation::{Overhead, ProgramStats};
+use observer_observation::{DurationSummary, Overhead, ProgramStats};
 
 /// Rows by each criterion in the table of wait costs.
 const COSTS: usize = 5;

@@ -1,12 +1,15 @@
 //! Distributions of durations.
 
 use hdrhistogram::Histogram;
+use observer_engine::{distributions, event::Nanos};
 use serde::Serialize;
 
-use crate::{
-    event::Nanos,
-    wait::{Wait, WaitKind},
-};
+/// The engine of an observation.
+pub type Engine = observer_engine::Engine<Durations>;
+/// What the engine has found.
+pub type Report = observer_engine::Report<Durations>;
+/// The engine's statistics for a dashboard.
+pub type Tally = observer_engine::tally::Tally<Durations>;
 
 /// A distribution of durations in nanoseconds: three significant digits, up to an hour.
 #[derive(Clone, Debug)]
@@ -16,6 +19,12 @@ impl Default for Durations {
     #[expect(clippy::expect_used, reason = "a constant within the crate's documented bounds; a test creates one")]
     fn default() -> Self {
         Self(Histogram::new(3).expect("three digits are within 0 to 5"))
+    }
+}
+
+impl distributions::Durations for Durations {
+    fn add(&mut self, ns: Nanos) {
+        Self::add(self, ns);
     }
 }
 
@@ -63,33 +72,6 @@ impl DurationSummary {
             p99_ns: at(0.99),
             p999_ns: at(0.999),
             max_ns: if histogram.is_empty() { 0 } else { histogram.max() },
-        }
-    }
-}
-
-/// The distributions that the engine keeps.
-#[derive(Clone, Debug, Default)]
-pub struct Distributions {
-    pub overlap: Durations,
-    /// Holds of contended pins.
-    pub pin_hold: Durations,
-    pub pin_wait: Durations,
-    /// The part of the pin waits after the pin was dropped.
-    pub pin_oversleep: Durations,
-    pub lock_wait: Durations,
-    /// The part of the lock waits after the holder's read had completed, which drops the lock.
-    pub lock_oversleep: Durations,
-}
-
-impl Distributions {
-    pub(crate) fn add_wait(&mut self, wait: &Wait) {
-        let (waits, oversleeps) = match wait.kind {
-            WaitKind::Pin => (&mut self.pin_wait, &mut self.pin_oversleep),
-            WaitKind::FolioLock => (&mut self.lock_wait, &mut self.lock_oversleep),
-        };
-        waits.add(wait.duration());
-        if let Some(oversleep) = wait.oversleep_ns {
-            oversleeps.add(oversleep);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Throughput of the engine on one core, from memory: `cargo bench -p observer-engine --bench engine`.
+//! Throughput of the engine on one core, from memory: `cargo bench -p observer-observation --bench engine`.
 //!
 //! - Without variables: wall time of 100 ms worth of events. Other load on the machine distorts it.
 //! - `ENGINE_SAMPLES=5`: CPU time. Each sample is a million events through one engine. A thousand events at a time are
@@ -6,8 +6,9 @@
 //! - `ENGINE_EVENTS=100000000`: this many events through one engine, with the memory that it takes.
 
 use divan::{Bencher, counter::ItemsCount};
-use observer_engine::{Engine, event::Event};
+use observer_engine::event::Event;
 use observer_event_streams::{EventStream, STEP};
+use observer_observation::Engine;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Events between two calls of [`Engine::advance`]: 100 ms worth, as in a session.
