@@ -174,7 +174,7 @@ fn a_cut_recording_is_reported() {
     fs::write(&path, whole.get(..whole.len() / 2).unwrap()).unwrap();
     let observed = Observed::new(&replay(&path).unwrap());
     assert_eq!(observed.summary.dropped.get(&DropCause::RecordingIncomplete), Some(&1));
-    assert!(observed.summary.verdicts.overlap > 0);
+    assert!(observed.summary.verdicts.counts.overlap > 0);
     let text = written(Format::Text, vec![observed.clone()]);
     assert!(text.contains("the file was cut"), "{text}");
     assert!(text.contains("overhead        unknown"), "{text}");

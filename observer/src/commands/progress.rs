@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::session::{Observer, View};
+use observer_engine::verdict::Verdict;
 use observer_observation::dropped;
 use observer_report::{formats::text, words};
 
@@ -47,10 +48,13 @@ impl Observer for Progress {
         let swap_ins = counters.read_direct + counters.read_cached;
         let dropped = dropped(view.sample, &report.dropped).values().sum();
         let verdicts = &report.verdicts;
+        let kernel = &view.context.kernel;
+        let of = |verdict, count| words::verdict_count(count, 0, kernel.is_observable(verdict));
+        let pins = of(Verdict::PinWait, verdicts.pin_wait);
         // A kernel without the pin has lock waits only.
         let waits = match verdicts.lock_wait {
-            0 => format!("pin-waits {}", verdicts.pin_wait),
-            locks => format!("pin-waits {}  lock-waits {locks}", verdicts.pin_wait),
+            0 => format!("pin-waits {pins}"),
+            locks => format!("pin-waits {pins}  lock-waits {locks}"),
         };
         print_line(&format!(
             "{:>4} s  {:>7} swap-ins/s  {swap_ins} total ({} direct)  overlaps {}  {waits}  windows {}  reuses {}  \
@@ -58,10 +62,10 @@ impl Observer for Progress {
             self.ticks / TICKS_PER_SECOND,
             swap_ins - self.swap_ins,
             counters.read_direct,
-            words::seen(verdicts.overlap, dropped),
-            verdicts.window,
-            verdicts.reuse,
-            verdicts.stale_install,
+            words::verdict_count(verdicts.overlap, dropped, kernel.is_observable(Verdict::Overlap)),
+            of(Verdict::Window, verdicts.window),
+            of(Verdict::Reuse, verdicts.reuse),
+            of(Verdict::StaleInstall, verdicts.stale_install),
         ));
         self.swap_ins = swap_ins;
         ControlFlow::Continue(())

@@ -15,7 +15,7 @@ use observer_engine::{
     tally::{Contention, TaskGroup},
     verdict::{Finding, Verdict},
 };
-use observer_observation::{Dropped, DurationSummary, Kernel};
+use observer_observation::{Dropped, DurationSummary, Kernel, NotObservable};
 use observer_report::picture::{
     story::{Setting, story},
     svg, text,
@@ -39,7 +39,9 @@ struct Export<'a> {
     kernel: &'a Kernel,
     elapsed_ns: Nanos,
     swapins: BTreeMap<&'static str, u64>,
-    verdicts: BTreeMap<&'static str, u64>,
+    /// `None`: none was seen, and the hooks may miss some.
+    verdicts: BTreeMap<&'static str, Option<u64>>,
+    not_observable: NotObservable,
     rates_per_second: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
     distributions: BTreeMap<Measure, DurationSummary>,
     waited_ns: Nanos,
@@ -48,6 +50,8 @@ struct Export<'a> {
     tasks: Vec<ExportedGroup<'a>>,
     findings: Vec<ExportedFinding<'a>>,
     dropped: &'a Dropped,
+    /// Rows and findings that are counted and not listed, because a table was full.
+    unlisted: u64,
     overhead: Option<ExportedCost>,
 }
 
@@ -121,6 +125,10 @@ fn export(shown: &Shown) -> Export<'_> {
     let (model, rates) = (&shown.model, &shown.rates);
     let total = |series: Series| (series.code(), rates.total(series));
     let [direct, cached] = [Series::Direct, Series::Cached].map(total);
+    let known = |series: Series| {
+        let (code, count) = total(series);
+        (code, (count > 0 || model.is_observable(series)).then_some(count))
+    };
     let rates_of = |series| {
         let spans = SPANS.into_iter().map(|span| (span.code, rates.over(series, span.ns)));
         spans.chain([("now", rates.now(series))]).collect()
@@ -130,7 +138,8 @@ fn export(shown: &Shown) -> Export<'_> {
         kernel: &model.about.kernel,
         elapsed_ns: model.at_ns.saturating_sub(model.start_ns),
         swapins: [("seen", direct.1 + cached.1), direct, cached].into(),
-        verdicts: Series::ALL.into_iter().filter(|series| series.is_verdict()).map(total).collect(),
+        verdicts: Series::ALL.into_iter().filter(|series| series.verdict().is_some()).map(known).collect(),
+        not_observable: model.about.kernel.not_observable(),
         rates_per_second: Series::ALL.into_iter().map(|series| (series.code(), rates_of(series))).collect(),
         distributions: model.distributions.iter().map(|one| (one.measure, one.summary)).collect(),
         waited_ns: model.waited_ns,
@@ -139,6 +148,7 @@ fn export(shown: &Shown) -> Export<'_> {
         tasks: model.groups.iter().map(group).collect(),
         findings: model.findings.iter().map(finding).collect(),
         dropped: &model.dropped,
+        unlisted: model.unlisted,
         overhead: model.cost.as_ref().map(cost),
     }
 }

@@ -17,6 +17,9 @@ pub(crate) struct Summary {
     pub(crate) faults: Faults,
     pub(crate) pins: Pins,
     pub(crate) verdicts: Verdicts,
+    /// What is not seen, by verdict that the hooks may miss.
+    #[serde(default)]
+    pub(crate) not_observable: BTreeMap<String, Vec<String>>,
     pub(crate) wait_cost: WaitCost,
     pub(crate) budget: Option<Budget>,
     pub(crate) remarks: Vec<Remark>,
@@ -173,12 +176,30 @@ pub(crate) struct OutsidePins {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Verdicts {
+    #[serde(deserialize_with = "seen")]
     pub(crate) overlap: u64,
+    #[serde(deserialize_with = "seen")]
     pub(crate) lock_wait: u64,
+    #[serde(deserialize_with = "seen")]
     pub(crate) pin_wait: u64,
+    #[serde(deserialize_with = "seen")]
     pub(crate) window: u64,
+    #[serde(deserialize_with = "seen")]
     pub(crate) reuse: u64,
+    #[serde(deserialize_with = "seen")]
     pub(crate) stale_install: u64,
+}
+
+/// A count; `null`: none was seen, and [`Summary::not_observable`] has the verdict.
+fn seen<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+impl Summary {
+    /// The exit code of an observation that found nothing and dropped nothing.
+    pub(crate) fn clean_code(&self) -> i32 {
+        if self.not_observable.is_empty() { 0 } else { 20 }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -89,7 +89,7 @@ pub(super) fn counts_of(least: u64, finished: &Finished) -> Checked {
     ensure(seen >= least, || format!("only {seen} swap-ins"))?;
     ensure(witness.corrupt == 0, || format!("the witness found {} pages corrupt", witness.corrupt))?;
     if misses_allocations(&summary) {
-        finished.expect_code(0)?;
+        finished.expect_code(summary.clean_code())?;
         return Ok(format!("{seen} swap-ins, all seen; allocations not observed"));
     }
     let out = &summary.swapouts;
@@ -98,7 +98,7 @@ pub(super) fn counts_of(least: u64, finished: &Finished) -> Checked {
         let (allocated, written) = (out.allocated, out.written);
         format!("{allocated} entries allocated and {written} written, the kernel counted {kernel} swap-outs")
     })?;
-    finished.expect_code(0)?;
+    finished.expect_code(summary.clean_code())?;
     Ok(format!("{seen} swap-ins and {kernel} swap-outs, all seen"))
 }
 
@@ -152,7 +152,7 @@ fn crowd(era: Era, finished: &Finished) -> Checked {
     if skipped == 0 {
         none_dropped(&summary)?;
     }
-    finished.expect_code(if skipped == 0 { 0 } else { 20 })?;
+    finished.expect_code(if skipped == 0 { summary.clean_code() } else { 20 })?;
     Ok(format!("{seen} swap-ins, {overlaps} overlaps, {waits}, {skipped} programs skipped"))
 }
 

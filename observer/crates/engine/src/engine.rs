@@ -247,7 +247,7 @@ impl<D: Durations> Engine<D> {
             }
             self.report.add_overlap(overlap);
         }
-        self.report.dropped.entries_not_listed = self.report.entries.not_listed();
+        self.report.unlisted.entries = self.report.entries.not_listed();
     }
 
     fn report_wait(&mut self, wait: Wait) {

@@ -65,7 +65,7 @@ impl EntryTable {
         }))
     }
 
-    /// Updates that were dropped because the table was full.
+    /// Updates of entries for which the table had no room.
     pub(crate) fn not_listed(&self) -> u64 {
         self.not_listed
     }

@@ -32,6 +32,7 @@ pub struct Report<D> {
     pub lock_retries: u64,
     pub wait_costs: WaitCosts,
     pub dropped: EngineDropped,
+    pub unlisted: Unlisted,
     room: FindingRoom,
 }
 
@@ -42,7 +43,7 @@ impl<D: Durations> Report<D> {
         if self.room.take(finding.verdict) {
             self.findings.push(finding);
         } else {
-            self.dropped.findings_not_listed += 1;
+            self.unlisted.findings += 1;
         }
     }
 
@@ -100,7 +101,7 @@ impl VerdictCounts {
     }
 }
 
-/// What the engine did not see or did not keep, by cause.
+/// What the engine did not see, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EngineDropped {
     /// Events that arrived more than [`REORDER_DELAY`](crate::limits::REORDER_DELAY) late.
@@ -111,23 +112,20 @@ pub struct EngineDropped {
     pub faults_without_end: u64,
     /// Faults evaluated for overlaps early, because their entry never became idle.
     pub overlaps_cut: u64,
-    /// Updates of the table of entries, dropped because it was full.
-    pub entries_not_listed: u64,
-    /// Findings that are counted but not listed, because the list was full.
-    pub findings_not_listed: u64,
+}
+
+/// What is counted but not listed, because the list was full. Nothing is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Unlisted {
+    pub findings: u64,
+    /// Updates of the table of entries.
+    pub entries: u64,
 }
 
 impl EngineDropped {
     pub fn total(&self) -> u64 {
-        let Self {
-            late_events,
-            incomplete_readers,
-            faults_without_end,
-            overlaps_cut,
-            entries_not_listed,
-            findings_not_listed,
-        } = *self;
-        late_events + incomplete_readers + faults_without_end + overlaps_cut + entries_not_listed + findings_not_listed
+        let Self { late_events, incomplete_readers, faults_without_end, overlaps_cut } = *self;
+        late_events + incomplete_readers + faults_without_end + overlaps_cut
     }
 }
 

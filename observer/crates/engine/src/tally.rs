@@ -128,7 +128,7 @@ impl<D: Durations> Tally<D> {
         &self.findings
     }
 
-    /// Updates of the tables that were dropped because a table was full.
+    /// Updates of rows for which a table had no room.
     pub fn not_listed(&self) -> u64 {
         self.not_listed
     }

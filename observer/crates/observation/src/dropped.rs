@@ -9,8 +9,6 @@ use observer_kernel::codes;
 codes! {
     /// Why an event that happened was not observed.
     pub enum DropCause {
-        /// A swap entry or a finding with its details: counted, but the list was full.
-        EntryNotListed = "entry_not_listed",
         /// An event came later than the engine waits for.
         EventTooLate = "event_too_late",
         /// A return probe ran out of instances, or the kernel skipped the program.
@@ -19,7 +17,6 @@ codes! {
         FaultTableFull = "fault_table_full",
         /// A fault that was still in progress, or whose end never came.
         FaultWithoutEnd = "fault_without_end",
-        FindingNotListed = "finding_not_listed",
         /// The programs could not copy kernel memory.
         KernelReadFailed = "kernel_read_failed",
         /// An overlap that never ended was cut.
@@ -53,8 +50,6 @@ pub fn dropped(sample: &Sample, engine: &EngineDropped) -> Dropped {
         (DropCause::ReaderIncomplete, engine.incomplete_readers),
         (DropCause::FaultWithoutEnd, engine.faults_without_end),
         (DropCause::OverlapCut, engine.overlaps_cut),
-        (DropCause::EntryNotListed, engine.entries_not_listed),
-        (DropCause::FindingNotListed, engine.findings_not_listed),
     ]);
     dropped.extend(sample.snapshot.skipped.map(|skipped| (DropCause::ProgramSkipped, skipped.all)));
     dropped

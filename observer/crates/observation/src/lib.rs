@@ -8,6 +8,7 @@ pub use self::{
     ending::{EndReason, FinalState},
     ingest::{Ingest, Input},
     kernel::{Degraded, HookUse, Kernel},
+    observable::NotObservable,
     outcome::{Known, Outcome},
     overhead::{Overhead, ProgramRun, ProgramStats, RingUse, StatsRefusal, percent},
     recording::{Damage, Defect, FileDamage, Note},
@@ -23,6 +24,7 @@ mod ending;
 pub mod exit;
 mod ingest;
 mod kernel;
+mod observable;
 mod outcome;
 mod overhead;
 mod recording;

@@ -6,6 +6,7 @@ use crate::{
     observed::Observed,
     summary::{Summary, distributions::Measure},
 };
+use observer_engine::verdict::Verdict;
 use observer_kernel::{codes, plan::State};
 use observer_observation::{Damage, DurationSummary};
 
@@ -81,6 +82,7 @@ codes! {
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Caveat {
     DroppedEvents { side: Side, events: u64 },
+    NotObservable { side: Side, verdicts: Vec<Verdict> },
     LeanHooks { side: Side },
     Sampled { side: Side, one_in: u32 },
     Damaged { side: Side, damage: Damage },
@@ -132,7 +134,7 @@ fn compared(summary: &Summary) -> Compared {
 }
 
 fn counts(summary: &Summary) -> [(Counted, u64); Counted::ALL.len()] {
-    let (ins, faults, verdicts) = (&summary.swapins, &summary.faults, &summary.verdicts);
+    let (ins, faults, verdicts) = (&summary.swapins, &summary.faults, &summary.verdicts.counts);
     let (pin, lock) = (&summary.wait_cost.pin.sums, &summary.wait_cost.folio_lock.sums);
     Counted::ALL.map(|counted| {
         let count = match counted {
@@ -185,6 +187,10 @@ fn caveats(a: &Summary, b: &Summary) -> Vec<Caveat> {
         let events = summary.dropped_events();
         if events > 0 {
             caveats.push(Caveat::DroppedEvents { side, events });
+        }
+        let verdicts: Vec<_> = summary.verdicts.not_observable.keys().copied().collect();
+        if !verdicts.is_empty() {
+            caveats.push(Caveat::NotObservable { side, verdicts });
         }
         if summary.kernel.is_lean() {
             caveats.push(Caveat::LeanHooks { side });

@@ -106,6 +106,11 @@ pub const SECTIONS: &[Section] = &[
                  kprobe.",
             ),
             term("degraded", "A hook that this kernel does not allow, and what is therefore not seen."),
+            term(
+                "not observable",
+                "A verdict that a degraded hook may hide: a count is a lower bound, 0 is no result, and the exit code \
+                 is 20.",
+            ),
             term("redundant hook", "A hook that the lean set omits because another hook gives the same verdicts."),
             term("overhead", "What observing costs: CPU time, memory, run time of the programs."),
             term(

@@ -75,7 +75,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.faults.add(&one.faults);
     all.pins.add(&one.pins);
     all.locks.add(&one.locks);
-    Count::add(&mut all.verdicts, &one.verdicts);
+    all.verdicts.add(&one.verdicts);
     all.wait_cost.add(&one.wait_cost);
     // `over` counts against the budget of each observation; of several budgets the smallest is named.
     all.budget = match (all.budget, one.budget) {
@@ -94,6 +94,8 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     for (cause, count) in &one.dropped {
         *all.dropped.entry(*cause).or_default() += count;
     }
+    all.unlisted.findings += one.unlisted.findings;
+    all.unlisted.entries += one.unlisted.entries;
     add_overhead(&mut all.overhead, &one.overhead);
     all.widen = match (all.widen, one.widen) {
         (Some(a), Some(b)) => {

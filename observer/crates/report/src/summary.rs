@@ -9,9 +9,10 @@ use self::{
     distributions::{Distributions, Histograms},
     remarks::{Budget, Evidence, Remark},
     sample::Sampled,
+    verdicts::Verdicts,
     wait_cost::{WaitCostSummary, Wholes},
 };
-use observer_engine::{entries::EntryStats, overlap::Overlap, report::VerdictCounts, verdict::Finding, wait::Wait};
+use observer_engine::{entries::EntryStats, overlap::Overlap, report::Unlisted, verdict::Finding, wait::Wait};
 use observer_kernel::plan::{Backend, Meaning, State};
 use observer_observation::{
     Clocks, Context, Damage, Dropped, EndReason, Kernel, Known, Note, Overhead, Swap,
@@ -22,6 +23,7 @@ pub(crate) mod counts;
 pub mod distributions;
 pub mod remarks;
 pub(crate) mod sample;
+pub mod verdicts;
 pub(crate) mod wait_cost;
 
 /// Raised when a key of the JSON object is removed or changes its meaning.
@@ -120,7 +122,8 @@ pub struct Summary {
     pub faults: Faults,
     pub pins: Pins,
     pub locks: Locks,
-    pub verdicts: VerdictCounts,
+    #[serde(flatten)]
+    pub verdicts: Verdicts,
     pub wait_cost: WaitCostSummary,
     /// The maximum acceptable wait, if one was given.
     pub budget: Option<Budget>,
@@ -131,6 +134,8 @@ pub struct Summary {
     pub entries: Vec<EntryStats>,
     pub distributions: Distributions,
     pub dropped: Dropped,
+    /// What is counted in `verdicts` and not listed, because a list was full.
+    pub unlisted: Unlisted,
     pub overhead: Overhead,
     pub widen: Option<DelayInjection>,
     pub command: Option<CommandSummary>,
@@ -192,7 +197,7 @@ impl Summary {
             faults: Faults::new(counters),
             pins: Pins::new(&known, counters),
             locks: Locks::new(&known, counters),
-            verdicts: report.verdicts,
+            verdicts: Verdicts { counts: report.verdicts, not_observable: kernel.not_observable() },
             wait_cost,
             budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
             remarks: Vec::new(),
@@ -202,6 +207,7 @@ impl Summary {
             entries: report.entries.worst(LISTED),
             distributions: histograms.summaries(!kernel.holds_unseen()),
             dropped: known.dropped(),
+            unlisted: report.unlisted,
             overhead: known.ending.overhead.clone(),
             widen: known.context.widen_ns.map(|ns| DelayInjection {
                 ns,
@@ -225,7 +231,7 @@ impl Summary {
         self.faults.scale(one_in);
         self.pins.scale(one_in);
         self.locks.scale(one_in);
-        self.verdicts.scale(one_in);
+        self.verdicts.counts.scale(one_in);
     }
 
     /// Applies the rules for remarks to the sums as they are.
@@ -259,10 +265,11 @@ impl Summary {
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(CommandSummary::has_failed);
         Exit::of_observation(ExitInputs {
-            stale_installs: self.verdicts.stale_install,
+            stale_installs: self.verdicts.counts.stale_install,
             over_budget: self.budget.map_or(0, |budget| budget.over),
             command_failed: failed,
             dropped: self.dropped_events(),
+            not_observable: self.verdicts.not_observable.len(),
         })
     }
 }

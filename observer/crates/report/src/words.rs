@@ -24,13 +24,18 @@ pub(crate) use self::{
     waits::{remark, wait_kind},
 };
 pub use self::{
-    dropped::{cause, seen},
+    dropped::{cause, seen, verdict_count},
     kernel::{gap_consequence, hook_reason, meaning, state},
     refusal::refusal,
     waits::measure,
 };
 
-use crate::summary::{Of, Summary, sample::Sampled};
+use observer_engine::report::Unlisted;
+
+use crate::{
+    summary::{Of, Summary, sample::Sampled},
+    units,
+};
 
 /// What the recordings lack and what else to know, with the host where there are several.
 pub(crate) fn damage_and_notes(summary: &Summary) -> Vec<String> {
@@ -39,7 +44,16 @@ pub(crate) fn damage_and_notes(summary: &Summary) -> Vec<String> {
         if summary.is_merged() { format!("{}: {words}", of.host) } else { words }
     }
     let damage = summary.damage.iter().map(|of| of_host(summary, of, recording::damage));
-    damage.chain(summary.notes.iter().map(|of| of_host(summary, of, recording::note))).collect()
+    let notes = summary.notes.iter().map(|of| of_host(summary, of, recording::note));
+    damage.chain(notes).chain(unlisted(&summary.unlisted)).collect()
+}
+
+/// What is counted and not listed; nothing is lost by it.
+fn unlisted(unlisted: &Unlisted) -> impl Iterator<Item = String> {
+    let Unlisted { findings, entries } = *unlisted;
+    [(findings, "finding"), (entries, "update of contended entries")].into_iter().filter(|(count, _)| *count > 0).map(
+        |(count, what)| format!("{} counted and not listed, because the list is full", units::counted(count, what)),
+    )
 }
 
 /// What a sample means for the numbers.

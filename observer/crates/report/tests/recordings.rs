@@ -23,7 +23,7 @@ fn check_synthetic(name: &str) {
     assert_eq!(outcome.context.clocks.realtime_ns, 1_767_225_600_000_000_000);
     let observed = Observed::new(&outcome);
     let summary = &observed.summary;
-    let verdicts = &summary.verdicts;
+    let verdicts = &summary.verdicts.counts;
     assert_eq!(
         [verdicts.overlap, verdicts.pin_wait, verdicts.window, verdicts.reuse, verdicts.stale_install],
         [746, 359, 4, 3, 6]
@@ -71,7 +71,7 @@ fn lock_waits_of_version_1_1_stay_readable() {
         assert!(matches!(hook.reason, HookReason::TrampolineAccepted { .. }), "{hook:?}");
     }
     let summary = Observed::new(&outcome).summary;
-    let verdicts = &summary.verdicts;
+    let verdicts = &summary.verdicts.counts;
     assert_eq!([verdicts.overlap, verdicts.lock_wait, verdicts.pin_wait, verdicts.stale_install], [7, 14, 0, 0]);
     assert_eq!([summary.locks.failed, summary.locks.own_read, summary.locks.retries], [14, 0, 14]);
     let waits = summary.distributions.get(Measure::LockWait).unwrap();
@@ -96,11 +96,16 @@ fn contains(now: &Value, before: &Value) -> bool {
 
 /// Recorded in a guest with a vulnerable 5.10 under `stress storm`. `record --json` printed these values, except for
 /// one reader: that a read between an allocation and its write is overtaken was found later, by the engine's model.
+/// What was counted and not listed is no longer a dropped event.
 #[test]
 fn findings_in_a_real_storm_stay_the_same() {
-    let before: Value = serde_json::from_slice(&std::fs::read(released("v1-storm-5.10.json")).unwrap()).unwrap();
+    let mut before: Value = serde_json::from_slice(&std::fs::read(released("v1-storm-5.10.json")).unwrap()).unwrap();
     let outcome = replay(&released("v1-storm-5.10.obs")).unwrap();
     let now = serde_json::to_value(Observed::new(&outcome).summary).unwrap();
+    for (dropped, unlisted) in [("entry_not_listed", "entries"), ("finding_not_listed", "findings")] {
+        let before = before["dropped"].as_object_mut().unwrap().remove(dropped).unwrap();
+        assert_eq!(now["unlisted"][unlisted], before);
+    }
     let before = before.as_object().unwrap();
     assert_eq!(before.len(), 6);
     for (name, value) in before {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use observer_engine::{
     event::{Entry, Nanos},
     tally::{Contention, TaskGroup},
-    verdict::Finding,
+    verdict::{Finding, Verdict},
 };
 use observer_kernel::swaps::Synchronous;
 use observer_observation::{Dropped, DurationSummary, Kernel, RingUse};
@@ -71,9 +71,17 @@ impl Series {
         matches!(self, Self::PinWaits | Self::LockWaits)
     }
 
-    /// Whether it counts a verdict rather than swap-ins.
-    pub const fn is_verdict(self) -> bool {
-        !matches!(self, Self::Direct | Self::Cached)
+    /// The verdict that it counts; `None`: it counts swap-ins.
+    pub const fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::Direct | Self::Cached => None,
+            Self::Overlaps => Some(Verdict::Overlap),
+            Self::PinWaits => Some(Verdict::PinWait),
+            Self::LockWaits => Some(Verdict::LockWait),
+            Self::Windows => Some(Verdict::Window),
+            Self::Reuses => Some(Verdict::Reuse),
+            Self::StaleInstalls => Some(Verdict::StaleInstall),
+        }
     }
 
     /// The key in exports.
@@ -194,6 +202,8 @@ pub struct Model {
     /// Faults in progress on contended entries.
     pub faults_in_progress: usize,
     pub dropped: Dropped,
+    /// Rows and findings that are counted and not listed, because a table is full.
+    pub unlisted: u64,
     /// `None`: a replay, which does not measure it.
     pub cost: Option<Cost>,
     /// All waits since the last reset, nanoseconds.
@@ -216,6 +226,11 @@ impl Model {
     /// Dropped events of all causes.
     pub fn dropped_events(&self) -> u64 {
         self.dropped.values().sum()
+    }
+
+    /// Whether every case of what a series counts is seen unless events are dropped.
+    pub fn is_observable(&self, series: Series) -> bool {
+        series.verdict().is_none_or(|verdict| self.about.kernel.is_observable(verdict))
     }
 
     /// Whether any swap device is synchronous.

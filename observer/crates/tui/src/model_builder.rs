@@ -14,9 +14,7 @@ use observer_engine::{
     event::{Entry, Nanos},
     tally::{Contention, TaskGroup},
 };
-use observer_observation::{
-    Context, DropCause, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent,
-};
+use observer_observation::{Context, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent};
 use observer_record::player::Transport;
 use observer_report::summary::distributions::Measure;
 
@@ -160,10 +158,7 @@ impl ModelBuilder {
             self.update(tally, names);
         }
         self.samples += 1;
-        let mut dropped = dropped(source.sample, &source.engine.report().dropped);
-        if let Some(not_listed) = tally.map(Tally::not_listed).filter(|count| *count > 0) {
-            *dropped.entry(DropCause::EntryNotListed).or_default() += not_listed;
-        }
+        let unlisted = source.engine.report().unlisted;
         Model {
             about: Arc::clone(&self.about),
             at_ns: source.now.max(self.start),
@@ -171,7 +166,8 @@ impl ModelBuilder {
             devices: self.devices.clone(),
             counts: counts(source.engine, source.sample).map(|count| count.saturating_mul(self.one_in)),
             faults_in_progress: source.engine.faults_in_progress().count(),
-            dropped,
+            dropped: dropped(source.sample, &source.engine.report().dropped),
+            unlisted: tally.map_or(0, Tally::not_listed) + unlisted.findings + unlisted.entries,
             cost: source.spent.map(|spent| self.cost(spent, source.sample)),
             waited_ns: tally.map_or(0, |tally| tally.waited_ns),
             overslept_ns: tally.map_or(0, |tally| tally.overslept_ns),

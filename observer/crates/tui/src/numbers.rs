@@ -30,6 +30,11 @@ pub(crate) fn seen(seen: u64, dropped: u64) -> String {
     if seen == 0 && dropped > 0 { "0 seen".to_owned() } else { count(seen) }
 }
 
+/// A count in a table. A 0 of what the hooks may miss is no result.
+pub(crate) fn total(total: u64, dropped: u64, observable: bool) -> String {
+    if total == 0 && !observable { "unknown".to_owned() } else { seen(total, dropped) }
+}
+
 /// `00:12:41`, with days in front if there are any.
 pub(crate) fn clock(ns: Nanos) -> String {
     let seconds = ns / 1_000_000_000;
@@ -72,6 +77,8 @@ mod tests {
     #[test]
     fn a_zero_is_plain_only_if_no_events_were_dropped() {
         assert_eq!((seen(0, 0), seen(0, 4), seen(3, 4)), ("0".to_owned(), "0 seen".to_owned(), "3".to_owned()));
+        assert_eq!([(0, 0, true), (0, 4, true), (3, 0, false)].map(|(n, d, o)| total(n, d, o)), ["0", "0 seen", "3"]);
+        assert_eq!([total(0, 0, false), total(0, 4, false)], ["unknown", "unknown"]);
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl State {
         matches!(self, Self::PinnedTick | Self::PinnedWaitQueue | Self::Pinned)
     }
 
+    /// Whether such a kernel reads pages without the swap cache.
+    pub const fn reads_directly(self) -> bool {
+        !matches!(self, Self::NoBypass)
+    }
+
     /// Whether hooks of this meaning can exist on such a kernel.
     pub const fn has(self, meaning: Meaning) -> bool {
         match meaning {

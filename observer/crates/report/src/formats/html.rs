@@ -3,9 +3,9 @@
 use self::markup::{Markup, escaped};
 use crate::{
     observed::Reported,
-    summary::{Summary, counts::by_verdict},
+    summary::Summary,
     units::{counted, duration},
-    words::{self, seen},
+    words::{self, verdict_count},
 };
 use observer_engine::verdict::Verdict;
 use observer_observation::exit::Exit;
@@ -78,12 +78,17 @@ fn heading(page: &mut Markup, summary: &Summary) {
 
 /// The class of the conclusion, which colours it, and the conclusion.
 fn conclusion(summary: &Summary) -> (&'static str, String) {
-    let stale = summary.verdicts.stale_install;
+    let stale = summary.verdicts.counts.stale_install;
     match summary.exit() {
         Exit::StaleInstall => ("bad", format!("Data loss: {} over newer content.", counted(stale, "stale install"))),
         Exit::OverBudget => {
             let over = summary.budget.map_or(0, |budget| budget.over);
             ("bad", format!("No stale install seen, but the budget was exceeded by {}.", counted(over, "wait")))
+        }
+        Exit::Inconclusive if !summary.verdicts.not_observable.is_empty() => {
+            let hidden: Vec<_> = summary.verdicts.not_observable.keys().map(Verdict::to_string).collect();
+            let hidden = hidden.join(", ");
+            ("unsure", format!("No stale install seen, but not observable here: {hidden}. See \"Kernel and hooks\"."))
         }
         Exit::Inconclusive => {
             let dropped = counted(summary.dropped_events(), "dropped event");
@@ -104,7 +109,7 @@ fn conclusion(summary: &Summary) -> (&'static str, String) {
 fn verdicts(page: &mut Markup, summary: &Summary) {
     let dropped = summary.dropped_events();
     page.raw("<ul class=\"tiles\">\n");
-    for (verdict, count) in by_verdict(&summary.verdicts) {
+    for (verdict, count, observable) in summary.verdicts.all() {
         let meaning = match verdict {
             Verdict::Overlap => "two or more faults on one entry at once",
             Verdict::LockWait => "waits on a folio lock in the swap cache",
@@ -113,7 +118,7 @@ fn verdicts(page: &mut Markup, summary: &Summary) {
             Verdict::Reuse => "entry freed and reallocated under a reader",
             Verdict::StaleInstall => "that reader installed its page",
         };
-        let count = if count == 0 { seen(count, dropped) } else { count.to_string() };
+        let count = if count == 0 { verdict_count(count, dropped, observable) } else { count.to_string() };
         page.write(format_args!("<li><b>{}</b><span>{verdict}</span><small>{meaning}</small></li>\n", escaped(&count)));
     }
     page.raw("</ul>\n");

@@ -10,7 +10,6 @@ use crate::{
     observed::Observed,
     summary::{
         Summary,
-        counts::by_verdict,
         distributions::{Measure, sum_ns},
     },
 };
@@ -208,11 +207,30 @@ fn verdicts(out: &mut Exposition, summary: &Summary) {
         "observer_verdicts",
         Kind::Counter,
         "",
-        "Verdicts. A 0 is conclusive only while observer_dropped is 0.",
+        "Verdicts. A 0 is conclusive only while observer_dropped is 0. A verdict without a sample is not observable.",
     );
-    for (verdict, count) in by_verdict(&summary.verdicts) {
-        verdicts.count(&[("verdict", verdict.code())], count);
+    for (verdict, count) in summary.verdicts.known() {
+        if let Some(count) = count {
+            verdicts.count(&[("verdict", verdict.code())], count);
+        }
     }
+    let hidden = out.family(
+        "observer_not_observable",
+        Kind::Gauge,
+        "",
+        "1 for each verdict that the hooks on this kernel may miss.",
+    );
+    for verdict in summary.verdicts.not_observable.keys() {
+        hidden.sample(&[("verdict", verdict.code())], 1.0);
+    }
+    out.family(
+        "observer_unlisted",
+        Kind::Counter,
+        "",
+        "What is counted in observer_verdicts and not listed in reports, because a list is full.",
+    )
+    .count(&[("list", "findings")], summary.unlisted.findings)
+    .count(&[("list", "entries")], summary.unlisted.entries);
     let dropped = out.family("observer_dropped", Kind::Counter, "", "Events that were not observed, by cause.");
     for (cause, count) in &summary.dropped {
         dropped.count(&[("cause", cause.code())], *count);

@@ -3,13 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::{
-    summary::{
-        Summary,
-        counts::{Pins, by_verdict},
-        distributions::Measure,
-    },
+    summary::{Summary, counts::Pins, distributions::Measure},
     units::{counted, duration, offset_between, seconds},
-    words::{self, seen},
+    words::{self, verdict_count},
 };
 use observer_engine::verdict::Finding;
 use observer_observation::DurationSummary;
@@ -58,8 +54,8 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     line(text, "faults", format_args!("{started} started, {installed} installed their page, {contended} contended"))?;
     write_pins(text, &summary.pins)?;
     let dropped = summary.dropped_events();
-    for (verdict, count) in by_verdict(&summary.verdicts) {
-        line(text, &verdict.to_string(), seen(count, dropped))?;
+    for (verdict, count, observable) in summary.verdicts.all() {
+        line(text, &verdict.to_string(), verdict_count(count, dropped, observable))?;
     }
     write_distributions(text, summary)?;
     wait_cost::write(text, summary)?;

@@ -36,6 +36,10 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::DroppedEvents { side: of, events } => {
             format!("{} dropped {events} events: its counts are lower bounds", side(*of))
         }
+        Caveat::NotObservable { side: of, verdicts } => {
+            let verdicts: Vec<_> = verdicts.iter().map(ToString::to_string).collect();
+            format!("{} lacks hooks for {}: these counts are lower bounds", side(*of), verdicts.join(", "))
+        }
         Caveat::LeanHooks { side: of } => {
             format!("{} was observed with lean hooks: a 0 may be something that they do not observe", side(*of))
         }

@@ -7,6 +7,15 @@ pub fn seen(count: u64, dropped: u64) -> String {
     if dropped == 0 { count.to_string() } else { format!("{count} seen, {dropped} events dropped") }
 }
 
+/// The count of a verdict. Where the hooks may miss it, a count is a lower bound and 0 is no result.
+pub fn verdict_count(count: u64, dropped: u64, observable: bool) -> String {
+    match (observable, count) {
+        (true, _) => seen(count, dropped),
+        (false, 0) => "not observable".to_owned(),
+        (false, _) => format!("{count} seen, others not observable"),
+    }
+}
+
 /// What happened, and what to do about it where something helps.
 pub const fn cause(cause: DropCause) -> &'static str {
     match cause {
@@ -24,7 +33,6 @@ pub const fn cause(cause: DropCause) -> &'static str {
         DropCause::ReaderIncomplete => "some changes under a reader did not arrive: its verdict may be too low",
         DropCause::FaultWithoutEnd => "the fault was still in progress when observing ended, or its end was dropped",
         DropCause::OverlapCut => "an entry was never without a fault: overlaps may be missing",
-        DropCause::EntryNotListed | DropCause::FindingNotListed => "counted, but the list was full",
         DropCause::RecordingIncomplete => "the recording has no end: later events are missing",
         DropCause::ProgramSkipped => {
             "the kernel skipped a program that was already running on that CPU, for example in a preempted task"
@@ -40,5 +48,13 @@ mod tests {
     fn a_zero_is_plain_only_when_no_events_were_dropped() {
         assert_eq!(seen(0, 0), "0");
         assert_eq!(seen(0, 3), "0 seen, 3 events dropped");
+        assert_eq!(verdict_count(0, 3, true), "0 seen, 3 events dropped");
+    }
+
+    #[test]
+    fn a_verdict_that_hooks_may_miss_has_no_zero() {
+        assert_eq!(verdict_count(0, 0, false), "not observable");
+        assert_eq!(verdict_count(0, 3, false), "not observable");
+        assert_eq!(verdict_count(2, 0, false), "2 seen, others not observable");
     }
 }

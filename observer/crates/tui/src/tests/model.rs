@@ -11,7 +11,8 @@ use crate::{
     model_builder::{ModelBuilder, Source, Spent},
     view,
 };
-use observer_observation::{DropCause, Overhead, ProgramRun, ProgramStats, RingUse, Sample};
+use observer_kernel::plan::{Consequence, Meaning, MissingReason};
+use observer_observation::{Degraded, DropCause, Overhead, ProgramRun, ProgramStats, RingUse, Sample};
 use observer_record::player::Player;
 use observer_recordings::{synthetic, vulnerable};
 
@@ -122,6 +123,19 @@ pub(super) fn with_dropped_events() -> Model {
     model.dropped.insert(DropCause::RingFullFault, 1_234);
     model.dropped.insert(DropCause::EventTooLate, 2);
     model.findings = Arc::default();
+    model
+}
+
+/// A vulnerable kernel on which allocations cannot be hooked.
+pub(super) fn not_observable() -> Model {
+    let mut model = quiet();
+    let gap = Degraded {
+        meaning: Meaning::Allocated,
+        reason: MissingReason::Unknown,
+        consequence: Consequence::of(Meaning::Allocated),
+        partial: false,
+    };
+    Arc::make_mut(&mut model.about).kernel.degraded.push(gap);
     model
 }
 

@@ -9,7 +9,7 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use super::model::{SMALL, live, press, quiet, replayed, with_delay_injection, with_dropped_events};
+use super::model::{SMALL, live, not_observable, press, quiet, replayed, with_delay_injection, with_dropped_events};
 use crate::{
     app::{App, CommandEnd},
     theme::{Colours, Theme},
@@ -112,6 +112,7 @@ fn live_views_without_events() {
     let app = live(with_dropped_events());
     assert_screen("dropped-events", &app, THEME, SMALL);
     assert_screen("dropped-events", &app, THEME, SIZES[0]);
+    assert_screen("not-observable", &live(not_observable()), THEME, SMALL);
     assert_screen("too-small", &app, THEME, Size { width: 30, height: 6 });
 }
 

@@ -6,11 +6,8 @@ use crate::{
     numbers::{count, plural, seconds},
     theme::Tone,
 };
-use observer_kernel::{
-    plan::{Consequence, State},
-    swaps::Synchronous,
-};
-use observer_observation::Degraded;
+use observer_engine::verdict::Verdict;
+use observer_kernel::{plan::State, swaps::Synchronous};
 use observer_report::{summary::distributions::Measure, units::duration};
 
 /// Columns of a question.
@@ -82,11 +79,22 @@ fn happening(shown: &Shown) -> (String, Tone) {
     if locks > 0 {
         counts = format!("{counts}, {}", plural(locks, "lock wait"));
     }
+    if let Some(hidden) = not_observable(model) {
+        return (format!("unknown: {hidden} not observable here; {counts}"), Tone::Caution);
+    }
     match (model.dropped_events(), overlaps + pins + locks) {
         (0, 0) => ("no: no contention so far".to_owned(), Tone::Good),
         (0, _) => (format!("no data loss: {counts}"), Tone::Good),
         (dropped, _) => (format!("no data loss seen: {counts}; but {} events dropped", count(dropped)), Tone::Caution),
     }
+}
+
+/// Verdicts on readers that the hooks may miss.
+fn not_observable(model: &Model) -> Option<String> {
+    let all = [(Series::StaleInstalls, "stale installs"), (Series::Reuses, "reuses"), (Series::Windows, "windows")];
+    let hidden: Vec<_> =
+        all.into_iter().filter(|(series, _)| !model.is_observable(*series)).map(|(_, name)| name).collect();
+    (!hidden.is_empty()).then(|| hidden.join(", "))
 }
 
 fn waiting(model: &Model) -> (String, Tone) {
@@ -109,17 +117,8 @@ fn waiting(model: &Model) -> (String, Tone) {
 
 fn no_waits(model: &Model) -> (String, Tone) {
     let kernel = &model.about.kernel;
-    let is_unseen = |gap: &Degraded| {
-        matches!(
-            gap.consequence,
-            Consequence::NothingObserved
-                | Consequence::FaultsMissed
-                | Consequence::PinWaitsUnseen
-                | Consequence::LockWaitsUnseen
-        )
-    };
     match model.dropped_events() {
-        0 if kernel.degraded.iter().any(is_unseen) => {
+        0 if !(kernel.is_observable(Verdict::PinWait) && kernel.is_observable(Verdict::LockWait)) => {
             ("none seen: a hook for waits is missing".to_owned(), Tone::Caution)
         }
         0 if kernel.state == State::Vulnerable => {

@@ -211,7 +211,13 @@ fn describe(device: &SwapDevice) -> String {
 fn dropped(pen: &mut Pen<'_>, model: &Model, line: Rect) -> Rect {
     let dropped = model.dropped_events();
     if dropped == 0 {
-        return pen.word(line, "0", Tone::Good);
+        let rest = pen.word(line, "0", Tone::Good);
+        let unlisted = format!("{} counted, not listed: a table is full", count(model.unlisted));
+        return if model.unlisted > 0 && width(&unlisted) <= rest.width {
+            pen.word(rest, &unlisted, Tone::Dim)
+        } else {
+            rest
+        };
     }
     let mut causes: Vec<_> = model.dropped.iter().filter(|(_, count)| **count > 0).collect();
     causes.sort_by_key(|(_, count)| Reverse(**count));

@@ -18,7 +18,7 @@ use crate::{
     },
     layout::{self, Overview},
     model::{Distribution, Series},
-    numbers::{count, rate, seen, short},
+    numbers::{self, count, rate, short},
     theme::{Theme, Tone},
 };
 use observer_engine::event::Nanos;
@@ -95,7 +95,8 @@ fn rates(pen: &mut Pen<'_>, shown: &Shown, area: Rect) {
         let spans = spans.iter().map(|span| right(theme, &rate(shown.rates.over(series, span.ns)), Tone::Plain));
         let name = Line::from(theme.span(series_name(series), tone));
         let now = right(theme, &rate(shown.rates.now(series)), Tone::Strong);
-        let total = right(theme, &seen(total, shown.model.dropped_events()), tone);
+        let observable = shown.model.is_observable(series);
+        let total = right(theme, &numbers::total(total, shown.model.dropped_events(), observable), tone);
         Row::new([name, now].into_iter().chain(spans).chain([total]))
     });
     let mut table = Table::new(rows, numbers).column_spacing(0);
