@@ -30,10 +30,15 @@ pub enum SymbolsError {
 pub struct Symbol {
     /// The type letters of every definition of exactly this name, in order: `T`/`t` code, `D`/`d`/`B`/`b`/`R`/`r` data,
     /// capitals global. Debian's 6.18 shows some variables as `t` (`swapcache_wq`), so they do not separate data from
-    /// code. More than one means static functions of the same name: a probe by name is then ambiguous.
+    /// code. More than one means static functions of the same name: a probe by name is then ambiguous. `ThinLTO` lists
+    /// a static function that it made global as `name.llvm.123`: a definition, not a copy.
     pub definitions: Vec<char>,
-    /// Copies that the compiler made for some callers: `name.isra.0`, `name.constprop.0`, `name.part.0`,
-    /// `name.llvm.123`. A probe on the name alone misses their calls; they are not in BTF, so only kprobes reach them.
+    /// The full name of a definition that `ThinLTO` renamed. Kernels before 6.11 also find it by its plain name
+    /// (<https://git.kernel.org/torvalds/c/fb6a421fb615>).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<String>,
+    /// Copies that the compiler made for some callers: `name.isra.0`, `name.constprop.0`, `name.part.0`. A probe on
+    /// the name alone misses their calls; they are not in BTF, and their parameters differ.
     pub copies: Vec<String>,
     /// Whether unlikely code was split off (`name.cold`). That is a part, not a copy: the entry stays where it was.
     pub split: bool,
@@ -42,7 +47,12 @@ pub struct Symbol {
 impl Symbol {
     /// Whether a function of exactly this name exists.
     pub fn is_function(&self) -> bool {
-        self.definitions.iter().any(|letter| matches!(letter, 'T' | 't' | 'W' | 'w'))
+        self.functions() > 0
+    }
+
+    /// The number of functions of exactly this name.
+    pub fn functions(&self) -> usize {
+        self.definitions.iter().filter(|letter| matches!(letter, 'T' | 't' | 'W' | 'w')).count()
     }
 
     /// Whether anything of exactly this name exists, function or variable.
@@ -65,6 +75,9 @@ pub struct Symbols {
     pub addresses_hidden: bool,
     /// The number of symbols, without those of modules.
     pub total: usize,
+    /// The kernel was optimized at link time (Clang's LTO): functions of one file may be inlined into another, so a
+    /// function that is not listed may exist.
+    pub link_time_optimized: bool,
 }
 
 impl Symbols {
@@ -72,7 +85,7 @@ impl Symbols {
     pub fn parse(mut list: impl BufRead, wanted: &[&str]) -> Result<Self, SymbolsError> {
         let mut found: BTreeMap<&str, Symbol> = wanted.iter().map(|&name| (name, Symbol::default())).collect();
         let mut addresses_hidden = true;
-        let mut total = 0;
+        let (mut total, mut link_time_optimized) = (0, false);
         let mut line = Vec::with_capacity(128);
         loop {
             line.clear();
@@ -82,6 +95,7 @@ impl Symbols {
             let Some(symbol) = std::str::from_utf8(&line).ok().and_then(Line::parse) else { continue };
             total += 1;
             addresses_hidden &= symbol.address_is_zero;
+            link_time_optimized |= symbol.is_of_link_time_optimization();
             let (base, suffix) = symbol.name.find('.').map_or((symbol.name, ""), |dot| symbol.name.split_at(dot));
             if let Some(entry) = found.get_mut(base) {
                 note(entry, symbol, suffix);
@@ -91,7 +105,7 @@ impl Symbols {
             return Err(SymbolsError::Empty);
         }
         let wanted = found.into_iter().map(|(name, symbol)| (name.to_owned(), symbol)).collect();
-        Ok(Self { wanted, addresses_hidden, total })
+        Ok(Self { wanted, addresses_hidden, total, link_time_optimized })
     }
 
     /// Reads the running kernel's list in some tens of milliseconds, mostly spent in the kernel.
@@ -138,17 +152,31 @@ impl<'a> Line<'a> {
         }
         Some(Self { address_is_zero: address.bytes().all(|digit| digit == b'0'), letter: letter.chars().next()?, name })
     }
+
+    /// `ThinLTO` renames static functions that it makes global. `ThinLTO` and full LTO add a stub to each initcall
+    /// (`include/linux/init.h`).
+    fn is_of_link_time_optimization(&self) -> bool {
+        self.name.starts_with("__initstub__") || self.name.contains(".llvm.")
+    }
 }
 
 fn note(entry: &mut Symbol, symbol: Line<'_>, suffix: &str) {
     if suffix.is_empty() {
         entry.definitions.push(symbol.letter);
+    } else if is_rename(suffix) {
+        entry.definitions.push(symbol.letter);
+        entry.renamed = Some(symbol.name.to_owned());
     } else if suffix.split('.').any(|part| part == "cold") {
         // Also `name.isra.0.cold`: the cold part of a copy, which is listed on another line.
         entry.split = true;
     } else {
         entry.copies.push(symbol.name.to_owned());
     }
+}
+
+/// Whether a suffix is that of a whole function which `ThinLTO` made global: `.llvm.` and a number.
+fn is_rename(suffix: &str) -> bool {
+    suffix.strip_prefix(".llvm.").is_some_and(|hash| !hash.is_empty() && hash.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -212,11 +240,31 @@ mod tests {
                     ff05 T swap_free.llvm.1234567\nff06 t swap_free_nr\nff07 t swap_free\t[other]\nff08 t __pfx_swap_free\n";
         let symbols = parse(text, &["swap_free"]);
         let free = symbols.get("swap_free").unwrap();
-        assert_eq!(free.definitions, ['t', 't']);
-        assert_eq!(free.copies, ["swap_free.isra.0", "swap_free.llvm.1234567"]);
+        assert_eq!(free.definitions, ['t', 't', 'T']);
+        assert_eq!((free.functions(), free.renamed.as_deref()), (3, Some("swap_free.llvm.1234567")));
+        assert_eq!(free.copies, ["swap_free.isra.0"]);
         assert!(free.split);
         assert_eq!(symbols.get("swap_free_nr"), None, "not wanted");
         assert_eq!(symbols.total, 7);
+    }
+
+    #[test]
+    fn a_function_that_thinlto_renamed_is_no_copy() {
+        let text = "ff01 t swap_free.llvm.42\nff02 t swap_free.llvm.42.cold\nff03 t put.isra.0.llvm.7\n";
+        let symbols = parse(text, &["swap_free", "put", "get"]);
+        let free = symbols.get("swap_free").unwrap();
+        assert!(free.is_function() && free.copies.is_empty() && free.split);
+        assert_eq!(free.renamed.as_deref(), Some("swap_free.llvm.42"));
+        assert_eq!(symbols.copies("put"), ["put.isra.0.llvm.7"]);
+        assert!(!symbols.has_function("put"));
+    }
+
+    #[test]
+    fn link_time_optimization_shows_in_any_symbol() {
+        let optimized = |text| parse(text, &["swap_free"]).link_time_optimized;
+        assert!(!optimized("ff01 T swap_free\nff02 t llvm_init\n"));
+        assert!(optimized("ff01 T swap_free\nff02 t other.llvm.9\n"));
+        assert!(optimized("ff01 T swap_free\nff02 t __initstub__kmod_swap__301_72_init6\n"));
     }
 
     #[test]

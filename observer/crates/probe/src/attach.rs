@@ -26,7 +26,7 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
         attach(ebpf, btf, program, *backend, symbol)?;
     }
     for hook in in_order(plan) {
-        match attach(ebpf, btf, hook.program.name, hook.backend, &hook.symbol) {
+        match attach(ebpf, btf, hook.program.name, hook.backend, hook.attach_to(hook.backend)) {
             // Without it, what it reports is counted with the rest.
             Err(error) if !plan.rests_on(hook) => log::warn!("{}", chain(&error)),
             attached => attached?,
@@ -167,5 +167,5 @@ fn delay_injection(plan: &Plan) -> Result<DelayInjection<'_>, LoadError> {
         (true, true) => ("delay_fentry", Backend::Fentry),
         (true, false) => ("delay_kprobe", Backend::Kprobe),
     };
-    Ok(DelayInjection { program, backend, symbol: &read.symbol })
+    Ok(DelayInjection { program, backend, symbol: read.attach_to(backend) })
 }

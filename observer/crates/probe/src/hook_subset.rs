@@ -117,7 +117,7 @@ const fn empty_name(backend: Backend) -> &'static str {
 
 fn empty_at(hook: &Hook, btf: Option<&Btf>) -> Result<Ebpf, LoadError> {
     let mut ebpf = EbpfLoader::new().load(EMPTY).map_err(|error| LoadError::Object(error.into()))?;
-    let (name, backend, symbol) = (empty_name(hook.backend), hook.backend, hook.symbol.as_str());
+    let (name, backend, symbol) = (empty_name(hook.backend), hook.backend, hook.attach_to(hook.backend));
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
     let target = || Target { program: name, ..attach::target(hook) };
     match attach::attach_program(program, btf, backend, symbol) {

@@ -9,6 +9,7 @@ use super::{
     missing::{Consequence, Missing, MissingReason, Rejection},
     offsets::Offsets,
 };
+use crate::symbols::Symbol;
 
 /// Lets a BPF trampoline divert a function (`CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`). arm64 had none before 6.4:
 /// fentry programs load there all the same, and cannot be attached.
@@ -29,10 +30,13 @@ pub(super) fn hooks_for(
     for first in of_meaning().filter(|candidate| candidate.beside.is_none()) {
         match hook(first, evidence, offsets) {
             Ok(mut hooks) => {
-                let mut in_part = Vec::new();
+                let mut in_part: Vec<_> = copies_beside(first, evidence).into_iter().collect();
                 for also in of_meaning().filter(|candidate| candidate.beside == Some(first.symbol)) {
                     match hook(also, evidence, offsets) {
-                        Ok(more) => hooks.extend(more),
+                        Ok(more) => {
+                            hooks.extend(more);
+                            in_part.extend(copies_beside(also, evidence));
+                        }
                         Err(Rejection::Absent { .. }) => {}
                         Err(rejection) => in_part.push(rejection),
                     }
@@ -51,6 +55,13 @@ pub(super) fn hooks_for(
     Err(MissingReason::Rejected { functions: Rejection::relevant(&rejections) })
 }
 
+/// Copies of a hooked function that the compiler made for some callers: their calls are not seen.
+fn copies_beside(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<Rejection> {
+    let copies = evidence.symbols.copies(candidate.symbol);
+    (!copies.is_empty())
+        .then(|| Rejection::CopiesBeside { symbol: candidate.symbol.to_owned(), copies: copies.to_vec() })
+}
+
 /// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
 fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Result<Vec<Hook>, Rejection> {
     let symbol = candidate.symbol.to_owned();
@@ -59,6 +70,10 @@ fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Re
             [] => Rejection::Absent { symbol },
             copies => Rejection::OnlyCopies { symbol, copies: copies.to_vec() },
         });
+    }
+    let functions = evidence.symbols.get(&symbol).map_or(0, Symbol::functions);
+    if functions > 1 {
+        return Err(Rejection::Ambiguous { symbol, functions });
     }
     let Some(prototype) = evidence.btf.function(&symbol) else { return Err(Rejection::NotInBtf { symbol }) };
     if !candidate.fits(&prototype) {
@@ -70,12 +85,14 @@ fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Re
     if candidate.many_params && prototype.params.len() > SMALL_TRAMPOLINE && !takes_many_params(evidence) {
         return Err(Rejection::TooManyParameters { symbol, limit: SMALL_TRAMPOLINE });
     }
-    if let Some(by) = candidate.bypassed_by.filter(|by| evidence.symbols.has(by)) {
+    let exists = |name: &&str| evidence.symbols.has(name) || !evidence.symbols.copies(name).is_empty();
+    if let Some(by) = candidate.bypassed_by.filter(exists) {
         return Err(Rejection::Bypassed { symbol, by: by.to_owned() });
     }
     let make = |backend: Backend, name: &'static str, reason: HookReason| Hook {
         meaning: candidate.meaning,
         symbol: symbol.clone(),
+        renamed: evidence.symbols.get(&symbol).and_then(|found| found.renamed.clone()),
         backend,
         program: Program { name, scope: candidate.scope },
         reason,

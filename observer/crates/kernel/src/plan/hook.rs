@@ -36,10 +36,21 @@ pub struct Hook {
     pub meaning: Meaning,
     /// The kernel's function.
     pub symbol: String,
+    /// The name by which the kernel lists it, if ThinLTO renamed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<String>,
     pub backend: Backend,
     pub program: Program,
     /// Why this backend.
     pub reason: HookReason,
+}
+
+impl Hook {
+    /// The name to attach to on a backend: trampolines find the function by its name in BTF, probes by its symbol.
+    pub fn attach_to(&self, backend: Backend) -> &str {
+        let renamed = self.renamed.as_deref().filter(|_| !backend.is_trampoline());
+        renamed.unwrap_or(&self.symbol)
+    }
 }
 
 /// Why a function is hooked by its backend.

@@ -52,6 +52,10 @@ pub enum Rejection {
     Bypassed { symbol: String, by: String },
     /// The compiler left only copies of it, which BTF does not describe.
     OnlyCopies { symbol: String, copies: Vec<String> },
+    /// It is hooked, and the compiler made copies beside it, whose calls are not seen.
+    CopiesBeside { symbol: String, copies: Vec<String> },
+    /// Several functions have this name, and a hook by name may reach the wrong one.
+    Ambiguous { symbol: String, functions: usize },
     /// The kernel has no such function.
     Absent { symbol: String },
     #[serde(other)]
@@ -76,7 +80,7 @@ impl Rejection {
     /// where nothing else explains it.
     pub(super) fn relevant(all: &[Self]) -> Vec<Self> {
         let is_refusal = |one: &Self| matches!(one, Self::Refused { .. } | Self::TooManyParameters { .. });
-        let is_copy = |one: &Self| matches!(one, Self::OnlyCopies { .. });
+        let is_copy = |one: &Self| matches!(one, Self::OnlyCopies { .. } | Self::CopiesBeside { .. });
         let is_absent = |one: &Self| matches!(one, Self::Absent { .. });
         let is_unfit = |one: &Self| !(is_refusal(one) || is_copy(one) || is_absent(one));
         let refused = all.iter().any(is_refusal);

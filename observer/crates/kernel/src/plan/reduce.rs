@@ -29,12 +29,15 @@ pub(super) fn omit(
     missing: &mut Vec<Missing>,
 ) -> Vec<Redundant> {
     let all = std::mem::take(hooks);
-    missing.retain(|gap| instead_of(gap.meaning, state, evidence, &all).is_none());
+    // What is seen only in part stands in for nothing else.
+    let in_part = |hook: &Hook| missing.iter().any(|gap| gap.partial && gap.meaning == hook.meaning);
+    let whole: Vec<Hook> = all.iter().filter(|hook| !in_part(hook)).cloned().collect();
+    missing.retain(|gap| instead_of(gap.meaning, state, evidence, &whole).is_none());
     let mut redundant = Vec::new();
     for hook in &all {
-        if let Some(instead) = instead_of(hook.meaning, state, evidence, &all) {
+        if let Some(instead) = instead_of(hook.meaning, state, evidence, &whole) {
             redundant.push(Redundant { hook: hook.clone(), instead });
-        } else if let Some(Omission { instead, consequence }) = omission(hook, state, evidence.set, &all) {
+        } else if let Some(Omission { instead, consequence }) = omission(hook, state, evidence.set, &whole) {
             redundant.push(Redundant { hook: hook.clone(), instead });
             let known = missing.iter().any(|gap| gap.meaning == hook.meaning);
             if let Some(consequence) = consequence.filter(|_| !known) {
@@ -48,7 +51,8 @@ pub(super) fn omit(
     redundant
 }
 
-/// What gives the same information as the hooks of a meaning; `None`: nothing does.
+/// What gives the same information as the hooks of a meaning; `None`: nothing does. `hooks`: those that see everything
+/// of their meaning.
 fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[Hook]) -> Option<Instead> {
     let has = |meaning| hooks.iter().any(|hook| hook.meaning == meaning);
     match meaning {
@@ -95,7 +99,7 @@ struct Omission {
     consequence: Option<Consequence>,
 }
 
-/// Whether the set omits a hook; `all`: the hooks that are possible on this kernel.
+/// Whether the set omits a hook; `all`: the hooks that are possible on this kernel and see everything of their meaning.
 fn omission(hook: &Hook, state: State, set: HookSet, all: &[Hook]) -> Option<Omission> {
     if set == HookSet::Full {
         return None;

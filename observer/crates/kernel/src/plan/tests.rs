@@ -111,7 +111,7 @@ fn table(plan: &Plan) -> String {
         writeln!(text, "offset    {name:<14} {value}").unwrap();
     }
     text.push('\n');
-    for Hook { meaning, symbol, backend, program, reason } in &plan.hooks {
+    for Hook { meaning, symbol, backend, program, reason, .. } in &plan.hooks {
         let (meaning, backend, program, reason) = (meaning.code(), backend.code(), program.name, json(reason));
         writeln!(text, "hook      {meaning:<16}  {backend:<9}  {symbol:<21}  {program}\n{:10}{reason}", "").unwrap();
     }
@@ -334,6 +334,60 @@ fn a_function_of_which_only_a_copy_is_left_is_missing() {
     assert_eq!(rejected(gap), [only_copies("swapcache_clear")]);
     assert_eq!((gap.consequence, gap.partial), (Consequence::PinHoldsUnknown, false));
     assert_eq!(backends(&plan, Meaning::Freed), [(Backend::Fentry, "swap_entries_free")], "no longer redundant");
+}
+
+#[test]
+fn copies_beside_a_function_are_a_partial_gap() {
+    for kernel in fixtures::KERNELS {
+        let mut kernel = Kernel::new(kernel);
+        kernel.symbols.wanted.get_mut("do_swap_page").unwrap().copies.push("do_swap_page.part.0".to_owned());
+        let plan = kernel.plan().unwrap();
+        assert!(plan.has(Meaning::FaultStart) && plan.has(Meaning::FaultEnd));
+        for meaning in [Meaning::FaultStart, Meaning::FaultEnd] {
+            let gap = missing(&plan, meaning).unwrap();
+            let copies = vec!["do_swap_page.part.0".to_owned()];
+            assert_eq!(rejected(gap), [Rejection::CopiesBeside { symbol: "do_swap_page".to_owned(), copies }]);
+            assert_eq!((gap.consequence, gap.partial), (Consequence::FaultsMissed, true));
+        }
+    }
+}
+
+#[test]
+fn hooks_that_see_a_part_stand_in_for_no_other() {
+    let mut kernel = Kernel::new("6.12.117");
+    assert!(!kernel.plan().unwrap().hooks_reads());
+    kernel.symbols.wanted.get_mut("swapin_readahead").unwrap().copies.push("swapin_readahead.isra.0".to_owned());
+    assert!(kernel.plan().unwrap().hooks_reads(), "reads no longer follow from the swap cache");
+    let mut kernel = Kernel::new("6.12.117");
+    kernel.symbols.wanted.get_mut("swapcache_prepare").unwrap().copies.push("swapcache_prepare.part.0".to_owned());
+    let plan = kernel.plan().unwrap();
+    assert!(plan.has(Meaning::PinSleep) && plan.has(Meaning::PinTry), "the sleep shows what the copies hide");
+}
+
+#[test]
+fn a_name_of_several_functions_is_not_hooked() {
+    let mut kernel = Kernel::new("5.10.223");
+    kernel.symbols.wanted.get_mut("swap_writepage").unwrap().definitions.push('t');
+    let plan = kernel.plan().unwrap();
+    let gap = missing(&plan, Meaning::WriteStart).unwrap();
+    let ambiguous = Rejection::Ambiguous { symbol: "swap_writepage".to_owned(), functions: 2 };
+    assert!(rejected(gap).contains(&ambiguous), "{gap:?}");
+    assert!(missing(&plan, Meaning::WriteEnd).is_some());
+}
+
+#[test]
+fn a_renamed_function_is_hooked_by_the_name_that_the_backend_finds() {
+    let renamed = |kernel: Kernel| {
+        let mut kernel = kernel;
+        let symbol = kernel.symbols.wanted.get_mut("swap_read_folio").unwrap();
+        symbol.renamed = Some("swap_read_folio.llvm.7".to_owned());
+        let plan = kernel.without("swapin_readahead").plan().unwrap();
+        let hook = plan.of(Meaning::ReadStart).next().unwrap().clone();
+        (hook.attach_to(hook.backend).to_owned(), hook.symbol)
+    };
+    let plain = "swap_read_folio".to_owned();
+    assert_eq!(renamed(Kernel::new("6.12.117")), (plain.clone(), plain.clone()));
+    assert_eq!(renamed(Kernel::new("6.12.117").refuse_all()), ("swap_read_folio.llvm.7".to_owned(), plain));
 }
 
 #[test]

@@ -133,6 +133,12 @@ fn rejection(rejection: &Rejection) -> Option<String> {
         Rejection::OnlyCopies { symbol, copies } => {
             format!("the compiler left only copies of {symbol} ({}), which BTF does not describe", copies.join(", "))
         }
+        Rejection::CopiesBeside { symbol, copies } => {
+            format!("the compiler made copies of {symbol} ({}), whose calls are not seen", copies.join(", "))
+        }
+        Rejection::Ambiguous { symbol, functions } => {
+            format!("{functions} functions are named {symbol}, and a hook by name may reach the wrong one")
+        }
         Rejection::Absent { .. } => return None,
         Rejection::Unknown => "recorded by a newer version".to_owned(),
     })
