@@ -76,6 +76,8 @@ pub(crate) enum State {
     PinnedWaitQueue,
     Pinned,
     NoBypass,
+    NoSwap,
+    Unknown,
 }
 
 impl State {
@@ -87,6 +89,8 @@ impl State {
             Self::PinnedWaitQueue => "fixed by pin, wait queue",
             Self::Pinned => "fixed by pin, wait method unknown",
             Self::NoBypass => "not affected: swap cache never skipped",
+            Self::NoSwap => "not affected: built without swap",
+            Self::Unknown => "fix status unknown",
         }
     }
 

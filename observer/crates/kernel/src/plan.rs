@@ -30,7 +30,7 @@ pub use self::{
 };
 
 use self::{candidates::CANDIDATES, choose::DIRECT_CALLS};
-use crate::symbols::Symbols;
+use crate::{btf::Btf, symbols::Symbols};
 
 /// What is hooked and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub fn functions_to_try(symbols: &Symbols) -> Vec<&'static str> {
 /// Names of kernel symbols that a plan looks up.
 pub fn symbols_of_interest() -> Vec<&'static str> {
     let mut names: Vec<_> = CANDIDATES.iter().map(|candidate| candidate.symbol).collect();
-    names.extend(state::SYMBOLS);
+    names.extend(state::symbols());
     names.extend(reduce::OF_ZSWAP);
     names.push(DIRECT_CALLS);
     names.sort_unstable();
@@ -98,10 +98,10 @@ pub fn symbols_of_interest() -> Vec<&'static str> {
     names
 }
 
-/// What a kernel does about the race, as far as its symbols show: also where nothing can be hooked. Unknown without
-/// `do_swap_page`: such a kernel does not swap or does not list its functions.
-pub fn state(symbols: &Symbols) -> State {
-    if symbols.has("do_swap_page") { State::of_symbols(symbols) } else { State::Unknown }
+/// What a kernel does about the race, as far as its symbols and types show: also where nothing can be hooked. Unknown
+/// without `do_swap_page`: such a kernel does not list its functions.
+pub fn state(symbols: &Symbols, btf: Option<&Btf>) -> State {
+    if symbols.has("do_swap_page") { State::of(symbols, btf) } else { State::Unknown }
 }
 
 /// Makes the plan.
@@ -111,7 +111,7 @@ pub fn state(symbols: &Symbols) -> State {
 pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let offsets = offsets::find(evidence)?;
     let pte = layout::find(evidence).map_err(PlanError::NoLayout)?;
-    let state = State::of_symbols(evidence.symbols);
+    let state = State::of(evidence.symbols, Some(evidence.btf));
     let mut hooks = Vec::new();
     let mut missing = Vec::new();
     for meaning in Meaning::ALL.into_iter().filter(|meaning| state.has(*meaning)) {

@@ -9,14 +9,8 @@ use observer_kernel::plan::{Consequence, Meaning};
 /// Verdicts that the hooks may miss, each with what is not seen.
 pub type NotObservable = BTreeMap<Verdict, Vec<Consequence>>;
 
-const ALL: &[Verdict] = &[
-    Verdict::Overlap,
-    Verdict::LockWait,
-    Verdict::PinWait,
-    Verdict::Window,
-    Verdict::Reuse,
-    Verdict::StaleInstall,
-];
+const ALL: &[Verdict] =
+    &[Verdict::Overlap, Verdict::LockWait, Verdict::PinWait, Verdict::Window, Verdict::Reuse, Verdict::StaleInstall];
 const OF_READERS: &[Verdict] = &[Verdict::Window, Verdict::Reuse, Verdict::StaleInstall];
 const OF_CHANGES: &[Verdict] = &[Verdict::Reuse, Verdict::StaleInstall];
 
@@ -43,22 +37,19 @@ impl Kernel {
     /// The verdicts that some or all cases of are not seen without this hook.
     fn hidden_by(&self, gap: &Degraded) -> &'static [Verdict] {
         // A reader that holds the pin, or reads through the swap cache, cannot be overtaken, whatever is not seen.
-        let protected = self.state.pins() || !self.state.reads_directly();
+        let protected = !self.state.may_be_vulnerable();
         match gap.consequence {
-            Consequence::NothingObserved | Consequence::FaultsMissed => ALL,
+            // Of an unknown consequence a newer version knows what it means.
+            Consequence::NothingObserved | Consequence::FaultsMissed | Consequence::Unknown => ALL,
             Consequence::PinWaitsUnseen if !self.sees_pin_waits() => &[Verdict::PinWait],
             Consequence::LockWaitsUnseen => &[Verdict::LockWait],
             Consequence::ReadsUnknown if !protected => OF_READERS,
             Consequence::WindowsUnseen if !protected => &[Verdict::Window],
-            Consequence::SomeReuseMissed
-            | Consequence::UnwrittenReadsFresh
-            | Consequence::ReadsDuringWriteFresh
+            Consequence::SomeReuseMissed | Consequence::UnwrittenReadsFresh | Consequence::ReadsDuringWriteFresh
                 if !protected =>
             {
                 OF_CHANGES
             }
-            // A newer version knows what it means.
-            Consequence::Unknown => ALL,
             Consequence::ReadsUnknown
             | Consequence::WindowsUnseen
             | Consequence::SomeReuseMissed
@@ -131,7 +122,7 @@ mod tests {
     fn a_reader_that_cannot_be_overtaken_needs_no_hooks_on_changes() {
         let gaps = [Meaning::ReadStart, Meaning::Freed, Meaning::Allocated, Meaning::WriteStart, Meaning::WriteEnd];
         let gaps = gaps.map(|meaning| gap(meaning, false));
-        for state in [State::PinnedTick, State::PinnedWaitQueue, State::Pinned, State::NoBypass] {
+        for state in [State::PinnedTick, State::PinnedWaitQueue, State::Pinned, State::NoBypass, State::NoSwap] {
             assert!(hidden(state, &[], &gaps).is_empty(), "{}", state.code());
         }
         assert_eq!(hidden(State::Unknown, &[], &gaps), OF_READERS);

@@ -43,7 +43,7 @@ impl<'a> Doctor<'a> {
     pub fn new(survey: &'a Survey) -> Self {
         let facts = &survey.facts;
         let (release, arch) = (&facts.host.release.text, &facts.host.arch);
-        let state = facts.symbols.as_ref().map_or(State::Unknown, plan::state);
+        let state = facts.symbols.as_ref().map_or(State::Unknown, |symbols| plan::state(symbols, facts.btf.as_ref()));
         let plan: Option<&Plan> = survey.plan.as_ref().ok();
         let kernel = plan.map_or_else(
             || Kernel {

@@ -54,6 +54,7 @@ impl Race {
         let (synchronous, undecided) = (paths(areas, Synchronous::Yes), paths(areas, Synchronous::Unknown));
         let (reachable, reason) = match areas {
             _ if state == State::NoBypass => (Answer::No, Reason::NoBypass),
+            _ if state == State::NoSwap => (Answer::No, Reason::NoSwapArea),
             None => (Answer::Unknown, Reason::AreasUnknown),
             Some([]) => (Answer::No, Reason::NoSwapArea),
             Some(_) if !synchronous.is_empty() => (Answer::Yes, Reason::SynchronousDevice),
@@ -63,7 +64,7 @@ impl Race {
         let (vulnerable, data_loss, pin_waits) = match state {
             State::Vulnerable => (Answer::Yes, reachable, Answer::No),
             State::PinnedTick | State::PinnedWaitQueue | State::Pinned => (Answer::No, Answer::No, reachable),
-            State::NoBypass => (Answer::No, Answer::No, Answer::No),
+            State::NoBypass | State::NoSwap => (Answer::No, Answer::No, Answer::No),
             State::Unknown => (Answer::Unknown, Answer::Unknown, Answer::Unknown),
         };
         Self { vulnerable, reachable, reason, data_loss, pin_waits, synchronous, undecided }

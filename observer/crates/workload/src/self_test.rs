@@ -151,7 +151,7 @@ fn checks(plan: &Plan, alone: bool, before: &Counts, after: &Counts) -> Vec<Chec
             expect(CheckKind::PagesReadDirectly, after.direct - before.direct);
         }
     }
-    if alone && has(Meaning::PinTry) && plan.state.has(Meaning::PinDrop) {
+    if alone && has(Meaning::PinTry) && plan.state.pins() {
         expect(CheckKind::PinsTaken, after.pins - before.pins);
     }
     checks

@@ -60,7 +60,10 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
         Meaning::CacheRead if !reads_follow(state, evidence, hooks) && !read_hook_leaves_path(state, evidence) => {
             Some(Instead::ReadsHooked)
         }
-        Meaning::PinSleep if evidence.set == HookSet::Full && has(Meaning::PinTry) => Some(Instead::PinTryHooked),
+        // The lean set omits the hook on the pin only where the kernel is known to pin.
+        Meaning::PinSleep if has(Meaning::PinTry) && !(evidence.set == HookSet::Lean && state.pins()) => {
+            Some(Instead::PinTryHooked)
+        }
         Meaning::Freed if state.pins() && has(Meaning::PinDrop) => Some(Instead::PinnedEntriesStay),
         Meaning::CountDrop if hooks.iter().any(|hook| hook.program.scope == Scope::EveryReference) => {
             Some(Instead::ReleaseHooked)
@@ -72,7 +75,7 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
 /// Whether the hook on the swap cache, not the hook on reads, decides the path of a fault: where the lean set cannot
 /// omit the hook on direct reads.
 fn read_hook_leaves_path(state: State, evidence: &Evidence<'_>) -> bool {
-    state == State::Vulnerable && evidence.set == HookSet::Lean
+    state.may_be_vulnerable() && evidence.set == HookSet::Lean
 }
 
 /// Whether every read is known without a hook on it: from the faults that go through the swap cache, from the pages

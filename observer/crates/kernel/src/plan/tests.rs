@@ -426,7 +426,7 @@ fn kprobes_that_are_switched_off_are_not_planned() {
 
 #[test]
 fn a_backported_fix_shows_in_the_symbols() {
-    let state = |kernel: &Kernel| state(&kernel.symbols);
+    let state = |kernel: &Kernel| state(&kernel.symbols, None);
     let mut kernel = Kernel::new("5.10.223");
     assert_eq!(state(&kernel), State::Vulnerable);
     kernel.symbols.wanted.get_mut("swapcache_clear").unwrap().definitions.push('T');
@@ -441,6 +441,48 @@ fn a_backported_fix_shows_in_the_symbols() {
     let unlisted = Kernel::new("6.12.117").without("swapcache_wq").without("swap_info");
     assert_eq!(state(&unlisted), State::Pinned, "it lists no variables, so how it waits is unknown");
     assert_eq!(state(&kernel.without("do_swap_page")), State::Unknown, "it does not list its functions");
+}
+
+#[test]
+fn a_fix_that_was_inlined_shows_in_the_wait_queue_or_the_types() {
+    let inlined = |kernel: &str| Kernel::new(kernel).without("swapcache_clear");
+    let queue = inlined("6.12.117");
+    assert_eq!(state(&queue.symbols, None), State::PinnedWaitQueue, "its variable is listed");
+    let types = inlined("6.12.117").without("swapcache_wq").without("swap_info");
+    assert_eq!(state(&types.symbols, Some(&types.btf)), State::Pinned, "swapcache_prepare takes a range");
+    assert_eq!(types.plan().unwrap().state, State::Pinned);
+}
+
+#[test]
+fn without_evidence_a_kernel_optimized_at_link_time_is_unknown() {
+    let mut kernel = Kernel::new("6.1.192").without("swapcache_clear");
+    assert_eq!(kernel.plan().unwrap().state, State::Vulnerable, "files are compiled apart");
+    kernel.symbols.link_time_optimized = true;
+    let plan = kernel.plan().unwrap();
+    assert_eq!(plan.state, State::Unknown);
+    // What verdicts need if it is vulnerable is hooked, and nothing is taken for granted.
+    for meaning in [Meaning::ReadStart, Meaning::Freed, Meaning::Allocated, Meaning::WriteStart, Meaning::PinTry] {
+        assert!(plan.has(meaning), "{}", meaning.code());
+    }
+    assert!(plan.has(Meaning::CountDrop) || plan.reports_every_reference());
+    assert!(!plan.assumes_pins());
+    kernel.set = HookSet::Lean;
+    let plan = kernel.plan().unwrap();
+    for meaning in [Meaning::ReadStart, Meaning::Freed, Meaning::Allocated, Meaning::PinTry] {
+        assert!(plan.has(meaning), "lean: {}", meaning.code());
+    }
+}
+
+#[test]
+fn a_kernel_without_swap_is_not_vulnerable_and_lacks_no_hook() {
+    let mut kernel = Kernel::new("6.1.192");
+    kernel.symbols.wanted.retain(|name, _| [DIRECT_CALLS, "do_swap_page"].contains(&name.as_str()));
+    assert_eq!(state(&kernel.symbols, Some(&kernel.btf)), State::NoSwap);
+    let plan = kernel.plan().unwrap();
+    assert_eq!((plan.state, plan.hooks.len()), (State::NoSwap, 2));
+    assert!(plan.missing.is_empty(), "{:?}", plan.missing);
+    kernel.symbols.link_time_optimized = true;
+    assert_eq!(state(&kernel.symbols, None), State::Unknown, "they may all be inlined");
 }
 
 #[test]

@@ -34,7 +34,9 @@ fn covers<T: Copy + PartialEq>(aliases: Aliases<T>, all: &[T]) -> bool {
 
 #[test]
 fn every_state_has_its_code() {
-    assert!(covers(STATES, &State::ALL));
+    // Kernels without swap were called vulnerable then.
+    let states: Vec<_> = State::ALL.into_iter().filter(|state| *state != State::NoSwap).collect();
+    assert!(covers(STATES, &states));
     for (phrase, state) in STATES {
         assert_eq!(kernel(&json!({"state": phrase})).state, *state, "{phrase}");
     }

@@ -16,6 +16,7 @@ pub const fn state(state: State) -> &'static str {
         State::PinnedWaitQueue => "fixed by pin, wait queue",
         State::Pinned => "fixed by pin, wait method unknown",
         State::NoBypass => "not affected: swap cache never skipped",
+        State::NoSwap => "not affected: built without swap",
         State::Unknown => "fix status unknown",
     }
 }

@@ -10,7 +10,8 @@ pub(crate) const fn vulnerable(state: State) -> &'static str {
             "no: this kernel pins an entry while a task reads it directly"
         }
         State::NoBypass => "no: this kernel never skips the swap cache",
-        State::Unknown => "unknown: the symbols of this kernel do not show do_swap_page",
+        State::NoSwap => "no: this kernel is built without swap",
+        State::Unknown => "unknown: neither symbols nor types of this kernel show the fix or its absence",
     }
 }
 

@@ -30,6 +30,7 @@ fn vulnerable(model: &Model) -> (String, Tone) {
     let names: Vec<&str> =
         model.devices.iter().flatten().filter(synchronous).map(|device| device.name.as_str()).collect();
     match (model.about.kernel.state, model.is_reachable()) {
+        (State::NoSwap, _) => ("no: this kernel is built without swap".to_owned(), Tone::Good),
         (State::NoBypass, _) => ("no: this kernel never skips the swap cache".to_owned(), Tone::Good),
         (State::PinnedTick | State::PinnedWaitQueue | State::Pinned, Some(false)) => {
             ("no: this kernel pins entries, and no swap device is synchronous".to_owned(), Tone::Good)
@@ -49,7 +50,9 @@ fn vulnerable(model: &Model) -> (String, Tone) {
         (State::Vulnerable, None) => {
             ("yes, no fix for CVE-2024-26759; whether it is reachable is unknown".to_owned(), Tone::Caution)
         }
-        (State::Unknown, _) => ("unknown: the kernel's symbols do not show it".to_owned(), Tone::Caution),
+        (State::Unknown, _) => {
+            ("unknown: neither symbols nor types show a fix or its absence".to_owned(), Tone::Caution)
+        }
     }
 }
 

@@ -74,7 +74,7 @@ fn state(model: &Model) -> ([&'static str; 2], Tone) {
         State::Vulnerable if model.is_reachable() == Some(false) => ("vulnerable, not reachable", Tone::Good),
         State::Vulnerable => ("vulnerable", Tone::Bad),
         State::PinnedTick | State::PinnedWaitQueue | State::Pinned => ("fixed by pin", Tone::Good),
-        State::NoBypass => ("not affected", Tone::Good),
+        State::NoBypass | State::NoSwap => ("not affected", Tone::Good),
         State::Unknown => ("unknown", Tone::Caution),
     };
     let full = if state == State::Vulnerable && tone == Tone::Good { short } else { words::state(state) };
