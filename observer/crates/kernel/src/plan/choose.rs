@@ -117,11 +117,23 @@ fn no_trampoline(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoTra
     if !evidence.symbols.has(DIRECT_CALLS) {
         return Some(NoTrampoline::NoDirectCalls);
     }
+    // Start and end of a fault share their backend: a return probe gets the arguments from the probe at entry.
+    let returns = candidate.trampoline.0 == Backend::Fexit || candidate.meaning == Meaning::FaultStart;
+    if returns && !keeps_trampolines(evidence) {
+        return Some(NoTrampoline::FreedUnderSleeper);
+    }
     match evidence.trials.get(candidate.symbol) {
         Some(Ok(())) => (candidate.trampoline_copies && !evidence.copy).then_some(NoTrampoline::NoMemoryCopy),
         Some(Err(refusal)) => Some(NoTrampoline::Refused { refusal: refusal.clone() }),
         None => Some(NoTrampoline::NotTried),
     }
+}
+
+/// Whether a trampoline stays in memory until the last task has left it. The structure that counts them came with the
+/// fix. A trampoline at entry is left before its function runs, so only those at return are concerned. On a real-time
+/// kernel spinlocks sleep too, so no function is taken for one that does not.
+fn keeps_trampolines(evidence: &Evidence<'_>) -> bool {
+    evidence.btf.struct_size("bpf_tramp_image").is_some()
 }
 
 /// Why the candidate has no kprobe; `None`: it has.

@@ -36,7 +36,7 @@ pub struct Hook {
     pub meaning: Meaning,
     /// The kernel's function.
     pub symbol: String,
-    /// The name by which the kernel lists it, if ThinLTO renamed it.
+    /// The name by which the kernel lists it, if `ThinLTO` renamed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renamed: Option<String>,
     pub backend: Backend,
@@ -78,6 +78,10 @@ pub enum NoTrampoline {
     NoDirectCalls,
     /// The program copies kernel memory, which is not allowed here.
     NoMemoryCopy,
+    /// A return trampoline on a function that sleeps crashes this kernel, sooner or later: it frees the trampoline
+    /// while a task sleeps in it. It lacks <https://git.kernel.org/torvalds/c/e21aa341785c> (5.12, backported to 5.10
+    /// and 5.11).
+    FreedUnderSleeper,
     /// The trial load failed.
     Refused { refusal: TrialRefusal },
     /// There was no trial load.

@@ -73,6 +73,17 @@ impl Kernel {
         self
     }
 
+    /// A kernel that frees trampolines under tasks that sleep in them (early 5.10.y, 5.11.y): BTF has no
+    /// `bpf_tramp_image`.
+    fn without_trampoline_images(mut self, kernel: &str) -> Self {
+        let (old, new) = (b"\0bpf_tramp_image\0", b"\0bpf_tramp_imag_\0");
+        let mut bytes = fixtures::read(kernel, "btf.bin");
+        let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+        bytes[at..at + old.len()].copy_from_slice(new);
+        self.btf = Btf::parse(bytes).unwrap();
+        self
+    }
+
     fn without(mut self, name: &str) -> Self {
         self.symbols.wanted.remove(name);
         self.trials.remove(name);
@@ -180,6 +191,30 @@ fn without_trampolines_only_the_end_of_reads_has_no_kprobe() {
         }
     }
     assert!(Kernel::new("5.10.223").refuse_all().plan().unwrap().hooks_reads(), "a kernel where reads are hooked");
+}
+
+#[test]
+fn a_return_trampoline_is_used_only_where_a_sleeping_task_keeps_it() {
+    for kernel in fixtures::KERNELS {
+        assert!(
+            Kernel::new(kernel).plan().unwrap().hooks.iter().any(|hook| hook.backend == Backend::Fexit),
+            "{kernel}"
+        );
+        let mut fragile = Kernel::new(kernel).without_trampoline_images(kernel);
+        let plan = fragile.plan().unwrap();
+        assert!(plan.hooks.iter().all(|hook| hook.backend != Backend::Fexit), "{kernel}");
+        assert_eq!(backends(&plan, Meaning::FaultStart), [(Backend::Kprobe, "do_swap_page")], "{kernel}");
+        let end = plan.of(Meaning::FaultEnd).next().unwrap();
+        let reason = HookReason::NoTrampoline { cause: NoTrampoline::FreedUnderSleeper };
+        assert_eq!((end.backend, &end.reason), (Backend::Kretprobe, &reason), "{kernel}");
+        assert!(missing(&plan, Meaning::WriteEnd).is_some(), "{kernel}: a write may sleep");
+        fragile.backends = Backends::Fentry;
+        let Err(PlanError::NoHook(gap)) = fragile.plan() else {
+            panic!("{kernel}: the end of faults has no safe hook")
+        };
+        let expected = refusal("do_swap_page", NoTrampoline::FreedUnderSleeper, NoKprobe::FentryRequested);
+        assert_eq!(rejected(&gap), [expected], "{kernel}");
+    }
 }
 
 #[test]

@@ -67,6 +67,10 @@ fn no_trampoline(cause: &NoTrampoline) -> String {
         NoTrampoline::NoDirectCalls => {
             "this kernel cannot divert functions to a trampoline (no register_ftrace_direct)".to_owned()
         }
+        NoTrampoline::FreedUnderSleeper => {
+            "this kernel frees a return trampoline while tasks sleep in it, which crashes it (no e21aa341785c)"
+                .to_owned()
+        }
         NoTrampoline::NoMemoryCopy => "programs may not copy kernel memory here".to_owned(),
         NoTrampoline::Refused { refusal } => format!("the trampoline is refused ({})", trial_refusal(refusal)),
         NoTrampoline::NotTried => "no trial load was made".to_owned(),
