@@ -9,6 +9,7 @@ pub mod counters;
 pub mod globals;
 pub mod histogram;
 mod object;
+pub mod pin_sleep;
 pub mod pin_timing;
 pub mod record;
 pub mod sample;

@@ -2,8 +2,8 @@
 
 use observer_ebpf::{
     record::{
-        F_CACHE_PATH, F_CACHED, F_DIRECT, F_FREED_OWN, F_INSTALLED, F_LOCK_CONTENDED, F_PIN_CONTENDED, F_PIN_TRIED,
-        F_PINNED, F_RANGE, F_READ_STARTED, F_SPAN_ENDED, F_STREAMED, FAULT_ENDED,
+        F_CACHE_PATH, F_CACHED, F_DIRECT, F_FREED_OWN, F_INSTALLED, F_LOCK_CONTENDED, F_PIN_TRIED, F_PINNED, F_RANGE,
+        F_READ_STARTED, F_SPAN_ENDED, F_STREAMED, FAULT_ENDED,
     },
     seat::{Changes, Fault},
 };
@@ -16,7 +16,7 @@ use crate::{
     fault_table::{self, SeatRef},
     filters, globals,
     memory::KernelMemory,
-    pte,
+    pin, pte,
     slots::SlotRef,
     task,
 };
@@ -116,6 +116,7 @@ fn conclude<M: KernelMemory>(seat: SeatRef, vmf: *const u8, end: &FinalState) {
         if flags & F_LOCK_CONTENDED == 0 {
             fault.mm = space::<M>(vmf);
         }
+        pin::settle_sleep(fault, fault_ret);
         record_implied_pin(fault);
         record_undisturbed(fault);
         count!(streamed);
@@ -143,8 +144,7 @@ fn is_timed(fault: &Fault) -> bool {
 #[inline(always)]
 fn record_implied_pin(fault: &mut Fault) {
     if globals::pins_implied.load() != 0 && fault.flags & F_DIRECT != 0 {
-        // It read, so if it slept, that was not for the pin.
-        fault.flags = fault.flags & !(F_PIN_CONTENDED | F_PIN_TRIED) | F_PINNED;
+        fault.flags |= F_PINNED;
         fault.pin_try = fault.start;
     }
 }

@@ -66,8 +66,8 @@ pub(crate) fn cache_read_fentry(_ctx: FEntryContext) -> i32 {
 
 /// `schedule_timeout_uninterruptible(timeout)`.
 #[fentry]
-pub(crate) fn pin_sleep_fentry(_ctx: FEntryContext) -> i32 {
-    pin::slept();
+pub(crate) fn pin_sleep_fentry(ctx: FEntryContext) -> i32 {
+    pin::slept(ctx.arg(0));
     0
 }
 

@@ -56,8 +56,8 @@ pub(crate) fn cache_read_kprobe(_ctx: ProbeContext) -> u32 {
 
 /// `schedule_timeout_uninterruptible(timeout)`.
 #[kprobe]
-pub(crate) fn pin_sleep_kprobe(_ctx: ProbeContext) -> u32 {
-    pin::slept();
+pub(crate) fn pin_sleep_kprobe(ctx: ProbeContext) -> u32 {
+    pin::slept(arg(&ctx, 0).cast_signed());
     0
 }
 

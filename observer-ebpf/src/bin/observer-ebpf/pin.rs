@@ -1,6 +1,7 @@
 //! The pin: `swapcache_prepare` and `swapcache_clear`, and their equivalents.
 
 use observer_ebpf::{
+    pin_sleep::{self, ONE_TICK, SleepCause},
     record::{F_PIN_CONTENDED, F_PIN_DROPPED, F_PIN_PENDING, F_PIN_TRIED, F_PINNED, F_RANGE, F_STREAMED},
     seat::Fault,
 };
@@ -93,14 +94,39 @@ fn failed(fault: &mut Fault, rc: i32) {
     fault.flags = fault.flags & !F_PINNED | F_PIN_TRIED;
 }
 
-/// Lean hooks: a fault sleeps, which on this kernel means that its pin try failed, with an error that is not seen.
+/// Lean hooks: a fault sleeps, perhaps because its pin try failed, with an error that is not seen. The end of the fault
+/// decides that ([`settle_sleep`]); of several sleeps the last one may have been for the pin.
 #[inline(always)]
-pub(crate) fn slept() {
+pub(crate) fn slept(timeout: i64) {
+    if timeout != ONE_TICK {
+        return;
+    }
     let Some(fault) = fault_of(task::ids().0) else { return };
+    // A hook on the pin has seen the result of the try: some of its runs may be missed, so both can be attached.
+    if fault.flags & F_PINNED != 0 || fault.flags & (F_PIN_TRIED | F_PIN_CONTENDED) == F_PIN_TRIED {
+        return;
+    }
     fault.pin_try = task::now();
-    failed(fault, EEXIST);
-    fault.flags |= F_PIN_CONTENDED;
-    count!(pin_contended);
+    fault.pin_failures = 1;
+    fault.pin_rc = EEXIST as i8;
+    fault.flags |= F_PIN_TRIED | F_PIN_CONTENDED;
+}
+
+/// The end of a fault that slept: whether that was for the pin.
+#[inline(always)]
+pub(crate) fn settle_sleep(fault: &mut Fault, fault_ret: u32) {
+    if fault.flags & F_PIN_CONTENDED == 0 {
+        return;
+    }
+    match pin_sleep::cause(fault.flags, fault_ret) {
+        SleepCause::Pin => count!(pin_contended),
+        cause => {
+            fault.flags &= !(F_PIN_CONTENDED | F_PIN_TRIED);
+            if matches!(cause, SleepCause::Unknown) {
+                count!(pin_sleep_unattributed);
+            }
+        }
+    }
 }
 
 /// Kprobes: a pin try starts. Its return probe gets no arguments, so they are stored in the fault, or in the task's

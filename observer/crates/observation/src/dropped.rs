@@ -22,6 +22,8 @@ codes! {
         /// An overlap that never ended was cut.
         OverlapCut = "overlap_cut",
         PinReturnMissed = "pin_return_missed",
+        /// A fault through the swap cache slept; with lean hooks it is unknown whether for the pin of its entry.
+        PinSleepUnattributed = "pin_sleep_unattributed",
         /// The kernel does not run a program on a CPU where it is already running, nested or in a preempted task.
         ProgramSkipped = "program_skipped",
         /// More happened under a reader than was received: its verdict may be too low.

@@ -147,7 +147,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
             &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
         )
     },
-    // A fault that finds the entry pinned sleeps here, on every kernel that pins; no other step of a swap-in does.
+    // A fault that finds the entry pinned sleeps here, on every kernel that pins. Others sleep here as well: the end of
+    // the fault decides why (docs/decisions/lean.md).
     candidate(
         Meaning::PinSleep,
         "schedule_timeout_uninterruptible",

@@ -24,6 +24,9 @@ pub const fn cause(cause: DropCause) -> &'static str {
             "a return probe had no free instance, or the kernel skipped the program (see program_skipped)"
         }
         DropCause::RingFullFault | DropCause::RingFullEntry => "the ring buffer was full: use a larger --ring-size",
+        DropCause::PinSleepUnattributed => {
+            "a fault through the swap cache slept, and lean hooks cannot see for which entry: use --hooks full"
+        }
         DropCause::PinReturnMissed => "a return probe had no free instance",
         DropCause::WriteEndMissed => "more writes to swap were in progress at once than the table holds (4096)",
         DropCause::WatchTableFull => "the command has more tasks than the table holds (65536)",
