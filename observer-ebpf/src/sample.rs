@@ -7,9 +7,13 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Greater than every place.
 pub const ALL: u64 = 1 << 32;
 
-/// Size of a block, as a power of two, where entries are read or pinned in ranges. No range is longer, and a range is
-/// aligned to its length, so none lies in two blocks.
-pub const RANGES_SHIFT: u32 = 9;
+/// Size of a block, as a power of two, where entries are read or pinned in ranges: the entries of a PMD, which is one
+/// page table, with eight bytes for each. No range is longer, and a range is aligned to its length, so none lies in two
+/// blocks.
+#[must_use]
+pub const fn ranges_shift(page_bytes: usize) -> u32 {
+    page_bytes.trailing_zeros().saturating_sub(3)
+}
 
 /// Place of the entry's block of `1 << shift` entries on the circle, below 2^32. Consecutive blocks are spread evenly.
 #[inline(always)]
@@ -41,12 +45,15 @@ mod tests {
 
     #[test]
     fn a_range_is_sampled_as_a_whole_or_not_at_all() {
-        for block in 0..200u64 {
-            let entries = block << RANGES_SHIFT..(block + 1) << RANGES_SHIFT;
-            let taken = share(entries, RANGES_SHIFT, 4);
-            assert!(taken == 0 || taken == 512, "block {block}: {taken}");
+        for (page_kib, entries) in [(4, 512), (16, 2_048), (64, 8_192)] {
+            let shift = ranges_shift(page_kib << 10);
+            for block in 0..200u64 {
+                let taken = share(block << shift..(block + 1) << shift, shift, 4);
+                assert!(taken == 0 || taken == entries, "{page_kib} KiB, block {block}: {taken}");
+            }
+            let blocks = (0..400u64).map(|block| block << shift);
+            assert!(share(blocks, shift, 4).abs_diff(100) <= 8);
         }
-        assert!(share((0..400 << RANGES_SHIFT).step_by(512), RANGES_SHIFT, 4).abs_diff(100) <= 8);
     }
 
     #[test]

@@ -128,8 +128,10 @@ mod tests {
     fn a_range_is_stored_relative_to_the_entry() {
         // SAFETY: `Fault` consists of integers only, for which zeroes are valid.
         let mut fault: Fault = unsafe { core::mem::zeroed() };
-        fault.entry = (3 << 58) + 1_000;
-        for (base, nr) in [(fault.entry, 1), (fault.entry - 511, 512), (fault.entry - 3, 16)] {
+        fault.entry = (3 << 58) + 10_000;
+        for (base, nr) in
+            [(fault.entry, 1), (fault.entry - 511, 512), (fault.entry - 8_191, 8_192), (fault.entry - 3, 16)]
+        {
             fault.set_range(base, nr);
             assert_eq!(fault.range(), (base, nr));
         }

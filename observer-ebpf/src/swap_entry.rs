@@ -8,5 +8,9 @@ pub const TYPES: u32 = 32;
 /// kernel that has all of these, and up to 30 in one that has none. A swap area with such a type is recognised when one
 /// of its entries is allocated.
 pub const FIRST_AMBIGUOUS_TYPE: u32 = 24;
-/// Largest number of entries in a range: a PMD of 4 KiB pages (`SWAPFILE_CLUSTER`).
-pub const MAX_RANGE: u32 = 512;
+/// Largest number of entries in a range: those of a PMD, which are 512 with pages of 4 KiB, 2 048 with 16 KiB and 8 192
+/// with 64 KiB.
+pub const MAX_RANGE: u32 = 8_192;
+/// Entries of a range that one call of a program's function handles: the verifier walks calls times entries, and no more
+/// than [`MAX_RANGE`] / [`RANGE_CHUNK`] branches may be pending at once.
+pub const RANGE_CHUNK: u32 = 16;

@@ -75,7 +75,7 @@ impl Prepared {
             widen_one_in: self.options.delay.map(|delay| delay.one_in),
             budget_ns: self.budget_ns,
             sample_one_in: self.options.sample_one_in.max(1),
-            ring_bytes: self.options.ring_bytes.into(),
+            ring_bytes: self.options.ring_size().into(),
             clocks: Clocks::now(),
         }
     }

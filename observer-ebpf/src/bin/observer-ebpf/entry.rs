@@ -7,7 +7,7 @@ use observer_ebpf::{
     },
     seat::Fault,
     slot,
-    swap_entry::{FIRST_AMBIGUOUS_TYPE, MAX_RANGE, TYPE_SHIFT},
+    swap_entry::{FIRST_AMBIGUOUS_TYPE, MAX_RANGE, RANGE_CHUNK, TYPE_SHIFT},
 };
 
 use crate::{
@@ -30,11 +30,22 @@ pub(crate) fn freed(entry: u64, nr: u32) {
     if nr == 1 {
         return freed_one(entry);
     }
-    for i in 0..MAX_RANGE {
-        if i >= nr {
-            break;
+    let mut done = 0;
+    for _ in 0..MAX_RANGE / RANGE_CHUNK {
+        if done >= nr {
+            return;
         }
-        range_entry_freed(entry.wrapping_add(i.into()));
+        range_entries_freed(entry.wrapping_add(done.into()), nr.wrapping_sub(done));
+        done += RANGE_CHUNK;
+    }
+    count_rest(nr, done);
+}
+
+/// Counts what is left of a range that is longer than any that this kernel can have.
+#[inline(always)]
+fn count_rest(nr: u32, done: u32) {
+    if nr > done {
+        count!(range_cut, u64::from(nr - done));
     }
 }
 
@@ -94,12 +105,17 @@ pub(crate) fn reference_dropped_in_area<M: KernelMemory>(si: *const u8, offset: 
     }
 }
 
-/// One entry of a range is freed. A global function, so that the verifier checks it once and not in each iteration of
-/// the loop, which took ten seconds.
+/// The first [`RANGE_CHUNK`] of `nr` entries are freed. A global function, so that the verifier checks it once and not
+/// in each iteration of the loop around it, which took ten seconds.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn range_entry_freed(entry: u64) -> i32 {
-    freed_one(entry);
+extern "C" fn range_entries_freed(entry: u64, nr: u32) -> i32 {
+    for i in 0..RANGE_CHUNK {
+        if i >= nr {
+            break;
+        }
+        freed_one(entry.wrapping_add(i.into()));
+    }
     0
 }
 
@@ -246,19 +262,28 @@ fn changed(kind: u32, entry: u64, nr: u32) {
     if nr == 1 {
         return changed_one(kind, entry);
     }
-    for i in 0..MAX_RANGE {
+    let mut done = 0;
+    for _ in 0..MAX_RANGE / RANGE_CHUNK {
+        if done >= nr {
+            return;
+        }
+        range_entries_changed(kind, entry.wrapping_add(done.into()), nr.wrapping_sub(done));
+        done += RANGE_CHUNK;
+    }
+    count_rest(nr, done);
+}
+
+/// The content of the first [`RANGE_CHUNK`] of `nr` entries changes. A global function for the reason given at
+/// [`range_entries_freed`].
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn range_entries_changed(kind: u32, entry: u64, nr: u32) -> i32 {
+    for i in 0..RANGE_CHUNK {
         if i >= nr {
             break;
         }
-        range_entry_changed(kind, entry.wrapping_add(i.into()));
+        changed_one(kind, entry.wrapping_add(i.into()));
     }
-}
-
-/// The content of one entry of a range changes. A global function for the reason given at [`range_entry_freed`].
-#[inline(never)]
-#[unsafe(no_mangle)]
-extern "C" fn range_entry_changed(kind: u32, entry: u64) -> i32 {
-    changed_one(kind, entry);
     0
 }
 

@@ -82,18 +82,26 @@ pub(crate) struct PinTry {
     pub(crate) counts: bool,
 }
 
-/// Bits of a thread id in an encoded [`PinTry`]. Above them is the length less one, and above that whether it counts.
-const TID_BITS: u32 = 22;
+/// Bits of the part of a thread id that does not follow from the element's index (`PID_MAX_LIMIT` is 2^22). Above them
+/// in an encoded [`PinTry`] is the length less one, above that whether it counts, and the highest bit is always set.
+const TID_BITS: u32 = 8;
+const TID_SHIFT: u32 = TASKS.trailing_zeros();
+const COUNTS: u32 = 1 << 30;
+const PRESENT: u32 = 1 << 31;
+
+const _: () = assert!(TID_BITS + TID_SHIFT == 22);
+const _: () = assert!(MAX_RANGE.is_power_of_two() && (MAX_RANGE - 1) << TID_BITS < COUNTS);
 
 impl PinTry {
     #[inline(always)]
     fn encode(self, tid: u32) -> u32 {
-        u32::from(self.counts) << 31 | (self.nr.wrapping_sub(1) & (MAX_RANGE - 1)) << TID_BITS | tid
+        let counts = if self.counts { COUNTS } else { 0 };
+        PRESENT | counts | (self.nr.wrapping_sub(1) & (MAX_RANGE - 1)) << TID_BITS | tid >> TID_SHIFT
     }
 
     #[inline(always)]
     fn decode(word: u32) -> Self {
-        Self { nr: (word >> TID_BITS & (MAX_RANGE - 1)) + 1, counts: word >> 31 != 0 }
+        Self { nr: (word >> TID_BITS & (MAX_RANGE - 1)) + 1, counts: word & COUNTS != 0 }
     }
 }
 
@@ -110,7 +118,7 @@ pub(crate) fn try_started(tid: u32, pin_try: PinTry) {
 pub(crate) fn try_returned(tid: u32) -> Option<PinTry> {
     let state = state_of(tid)?;
     let word = read_u32(state, PIN_TRY_AT);
-    if word & ((1 << TID_BITS) - 1) == tid {
+    if word != 0 && word & ((1 << TID_BITS) - 1) == tid >> TID_SHIFT {
         write_u32(state, PIN_TRY_AT, 0);
         return Some(PinTry::decode(word));
     }

@@ -56,6 +56,3 @@ pub(crate) const MAX_OTHERS: usize = 8;
 
 /// Tasks listed with an overlap.
 pub(crate) const MAX_TASKS: usize = 16;
-
-/// Pages of the largest folio that is swapped in at once: an entry's range starts at most this far before the entry.
-pub(crate) const MAX_RANGE: u64 = 512;

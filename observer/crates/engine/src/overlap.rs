@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     event::{Entry, Fault, Nanos, Task},
-    limits::{MAX_RANGE, MAX_TASKS},
+    limits::MAX_TASKS,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,8 +37,35 @@ impl Overlap {
 pub(crate) struct EndedFaults {
     /// By first entry, start and thread.
     faults: BTreeMap<(u64, Nanos, u32), Arc<Fault>>,
-    /// Number of these on more than one entry.
-    wide: usize,
+    wide: WideFaults,
+}
+
+/// Numbers of faults on more than one entry, by the length of their range: index n has those of up to 2^(n + 1)
+/// entries.
+#[derive(Debug, Default)]
+struct WideFaults([usize; 32]);
+
+impl WideFaults {
+    fn add(&mut self, fault: &Fault) {
+        if let Some(count) = self.of(fault) {
+            *count += 1;
+        }
+    }
+
+    fn remove(&mut self, fault: &Fault) {
+        if let Some(count) = self.of(fault) {
+            *count -= 1;
+        }
+    }
+
+    fn of(&mut self, fault: &Fault) -> Option<&mut usize> {
+        self.0.get_mut(fault.nr.checked_sub(1)?.checked_ilog2()? as usize)
+    }
+
+    /// An upper bound of the longest range; 0: there is none.
+    fn longest(&self) -> u64 {
+        self.0.iter().rposition(|count| *count > 0).map_or(0, |power| 2 << power)
+    }
 }
 
 impl EndedFaults {
@@ -51,15 +78,16 @@ impl EndedFaults {
     }
 
     pub(crate) fn insert(&mut self, fault: Arc<Fault>) {
-        self.wide += usize::from(fault.nr > 1);
-        let replaced = self.faults.insert((fault.base.0, fault.start, fault.task.tid), fault);
-        self.wide -= usize::from(replaced.is_some_and(|fault| fault.nr > 1));
+        self.wide.add(&fault);
+        if let Some(replaced) = self.faults.insert((fault.base.0, fault.start, fault.task.tid), fault) {
+            self.wide.remove(&replaced);
+        }
     }
 
-    /// How far below an entry the range of a fault on that entry can start. A busy device has hundreds of faults within
-    /// [`MAX_RANGE`], nearly all on one entry each: they are searched only while there is a wide one.
-    const fn reach(&self) -> u64 {
-        if self.wide == 0 { 0 } else { MAX_RANGE }
+    /// How far below an entry the range of a fault on that entry can start. A busy device has hundreds of faults
+    /// nearby, nearly all on one entry each: they are searched only as far as the longest range requires.
+    fn reach(&self) -> u64 {
+        self.wide.longest()
     }
 
     /// Removes the faults that started by `started_by` and are connected to `entry` by a chain of intersecting ranges.
@@ -88,7 +116,9 @@ impl EndedFaults {
             .extract_if(connected, |(_, start, _), _| *start <= started_by)
             .map(|(_, fault)| fault)
             .collect();
-        self.wide -= taken.iter().filter(|fault| fault.nr > 1).count();
+        for fault in &taken {
+            self.wide.remove(fault);
+        }
         taken
     }
 
@@ -234,6 +264,21 @@ mod tests {
     fn one_long_fault_can_be_in_two_overlaps() {
         let faults = [fault(1, 5, 1, 0, 100), fault(2, 5, 1, 10, 20), fault(3, 5, 1, 50, 60)];
         assert_eq!(spans(&faults), [(10, 20, 2, 2), (50, 60, 2, 2)]);
+    }
+
+    /// A PMD has 512 entries with pages of 4 KiB, 2 048 with 16 KiB, 8 192 with 64 KiB.
+    #[test]
+    fn the_longest_range_decides_how_far_overlaps_look_back() {
+        for nr in [2, 16, 512, 2_048, 8_192] {
+            let mut ended = EndedFaults::default();
+            ended.insert(Arc::new(fault(1, 0, nr, 0, 30)));
+            ended.insert(Arc::new(fault(2, u64::from(nr) - 1, 1, 10, 40)));
+            assert_eq!(ended.reach(), u64::from(nr));
+            let last = fault(3, u64::from(nr) - 1, 1, 20, 50);
+            assert_eq!(ended.concurrent_with(&last).count(), 2, "{nr} entries");
+            let group = ended.take_connected(Entry(u64::from(nr) - 1), 100);
+            assert_eq!((group.len(), ended.len(), ended.reach()), (2, 0, 0), "{nr} entries");
+        }
     }
 
     #[test]

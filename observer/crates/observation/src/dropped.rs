@@ -26,6 +26,8 @@ codes! {
         PinSleepUnattributed = "pin_sleep_unattributed",
         /// The kernel does not run a program on a CPU where it is already running, nested or in a preempted task.
         ProgramSkipped = "program_skipped",
+        /// Entries of a range that is longer than a large folio can be.
+        RangeCut = "range_cut",
         /// More happened under a reader than was received: its verdict may be too low.
         ReaderIncomplete = "reader_incomplete",
         RecordUndecodable = "record_undecodable",

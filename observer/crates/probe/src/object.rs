@@ -79,9 +79,9 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
         filter_comm_high,
         filter_cgroup: filter.cgroup.is_some().into(),
         sample_below: sample::below(options.sample_one_in),
-        sample_shift: if plan.takes_ranges() { sample::RANGES_SHIFT } else { 0 },
+        sample_shift: if plan.takes_ranges() { sample::ranges_shift(rustix::param::page_size()) } else { 0 },
         fault_seat_mask: fault_seats(options) - 1,
-        wakeup_bytes: (options.ring_bytes / 4).into(),
+        wakeup_bytes: (options.ring_size() / 4).into(),
         delay_ns: delay.ns,
         delay_one_in: delay.one_in,
         delay_comm_low,
@@ -104,7 +104,7 @@ pub(crate) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     loader.override_global(globals::DISTURBED, &disturbed, true);
     loader.override_global(aya_log::LEVEL, &log_level, false);
     loader.map_max_entries(abi::MAP_FAULTS, fault_seats(options));
-    loader.map_max_entries(abi::MAP_EVENTS, options.ring_bytes);
+    loader.map_max_entries(abi::MAP_EVENTS, options.ring_size());
     if options.delay.is_none() {
         loader.map_max_entries(abi::MAP_DELAY_SCRATCH, 1);
     }

@@ -46,7 +46,7 @@ pub const WATCHED_TASKS: u32 = 8_192;
 /// What to observe, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Size of the ring buffer, a power of two, at least a page.
+    /// Size of the ring buffer, as asked for; see [`Options::ring_size`].
     pub ring_bytes: u32,
     /// Observe only tasks given to [`Probes::watch`](crate::Probes::watch) and their children.
     pub watch: bool,
@@ -64,6 +64,18 @@ pub struct Options {
     pub detail: Detail,
     /// Let programs log, through the `log` crate.
     pub log: bool,
+}
+
+impl Options {
+    /// The size that the ring buffer gets: a power of two, at least a page, which may have 64 KiB.
+    pub fn ring_size(&self) -> u32 {
+        ring_size(self.ring_bytes, rustix::param::page_size())
+    }
+}
+
+fn ring_size(asked: u32, page_bytes: usize) -> u32 {
+    let least = u32::try_from(page_bytes).unwrap_or(u32::MAX).max(asked);
+    least.checked_next_power_of_two().unwrap_or(1 << 31)
 }
 
 /// How much the programs record of a fault.
@@ -90,5 +102,18 @@ impl Default for Options {
             detail: Detail::default(),
             log: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_a_power_of_two_and_at_least_a_page() {
+        assert_eq!(ring_size(4 << 20, 4_096), 4 << 20);
+        assert_eq!(ring_size(4_096, 65_536), 65_536, "64 KiB pages");
+        assert_eq!(ring_size(100_000, 4_096), 131_072);
+        assert_eq!(ring_size(u32::MAX, 4_096), 1 << 31);
     }
 }

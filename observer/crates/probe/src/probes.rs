@@ -74,7 +74,7 @@ impl Probes {
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         let delay_injection = options.delay.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
         let probes = Self::with(ebpf, plan, logger)?;
-        let gauge = RingGauge::new(&probes.ring, options.ring_bytes.into());
+        let gauge = RingGauge::new(&probes.ring, options.ring_size().into());
         Ok(Self { gauge, statistics, delay_injection, ..probes })
     }
 

@@ -33,6 +33,7 @@ pub const fn cause(cause: DropCause) -> &'static str {
         DropCause::KernelReadFailed => "kernel memory that the programs need could not be read",
         DropCause::RecordUndecodable => "the programs do not match this executable: rebuild it",
         DropCause::EventTooLate => "an event arrived more than 0.1 s late",
+        DropCause::RangeCut => "a range had more entries than a large folio can have (8192): please report this kernel",
         DropCause::ReaderIncomplete => "some changes under a reader did not arrive: its verdict may be too low",
         DropCause::FaultWithoutEnd => "the fault was still in progress when observing ended, or its end was dropped",
         DropCause::OverlapCut => "an entry was never without a fault: overlaps may be missing",
