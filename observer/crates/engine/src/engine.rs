@@ -6,7 +6,7 @@ use crate::{
     distributions::Durations,
     event::{Change, Entry, Event, Fault, Nanos, SlotCount},
     hash::NumberMap,
-    limits::{FAULT_TIMEOUT, IDLE_DELAY, JUDGE_DELAY, MAX_ENDED_FAULTS, MAX_OTHERS, REORDER_DELAY},
+    limits::{IDLE_DELAY, JUDGE_DELAY, MAX_ENDED_FAULTS, MAX_FAULTS_IN_PROGRESS, MAX_OTHERS, REORDER_DELAY},
     overlap::{EndedFaults, overlaps},
     pending::PendingReaders,
     reorder::ReorderBuffer,
@@ -77,7 +77,6 @@ impl<D: Durations> Engine<D> {
         for wait in self.waits.take_ended(until) {
             self.report_wait(wait);
         }
-        self.drop_old_faults(until);
     }
 
     /// Applies all remaining events. No event may be fed after this.
@@ -127,11 +126,24 @@ impl<D: Durations> Engine<D> {
 
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Started(fault) => {
-                self.in_progress.insert(fault.task.tid, fault);
-            }
+            Event::Started(fault) => self.start_fault(fault),
             Event::Changed(change) => self.add_change(change),
             Event::Ended(fault) => self.end_fault(fault),
+        }
+    }
+
+    /// However long a fault takes, it is in progress until its end arrives, or its task starts another one.
+    fn start_fault(&mut self, fault: Fault) {
+        let start = fault.start;
+        if self.in_progress.insert(fault.task.tid, fault).is_some_and(|replaced| replaced.start != start) {
+            self.report.dropped.faults_without_end += 1;
+        }
+        if self.in_progress.len() > MAX_FAULTS_IN_PROGRESS
+            && let Some(oldest) = self.in_progress.values().min_by_key(|fault| (fault.start, fault.task.tid))
+        {
+            let oldest = oldest.task.tid;
+            self.in_progress.remove(&oldest);
+            self.report.dropped.faults_without_end += 1;
         }
     }
 
@@ -255,13 +267,6 @@ impl<D: Durations> Engine<D> {
             tally.add_wait(&wait);
         }
         self.report.add_wait(wait);
-    }
-
-    fn drop_old_faults(&mut self, now: Nanos) {
-        let oldest = now.saturating_sub(FAULT_TIMEOUT);
-        let before = self.in_progress.len();
-        self.in_progress.retain(|_, fault| fault.start >= oldest);
-        self.report.dropped.faults_without_end += (before - self.in_progress.len()) as u64;
     }
 }
 

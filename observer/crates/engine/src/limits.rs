@@ -17,11 +17,21 @@ pub(crate) const IDLE_DELAY: Nanos = 2 * JUDGE_DELAY;
 /// A reader with missing changes waits this long after its end for them to arrive.
 pub(crate) const PENDING_TIMEOUT: Nanos = 1_000_000_000;
 
-/// A fault whose end has not arrived after this time is dropped.
-pub(crate) const FAULT_TIMEOUT: Nanos = 60_000_000_000;
+/// Faults in progress. The programs' tables hold 20 480; more are kept only if ends did not arrive.
+pub(crate) const MAX_FAULTS_IN_PROGRESS: usize = 32_768;
 
-/// A refault follows at once. A task that has not faulted on its page again after this time has found it present.
-pub(crate) const REFAULT_TIMEOUT: Nanos = 50_000_000;
+/// A refault follows as soon as its task runs, which takes long on an overloaded host. A task that has not tried the
+/// pin again this long after the holder's fault has ended found its page present. (A refault after that time would be
+/// part of the wait too: the slot's numbers show that. But waits must be reported at some time.)
+pub(crate) const PIN_REFAULT_TIMEOUT: Nanos = 1_000_000_000;
+
+/// A holder whose end has not arrived after this time has been missed. Stalls of swap-ins for ten minutes are known.
+pub(crate) const HOLDER_TIMEOUT: Nanos = 3_600_000_000_000;
+
+/// The kernel itself repeats a fault that waited for a folio lock, before its task returns to user mode. After a longer
+/// time a fault on the page need not be that repetition: a clean page can be dropped and swapped in again without any
+/// change of its entry.
+pub(crate) const LOCK_REFAULT_TIMEOUT: Nanos = 50_000_000;
 
 /// Findings below `stale-install` in the report, stale installs, overlaps, and waits: this many of each.
 pub(crate) const MAX_LISTED: usize = 10_000;

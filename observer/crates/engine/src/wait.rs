@@ -4,6 +4,7 @@
 use std::{
     borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
 };
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use crate::{
     event::{Change, ChangeKind, Entry, Fault, Nanos, Path, PinResult, Task},
     hash::NumberMap,
-    limits::REFAULT_TIMEOUT,
+    limits::{HOLDER_TIMEOUT, LOCK_REFAULT_TIMEOUT, PIN_REFAULT_TIMEOUT},
     verdict::Verdict,
 };
 
@@ -26,6 +27,14 @@ pub enum WaitKind {
 
 impl WaitKind {
     const ALL: [Self; 2] = [Self::Pin, Self::FolioLock];
+
+    /// How long after the last fault of a wait its next one may start.
+    const fn refault_timeout(self) -> Nanos {
+        match self {
+            Self::Pin => PIN_REFAULT_TIMEOUT,
+            Self::FolioLock => LOCK_REFAULT_TIMEOUT,
+        }
+    }
 
     /// The name in JSON.
     pub const fn code(self) -> &'static str {
@@ -226,6 +235,11 @@ struct InProgress {
     /// The entry was reallocated before the last fault returned: no later fault is part of the wait.
     reallocated: bool,
     attributable: bool,
+    /// Another fault, perhaps the holder's, was in progress on the slot at the end of the last fault, and none has
+    /// ended on the entry since: the pin may still be held.
+    maybe_held: bool,
+    /// The end of the last fault, or of another one on the entry after it.
+    quiet_since: Nanos,
 }
 
 impl InProgress {
@@ -235,7 +249,28 @@ impl InProgress {
             && self.wait.address >> 12 == fault.address >> 12
             && self.wait.entry == fault.base
             && self.changes_at_end == context.changes_at_start
-            && fault.start <= self.wait.to_ns + REFAULT_TIMEOUT
+            && !self.is_complete_by(fault.start)
+    }
+
+    fn is_complete_by(&self, now: Nanos) -> bool {
+        let timeout = if self.maybe_held { HOLDER_TIMEOUT } else { self.wait.kind.refault_timeout() };
+        self.quiet_since.saturating_add(timeout) < now
+    }
+
+    /// A fault of the wait has ended.
+    fn set_last(&mut self, fault: &Fault, context: SlotContext) {
+        self.changes_at_end = fault.changes.at_end;
+        self.reallocated = context.reallocated;
+        self.maybe_held = self.wait.kind == WaitKind::Pin && !fault.slot.is_idle();
+        self.quiet_since = fault.end;
+    }
+
+    /// Another task's fault on the entry has ended.
+    fn other_ended(&mut self, fault: &Fault) {
+        if fault.task.tid != self.wait.task.tid && fault.end > self.quiet_since {
+            self.maybe_held = false;
+            self.quiet_since = fault.end;
+        }
     }
 }
 
@@ -254,6 +289,17 @@ pub(crate) struct Waits {
     by_entry: BTreeSet<(Entry, u64)>,
     /// By entry, start and key.
     ended: BTreeMap<(Entry, Nanos, u64), Ended>,
+}
+
+/// First and last entry of the fault's range.
+fn ends_of_range(fault: &Fault) -> (Entry, Entry) {
+    (fault.base, Entry(fault.base.0.saturating_add(fault.nr.into()).saturating_sub(1)))
+}
+
+/// Where the keys of waits on the fault's range are in [`Waits::by_entry`].
+fn keys_in_range(fault: &Fault) -> RangeInclusive<(Entry, u64)> {
+    let (first, last) = ends_of_range(fault);
+    (first, 0)..=(last.max(first), u64::MAX)
 }
 
 fn key(tid: u32, kind: WaitKind) -> u64 {
@@ -296,8 +342,7 @@ impl Waits {
                 return;
             };
             current.wait.add_failure(failure);
-            current.changes_at_end = fault.changes.at_end;
-            current.reallocated = context.reallocated;
+            current.set_last(fault, context);
         } else {
             self.end(key);
             let Some(failure) = failure else { return };
@@ -318,13 +363,16 @@ impl Waits {
                 oversleep_ns: None,
             };
             wait.add_failure(failure);
-            let started = InProgress {
+            let mut started = InProgress {
                 wait,
                 mm: fault.mm,
-                changes_at_end: fault.changes.at_end,
-                reallocated: context.reallocated,
+                changes_at_end: 0,
+                reallocated: false,
                 attributable: kind == WaitKind::Pin || !context.reallocated_before_lock,
+                maybe_held: false,
+                quiet_since: 0,
             };
+            started.set_last(fault, context);
             self.by_entry.insert((fault.base, key));
             self.in_progress.insert(key, started);
         }
@@ -336,9 +384,16 @@ impl Waits {
     /// Attributes waits to the faults that held what they waited for. All `faults` have ended.
     pub(crate) fn attribute(&mut self, faults: &[impl Borrow<Fault>]) {
         let faults = faults.iter().map(Borrow::borrow);
+        for fault in faults.clone() {
+            for (_, key) in self.by_entry.range(keys_in_range(fault)) {
+                if let Some(current) = self.in_progress.get_mut(key) {
+                    current.other_ended(fault);
+                }
+            }
+        }
         for (fault, kind) in faults.flat_map(|fault: &Fault| WaitKind::ALL.map(|kind| (fault, kind))) {
             let Some(hold) = Hold::of(fault, kind) else { continue };
-            let (first, last) = (fault.base, Entry(fault.base.0.saturating_add(fault.nr.into()).saturating_sub(1)));
+            let (first, last) = ends_of_range(fault);
             let set_holder = |wait: &mut Wait| {
                 if wait.holder.is_none()
                     && wait.kind == kind
@@ -352,7 +407,7 @@ impl Waits {
                 .range_mut((first, 0, 0)..=(last, Nanos::MAX, u64::MAX))
                 .filter(|(_, ended)| ended.attributable)
                 .for_each(|(_, ended)| set_holder(&mut ended.wait));
-            for (_, key) in self.by_entry.range((first, 0)..=(last, u64::MAX)) {
+            for (_, key) in self.by_entry.range(keys_in_range(fault)) {
                 if let Some(current) = self.in_progress.get_mut(key).filter(|wait| wait.attributable) {
                     set_holder(&mut current.wait);
                 }
@@ -360,11 +415,12 @@ impl Waits {
         }
     }
 
-    /// Removes the waits that are complete: the task has not faulted again for [`REFAULT_TIMEOUT`]. Oldest first.
+    /// Removes the waits that are complete: their tasks have not faulted again in time. Oldest first.
     pub(crate) fn take_ended(&mut self, now: Nanos) -> Vec<Wait> {
-        let complete = |wait: &Wait| wait.to_ns.saturating_add(REFAULT_TIMEOUT) < now;
+        // The holder's fault may end later than the wait.
+        let complete = |wait: &Wait| wait.to_ns.saturating_add(wait.kind.refault_timeout()) < now;
         let ended: Vec<u64> =
-            self.in_progress.iter().filter(|(_, current)| complete(&current.wait)).map(|(key, _)| *key).collect();
+            self.in_progress.iter().filter(|(_, current)| current.is_complete_by(now)).map(|(key, _)| *key).collect();
         for key in ended {
             self.end(key);
         }

@@ -200,12 +200,39 @@ fn state_is_deleted_as_time_passes() {
     assert_eq!(engine.report().verdicts.stale_install, 1_000);
 }
 
+/// Swap-ins from a device that stalls have taken ten minutes.
 #[test]
-fn a_fault_without_an_end_times_out() {
+fn no_fault_takes_too_long_to_be_reported() {
+    let hour = 3_600_000_000_000;
     let mut engine = Engine::<()>::default();
-    engine.feed(Event::Started(fault(1, 100, 200, 2, 0)));
-    engine.advance(1_000_000_000);
-    assert_eq!(engine.faults_in_progress().count(), 1);
-    engine.advance(100_000_000_000);
-    assert_eq!((engine.faults_in_progress().count(), engine.report().dropped.faults_without_end), (0, 1));
+    engine.feed(Event::Started(fault(1, 100, 0, 2, 0)));
+    for at in 1..=120 {
+        engine.advance(at * hour / 60);
+    }
+    assert_eq!((engine.faults_in_progress().count(), engine.report().dropped), (1, EngineDropped::default()));
+    engine.feed(Event::Ended(fault(2, 50, 2 * hour, 2, 1)));
+    engine.feed(Event::Ended(fault(1, 100, 2 * hour, 2, 2)));
+    engine.finish();
+    assert_eq!(engine.report().dropped, EngineDropped::default());
+    assert_eq!(engine.report().overlaps.first().map(Overlap::duration), Some(2 * hour - 100));
+}
+
+#[test]
+fn faults_whose_end_never_arrives_are_counted_and_bounded() {
+    let mut engine = Engine::<()>::default();
+    let start = |tid: u32, at: Nanos| Event::Started(fault(tid, at, 0, 2, 0));
+    engine.feed(start(1, 100));
+    engine.feed(start(1, 100));
+    engine.feed(start(1, 200));
+    engine.advance(REORDER_DELAY + 300);
+    assert_eq!(engine.report().dropped.faults_without_end, 1, "the task has come back");
+    let most = u32::try_from(MAX_FAULTS_IN_PROGRESS).unwrap();
+    for tid in 2..=most + 5 {
+        engine.feed(start(tid, 400 + u64::from(tid)));
+    }
+    engine.advance(REORDER_DELAY * 2);
+    assert_eq!(engine.faults_in_progress().count(), MAX_FAULTS_IN_PROGRESS);
+    assert_eq!(engine.report().dropped.faults_without_end, 6);
+    engine.finish();
+    assert_eq!(engine.report().dropped.faults_without_end, 6 + MAX_FAULTS_IN_PROGRESS as u64);
 }

@@ -1,12 +1,12 @@
 use std::iter;
 
 use super::*;
-use crate::event::{LockWait, Pin, SequenceSpan, VM_FAULT_RETRY};
+use crate::event::{LockWait, Pin, SequenceSpan, SlotCount, VM_FAULT_RETRY};
 
 const ADDRESS: u64 = 0x7000;
 
 /// All waits that have ended are complete by then.
-const LATER: Nanos = 1_000_000_000;
+const LATER: Nanos = 10_000_000_000;
 
 fn fault(tid: u32, start: Nanos, end: Nanos, pin: Option<(Nanos, PinResult)>) -> Fault {
     Fault {
@@ -66,6 +66,60 @@ fn a_wait_ends_when_its_task_takes_the_pin() {
     let [wait] = waits.take_ended(LATER).try_into().unwrap();
     assert_eq!((wait.duration(), wait.retries, wait.gone, wait.oversleep_ns), (28, 1, 1, None));
     assert_eq!(waits.len(), 0);
+}
+
+const MS: Nanos = 1_000_000;
+const MINUTE: Nanos = 60_000 * MS;
+
+/// On an overloaded host the task runs again 300 ms later.
+#[test]
+fn a_task_that_waits_for_a_cpu_still_waits() {
+    let again = 300 * MS;
+    let failed = [
+        fault(1, 10, 30, Some((12, PinResult::Held))),
+        fault(1, again, again + 60, Some((again + 20, PinResult::Held))),
+    ];
+    let mut waits = waits_of(&failed);
+    let ended: Vec<_> = waits.take_ended(LATER).iter().map(|wait| (wait.duration(), wait.retries)).collect();
+    assert_eq!(ended, [(again + 48, 2)]);
+}
+
+/// The device stalls; the task that waits runs only now and then.
+#[test]
+fn a_wait_lasts_as_long_as_its_holder() {
+    let in_progress = SlotCount { starts: 2, ends: 1 };
+    let held =
+        |start: Nanos| Fault { slot: in_progress, ..fault(1, start, start + 20, Some((start + 2, PinResult::Held))) };
+    let mut waits = waits_of(&[held(10)]);
+    for minute in 1..=10 {
+        assert!(waits.take_ended(minute * MINUTE).is_empty(), "the pin may still be held");
+        waits.add_fault(&held(minute * MINUTE), SlotContext::default());
+    }
+    let end = 10 * MINUTE + 500;
+    waits.attribute(&[Fault { end, ..fault(9, 0, end, Some((5, PinResult::Taken))) }]);
+    assert!(waits.take_ended(end + PIN_REFAULT_TIMEOUT).is_empty(), "the task may not have run yet");
+    let [wait] = waits.take_ended(end + PIN_REFAULT_TIMEOUT + 1).try_into().unwrap();
+    assert_eq!((wait.duration(), wait.retries), (10 * MINUTE + 20 - 12, 11));
+    assert_eq!(wait.holder.map(|hold| hold.task.tid), Some(9));
+}
+
+#[test]
+fn a_holder_whose_end_is_missed_does_not_keep_a_wait_for_ever() {
+    let slot = SlotCount { starts: 2, ends: 1 };
+    let mut waits = waits_of(&[Fault { slot, ..fault(1, 10, 30, Some((12, PinResult::Held))) }]);
+    assert!(waits.take_ended(HOLDER_TIMEOUT).is_empty());
+    assert_eq!(waits.take_ended(HOLDER_TIMEOUT + 31).len(), 1);
+}
+
+/// After a folio lock the kernel repeats the fault at once; later the page may have been in memory.
+#[test]
+fn a_late_fault_is_no_repetition_of_a_lock_wait() {
+    let late = 60 * MS;
+    let faults = [
+        locked(12, 41, true, fault(1, 10, 42, None)),
+        locked(late + 1, late + 9, true, fault(1, late, late + 10, None)),
+    ];
+    assert_eq!(waits_of(&faults).take_ended(LATER).len(), 2);
 }
 
 #[test]
