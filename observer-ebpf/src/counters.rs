@@ -118,8 +118,8 @@ counters! {
     Dropped ring_full_entry,
     /// A pin try whose return was not seen.
     Dropped pin_return_missed,
-    /// A fault through the swap cache slept, and where only the sleep is hooked it is unknown whether for the pin of its
-    /// own entry.
+    /// A fault through the swap cache slept, and where only the sleep is hooked it is unknown whether for the pin of
+    /// its own entry.
     Dropped pin_sleep_unattributed,
     /// The table of writes was full, so the end of a write will not be seen.
     Dropped write_end_missed,
@@ -151,6 +151,19 @@ impl Counters {
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         self.zip(before, u64::saturating_sub)
+    }
+
+    /// These counters, but no derived count below that of `before`, an earlier reading. A page that is pinned outside
+    /// any fault and added to the swap cache a moment later counts as read directly in between.
+    #[must_use]
+    pub fn not_below(self, before: &Self) -> Self {
+        Self {
+            read_direct: self.read_direct.max(before.read_direct),
+            read_outside: self.read_outside.max(before.read_outside),
+            installed: self.installed.max(before.installed),
+            freed: self.freed.max(before.freed),
+            ..self
+        }
     }
 
     /// Events that were not observed, by cause.
@@ -190,6 +203,13 @@ mod tests {
         assert_eq!(sum, Counters { started: 10, special: 4, ring_full_fault: 6, ..Counters::default() });
         assert_eq!(sum.since(one), one);
         assert_eq!(one.since(sum), Counters::default(), "no wrap below 0");
+    }
+
+    #[test]
+    fn a_derived_count_does_not_go_down_between_two_readings() {
+        let before = Counters { read_direct: 5, read_outside: 4, read_cached: 1, ..Counters::default() };
+        let after = Counters { read_direct: 4, read_outside: 4, read_cached: 2, ..Counters::default() };
+        assert_eq!(after.not_below(&before), Counters { read_direct: 5, ..after });
     }
 
     #[test]

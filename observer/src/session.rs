@@ -109,6 +109,9 @@ impl<O: Observer> Session<'_, O> {
         {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
             let fault_times = if read_times { self.probes.fault_times().ok() } else { None };
+            // The last reading is exact; until then counters that are exported only grow.
+            let counters = snapshot.counters.not_below(&self.ingest.sample.snapshot.counters);
+            let snapshot = Snapshot { counters, ..snapshot };
             self.ingest_sample(self.sample(&snapshot, fault_times));
         }
         self.ticks = self.ticks.wrapping_add(1);

@@ -94,7 +94,7 @@ pub(crate) fn space<M: KernelMemory>(vmf: *const u8) -> u64 {
 
 /// The end of the task's last fault was not seen. Removes it from its slot, where it would stay in progress forever.
 #[inline(never)]
-fn end_missed(fault: &Fault, tid: u32) {
+pub(crate) fn end_missed(fault: &Fault, tid: u32) {
     count!(fault_end_missed);
     if fault.flags & F_FREED_OWN != 0 {
         count!(freed, fault.own_frees.into());

@@ -16,6 +16,7 @@ mod delay;
 mod disturbance;
 mod emit;
 mod entry;
+mod exit;
 mod fault_end;
 mod fault_start;
 mod fault_table;

@@ -154,6 +154,7 @@ impl<D: Durations> Engine<D> {
         if self.changes.add(change) {
             self.note_idle(at, entry, slot);
         }
+        self.report.dropped.changes_dropped = self.changes.dropped();
     }
 
     fn end_fault(&mut self, fault: Fault) {

@@ -110,6 +110,8 @@ pub struct EngineDropped {
     pub incomplete_readers: u64,
     /// Faults that started and whose end did not arrive.
     pub faults_without_end: u64,
+    /// Changes deleted while they could still be evidence about a reader, because there were too many.
+    pub changes_dropped: u64,
     /// Faults evaluated for overlaps early, because their entry never became idle.
     pub overlaps_cut: u64,
 }
@@ -124,8 +126,8 @@ pub struct Unlisted {
 
 impl EngineDropped {
     pub fn total(&self) -> u64 {
-        let Self { late_events, incomplete_readers, faults_without_end, overlaps_cut } = *self;
-        late_events + incomplete_readers + faults_without_end + overlaps_cut
+        let Self { late_events, incomplete_readers, faults_without_end, changes_dropped, overlaps_cut } = *self;
+        late_events + incomplete_readers + faults_without_end + changes_dropped + overlaps_cut
     }
 }
 

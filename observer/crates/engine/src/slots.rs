@@ -19,6 +19,8 @@ pub(crate) fn slot_of(entry: Entry) -> u32 {
 pub(crate) struct SlotChanges {
     slots: NumberMap<u32, VecDeque<Change>>,
     len: usize,
+    /// Changes that were deleted while they could still be evidence, because there were too many.
+    dropped: u64,
 }
 
 impl SlotChanges {
@@ -40,18 +42,35 @@ impl SlotChanges {
         }
         if changes.len() >= MAX_SLOT_CHANGES && changes.pop_front().is_some() {
             self.len -= 1;
+            self.dropped += 1;
         }
         changes.push_back(change);
         self.len += 1;
         true
     }
 
-    /// Deletes all changes if there is no room for another one. A reader that needs a deleted change is counted as
-    /// incomplete, because its sequence numbers have a gap.
+    /// Deletes the older half of all changes if there is no room for another one. A reader under which a deleted change
+    /// happened is incomplete, because its sequence numbers have a gap; what a reader in transit is judged by happened
+    /// before its read, and only the count shows that it may be missing.
     pub(crate) fn make_room(&mut self) {
-        if self.len >= MAX_CHANGES {
-            self.clear();
+        if self.len < MAX_CHANGES {
+            return;
         }
+        let mut times: Vec<Nanos> = self.slots.values().flatten().map(|change| change.at).collect();
+        let middle = times.len() / 2;
+        let (_, median, _) = times.select_nth_unstable(middle);
+        let (median, before) = (*median, self.len);
+        self.slots.retain(|_, changes| {
+            changes.retain(|change| change.at > median);
+            !changes.is_empty()
+        });
+        self.len = self.slots.values().map(VecDeque::len).sum();
+        self.dropped += (before - self.len) as u64;
+    }
+
+    /// Changes that were deleted while they could still be evidence.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Deletes the changes of a slot up to a time.
@@ -97,7 +116,7 @@ mod tests {
         for at in 0..MAX_SLOT_CHANGES as Nanos + 5 {
             changes.add(change(7, at));
         }
-        assert_eq!(changes.len(), MAX_SLOT_CHANGES);
+        assert_eq!((changes.len(), changes.dropped()), (MAX_SLOT_CHANGES, 5));
         assert_eq!(changes.of(slot_of(Entry::new(0, 7))).next().map(|change| change.at), Some(5));
     }
 
@@ -108,7 +127,10 @@ mod tests {
             changes.make_room();
             changes.add(change(at, at));
         }
-        assert_eq!(changes.len(), 5);
+        let half = MAX_CHANGES / 2;
+        assert_eq!((changes.len(), changes.dropped()), (half - 1 + 5, half as u64 + 1));
+        let is_known = |offset: u64| changes.of(slot_of(Entry::new(0, offset))).any(|known| known.at == offset);
+        assert!(!is_known(half as u64) && is_known(half as u64 + 1), "the older half is deleted");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use observer_kernel::codes;
 codes! {
     /// Why an event that happened was not observed.
     pub enum DropCause {
+        /// Too many changes on entries with faults in progress: evidence about a reader may be missing.
+        ChangeDropped = "change_dropped",
         /// An event came later than the engine waits for.
         EventTooLate = "event_too_late",
         /// A return probe ran out of instances, or the kernel skipped the program.
@@ -53,6 +55,7 @@ pub fn dropped(sample: &Sample, engine: &EngineDropped) -> Dropped {
         (DropCause::EventTooLate, engine.late_events),
         (DropCause::ReaderIncomplete, engine.incomplete_readers),
         (DropCause::FaultWithoutEnd, engine.faults_without_end),
+        (DropCause::ChangeDropped, engine.changes_dropped),
         (DropCause::OverlapCut, engine.overlaps_cut),
     ]);
     dropped.extend(sample.snapshot.skipped.map(|skipped| (DropCause::ProgramSkipped, skipped.all)));

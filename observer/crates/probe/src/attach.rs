@@ -25,6 +25,10 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(),
     {
         attach(ebpf, btf, program, *backend, symbol)?;
     }
+    // Seats of tasks that exit after their end was missed. Without it they are counted when the observation ends.
+    if let Err(error) = attach_tracepoint(ebpf, btf, ["fault_exit", "fault_exit_raw"], "sched_process_exit") {
+        log::warn!("{}", chain(&error));
+    }
     for hook in in_order(plan) {
         match attach(ebpf, btf, hook.program.name, hook.backend, hook.attach_to(hook.backend)) {
             // Without it, what it reports is counted with the rest.

@@ -19,7 +19,12 @@ pub fn verdict_count(count: u64, dropped: u64, observable: bool) -> String {
 /// What happened, and what to do about it where something helps.
 pub const fn cause(cause: DropCause) -> &'static str {
     match cause {
-        DropCause::FaultTableFull => "more tasks were in do_swap_page at once than the table holds (16384)",
+        DropCause::ChangeDropped => {
+            "too much happened to entries with faults in progress: a verdict on a read in transit may be too low"
+        }
+        DropCause::FaultTableFull => {
+            "more tasks were in do_swap_page at once than the tables hold (16384, and 4096 that share a place)"
+        }
         DropCause::FaultEndMissed => {
             "a return probe had no free instance, or the kernel skipped the program (see program_skipped)"
         }
@@ -29,7 +34,7 @@ pub const fn cause(cause: DropCause) -> &'static str {
         }
         DropCause::PinReturnMissed => "a return probe had no free instance",
         DropCause::WriteEndMissed => "more writes to swap were in progress at once than the table holds (4096)",
-        DropCause::WatchTableFull => "the command has more tasks than the table holds (65536)",
+        DropCause::WatchTableFull => "the command has more tasks than the table holds: use a larger --watched-tasks",
         DropCause::KernelReadFailed => "kernel memory that the programs need could not be read",
         DropCause::RecordUndecodable => "the programs do not match this executable: rebuild it",
         DropCause::EventTooLate => "an event arrived more than 0.1 s late",
