@@ -12,7 +12,7 @@ use crate::{
     session::{self, Observer},
 };
 use observer_kernel::{survey::Ready, swaps, tree::Tree};
-use observer_observation::{Clocks, Context, Kernel, Outcome, Swap, command};
+use observer_observation::{Clocks, Context, Kernel, Note, Outcome, Swap, command};
 use observer_probe::{self as probe, Delay, Detail, Options, Probes, at_attach, setup};
 
 /// An observation that is ready to start.
@@ -93,7 +93,19 @@ impl Prepared {
         let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
         let launched = self.launch(&mut probes, inherit)?;
         let start = || launched.map(Launched::start).transpose();
-        Ok(session::observe(probes, context, self.duration, start, observer).await?)
+        let mut outcome = session::observe(probes, context, self.duration, start, observer).await?;
+        outcome.notes.extend(self.changed_devices());
+        Ok(outcome)
+    }
+
+    /// A note for each device of `--device` whose swap type may have gone to another area meanwhile.
+    fn changed_devices(&self) -> Vec<Note> {
+        let types = self.options.filter.types;
+        if types == u32::MAX {
+            return Vec::new();
+        }
+        let now = swaps_in_use(&self.ready);
+        Swap::changed(&self.swaps, &now, types).map(|path| Note::DeviceChanged { device: path.to_owned() }).collect()
     }
 
     /// As [`Prepared::observe`], on a new runtime.

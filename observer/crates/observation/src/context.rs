@@ -64,6 +64,13 @@ impl From<&SwapArea> for Swap {
 }
 
 impl Swap {
+    /// The devices among `types` (one bit for each swap type) that do not have their type any more.
+    pub fn changed<'a>(before: &'a [Self], now: &'a [Self], types: u32) -> impl Iterator<Item = &'a str> {
+        let has_bit = move |swap: &&Self| types.checked_shr(swap.kind).is_some_and(|bits| bits & 1 == 1);
+        let is_same = |swap: &Self| now.iter().any(|other| (other.kind, &other.path) == (swap.kind, &swap.path));
+        before.iter().filter(has_bit).filter(move |swap| !is_same(swap)).map(|swap| swap.path.as_str())
+    }
+
     /// All areas, with the types that the kernel reported, if it did.
     pub fn all(areas: &[SwapArea], types: Option<&[u32]>) -> Vec<Self> {
         // An area that came or went between the two readings makes the positions useless.
@@ -74,5 +81,22 @@ impl Swap {
             None => Self::from(area),
         };
         areas.iter().enumerate().map(one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_lost_its_type_is_reported_if_it_is_filtered() {
+        let swap = |kind: u32, path: &str| Swap { kind, path: path.to_owned(), ..Swap::default() };
+        let before = [swap(0, "/dev/zram0"), swap(1, "/dev/sda2")];
+        let changed = |now: &[Swap], types: u32| Swap::changed(&before, now, types).count();
+        assert_eq!(changed(&before, 0b11), 0);
+        let other = [swap(0, "/swapfile"), swap(1, "/dev/sda2")];
+        assert_eq!((changed(&other, 0b01), changed(&other, 0b10)), (1, 0));
+        assert_eq!(changed(&[], 0b11), 2);
+        assert_eq!(changed(&[swap(1, "/dev/zram0"), swap(0, "/dev/sda2")], 0b11), 2, "switched on in another order");
     }
 }

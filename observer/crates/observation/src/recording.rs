@@ -70,6 +70,9 @@ pub enum Note {
     Continues,
     /// One fault in this many, chosen at random, was timed; all are counted.
     FaultsTimed { one_in: u32 },
+    /// `--device` is a swap type to the programs. Swap on this device was switched off meanwhile, and another area may
+    /// have got its type: what happened on that area was counted as well.
+    DeviceChanged { device: String },
     #[serde(other)]
     Unknown,
 }

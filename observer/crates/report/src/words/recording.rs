@@ -52,6 +52,10 @@ pub(super) fn note(note: &Note) -> String {
         Note::FaultsTimed { one_in } => {
             format!("one fault in {one_in}, chosen at random, was timed; all faults are counted")
         }
+        Note::DeviceChanged { device } => format!(
+            "swap on {device} was switched off or given another swap type: what happened on an area that got its type \
+             since then is counted for it"
+        ),
         Note::Unknown => "an unknown note, recorded by a newer version".to_owned(),
     }
 }
