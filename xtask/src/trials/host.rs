@@ -111,7 +111,7 @@ pub(super) const OTHER_SWAP: Step = Step {
 pub(super) const NOTHING_LEFT: Step = Step {
     name: "nothing-left",
     command: "tail -n +2 /proc/swaps; ls -d /sys/block/zram* 2>/dev/null; cat /sys/kernel/debug/kprobes/list; \
-              cat /sys/kernel/tracing/enabled_functions; true",
+              cat /sys/kernel/tracing/enabled_functions /sys/kernel/tracing/kprobe_events; true",
     check: nothing_left,
 };
 

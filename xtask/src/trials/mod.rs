@@ -12,6 +12,7 @@ mod host;
 mod matrix;
 mod programme;
 pub(crate) mod race;
+mod returns;
 mod sample;
 mod service;
 pub(crate) mod step;

@@ -11,6 +11,7 @@ use super::{
         NO_KPROBES, NO_SUCH_COMMAND, NOT_ROOT, NOTHING_LEFT, OTHER_SWAP, REFUSES_KPROBES, SELF_TEST, ZSWAP,
     },
     race::{INDEPENDENT, LEAN_STORM, LEAN_TARGETED, NATURAL, RECORDED, STORM, TARGETED, TERMINATED},
+    returns::{FEW_INSTANCES, KILLED, KPROBE_CROWD, KPROBE_ENDS, NO_TRACEFS},
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
     step::{Era, Step},
@@ -93,6 +94,11 @@ const EVERYWHERE: &[Step] = &[
     COUNTS,
     CROWD,
     ONE_SEAT,
+    KPROBE_ENDS,
+    KPROBE_CROWD,
+    KILLED,
+    NO_TRACEFS,
+    FEW_INSTANCES,
     SAMPLE_COUNTS,
     FILTERS,
     BENCH,
@@ -132,7 +138,10 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 26] = [
+const ANYWHERE: [&str; 29] = [
+    "killed",
+    "no-tracefs",
+    "few-instances",
     "sample-counts",
     "sample-findings",
     "bench-hooks",

@@ -20,7 +20,7 @@ mod tests;
 pub use self::{
     backend::{Backend, Backends, HookSet},
     evidence::{Evidence, Machine, Trials},
-    hook::{Hook, HookReason, NoKprobe, NoTrampoline, Program, Scope, TrialRefusal},
+    hook::{Hook, HookReason, NoKprobe, NoReturnEvents, NoTrampoline, Program, Scope, TrialRefusal},
     layout::{NoPteLayout, PteLayout},
     meaning::Meaning,
     missing::{Consequence, Layout, Missing, MissingReason, Rejection},
@@ -129,6 +129,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
+    missing.extend(choose::few_instances(&hooks, evidence));
     let redundant = reduce::omit(state, evidence, &mut hooks, &mut missing);
     Ok(Plan { state, set: evidence.set, hooks, redundant, missing, offsets, pte })
 }

@@ -12,7 +12,7 @@ pub use self::refusal::Refusal;
 use crate::{
     facts::Facts,
     host::Host,
-    plan::{self, Backends, Evidence, HookSet, Machine, Plan, Trials},
+    plan::{self, Backends, Evidence, HookSet, Machine, NoReturnEvents, Plan, Trials},
 };
 
 /// A host on which observing is possible.
@@ -30,6 +30,8 @@ pub struct ProbeResults {
     pub fentry: Trials,
     /// Whether programs may copy kernel memory; only lockdown `confidentiality` is known to forbid it.
     pub copy: bool,
+    /// Why return probes cannot be events of tracefs; `None`: they can.
+    pub no_return_events: Option<NoReturnEvents>,
 }
 
 fn refusals<S: Serializer>(trials: &Trials, serializer: S) -> Result<S::Ok, S::Error> {
@@ -67,6 +69,7 @@ pub fn decide(facts: &Facts, tried: &ProbeResults, backends: Backends, set: Hook
         btf,
         trials: &tried.fentry,
         no_kprobes: refusal::no_kprobe(host),
+        no_return_events: tried.no_return_events,
         copy: tried.copy,
         backends,
         set,

@@ -8,42 +8,47 @@ use aya::{
 use crate::{
     error::{LoadError, Target, chain},
     options::Options,
+    return_events::ReturnEvents,
 };
 use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State};
 
-/// Attaches all hooks of the plan, and what the options need. When it returns, every hook is live.
-pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<(), LoadError> {
+/// Attaches all hooks of the plan, and what the options need. When it returns, every hook is live. The programs on
+/// returns are attached as long as the value that it returns lives.
+pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<ReturnEvents, LoadError> {
     // Types from a file give offsets, but the kernel checks trampolines against its own types.
     let btf = Btf::from_sys_fs().ok();
     let btf = btf.as_ref();
     let delay_injection = if options.delay.is_some() { Some(delay_injection(plan)?) } else { None };
+    let delayed_at_return = delay_injection.as_ref().is_some_and(|delay| delay.backend == Backend::Kretprobe);
+    let hooked_at_return = plan.hooks.iter().any(|hook| hook.backend == Backend::Kretprobe);
+    let mut returns = if delayed_at_return || hooked_at_return { ReturnEvents::new() } else { ReturnEvents::default() };
     // The hooks on reads must run before the delay. Of two trampoline programs at one place the one attached last runs
     // first; kprobes run in the order of attaching.
     let late = |delay_injection: &&DelayInjection<'_>| delay_injection.backend == Backend::Kprobe;
     if let Some(DelayInjection { program, backend, symbol }) =
         delay_injection.as_ref().filter(|delay_injection| !late(delay_injection))
     {
-        attach(ebpf, btf, program, *backend, symbol)?;
+        attach(ebpf, btf, program, *backend, symbol, &mut returns)?;
     }
     // Seats of tasks that exit after their end was missed. Without it they are counted when the observation ends.
     if let Err(error) = attach_tracepoint(ebpf, btf, ["fault_exit", "fault_exit_raw"], "sched_process_exit") {
         log::warn!("{}", chain(&error));
     }
     for hook in in_order(plan) {
-        match attach(ebpf, btf, hook.program.name, hook.backend, hook.attach_to(hook.backend)) {
+        match attach(ebpf, btf, hook.program.name, hook.backend, hook.attach_to(hook.backend), &mut returns) {
             // Without it, what it reports is counted with the rest.
             Err(error) if !plan.rests_on(hook) => log::warn!("{}", chain(&error)),
             attached => attached?,
         }
     }
     if let Some(DelayInjection { program, backend, symbol }) = delay_injection.as_ref().filter(late) {
-        attach(ebpf, btf, program, *backend, symbol)?;
+        attach(ebpf, btf, program, *backend, symbol, &mut returns)?;
     }
     if options.watch {
         attach_tracepoint(ebpf, btf, ["watch_fork", "watch_fork_raw"], "sched_process_fork")?;
         attach_tracepoint(ebpf, btf, ["watch_exit", "watch_exit_raw"], "sched_process_exit")?;
     }
-    Ok(())
+    Ok(returns)
 }
 
 /// The order of attaching: the start of faults last and their end before it, so that a fault whose start is seen is
@@ -81,11 +86,16 @@ fn attach(
     name: &'static str,
     backend: Backend,
     symbol: &str,
+    returns: &mut ReturnEvents,
 ) -> Result<(), LoadError> {
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
     let start = std::time::Instant::now();
     let target = || Target { program: name, backend: backend.code(), symbol: symbol.to_owned() };
-    match attach_program(program, btf, backend, symbol) {
+    let attached = match backend {
+        Backend::Kretprobe => Some(attach_return(program, symbol, returns)),
+        _ => attach_program(program, btf, backend, symbol),
+    };
+    match attached {
         None => Err(LoadError::NoTypes { target: target() }),
         Some(Err(error)) => Err(LoadError::Program { target: target(), source: error.into() }),
         Some(Ok(())) => {
@@ -125,6 +135,10 @@ fn attach_probe(program: &mut Program, symbol: &str) -> Result<(), ProgramError>
     program.load()?;
     program.attach(symbol, 0)?;
     Ok(())
+}
+
+fn attach_return(program: &mut Program, symbol: &str, returns: &mut ReturnEvents) -> Result<(), ProgramError> {
+    returns.attach(program.try_into()?, symbol)
 }
 
 /// Attaches the program that uses the kernel's types, or the one that does not.

@@ -14,10 +14,12 @@ mod object;
 mod options;
 mod pin_timer;
 mod probes;
+mod return_events;
 mod ring;
 pub mod setup;
 mod statistics;
 mod swap_types;
+mod tracefs;
 mod trial;
 mod usage;
 

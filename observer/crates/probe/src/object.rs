@@ -71,7 +71,7 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
         direct_at_end: plan.direct_by_end().into(),
         frees_at_end: plan.reports_every_reference().into(),
         pins_implied: plan.assumes_pins().into(),
-        filtered: (options.watch || filter.excludes_any() || options.sample_one_in > 1).into(),
+        filtered: options.excludes_any().into(),
         watch: options.watch.into(),
         filter_types: filter.types,
         filter_pid: filter.pid,

@@ -71,6 +71,11 @@ impl Options {
     pub fn ring_size(&self) -> u32 {
         ring_size(self.ring_bytes, rustix::param::page_size())
     }
+
+    /// Whether some faults are not observed.
+    pub(crate) fn excludes_any(&self) -> bool {
+        self.watch || self.filter.excludes_any() || self.sample_one_in > 1
+    }
 }
 
 fn ring_size(asked: u32, page_bytes: usize) -> u32 {

@@ -14,6 +14,7 @@ use crate::{
     loaded::Loaded,
     object,
     options::Options,
+    return_events::ReturnEvents,
     ring::RingGauge,
     statistics::Statistics,
     usage::{CpuTime, Resident, fdinfo},
@@ -41,6 +42,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// The attached programs. Dropping it detaches them.
 pub struct Probes {
     ebpf: Option<Ebpf>,
+    /// Attached beside [`Self::ebpf`].
+    returns: ReturnEvents,
     ring: RingBuf<MapData>,
     /// `None`: the kernel does not let the ring be read.
     gauge: Option<RingGauge>,
@@ -52,6 +55,8 @@ pub struct Probes {
     /// The hooks on the start of faults.
     starts: Vec<Hook>,
     faults: in_progress::Table,
+    /// Whether all faults are observed.
+    every_task: bool,
     slots: Array<MapData, Slot>,
     delay_injection: Option<delay_injection::Switch>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
@@ -70,12 +75,12 @@ impl Probes {
         let mut ebpf = object::load(plan, options)?;
         // Before the first run, so that every run is counted.
         let statistics = Statistics::start(options.program_stats);
-        attach::all(&mut ebpf, plan, options)?;
+        let returns = attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         let delay_injection = options.delay.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
         let probes = Self::with(ebpf, plan, logger)?;
         let gauge = RingGauge::new(&probes.ring, options.ring_size().into());
-        Ok(Self { gauge, statistics, delay_injection, ..probes })
+        Ok(Self { returns, gauge, statistics, delay_injection, every_task: !options.excludes_any(), ..probes })
     }
 
     fn with(
@@ -107,6 +112,8 @@ impl Probes {
                 spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
             },
             ebpf: Some(ebpf),
+            returns: ReturnEvents::default(),
+            every_task: false,
             gauge: None,
             statistics: Statistics::Off,
             delay_injection: None,
@@ -189,11 +196,21 @@ impl Probes {
             places.retain(|place| self.faults.is_in_progress(*place));
         }
         let ends_missed = self.faults.ends_missed(&places);
+        let missed = self.returns_missed();
         self.ebpf = None;
+        self.returns = ReturnEvents::default();
         let Snapshot { counters: after, .. } = self.snapshot()?;
+        let ends_missed = ends_missed.max(missed.saturating_sub(after.fault_end_missed));
         let mut counters = after.with_kernel_counted_of(&before.counters);
         counters.started += places.len() as u64;
         Ok(Snapshot { counters, skipped: before.skipped, ends_missed })
+    }
+
+    /// Ends of faults that the kernel reports as missed, if these are ends of observed faults: it does not identify the
+    /// tasks. They may be of faults on entries that are in no swap area.
+    fn returns_missed(&self) -> u64 {
+        let symbol = self.starts.first().map(|start| start.symbol.as_str()).filter(|_| self.every_task);
+        symbol.and_then(|symbol| self.returns.missed(symbol)).unwrap_or(0)
     }
 
     /// The counters now.

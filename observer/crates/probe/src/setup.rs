@@ -2,6 +2,7 @@
 
 use crate::{
     error::chain,
+    tracefs::Tracefs,
     trial::{self, TrialError},
 };
 use aya::{
@@ -45,5 +46,6 @@ fn try_out(facts: &Facts) -> Result<ProbeResults, TrialError> {
     let fentry = trial::try_functions(&functions)?;
     let copy = is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_read_kernel)
         .unwrap_or(facts.host.lockdown != Lockdown::Confidentiality);
-    Ok(ProbeResults { fentry, copy })
+    let no_return_events = Tracefs::for_events().err();
+    Ok(ProbeResults { fentry, copy, no_return_events })
 }

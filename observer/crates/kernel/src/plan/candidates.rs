@@ -87,7 +87,7 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "fault_start_fentry"),
         &[(Kprobe, "fault_start_kprobe")],
     ),
-    // do_swap_page sleeps, so a return probe on it runs out of instances under load; returns that it misses are
+    // do_swap_page sleeps, so a return probe on it needs an instance for each task in a fault; returns that it misses are
     // counted.
     candidate(
         Meaning::FaultEnd,

@@ -147,6 +147,20 @@ fn no_kprobe(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoKprobe>
     }
 }
 
+/// The gap that a return probe with few instances leaves at the end of faults. All other functions with a return probe do
+/// not sleep.
+pub(super) fn few_instances(hooks: &[Hook], evidence: &Evidence<'_>) -> Option<Missing> {
+    let cause = evidence.no_return_events?;
+    let probe = |hook: &&Hook| hook.meaning == Meaning::FaultEnd && hook.backend == Backend::Kretprobe;
+    let symbol = hooks.iter().find(probe)?.symbol.clone();
+    Some(Missing {
+        meaning: Meaning::FaultEnd,
+        reason: MissingReason::FewInstances { symbol, cause },
+        consequence: Consequence::FaultEndsMissed,
+        partial: true,
+    })
+}
+
 /// Whether trampolines support more than [`SMALL_TRAMPOLINE`] parameters
 /// (<https://git.kernel.org/torvalds/c/473e3150e30a>, 6.6 on x86-64). Nothing else shows it, and the refusal comes only
 /// at attaching. But a pin over a range of entries came later (<https://git.kernel.org/torvalds/c/9f101bef408a>, 6.12).

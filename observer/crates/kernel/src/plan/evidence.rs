@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     backend::{Backends, HookSet},
-    hook::{NoKprobe, TrialRefusal},
+    hook::{NoKprobe, NoReturnEvents, TrialRefusal},
 };
 use crate::{btf::Btf, symbols::Symbols};
 
@@ -20,6 +20,8 @@ pub struct Evidence<'a> {
     pub trials: &'a Trials,
     /// Why there are no kprobes; `None`: there are.
     pub no_kprobes: Option<NoKprobe>,
+    /// Why return probes cannot be events of tracefs; `None`: they can.
+    pub no_return_events: Option<NoReturnEvents>,
     /// Whether programs may copy kernel memory (not under lockdown `confidentiality`): kprobe programs must.
     pub copy: bool,
     pub backends: Backends,

@@ -117,6 +117,22 @@ impl TrialRefusal {
 }
 
 codes! {
+    /// Why return probes cannot be events of tracefs, so that each gets only the kernel's default number of instances.
+    pub enum NoReturnEvents {
+        /// It is not mounted, and this process may not mount it.
+        NoTracefs = "no_tracefs",
+        /// It is mounted read-only.
+        ReadOnly = "read_only",
+        /// The kernel does not let this process change its list of kprobe events.
+        Denied = "denied",
+        /// It has no kprobe events (`CONFIG_KPROBE_EVENTS` is off).
+        NoKprobeEvents = "no_kprobe_events",
+    } else {
+        Unknown = "unknown"
+    }
+}
+
+codes! {
     /// Why a function has no kprobe either.
     pub enum NoKprobe {
         /// `--backend fentry`.

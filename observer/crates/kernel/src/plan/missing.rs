@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    hook::{NoKprobe, NoTrampoline},
+    hook::{NoKprobe, NoReturnEvents, NoTrampoline},
     meaning::Meaning,
     redundant::Instead,
 };
@@ -25,6 +25,8 @@ pub struct Missing {
 pub enum MissingReason {
     /// No function can be hooked.
     Rejected { functions: Vec<Rejection> },
+    /// Its return probe has the kernel's default number of instances, which tasks that sleep in the function use up.
+    FewInstances { symbol: String, cause: NoReturnEvents },
     /// `--hooks lean` omits it.
     Lean { symbol: String, instead: Instead },
     /// A recording of an earlier version has prose here.
@@ -98,6 +100,8 @@ codes! {
     pub enum Consequence {
         NothingObserved = "nothing_observed",
         FaultsMissed = "faults_missed",
+        /// Ends of faults are missed, and counted, while many tasks are in faults at once.
+        FaultEndsMissed = "fault_ends_missed",
         /// Paths and swap-ins are unknown: no window, reuse or stale install can be detected.
         ReadsUnknown = "reads_unknown",
         ReadDurationsUnknown = "read_durations_unknown",

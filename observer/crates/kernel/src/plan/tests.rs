@@ -17,6 +17,7 @@ struct Kernel {
     btf: Btf,
     trials: Trials,
     no_kprobes: Option<NoKprobe>,
+    no_return_events: Option<NoReturnEvents>,
     copy: bool,
     backends: Backends,
     set: HookSet,
@@ -35,6 +36,7 @@ impl Kernel {
             btf,
             trials,
             no_kprobes: None,
+            no_return_events: None,
             copy: true,
             backends: Backends::Auto,
             set: HookSet::Full,
@@ -43,12 +45,13 @@ impl Kernel {
     }
 
     fn plan(&self) -> Result<Plan, PlanError> {
-        let Self { symbols, btf, trials, no_kprobes, copy, backends, set, machine } = self;
+        let Self { symbols, btf, trials, no_kprobes, no_return_events, copy, backends, set, machine } = self;
         plan(&Evidence {
             symbols,
             btf,
             trials,
             no_kprobes: *no_kprobes,
+            no_return_events: *no_return_events,
             copy: *copy,
             backends: *backends,
             set: *set,
@@ -545,4 +548,21 @@ fn redundant_hooks_are_not_attached() {
     let refused = Kernel::new("5.10.223").refuse_all().plan().unwrap();
     assert_eq!(backends(&refused, Meaning::Freed), [(Backend::Kprobe, "free_swap_slot")]);
     assert_eq!(backends(&refused, Meaning::CountDrop), [(Backend::Kprobe, "swap_free")]);
+}
+
+#[test]
+fn a_return_probe_with_few_instances_at_the_end_of_faults_is_a_gap() {
+    let cause = NoReturnEvents::NoTracefs;
+    let gap = |kernel: &str, backends| {
+        let kernel = Kernel { no_return_events: Some(cause), backends, ..Kernel::new(kernel) };
+        kernel.plan().unwrap().missing.into_iter().find(|gap| gap.meaning == Meaning::FaultEnd)
+    };
+    let reason = MissingReason::FewInstances { symbol: "do_swap_page".to_owned(), cause };
+    let expected =
+        Missing { meaning: Meaning::FaultEnd, reason, consequence: Consequence::FaultEndsMissed, partial: true };
+    assert_eq!(gap("6.12.117", Backends::Kprobe), Some(expected.clone()));
+    assert_eq!(gap("arm64/5.10.223", Backends::Auto), Some(expected));
+    assert_eq!(gap("6.12.117", Backends::Auto), None, "no return probe there");
+    let possible = Kernel { backends: Backends::Kprobe, ..Kernel::new("6.12.117") }.plan().unwrap();
+    assert!(possible.missing.iter().all(|gap| gap.meaning != Meaning::FaultEnd));
 }

@@ -1,6 +1,6 @@
 //! The host's settings: what each is, and what it means for observing.
 
-use super::kernel::trial_refusal;
+use super::kernel::{no_return_events, trial_refusal};
 use observer_kernel::{
     facts::{Fact, Facts},
     host::Host,
@@ -21,6 +21,7 @@ pub(crate) fn host(facts: &Facts, trial: Option<&ProbeResults>) -> Vec<(&'static
         ("BTF", btf.to_owned()),
         ("fentry", trial.map_or_else(|| "not tried".to_owned(), fentry)),
         ("kprobes", kprobes(host).to_owned()),
+        ("return probes", trial.map_or("not tried", return_probes).to_owned()),
         ("ftrace", switch(host.ftrace_enabled, "off: hooks do not fire (kernel.ftrace_enabled)").to_owned()),
         ("BPF JIT", jit(host.bpf_jit).to_owned()),
         ("tick", host.tick_ns.map_or_else(|| "unknown".to_owned(), tick)),
@@ -135,6 +136,13 @@ const fn kprobes(host: &Host) -> &'static str {
     }
 }
 
+const fn return_probes(trial: &ProbeResults) -> &'static str {
+    match trial.no_return_events {
+        None => "with room for 4096 tasks at once",
+        Some(cause) => no_return_events(cause),
+    }
+}
+
 const fn switch(value: Option<bool>, off: &'static str) -> &'static str {
     match value {
         Some(true) => "on",
@@ -218,6 +226,7 @@ mod tests {
         let trial = |outcomes: [(&str, Result<(), TrialRefusal>); 2]| ProbeResults {
             fentry: outcomes.into_iter().map(|(name, outcome)| (name.to_owned(), outcome)).collect(),
             copy: true,
+            no_return_events: None,
         };
         assert_eq!(fentry(&trial([("a", Ok(())), ("b", Ok(()))])), "supported on all 2 functions tried");
         let refused = || Err(TrialRefusal::Load { errno: Errno::PERM, verifier: None });

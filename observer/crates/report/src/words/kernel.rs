@@ -2,8 +2,8 @@
 
 use observer_kernel::{
     plan::{
-        Consequence, HookReason, Instead, Layout, Meaning, MissingReason, NoKprobe, NoTrampoline, Rejection, State,
-        TrialRefusal,
+        Consequence, HookReason, Instead, Layout, Meaning, MissingReason, NoKprobe, NoReturnEvents, NoTrampoline,
+        Rejection, State, TrialRefusal,
     },
     swaps::Synchronous,
 };
@@ -99,10 +99,26 @@ pub(super) const fn no_kprobe(reason: NoKprobe) -> &'static str {
     }
 }
 
+/// Why return probes have few instances.
+pub(super) const fn no_return_events(cause: NoReturnEvents) -> &'static str {
+    match cause {
+        NoReturnEvents::NoTracefs => {
+            "few instances, because tracefs is not mounted: mount -t tracefs tracefs /sys/kernel/tracing"
+        }
+        NoReturnEvents::ReadOnly => "few instances, because tracefs is mounted read-only",
+        NoReturnEvents::Denied => "few instances, because tracefs does not let this process add kprobe events",
+        NoReturnEvents::NoKprobeEvents => "few instances, because this kernel has no kprobe events",
+        NoReturnEvents::Unknown => "recorded by a newer version",
+    }
+}
+
 /// Why a meaning has no hook.
 pub(crate) fn missing_reason(reason: &MissingReason) -> String {
     match reason {
         MissingReason::Rejected { functions } => rejections(functions),
+        MissingReason::FewInstances { symbol, cause } => {
+            format!("the return probe on {symbol} has {}", no_return_events(*cause))
+        }
         MissingReason::Lean { symbol, instead: why } => format!("--hooks lean omits {symbol}: {}", instead(*why)),
         MissingReason::Described { text } => text.clone(),
         MissingReason::Unknown => "recorded by a newer version".to_owned(),
@@ -183,6 +199,9 @@ const fn consequence(consequence: Consequence) -> &'static str {
     match consequence {
         Consequence::NothingObserved => "nothing can be observed",
         Consequence::FaultsMissed => "faults are missed",
+        Consequence::FaultEndsMissed => {
+            "ends of faults are missed, and counted, while many tasks are in faults at once"
+        }
         Consequence::ReadsUnknown => {
             "paths and swap-ins are unknown: no window, reuse or stale install can be detected"
         }
