@@ -15,7 +15,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $class:ident $name:ident,)*) => {
         /// Counters of one CPU; user space adds up the CPUs.
         ///
-        /// Although they are per CPU, the programs add to them atomically: a program can be preempted between load and
+        /// Although each CPU has its own, the programs add to them atomically: a program can be preempted between load and
         /// store, and the counts must equal the kernel's own.
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

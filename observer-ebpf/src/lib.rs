@@ -20,11 +20,11 @@ pub mod totals;
 
 /// Ring buffer of [`record`]s.
 pub const MAP_EVENTS: &str = "EVENTS";
-/// Per-CPU array with one [`totals::Totals`].
+/// Array of [`totals::CpuTotals`] by CPU number, which user space maps into its memory.
 pub const MAP_TOTALS: &str = "TOTALS";
 /// Array with one value: the globals that the programs write, of which [`globals::DISTURBED`] is the only one.
 pub const MAP_BSS: &str = ".bss";
-/// Array of [`seat::Seat`]s.
+/// Array of [`seat::Seat`]s, which user space maps into its memory.
 pub const MAP_FAULTS: &str = "FAULTS";
 /// Hash of the faults whose seat was taken: thread id to [`seat::Seat`].
 pub const MAP_SPILLED: &str = "SPILLED";

@@ -1,5 +1,9 @@
 //! What one CPU adds up: counters and histograms in one map value, so that the end of a fault needs one look-up for
-//! both. On kernels before 6.10 each look-up in a per-CPU map is a call.
+//! both.
+//!
+//! The map is an array with an element for each CPU and not a per-CPU array: user space maps an array into its memory,
+//! while a per-CPU array takes a system call to be read. During a system call on a map kprobe programs do not run on that
+//! CPU, without notice before 6.7 (docs/decisions/backend.md).
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,6 +21,18 @@ pub struct Totals {
     /// Durations of faults: the histograms of the paths `direct`, `cached`, `none`, one after the other, see
     /// [`histogram`].
     pub fault_times: [u64; BUCKETS],
+}
+
+/// Size of a CPU's element: a power of two, because kernels before 6.2 multiply by any other size at each look-up, which
+/// takes eight instructions.
+pub const CPU_BYTES: usize = 32 << 10;
+
+/// The element of one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct CpuTotals {
+    pub totals: Totals,
+    unused: [u8; CPU_BYTES - size_of::<Totals>()],
 }
 
 /// Which counts the programs leave to user space, with these hooks on this kernel.
@@ -63,12 +79,7 @@ impl Counters {
     }
 }
 
-// SAFETY: `Totals` consists of `u64`s only: any bit pattern is valid, and there is no padding.
-#[cfg(feature = "user")]
-unsafe impl aya::Pod for Totals {}
-
-// The largest allocation of the kernel's per-CPU allocator (`PCPU_MIN_UNIT_SIZE`).
-const _: () = assert!(size_of::<Totals>() <= 32 << 10);
+const _: () = assert!(size_of::<CpuTotals>() == CPU_BYTES && CPU_BYTES.is_power_of_two());
 const _: () = assert!(core::mem::offset_of!(Totals, counters) == 0);
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ const MAX_BATCHES_PER_TICK: usize = 64;
 /// How long the command may take to end after SIGTERM.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
 
-/// Ticks between two readings of the distributions, which take thousands of system calls.
+/// Ticks between two readings of the distributions: thousands of numbers for each CPU.
 const TIMES_TICKS: u32 = 50;
 
 /// Why an observation failed.
@@ -104,11 +104,10 @@ impl<O: Observer> Session<'_, O> {
         self.observer.prepare(&mut self.ingest.engine);
         self.switch_delay_injection();
         self.settle();
-        if self.ticks.is_multiple_of(self.observer.sample_ticks().max(1))
-            && let Ok(snapshot) = self.probes.snapshot()
-        {
+        if self.ticks.is_multiple_of(self.observer.sample_ticks().max(1)) {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
-            let fault_times = if read_times { self.probes.fault_times().ok() } else { None };
+            let fault_times = read_times.then(|| self.probes.fault_times());
+            let snapshot = self.probes.snapshot();
             // The last reading is exact; until then counters that are exported only grow.
             let counters = snapshot.counters.not_below(&self.ingest.sample.snapshot.counters);
             let snapshot = Snapshot { counters, ..snapshot };
@@ -146,10 +145,9 @@ impl<O: Observer> Session<'_, O> {
     }
 
     /// Reads the counters for the first time: what the kernel counts from here on is observed.
-    fn start(&mut self) -> Result<(), LoadError> {
-        let (snapshot, fault_times) = (self.probes.snapshot()?, self.probes.fault_times()?);
+    fn start(&mut self) {
+        let (snapshot, fault_times) = (self.probes.snapshot(), self.probes.fault_times());
         self.ingest_sample(self.sample(&snapshot, Some(fault_times)));
-        Ok(())
     }
 
     /// Detaches, and ingests the remaining records.
@@ -161,7 +159,7 @@ impl<O: Observer> Session<'_, O> {
         let vmstat = Vmstat::now().ok();
         let snapshot = self.probes.detach()?;
         while self.drain() {}
-        let fault_times = self.probes.fault_times()?;
+        let fault_times = self.probes.fault_times();
         self.ingest_sample(Sample { vmstat, ..self.sample(&snapshot, Some(fault_times)) });
         // Disturbed entries are counted at the end: faults that were still in progress disturb some until then.
         let disturbed = self.probes.disturbed();
@@ -198,7 +196,7 @@ pub async fn observe(
         ticks: 1,
         observer,
     };
-    session.start()?;
+    session.start();
     let mut child = start()?;
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut command = None;

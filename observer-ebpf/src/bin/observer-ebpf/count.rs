@@ -1,9 +1,10 @@
 //! Counters and histograms of this CPU.
 
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use observer_ebpf::{
     counters::Counters,
     histogram,
-    totals::{BUCKETS, Totals},
+    totals::{BUCKETS, CpuTotals, Totals},
 };
 
 use crate::{atomic::add_u64, maps::TOTALS};
@@ -23,10 +24,13 @@ macro_rules! count {
 }
 pub(crate) use count;
 
-/// The [`Totals`] of this CPU.
+/// The [`Totals`] of this CPU. A task that is moved to another CPU in between adds to those of the first one, which is why
+/// all additions are atomic.
 #[inline(always)]
 pub(crate) fn this_cpu() -> Option<*mut u8> {
-    TOTALS.get_ptr_mut(0).map(<*mut Totals>::cast)
+    // SAFETY: the helper has no arguments and cannot fail.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    TOTALS.get_ptr_mut(cpu).map(<*mut CpuTotals>::cast)
 }
 
 /// Use [`count!`].

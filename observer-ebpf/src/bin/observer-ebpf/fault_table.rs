@@ -5,7 +5,7 @@
 //! claimed by another one uses a small hash map, and keeps its claim on the seat while its fault is there.
 
 use aya_ebpf::{
-    bindings::BPF_NOEXIST,
+    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
     macros::map,
     maps::{Array, HashMap},
 };
@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[map]
-static FAULTS: Array<Seat> = Array::with_max_entries(seat::FAULT_SEATS, 0);
+static FAULTS: Array<Seat> = Array::with_max_entries(seat::FAULT_SEATS, BPF_F_MMAPABLE);
 
 /// Faults whose seat was claimed by another task.
 #[map]

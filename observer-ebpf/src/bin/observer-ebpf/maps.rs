@@ -2,10 +2,11 @@
 //! so no hook allocates.
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, RingBuf},
 };
-use observer_ebpf::{slot, swap_entry, totals::Totals};
+use observer_ebpf::{slot, swap_entry, totals::CpuTotals};
 
 /// The slot table, see [`slot`].
 #[map]
@@ -20,10 +21,9 @@ pub(crate) static REAL_TYPES: Array<u32> = Array::with_max_entries(swap_entry::T
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// One [`Totals`] per CPU. (An array indexed by CPU number is no faster: before 6.10 the look-up in this map is a call,
-/// of 10 instructions on 5.10, but so is the CPU number there.)
+/// One element for each CPU; user space sets their number at load.
 #[map]
-pub(crate) static TOTALS: PerCpuArray<Totals> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static TOTALS: Array<CpuTotals> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Tasks of the watched command, by thread id.
 #[map]

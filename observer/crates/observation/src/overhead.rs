@@ -26,7 +26,7 @@ pub struct Overhead {
     pub records: u64,
     /// Disturbances that have not ended: while there are any, the programs record what they otherwise omit, and cost
     /// more. 0 at the end, unless faults were in progress or their ends were missed; `None`: unknown (earlier
-    /// versions).
+    /// versions; before the end, while kprobes are attached).
     pub disturbed: Option<u32>,
     /// `None`: not requested.
     pub program_stats: Option<ProgramStats>,

@@ -22,6 +22,8 @@ pub enum LoadError {
     TestRun { name: &'static str, source: EbpfFailure },
     #[error("cannot use the eBPF map {name}")]
     Map { name: &'static str, source: EbpfFailure },
+    #[error("cannot read the numbers of this machine's CPUs")]
+    Cpus(#[source] io::Error),
     /// Counting run times takes `CAP_SYS_ADMIN`.
     #[error("cannot count run times of programs")]
     Statistics(#[source] EbpfFailure),

@@ -2,8 +2,10 @@
 
 use std::fs;
 
-use aya::maps::{Array, HashMap, MapData, MapError};
+use aya::maps::{HashMap, MapData, MapError};
 use observer_ebpf::seat::{Fault, Seat as Laid};
+
+use crate::mapped::Mapped;
 
 /// A seat, in 32-bit words.
 type Seat = [u32; size_of::<Laid>() / 4];
@@ -17,7 +19,8 @@ const MOST: usize = 4_096;
 
 /// The table of faults in progress.
 pub(crate) struct Table {
-    pub(crate) seats: Array<MapData, Seat>,
+    pub(crate) seats: Mapped<Seat>,
+    /// Has nothing to be read unless two tasks in faults share a seat.
     pub(crate) spilled: HashMap<MapData, u32, Seat>,
 }
 
@@ -25,8 +28,8 @@ impl Table {
     /// The faults in progress.
     pub(crate) fn in_progress(&self) -> Result<Vec<Place>, MapError> {
         let mut places = Vec::new();
-        for index in 0..self.seats.len() {
-            places.extend(owner(&self.seats.get(&index, 0)?).map(|tid| Place { tid, seat: Some(index) }));
+        for (index, seat) in (0..self.seats.len()).zip(self.seats.iter()) {
+            places.extend(owner(&seat).map(|tid| Place { tid, seat: Some(index) }));
         }
         for tid in self.spilled.keys().take(MOST) {
             places.push(Place { tid: tid?, seat: None });
@@ -41,7 +44,7 @@ impl Table {
 
     fn seat(&self, Place { tid, seat }: Place) -> Option<Seat> {
         match seat {
-            Some(index) => self.seats.get(&index, 0).ok().filter(|seat| owner(seat) == Some(tid)),
+            Some(index) => self.seats.get(index).filter(|seat| owner(seat) == Some(tid)),
             None => self.spilled.get(&tid, 0).ok(),
         }
     }

@@ -10,6 +10,7 @@ mod error;
 mod hook_subset;
 mod in_progress;
 mod loaded;
+mod mapped;
 mod object;
 mod options;
 mod pin_timer;

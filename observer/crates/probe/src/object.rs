@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use crate::{
+    counters,
     error::LoadError,
     options::{Delay, Detail, Options},
 };
@@ -89,7 +90,13 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
     }
 }
 
-fn fault_seats(options: &Options) -> u32 {
+/// Elements of the map of totals.
+pub(crate) fn cpus() -> Result<u32, LoadError> {
+    counters::cpus().map_err(LoadError::Cpus)
+}
+
+/// Seats in the table of faults.
+pub(crate) fn fault_seats(options: &Options) -> u32 {
     options.fault_seats.clamp(1, FAULT_SEATS)
 }
 
@@ -103,6 +110,7 @@ pub(crate) fn load(plan: &Plan, options: &Options) -> Result<Ebpf, LoadError> {
     set_globals(&mut loader, &globals);
     loader.override_global(globals::DISTURBED, &disturbed, true);
     loader.override_global(aya_log::LEVEL, &log_level, false);
+    loader.map_max_entries(abi::MAP_TOTALS, cpus()?);
     loader.map_max_entries(abi::MAP_FAULTS, fault_seats(options));
     loader.map_max_entries(abi::MAP_EVENTS, options.ring_size());
     if options.delay.is_none() {

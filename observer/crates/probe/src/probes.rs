@@ -12,6 +12,7 @@ use crate::{
     error::LoadError,
     in_progress,
     loaded::Loaded,
+    mapped::Mapped,
     object,
     options::Options,
     return_events::ReturnEvents,
@@ -57,6 +58,7 @@ pub struct Probes {
     faults: in_progress::Table,
     /// Whether all faults are observed.
     every_task: bool,
+    has_kprobes: bool,
     slots: Array<MapData, Slot>,
     delay_injection: Option<delay_injection::Switch>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
@@ -78,15 +80,16 @@ impl Probes {
         let returns = attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         let delay_injection = options.delay.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
-        let probes = Self::with(ebpf, plan, logger)?;
+        let probes = Self::with(ebpf, plan, logger, options)?;
         let gauge = RingGauge::new(&probes.ring, options.ring_size().into());
-        Ok(Self { returns, gauge, statistics, delay_injection, every_task: !options.excludes_any(), ..probes })
+        Ok(Self { returns, gauge, statistics, delay_injection, ..probes })
     }
 
     fn with(
         mut ebpf: Ebpf,
         plan: &Plan,
         logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+        options: &Options,
     ) -> Result<Self, LoadError> {
         let counting: Vec<&str> =
             plan.hooks.iter().filter(|hook| plan.counts_reads(hook)).map(|hook| hook.program.name).collect();
@@ -101,19 +104,20 @@ impl Probes {
         let map = |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(LoadError::Missing { kind: "map", name });
         Ok(Self {
             ring: map(&mut ebpf, abi::MAP_EVENTS)?.try_into().map_err(failed(abi::MAP_EVENTS))?,
-            totals: map(&mut ebpf, abi::MAP_TOTALS)?.try_into().map_err(failed(abi::MAP_TOTALS))?,
+            totals: mapped(&mut ebpf, abi::MAP_TOTALS, object::cpus()?)?,
             derived: DerivedCounters { direct_reads: plan.direct_by_end(), frees: plan.reports_every_reference() },
             disturbed: map(&mut ebpf, abi::MAP_BSS)?.try_into().map_err(failed(abi::MAP_BSS))?,
             watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
             starts: plan.of(Meaning::FaultStart).cloned().collect(),
             faults: in_progress::Table {
-                seats: map(&mut ebpf, abi::MAP_FAULTS)?.try_into().map_err(failed(abi::MAP_FAULTS))?,
+                seats: mapped(&mut ebpf, abi::MAP_FAULTS, object::fault_seats(options))?,
                 spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
             },
             ebpf: Some(ebpf),
             returns: ReturnEvents::default(),
-            every_task: false,
+            every_task: !options.excludes_any(),
+            has_kprobes: plan.hooks.iter().any(|hook| !hook.backend.is_trampoline()),
             gauge: None,
             statistics: Statistics::Off,
             delay_injection: None,
@@ -183,14 +187,14 @@ impl Probes {
     /// When the kernel refuses to read a map.
     pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
         // Skipped runs are counted by the programs: read them while they are loaded.
-        let before = self.snapshot()?;
+        let before = self.snapshot();
         self.programs.clear();
         // Starts first: the end of a fault that starts after the program at the end is gone would be missed.
         if let Some(ebpf) = &mut self.ebpf {
             attach::stop_starts(ebpf, &self.starts)?;
         }
         let patience = Instant::now() + PATIENCE;
-        let mut places = self.faults.in_progress().map_err(failed(abi::MAP_FAULTS))?;
+        let mut places = self.faults.in_progress().map_err(failed(abi::MAP_SPILLED))?;
         while !places.is_empty() && Instant::now() < patience {
             thread::sleep(PATIENCE / 50);
             places.retain(|place| self.faults.is_in_progress(*place));
@@ -199,7 +203,7 @@ impl Probes {
         let missed = self.returns_missed();
         self.ebpf = None;
         self.returns = ReturnEvents::default();
-        let Snapshot { counters: after, .. } = self.snapshot()?;
+        let Snapshot { counters: after, .. } = self.snapshot();
         let ends_missed = ends_missed.max(missed.saturating_sub(after.fault_end_missed));
         let mut counters = after.with_kernel_counted_of(&before.counters);
         counters.started += places.len() as u64;
@@ -214,12 +218,9 @@ impl Probes {
     }
 
     /// The counters now.
-    ///
-    /// # Errors
-    /// When the kernel refuses to read the map.
-    pub fn snapshot(&self) -> Result<Snapshot, LoadError> {
-        let counters = counters::sum(&self.totals, self.derived).map_err(failed(abi::MAP_TOTALS))?;
-        Ok(Snapshot { counters, skipped: self.skipped(), ends_missed: 0 })
+    pub fn snapshot(&self) -> Snapshot {
+        let counters = counters::sum(&self.totals, self.derived);
+        Snapshot { counters, skipped: self.skipped(), ends_missed: 0 }
     }
 
     fn skipped(&self) -> Option<Skipped> {
@@ -244,11 +245,8 @@ impl Probes {
     }
 
     /// The durations of all faults so far, by path.
-    ///
-    /// # Errors
-    /// When the kernel refuses to read the map.
-    pub fn fault_times(&self) -> Result<FaultTimes, LoadError> {
-        counters::fault_times(&self.totals).map_err(failed(abi::MAP_TOTALS))
+    pub fn fault_times(&self) -> FaultTimes {
+        counters::fault_times(&self.totals)
     }
 
     /// Records that could not be decoded: dropped events.
@@ -256,9 +254,11 @@ impl Probes {
         self.undecodable
     }
 
-    /// Disturbances that have not ended; `None`: the kernel refuses to read the map.
+    /// Disturbances that have not ended; `None`: not known before the end, because reading them takes a system call on a
+    /// map, during which no kprobe program runs on that CPU, or the kernel refuses it.
     pub fn disturbed(&self) -> Option<u32> {
-        self.disturbed.get(&0, 0).ok()
+        let holds_up_kprobes = self.ebpf.is_some() && self.has_kprobes;
+        if holds_up_kprobes { None } else { self.disturbed.get(&0, 0).ok() }
     }
 
     /// The overhead since `since`.
@@ -279,6 +279,13 @@ impl Probes {
             program_stats: self.statistics.of(&self.programs),
         }
     }
+}
+
+/// The elements of an array, as memory.
+fn mapped<T: bytemuck::Pod>(ebpf: &mut Ebpf, name: &'static str, elements: u32) -> Result<Mapped<T>, LoadError> {
+    let map = ebpf.map(name).ok_or(LoadError::Missing { kind: "map", name })?;
+    let aya::maps::Map::Array(data) = map else { return Err(LoadError::Missing { kind: "array", name }) };
+    Mapped::new(data.fd(), elements).map_err(|error| failed(name)(MapError::IoError(error)))
 }
 
 /// Names the map that could not be used.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use observer_observation::{Dropped, DurationSummary, Durations, Ingest, Input, Report, Sample, clock, dropped};
-use observer_probe::{LoadError, Probes};
+use observer_probe::Probes;
 
 /// Records read from the ring buffer at once.
 const BATCH: usize = 4_096;
@@ -48,10 +48,10 @@ pub(super) struct RowObserver<'a> {
 
 impl<'a> RowObserver<'a> {
     /// Starts with the records and counts from now on.
-    pub(super) fn start(probes: &'a mut Probes) -> Result<Self, LoadError> {
+    pub(super) fn start(probes: &'a mut Probes) -> Self {
         while probes.drain(BATCH, drop) {}
-        let before = sample(probes)?;
-        Ok(Self { probes, ingest: Ingest::default(), before })
+        let before = sample(probes);
+        Self { probes, ingest: Ingest::default(), before }
     }
 
     /// Ingests the records in the ring buffer.
@@ -62,11 +62,11 @@ impl<'a> RowObserver<'a> {
         ingest.advance(until);
     }
 
-    pub(super) fn finish(mut self) -> Result<Seen, LoadError> {
+    pub(super) fn finish(mut self) -> Seen {
         self.drain();
         self.ingest.finish();
-        let sample = sample(self.probes)?.since(&self.before);
-        Ok(Seen::of(self.ingest.engine.report(), &sample))
+        let sample = sample(self.probes).since(&self.before);
+        Seen::of(self.ingest.engine.report(), &sample)
     }
 }
 
@@ -83,7 +83,7 @@ impl Seen {
     }
 }
 
-fn sample(probes: &Probes) -> Result<Sample, LoadError> {
-    let snapshot = probes.snapshot()?;
-    Ok(Sample { at: clock::now(), snapshot, undecodable: probes.undecodable(), ..Sample::default() })
+fn sample(probes: &Probes) -> Sample {
+    let snapshot = probes.snapshot();
+    Sample { at: clock::now(), snapshot, undecodable: probes.undecodable(), ..Sample::default() }
 }

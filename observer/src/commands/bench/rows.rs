@@ -180,10 +180,10 @@ impl RowPlan {
         for path in &self.paths {
             // Warms up.
             bench.round(*path).map_err(failed)?;
-            let observer = probes.as_deref_mut().map(RowObserver::start).transpose()?;
+            let observer = probes.as_deref_mut().map(RowObserver::start);
             let name = RowId { kind: path_kind(*path), observed: observer.is_some() };
             let costs = Rounds { name: &name, count: self.rounds }.run(|| bench.round(*path).map_err(failed))?;
-            all.push(PathRounds { costs, seen: observer.map(RowObserver::finish).transpose()? });
+            all.push(PathRounds { costs, seen: observer.map(RowObserver::finish) });
         }
         Ok(all)
     }
@@ -197,7 +197,7 @@ impl RowPlan {
         for contention in &self.contentions {
             // Warms up.
             bench.contended_round(*contention, || ()).map_err(failed)?;
-            let mut observer = probes.as_deref_mut().map(RowObserver::start).transpose()?;
+            let mut observer = probes.as_deref_mut().map(RowObserver::start);
             let kind = RowKind::Contended { percent: contention.percent };
             let name = RowId { kind, observed: observer.is_some() };
             let (mut pages_per_second, mut touches, mut read_twice) = (Vec::new(), Durations::default(), 0);
@@ -210,7 +210,7 @@ impl RowPlan {
                 pages_per_second.push(pages * 1e9 / round.elapsed_ns.max(1) as f64);
                 Ok(round.touching_ns as f64 / pages)
             })?;
-            let seen = observer.map(RowObserver::finish).transpose()?;
+            let seen = observer.map(RowObserver::finish);
             all.push(ContendedRounds { costs, pages_per_second, touches, read_twice, seen });
         }
         Ok(all)
