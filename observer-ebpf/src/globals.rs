@@ -62,6 +62,11 @@ macro_rules! for_each_global {
             pte_present: u64 = 0;
             /// Byte offset of `pid`, the thread id, in `struct task_struct` (BTF).
             task_pid: u32 = 0;
+            /// Byte offset of `tgid`, the process id, in it (BTF).
+            task_tgid: u32 = 0;
+            /// Byte offset of `owner` in `struct mm_struct` (BTF); 0: it has none (`CONFIG_MEMCG` is off), so a fault is
+            /// attributed to the running task alone.
+            mm_owner: u32 = 0;
             /// 1: `bpf_probe_read_kernel` is allowed, which it is not under lockdown `confidentiality`.
             can_copy: u32 = 0;
             /// 1: the end of a write to the device is hooked.

@@ -19,4 +19,5 @@ pub(crate) mod step;
 pub(crate) mod suite;
 mod table;
 mod tally;
+mod watch;
 mod witness;

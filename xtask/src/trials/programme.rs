@@ -15,6 +15,7 @@ use super::{
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
     step::{Era, Step},
+    watch::{KHUGEPAGED, THREAD_EXEC, WORKERS},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,9 @@ const EVERYWHERE: &[Step] = &[
     KILLED,
     NO_TRACEFS,
     FEW_INSTANCES,
+    THREAD_EXEC,
+    WORKERS,
+    KHUGEPAGED,
     SAMPLE_COUNTS,
     FILTERS,
     BENCH,

@@ -224,7 +224,7 @@ fn count_unknown_end<M: KernelMemory>(vmf: *const u8) {
         let entry = pte::entry(pte);
         !pte::is_in_swap_area(entry) || !filters::entry(entry)
     };
-    if !not_observed && filters::task(tid, tgid) {
+    if !not_observed && filters::fault::<M>(tid, tgid, vmf) {
         count!(unknown_end);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn start<M: KernelMemory>(vmf: *const u8) {
         return;
     }
     let (tid, tgid) = task::ids();
-    if filters::any() && !(filters::entry(entry) && filters::task(tid, tgid)) {
+    if filters::any() && !(filters::entry(entry) && filters::fault::<M>(tid, tgid, vmf)) {
         return;
     }
     let index = slot::index(entry);

@@ -7,7 +7,7 @@
 use aya_ebpf::{macros::map, maps::CgroupArray};
 use observer_ebpf::{sample, swap_entry::TYPE_SHIFT};
 
-use crate::{globals, maps::WATCHED, task};
+use crate::{fault_start::space, globals, maps::WATCHED, memory::KernelMemory, task};
 
 /// The control group of the global `filter_cgroup`.
 #[map]
@@ -20,13 +20,54 @@ pub(crate) fn any() -> bool {
     globals::filtered.load() != 0
 }
 
-/// Whether faults of the running task are observed.
+/// Whether what the running task does outside faults is observed.
 #[inline(always)]
 pub(crate) fn task(tid: u32, tgid: u32) -> bool {
+    in_process(tid, tgid) && by_comm_and_cgroup()
+}
+
+/// Whether a fault of the running task is observed: one of an observed process, or one that another task makes in its
+/// address space (khugepaged, a worker of `io_uring`, a debugger).
+#[inline(always)]
+pub(crate) fn fault<M: KernelMemory>(tid: u32, tgid: u32, vmf: *const u8) -> bool {
+    (in_process(tid, tgid) || space_of_process::<M>(vmf)) && by_comm_and_cgroup()
+}
+
+/// Whether the filters by process pass a task.
+#[inline(always)]
+fn in_process(tid: u32, tgid: u32) -> bool {
     let pid = globals::filter_pid.load();
-    (globals::watch.load() == 0 || WATCHED.get_ptr(tid).is_some())
-        && (pid == 0 || pid == tgid)
-        && task::comm_is(globals::filter_comm_low.load(), globals::filter_comm_high.load())
+    (globals::watch.load() == 0 || WATCHED.get_ptr(tid).is_some()) && (pid == 0 || pid == tgid)
+}
+
+/// Whether the filters by process pass the owner of the fault's address space: a task that uses it, and another one if
+/// that exits. Not inlined, because for most faults the running task decides.
+#[inline(never)]
+fn space_of_process<M: KernelMemory>(vmf: *const u8) -> bool {
+    let owner_at = globals::mm_owner.load();
+    if owner_at == 0 {
+        return false;
+    }
+    let space = space::<M>(vmf);
+    if space == 0 {
+        return false;
+    }
+    // SAFETY: callers pass a `struct vm_fault`, whose address space has `owner`.
+    let owner: u64 = unsafe { M::read(space as *const u8, owner_at) };
+    if owner == 0 {
+        return false;
+    }
+    let owner = owner as *const u8;
+    // SAFETY: the owner is a `task_struct`, which stays until the current RCU read-side critical section ends.
+    let tid = unsafe { M::read(owner, globals::task_pid.load()) };
+    // SAFETY: the same `task_struct`, in the same critical section.
+    let tgid = unsafe { M::read(owner, globals::task_tgid.load()) };
+    in_process(tid, tgid)
+}
+
+#[inline(always)]
+fn by_comm_and_cgroup() -> bool {
+    task::comm_is(globals::filter_comm_low.load(), globals::filter_comm_high.load())
         && (globals::filter_cgroup.load() == 0 || CGROUPS.current_task_under_cgroup(0) == Ok(true))
 }
 

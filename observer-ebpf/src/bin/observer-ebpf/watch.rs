@@ -1,4 +1,4 @@
-//! The watched command: its first process, and all that it forks and clones.
+//! The watched command: its first process, and all tasks that it makes (docs/decisions/launch.md).
 
 use aya_ebpf::{
     macros::{btf_tracepoint, raw_tracepoint},
@@ -13,36 +13,59 @@ use crate::{
     task,
 };
 
-/// `sched_process_fork(parent, child)`.
-#[btf_tracepoint(function = "sched_process_fork")]
-pub(crate) fn watch_fork(ctx: BtfTracePointContext) -> i32 {
-    if parent_is_watched() {
-        // SAFETY: the second argument of the tracepoint is the child's `task_struct`.
-        add(unsafe { TypedLoad::read(ctx.arg(1), globals::task_pid.load()) });
+/// `task_newtask(task, clone_flags)`: every task that a task makes, threads of the kernel that work for it included.
+#[btf_tracepoint(function = "task_newtask")]
+pub(crate) fn watch_new(ctx: BtfTracePointContext) -> i32 {
+    if maker_is_watched() {
+        // SAFETY: the first argument of the tracepoint is the new `task_struct`.
+        add(unsafe { TypedLoad::read(ctx.arg(0), globals::task_pid.load()) });
     }
     0
 }
 
-/// [`watch_fork`] for kernels without BTF.
-#[raw_tracepoint(tracepoint = "sched_process_fork")]
-pub(crate) fn watch_fork_raw(ctx: RawTracePointContext) -> i32 {
-    if parent_is_watched() {
-        // SAFETY: the second argument of the tracepoint is the child's `task_struct`.
-        add(unsafe { HelperCopy::read(ctx.arg(1), globals::task_pid.load()) });
+/// [`watch_new`] for kernels without BTF.
+#[raw_tracepoint(tracepoint = "task_newtask")]
+pub(crate) fn watch_new_raw(ctx: RawTracePointContext) -> i32 {
+    if maker_is_watched() {
+        // SAFETY: the first argument of the tracepoint is the new `task_struct`.
+        add(unsafe { HelperCopy::read(ctx.arg(0), globals::task_pid.load()) });
     }
     0
 }
 
-/// The tracepoint runs in the parent.
+/// The tracepoint runs in the task that makes the new one.
 #[inline(always)]
-fn parent_is_watched() -> bool {
+fn maker_is_watched() -> bool {
     WATCHED.get_ptr(task::ids().0).is_some()
 }
 
 #[inline(always)]
-fn add(child: u32) {
-    if WATCHED.insert(child, 1, 0).is_err() {
+fn add(task: u32) {
+    if WATCHED.insert(task, 1, 0).is_err() {
         count!(watch_table_full);
+    }
+}
+
+/// `sched_process_exec(task, old_pid, ..)`, which runs in that task.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub(crate) fn watch_exec(ctx: BtfTracePointContext) -> i32 {
+    executed(ctx.arg(1));
+    0
+}
+
+/// [`watch_exec`] for kernels without BTF.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub(crate) fn watch_exec_raw(ctx: RawTracePointContext) -> i32 {
+    executed(ctx.arg(1));
+    0
+}
+
+/// A thread that is not the leader of its process gets the leader's number when it executes a program.
+#[inline(always)]
+fn executed(old: u32) {
+    let (tid, _) = task::ids();
+    if old != tid && WATCHED.remove(old).is_ok() {
+        add(tid);
     }
 }
 

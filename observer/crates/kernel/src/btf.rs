@@ -107,6 +107,10 @@ impl Btf {
         members::find(&self.raw, self.aggregate(strukt)?, member)
     }
 
+    pub fn has_typedef(&self, name: &str) -> bool {
+        self.find(name, |kind| kind == Kind::Typedef).is_some()
+    }
+
     /// The size in bytes of a struct, union or typedef of one.
     pub fn struct_size(&self, name: &str) -> Option<u32> {
         self.aggregate(name).map(|record| record.size_or_type)

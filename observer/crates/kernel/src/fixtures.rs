@@ -75,5 +75,5 @@ pub(crate) fn status(euid: u32, effective: u64) -> Option<Privileges> {
 pub(crate) fn tried(facts: &Facts, outcome: &Result<(), TrialRefusal>, copy: bool) -> ProbeResults {
     let functions = plan::functions_to_try(facts.symbols.as_ref().expect("the symbols of the fixture"));
     let fentry = functions.into_iter().map(|name| (name.to_owned(), outcome.clone())).collect();
-    ProbeResults { fentry, copy, no_return_events: None }
+    ProbeResults { fentry, copy, no_return_events: None, no_tracepoints: Vec::new() }
 }

@@ -16,6 +16,7 @@ mod redundant;
 mod state;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use self::{
     backend::{Backend, Backends, HookSet},
@@ -27,6 +28,7 @@ pub use self::{
     offsets::Offsets,
     redundant::{Instead, Redundant},
     state::State,
+    watch::{Tracepoint, missing_tracepoints},
 };
 
 use self::{candidates::CANDIDATES, choose::DIRECT_CALLS};
@@ -53,6 +55,17 @@ impl Plan {
     /// Whether a meaning is hooked.
     pub fn has(&self, meaning: Meaning) -> bool {
         self.of(meaning).next().is_some()
+    }
+
+    /// The tracepoints that follow the tasks of a watched command.
+    pub fn tracepoints(&self) -> impl Iterator<Item = Tracepoint> {
+        let is_missing = |tracepoint: &Tracepoint| {
+            let name = tracepoint.code();
+            self.missing
+                .iter()
+                .any(|gap| matches!(&gap.reason, MissingReason::NoTracepoint { name: gone } if gone == name))
+        };
+        Tracepoint::ALL.into_iter().filter(move |tracepoint| !is_missing(tracepoint))
     }
 
     /// The hook on the start of reads, attached or redundant.
@@ -130,6 +143,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
         }
     }
     missing.extend(choose::few_instances(&hooks, evidence));
+    missing.extend(watch::gaps(evidence.no_tracepoints, &offsets));
     let redundant = reduce::omit(state, evidence, &mut hooks, &mut missing);
     Ok(Plan { state, set: evidence.set, hooks, redundant, missing, offsets, pte })
 }

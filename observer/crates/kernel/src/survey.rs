@@ -12,7 +12,7 @@ pub use self::refusal::Refusal;
 use crate::{
     facts::Facts,
     host::Host,
-    plan::{self, Backends, Evidence, HookSet, Machine, NoReturnEvents, Plan, Trials},
+    plan::{self, Backends, Evidence, HookSet, Machine, NoReturnEvents, Plan, Tracepoint, Trials},
 };
 
 /// A host on which observing is possible.
@@ -32,6 +32,8 @@ pub struct ProbeResults {
     pub copy: bool,
     /// Why return probes cannot be events of tracefs; `None`: they can.
     pub no_return_events: Option<NoReturnEvents>,
+    /// Tracepoints that the kernel lacks.
+    pub no_tracepoints: Vec<Tracepoint>,
 }
 
 fn refusals<S: Serializer>(trials: &Trials, serializer: S) -> Result<S::Ok, S::Error> {
@@ -70,6 +72,7 @@ pub fn decide(facts: &Facts, tried: &ProbeResults, backends: Backends, set: Hook
         trials: &tried.fentry,
         no_kprobes: refusal::no_kprobe(host),
         no_return_events: tried.no_return_events,
+        no_tracepoints: &tried.no_tracepoints,
         copy: tried.copy,
         backends,
         set,

@@ -64,7 +64,10 @@ impl Kernel {
             | Consequence::PinPathsMerged
             | Consequence::ShmemReadsUnseen
             | Consequence::LockWaitsTooLong
-            | Consequence::LateChangesCounted => &[],
+            | Consequence::LateChangesCounted
+            // Missed ends are counted as dropped events; what is observed beyond the watched tasks hides nothing.
+            | Consequence::FaultEndsMissed
+            | Consequence::TasksWatchedTooLong => &[],
         }
     }
 
@@ -105,7 +108,7 @@ mod tests {
         let vulnerable = |meaning| hidden(State::Vulnerable, &[], &[gap(meaning, false)]);
         for meaning in Meaning::ALL {
             let expected: &[Verdict] = match meaning {
-                Meaning::FaultStart | Meaning::FaultEnd => ALL,
+                Meaning::FaultStart | Meaning::FaultEnd | Meaning::Watch => ALL,
                 Meaning::ReadStart => OF_READERS,
                 Meaning::PinTry | Meaning::PinSleep => &[Verdict::PinWait],
                 Meaning::LockTry => &[Verdict::LockWait],

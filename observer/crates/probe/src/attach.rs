@@ -10,7 +10,7 @@ use crate::{
     options::Options,
     return_events::ReturnEvents,
 };
-use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State};
+use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State, Tracepoint};
 
 /// Attaches all hooks of the plan, and what the options need. When it returns, every hook is live. The programs on
 /// returns are attached as long as the value that it returns lives.
@@ -45,8 +45,9 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<Ret
         attach(ebpf, btf, program, *backend, symbol, &mut returns)?;
     }
     if options.watch {
-        attach_tracepoint(ebpf, btf, ["watch_fork", "watch_fork_raw"], "sched_process_fork")?;
-        attach_tracepoint(ebpf, btf, ["watch_exit", "watch_exit_raw"], "sched_process_exit")?;
+        for tracepoint in plan.tracepoints() {
+            attach_tracepoint(ebpf, btf, watch_programs(tracepoint), tracepoint.code())?;
+        }
     }
     Ok(returns)
 }
@@ -139,6 +140,15 @@ fn attach_probe(program: &mut Program, symbol: &str) -> Result<(), ProgramError>
 
 fn attach_return(program: &mut Program, symbol: &str, returns: &mut ReturnEvents) -> Result<(), ProgramError> {
     returns.attach(program.try_into()?, symbol)
+}
+
+/// The program of a tracepoint that uses the kernel's types, and the one that does not.
+const fn watch_programs(tracepoint: Tracepoint) -> [&'static str; 2] {
+    match tracepoint {
+        Tracepoint::New => ["watch_new", "watch_new_raw"],
+        Tracepoint::Exec => ["watch_exec", "watch_exec_raw"],
+        Tracepoint::Exit => ["watch_exit", "watch_exit_raw"],
+    }
 }
 
 /// Attaches the program that uses the kernel's types, or the one that does not.

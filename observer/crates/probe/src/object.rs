@@ -64,6 +64,8 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
         pte_offset_flip: if pte.inverted { u64::MAX } else { 0 },
         pte_present: pte.present,
         task_pid: offsets.task_pid,
+        task_tgid: offsets.task_tgid,
+        mm_owner: offsets.mm_owner,
         can_copy: offsets.copy.into(),
         write_end_hooked: plan.has(Meaning::WriteEnd).into(),
         reads_hooked: plan.hooks_reads().into(),

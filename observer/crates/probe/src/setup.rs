@@ -47,5 +47,6 @@ fn try_out(facts: &Facts) -> Result<ProbeResults, TrialError> {
     let copy = is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_read_kernel)
         .unwrap_or(facts.host.lockdown != Lockdown::Confidentiality);
     let no_return_events = Tracefs::for_events().err();
-    Ok(ProbeResults { fentry, copy, no_return_events })
+    let no_tracepoints = facts.btf.as_ref().map(plan::missing_tracepoints).unwrap_or_default();
+    Ok(ProbeResults { fentry, copy, no_return_events, no_tracepoints })
 }

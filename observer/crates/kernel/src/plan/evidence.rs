@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     backend::{Backends, HookSet},
     hook::{NoKprobe, NoReturnEvents, TrialRefusal},
+    watch::Tracepoint,
 };
 use crate::{btf::Btf, symbols::Symbols};
 
@@ -22,6 +23,8 @@ pub struct Evidence<'a> {
     pub no_kprobes: Option<NoKprobe>,
     /// Why return probes cannot be events of tracefs; `None`: they can.
     pub no_return_events: Option<NoReturnEvents>,
+    /// Tracepoints that the kernel lacks.
+    pub no_tracepoints: &'a [Tracepoint],
     /// Whether programs may copy kernel memory (not under lockdown `confidentiality`): kprobe programs must.
     pub copy: bool,
     pub backends: Backends,

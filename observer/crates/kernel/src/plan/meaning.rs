@@ -28,6 +28,8 @@ codes! {
         Allocated = "entry_allocated",
         WriteStart = "write_start",
         WriteEnd = "write_end",
+        /// Which tasks belong to the watched command. No function carries it; tracepoints do.
+        Watch = "watch",
     } else {
         /// A recording has a meaning that this version does not know.
         Unknown = "unknown"

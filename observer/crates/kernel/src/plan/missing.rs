@@ -27,6 +27,10 @@ pub enum MissingReason {
     Rejected { functions: Vec<Rejection> },
     /// Its return probe has the kernel's default number of instances, which tasks that sleep in the function use up.
     FewInstances { symbol: String, cause: NoReturnEvents },
+    /// The kernel has no such tracepoint.
+    NoTracepoint { name: String },
+    /// The kernel's types have no such member.
+    NoMember { member: String },
     /// `--hooks lean` omits it.
     Lean { symbol: String, instead: Instead },
     /// A recording of an earlier version has prose here.
@@ -133,6 +137,14 @@ codes! {
         UnwrittenReadsFresh = "unwritten_reads_fresh",
         /// A read during a write counts as fresh.
         ReadsDuringWriteFresh = "reads_during_write_fresh",
+        /// Tasks that the command makes.
+        NewTasksUnwatched = "new_tasks_unwatched",
+        /// A program that a thread of the command executes.
+        ExecutingThreadsUnwatched = "executing_threads_unwatched",
+        /// A task with the number of one that has exited is taken for it.
+        TasksWatchedTooLong = "tasks_watched_too_long",
+        /// Faults of other tasks in the address space of the command or process.
+        OthersFaultsUnwatched = "others_faults_unwatched",
     } else {
         Unknown = "unknown"
     }
@@ -156,6 +168,7 @@ impl Consequence {
             Meaning::Allocated => Self::SomeReuseMissed,
             Meaning::WriteStart => Self::UnwrittenReadsFresh,
             Meaning::WriteEnd => Self::ReadsDuringWriteFresh,
+            Meaning::Watch => Self::NewTasksUnwatched,
             Meaning::Unknown => Self::Unknown,
         }
     }

@@ -28,6 +28,9 @@ pub struct Offsets {
     /// Entries in a cluster (`SWAPFILE_CLUSTER`); 0: unknown.
     pub cluster_entries: u32,
     pub task_pid: u32,
+    pub task_tgid: u32,
+    /// Of `owner` in `struct mm_struct`; 0: it has none (`CONFIG_MEMCG` is off).
+    pub mm_owner: u32,
     /// Whether programs may copy kernel memory.
     pub copy: bool,
 }
@@ -75,6 +78,8 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Result<Offsets, PlanError> {
         // One word for each entry (mm/swap_table.h, 6.18 on).
         cluster_entries: btf.struct_size("swap_table").map_or(0, |bytes| bytes / 8),
         task_pid: member("task_struct", "pid")?,
+        task_tgid: member("task_struct", "tgid")?,
+        mm_owner: member("mm_struct", "owner").unwrap_or(0),
         copy: evidence.copy,
     })
 }

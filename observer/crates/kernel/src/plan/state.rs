@@ -86,7 +86,7 @@ impl State {
             // Nothing can happen to an entry under a reader that has pinned it, and without the bypass every reader
             // has.
             Meaning::CountDrop => self.may_be_vulnerable(),
-            Meaning::Unknown => false,
+            Meaning::Watch | Meaning::Unknown => false,
             _ => true,
         }
     }

@@ -52,6 +52,7 @@ impl Kernel {
             trials,
             no_kprobes: *no_kprobes,
             no_return_events: *no_return_events,
+            no_tracepoints: &[],
             copy: *copy,
             backends: *backends,
             set: *set,

@@ -227,6 +227,7 @@ mod tests {
             fentry: outcomes.into_iter().map(|(name, outcome)| (name.to_owned(), outcome)).collect(),
             copy: true,
             no_return_events: None,
+            no_tracepoints: Vec::new(),
         };
         assert_eq!(fentry(&trial([("a", Ok(())), ("b", Ok(()))])), "supported on all 2 functions tried");
         let refused = || Err(TrialRefusal::Load { errno: Errno::PERM, verifier: None });

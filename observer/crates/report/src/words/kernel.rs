@@ -39,6 +39,7 @@ pub const fn meaning(meaning: Meaning) -> &'static str {
         Meaning::Allocated => "entry allocated",
         Meaning::WriteStart => "write start",
         Meaning::WriteEnd => "write end",
+        Meaning::Watch => "watched tasks",
         Meaning::Unknown => "unknown hook",
     }
 }
@@ -119,6 +120,8 @@ pub(crate) fn missing_reason(reason: &MissingReason) -> String {
         MissingReason::FewInstances { symbol, cause } => {
             format!("the return probe on {symbol} has {}", no_return_events(*cause))
         }
+        MissingReason::NoTracepoint { name } => format!("this kernel has no tracepoint {name}"),
+        MissingReason::NoMember { member } => format!("this kernel has no {member}"),
         MissingReason::Lean { symbol, instead: why } => format!("--hooks lean omits {symbol}: {}", instead(*why)),
         MissingReason::Described { text } => text.clone(),
         MissingReason::Unknown => "recorded by a newer version".to_owned(),
@@ -228,6 +231,13 @@ const fn consequence(consequence: Consequence) -> &'static str {
         Consequence::SomeReuseMissed => "reuse and stale installs are detected by the write alone, and some are missed",
         Consequence::UnwrittenReadsFresh => "a read between an allocation and its write counts as fresh",
         Consequence::ReadsDuringWriteFresh => "a read during a write counts as fresh",
+        Consequence::NewTasksUnwatched => "tasks that the command makes are not observed",
+        Consequence::ExecutingThreadsUnwatched => "a program that a thread of the command executes is not observed",
+        Consequence::TasksWatchedTooLong => "a task that gets the number of one that has exited is observed too",
+        Consequence::OthersFaultsUnwatched => {
+            "faults that other tasks (khugepaged, ptrace) make in the address space of the command, or of the process of \
+             --pid, are not observed"
+        }
         Consequence::Unknown => "recorded by a newer version",
     }
 }

@@ -14,9 +14,11 @@ mod far;
 mod hold;
 mod host;
 mod memory;
+mod ring;
 mod service;
 mod signals;
 mod swap;
+mod thread_exec;
 
 use std::process::ExitCode;
 
@@ -44,8 +46,12 @@ enum Mode {
     Far(far::Options),
     /// Threads that wait for a page on which `victim`, delayed from outside, faults first
     Hold(hold::Options),
+    /// Swap-ins by workers of `io_uring`
+    Ring(ring::Options),
     /// Run a program with the privileges of the systemd unit
     Service(service::Options),
+    /// Execute a program from the second thread of this process
+    ThreadExec(thread_exec::Options),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +68,9 @@ fn run(mode: Mode) -> Result<ExitCode> {
     if let Mode::Service(options) = &mode {
         match service::exec(options)? {}
     }
+    if let Mode::ThreadExec(options) = &mode {
+        match thread_exec::exec(options)? {}
+    }
     signals::catch()?;
     let report: Value = match mode {
         Mode::Aba(options) if options.fork => return aba::run_in_a_child(&options),
@@ -70,8 +79,9 @@ fn run(mode: Mode) -> Result<ExitCode> {
         Mode::Churn(options) => churn::run(&options)?,
         Mode::Crowd(options) => crowd::run(&options)?,
         Mode::Far(options) => far::run(&options)?,
+        Mode::Ring(options) => ring::run(&options)?,
         // This process has become another program.
-        Mode::Service(_) => Value::Null,
+        Mode::Service(_) | Mode::ThreadExec(_) => Value::Null,
     };
     println!("{report}");
     let Some(signal) = signals::caught() else { return Ok(ExitCode::SUCCESS) };
@@ -117,7 +127,9 @@ mod tests {
             "witness crowd --threads 64 --rounds 1 --same-page",
             "witness far --pages 4096 --groups 8 --report /tmp/span",
             "witness hold --rounds 24 --threads 2",
+            "witness ring --pages 2048",
             "witness service /bin/observer serve --listen 127.0.0.1:9842",
+            "witness thread-exec /witness churn --pages 2048 --threads 1 --rounds 1",
         ] {
             assert!(parse(line).is_ok(), "{line}");
         }
