@@ -40,7 +40,12 @@ impl Kernel {
         let protected = !self.state.may_be_vulnerable();
         match gap.consequence {
             // Of an unknown consequence a newer version knows what it means.
-            Consequence::NothingObserved | Consequence::FaultsMissed | Consequence::Unknown => ALL,
+            Consequence::NothingObserved
+            | Consequence::FaultsMissed
+            | Consequence::NewTasksUnwatched
+            | Consequence::ExecutingThreadsUnwatched
+            | Consequence::OthersFaultsUnwatched
+            | Consequence::Unknown => ALL,
             Consequence::PinWaitsUnseen if !self.sees_pin_waits() => &[Verdict::PinWait],
             Consequence::LockWaitsUnseen => &[Verdict::LockWait],
             Consequence::ReadsUnknown if !protected => OF_READERS,
