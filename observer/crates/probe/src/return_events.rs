@@ -4,8 +4,8 @@
 //! many as the kernel's default, ten to twice the number of CPUs, and misses the other returns. The number can be chosen
 //! only for events in tracefs, so the event is made there, and the program is attached to it through perf.
 //!
-//! An event belongs to nobody: it stays if this process is killed. Its name therefore has the process that made it, and
-//! the next observer removes those of processes that are gone. Such an event has no program and does not run.
+//! An event stays if the process that made it is killed. Its name therefore has that process, and the next observer
+//! removes those of processes that are gone. Such an event has no program and does not run.
 
 use std::{
     fs, io,
@@ -147,7 +147,8 @@ fn missed_in(profile: &str, name: &str) -> Option<u64> {
     fields.nth(2)?.parse().ok()
 }
 
-/// The process that made an event. The time of its start tells it from a later process with the same number.
+/// The process that made an event. The time of its start distinguishes it from a later process with the same
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Owner {
     pid: u32,
