@@ -9,7 +9,10 @@ use crate::{
     arch::Arch,
     build, checks, dist, exports,
     setup::{BUILD, CHECKS, Verbosity, ensure},
-    trials::suite::{self, Matrix, Part, Selection},
+    trials::{
+        preemption,
+        suite::{self, Matrix, Part, Selection},
+    },
 };
 
 /// Run the tests, in two parts: main (the default) and rest
@@ -35,6 +38,12 @@ pub(crate) struct Args {
     /// With --matrix: write the results to the table in docs/kernels.md
     #[arg(long, requires = "matrix")]
     docs: bool,
+    /// In guests: what is dropped on preemptible kernels, as a table
+    #[arg(long, conflicts_with_all = ["matrix", "step"])]
+    preemption: bool,
+    /// With --preemption: only this backend; may be repeated
+    #[arg(long, value_name = "NAME", requires = "preemption", value_parser = ["auto", "fentry", "kprobe"])]
+    backend: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -90,6 +99,9 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         Which::Dashboard => Part::Dashboard,
     };
     let (kernel, kernels) = (args.kernel.as_deref(), args.kernels.as_deref());
+    if args.preemption {
+        return preemption::run(preemption::Selection { kernel, backends: &args.backend, kernels });
+    }
     if args.matrix {
         return suite::run_matrix(Matrix { arch: args.arch, kernel, kernels, writes_docs: args.docs });
     }

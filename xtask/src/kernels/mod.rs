@@ -126,6 +126,16 @@ impl Sources {
         }
     }
 
+    /// A kernel of [`table::REAL_TIME`]. They have a separate cache, so that their releases are not listed with others.
+    pub(crate) fn obtain_real_time(&self, offer: &Offer) -> Result<Kernel> {
+        let (arch, release) = (self.arch, offer.release.to_owned());
+        let sources = Self { cache: self.cache.join("rt"), ..self.clone() };
+        match sources.place(offer.release) {
+            Some(Place::Local(dir) | Place::Cached(dir)) => Ok(Kernel { arch, release, dir }),
+            _ => sources.fetch(offer),
+        }
+    }
+
     fn place(&self, release: &str) -> Option<Place> {
         let local = self.local.as_ref().map(|dir| dir.join(release)).filter(|dir| is_kernel(dir)).map(Place::Local);
         let cached = || Some(self.cache.join(release)).filter(|dir| is_kernel(dir)).map(Place::Cached);

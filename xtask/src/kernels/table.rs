@@ -35,6 +35,12 @@ const ARM64: &[Offer] = &[
     Offer { release: "7.3.4", suite: TrixieBackports, layout: Split("7.3.4+deb13-cloud-arm64") },
 ];
 
+/// Real-time kernels for x86-64. No part of the matrix: only the trials of preemption use them.
+pub(crate) const REAL_TIME: &[Offer] = &[
+    Offer { release: "5.10.223-rt", suite: Bullseye, layout: Single("linux-image-5.10.0-32-rt-amd64-unsigned") },
+    Offer { release: "7.3.4-rt", suite: TrixieBackports, layout: Split("7.3.4+deb13-rt-amd64") },
+];
+
 /// A kernel that apt may be able to download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {

@@ -10,6 +10,7 @@ mod guest;
 mod hold;
 mod host;
 mod matrix;
+pub(crate) mod preemption;
 mod programme;
 pub(crate) mod race;
 mod returns;

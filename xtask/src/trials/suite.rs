@@ -130,12 +130,12 @@ impl Built<'_> {
     }
 }
 
-fn show_time(name: &str, started: Instant, keep: &Path) {
+pub(super) fn show_time(name: &str, started: Instant, keep: &Path) {
     eprintln!("{name}: {:.0} s; output in {}", started.elapsed().as_secs_f64(), keep.display());
 }
 
 /// The folder for the output of a guest.
-fn kept(name: &str) -> PathBuf {
+pub(super) fn kept(name: &str) -> PathBuf {
     paths::target().join("trials").join(name)
 }
 

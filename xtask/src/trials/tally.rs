@@ -19,7 +19,12 @@ pub(super) struct Tally {
 impl Tally {
     /// The kernel. None: it is not available, which is counted as skipped.
     pub(super) fn obtain(&mut self, sources: &Sources, release: &str) -> Result<Option<Kernel>> {
-        match sources.obtain(release) {
+        self.available(sources.obtain(release))
+    }
+
+    /// The kernel. None: it is not available, which is counted as skipped.
+    pub(super) fn available(&mut self, obtained: Result<Kernel>) -> Result<Option<Kernel>> {
+        match obtained {
             Ok(kernel) => Ok(Some(kernel)),
             Err(error) if error.is::<Unavailable>() => {
                 println!("skip  {error:#}");
