@@ -165,7 +165,7 @@ def check_openmetrics(tool):
         if family.type == "histogram":
             check_buckets(family)
     labels = {label for f in families for s in f.samples for label in s.labels}
-    equal("labels", sorted(labels - {"le", "path", "verdict", "cause", "result", "event", "mode", "option", "hook", "by", "kind", "device", "program",
+    equal("labels", sorted(labels - {"le", "path", "verdict", "cause", "result", "event", "mode", "option", "hook", "by", "kind", "device", "program", "list",
                                      "release", "arch", "state", "tool"}), [])
     return f"{len(families)} families, {len(samples)} samples"
 
