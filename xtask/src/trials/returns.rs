@@ -39,7 +39,7 @@ pub(super) const KILLED: Step = Step {
 pub(super) const NO_TRACEFS: Step = Step {
     name: "no-tracefs",
     command: "umount /sys/kernel/tracing; \
-              observer record --backend kprobe --json -- /witness churn --pages 8192 --threads 16 --rounds 4; code=$?; \
+              observer record --backend kprobe --json -- /witness churn --pages 2048 --threads 16 --rounds 2; code=$?; \
               mount -t tracefs tracefs /sys/kernel/tracing; exit $code",
     check: |_, finished| every_end_seen(finished),
 };
