@@ -60,7 +60,7 @@ pub(super) fn guest(kernel: Kernel, observer: &Path, files: Vec<GuestFile>, keep
         observer: Some(observer.to_owned()),
         out: Some(keep.to_owned()),
         output: Output::Capture,
-        // Each step has a limit of its own; the longest list of steps takes some nine minutes beside another guest.
+        // A step that hangs ends after three minutes; the longest list takes some nine minutes beside another guest.
         timeout: Some(Duration::from_mins(20)),
         ..Guest::new(kernel)
     })
