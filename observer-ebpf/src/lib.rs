@@ -17,6 +17,7 @@ pub mod seat;
 pub mod slot;
 pub mod swap_entry;
 pub mod totals;
+pub mod tracepoint;
 
 /// Ring buffer of [`record`]s.
 pub const MAP_EVENTS: &str = "EVENTS";

@@ -3,8 +3,8 @@
 //! id.
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
+    macros::{btf_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, TracePointContext},
 };
 
 use crate::{fault_start, fault_table, task};
@@ -16,9 +16,9 @@ pub(crate) fn fault_exit(_ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// [`fault_exit`] for kernels without BTF.
-#[raw_tracepoint(tracepoint = "sched_process_exit")]
-pub(crate) fn fault_exit_raw(_ctx: RawTracePointContext) -> i32 {
+/// [`fault_exit`] through perf.
+#[tracepoint]
+pub(crate) fn fault_exit_event(_ctx: TracePointContext) -> u32 {
     remove_fault();
     0
 }

@@ -1,15 +1,17 @@
 //! The watched command: its first process, and all tasks that it makes (docs/decisions/launch.md).
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
+    EbpfContext as _,
+    macros::{btf_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, TracePointContext},
 };
+use observer_ebpf::tracepoint::{EXEC_OLD_PID, NEW_TASK_PID};
 
 use crate::{
     count::count,
     globals,
     maps::WATCHED,
-    memory::{HelperCopy, KernelMemory as _, TypedLoad},
+    memory::{KernelMemory as _, TypedLoad},
     task,
 };
 
@@ -23,14 +25,21 @@ pub(crate) fn watch_new(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// [`watch_new`] for kernels without BTF.
-#[raw_tracepoint(tracepoint = "task_newtask")]
-pub(crate) fn watch_new_raw(ctx: RawTracePointContext) -> i32 {
+/// [`watch_new`] through perf.
+#[tracepoint]
+pub(crate) fn watch_new_event(ctx: TracePointContext) -> u32 {
     if maker_is_watched() {
-        // SAFETY: the first argument of the tracepoint is the new `task_struct`.
-        add(unsafe { HelperCopy::read(ctx.arg(0), globals::task_pid.load()) });
+        add(field::<NEW_TASK_PID>(&ctx));
     }
     0
+}
+
+/// A field of four bytes of an event's record.
+#[inline(always)]
+fn field<const OFFSET: usize>(ctx: &TracePointContext) -> u32 {
+    let field = ctx.as_ptr().wrapping_byte_add(OFFSET).cast::<u32>();
+    // SAFETY: the record has the field there, which user space has checked; the verifier checks that it is in the record.
+    unsafe { field.read_volatile() }
 }
 
 /// The tracepoint runs in the task that makes the new one.
@@ -53,10 +62,10 @@ pub(crate) fn watch_exec(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// [`watch_exec`] for kernels without BTF.
-#[raw_tracepoint(tracepoint = "sched_process_exec")]
-pub(crate) fn watch_exec_raw(ctx: RawTracePointContext) -> i32 {
-    executed(ctx.arg(1));
+/// [`watch_exec`] through perf.
+#[tracepoint]
+pub(crate) fn watch_exec_event(ctx: TracePointContext) -> u32 {
+    executed(field::<EXEC_OLD_PID>(&ctx));
     0
 }
 
@@ -76,9 +85,9 @@ pub(crate) fn watch_exit(_ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// [`watch_exit`] for kernels without BTF.
-#[raw_tracepoint(tracepoint = "sched_process_exit")]
-pub(crate) fn watch_exit_raw(_ctx: RawTracePointContext) -> i32 {
+/// [`watch_exit`] through perf.
+#[tracepoint]
+pub(crate) fn watch_exit_event(_ctx: TracePointContext) -> u32 {
     let _ = WATCHED.remove(task::ids().0);
     0
 }

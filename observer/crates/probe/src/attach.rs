@@ -2,19 +2,26 @@
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
+    programs::{FEntry, FExit, KProbe, Program, ProgramError},
 };
 
 use crate::{
     error::{LoadError, Target, chain},
     options::Options,
     return_events::ReturnEvents,
+    tracepoints::{Programs, Tracepoints},
 };
-use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State, Tracepoint};
+use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State};
 
-/// Attaches all hooks of the plan, and what the options need. When it returns, every hook is live. The programs on
-/// returns are attached as long as the value that it returns lives.
-pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<ReturnEvents, LoadError> {
+/// What programs are attached to beside the object's own links: they run as long as it lives.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    pub(crate) returns: ReturnEvents,
+    _tracepoints: Tracepoints,
+}
+
+/// Attaches all hooks of the plan, and what the options need. When it returns, every hook is live.
+pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<Events, LoadError> {
     // Types from a file give offsets, but the kernel checks trampolines against its own types.
     let btf = Btf::from_sys_fs().ok();
     let btf = btf.as_ref();
@@ -31,7 +38,8 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<Ret
         attach(ebpf, btf, program, *backend, symbol, &mut returns)?;
     }
     // Seats of tasks that exit after their end was missed. Without it they are counted when the observation ends.
-    if let Err(error) = attach_tracepoint(ebpf, btf, ["fault_exit", "fault_exit_raw"], "sched_process_exit") {
+    let mut tracepoints = Tracepoints::new(!starts_on_trampoline(plan));
+    if let Err(error) = tracepoints.attach(ebpf, btf, &Programs::that_end_faults()) {
         log::warn!("{}", chain(&error));
     }
     for hook in in_order(plan) {
@@ -46,10 +54,14 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<Ret
     }
     if options.watch {
         for tracepoint in plan.tracepoints() {
-            attach_tracepoint(ebpf, btf, watch_programs(tracepoint), tracepoint.code())?;
+            tracepoints.attach(ebpf, btf, &Programs::that_watch(tracepoint))?;
         }
     }
-    Ok(returns)
+    Ok(Events { returns, _tracepoints: tracepoints })
+}
+
+fn starts_on_trampoline(plan: &Plan) -> bool {
+    plan.of(Meaning::FaultStart).any(|hook| hook.backend.is_trampoline())
 }
 
 /// The order of attaching: the start of faults last and their end before it, so that a fault whose start is seen is
@@ -140,42 +152,6 @@ fn attach_probe(program: &mut Program, symbol: &str) -> Result<(), ProgramError>
 
 fn attach_return(program: &mut Program, symbol: &str, returns: &mut ReturnEvents) -> Result<(), ProgramError> {
     returns.attach(program.try_into()?, symbol)
-}
-
-/// The program of a tracepoint that uses the kernel's types, and the one that does not.
-const fn watch_programs(tracepoint: Tracepoint) -> [&'static str; 2] {
-    match tracepoint {
-        Tracepoint::New => ["watch_new", "watch_new_raw"],
-        Tracepoint::Exec => ["watch_exec", "watch_exec_raw"],
-        Tracepoint::Exit => ["watch_exit", "watch_exit_raw"],
-    }
-}
-
-/// Attaches the program that uses the kernel's types, or the one that does not.
-fn attach_tracepoint(
-    ebpf: &mut Ebpf,
-    btf: Option<&Btf>,
-    [typed, raw]: [&'static str; 2],
-    tracepoint: &str,
-) -> Result<(), LoadError> {
-    let (name, backend) = if btf.is_some() { (typed, "tp_btf") } else { (raw, "raw_tp") };
-    let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
-    let mut attached = || -> Result<(), ProgramError> {
-        if let Some(btf) = btf {
-            let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(tracepoint, btf)?;
-            program.attach()?;
-        } else {
-            let program: &mut RawTracePoint = program.try_into()?;
-            program.load()?;
-            program.attach(tracepoint)?;
-        }
-        Ok(())
-    };
-    attached().map_err(|error| LoadError::Program {
-        target: Target { program: name, backend, symbol: tracepoint.to_owned() },
-        source: error.into(),
-    })
 }
 
 /// The program of delay injection and its function.

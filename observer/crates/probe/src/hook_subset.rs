@@ -13,7 +13,6 @@ use crate::{
     error::{LoadError, Target, chain},
     object,
     options::Options,
-    return_events::ReturnEvents,
     usage::fdinfo,
 };
 use observer_kernel::plan::{Backend, Hook, Plan};
@@ -40,7 +39,7 @@ pub struct HookSubset {
     hooks: Vec<Hook>,
     /// One for all real programs; one for each empty program, because a program is loaded for one function.
     objects: Vec<Ebpf>,
-    _returns: ReturnEvents,
+    _events: attach::Events,
     counting: Option<OwnedFd>,
 }
 
@@ -55,8 +54,8 @@ impl HookSubset {
         let mut ebpf = object::load(plan, &options)?;
         let hooks: Vec<Hook> = plan.hooks.iter().filter(|hook| wanted(hook)).cloned().collect();
         let subset = Plan { hooks, ..plan.clone() };
-        let returns = attach::all(&mut ebpf, &subset, &options)?;
-        Ok(Self { hooks: subset.hooks, objects: vec![ebpf], _returns: returns, counting: None })
+        let events = attach::all(&mut ebpf, &subset, &options)?;
+        Ok(Self { hooks: subset.hooks, objects: vec![ebpf], _events: events, counting: None })
     }
 
     /// Attaches an empty program at each of these hooks of a plan, on the backend of the plan.
@@ -76,7 +75,7 @@ impl HookSubset {
                 }
             }
         }
-        Ok(Self { hooks, objects, _returns: ReturnEvents::default(), counting: None })
+        Ok(Self { hooks, objects, _events: attach::Events::default(), counting: None })
     }
 
     /// Has the kernel count runs from now on.

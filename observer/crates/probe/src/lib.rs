@@ -13,6 +13,7 @@ mod loaded;
 mod mapped;
 mod object;
 mod options;
+mod perf;
 mod pin_timer;
 mod probes;
 mod return_events;
@@ -21,6 +22,7 @@ pub mod setup;
 mod statistics;
 mod swap_types;
 mod tracefs;
+mod tracepoints;
 mod trial;
 mod usage;
 

@@ -15,7 +15,6 @@ use crate::{
     mapped::Mapped,
     object,
     options::Options,
-    return_events::ReturnEvents,
     ring::RingGauge,
     statistics::Statistics,
     usage::{CpuTime, Resident, fdinfo},
@@ -44,7 +43,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub struct Probes {
     ebpf: Option<Ebpf>,
     /// Attached beside [`Self::ebpf`].
-    returns: ReturnEvents,
+    events: attach::Events,
     ring: RingBuf<MapData>,
     /// `None`: the kernel does not let the ring be read.
     gauge: Option<RingGauge>,
@@ -77,12 +76,12 @@ impl Probes {
         let mut ebpf = object::load(plan, options)?;
         // Before the first run, so that every run is counted.
         let statistics = Statistics::start(options.program_stats);
-        let returns = attach::all(&mut ebpf, plan, options)?;
+        let events = attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         let delay_injection = options.delay.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
         let probes = Self::with(ebpf, plan, logger, options)?;
         let gauge = RingGauge::new(&probes.ring, options.ring_size().into());
-        Ok(Self { returns, gauge, statistics, delay_injection, ..probes })
+        Ok(Self { events, gauge, statistics, delay_injection, ..probes })
     }
 
     fn with(
@@ -115,7 +114,7 @@ impl Probes {
                 spilled: map(&mut ebpf, abi::MAP_SPILLED)?.try_into().map_err(failed(abi::MAP_SPILLED))?,
             },
             ebpf: Some(ebpf),
-            returns: ReturnEvents::default(),
+            events: attach::Events::default(),
             every_task: !options.excludes_any(),
             has_kprobes: plan.hooks.iter().any(|hook| !hook.backend.is_trampoline()),
             gauge: None,
@@ -188,6 +187,11 @@ impl Probes {
     pub fn detach(&mut self) -> Result<Snapshot, LoadError> {
         // Skipped runs are counted by the programs: read them while they are loaded.
         let before = self.snapshot();
+        for program in &self.programs {
+            if let Some(skipped @ 1..) = program.skipped() {
+                log::debug!("{} was skipped {skipped} times", program.name);
+            }
+        }
         self.programs.clear();
         // Starts first: the end of a fault that starts after the program at the end is gone would be missed.
         if let Some(ebpf) = &mut self.ebpf {
@@ -202,7 +206,7 @@ impl Probes {
         let ends_missed = self.faults.ends_missed(&places);
         let missed = self.returns_missed();
         self.ebpf = None;
-        self.returns = ReturnEvents::default();
+        self.events = attach::Events::default();
         let Snapshot { counters: after, .. } = self.snapshot();
         let ends_missed = ends_missed.max(missed.saturating_sub(after.fault_end_missed));
         let mut counters = after.with_kernel_counted_of(&before.counters);
@@ -214,7 +218,7 @@ impl Probes {
     /// tasks. They may be of faults on entries that are in no swap area.
     fn returns_missed(&self) -> u64 {
         let symbol = self.starts.first().map(|start| start.symbol.as_str()).filter(|_| self.every_task);
-        symbol.and_then(|symbol| self.returns.missed(symbol)).unwrap_or(0)
+        symbol.and_then(|symbol| self.events.returns.missed(symbol)).unwrap_or(0)
     }
 
     /// The counters now.

@@ -9,7 +9,7 @@
 
 use std::{
     fs, io,
-    os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
     thread,
     time::Duration,
@@ -17,7 +17,10 @@ use std::{
 
 use aya::programs::{KProbe, ProgramError};
 
-use crate::tracefs::{EVENTS, Tracefs};
+use crate::{
+    perf,
+    tracefs::{EVENTS, Tracefs},
+};
 
 /// The most instances that the kernel allows (`KRETPROBE_MAXACTIVE_MAX`).
 const INSTANCES: u32 = 4_096;
@@ -86,10 +89,7 @@ impl ReturnEvent {
         tracefs.write_event(&format!("r{INSTANCES}:{GROUP}/{name} {symbol}"))?;
         // From here on the event is removed also after an error.
         let mut event = Self { tracefs, name, symbol: symbol.to_owned(), perf: None };
-        let id = event.tracefs.read(&format!("events/{GROUP}/{}/id", event.name))?;
-        let perf = open_tracepoint(id.trim().parse().map_err(io::Error::other)?)?;
-        set_program(&perf, program)?;
-        event.perf = Some(perf);
+        event.perf = Some(perf::attach(event.tracefs.event_id(&format!("{GROUP}/{}", event.name))?, program)?);
         Ok(event)
     }
 
@@ -187,60 +187,6 @@ fn start_of(pid: u32) -> Option<u64> {
 fn parse_start(stat: &str) -> Option<u64> {
     stat.rsplit_once(") ")?.1.split_whitespace().nth(22 - 3)?.parse().ok()
 }
-
-/// `struct perf_event_attr` of the first version, which every kernel accepts.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct PerfEventAttr {
-    kind: u32,
-    size: u32,
-    config: u64,
-    sample_period: u64,
-    sample_type: u64,
-    read_format: u64,
-    flags: u64,
-    wakeup_events: u32,
-    bp_type: u32,
-    bp_addr: u64,
-}
-
-/// Its size (`PERF_ATTR_SIZE_VER0`).
-const ATTR_BYTES: u32 = 64;
-
-const PERF_TYPE_TRACEPOINT: u32 = 2;
-const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
-const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
-const PERF_EVENT_IOC_SET_BPF: libc::c_ulong = 0x4004_2408;
-
-/// Opens the event with this number for all tasks. The program of a kprobe event runs on every CPU, whichever CPU the
-/// descriptor is for.
-fn open_tracepoint(id: u64) -> io::Result<OwnedFd> {
-    let attr = PerfEventAttr { kind: PERF_TYPE_TRACEPOINT, size: ATTR_BYTES, config: id, ..PerfEventAttr::default() };
-    let cpu = libc::c_int::try_from(rustix::thread::sched_getcpu()).map_err(io::Error::other)?;
-    let (every_task, no_group): (libc::pid_t, libc::c_int) = (-1, -1);
-    // SAFETY: the attributes live until the call returns, and their size is in them; the call keeps no pointer.
-    let fd = unsafe {
-        libc::syscall(libc::SYS_perf_event_open, &raw const attr, every_task, cpu, no_group, PERF_FLAG_FD_CLOEXEC)
-    };
-    let fd = libc::c_int::try_from(fd).map_err(io::Error::other)?;
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-fn set_program(perf: &OwnedFd, program: BorrowedFd<'_>) -> io::Result<()> {
-    for (request, argument) in [(PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()), (PERF_EVENT_IOC_ENABLE, 0)] {
-        // SAFETY: both requests take a number as their argument, and access no memory of this process.
-        if unsafe { libc::ioctl(perf.as_raw_fd(), request as _, argument) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
-}
-
-const _: () = assert!(size_of::<PerfEventAttr>() == ATTR_BYTES as usize);
 
 #[cfg(test)]
 mod tests {

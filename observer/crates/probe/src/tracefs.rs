@@ -25,11 +25,23 @@ impl Tracefs {
     /// # Errors
     /// When there is none.
     pub(crate) fn for_events() -> Result<Self, NoReturnEvents> {
-        // Not both: on older kernels another mount resets the options of the whole file system, read-only among them.
-        let folder = mounted().or_else(|_| private()).map_err(|_| NoReturnEvents::NoTracefs)?;
-        let tracefs = Self(folder);
+        let tracefs = Self::find().map_err(|_| NoReturnEvents::NoTracefs)?;
         tracefs.open(EVENTS, OFlags::WRONLY | OFlags::APPEND).map_err(|error| refusal(&error))?;
         Ok(tracefs)
+    }
+
+    /// One that can perhaps be read only.
+    ///
+    /// # Errors
+    /// When it is neither mounted nor can be.
+    pub(crate) fn find() -> io::Result<Self> {
+        // Not both: on older kernels another mount resets the options of the whole file system, read-only among them.
+        mounted().or_else(|_| private()).map(Self)
+    }
+
+    /// The number by which perf knows an event, given as `group/name`.
+    pub(crate) fn event_id(&self, event: &str) -> io::Result<u64> {
+        self.read(&format!("events/{event}/id"))?.trim().parse().map_err(io::Error::other)
     }
 
     fn open(&self, path: &str, flags: OFlags) -> io::Result<fs::File> {
