@@ -85,6 +85,8 @@ macro_rules! for_each_global {
             /// 1: one hook sees every reference dropped, and leaves the usual case, a fault that frees its own entry,
             /// to the end of the fault.
             frees_at_end: u32 = 0;
+            /// 1: each try to add a page to the swap cache is hooked, so that a sleep in it has an entry.
+            cache_tries_hooked: u32 = 0;
             /// 1: pins are not hooked, and this kernel takes one for every direct read.
             pins_implied: u32 = 0;
             /// 1: at least one of the filters that follow excludes something.

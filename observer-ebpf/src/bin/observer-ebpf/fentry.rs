@@ -64,6 +64,13 @@ pub(crate) fn cache_read_fentry(_ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `__read_swap_cache_async(entry, ..)`.
+#[fentry]
+pub(crate) fn cache_try_fentry(ctx: FEntryContext) -> i32 {
+    read::cache_try(ctx.arg(0));
+    0
+}
+
 /// `schedule_timeout_uninterruptible(timeout)`.
 #[fentry]
 pub(crate) fn pin_sleep_fentry(ctx: FEntryContext) -> i32 {

@@ -54,6 +54,13 @@ pub(crate) fn cache_read_kprobe(_ctx: ProbeContext) -> u32 {
     0
 }
 
+/// `__read_swap_cache_async(entry, ..)`.
+#[kprobe]
+pub(crate) fn cache_try_kprobe(ctx: ProbeContext) -> u32 {
+    read::cache_try(arg(&ctx, 0));
+    0
+}
+
 /// `schedule_timeout_uninterruptible(timeout)`.
 #[kprobe]
 pub(crate) fn pin_sleep_kprobe(ctx: ProbeContext) -> u32 {

@@ -102,6 +102,7 @@ pub(crate) fn slept(timeout: i64) {
         return;
     }
     let Some(fault) = fault_of(task::ids().0) else { return };
+    let Some(own) = pin_sleep::at_sleep(fault.flags, globals::cache_tries_hooked.load() != 0) else { return };
     // A hook on the pin has seen the result of the try: some of its runs may be missed, so both can be attached.
     if fault.flags & F_PINNED != 0 || fault.flags & (F_PIN_TRIED | F_PIN_CONTENDED) == F_PIN_TRIED {
         return;
@@ -109,7 +110,7 @@ pub(crate) fn slept(timeout: i64) {
     fault.pin_try = task::now();
     fault.pin_failures = 1;
     fault.pin_rc = EEXIST as i8;
-    fault.flags |= F_PIN_TRIED | F_PIN_CONTENDED;
+    fault.flags |= F_PIN_TRIED | F_PIN_CONTENDED | own;
 }
 
 /// The end of a fault that slept: whether that was for the pin.

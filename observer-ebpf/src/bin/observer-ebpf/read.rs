@@ -1,6 +1,6 @@
 //! Reads from swap devices.
 
-use observer_ebpf::record::{F_CACHE_PATH, F_CACHED, F_DIRECT, F_RANGE, F_READ_ENDED, F_READ_STARTED};
+use observer_ebpf::record::{F_CACHE_PATH, F_CACHED, F_DIRECT, F_OWN_CACHE_TRY, F_RANGE, F_READ_ENDED, F_READ_STARTED};
 
 use crate::{
     count::count,
@@ -19,6 +19,18 @@ use crate::{
 pub(crate) fn through_cache() {
     if let Some(fault) = fault_of(task::ids().0) {
         fault.flags |= F_CACHE_PATH;
+    }
+}
+
+/// A task is about to look for the page of an entry in the swap cache, and to add it. If another task holds the pin, it
+/// sleeps until that one has dropped it.
+#[inline(always)]
+pub(crate) fn cache_try(entry: u64) {
+    let Some(fault) = fault_of(task::ids().0) else { return };
+    if fault.entry == entry {
+        fault.flags |= F_OWN_CACHE_TRY;
+    } else {
+        fault.flags &= !F_OWN_CACHE_TRY;
     }
 }
 
@@ -51,8 +63,8 @@ pub(crate) fn start<M: KernelMemory>(page: *const u8) {
         }
     }
     let Some(fault) = fault else { return };
-    if fault.flags & F_READ_STARTED != 0 {
-        // Read-ahead: the first read is the fault's own.
+    if fault.flags & F_READ_STARTED != 0 || cached && !is_of_entry(page, nr, fault.entry) {
+        // Read-ahead, which reads neighbours before and after the fault's own page.
         return;
     }
     fault.flags |= if cached { F_CACHED | F_READ_STARTED } else { F_DIRECT | F_READ_STARTED };
@@ -93,12 +105,19 @@ pub(crate) fn into_cache<M: KernelMemory>(page: *const u8, entry: u64) {
         }
     }
     let Some(fault) = fault else { return };
-    if fault.flags & F_READ_STARTED == 0 {
-        // The first read is the fault's own; the others are read-ahead.
+    // The others are read-ahead.
+    if fault.flags & F_READ_STARTED == 0 && pin::covers(entry, nr as u32, fault.entry) {
         fault.flags |= F_CACHED | F_READ_STARTED;
         fault.at_read = fault.known;
         fault.read_start = task::now();
     }
+}
+
+/// Whether a page of the swap cache that is read belongs to this entry.
+#[inline(always)]
+fn is_of_entry(page: *const u8, nr: u32, entry: u64) -> bool {
+    // SAFETY: a page or folio in the swap cache has its first entry in `private`.
+    pin::covers(unsafe { HelperCopy::read(page, globals::page_private.load()) }, nr, entry)
 }
 
 /// Whether the filters by entry pass the page that is read.
@@ -110,11 +129,11 @@ fn entry_is_observed(page: *const u8) -> bool {
     !filters::by_entry() || filters::entry(unsafe { HelperCopy::read(page, globals::page_private.load()) })
 }
 
-/// A read has ended. The first one is the fault's own.
+/// A read has ended. The first one after the start of the fault's own read is that one: a task reads one page at a time.
 #[inline(always)]
 pub(crate) fn end() {
     if let Some(fault) = fault_of(task::ids().0)
-        && fault.flags & F_READ_ENDED == 0
+        && fault.flags & (F_READ_STARTED | F_READ_ENDED) == F_READ_STARTED
     {
         fault.read_end = task::now();
         fault.flags |= F_READ_ENDED;

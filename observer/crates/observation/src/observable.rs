@@ -61,6 +61,8 @@ impl Kernel {
             | Consequence::UnwrittenReadsFresh
             | Consequence::ReadsDuringWriteFresh
             | Consequence::PinWaitsUnseen
+            // Counted as dropped events.
+            | Consequence::CacheSleepsUnattributed
             | Consequence::ReadDurationsUnknown
             | Consequence::ReadTimesUnknown
             | Consequence::ReadHooksNeeded

@@ -73,6 +73,7 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
         timed_mask: u64::from(plan.set.timed_one_in()) - 1,
         direct_at_end: plan.direct_by_end().into(),
         frees_at_end: plan.reports_every_reference().into(),
+        cache_tries_hooked: plan.has(Meaning::CacheTry).into(),
         pins_implied: plan.assumes_pins().into(),
         filtered: options.excludes_any().into(),
         watch: options.watch.into(),

@@ -131,6 +131,13 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         &[(Kprobe, "cache_read_kprobe")],
     ),
     candidate(
+        Meaning::CacheTry,
+        "__read_swap_cache_async",
+        "E*",
+        (Fentry, "cache_try_fentry"),
+        &[(Kprobe, "cache_try_kprobe")],
+    ),
+    candidate(
         Meaning::PinTry,
         "swapcache_prepare",
         "EI",
@@ -147,8 +154,8 @@ pub(super) static CANDIDATES: &[Candidate] = &[
             &[(Kretprobe, "pin_try_kretprobe"), (Kprobe, "pin_try_kprobe_entry")],
         )
     },
-    // A fault that finds the entry pinned sleeps here, on every kernel that pins. Others sleep here as well: the end of
-    // the fault decides why (docs/decisions/lean.md).
+    // A fault that finds the entry pinned sleeps here, on every kernel that pins. Others sleep here as well: what the
+    // fault tried before, and its end, decide why (docs/decisions/lean.md).
     candidate(
         Meaning::PinSleep,
         "schedule_timeout_uninterruptible",

@@ -12,6 +12,9 @@ codes! {
         ReadEnd = "read_end",
         /// A fault goes through the swap cache.
         CacheRead = "cache_read",
+        /// A task is about to add the page of an entry to the swap cache: of its fault's own entry, or of a neighbour
+        /// that it reads ahead.
+        CacheTry = "cache_try",
         PinTry = "pin_try",
         /// A fault sleeps because another task holds the pin.
         PinSleep = "pin_sleep",

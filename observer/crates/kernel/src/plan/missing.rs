@@ -113,6 +113,9 @@ codes! {
         ReadTimesUnknown = "read_times_unknown",
         /// Paths can be found only by hooks on reads.
         ReadHooksNeeded = "read_hooks_needed",
+        /// A fault that sleeps on its way through the swap cache may do so for its own entry or for a neighbour: counted
+        /// as dropped.
+        CacheSleepsUnattributed = "cache_sleeps_unattributed",
         PinWaitsUnseen = "pin_waits_unseen",
         /// The error of a failed pin try, failed tries outside faults, and the number of pages that a large folio
         /// brings in directly.
@@ -158,6 +161,7 @@ impl Consequence {
             Meaning::ReadStart => Self::ReadsUnknown,
             Meaning::ReadEnd => Self::ReadDurationsUnknown,
             Meaning::CacheRead => Self::ReadHooksNeeded,
+            Meaning::CacheTry => Self::CacheSleepsUnattributed,
             Meaning::PinTry | Meaning::PinSleep => Self::PinWaitsUnseen,
             Meaning::PinDrop => Self::PinHoldsUnknown,
             Meaning::PinPath => Self::PinPathsMerged,

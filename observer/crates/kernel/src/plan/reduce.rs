@@ -61,7 +61,9 @@ fn instead_of(meaning: Meaning, state: State, evidence: &Evidence<'_>, hooks: &[
             Some(Instead::ReadsHooked)
         }
         // The lean set omits the hook on the pin only where the kernel is known to pin.
-        Meaning::PinSleep if has(Meaning::PinTry) && !(evidence.set == HookSet::Lean && state.pins()) => {
+        Meaning::PinSleep | Meaning::CacheTry
+            if has(Meaning::PinTry) && !(evidence.set == HookSet::Lean && state.pins()) =>
+        {
             Some(Instead::PinTryHooked)
         }
         Meaning::Freed if state.pins() && has(Meaning::PinDrop) => Some(Instead::PinnedEntriesStay),

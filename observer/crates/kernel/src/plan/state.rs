@@ -82,7 +82,9 @@ impl State {
             Meaning::FaultStart | Meaning::FaultEnd => true,
             _ if matches!(self, Self::NoSwap) => false,
             Meaning::PinTry | Meaning::CacheRead => self.reads_directly(),
-            Meaning::PinSleep | Meaning::PinDrop | Meaning::PinPath => self.pins() || matches!(self, Self::Unknown),
+            Meaning::CacheTry | Meaning::PinSleep | Meaning::PinDrop | Meaning::PinPath => {
+                self.pins() || matches!(self, Self::Unknown)
+            }
             // Nothing can happen to an entry under a reader that has pinned it, and without the bypass every reader
             // has.
             Meaning::CountDrop => self.may_be_vulnerable(),

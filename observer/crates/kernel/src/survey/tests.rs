@@ -73,7 +73,7 @@ fn a_host_that_refuses_all_trampolines_and_has_no_kprobes_is_refused() {
     assert_eq!(refusal.obstacle, Obstacle::NoFaultHook);
     let answer = TrialRefusal::Load { errno: Errno::PERM, verifier: None };
     let expected = [
-        Cause::TrampolinesRefused { functions: 12, refusal: answer },
+        Cause::TrampolinesRefused { functions: 13, refusal: answer },
         Cause::SecurityPolicy,
         Cause::NoKprobes { reason: NoKprobe::NotBuilt },
     ];

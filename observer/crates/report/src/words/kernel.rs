@@ -28,6 +28,7 @@ pub const fn meaning(meaning: Meaning) -> &'static str {
         Meaning::ReadStart => "read start",
         Meaning::ReadEnd => "read end",
         Meaning::CacheRead => "cache read",
+        Meaning::CacheTry => "cache try",
         Meaning::PinTry => "pin try",
         Meaning::PinSleep => "pin sleep",
         Meaning::PinDrop => "pin drop",
@@ -213,6 +214,9 @@ const fn consequence(consequence: Consequence) -> &'static str {
             "durations of reads are unknown, and the start of a fault stands for the start of its read"
         }
         Consequence::ReadHooksNeeded => "paths can be found only by hooks on reads",
+        Consequence::CacheSleepsUnattributed => {
+            "a fault that sleeps on its way through the swap cache is counted as dropped: it may have slept for its entry"
+        }
         Consequence::PinWaitsUnseen => "pin waits are not observed",
         Consequence::PinErrorsUnseen => {
             "the error of a failed pin try, failed tries outside faults, and the number of pages that a large folio \

@@ -6,6 +6,7 @@ use super::*;
 fn where_readers_pin_the_lean_set_adds_only_the_fault_s_ends_to_a_swap_in() {
     let others = [
         Meaning::CacheRead,
+        Meaning::CacheTry,
         Meaning::PinSleep,
         Meaning::LockTry,
         Meaning::LockEnd,
