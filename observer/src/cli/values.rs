@@ -8,9 +8,11 @@ use observer_report::formats::Format;
 /// `--backend`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum BackendChoice {
-    /// fentry/fexit where supported, kprobes otherwise
+    /// as cheapest, but kprobes where the kernel would skip programs because it can preempt tasks in them
     #[default]
     Auto,
+    /// fentry/fexit where supported, kprobes otherwise
+    Cheapest,
     /// kprobes and kretprobes only
     Kprobe,
     /// fentry and fexit only
@@ -21,6 +23,7 @@ impl From<BackendChoice> for Backends {
     fn from(choice: BackendChoice) -> Self {
         match choice {
             BackendChoice::Auto => Self::Auto,
+            BackendChoice::Cheapest => Self::Cheapest,
             BackendChoice::Kprobe => Self::Kprobe,
             BackendChoice::Fentry => Self::Fentry,
         }

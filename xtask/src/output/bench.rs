@@ -15,8 +15,8 @@ pub(crate) struct HookSet {
     options: &'static [&'static str],
 }
 
-pub(crate) const FULL: HookSet = HookSet { name: "full", options: &[] };
-pub(crate) const LEAN: HookSet = HookSet { name: "lean", options: &["--hooks", "lean"] };
+pub(crate) const FULL: HookSet = HookSet { name: "full", options: &["--backend", "cheapest"] };
+pub(crate) const LEAN: HookSet = HookSet { name: "lean", options: &["--hooks", "lean", "--backend", "cheapest"] };
 pub(crate) const FULL_KPROBES: HookSet = HookSet { name: "full, kprobes only", options: &["--backend", "kprobe"] };
 pub(crate) const LEAN_KPROBES: HookSet =
     HookSet { name: "lean, kprobes only", options: &["--hooks", "lean", "--backend", "kprobe"] };

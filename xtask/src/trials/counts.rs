@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agreement::{counts_agree, misses_allocations, none_dropped, skipped},
+    agreement::{counts_agree, misses_allocations, none_dropped},
     step::{Checked, Era, Finished, Step, ensure},
     witness::Churn,
 };
@@ -140,20 +140,16 @@ fn btf_file(_era: Era, finished: &Finished) -> Checked {
     counts_of(4_096, finished)
 }
 
-/// Under contention counts still agree, and overlaps are seen. A preemptible kernel skips programs then (see
-/// docs/decisions/preemption.md), which is reported and makes the exit code 20.
+/// Under contention counts still agree, overlaps are seen, and no program is skipped on a preemptible kernel.
 fn crowd(era: Era, finished: &Finished) -> Checked {
     let summary = finished.summary()?;
     let seen = counts_agree(&summary)?;
     let overlaps = summary.verdicts.overlap;
     ensure(overlaps > 0, || "eight threads on the same pages, and no overlap".to_owned())?;
     let waits = waits(era, &summary)?;
-    let skipped = skipped(&summary);
-    if skipped == 0 {
-        none_dropped(&summary)?;
-    }
-    finished.expect_code(if skipped == 0 { summary.clean_code() } else { 20 })?;
-    Ok(format!("{seen} swap-ins, {overlaps} overlaps, {waits}, {skipped} programs skipped"))
+    none_dropped(&summary)?;
+    finished.expect_code(summary.clean_code())?;
+    Ok(format!("{seen} swap-ins, {overlaps} overlaps, {waits}"))
 }
 
 /// The waits of a task fit into the observation, and a kernel without pins has no pin waits.
@@ -188,15 +184,10 @@ fn shmem(_era: Era, finished: &Finished) -> Checked {
     ensure(readahead + shmem + zswap + other == all, || format!("the paths do not add up: {seen}"))?;
     let waits = summary.verdicts.pin_wait;
     ensure(waits == 0, || format!("{waits} pin waits without page faults: {seen}"))?;
-    let skipped = skipped(&summary);
-    let is_attributed = match (summary.kernel.is_degraded("pin_path"), skipped) {
-        (true, _) => shmem == 0,
-        (false, 0) => shmem == all,
-        // A call whose start was skipped retries hundreds of times without attribution.
-        (false, _) => shmem * 10 >= all * 9,
-    };
-    ensure(all > 0 && is_attributed, || format!("not attributed to shmem: {seen}"))?;
-    Ok(format!("{seen}, {skipped} programs skipped"))
+    none_dropped(&summary)?;
+    let attributed = if summary.kernel.is_degraded("pin_path") { 0 } else { all };
+    ensure(all > 0 && shmem == attributed, || format!("not attributed to shmem: {seen}"))?;
+    Ok(seen)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    agreement::{counts_agree, skipped},
+    agreement::{counts_agree, none_dropped},
     step::{Checked, Era, Finished, Step, ensure},
 };
 use crate::output::summary::Summary;
@@ -41,27 +41,25 @@ fn check(era: Era, finished: &Finished) -> Checked {
     })?;
     let seen = counts_agree(alone)?;
     let own = values("pswpin").first().and_then(|pages| pages.as_u64());
-    // Skipped programs are reported, and their events are missing.
-    let nothing_skipped = skipped(alone) == 0;
-    ensure(Some(seen) == own || !nothing_skipped, || format!("{seen} swap-ins seen, {own:?} by the witness's count"))?;
+    none_dropped(alone)?;
+    none_dropped(crowd)?;
+    ensure(Some(seen) == own, || format!("{seen} swap-ins seen, {own:?} by the witness's count"))?;
     // A folio is one fault.
     let (started, streamed) = (alone.faults.started, alone.faults.streamed);
     let folios = values("folios").first().and_then(|folios| folios.as_u64());
-    ensure(folios.is_none_or(|folios| folios > 0 && (folios == streamed || !nothing_skipped)), || {
+    ensure(folios.is_none_or(|folios| folios > 0 && folios == streamed), || {
         format!("{streamed} faults of ranges, the kernel counted {folios:?} folios")
     })?;
     ensure(started < seen, || format!("{started} faults for {seen} pages: no folio was read as a whole"))?;
     counts_agree(crowd)?;
     let cost = if era == Era::NoBypass { &crowd.wait_cost.folio_lock } else { &crowd.wait_cost.pin };
     let (waits, neighbours) = (cost.waits, cost.neighbours);
-    let skipped = skipped(crowd);
-    // On the folio lock most waits start after the read, when the holder is not known. Skipped programs hide most of
-    // the few others.
-    ensure(neighbours > 0 || era == Era::NoBypass || skipped > 0, || {
+    // On the folio lock most waits start after the read, when the holder is not known.
+    ensure(neighbours > 0 || era == Era::NoBypass, || {
         format!("{waits} waits, none for another page of the same folio")
     })?;
     finished.expect_code(0)?;
-    Ok(format!("{seen} pages by {started} faults; {neighbours} of {waits} waits for another page, {skipped} skipped"))
+    Ok(format!("{seen} pages by {started} faults; {neighbours} of {waits} waits for another page"))
 }
 
 #[cfg(test)]

@@ -83,6 +83,16 @@ struct Row {
     outcome: std::result::Result<Reported, String>,
 }
 
+impl Row {
+    /// Nothing may be dropped where observer chooses the backend, and where there are only kprobes.
+    fn is_right(&self) -> bool {
+        match &self.outcome {
+            Ok(reported) => self.backend == "fentry" || reported.is_exact(),
+            Err(_) => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reported {
     seen: u64,
@@ -94,8 +104,14 @@ struct Reported {
     code: i32,
 }
 
+impl Reported {
+    fn is_exact(&self) -> bool {
+        Some(self.seen) == self.kernel && self.seen > 0 && self.ends_missed + self.skipped + self.other == 0
+    }
+}
+
 /// Runs the workload on every selected kernel, with each set of hooks on each backend, and prints a table; the exit
-/// code.
+/// code, which is 1 unless every swap-in was seen where it has to be.
 ///
 /// # Errors
 /// When no kernel is selected, a program cannot be built, or a guest is interrupted.
@@ -126,7 +142,7 @@ pub(crate) fn run(selection: Selection<'_>) -> Result<u8> {
     rows.sort_by_key(|(index, _)| *index);
     let rows: Vec<Row> = rows.into_iter().flat_map(|(_, rows)| rows).collect();
     print!("{}", table(&rows));
-    Ok(u8::from(rows.is_empty() || rows.iter().any(|row| row.outcome.is_err())))
+    Ok(u8::from(rows.is_empty() || !rows.iter().all(Row::is_right)))
 }
 
 /// `None`: the kernel is not available here, which is printed.
@@ -229,8 +245,26 @@ mod tests {
             table(std::slice::from_ref(&row))
                 .ends_with("| 6.12.117 full | lean, fentry | 30 | 32 | 3 | 2 | 5 | 20 |\n")
         );
+        assert!(row.is_right(), "trampolines skip programs");
+        assert!(!Row { backend: "auto", ..row.clone() }.is_right());
         let failed = Row { outcome: Err("no\nmore".to_owned()), ..row };
         assert!(table(&[failed]).ends_with("| **failed**: no | | | | | |\n"));
+    }
+
+    #[test]
+    fn a_row_is_exact_only_if_every_swap_in_was_seen() {
+        let exact = Reported { seen: 9, kernel: Some(9), ends_missed: 0, skipped: 0, other: 0, code: 0 };
+        assert!(exact.is_exact());
+        for wrong in [
+            Reported { seen: 8, ..exact.clone() },
+            Reported { kernel: None, ..exact.clone() },
+            Reported { seen: 0, kernel: Some(0), ..exact.clone() },
+            Reported { ends_missed: 1, ..exact.clone() },
+            Reported { skipped: 1, ..exact.clone() },
+            Reported { other: 1, ..exact.clone() },
+        ] {
+            assert!(!wrong.is_exact(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -237,8 +237,13 @@ fn await_end(entry: u64, nr: u32) -> bool {
     if nr == 1 && SlotRef::of(entry).is_none_or(|slot| slot.in_progress() == 0) {
         return false;
     }
+    let (tid, _) = task::ids();
+    if WRITES.get_ptr(tid).is_some() {
+        // The end of the task's last write was missed.
+        count!(write_end_missed);
+    }
     let write = Write { entry, nr: nr.into() };
-    let stored = WRITES.insert(task::ids().0, write, 0).is_ok();
+    let stored = WRITES.insert(tid, write, 0).is_ok();
     if !stored {
         count!(write_end_missed);
     }

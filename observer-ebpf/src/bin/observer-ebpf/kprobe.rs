@@ -1,14 +1,14 @@
 //! Hooks on kprobes, for functions that the trampoline does not support: those that take structs by value before 6.1,
-//! and all of them without BTF. A `swp_entry_t` by value is one register. Return probes can run out of instances
-//! without any notice, so they are used only where no other hook can replace them, and the returns that they miss are
-//! counted.
+//! and all of them without BTF. A `swp_entry_t` by value is one register. Return probes on
+//! functions that sleep need an instance for each task in them, which only events of tracefs have; the ends of faults that
+//! a return probe misses nevertheless are counted.
 
 use aya_ebpf::{
     macros::{kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::{count::count, entry, fault_end, fault_start, folio_lock, memory::HelperCopy, pin, read};
+use crate::{count::count, entry, fault_end, fault_start, folio_lock, memory::HelperCopy, pin, pin_path, read};
 
 /// Argument `n`, which every supported architecture passes in a register.
 #[inline(always)]
@@ -44,6 +44,13 @@ pub(crate) fn read_start_kprobe(ctx: ProbeContext) -> u32 {
 #[kprobe]
 pub(crate) fn read_start_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
     read::start::<HelperCopy>(arg(&ctx, 1) as *const u8);
+    0
+}
+
+/// `swap_readpage`, `swap_read_folio` return.
+#[kretprobe]
+pub(crate) fn read_end_kretprobe(_ctx: RetProbeContext) -> u32 {
+    read::end();
     0
 }
 
@@ -116,6 +123,41 @@ pub(crate) fn lock_try_kprobe_page_fault(ctx: ProbeContext) -> u32 {
 #[kprobe]
 pub(crate) fn lock_try_kprobe_page_mm(ctx: ProbeContext) -> u32 {
     folio_lock::wait_started::<HelperCopy>(arg(&ctx, 0) as *const u8, || arg(&ctx, 1));
+    0
+}
+
+/// `__folio_lock_or_retry`, `__lock_page_or_retry` return.
+#[kretprobe]
+pub(crate) fn lock_end_kretprobe(_ctx: RetProbeContext) -> u32 {
+    folio_lock::wait_ended();
+    0
+}
+
+/// `shmem_swapin_folio(..)`.
+#[kprobe]
+pub(crate) fn pin_path_shmem_kprobe(_ctx: ProbeContext) -> u32 {
+    pin_path::enter(pin_path::SHMEM);
+    0
+}
+
+/// `shmem_swapin_folio(..)` returns.
+#[kretprobe]
+pub(crate) fn pin_path_shmem_kretprobe(_ctx: RetProbeContext) -> u32 {
+    pin_path::leave(pin_path::SHMEM);
+    0
+}
+
+/// `shrink_memcg_cb(..)`.
+#[kprobe]
+pub(crate) fn pin_path_zswap_kprobe(_ctx: ProbeContext) -> u32 {
+    pin_path::enter(pin_path::ZSWAP);
+    0
+}
+
+/// `shrink_memcg_cb(..)` returns.
+#[kretprobe]
+pub(crate) fn pin_path_zswap_kretprobe(_ctx: RetProbeContext) -> u32 {
+    pin_path::leave(pin_path::ZSWAP);
     0
 }
 
@@ -209,5 +251,12 @@ pub(crate) fn write_start_kprobe(ctx: ProbeContext) -> u32 {
 #[kprobe]
 pub(crate) fn write_start_kprobe_ctx_folio(ctx: ProbeContext) -> u32 {
     entry::write_started::<HelperCopy, HelperCopy>(arg(&ctx, 1) as *const u8);
+    0
+}
+
+/// `swap_writepage`, `swap_writeout` return.
+#[kretprobe]
+pub(crate) fn write_end_kretprobe(_ctx: RetProbeContext) -> u32 {
+    entry::write_ended();
     0
 }

@@ -7,6 +7,7 @@ use crate::{
     facts::Facts,
     host::Host,
     plan::{self, Backends, HookSet, Machine, TrialRefusal},
+    preemption::Preemption,
     privileges::{Lockdown, Privileges},
     survey::{ProbeResults, Survey, decide},
     symbols::Symbols,
@@ -38,8 +39,9 @@ pub fn machine(kernel: &str) -> Machine<'static> {
             arch: "aarch64",
             uffd_wp: Some(release.starts_with("6.12") || release.starts_with('7')),
             version: None,
+            preemption: Preemption::Off,
         },
-        None => Machine { arch: "x86_64", uffd_wp: None, version: None },
+        None => Machine { arch: "x86_64", uffd_wp: None, version: None, preemption: Preemption::Off },
     }
 }
 
@@ -55,6 +57,7 @@ pub(crate) fn facts(kernel: &str) -> Facts {
         Host { kprobe_pmu: Some(8), kprobes_armed: None, ftrace_enabled: Some(true), ..Host::gather(&Tree::system()) };
     facts.host.arch = "x86_64".into();
     facts.host.lockdown = Lockdown::None;
+    facts.host.preemption = Preemption::Off;
     facts
 }
 
@@ -75,5 +78,5 @@ pub(crate) fn status(euid: u32, effective: u64) -> Option<Privileges> {
 pub(crate) fn tried(facts: &Facts, outcome: &Result<(), TrialRefusal>, copy: bool) -> ProbeResults {
     let functions = plan::functions_to_try(facts.symbols.as_ref().expect("the symbols of the fixture"));
     let fentry = functions.into_iter().map(|name| (name.to_owned(), outcome.clone())).collect();
-    ProbeResults { fentry, copy, no_return_events: None, no_tracepoints: Vec::new() }
+    ProbeResults { fentry, skips_running: false, copy, no_return_events: None, no_tracepoints: Vec::new() }
 }

@@ -3,7 +3,7 @@
 use rustix::time::{ClockId, Timespec, clock_getres};
 use serde::Serialize;
 
-use super::{btf, privileges::Lockdown, tree::Tree};
+use super::{btf, preemption::Preemption, privileges::Lockdown, tree::Tree};
 
 /// A kernel release. Hooks are never chosen by release, because distributions backport; it decides only what leaves no
 /// other trace.
@@ -36,6 +36,7 @@ pub struct Host {
     /// The length of a timer tick in nanoseconds (1e9 / `CONFIG_HZ`): the shortest sleep of a task that finds the entry
     /// pinned.
     pub tick_ns: Option<u64>,
+    pub preemption: Preemption,
     pub lockdown: Lockdown,
     /// Whether [`btf::VMLINUX`] exists.
     pub btf_shown: bool,
@@ -66,6 +67,7 @@ impl Host {
             release: Release::parse(&uname.release().to_string_lossy()),
             arch: uname.machine().to_string_lossy().into_owned(),
             tick_ns: tick_ns(clock_getres(ClockId::MonotonicCoarse)),
+            preemption: Preemption::gather(tree),
             lockdown: Lockdown::gather(tree),
             btf_shown: tree.exists(btf::VMLINUX),
             kprobe_pmu: tree.number("/sys/bus/event_source/devices/kprobe/type"),

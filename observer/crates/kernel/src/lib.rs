@@ -14,6 +14,7 @@ pub mod fixtures;
 pub mod host;
 pub mod memory;
 pub mod plan;
+pub mod preemption;
 pub mod privileges;
 pub mod survey;
 pub mod swaps;

@@ -128,7 +128,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Result<Plan, PlanError> {
     let mut hooks = Vec::new();
     let mut missing = Vec::new();
     for meaning in Meaning::ALL.into_iter().filter(|meaning| state.has(*meaning)) {
-        match choose::hooks_for(meaning, evidence, &offsets) {
+        match choose::hooks_for(meaning, state, evidence, &offsets) {
             Ok((found, in_part)) => {
                 hooks.extend(found);
                 missing.extend(in_part);

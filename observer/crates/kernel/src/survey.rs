@@ -28,6 +28,8 @@ pub struct ProbeResults {
     /// By function: whether it accepts fentry programs. In JSON: `null`, or why not.
     #[serde(serialize_with = "refusals")]
     pub fentry: Trials,
+    /// Whether a trampoline skips a program that is already running on the CPU.
+    pub skips_running: bool,
     /// Whether programs may copy kernel memory; only lockdown `confidentiality` is known to forbid it.
     pub copy: bool,
     /// Why return probes cannot be events of tracefs; `None`: they can.
@@ -65,11 +67,13 @@ pub struct SetupOptions {
 pub fn decide(facts: &Facts, tried: &ProbeResults, backends: Backends, set: HookSet) -> Result<Plan, Refusal> {
     let (Some(symbols), Some(btf)) = (&facts.symbols, &facts.btf) else { return Err(refusal::unseen(facts)) };
     let host = &facts.host;
-    let machine = Machine { arch: &host.arch, uffd_wp: host.uffd_wp, version: host.release.version };
+    let Host { arch, uffd_wp, release, preemption, .. } = host;
+    let machine = Machine { arch, uffd_wp: *uffd_wp, version: release.version, preemption: *preemption };
     let evidence = Evidence {
         symbols,
         btf,
         trials: &tried.fentry,
+        skips_running: tried.skips_running,
         no_kprobes: refusal::no_kprobe(host),
         no_return_events: tried.no_return_events,
         no_tracepoints: &tried.no_tracepoints,

@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use crate::usage::fdinfo;
+use crate::usage::{SKIPPED, fdinfo};
 use observer_observation::ProgramRun;
 
 /// A program that has been loaded.
@@ -23,6 +23,6 @@ impl Loaded {
 
     /// Runs that the kernel skipped; `None`: it does not count them (before 5.12).
     pub(crate) fn skipped(&self) -> Option<u64> {
-        fdinfo(self.fd, "recursion_misses")
+        fdinfo(self.fd, SKIPPED)
     }
 }

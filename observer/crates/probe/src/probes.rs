@@ -204,21 +204,28 @@ impl Probes {
             places.retain(|place| self.faults.is_in_progress(*place));
         }
         let ends_missed = self.faults.ends_missed(&places);
-        let missed = self.returns_missed();
+        let (missed, skipped_returns) = self.returns_missed();
         self.ebpf = None;
         self.events = attach::Events::default();
         let Snapshot { counters: after, .. } = self.snapshot();
         let ends_missed = ends_missed.max(missed.saturating_sub(after.fault_end_missed));
         let mut counters = after.with_kernel_counted_of(&before.counters);
         counters.started += places.len() as u64;
-        Ok(Snapshot { counters, skipped: before.skipped, ends_missed })
+        let skipped = match before.skipped {
+            Some(skipped) => Some(Skipped { all: skipped.all + skipped_returns, ..skipped }),
+            None => (skipped_returns > 0).then_some(Skipped { all: skipped_returns, reads: 0 }),
+        };
+        Ok(Snapshot { counters, skipped, ends_missed })
     }
 
-    /// Ends of faults that the kernel reports as missed, if these are ends of observed faults: it does not identify the
-    /// tasks. They may be of faults on entries that are in no swap area.
-    fn returns_missed(&self) -> u64 {
-        let symbol = self.starts.first().map(|start| start.symbol.as_str()).filter(|_| self.every_task);
-        symbol.and_then(|symbol| self.events.returns.missed(symbol)).unwrap_or(0)
+    /// Returns that the kernel reports as missed: of faults, if these are ends of observed faults, and of all other
+    /// functions. It does not identify the tasks, and the faults may be on entries that are in no swap area.
+    fn returns_missed(&self) -> (u64, u64) {
+        let of_faults = |symbol: &str| self.starts.iter().any(|start| start.symbol == symbol);
+        let (faults, others): (Vec<_>, Vec<_>) =
+            self.events.returns.missed().partition(|(symbol, _)| of_faults(symbol));
+        let sum = |missed: Vec<(&str, u64)>| missed.into_iter().map(|(_, missed)| missed).sum();
+        (if self.every_task { sum(faults) } else { 0 }, sum(others))
     }
 
     /// The counters now.

@@ -68,9 +68,9 @@ impl ReturnEvents {
         Ok(())
     }
 
-    /// Returns of this function that the kernel reports as missed; `None`: it does not count them.
-    pub(crate) fn missed(&self, symbol: &str) -> Option<u64> {
-        self.events.iter().find(|event| event.symbol == symbol)?.missed()
+    /// Returns that the kernel reports as missed, by function; without those that it does not count.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.events.iter().filter_map(|event| Some((event.symbol.as_str(), event.missed()?)))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     error::chain,
     tracefs::Tracefs,
-    trial::{self, TrialError},
+    trial::{self, Answers, TrialError},
 };
 use aya::{
     programs::ProgramType,
@@ -43,10 +43,10 @@ pub fn survey(options: &SetupOptions) -> Survey {
 
 fn try_out(facts: &Facts) -> Result<ProbeResults, TrialError> {
     let functions = facts.symbols.as_ref().map(plan::functions_to_try).unwrap_or_default();
-    let fentry = trial::try_functions(&functions)?;
+    let Answers { functions: fentry, skips_running } = trial::try_functions(&functions)?;
     let copy = is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_read_kernel)
         .unwrap_or(facts.host.lockdown != Lockdown::Confidentiality);
     let no_return_events = Tracefs::for_events().err();
     let no_tracepoints = facts.btf.as_ref().map(plan::missing_tracepoints).unwrap_or_default();
-    Ok(ProbeResults { fentry, copy, no_return_events, no_tracepoints })
+    Ok(ProbeResults { fentry, skips_running, copy, no_return_events, no_tracepoints })
 }

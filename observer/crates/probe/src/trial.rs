@@ -1,5 +1,7 @@
 //! Finds out which functions accept a trampoline: loads a program that does nothing on each, and unloads it at once.
 
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
 use aya::{
     Btf,
     programs::{FEntry, ProgramError},
@@ -8,6 +10,7 @@ use aya::{
 use crate::{
     error::{EbpfFailure, chain},
     object::{OBJECT, small_loader},
+    usage::{SKIPPED, fdinfo},
 };
 use observer_kernel::{
     errno::Errno,
@@ -24,6 +27,14 @@ pub(crate) enum TrialError {
     NoProgram,
 }
 
+/// What the kernel answered.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) functions: Trials,
+    /// Whether a trampoline skips a program that is already running on the CPU: a kernel that does counts it.
+    pub(crate) skips_running: bool,
+}
+
 /// The program of the eBPF object that does nothing.
 const TRIAL: &str = "trial_fentry";
 
@@ -31,23 +42,28 @@ const TRIAL: &str = "trial_fentry";
 ///
 /// # Errors
 /// When not even the maps can be created.
-pub(crate) fn try_functions(functions: &[&str]) -> Result<Trials, TrialError> {
+pub(crate) fn try_functions(functions: &[&str]) -> Result<Answers, TrialError> {
     let btf = Btf::from_sys_fs();
     let mut ebpf = small_loader().load(OBJECT).map_err(|error| TrialError::Load(error.into()))?;
     let program: &mut FEntry =
         ebpf.program_mut(TRIAL).and_then(|program| program.try_into().ok()).ok_or(TrialError::NoProgram)?;
-    let mut trials = Trials::new();
+    let mut answers = Answers { functions: Trials::new(), skips_running: false };
     for function in functions {
         let outcome = match &btf {
             Ok(btf) => program.load(function, btf).map_err(|error| refusal(&error)),
             Err(error) => Err(TrialRefusal::NoTypes { detail: chain(error) }),
         };
         if outcome.is_ok() {
+            answers.skips_running |= counts_skipped(program);
             let _ = program.unload();
         }
-        trials.insert((*function).to_owned(), outcome);
+        answers.functions.insert((*function).to_owned(), outcome);
     }
-    Ok(trials)
+    Ok(answers)
+}
+
+fn counts_skipped(program: &FEntry) -> bool {
+    program.fd().is_ok_and(|fd| fdinfo(fd.as_fd().as_raw_fd(), SKIPPED).is_some())
 }
 
 /// The verifier's log has many lines, and every version words it differently: only the line that names something

@@ -41,6 +41,9 @@ impl Resident {
     }
 }
 
+/// The field of a program's `fdinfo` with the runs that were skipped because it was already running on the CPU (5.12).
+pub(crate) const SKIPPED: &str = "recursion_misses";
+
 /// The number after `name:` in the fdinfo of a descriptor of this process.
 pub(crate) fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;

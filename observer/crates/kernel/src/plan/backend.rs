@@ -27,9 +27,11 @@ codes! {
     /// Which backends a plan may use.
     #[derive(Default)]
     pub enum Backends {
-        /// Trampolines where the kernel supports them, kprobes otherwise.
+        /// As [`Self::Cheapest`], but kprobes where a trampoline would skip programs of preempted tasks.
         #[default]
         Auto = "auto",
+        /// Trampolines where the kernel supports them, kprobes otherwise.
+        Cheapest = "cheapest",
         /// Kprobes and return probes only.
         Kprobe = "kprobe",
         /// Trampolines only.

@@ -19,6 +19,8 @@ pub(super) struct Candidate {
     /// The trampoline program copies kernel memory, which lockdown `confidentiality` forbids.
     pub(super) trampoline_copies: bool,
     pub(super) kprobes: &'static [(Backend, &'static str)],
+    /// It sleeps, so its return probe needs an instance for each task in it: only an event of tracefs has as many.
+    pub(super) sleeps: bool,
     pub(super) scope: Scope,
     /// What has to be known of the kernel's structs to turn its arguments into entries.
     pub(super) needs: Option<Layout>,
@@ -70,6 +72,7 @@ const fn candidate(
         trampoline,
         trampoline_copies: false,
         kprobes,
+        sleeps: false,
         scope: Scope::Call,
         needs: None,
         many_params: false,
@@ -77,6 +80,10 @@ const fn candidate(
         bypassed_by: None,
     }
 }
+
+const READ_END: &[(Backend, &str)] = &[(Kretprobe, "read_end_kretprobe")];
+const LOCK_END: &[(Backend, &str)] = &[(Kretprobe, "lock_end_kretprobe")];
+const WRITE_END: &[(Backend, &str)] = &[(Kretprobe, "write_end_kretprobe")];
 
 /// Best first within a meaning. Checked against the BTF of each kernel in the fixtures.
 pub(super) static CANDIDATES: &[Candidate] = &[
@@ -118,10 +125,18 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "read_start_fentry"),
         &[(Kprobe, "read_start_kprobe")],
     ),
-    // No return probe: reads sleep on devices that do not read synchronously, and the end of a read is only evidence.
-    candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), &[]),
-    candidate(Meaning::ReadEnd, "swap_read_folio", "PG", (Fexit, "read_end_fexit"), &[]),
-    candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), &[]),
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::ReadEnd, "swap_read_folio", "G*", (Fexit, "read_end_fexit"), READ_END)
+    },
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::ReadEnd, "swap_read_folio", "PG", (Fexit, "read_end_fexit"), READ_END)
+    },
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::ReadEnd, "swap_readpage", "G*", (Fexit, "read_end_fexit"), READ_END)
+    },
     // A fault calls it only if it does not skip the swap cache.
     candidate(
         Meaning::CacheRead,
@@ -177,29 +192,55 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "pin_drop_fentry_si_entry"),
         &[(Kprobe, "pin_drop_kprobe_si_entry")],
     ),
-    // The path that pins outside a fault. No return probes: they would miss returns of a function that sleeps, and the
-    // task would count as inside it for ever.
+    // The path that pins outside a fault. If its end were missed, the task would count as inside it for ever.
     Candidate {
         many_params: true,
-        ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fentry, "pin_path_shmem_fentry"), &[])
+        sleeps: true,
+        ..candidate(
+            Meaning::PinPath,
+            "shmem_swapin_folio",
+            "*",
+            (Fentry, "pin_path_shmem_fentry"),
+            &[(Kprobe, "pin_path_shmem_kprobe")],
+        )
     },
     Candidate {
         many_params: true,
+        sleeps: true,
         beside: Some("shmem_swapin_folio"),
-        ..candidate(Meaning::PinPath, "shmem_swapin_folio", "*", (Fexit, "pin_path_shmem_fexit"), &[])
+        ..candidate(
+            Meaning::PinPath,
+            "shmem_swapin_folio",
+            "*",
+            (Fexit, "pin_path_shmem_fexit"),
+            &[(Kretprobe, "pin_path_shmem_kretprobe")],
+        )
     },
     // Not zswap_writeback_entry, which has one caller and is inlined into it: this one is called through a pointer
     // (from 6.8 on).
     Candidate {
+        sleeps: true,
         beside: Some("shmem_swapin_folio"),
-        ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fentry, "pin_path_zswap_fentry"), &[])
+        ..candidate(
+            Meaning::PinPath,
+            "shrink_memcg_cb",
+            "*",
+            (Fentry, "pin_path_zswap_fentry"),
+            &[(Kprobe, "pin_path_zswap_kprobe")],
+        )
     },
     Candidate {
+        sleeps: true,
         beside: Some("shmem_swapin_folio"),
-        ..candidate(Meaning::PinPath, "shrink_memcg_cb", "*", (Fexit, "pin_path_zswap_fexit"), &[])
+        ..candidate(
+            Meaning::PinPath,
+            "shrink_memcg_cb",
+            "*",
+            (Fexit, "pin_path_zswap_fexit"),
+            &[(Kretprobe, "pin_path_zswap_kretprobe")],
+        )
     },
-    // The slow path of taking a folio's lock, called only when the first try has failed. It sleeps, so no return probe.
-    // Its fault is found by the address space, and from 6.4 on by the argument.
+    // The slow path of taking a folio's lock, called only when the first try has failed. Its fault is found by the address space, and from 6.4 on by the argument.
     candidate(
         Meaning::LockTry,
         "__folio_lock_or_retry",
@@ -221,8 +262,14 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "lock_try_fentry_page_mm"),
         &[(Kprobe, "lock_try_kprobe_page_mm")],
     ),
-    candidate(Meaning::LockEnd, "__folio_lock_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),
-    candidate(Meaning::LockEnd, "__lock_page_or_retry", "G*", (Fexit, "lock_end_fexit"), &[]),
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::LockEnd, "__folio_lock_or_retry", "G*", (Fexit, "lock_end_fexit"), LOCK_END)
+    },
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::LockEnd, "__lock_page_or_retry", "G*", (Fexit, "lock_end_fexit"), LOCK_END)
+    },
     candidate(
         Meaning::CountDrop,
         "swap_free",
@@ -340,8 +387,16 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "write_start_fentry_page"),
         &[(Kprobe, "write_start_kprobe")],
     ),
-    // No return probe: a write may sleep.
-    candidate(Meaning::WriteEnd, "swap_writeout", "G*", (Fexit, "write_end_fexit"), &[]),
-    candidate(Meaning::WriteEnd, "swap_writeout", "PG", (Fexit, "write_end_fexit"), &[]),
-    candidate(Meaning::WriteEnd, "swap_writepage", "G*", (Fexit, "write_end_fexit"), &[]),
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::WriteEnd, "swap_writeout", "G*", (Fexit, "write_end_fexit"), WRITE_END)
+    },
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::WriteEnd, "swap_writeout", "PG", (Fexit, "write_end_fexit"), WRITE_END)
+    },
+    Candidate {
+        sleeps: true,
+        ..candidate(Meaning::WriteEnd, "swap_writepage", "G*", (Fexit, "write_end_fexit"), WRITE_END)
+    },
 ];

@@ -8,6 +8,7 @@ use super::{
     meaning::Meaning,
     missing::{Consequence, Missing, MissingReason, Rejection},
     offsets::Offsets,
+    state::State,
 };
 use crate::symbols::Symbol;
 
@@ -22,17 +23,18 @@ const SMALL_TRAMPOLINE: usize = 6;
 /// of that group leave which cannot be hooked.
 pub(super) fn hooks_for(
     meaning: Meaning,
+    state: State,
     evidence: &Evidence<'_>,
     offsets: &Offsets,
 ) -> Result<(Vec<Hook>, Option<Missing>), MissingReason> {
     let mut rejections = Vec::new();
     let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
     for first in of_meaning().filter(|candidate| candidate.beside.is_none()) {
-        match hook(first, evidence, offsets) {
+        match hook(first, state, evidence, offsets) {
             Ok(mut hooks) => {
                 let mut in_part: Vec<_> = copies_beside(first, evidence).into_iter().collect();
                 for also in of_meaning().filter(|candidate| candidate.beside == Some(first.symbol)) {
-                    match hook(also, evidence, offsets) {
+                    match hook(also, state, evidence, offsets) {
                         Ok(more) => {
                             hooks.extend(more);
                             in_part.extend(copies_beside(also, evidence));
@@ -63,7 +65,12 @@ fn copies_beside(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<Rejec
 }
 
 /// The hook on one candidate, or why there is none. A kretprobe that needs its function's arguments brings a kprobe.
-fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Result<Vec<Hook>, Rejection> {
+fn hook(
+    candidate: &Candidate,
+    state: State,
+    evidence: &Evidence<'_>,
+    offsets: &Offsets,
+) -> Result<Vec<Hook>, Rejection> {
     let symbol = candidate.symbol.to_owned();
     if !evidence.symbols.has(&symbol) {
         return Err(match evidence.symbols.copies(&symbol) {
@@ -82,9 +89,6 @@ fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Re
     if let Some(layout) = candidate.needs.filter(|layout| !offsets.know(*layout)) {
         return Err(Rejection::UnknownLayout { symbol, layout });
     }
-    if candidate.many_params && prototype.params.len() > SMALL_TRAMPOLINE && !takes_many_params(evidence) {
-        return Err(Rejection::TooManyParameters { symbol, limit: SMALL_TRAMPOLINE });
-    }
     let exists = |name: &&str| evidence.symbols.has(name) || !evidence.symbols.copies(name).is_empty();
     if let Some(by) = candidate.bypassed_by.filter(exists) {
         return Err(Rejection::Bypassed { symbol, by: by.to_owned() });
@@ -98,11 +102,14 @@ fn hook(candidate: &Candidate, evidence: &Evidence<'_>, offsets: &Offsets) -> Re
         reason,
     };
     let Some(cause) = no_trampoline(candidate, evidence) else {
+        if candidate.many_params && prototype.params.len() > SMALL_TRAMPOLINE && !takes_many_params(evidence) {
+            return Err(Rejection::TooManyParameters { symbol, limit: SMALL_TRAMPOLINE });
+        }
         let (backend, name) = candidate.trampoline;
         let reason = HookReason::TrampolineAccepted { prototype: prototype.to_string() };
         return Ok(vec![make(backend, name, reason)]);
     };
-    if let Some(kprobe) = no_kprobe(candidate, evidence) {
+    if let Some(kprobe) = no_kprobe(candidate, state, evidence) {
         return Err(Rejection::Refused { symbol, trampoline: cause, kprobe });
     }
     let reason = HookReason::NoTrampoline { cause };
@@ -116,6 +123,9 @@ fn no_trampoline(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoTra
     }
     if !evidence.symbols.has(DIRECT_CALLS) {
         return Some(NoTrampoline::NoDirectCalls);
+    }
+    if evidence.backends == Backends::Auto && skips_programs(evidence) && has_exact_kprobes(evidence) {
+        return Some(NoTrampoline::Preemptible { preemption: evidence.machine.preemption });
     }
     // Start and end of a fault share their backend: a return probe gets the arguments from the probe at entry.
     let returns = candidate.trampoline.0 == Backend::Fexit || candidate.meaning == Meaning::FaultStart;
@@ -136,11 +146,24 @@ fn keeps_trampolines(evidence: &Evidence<'_>) -> bool {
     evidence.btf.struct_size("bpf_tramp_image").is_some()
 }
 
+/// Whether a trampoline skips a program while a task is preempted in it. Before the check for a program that is already
+/// running (<https://git.kernel.org/torvalds/c/ca06f55b9002>, 5.12) it ran all the same.
+const fn skips_programs(evidence: &Evidence<'_>) -> bool {
+    evidence.machine.preemption.is_possible() && evidence.skips_running
+}
+
+/// Whether kprobes see every call and every return.
+const fn has_exact_kprobes(evidence: &Evidence<'_>) -> bool {
+    evidence.no_kprobes.is_none() && evidence.copy && evidence.no_return_events.is_none()
+}
+
 /// Why the candidate has no kprobe; `None`: it has.
-fn no_kprobe(candidate: &Candidate, evidence: &Evidence<'_>) -> Option<NoKprobe> {
+fn no_kprobe(candidate: &Candidate, state: State, evidence: &Evidence<'_>) -> Option<NoKprobe> {
     if evidence.backends == Backends::Fentry {
         Some(NoKprobe::FentryRequested)
-    } else if candidate.kprobes.is_empty() {
+    } else if candidate.meaning == Meaning::ReadEnd && state != State::NoBypass {
+        Some(NoKprobe::EvidenceOnly)
+    } else if candidate.kprobes.is_empty() || candidate.sleeps && evidence.no_return_events.is_some() {
         Some(NoKprobe::MissesReturns)
     } else {
         evidence.no_kprobes.or_else(|| (!evidence.copy).then_some(NoKprobe::NoMemoryCopy))

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{backend::Backend, meaning::Meaning};
-use crate::{codes, errno::Errno};
+use crate::{codes, errno::Errno, preemption::Preemption};
 
 /// What one run of a program accounts for, where other decisions depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub enum HookReason {
 pub enum NoTrampoline {
     /// `--backend kprobe`.
     KprobesRequested,
+    /// The kernel can preempt a task in the middle of a program, and a trampoline then skips that program for the other
+    /// tasks of the CPU.
+    Preemptible { preemption: Preemption },
     /// The kernel cannot divert functions to a trampoline: it has no `register_ftrace_direct`.
     NoDirectCalls,
     /// The program copies kernel memory, which is not allowed here.
@@ -139,6 +142,9 @@ codes! {
         FentryRequested = "fentry_requested",
         /// The function sleeps, so a return probe runs out of instances and misses returns without a trace.
         MissesReturns = "misses_returns",
+        /// Every swap-in would pass a return probe that is only evidence here. Without the bypass, the end of a read is the
+        /// end of a hold.
+        EvidenceOnly = "evidence_only",
         /// The kernel has no kprobes.
         NotBuilt = "not_built",
         /// Kprobes are off (debugfs `kprobes/enabled` is 0): they attach and never fire.

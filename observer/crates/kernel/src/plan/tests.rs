@@ -9,6 +9,7 @@ use crate::{
     btf::{Btf, ParamKind},
     errno::Errno,
     fixtures,
+    preemption::Preemption,
 };
 
 /// The evidence of a kernel, to be changed by a test.
@@ -16,6 +17,7 @@ struct Kernel {
     symbols: Symbols,
     btf: Btf,
     trials: Trials,
+    skips_running: bool,
     no_kprobes: Option<NoKprobe>,
     no_return_events: Option<NoReturnEvents>,
     copy: bool,
@@ -35,6 +37,7 @@ impl Kernel {
             symbols,
             btf,
             trials,
+            skips_running: true,
             no_kprobes: None,
             no_return_events: None,
             copy: true,
@@ -45,11 +48,13 @@ impl Kernel {
     }
 
     fn plan(&self) -> Result<Plan, PlanError> {
-        let Self { symbols, btf, trials, no_kprobes, no_return_events, copy, backends, set, machine } = self;
+        let Self { symbols, btf, trials, skips_running, no_kprobes, no_return_events, copy, backends, set, machine } =
+            self;
         plan(&Evidence {
             symbols,
             btf,
             trials,
+            skips_running: *skips_running,
             no_kprobes: *no_kprobes,
             no_return_events: *no_return_events,
             no_tracepoints: &[],
@@ -159,6 +164,10 @@ fn only_copies(symbol: &str) -> Rejection {
     Rejection::OnlyCopies { symbol: symbol.to_owned(), copies: vec![format!("{symbol}.isra.0")] }
 }
 
+fn is_evidence_only(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Refused { kprobe: NoKprobe::EvidenceOnly, .. })
+}
+
 fn misses_returns(rejection: &Rejection) -> bool {
     matches!(rejection, Rejection::Refused { kprobe: NoKprobe::MissesReturns, .. })
 }
@@ -183,15 +192,63 @@ fn the_plans_of_real_kernels() {
 }
 
 #[test]
-fn without_trampolines_only_the_end_of_reads_has_no_kprobe() {
+fn where_a_preempted_program_is_skipped_kprobes_are_used() {
+    let kernel = |preemption| {
+        let mut kernel = Kernel::new("7.3.4");
+        kernel.machine.preemption = preemption;
+        kernel
+    };
+    let on_kprobes = |kernel: &Kernel| {
+        let plan = kernel.plan().unwrap();
+        let trampolines = plan.hooks.iter().filter(|hook| hook.backend.is_trampoline()).count();
+        assert!(trampolines == 0 || trampolines == plan.hooks.len(), "{}", table(&plan));
+        trampolines == 0
+    };
+    assert!(!on_kprobes(&kernel(Preemption::Off)));
+    for preemption in [Preemption::Full, Preemption::Lazy, Preemption::RealTime, Preemption::Unknown] {
+        let kernel = kernel(preemption);
+        assert!(on_kprobes(&kernel), "{}", preemption.code());
+        let reason = HookReason::NoTrampoline { cause: NoTrampoline::Preemptible { preemption } };
+        assert!(kernel.plan().unwrap().hooks.iter().all(|hook| hook.reason == reason));
+    }
+    // Where kprobes are not exact either, or the user wants trampolines, or nothing is skipped.
+    let lazy = || kernel(Preemption::Lazy);
+    assert!(!on_kprobes(&Kernel { no_return_events: Some(NoReturnEvents::NoTracefs), ..lazy() }));
+    assert!(!on_kprobes(&Kernel { no_kprobes: Some(NoKprobe::NotBuilt), ..lazy() }));
+    assert!(!on_kprobes(&Kernel { copy: false, ..lazy() }));
+    for backends in [Backends::Fentry, Backends::Cheapest] {
+        assert!(!on_kprobes(&Kernel { backends, ..lazy() }), "{}", backends.code());
+    }
+    assert!(!on_kprobes(&Kernel { skips_running: false, ..lazy() }));
+}
+
+#[test]
+fn ends_of_functions_that_sleep_need_return_probes_with_many_instances() {
+    for kernel in fixtures::KERNELS {
+        let plan = Kernel::new(kernel).refuse_all().plan().unwrap();
+        for meaning in [Meaning::LockEnd, Meaning::WriteEnd] {
+            assert!(backends(&plan, meaning).iter().all(|(backend, _)| *backend == Backend::Kretprobe), "{kernel}");
+            assert!(plan.has(meaning), "{kernel}");
+        }
+        let few = Kernel { no_return_events: Some(NoReturnEvents::NoTracefs), ..Kernel::new(kernel).refuse_all() };
+        let plan = few.plan().unwrap();
+        for meaning in [Meaning::LockEnd, Meaning::WriteEnd] {
+            assert!(rejected(missing(&plan, meaning).unwrap()).iter().all(misses_returns), "{kernel}");
+        }
+        assert!(!plan.has(Meaning::PinPath), "{kernel}");
+    }
+}
+
+#[test]
+fn without_trampolines_only_the_end_of_direct_reads_has_no_kprobe() {
     for kernel in fixtures::KERNELS {
         let plan = Kernel::new(kernel).refuse_all().plan().unwrap();
         assert_eq!(backends(&plan, Meaning::FaultStart), [(Backend::Kprobe, "do_swap_page")], "{kernel}");
         assert_eq!(backends(&plan, Meaning::FaultEnd), [(Backend::Kretprobe, "do_swap_page")], "{kernel}");
         assert!(plan.hooks.iter().all(|hook| !hook.backend.is_trampoline()), "{kernel}");
         match missing(&plan, Meaning::ReadEnd) {
-            Some(gap) => assert!(rejected(gap).iter().all(misses_returns), "{kernel}: {gap:?}"),
-            None => assert!(!plan.hooks_reads(), "{kernel}"),
+            Some(gap) => assert!(rejected(gap).iter().all(is_evidence_only), "{kernel}: {gap:?}"),
+            None => assert!(plan.state == State::NoBypass || !plan.hooks_reads(), "{kernel}"),
         }
     }
     assert!(Kernel::new("5.10.223").refuse_all().plan().unwrap().hooks_reads(), "a kernel where reads are hooked");
@@ -211,7 +268,10 @@ fn a_return_trampoline_is_used_only_where_a_sleeping_task_keeps_it() {
         let end = plan.of(Meaning::FaultEnd).next().unwrap();
         let reason = HookReason::NoTrampoline { cause: NoTrampoline::FreedUnderSleeper };
         assert_eq!((end.backend, &end.reason), (Backend::Kretprobe, &reason), "{kernel}");
-        assert!(missing(&plan, Meaning::WriteEnd).is_some(), "{kernel}: a write may sleep");
+        assert!(
+            backends(&plan, Meaning::WriteEnd).iter().all(|(backend, _)| *backend == Backend::Kretprobe),
+            "{kernel}"
+        );
         fragile.backends = Backends::Fentry;
         let Err(PlanError::NoHook(gap)) = fragile.plan() else {
             panic!("{kernel}: the end of faults has no safe hook")
@@ -235,7 +295,7 @@ fn arm64_has_trampolines_only_where_functions_can_be_diverted() {
 fn the_pte_layout_of_arm64_follows_from_what_the_kernel_shows() {
     let layout = |kernel: &str, uffd_wp, version| {
         let mut kernel = Kernel::new(kernel);
-        kernel.machine = Machine { arch: "aarch64", uffd_wp, version };
+        kernel.machine = Machine { arch: "aarch64", uffd_wp, version, preemption: Preemption::Off };
         kernel.plan().map(|plan| (plan.pte.type_shift, plan.pte.offset_shift))
     };
     // Without the exclusive bit there is only one layout, so userfaultfd does not matter.
@@ -263,13 +323,10 @@ fn a_forced_backend_is_the_only_one() {
         let plan = forced.plan().unwrap();
         assert!(plan.hooks.iter().all(|hook| !hook.backend.is_trampoline()), "{kernel}");
         let gaps: Vec<_> = plan.missing.iter().map(|missing| missing.meaning).collect();
-        // A function that sleeps has no return probe.
-        let sleep = [Meaning::ReadEnd, Meaning::PinPath, Meaning::LockEnd, Meaning::WriteEnd];
-        // Where reads follow from other hooks, their end is not missing.
-        let needed = |meaning: &Meaning| {
-            *meaning != Meaning::ReadEnd || plan.read_hook().is_some_and(|read| plan.hooks.contains(read))
-        };
-        let expected: Vec<_> = sleep.into_iter().filter(|meaning| plan.state.has(*meaning)).filter(needed).collect();
+        // The end of reads has no return probe. Where reads follow from other hooks, it is not missing.
+        let reads_hooked = plan.read_hook().is_some_and(|read| plan.hooks.contains(read));
+        let expected: &[Meaning] =
+            if reads_hooked && plan.state != State::NoBypass { &[Meaning::ReadEnd] } else { &[] };
         assert_eq!(gaps, expected, "{kernel}");
         forced.backends = Backends::Fentry;
         let plan = forced.plan().unwrap();

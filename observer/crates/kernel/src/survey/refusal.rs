@@ -203,7 +203,7 @@ pub(super) fn cannot_plan(facts: &Facts, tried: &ProbeResults, backends: Backend
         PlanError::NoMember(member) => elsewhere(Obstacle::TypesUnfit, Cause::NoMember { member }),
         PlanError::NoHook(missing) => {
             let reason = missing.reason;
-            if backends != Backends::Auto {
+            if !matches!(backends, Backends::Auto | Backends::Cheapest) {
                 let causes = vec![Cause::NoHook { reason }];
                 return refusal(facts, Obstacle::NoFaultHook, causes, vec![Remedy::OmitBackend]);
             }

@@ -1,6 +1,6 @@
 //! The host's settings: what each is, and what it means for observing.
 
-use super::kernel::{no_return_events, trial_refusal};
+use super::kernel::{no_return_events, preemption, trial_refusal};
 use observer_kernel::{
     facts::{Fact, Facts},
     host::Host,
@@ -19,6 +19,7 @@ pub(crate) fn host(facts: &Facts, trial: Option<&ProbeResults>) -> Vec<(&'static
         ("user", facts.privileges.as_ref().map_or_else(|| "unknown".to_owned(), user)),
         ("lockdown", lockdown(host.lockdown, trial.map(|trial| trial.copy)).to_owned()),
         ("BTF", btf.to_owned()),
+        ("preemption", preemption(host.preemption).to_owned()),
         ("fentry", trial.map_or_else(|| "not tried".to_owned(), fentry)),
         ("kprobes", kprobes(host).to_owned()),
         ("return probes", trial.map_or("not tried", return_probes).to_owned()),
@@ -227,6 +228,7 @@ mod tests {
             fentry: outcomes.into_iter().map(|(name, outcome)| (name.to_owned(), outcome)).collect(),
             copy: true,
             no_return_events: None,
+            skips_running: false,
             no_tracepoints: Vec::new(),
         };
         assert_eq!(fentry(&trial([("a", Ok(())), ("b", Ok(()))])), "supported on all 2 functions tried");

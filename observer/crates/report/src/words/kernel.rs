@@ -5,6 +5,7 @@ use observer_kernel::{
         Consequence, HookReason, Instead, Layout, Meaning, MissingReason, NoKprobe, NoReturnEvents, NoTrampoline,
         Rejection, State, TrialRefusal,
     },
+    preemption::Preemption,
     swaps::Synchronous,
 };
 use observer_observation::Degraded;
@@ -66,6 +67,10 @@ pub fn hook_reason(reason: &HookReason) -> String {
 fn no_trampoline(cause: &NoTrampoline) -> String {
     match cause {
         NoTrampoline::KprobesRequested => "--backend kprobe".to_owned(),
+        NoTrampoline::Preemptible { preemption } => format!(
+            "{}, and a trampoline skips a program for all other tasks of a CPU while a task is preempted in it",
+            self::preemption(*preemption)
+        ),
         NoTrampoline::NoDirectCalls => {
             "this kernel cannot divert functions to a trampoline (no register_ftrace_direct)".to_owned()
         }
@@ -93,11 +98,22 @@ pub(super) fn trial_refusal(refusal: &TrialRefusal) -> String {
 pub(super) const fn no_kprobe(reason: NoKprobe) -> &'static str {
     match reason {
         NoKprobe::FentryRequested => "--backend fentry allows no kprobe",
+        NoKprobe::EvidenceOnly => "a return probe on every swap-in is too much for the duration of reads",
         NoKprobe::MissesReturns => "a return probe would miss returns without reporting it",
         NoKprobe::NotBuilt => "this kernel has no kprobes",
         NoKprobe::SwitchedOff => "kprobes are switched off (debugfs kprobes/enabled is 0)",
         NoKprobe::NoMemoryCopy => "kprobe programs may not copy kernel memory here",
         NoKprobe::Unknown => "recorded by a newer version",
+    }
+}
+
+pub(super) const fn preemption(preemption: Preemption) -> &'static str {
+    match preemption {
+        Preemption::Off => "this kernel does not preempt tasks in programs",
+        Preemption::Full => "this kernel is preemptible (full)",
+        Preemption::Lazy => "this kernel is preemptible (lazy)",
+        Preemption::RealTime => "this kernel is preemptible (PREEMPT_RT)",
+        Preemption::Unknown => "this kernel may be preemptible (PREEMPT_DYNAMIC, and debugfs does not show the mode)",
     }
 }
 
