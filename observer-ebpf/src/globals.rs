@@ -87,6 +87,8 @@ macro_rules! for_each_global {
             frees_at_end: u32 = 0;
             /// 1: each try to add a page to the swap cache is hooked, so that a sleep in it has an entry.
             cache_tries_hooked: u32 = 0;
+            /// 1: each reference that a fault drops is reported, before the entry is freed.
+            references_hooked: u32 = 0;
             /// 1: pins are not hooked, and this kernel takes one for every direct read.
             pins_implied: u32 = 0;
             /// 1: at least one of the filters that follow excludes something.

@@ -149,6 +149,8 @@ enum EntryOwner {
     Fault,
     /// The task's fault in progress, which reads it as part of a range.
     Range,
+    /// The task's fault in progress, which frees it in order to get memory for its page, before it reads.
+    Reclaim,
     /// Neither.
     Other,
 }
@@ -161,6 +163,12 @@ fn record_own_free(fault: &mut Fault, entry: u64, slot: SlotRef) -> EntryOwner {
         let (base, nr) = fault.range();
         let in_range = fault.flags & F_RANGE != 0 && pin::covers(base, nr, entry);
         return if in_range { EntryOwner::Range } else { EntryOwner::Other };
+    }
+    if globals::references_hooked.load() != 0 && fault.flags & F_SPAN_ENDED == 0 {
+        // An install drops its reference first, which ends the span. So this is from before the read, like a free from
+        // before the fault.
+        fault.known = fault.known.plus_frees(1);
+        return EntryOwner::Reclaim;
     }
     end_span(fault, slot);
     if fault.flags & F_FREED_OWN != 0 {

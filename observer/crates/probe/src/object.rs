@@ -74,6 +74,7 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
         direct_at_end: plan.direct_by_end().into(),
         frees_at_end: plan.reports_every_reference().into(),
         cache_tries_hooked: plan.has(Meaning::CacheTry).into(),
+        references_hooked: (plan.has(Meaning::CountDrop) || plan.reports_every_reference()).into(),
         pins_implied: plan.assumes_pins().into(),
         filtered: options.excludes_any().into(),
         watch: options.watch.into(),

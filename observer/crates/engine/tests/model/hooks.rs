@@ -251,8 +251,17 @@ impl Hooks {
     /// Whether the entry is in the range of a fault of the task that frees it.
     fn record_own_free(&mut self, by: Tid, entry: Entry, in_progress: u32, log: &mut Log) -> bool {
         let filter = self.filter[self.filter_of_entry(entry)];
+        let reference_hook = self.reference_hook;
         let Some(state) = self.faults.get_mut(usize::from(by)).and_then(Option::as_mut) else { return false };
         let has_ended_span = state.has_ended_span();
+        if state.fault.entry == entry && reference_hook && !has_ended_span {
+            // Its own reclaim, before it reads: an install drops the reference first. As if from before the fault.
+            state.frees_at_start += 1;
+            if !state.has_read() {
+                state.fault.frees.at_read += 1;
+            }
+            return true;
+        }
         let fault = &mut state.fault;
         if entry.0.wrapping_sub(fault.base.0) >= fault.nr.into() {
             return false;

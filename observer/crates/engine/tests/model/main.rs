@@ -51,6 +51,7 @@ fn variants(config: Config) -> Vec<(&'static str, Config)> {
         ("shared with a child", Config { forked: true, ..two }),
         ("fork", Config { forks: 1, faults: 1, faulters: 3, ..two }),
         ("direct reclaim", Config { reclaims: true, ..two }),
+        ("direct reclaim, page removed", Config { reclaims: true, zaps: 1, ..two }),
     ]
 }
 
