@@ -123,6 +123,8 @@ counters! {
     Dropped pin_sleep_unattributed,
     /// The table of writes was full, so the end of a write will not be seen.
     Dropped write_end_missed,
+    /// A hook that a fault passed did not run, as what the fault did next shows.
+    Dropped hook_missed,
     /// Entries of ranges longer than [`crate::swap_entry::MAX_RANGE`].
     Dropped range_cut,
     /// No room in the table of watched tasks for a task of the watched command.
@@ -190,7 +192,7 @@ impl Counters {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}
 
-const _: () = assert!(size_of::<Counters>() == 41 * 8);
+const _: () = assert!(size_of::<Counters>() == 42 * 8);
 
 #[cfg(test)]
 mod tests {
@@ -215,7 +217,7 @@ mod tests {
     #[test]
     fn dropped_events_are_named_by_cause() {
         let counters = Counters { ring_full_fault: 3, kernel_read_failed: 1, ended: 9, ..Counters::default() };
-        assert_eq!(counters.dropped().count(), 10);
+        assert_eq!(counters.dropped().count(), 11);
         let mut causes = counters.dropped().filter(|(_, count)| *count > 0);
         assert_eq!(causes.next(), Some(("ring_full_fault", 3)));
         assert_eq!(causes.next(), Some(("kernel_read_failed", 1)));
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn values_are_found_by_name() {
-        let all = bytemuck::cast::<[u64; 41], Counters>(core::array::from_fn(|index| index as u64));
+        let all = bytemuck::cast::<[u64; 42], Counters>(core::array::from_fn(|index| index as u64));
         let by_name = |name| all.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| count);
         assert_eq!(Counters::from_values(by_name), all);
     }

@@ -18,6 +18,7 @@ pub mod slot;
 pub mod swap_entry;
 pub mod totals;
 pub mod tracepoint;
+pub mod unrecorded;
 
 /// Ring buffer of [`record`]s.
 pub const MAP_EVENTS: &str = "EVENTS";

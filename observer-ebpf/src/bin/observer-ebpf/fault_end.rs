@@ -6,6 +6,7 @@ use observer_ebpf::{
         F_READ_STARTED, F_SPAN_ENDED, F_STREAMED, FAULT_ENDED,
     },
     seat::{Changes, Fault},
+    unrecorded::{self, Unrecorded},
 };
 
 use crate::{
@@ -149,19 +150,32 @@ fn record_implied_pin(fault: &mut Fault) {
     }
 }
 
-/// Records what the fault's hooks left out because no disturbance was pending: the slot's numbers were still those of
-/// its start when it started to read, and when its own free ended its span.
+/// Records what the fault's hooks left out. If no disturbance was pending, the slot's numbers were still those of its
+/// start when it started to read, and when its own free ended its span. If a hook did not run, what changed under the
+/// read is unknown: nothing is charged to the reader, and the miss is counted.
 #[inline(always)]
 fn record_undisturbed(fault: &mut Fault) {
     let at_start = fault.known_at_start();
-    if globals::frees_at_end.load() != 0 && fault.flags & (F_INSTALLED | F_SPAN_ENDED) == F_INSTALLED {
-        fault.at_end = at_start;
-        fault.flags |= F_SPAN_ENDED;
-    }
-    if globals::reads_hooked.load() != 0 && fault.flags & (F_DIRECT | F_READ_STARTED) == F_DIRECT {
+    let dropped = if globals::references_hooked.load() != 0 {
+        unrecorded::reference_drop(fault.flags, globals::frees_at_end.load() != 0)
+    } else {
+        Unrecorded::Nothing
+    };
+    let read =
+        if globals::reads_hooked.load() != 0 { unrecorded::read_start(fault.flags) } else { Unrecorded::Nothing };
+    if !matches!(read, Unrecorded::Nothing) {
         fault.at_read = at_start;
         fault.read_start = fault.start;
         fault.flags |= F_READ_STARTED;
+    }
+    if !matches!(dropped, Unrecorded::Nothing) {
+        fault.at_end = at_start;
+        fault.flags |= F_SPAN_ENDED;
+    }
+    if matches!(dropped, Unrecorded::Missed) || matches!(read, Unrecorded::Missed) {
+        count!(hook_missed);
+        fault.at_end = if fault.flags & F_READ_STARTED != 0 { fault.at_read } else { at_start };
+        fault.flags |= F_SPAN_ENDED;
     }
 }
 

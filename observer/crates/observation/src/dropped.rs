@@ -19,6 +19,8 @@ codes! {
         FaultTableFull = "fault_table_full",
         /// A fault that was still in progress, or whose end never came.
         FaultWithoutEnd = "fault_without_end",
+        /// A hook that a reader passed did not run: its verdict may be too low.
+        HookMissed = "hook_missed",
         /// The programs could not copy kernel memory.
         KernelReadFailed = "kernel_read_failed",
         /// An overlap that never ended was cut.

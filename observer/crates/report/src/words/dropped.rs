@@ -35,6 +35,9 @@ pub const fn cause(cause: DropCause) -> &'static str {
         DropCause::PinReturnMissed => "a return probe had no free instance",
         DropCause::WriteEndMissed => "more writes to swap were in progress at once than the table holds (4096)",
         DropCause::WatchTableFull => "the command has more tasks than the table holds: use a larger --watched-tasks",
+        DropCause::HookMissed => {
+            "a hook that a reader passed did not run (see program_skipped): its verdict may be too low"
+        }
         DropCause::KernelReadFailed => "kernel memory that the programs need could not be read",
         DropCause::RecordUndecodable => "the programs do not match this executable: rebuild it",
         DropCause::EventTooLate => "an event arrived more than 0.1 s late",
