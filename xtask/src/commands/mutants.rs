@@ -34,6 +34,8 @@ struct Mutation {
 
 const LIST: &str = "observer/crates/engine/tests/mutations.txt";
 const ENGINE: &str = "observer/crates/engine/src";
+/// The model of the hooks, from there.
+const MODEL: &str = "../tests/model/";
 
 /// The engine's tests. The walks of the model take longest and come last.
 const TESTS: &[&[&str]] =
@@ -126,13 +128,15 @@ impl Copy {
             }
         }
         process::read(command.arg(&copy.root), Purpose { what, by_hand: "free disk space under target/" })?;
-        for file in fs::read_dir(original.join(ENGINE))? {
-            let file = file?;
-            if file.file_type()?.is_file() {
-                // The target folder may have a build of a mutation from a run that was stopped, which is newer than the
-                // original: a copy with the current time is rebuilt.
-                let to = copy.file(&file.file_name().to_string_lossy());
-                fs::copy(file.path(), &to).with_context(|| format!("writing {}", to.display()))?;
+        for folder in ["", MODEL] {
+            for file in fs::read_dir(original.join(ENGINE).join(folder))? {
+                let file = file?;
+                if file.file_type()?.is_file() {
+                    // The target folder may have a build of a mutation from a run that was stopped, which is newer than
+                    // the original: a copy with the current time is rebuilt.
+                    let to = copy.file(&format!("{folder}{}", file.file_name().to_string_lossy()));
+                    fs::copy(file.path(), &to).with_context(|| format!("writing {}", to.display()))?;
+                }
             }
         }
         Ok(copy)

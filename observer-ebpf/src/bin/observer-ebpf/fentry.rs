@@ -4,7 +4,7 @@
 //! Contexts are read at constant offsets only: the verifier refuses a context pointer with a variable offset.
 
 use aya_ebpf::{
-    EbpfContext as _,
+    EbpfContext,
     helpers::generated::bpf_get_func_arg,
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
@@ -231,6 +231,17 @@ pub(crate) fn allocated_fentry_entry_gfp(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `add_to_swap_cache(folio, entry, gfp, shadowp)` returns.
+#[fexit]
+pub(crate) fn added_fexit_entry_gfp(ctx: FExitContext) -> i32 {
+    if !shadowp_is_null(&ctx, 3) {
+        read::into_cache::<TypedLoad>(ctx.arg(0), ctx.arg(1));
+    } else if ctx.arg::<i32>(4) == 0 {
+        entry::added_to_cache::<TypedLoad>(ctx.arg(0), ctx.arg(1));
+    }
+    0
+}
+
 /// `swap_cache_add_folio(folio, entry, shadowp)`.
 #[fentry]
 pub(crate) fn allocated_fentry_entry(ctx: FEntryContext) -> i32 {
@@ -246,7 +257,7 @@ pub(crate) fn allocated_fentry_entry(ctx: FEntryContext) -> i32 {
 /// pointer to a pointer to be read from the context. The helper exists since 5.17, before the trampoline took entries
 /// by value.
 #[inline(always)]
-fn shadowp_is_null(ctx: &FEntryContext, n: u32) -> bool {
+fn shadowp_is_null(ctx: &impl EbpfContext, n: u32) -> bool {
     let mut shadowp = 0u64;
     // SAFETY: `ctx` is the context of a tracing program, and `shadowp` has room for one register.
     let error = unsafe { bpf_get_func_arg(ctx.as_ptr(), n, &raw mut shadowp) };

@@ -8,7 +8,9 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::{count::count, entry, fault_end, fault_start, folio_lock, memory::HelperCopy, pin, pin_path, read};
+use crate::{
+    addition, count::count, entry, fault_end, fault_start, folio_lock, memory::HelperCopy, pin, pin_path, read,
+};
 
 /// Argument `n`, which every supported architecture passes in a register.
 #[inline(always)]
@@ -226,6 +228,24 @@ pub(crate) fn allocated_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
     } else {
         read::into_cache::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
     }
+    0
+}
+
+/// `add_to_swap_cache(page, entry, gfp, shadowp)`, whose return is hooked too.
+#[kprobe]
+pub(crate) fn adding_kprobe_entry_gfp(ctx: ProbeContext) -> u32 {
+    if arg(&ctx, 3) == 0 {
+        addition::started::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+    } else {
+        read::into_cache::<HelperCopy>(arg(&ctx, 0) as *const u8, arg(&ctx, 1));
+    }
+    0
+}
+
+/// `add_to_swap_cache` returns.
+#[kretprobe]
+pub(crate) fn adding_kretprobe(ctx: RetProbeContext) -> u32 {
+    addition::ended(ctx.ret::<u64>() as i32);
     0
 }
 

@@ -10,6 +10,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the hook macros pass contexts by value")]
 #![expect(clippy::cast_possible_truncation, reason = "kernel registers and ids: the low half is the value")]
 
+mod addition;
 mod atomic;
 mod count;
 mod delay;

@@ -38,5 +38,7 @@ pub(crate) static WRITES: HashMap<u32, Write> = HashMap::with_max_entries(4_096,
 #[derive(Clone, Copy)]
 pub(crate) struct Write {
     pub(crate) entry: u64,
-    pub(crate) nr: u64,
+    pub(crate) nr: u32,
+    /// The number of its start among the content changes of the slot.
+    pub(crate) seq: u32,
 }

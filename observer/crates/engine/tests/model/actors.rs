@@ -30,8 +30,12 @@ pub(crate) enum Step {
 pub(crate) enum FaultStep {
     /// In user space, about to access the page.
     Idle,
-    /// Has read the PTE; looks the entry up in the swap cache.
+    /// Has read the PTE; enters `do_swap_page`.
+    Enter,
+    /// Looks the entry up in the swap cache.
     Lookup,
+    /// Did not find it there; looks at its count.
+    Dispatch,
     /// Direct path of kernels that pin: tries the pin.
     Pin,
     /// Found the pin held.
@@ -169,9 +173,13 @@ impl Faulter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReclaimStep {
     Idle,
+    /// Between the hook on the allocation and its effect.
+    Added,
     Unmap,
     Write,
     Device,
+    /// The write has ended, and its end has not been reported.
+    Written,
     WriteEnd,
     Remove,
 }
@@ -184,19 +192,25 @@ pub(crate) struct Reclaim {
     pub(crate) next: ReclaimStep,
     pub(crate) page: u8,
     pub(crate) slot: u8,
+    /// The number of the start of the write among the changes of its filter slot, if its end will be reported.
+    pub(crate) write: Option<u32>,
+    /// The entry was allocated again after the write had ended, and before that is reported.
+    pub(crate) overtaken: bool,
 }
 
 impl Reclaim {
     pub(crate) fn new(left: u8) -> Self {
-        Self { left, next: ReclaimStep::Idle, page: 0, slot: 0 }
+        Self { left, next: ReclaimStep::Idle, page: 0, slot: 0, write: None, overtaken: false }
     }
 
     pub(crate) fn is_idle(self) -> bool {
         self.next == ReclaimStep::Idle
     }
 
-    pub(crate) fn key(self) -> [u8; 4] {
-        [self.left, self.next as u8, self.page, self.slot]
+    /// `undisturbed`: nothing has changed on the filter slot since the write started.
+    pub(crate) fn key(self, undisturbed: bool) -> [u8; 5] {
+        let write = u8::from(self.write.is_some()) << 2 | u8::from(self.overtaken) << 1 | u8::from(undisturbed);
+        [self.left, self.next as u8, self.page, self.slot, write]
     }
 }
 

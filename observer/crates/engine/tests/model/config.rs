@@ -31,10 +31,24 @@ pub(crate) enum WriteHook {
     Both,
 }
 
+/// When the hook on an allocation reports it, if a task can be interrupted between hook and effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AllocationHook {
+    /// Before the page can be found in the swap cache: at the entry of `add_to_swap_cache`.
+    Before,
+    /// After that: at its return.
+    After,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
     pub(crate) kernel: Kernel,
     pub(crate) write_hook: WriteHook,
+    pub(crate) allocation_hook: AllocationHook,
+    /// Whether tasks can be interrupted where one step otherwise does several things: between reading the PTE, the start
+    /// of `do_swap_page`, the look-up in the swap cache, and the look at the entry's count; between the hook on an
+    /// allocation and its effect; between the end of a write and the hook on it.
+    pub(crate) interrupted: bool,
     /// Whether `swap_free` is hooked: it reports that a fault drops its reference to the entry, just after mapping its
     /// page.
     pub(crate) reference_hook: bool,
@@ -76,6 +90,8 @@ impl Config {
         Self {
             kernel,
             write_hook: WriteHook::Both,
+            allocation_hook: AllocationHook::After,
+            interrupted: false,
             reference_hook: matches!(kernel, Kernel::Vulnerable),
             lean: false,
             faulters: 2,

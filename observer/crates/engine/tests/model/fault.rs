@@ -37,8 +37,10 @@ impl World {
         let Faulter { next, slot, base, nr, pinned, .. } = self.faulters[me];
         let at = usize::from(slot);
         self.faulters[me].next = match next {
-            FaultStep::Idle => self.start_fault(tid, log),
+            FaultStep::Idle => self.read_pte(tid, log),
+            FaultStep::Enter => self.start_fault(tid, log),
             FaultStep::Lookup => self.look_up(tid),
+            FaultStep::Dispatch => self.dispatch(tid),
             FaultStep::Pin => self.try_pin(tid, log),
             FaultStep::Sleep => FaultStep::Return,
             FaultStep::Read => {
@@ -77,19 +79,23 @@ impl World {
         };
     }
 
-    fn start_fault(&mut self, tid: Tid, log: &mut Log) -> FaultStep {
+    fn read_pte(&mut self, tid: Tid, log: &mut Log) -> FaultStep {
         let faulter = &mut self.faulters[usize::from(tid)];
         let Pte::Swap(slot) = self.ptes[usize::from(faulter.pte)] else { return FaultStep::Idle };
         faulter.faults -= 1;
         (faulter.slot, faulter.base, faulter.nr) = (slot, slot, 1);
         faulter.generation = self.generation[usize::from(faulter.pte)];
-        let mm = if self.config.large { 0 } else { u64::from(faulter.pte) };
-        self.hooks.fault_started(tid, slot, 0x7000_0000 + (u64::from(faulter.pte) << 12), mm, log);
+        if self.config.interrupted { FaultStep::Enter } else { self.start_fault(tid, log) }
+    }
+
+    fn start_fault(&mut self, tid: Tid, log: &mut Log) -> FaultStep {
+        let Faulter { pte, slot, .. } = self.faulters[usize::from(tid)];
+        let mm = if self.config.large { 0 } else { u64::from(pte) };
+        self.hooks.fault_started(tid, slot, 0x7000_0000 + (u64::from(pte) << 12), mm, log);
         FaultStep::Lookup
     }
 
     fn look_up(&mut self, tid: Tid) -> FaultStep {
-        let kernel = self.kernel();
         let faulter = &mut self.faulters[usize::from(tid)];
         let slot = self.slots[usize::from(faulter.slot)];
         if let Some(page) = slot.cached {
@@ -97,6 +103,13 @@ impl World {
             self.pages[usize::from(page)].refs += 1;
             return FaultStep::LockPage;
         }
+        if self.config.interrupted { FaultStep::Dispatch } else { self.dispatch(tid) }
+    }
+
+    fn dispatch(&mut self, tid: Tid) -> FaultStep {
+        let kernel = self.kernel();
+        let faulter = &mut self.faulters[usize::from(tid)];
+        let slot = self.slots[usize::from(faulter.slot)];
         if kernel == Kernel::NoBypass || slot.count != 1 {
             return FaultStep::AddToCache;
         }

@@ -47,6 +47,8 @@ struct InProgress {
     unrecorded_free: bool,
     /// It has started a direct read, and the hook there recorded nothing.
     unrecorded_read: bool,
+    /// For merging states only: changes without a record, as [`HIDDEN_BEFORE`] and [`HIDDEN_UNDER`].
+    hidden: u8,
     /// For merging states only: the last content change of its entry before the read.
     last: Option<ChangeKind>,
     /// For merging states only: what the records sent so far prove about its read.
@@ -57,6 +59,11 @@ struct InProgress {
 const UNDER_READ: u8 = 1;
 /// Evidence from before the read that the entry was allocated and its write not complete.
 const IN_TRANSIT: u8 = 1 << 4;
+
+/// A change without a record before the read.
+const HIDDEN_BEFORE: u8 = 1;
+/// A change without a record under the read.
+const HIDDEN_UNDER: u8 = 2;
 
 impl InProgress {
     /// Whether the span under its read ended before it returned.
@@ -147,6 +154,7 @@ impl Hooks {
             dropped_reference: false,
             unrecorded_free: false,
             unrecorded_read: false,
+            hidden: 0,
             last: None,
             evidence: 0,
         };
@@ -301,11 +309,39 @@ impl Hooks {
         }
     }
 
-    /// A write is about to start. Returns whether its end will be reported.
-    pub(crate) fn write_started(&mut self, by: Tid, slot: u8, both: bool, log: &mut Log) -> bool {
+    /// A write is about to start. If its end will be reported, returns the number of this change.
+    pub(crate) fn write_started(&mut self, by: Tid, slot: u8, both: bool, log: &mut Log) -> Option<u32> {
         let awaited = both && self.filter[self.filter_of(slot)].in_progress() != 0;
         self.entry_changed(if awaited { ChangeKind::WriteStarted } else { ChangeKind::Written }, by, slot, log);
-        awaited
+        awaited.then_some(self.filter[self.filter_of(slot)].changes)
+    }
+
+    /// Whether nothing has changed on the slot since the change of this number.
+    pub(crate) fn is_last_change(&self, slot: u8, number: u32) -> bool {
+        self.filter[self.filter_of(slot)].changes == number
+    }
+
+    /// A write has ended, perhaps long ago. If something has changed on the slot since it started, the entry may have
+    /// been allocated again: then the change is numbered and not reported.
+    pub(crate) fn write_ended(&mut self, by: Tid, slot: u8, number: u32, log: &mut Log) {
+        if self.is_last_change(slot, number) {
+            return self.entry_changed(ChangeKind::Written, by, slot, log);
+        }
+        let index = self.filter_of(slot);
+        self.filter[index].changes += 1;
+        if self.filter[index].in_progress() == 0 {
+            return;
+        }
+        self.filter[index].disturbed = true;
+        log.hidden += 1;
+        for at in 0..self.faults.len() {
+            let Some(entry) = self.faults[at].as_ref().map(|state| state.fault.entry) else { continue };
+            if self.filter_of_entry(entry) == index
+                && let Some(state) = self.faults[at].as_mut().filter(|state| !state.has_ended_span())
+            {
+                state.hidden |= if state.has_read() { HIDDEN_UNDER } else { HIDDEN_BEFORE };
+            }
+        }
     }
 
     pub(crate) fn entry_changed(&mut self, kind: ChangeKind, by: Tid, slot: u8, log: &mut Log) {
@@ -385,6 +421,6 @@ impl Hooks {
             | u8::from(state.has_ended_span()) << 7;
         let last = state.last.filter(|_| !state.has_read()).map_or(0, |kind| 1 + kind as u8);
         let unrecorded = u8::from(state.unrecorded_free) | u8::from(state.unrecorded_read) << 1;
-        [flags, state.evidence << 3 | last, unrecorded | u8::from(filter.disturbed) << 2]
+        [flags, state.evidence << 3 | last, unrecorded | u8::from(filter.disturbed) << 2 | state.hidden << 3]
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Log {
     clock: Nanos,
     pub(crate) events: Vec<Event>,
     pub(crate) ended: Vec<EndedFault>,
+    /// Changes without a record while a fault was in progress on their slot.
+    pub(crate) hidden: u32,
 }
 
 /// A position in a log.
@@ -45,6 +47,7 @@ pub(crate) struct Mark {
     clock: Nanos,
     events: usize,
     ended: usize,
+    hidden: u32,
 }
 
 impl Log {
@@ -55,12 +58,13 @@ impl Log {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark { clock: self.clock, events: self.events.len(), ended: self.ended.len() }
+        Mark { clock: self.clock, events: self.events.len(), ended: self.ended.len(), hidden: self.hidden }
     }
 
     pub(crate) fn rewind(&mut self, mark: Mark) {
         self.clock = mark.clock;
         self.events.truncate(mark.events);
         self.ended.truncate(mark.ended);
+        self.hidden = mark.hidden;
     }
 }

@@ -26,7 +26,7 @@ mod world;
 
 use std::time::Instant;
 
-use config::{Config, Kernel, WriteHook};
+use config::{AllocationHook, Config, Kernel, WriteHook};
 use walk::Coverage;
 
 /// The lean set of hooks, which records least of a reader.
@@ -182,6 +182,40 @@ fn without_the_end_of_writes_only_reads_during_a_write_are_missed() {
     let deviations = (comparison.too_low, comparison.too_high, comparison.mismatches);
     assert_eq!(deviations, (comparison.in_write, 0, 0), "{:?}", comparison.examples);
     assert!(comparison.in_write > 0);
+}
+
+/// A world in which tasks are interrupted between hooks and effects.
+fn interrupted(config: Config) -> Config {
+    Config { interrupted: true, faults: 1, evictions: 1, writes: 1, ..config }
+}
+
+/// A change that happens to the slot of a write that has ended, before that is reported, lowers verdicts, and is counted.
+#[test]
+fn interruptions_between_hooks_and_effects_raise_nothing_and_hide_nothing() {
+    for config in [Config::new(Kernel::Vulnerable), lean(Kernel::Vulnerable)] {
+        for (name, config) in [
+            ("interrupted, page removed", Config { zaps: 1, ..interrupted(config) }),
+            (
+                "interrupted, another page",
+                Config { other_pages: 1, writes: 0, faulters: 3, swap_full: true, ..interrupted(config) },
+            ),
+            ("interrupted, two evictions", Config { evictions: 2, faulters: 3, ..interrupted(config) }),
+        ] {
+            let coverage = cover(name, config, walk::merged);
+            println!("lowered, and counted: {}", coverage.comparison.lowered);
+            assert_exact(name, &coverage);
+        }
+    }
+}
+
+/// A fault may then start after the hook and before the page is in the swap cache.
+#[test]
+fn with_the_hook_on_allocations_before_their_effect_losses_are_missed() {
+    let config = Config { allocation_hook: AllocationHook::Before, ..interrupted(Config::new(Kernel::Vulnerable)) };
+    let comparison =
+        cover("hook before the effect", Config { evictions: 2, faulters: 3, ..config }, walk::merged).comparison;
+    assert!(comparison.unflagged_losses > 0);
+    assert_eq!(comparison.too_high, 0, "{:?}", comparison.examples);
 }
 
 #[test]

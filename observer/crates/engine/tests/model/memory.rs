@@ -37,8 +37,6 @@ pub(crate) struct Slot {
     pub(crate) in_transit: bool,
     /// The write of its page is in progress, and its start has been reported.
     pub(crate) in_write: bool,
-    /// The end of that write will be reported.
-    pub(crate) end_awaited: bool,
 }
 
 impl Slot {

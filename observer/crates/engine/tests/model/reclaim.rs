@@ -2,6 +2,7 @@
 
 use super::{
     actors::{OTHER_PROCESS, OtherPageStep, RECLAIM, Reclaim, ReclaimStep, Step, Tid},
+    config::AllocationHook,
     log::Log,
     memory::{OTHER_CONTENT, Pte, SLOTS},
     world::World,
@@ -43,7 +44,14 @@ impl World {
         self.reclaim.next = match next {
             ReclaimStep::Idle => {
                 let Pte::Present(page) = self.ptes[0] else { return };
-                self.start_eviction(page, choice, log);
+                let is_new = self.start_eviction(page, choice, log);
+                if is_new && self.config.interrupted { ReclaimStep::Added } else { ReclaimStep::Unmap }
+            }
+            ReclaimStep::Added => {
+                match self.config.allocation_hook {
+                    AllocationHook::Before => self.slots[usize::from(slot)].cached = Some(page),
+                    AllocationHook::After => self.allocate(slot, by, log),
+                }
                 ReclaimStep::Unmap
             }
             ReclaimStep::Unmap => {
@@ -62,17 +70,26 @@ impl World {
                 }
             }
             ReclaimStep::Write => {
-                self.start_write(slot, by, log);
+                self.reclaim.write = self.start_write(slot, by, log);
                 ReclaimStep::Device
             }
             ReclaimStep::Device => {
                 self.slots[usize::from(slot)].content = self.pages[state].version;
+                if self.config.interrupted { ReclaimStep::Written } else { ReclaimStep::WriteEnd }
+            }
+            ReclaimStep::Written => {
+                self.pages[state].dirty = false;
+                self.unlock(page);
                 ReclaimStep::WriteEnd
             }
             ReclaimStep::WriteEnd => {
-                self.end_write(slot, by, log);
-                self.pages[state].dirty = false;
-                self.unlock(page);
+                let Reclaim { write, overtaken, .. } = self.reclaim;
+                self.end_write(slot, write, overtaken, by, log);
+                (self.reclaim.write, self.reclaim.overtaken) = (None, false);
+                if !self.config.interrupted {
+                    self.pages[state].dirty = false;
+                    self.unlock(page);
+                }
                 ReclaimStep::Remove
             }
             ReclaimStep::Remove => {
@@ -92,20 +109,27 @@ impl World {
         }
     }
 
-    /// Locks the page and allocates an entry for it, unless it still has one.
-    fn start_eviction(&mut self, page: u8, choice: u8, log: &mut Log) {
+    /// Locks the page and allocates an entry for it, unless it still has one. Whether it had none.
+    fn start_eviction(&mut self, page: u8, choice: u8, log: &mut Log) -> bool {
         let state = &mut self.pages[usize::from(page)];
         state.locked = true;
         let slot = state.slot.unwrap_or(choice);
         (self.reclaim.page, self.reclaim.slot) = (page, slot);
-        if state.slot.is_none() {
-            state.slot = Some(slot);
-            state.dirty = true;
-            self.slots[usize::from(slot)].has_cache = true;
+        if state.slot.is_some() {
+            return false;
+        }
+        state.slot = Some(slot);
+        state.dirty = true;
+        self.slots[usize::from(slot)].has_cache = true;
+        let (apart, hook) = (self.config.interrupted, self.config.allocation_hook);
+        if !apart || hook == AllocationHook::After {
             self.slots[usize::from(slot)].cached = Some(page);
+        }
+        if !apart || hook == AllocationHook::Before {
             let by = self.evicting_tid();
             self.allocate(slot, by, log);
         }
+        true
     }
 
     pub(crate) fn add_other_page_steps(&self, steps: &mut Vec<Step>) {
@@ -127,9 +151,9 @@ impl World {
                 OtherPageStep::Write
             }
             OtherPageStep::Write => {
-                self.start_write(slot, OTHER_PROCESS, log);
+                let write = self.start_write(slot, OTHER_PROCESS, log);
                 self.slots[usize::from(slot)].content = OTHER_CONTENT;
-                self.end_write(slot, OTHER_PROCESS, log);
+                self.end_write(slot, write, false, OTHER_PROCESS, log);
                 self.slots[usize::from(slot)].count = 1;
                 self.slots[usize::from(slot)].has_cache = false;
                 OtherPageStep::Exit

@@ -5,7 +5,7 @@ use std::{mem, ops::Range};
 use observer_engine::event::{ChangeKind, PinResult};
 
 use super::{
-    actors::{FAULTERS, Faulter, OtherPage, Reclaim, Tid, WRITER, ZAPPER},
+    actors::{FAULTERS, Faulter, OtherPage, Reclaim, ReclaimStep, Tid, WRITER, ZAPPER},
     config::{Config, Kernel, WriteHook},
     hooks::Hooks,
     log::Log,
@@ -181,25 +181,33 @@ impl World {
     /// Gives the entry to a page that is being swapped out.
     pub(crate) fn allocate(&mut self, slot: u8, by: Tid, log: &mut Log) {
         self.hooks.entry_changed(ChangeKind::Allocated, by, slot, log);
+        self.reclaim.overtaken |= self.reclaim.next == ReclaimStep::WriteEnd && self.reclaim.slot == slot;
         self.slots[usize::from(slot)].in_transit = true;
         self.change_under_readers(slot);
     }
 
-    /// Starts to write a page to its entry.
-    pub(crate) fn start_write(&mut self, slot: u8, by: Tid, log: &mut Log) {
+    /// Starts to write a page to its entry. The number of the start, if the end will be reported.
+    pub(crate) fn start_write(&mut self, slot: u8, by: Tid, log: &mut Log) -> Option<u32> {
         let both = self.config.write_hook == WriteHook::Both;
-        self.slots[usize::from(slot)].end_awaited = self.hooks.write_started(by, slot, both, log);
+        let number = self.hooks.write_started(by, slot, both, log);
         self.slots[usize::from(slot)].in_write = true;
         self.change_under_readers(slot);
+        number
     }
 
-    pub(crate) fn end_write(&mut self, slot: u8, by: Tid, log: &mut Log) {
-        if self.slots[usize::from(slot)].end_awaited {
-            self.hooks.entry_changed(ChangeKind::Written, by, slot, log);
-            self.change_under_readers(slot);
+    /// `write`: what [`Self::start_write`] returned. `overtaken`: the entry has been allocated again, so this is the end
+    /// of a write from its last life.
+    pub(crate) fn end_write(&mut self, slot: u8, write: Option<u32>, overtaken: bool, by: Tid, log: &mut Log) {
+        if let Some(number) = write {
+            self.hooks.write_ended(by, slot, number, log);
+            if !overtaken {
+                self.change_under_readers(slot);
+            }
         }
-        let slot = &mut self.slots[usize::from(slot)];
-        (slot.in_transit, slot.in_write, slot.end_awaited) = (false, false, false);
+        if !overtaken {
+            let slot = &mut self.slots[usize::from(slot)];
+            (slot.in_transit, slot.in_write) = (false, false);
+        }
     }
 
     fn change_under_readers(&mut self, slot: u8) {
@@ -280,7 +288,7 @@ impl World {
         bytes.extend(self.latest);
         bytes.push(self.versions);
         for slot in self.slots {
-            let bits = [slot.has_cache, slot.parked, slot.in_transit, slot.in_write, slot.end_awaited];
+            let bits = [slot.has_cache, slot.parked, slot.in_transit, slot.in_write];
             let flags = bits.iter().fold(slot.count, |bits, bit| bits << 1 | u8::from(*bit));
             bytes.extend([flags, option(slot.cached), option(slot.pinned_by.map(|_| 0)), slot.content]);
         }
@@ -297,7 +305,8 @@ impl World {
             faulters.sort_unstable();
         }
         bytes.extend(faulters.iter().flatten());
-        bytes.extend(self.reclaim.key());
+        let Reclaim { slot, write, .. } = self.reclaim;
+        bytes.extend(self.reclaim.key(write.is_some_and(|number| self.hooks.is_last_change(slot, number))));
         bytes.extend(self.other_page.key());
         bytes.extend([self.writes, self.zaps, self.forks]);
         fingerprint(&bytes)

@@ -8,6 +8,14 @@ use super::{
 };
 use crate::btf::{ParamKind, Prototype};
 
+/// The kernels that a candidate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum States {
+    All,
+    /// Those where a direct reader may lack the pin.
+    Vulnerable,
+}
+
 /// A function that may carry a meaning, and the programs that fit it.
 pub(super) struct Candidate {
     pub(super) meaning: Meaning,
@@ -21,6 +29,7 @@ pub(super) struct Candidate {
     pub(super) kprobes: &'static [(Backend, &'static str)],
     /// It sleeps, so its return probe needs an instance for each task in it: only an event of tracefs has as many.
     pub(super) sleeps: bool,
+    pub(super) states: States,
     pub(super) scope: Scope,
     /// What has to be known of the kernel's structs to turn its arguments into entries.
     pub(super) needs: Option<Layout>,
@@ -73,6 +82,7 @@ const fn candidate(
         trampoline_copies: false,
         kprobes,
         sleeps: false,
+        states: States::All,
         scope: Scope::Call,
         needs: None,
         many_params: false,
@@ -353,6 +363,19 @@ pub(super) static CANDIDATES: &[Candidate] = &[
         (Fentry, "allocated_fentry_ci_folio_entry"),
         &[(Kprobe, "allocated_kprobe_ci_folio_entry")],
     ),
+    // Where readers do not pin, the allocation is reported once the page can be found in the swap cache: a fault that
+    // starts before may miss it there, and read what the entry held before.
+    Candidate {
+        sleeps: true,
+        states: States::Vulnerable,
+        ..candidate(
+            Meaning::Allocated,
+            "add_to_swap_cache",
+            "GEIP",
+            (Fexit, "added_fexit_entry_gfp"),
+            &[(Kretprobe, "adding_kretprobe"), (Kprobe, "adding_kprobe_entry_gfp")],
+        )
+    },
     candidate(
         Meaning::Allocated,
         "add_to_swap_cache",

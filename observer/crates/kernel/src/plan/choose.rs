@@ -2,7 +2,7 @@
 
 use super::{
     backend::{Backend, Backends},
-    candidates::{CANDIDATES, Candidate},
+    candidates::{CANDIDATES, Candidate, States},
     evidence::Evidence,
     hook::{Hook, HookReason, NoKprobe, NoTrampoline, Program},
     meaning::Meaning,
@@ -28,7 +28,11 @@ pub(super) fn hooks_for(
     offsets: &Offsets,
 ) -> Result<(Vec<Hook>, Option<Missing>), MissingReason> {
     let mut rejections = Vec::new();
-    let of_meaning = || CANDIDATES.iter().filter(move |candidate| candidate.meaning == meaning);
+    let of_meaning = || {
+        CANDIDATES.iter().filter(move |candidate| {
+            candidate.meaning == meaning && (state.may_be_vulnerable() || candidate.states == States::All)
+        })
+    };
     for first in of_meaning().filter(|candidate| candidate.beside.is_none()) {
         match hook(first, state, evidence, offsets) {
             Ok(mut hooks) => {

@@ -223,6 +223,23 @@ fn where_a_preempted_program_is_skipped_kprobes_are_used() {
 }
 
 #[test]
+fn where_readers_do_not_pin_an_allocation_is_reported_after_its_effect() {
+    let allocated = |kernel: &Kernel| {
+        let plan = kernel.plan().unwrap();
+        let hooks = plan.of(Meaning::Allocated).map(|hook| (hook.backend, hook.program.name));
+        hooks.collect::<Vec<_>>()
+    };
+    let at_return = [(Backend::Kretprobe, "adding_kretprobe"), (Backend::Kprobe, "adding_kprobe_entry_gfp")];
+    assert_eq!(allocated(&Kernel::new("5.10.223")), at_return);
+    assert_eq!(allocated(&Kernel::new("arm64/5.10.223")), at_return);
+    let few = Kernel { no_return_events: Some(NoReturnEvents::NoTracefs), ..Kernel::new("5.10.223") };
+    assert_eq!(allocated(&few), [(Backend::Kprobe, "allocated_kprobe_entry_gfp")]);
+    let pinned = Kernel::new("6.1.192");
+    assert_eq!(allocated(&pinned), [(Backend::Fentry, "allocated_fentry_entry_gfp")]);
+    assert_eq!(allocated(&pinned.without("swapcache_clear")), [(Backend::Fexit, "added_fexit_entry_gfp")]);
+}
+
+#[test]
 fn ends_of_functions_that_sleep_need_return_probes_with_many_instances() {
     for kernel in fixtures::KERNELS {
         let plan = Kernel::new(kernel).refuse_all().plan().unwrap();
