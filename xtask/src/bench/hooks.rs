@@ -9,11 +9,11 @@ use super::{
     figures::Overhead,
     markdown::{table, whole},
 };
-use crate::output::bench::{Command, HOOKS, HookRow, Hooks, Report};
+use crate::output::bench::{Command, FULL, HOOKS, HookRow, Hooks, Report};
 
 /// Measures the hooks of the full set in one guest.
 pub(super) fn measure(guest: &Counted<'_>) -> Result<Hooks> {
-    let reports: Vec<Report> = guest.run(&Command::standard(HOOKS).line())?;
+    let reports: Vec<Report> = guest.run(&Command::standard(HOOKS).hook_set(FULL).line())?;
     let report = reports.into_iter().next().context("the benchmark printed nothing")?;
     let notes: Vec<_> = report.notes.iter().map(ToString::to_string).collect();
     report.hooks.with_context(|| format!("the benchmark has no rows for hooks: {}", notes.join("; ")))
