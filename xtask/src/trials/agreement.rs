@@ -32,7 +32,7 @@ pub(super) fn counts_agree(summary: &Summary) -> Result<u64, String> {
 
 /// Whether allocations are not observed: then a verdict may be too low, but never too high.
 pub(super) fn misses_allocations(summary: &Summary) -> bool {
-    summary.kernel.is_degraded("allocated")
+    summary.kernel.is_degraded("entry_allocated")
 }
 
 #[cfg(test)]

@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_degraded_plan_may_miss_rounds_with_exit_code_20() {
-        let kernel = json!({ "kernel": { "degraded": [{ "meaning": "allocated" }] } });
+        let kernel = json!({ "kernel": { "degraded": [{ "meaning": "entry_allocated" }] } });
         let degraded = merged(stress(50, 49, 1, 0), &kernel);
         assert!(ran(Era::Unfixed, 20, &degraded).is_ok());
         assert!(ran(Era::Unfixed, 10, &degraded).is_err());
