@@ -29,12 +29,9 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<Eve
     let delayed_at_return = delay_injection.as_ref().is_some_and(|delay| delay.backend == Backend::Kretprobe);
     let hooked_at_return = plan.hooks.iter().any(|hook| hook.backend == Backend::Kretprobe);
     let mut returns = if delayed_at_return || hooked_at_return { ReturnEvents::new() } else { ReturnEvents::default() };
-    // The hooks on reads must run before the delay. Of two trampoline programs at one place the one attached last runs
-    // first; kprobes run in the order of attaching.
-    let late = |delay_injection: &&DelayInjection<'_>| delay_injection.backend == Backend::Kprobe;
-    if let Some(DelayInjection { program, backend, symbol }) =
-        delay_injection.as_ref().filter(|delay_injection| !late(delay_injection))
-    {
+    // The hooks on reads must run before the delay. Of two programs at one place, on a trampoline or a kprobe, the one
+    // attached last runs first.
+    if let Some(DelayInjection { program, backend, symbol }) = &delay_injection {
         attach(ebpf, btf, program, *backend, symbol, &mut returns)?;
     }
     // Seats of tasks that exit after their end was missed. Without it they are counted when the observation ends.
@@ -48,9 +45,6 @@ pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<Eve
             Err(error) if !plan.rests_on(hook) => log::warn!("{}", chain(&error)),
             attached => attached?,
         }
-    }
-    if let Some(DelayInjection { program, backend, symbol }) = delay_injection.as_ref().filter(late) {
-        attach(ebpf, btf, program, *backend, symbol, &mut returns)?;
     }
     if options.watch {
         for tracepoint in plan.tracepoints() {
