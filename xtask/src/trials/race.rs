@@ -28,14 +28,17 @@ pub(super) const STORM: Step =
 pub(super) const LEAN_STORM: Step =
     Step { name: "lean-storm", command: "observer stress storm --duration 20s --hooks lean --json", check: storm };
 
-/// A storm that a second observer records: its live summary on standard output, that of its recording on standard
-/// error.
+/// The race and contended pages, recorded: the live summary on standard output, that of the recording on standard error.
+///
+/// Nothing is attached or detached while other CPUs run the hooked functions. The kernel puts a breakpoint there for a
+/// moment, and QEMU 7.2 and 8.0 were seen to execute it after it was gone: the guest panics with `Oops: int3`
+/// (LKML, July 2023, "int3: when running LTP tracing testing").
 pub(super) const RECORDED: Step = Step {
     name: "recorded",
-    // The storm lasts until the recorder has ended: attaching beside a storm can take longer than any fixed time.
-    command: "observer stress storm --duration 300s --json >/tmp/storm 2>&1 & storm=$!; sleep 3; \
-              observer record -o /tmp/storm.obs --json --duration 15s; code=$?; kill $storm; wait; \
-              observer report /tmp/storm.obs --format json >&2; rm -f /tmp/storm*; exit $code",
+    command: "observer record -o /tmp/recorded.obs --json --widen 20ms --widen-comm victim -- sh -c \
+                  '/witness aba --rounds 20 --fork >/dev/null; \
+                   /witness churn --pages 1024 --threads 8 --rounds 4 --shared >/dev/null'; code=$?; \
+              observer report /tmp/recorded.obs --format json >&2; rm -f /tmp/recorded.obs; exit $code",
     check: recorded,
 };
 
@@ -213,9 +216,8 @@ fn recorded(era: Era, finished: &Finished) -> Checked {
     let different: Vec<&String> = live.keys().filter(|key| live.get(*key) != replay.get(*key)).collect();
     ensure(different.is_empty(), || format!("live and replay differ in {different:?}"))?;
     let (overlaps, findings) = (summary.verdicts.overlap, summary.findings.len());
-    // With a second observer, a fixed kernel in a guest may be too slow for overlaps.
-    let enough = summary.swapins.seen > 0 && (overlaps > 0 || era != Era::Unfixed);
-    ensure(enough, || "there was nothing to record".to_owned())?;
+    ensure(overlaps > 0, || "no overlap was recorded".to_owned())?;
+    ensure(findings > 0 || era != Era::Unfixed, || "no finding was recorded".to_owned())?;
     Ok(format!("{overlaps} overlaps and {findings} findings, live and replayed"))
 }
 
