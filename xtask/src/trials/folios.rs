@@ -8,7 +8,9 @@ use super::{
 };
 use crate::output::summary::Summary;
 
-/// Folios of 16 pages, first by one thread, then by eight that each access another page of the same folio first. The
+/// Folios of 16 pages, first by one thread, then by eight that each access another page of the same folio first: four
+/// times with new memory, because a folio that was read page by page is not one again. Reads are delayed, so that other
+/// threads come while a folio is pinned. The
 /// kernel's count of such folios (from 6.14 on) is printed to standard error in between. This step has to run before
 /// zswap is first enabled, since the kernel reads no large folios after that (`zswap_never_enabled`).
 pub(super) const FOLIOS: Step = Step {
@@ -17,10 +19,14 @@ pub(super) const FOLIOS: Step = Step {
               echo always >enabled; \
               observer record --json -- /witness churn --pages 4096 --threads 1 --rounds 4 --folios; code=$?; \
               echo \"{\\\"folios\\\":$(cat stats/swpin || echo null)}\" >&2; \
-              observer record --json -- /witness churn --pages 2048 --threads 8 --rounds 4 --shared --folios; \
+              observer record --widen 2ms --widen-one-in 8 --json -- sh -c 'for run in 1 2 3 4; do \
+                  /witness churn --pages 2048 --threads 8 --rounds 1 --shared --folios || exit; done'; \
               echo $was >enabled; exit $code",
     check,
 };
+
+/// Runs of the eight threads.
+const CROWDS: usize = 4;
 
 /// Exit code of the command on a kernel without folios of that size (before 6.8).
 const NO_FOLIOS: i32 = 77;
@@ -36,7 +42,7 @@ fn check(era: Era, finished: &Finished) -> Checked {
     let objects: Vec<Value> = finished.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let values = |key: &str| objects.iter().filter_map(|object| object.get(key)).collect::<Vec<_>>();
     let corrupt = values("corrupt");
-    ensure(corrupt.len() == 2 && corrupt.iter().all(|pages| pages.as_u64() == Some(0)), || {
+    ensure(corrupt.len() == 1 + CROWDS && corrupt.iter().all(|pages| pages.as_u64() == Some(0)), || {
         format!("corrupt pages: {corrupt:?}")
     })?;
     let seen = counts_agree(alone)?;
@@ -76,8 +82,10 @@ mod tests {
                 "wait_cost": { "pin": { "waits": waits, "neighbours": neighbours } } }),
             )
         };
-        let stderr =
-            format!("{{\"pswpin\":{seen},\"corrupt\":0}}\n{{\"folios\":{folios}}}\n{{\"pswpin\":7,\"corrupt\":0}}\n");
+        let stderr = format!(
+            "{{\"pswpin\":{seen},\"corrupt\":0}}\n{{\"folios\":{folios}}}\n{}",
+            "{\"pswpin\":7,\"corrupt\":0}\n".repeat(CROWDS)
+        );
         check(Era::Pinned, &finished(0, &format!("{}{}", summary(0, 0), summary(9, neighbours)), &stderr))
     }
 
