@@ -34,6 +34,7 @@ struct Addition {
 }
 
 const CLAIMS: usize = core::mem::offset_of!(Addition, claims);
+const TID: usize = core::mem::offset_of!(Addition, tid);
 
 /// A page is about to be added under the entry that was just allocated to it. A task that finds the element claimed by
 /// another one reports the allocation at once.
@@ -43,10 +44,13 @@ pub(crate) fn started<M: KernelMemory>(page: *const u8, entry: u64) {
     let nr = pages(page, unsafe { M::read(page, globals::page_flags.load()) });
     let (tid, _) = task::ids();
     let Some(element) = element_of(tid) else { return entry::allocated(entry, nr) };
-    add_u32(element.cast(), CLAIMS, 1);
-    if read_u32(element.cast(), CLAIMS) != 1 {
-        add_u32(element.cast(), CLAIMS, 1u32.wrapping_neg());
-        return entry::allocated(entry, nr);
+    // Its own element still, if the last return was missed: the entry of then must not be reported now.
+    if read_u32(element.cast(), TID) != tid {
+        add_u32(element.cast(), CLAIMS, 1);
+        if read_u32(element.cast(), CLAIMS) != 1 {
+            add_u32(element.cast(), CLAIMS, 1u32.wrapping_neg());
+            return entry::allocated(entry, nr);
+        }
     }
     // SAFETY: a live map value, which only the task that owns it writes.
     let addition = unsafe { &mut *element };
