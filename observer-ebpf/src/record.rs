@@ -58,7 +58,7 @@ pub const F_RANGE: u32 = 1 << 22;
 pub const F_SPAN_ENDED: u32 = 1 << 23;
 /// A pin try has not returned yet (kprobes): `before`, `nr`.
 pub const F_PIN_PENDING: u32 = 1 << 24;
-/// What the fault tried last to add to the swap cache is the page of its own entry, not one that it reads ahead.
+/// The fault last tried to add the page of the faulting entry to the swap cache, not one that it reads ahead.
 pub const F_OWN_CACHE_TRY: u32 = 1 << 25;
 /// The fault slept in a try to add its own page to the swap cache.
 pub const F_OWN_CACHE_SLEEP: u32 = 1 << 26;

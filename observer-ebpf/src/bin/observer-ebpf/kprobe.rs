@@ -1,7 +1,7 @@
 //! Hooks on kprobes, for functions that the trampoline does not support: those that take structs by value before 6.1,
-//! and all of them without BTF. A `swp_entry_t` by value is one register. Return probes on
-//! functions that sleep need an instance for each task in them, which only events of tracefs have; the ends of faults that
-//! a return probe misses nevertheless are counted.
+//! and all of them without BTF. A `swp_entry_t` by value is one register. Return probes on functions that sleep need an
+//! instance for each task in them, which only events of tracefs have; the ends of faults that a return probe misses
+//! nevertheless are counted.
 
 use aya_ebpf::{
     macros::{kprobe, kretprobe},
