@@ -1,6 +1,6 @@
 //! The engine: takes events in and keeps the report up to date.
 
-use std::{collections::VecDeque, slice, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     distributions::Durations,
@@ -158,17 +158,6 @@ impl<D: Durations> Engine<D> {
     }
 
     fn end_fault(&mut self, fault: Fault) {
-        if self.ended.contains(&fault) {
-            return;
-        }
-        self.in_progress.remove(&fault.task.tid);
-        if self.waits.are_affected_by(&fault) {
-            let context = SlotContext::of(&fault, self.changes.of(slot_of(fault.entry)));
-            self.waits.add_fault(&fault, context);
-        }
-        // On an entry that never becomes idle, waits are reported before the fault's group is.
-        self.waits.attribute(slice::from_ref(&fault));
-        self.note_idle(fault.end, fault.entry, fault.slot);
         if self.ended.len() >= MAX_ENDED_FAULTS {
             self.report.dropped.overlaps_cut += self.ended.len() as u64;
             for group in self.ended.take_all() {
@@ -176,10 +165,21 @@ impl<D: Durations> Engine<D> {
             }
         }
         let fault = Arc::new(fault);
-        if fault.is_unprotected() {
-            self.unjudged.push_back(Arc::clone(&fault));
+        if !self.ended.insert(&fault) {
+            return;
         }
-        self.ended.insert(fault);
+        self.in_progress.remove(&fault.task.tid);
+        if self.waits.are_affected_by(&fault) {
+            let context = SlotContext::of(&fault, self.changes.of(slot_of(fault.entry)));
+            self.waits.add_fault(&fault, context);
+        }
+        self.waits.note_end(&fault);
+        // On an entry that never becomes idle, waits are reported before the fault's group is.
+        self.waits.attribute(&fault);
+        self.note_idle(fault.end, fault.entry, fault.slot);
+        if fault.is_unprotected() {
+            self.unjudged.push_back(fault);
+        }
     }
 
     fn note_idle(&mut self, at: Nanos, entry: Entry, slot: SlotCount) {
@@ -247,7 +247,9 @@ impl<D: Durations> Engine<D> {
 
     /// Reports the pin holds and overlaps of a connected group of faults, all of which have ended.
     fn report_group(&mut self, group: &[Arc<Fault>]) {
-        self.waits.attribute(group);
+        for fault in group {
+            self.waits.attribute(fault);
+        }
         for hold in group.iter().filter_map(|fault| Hold::of(fault, WaitKind::Pin)) {
             self.report.add_pin_hold(&hold);
             if let Some(tally) = &mut self.tally {

@@ -1,6 +1,11 @@
 //! Overlaps: spans of time in which two or more faults on intersecting ranges are in progress.
 
-use std::{borrow::Borrow, collections::BTreeMap, ptr, sync::Arc};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, btree_map},
+    ptr,
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -73,15 +78,14 @@ impl EndedFaults {
         self.faults.len()
     }
 
-    pub(crate) fn contains(&self, fault: &Fault) -> bool {
-        self.faults.contains_key(&(fault.base.0, fault.start, fault.task.tid))
-    }
-
-    pub(crate) fn insert(&mut self, fault: Arc<Fault>) {
-        self.wide.add(&fault);
-        if let Some(replaced) = self.faults.insert((fault.base.0, fault.start, fault.task.tid), fault) {
-            self.wide.remove(&replaced);
-        }
+    /// Adds a fault. Returns false for a duplicate, which is not added.
+    pub(crate) fn insert(&mut self, fault: &Arc<Fault>) -> bool {
+        let btree_map::Entry::Vacant(place) = self.faults.entry((fault.base.0, fault.start, fault.task.tid)) else {
+            return false;
+        };
+        place.insert(Arc::clone(fault));
+        self.wide.add(fault);
+        true
     }
 
     /// How far below an entry the range of a fault on that entry can start. A busy device has hundreds of faults
@@ -271,8 +275,8 @@ mod tests {
     fn the_longest_range_decides_how_far_overlaps_look_back() {
         for nr in [2, 16, 512, 2_048, 8_192] {
             let mut ended = EndedFaults::default();
-            ended.insert(Arc::new(fault(1, 0, nr, 0, 30)));
-            ended.insert(Arc::new(fault(2, u64::from(nr) - 1, 1, 10, 40)));
+            assert!(ended.insert(&Arc::new(fault(1, 0, nr, 0, 30))));
+            assert!(ended.insert(&Arc::new(fault(2, u64::from(nr) - 1, 1, 10, 40))));
             assert_eq!(ended.reach(), u64::from(nr));
             let last = fault(3, u64::from(nr) - 1, 1, 20, 50);
             assert_eq!(ended.concurrent_with(&last).count(), 2, "{nr} entries");
@@ -285,7 +289,7 @@ mod tests {
     fn faults_conflict_when_their_ranges_intersect() {
         let mut ended = EndedFaults::default();
         for fault in [fault(1, 0, 16, 0, 30), fault(2, 5, 1, 10, 40), fault(3, 16, 1, 0, 40)] {
-            ended.insert(Arc::new(fault));
+            assert!(ended.insert(&Arc::new(fault)));
         }
         let group = ended.take_connected(Entry(5), 100);
         assert_eq!((group.len(), ended.len()), (2, 1));

@@ -2,7 +2,6 @@
 //! all refaults. `docs/decisions/waits.md` defines where it starts and ends.
 
 use std::{
-    borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
     ops::RangeInclusive,
 };
@@ -139,19 +138,24 @@ pub struct Hold {
 impl Hold {
     /// The hold of a fault that has ended, if it held something of this kind.
     pub(crate) fn of(fault: &Fault, kind: WaitKind) -> Option<Self> {
-        let (taken_ns, dropped_ns) = match kind {
+        let (taken_ns, dropped_ns) = Self::span(fault, kind)?;
+        Some(Self { task: fault.task.clone(), taken_ns, dropped_ns, nr: fault.nr, page_entry: fault.entry })
+    }
+
+    /// When a fault that has ended took and dropped what it held of this kind.
+    fn span(fault: &Fault, kind: WaitKind) -> Option<(Nanos, Nanos)> {
+        match kind {
             WaitKind::Pin => {
-                let pin = fault.pin.filter(|pin| pin.result == PinResult::Taken)?;
-                (pin.tried, pin.dropped?)
+                let pin = fault.pin.as_ref().filter(|pin| pin.result == PinResult::Taken)?;
+                Some((pin.tried, pin.dropped?))
             }
             // A page that is read into the swap cache is locked from before the read until it completes. Later the
             // reader locks it again to map it; other tasks can too, and no hook reports which of them holds the lock.
             WaitKind::FolioLock => {
                 let start = fault.read_start.filter(|_| fault.path == Path::Cached)?;
-                (start, fault.read_end.unwrap_or(fault.end))
+                Some((start, fault.read_end.unwrap_or(fault.end)))
             }
-        };
-        Some(Self { task: fault.task.clone(), taken_ns, dropped_ns, nr: fault.nr, page_entry: fault.entry })
+        }
     }
 
     pub(crate) fn duration(&self) -> Nanos {
@@ -381,44 +385,52 @@ impl Waits {
         }
     }
 
-    /// Attributes waits to the faults that held what they waited for. All `faults` have ended.
-    pub(crate) fn attribute(&mut self, faults: &[impl Borrow<Fault>]) {
-        let faults = faults.iter().map(Borrow::borrow);
-        for fault in faults.clone() {
-            for (_, key) in self.by_entry.range(keys_in_range(fault)) {
-                if let Some(current) = self.in_progress.get_mut(key) {
-                    current.other_ended(fault);
-                }
-            }
-        }
-        for (fault, kind) in faults.flat_map(|fault: &Fault| WaitKind::ALL.map(|kind| (fault, kind))) {
-            let Some(hold) = Hold::of(fault, kind) else { continue };
-            let (first, last) = ends_of_range(fault);
-            let set_holder = |wait: &mut Wait| {
-                if wait.holder.is_none()
-                    && wait.kind == kind
-                    && wait.task.tid != fault.task.tid
-                    && (hold.taken_ns..=hold.dropped_ns).contains(&wait.from_ns)
-                {
-                    wait.holder = Some(hold.clone());
-                }
-            };
-            self.ended
-                .range_mut((first, 0, 0)..=(last, Nanos::MAX, u64::MAX))
-                .filter(|(_, ended)| ended.attributable)
-                .for_each(|(_, ended)| set_holder(&mut ended.wait));
-            for (_, key) in self.by_entry.range(keys_in_range(fault)) {
-                if let Some(current) = self.in_progress.get_mut(key).filter(|wait| wait.attributable) {
-                    set_holder(&mut current.wait);
-                }
+    /// Notes that a fault has ended: it may have held the pin that others wait for.
+    pub(crate) fn note_end(&mut self, fault: &Fault) {
+        for (_, key) in self.by_entry.range(keys_in_range(fault)) {
+            if let Some(current) = self.in_progress.get_mut(key) {
+                current.other_ended(fault);
             }
         }
     }
 
-    /// Removes the waits that are complete: their tasks have not faulted again in time. Oldest first.
+    /// Attributes waits to the fault that held what they waited for. It has ended.
+    pub(crate) fn attribute(&mut self, fault: &Fault) {
+        let (pin, folio_lock) = (Hold::span(fault, WaitKind::Pin), Hold::span(fault, WaitKind::FolioLock));
+        if pin.is_none() && folio_lock.is_none() {
+            return;
+        }
+        let set_holder = |wait: &mut Wait| {
+            let span = match wait.kind {
+                WaitKind::Pin => pin,
+                WaitKind::FolioLock => folio_lock,
+            };
+            if wait.holder.is_none()
+                && wait.task.tid != fault.task.tid
+                && span.is_some_and(|(taken, dropped)| (taken..=dropped).contains(&wait.from_ns))
+            {
+                wait.holder = Hold::of(fault, wait.kind);
+            }
+        };
+        let (first, last) = ends_of_range(fault);
+        for (_, ended) in self.ended.range_mut((first, 0, 0)..=(last, Nanos::MAX, u64::MAX)) {
+            if ended.attributable {
+                set_holder(&mut ended.wait);
+            }
+        }
+        for (_, key) in self.by_entry.range(keys_in_range(fault)) {
+            if let Some(current) = self.in_progress.get_mut(key).filter(|wait| wait.attributable) {
+                set_holder(&mut current.wait);
+            }
+        }
+    }
+
+    /// Removes the waits that are complete: their tasks have not faulted again in time, and their holders are known, or
+    /// have not ended in time. Oldest first.
     pub(crate) fn take_ended(&mut self, now: Nanos) -> Vec<Wait> {
         // The holder's fault may end later than the wait.
-        let complete = |wait: &Wait| wait.to_ns.saturating_add(wait.kind.refault_timeout()) < now;
+        let complete =
+            |wait: &Wait| wait.holder.is_some() || wait.to_ns.saturating_add(wait.kind.refault_timeout()) < now;
         let ended: Vec<u64> =
             self.in_progress.iter().filter(|(_, current)| current.is_complete_by(now)).map(|(key, _)| *key).collect();
         for key in ended {

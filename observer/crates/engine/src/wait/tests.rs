@@ -1,4 +1,4 @@
-use std::iter;
+use std::{iter, slice};
 
 use super::*;
 use crate::event::{LockWait, Pin, SequenceSpan, SlotCount, VM_FAULT_RETRY};
@@ -43,7 +43,7 @@ fn refaults_on_one_page_are_one_wait() {
     let holder = fault(9, 0, 50, Some((5, PinResult::Taken)));
     let failed = [fault(1, 10, 30, Some((12, PinResult::Held))), fault(1, 31, 60, Some((33, PinResult::Held)))];
     let mut waits = waits_of(&failed);
-    waits.attribute(&[holder, failed[0].clone(), failed[1].clone()]);
+    end_all(&mut waits, &[holder, failed[0].clone(), failed[1].clone()]);
     let [wait] = waits.take_ended(LATER).try_into().unwrap();
     assert_eq!((wait.from_ns, wait.to_ns, wait.retries), (12, 60, 2));
     assert_eq!(wait.holder.map(|hold| (hold.task.tid, hold.dropped_ns)), Some((9, 49)));
@@ -54,7 +54,7 @@ fn refaults_on_one_page_are_one_wait() {
 fn a_holder_is_attributed_after_the_wait_has_ended() {
     let other_page = Fault { address: ADDRESS + 4096, ..fault(1, 70, 80, None) };
     let mut waits = waits_of(&[fault(1, 10, 60, Some((12, PinResult::Held))), other_page]);
-    waits.attribute(&[fault(9, 0, 50, Some((5, PinResult::Taken)))]);
+    end_all(&mut waits, &[fault(9, 0, 50, Some((5, PinResult::Taken)))]);
     let [wait] = waits.take_ended(LATER).try_into().unwrap();
     assert_eq!(wait.oversleep_ns, Some(11));
 }
@@ -66,6 +66,14 @@ fn a_wait_ends_when_its_task_takes_the_pin() {
     let [wait] = waits.take_ended(LATER).try_into().unwrap();
     assert_eq!((wait.duration(), wait.retries, wait.gone, wait.oversleep_ns), (28, 1, 1, None));
     assert_eq!(waits.len(), 0);
+}
+
+/// The faults have ended.
+fn end_all(waits: &mut Waits, faults: &[Fault]) {
+    for fault in faults {
+        waits.note_end(fault);
+        waits.attribute(fault);
+    }
 }
 
 const MS: Nanos = 1_000_000;
@@ -96,11 +104,26 @@ fn a_wait_lasts_as_long_as_its_holder() {
         waits.add_fault(&held(minute * MINUTE), SlotContext::default());
     }
     let end = 10 * MINUTE + 500;
-    waits.attribute(&[Fault { end, ..fault(9, 0, end, Some((5, PinResult::Taken))) }]);
+    end_all(&mut waits, &[Fault { end, ..fault(9, 0, end, Some((5, PinResult::Taken))) }]);
     assert!(waits.take_ended(end + PIN_REFAULT_TIMEOUT).is_empty(), "the task may not have run yet");
     let [wait] = waits.take_ended(end + PIN_REFAULT_TIMEOUT + 1).try_into().unwrap();
     assert_eq!((wait.duration(), wait.retries), (10 * MINUTE + 20 - 12, 11));
     assert_eq!(wait.holder.map(|hold| hold.task.tid), Some(9));
+}
+
+#[test]
+fn a_wait_with_a_holder_is_reported_when_it_ends() {
+    let taken = fault(1, 40, 90, Some((45, PinResult::Taken)));
+    let holder = fault(9, 0, 35, Some((5, PinResult::Taken)));
+    let failed = fault(1, 10, 30, Some((12, PinResult::Held)));
+    let mut waits = waits_of(&[failed.clone(), taken.clone()]);
+    assert!(waits.take_ended(100).is_empty(), "the holder may end later");
+    end_all(&mut waits, slice::from_ref(&holder));
+    assert_eq!(waits.take_ended(100).len(), 1);
+
+    let mut waits = waits_of(slice::from_ref(&failed));
+    end_all(&mut waits, slice::from_ref(&holder));
+    assert!(waits.take_ended(100).is_empty(), "the task may try again");
 }
 
 #[test]
@@ -143,7 +166,7 @@ fn a_lock_wait_extends_over_refaults_and_its_holder_is_the_reader() {
     let retried = locked(12, 41, true, fault(1, 10, 42, None));
     let acquired = locked(46, 60, false, fault(1, 44, 70, None));
     let mut waits = waits_of([&retried, &acquired]);
-    waits.attribute(&[reader(9, (5, 40), 65), retried, acquired]);
+    end_all(&mut waits, &[reader(9, (5, 40), 65), retried, acquired]);
     let [wait] = waits.take_ended(LATER).try_into().unwrap();
     assert_eq!((wait.kind, wait.from_ns, wait.to_ns, wait.retries), (WaitKind::FolioLock, 12, 60, 2));
     assert_eq!((wait.outcome, wait.oversleep_ns, wait.gone), (WaitOutcome::Acquired, Some(20), 0));
@@ -161,7 +184,7 @@ fn a_lock_wait_ends_before_a_refault_that_finds_the_lock_free() {
 fn a_lock_wait_that_starts_after_the_read_has_no_holder() {
     let late = locked(50, 60, false, fault(1, 48, 70, None));
     let mut waits = waits_of([&late]);
-    waits.attribute(&[reader(9, (5, 40), 65), late]);
+    end_all(&mut waits, &[reader(9, (5, 40), 65), late]);
     let [wait] = waits.take_ended(LATER).try_into().unwrap();
     assert_eq!((wait.duration(), wait.holder, wait.oversleep_ns), (10, None, None));
 }
@@ -170,7 +193,7 @@ fn a_lock_wait_that_starts_after_the_read_has_no_holder() {
 fn a_task_is_not_the_holder_of_its_own_wait() {
     let own = locked(50, 60, false, Fault { read_end: None, ..reader(9, (5, 40), 65) });
     let mut waits = waits_of([&own]);
-    waits.attribute(&[own]);
+    end_all(&mut waits, &[own]);
     let [wait] = waits.take_ended(LATER).try_into().unwrap();
     assert_eq!(wait.holder, None);
 }
