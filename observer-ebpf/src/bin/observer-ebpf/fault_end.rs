@@ -13,7 +13,7 @@ use crate::{
     count::{self, count},
     disturbance,
     emit::{self, FaultEvent},
-    fault_start::space,
+    fault_start::{end_missed, space},
     fault_table::{self, SeatRef},
     filters, globals,
     memory::KernelMemory,
@@ -49,6 +49,8 @@ pub(crate) fn end<M: KernelMemory>(vmf: Option<*const u8>, fault_ret: u32) {
     let mut flags = fault.flags;
     if pte::is_present(pte) {
         flags |= F_INSTALLED;
+    } else if pte::entry(pte) != fault.entry {
+        return end_of_another::<M>(seat, vmf, tid);
     }
     let direct_at_end = globals::direct_at_end.load() != 0;
     if direct_at_end && flags & (F_CACHE_PATH | F_CACHED) == 0 && fault_ret & MAJOR != 0 {
@@ -69,6 +71,16 @@ pub(crate) fn end<M: KernelMemory>(vmf: Option<*const u8>, fault_ret: u32) {
     }
     tally(flags, fault, now, now != 0);
     fault_table::remove(seat, tid);
+}
+
+/// The fault that ends has another entry than the task's fault in the table: the end of that one was missed, and the
+/// start of this one. (For a fault that installed a page nothing cheap shows this: its PTE no longer holds the entry. On
+/// vulnerable kernels the drop of its reference does: it is on another entry, so none was recorded.)
+#[inline(never)]
+fn end_of_another<M: KernelMemory>(seat: SeatRef, vmf: *const u8, tid: u32) {
+    end_missed(seat.fault(), tid);
+    fault_table::remove(seat, tid);
+    count_unknown_end::<M>(vmf);
 }
 
 /// A fault that was removed from its slot.
