@@ -4,7 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use self::values::{comm, fault_seats, file_size, ring_size, rotation_time, sample, widening};
+use self::values::{budget, comm, fault_seats, file_size, ring_size, rotation_time, run_time, sample, widening};
 pub(crate) use self::{
     values::{BackendChoice, FormatChoice, HookChoice},
     workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload},
@@ -123,8 +123,8 @@ impl SetupArgs {
 pub(crate) struct ObserveArgs {
     #[command(flatten)]
     pub(crate) filters: FilterArgs,
-    /// Stop after this time, e.g. 30s, 5min
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// Stop after this time, e.g. 30s, 5min; from 1ms to 10y
+    #[arg(long, value_name = "DURATION", value_parser = run_time)]
     pub(crate) duration: Option<Duration>,
     /// Delay injection: hold tasks of the command for this time after their read (before it, on kernels that never skip
     /// the swap cache), so that a narrow race has time to happen; at most 100ms
@@ -137,7 +137,7 @@ pub(crate) struct ObserveArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u32).range(1..), requires = "widen")]
     pub(crate) widen_one_in: u32,
     /// Maximum acceptable wait, e.g. 1ms; a longer one is reported and the exit code is 11
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = budget)]
     pub(crate) budget: Option<Duration>,
     /// Size of the ring buffer in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
@@ -355,6 +355,124 @@ mod tests {
         assert!(parse(&["record", "-o", "x", "--rotate-size", "1MiB", "--rotate-every", "1h", "--keep", "3"]).is_ok());
         let long = ["record", "--widen", "1ms", "--widen-comm", "a-name-of-16-byte", "--", "x"];
         assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);
+    }
+
+    /// Every option with a value, by command.
+    fn options(command: &clap::Command) -> Vec<(String, clap::Arg)> {
+        let own = command.get_opts().map(|option| (command.get_name().to_owned(), option.clone()));
+        own.chain(command.get_subcommands().flat_map(options)).collect()
+    }
+
+    /// The value of an option for `text`, parsed by a command that has nothing else.
+    fn value(option: &clap::Arg, text: &str) -> Result<clap::ArgMatches, clap::Error> {
+        let bare = clap::Arg::new("bare").long("bare").value_parser(option.get_value_parser().clone());
+        clap::Command::new("x").arg(bare).try_get_matches_from(["x", &format!("--bare={text}")])
+    }
+
+    const ABSURD: [&str; 26] = [
+        "",
+        " ",
+        "0",
+        "-1",
+        "-1s",
+        "+1",
+        "1e300",
+        "1e300s",
+        "inf",
+        "NaN",
+        "1/0",
+        "1/-1",
+        "1/99999999999999999999",
+        "0s",
+        "0ns",
+        "1ns",
+        "10y 1ns",
+        "1000000y",
+        "584542046090y",
+        "9223372036854775807s",
+        "18446744073709551615s 999999999ns",
+        "99999999999999999999999s",
+        "4294967296",
+        "18446744073709551615",
+        "18446744073709551616",
+        "17179869184G",
+    ];
+
+    #[test]
+    fn absurd_numbers_are_usage_errors_or_within_the_range_of_the_option() {
+        use std::{any::TypeId, collections::BTreeSet};
+        let (mut checked, mut accepted) = (0, BTreeSet::new());
+        for (command, option) in options(&<Cli as clap::CommandFactory>::command()) {
+            let name = option.get_long().unwrap();
+            let Some(kind) = option.get_value_names().map(|names| names[0].to_string()) else { continue };
+            let numeric = matches!(kind.as_str(), "DURATION" | "SIZE" | "N" | "1/N" | "KIB" | "PID");
+            let id = option.get_value_parser().type_id();
+            let number = id == TypeId::of::<Duration>() || id == TypeId::of::<u32>() || id == TypeId::of::<u64>();
+            assert_eq!(numeric, number, "--{name}: a number is named as one in the help, and nothing else is");
+            for text in ABSURD.iter().filter(|_| number) {
+                checked += 1;
+                let matches = match value(&option, text) {
+                    Ok(matches) => matches,
+                    Err(error) => {
+                        let kind = error.kind();
+                        assert!(
+                            matches!(
+                                kind,
+                                clap::error::ErrorKind::ValueValidation | clap::error::ErrorKind::InvalidValue
+                            ),
+                            "{command} --{name} {text}: {kind:?}"
+                        );
+                        continue;
+                    }
+                };
+                accepted.insert(format!("--{name} {text}"));
+                if let Ok(Some(duration)) = matches.try_get_one::<Duration>("bare") {
+                    assert!(*duration <= values::MAX_DURATION, "{command} --{name} {text}");
+                    assert!(std::time::Instant::now().checked_add(*duration).is_some(), "{command} --{name} {text}");
+                    assert!(u64::try_from(duration.as_nanos()).is_ok(), "{command} --{name} {text}");
+                }
+            }
+        }
+        assert!(checked > 20 * ABSURD.len(), "only {checked} values were tried");
+        // What has a meaning: numbers with a sign, no delay, a budget that every wait exceeds, large files.
+        assert_eq!(
+            accepted.into_iter().collect::<Vec<_>>(),
+            [
+                "--budget 0",
+                "--budget 0ns",
+                "--budget 0s",
+                "--budget 1ns",
+                "--fault-seats +1",
+                "--free-slots +1",
+                "--keep +1",
+                "--pages +1",
+                "--pid +1",
+                "--rotate-size 18446744073709551615",
+                "--rotate-size 4294967296",
+                "--rounds +1",
+                "--size 4294967296",
+                "--watched-tasks +1",
+                "--widen 0",
+                "--widen 0ns",
+                "--widen 0s",
+                "--widen 1ns",
+                "--widen-one-in +1",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_absurd_duration_is_refused_before_anything_is_started() {
+        for option in ["--duration", "--budget"] {
+            for command in ["live", "record", "serve"] {
+                let error = parse(&[command, option, "1000000y", "--", "x"]).unwrap_err();
+                assert_eq!(error, clap::error::ErrorKind::ValueValidation, "{command} {option}");
+            }
+        }
+        for text in ["1ms", "10y"] {
+            assert!(parse(&["record", "--duration", text]).is_ok(), "{text}");
+        }
+        assert!(parse(&["record", "--duration", "999us"]).is_err());
     }
 
     #[test]

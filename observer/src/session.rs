@@ -198,7 +198,7 @@ pub async fn observe(
     };
     session.start();
     let mut child = start()?;
-    let deadline = duration.map(|duration| Instant::now() + duration);
+    let deadline = deadline(duration);
     let mut command = None;
     let reason = loop {
         tokio::select! {
@@ -238,6 +238,11 @@ pub async fn observe(
     Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
 }
 
+/// `None`: never, also for a time that the clock cannot represent.
+fn deadline(duration: Option<Duration>) -> Option<Instant> {
+    duration.and_then(|duration| Instant::now().checked_add(duration))
+}
+
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
@@ -262,4 +267,22 @@ async fn terminate(child: &mut Child) -> io::Result<Option<ExitStatus>> {
     }
     child.kill().await?;
     child.wait().await.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_far_deadline_neither_panics_nor_has_passed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for far in [Duration::from_hours(87_660), Duration::MAX] {
+                let deadline = deadline(Some(far));
+                assert!(timeout(Duration::from_millis(20), until(deadline)).await.is_err(), "{far:?}");
+            }
+            let short = deadline(Some(Duration::from_nanos(1)));
+            assert!(timeout(Duration::from_secs(10), until(short)).await.is_ok());
+        });
+    }
 }

@@ -87,6 +87,28 @@ impl FormatChoice {
     }
 }
 
+/// Shortest observation: a shorter one ends before the command's first fault.
+const MIN_DURATION: Duration = Duration::from_millis(1);
+/// Longest duration: its sum with the time of any clock does not overflow, nor does its number of nanoseconds.
+pub(super) const MAX_DURATION: Duration = Duration::from_hours(87_660);
+
+/// A duration up to [`MAX_DURATION`]. `example`: for the message.
+fn duration(text: &str, example: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. {example}"))?;
+    if duration > MAX_DURATION { Err("at most 10y".to_owned()) } else { Ok(duration) }
+}
+
+/// The duration of an observation or of a workload.
+pub(super) fn run_time(text: &str) -> Result<Duration, String> {
+    let duration = duration(text, "30s")?;
+    if duration < MIN_DURATION { Err("at least 1ms".to_owned()) } else { Ok(duration) }
+}
+
+/// The longest wait that is not reported; 0s: every wait is reported.
+pub(super) fn budget(text: &str) -> Result<Duration, String> {
+    duration(text, "1ms")
+}
+
 /// Delay injection runs with preemption disabled.
 const MAX_DELAY: Duration = Duration::from_millis(100);
 
@@ -135,7 +157,7 @@ pub(super) fn file_size(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn rotation_time(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; e.g. 1h"))?;
+    let duration = duration(text, "1h")?;
     if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
 }
 

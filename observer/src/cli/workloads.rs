@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     HookArgs,
-    values::{bench_size, widening},
+    values::{bench_size, run_time, widening},
 };
 use observer_kernel::survey::SetupOptions;
 use observer_workload::bench::contention::MAX_THREADS;
@@ -20,7 +20,7 @@ pub(crate) struct StressArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) rounds: Option<u32>,
     /// Storm: stop after this time [default: 60s, unless --rounds is given]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = run_time)]
     pub(crate) duration: Option<Duration>,
     /// Delay injection: hold the victim (targeted) or the walkers (storm) for this time after their read; 0s: no delay
     /// [default: targeted 20ms; storm 5ms]

@@ -102,7 +102,7 @@ fn run<W: Write>(
         pages: options.pages,
     }))?;
     let mut values = vec![0; options.pages as usize];
-    let end = options.duration.map(|duration| Instant::now() + duration);
+    let end = options.duration.and_then(|duration| Instant::now().checked_add(duration));
     let mut pass = 0;
     while options.passes.is_none_or(|passes| pass < passes) && end.is_none_or(|end| Instant::now() < end) {
         signals::check()?;
