@@ -14,10 +14,11 @@ use std::{
 };
 
 use ratatui::layout::Size;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use self::{events::Events, terminal::Screen};
 pub use self::{live::Live, replay::replay};
+use crate::signals::Heard;
 use observer_record::player::Move;
 use observer_tui::{
     app::{App, Effect, Hit, Tab, table::TableRow as _},
@@ -46,8 +47,8 @@ struct Dashboard {
     theme: Theme,
     size: Size,
     events: Events,
-    stopped: Signal,
-    continued: Signal,
+    stopped: Heard,
+    continued: Heard,
     drawn: Instant,
     dirty: bool,
 }
@@ -56,8 +57,8 @@ impl Dashboard {
     fn open(ascii: bool) -> io::Result<Self> {
         let size = terminal::query_size()?;
         let mut dashboard = Self {
-            stopped: signal(SignalKind::from_raw(libc::SIGTSTP))?,
-            continued: signal(SignalKind::from_raw(libc::SIGCONT))?,
+            stopped: Heard::new(SignalKind::from_raw(libc::SIGTSTP))?,
+            continued: Heard::new(SignalKind::from_raw(libc::SIGCONT))?,
             screen: Screen::open(size)?,
             app: App::default(),
             theme: Theme::choose(&terminal::environment(ascii)),
@@ -111,8 +112,8 @@ impl Dashboard {
     async fn input(&mut self) -> Option<Request> {
         let input = tokio::select! {
             input = self.events.next() => input,
-            _ = self.stopped.recv() => return self.suspend(),
-            _ = self.continued.recv() => {
+            () = self.stopped.recv() => return self.suspend(),
+            () = self.continued.recv() => {
                 self.dirty |= self.screen.enter_again().is_ok();
                 self.draw_if_due();
                 return None;
@@ -188,6 +189,10 @@ impl Dashboard {
     }
 
     fn suspend(&mut self) -> Option<Request> {
+        if self.stopped.is_ignored() {
+            self.app.notify_error("cannot suspend: SIGTSTP was ignored when observer was started".to_owned());
+            return None;
+        }
         // An error means that the terminal is closed.
         if self.screen.suspend().is_err() {
             return Some(Request::Quit);

@@ -9,6 +9,7 @@ pub mod dashboard;
 mod launch;
 mod serve;
 pub mod session;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ use crate::{
 
 /// Parses the command line, runs the command, and prints its error.
 pub fn main() -> ExitCode {
+    signals::keep_exit_status_of_children();
     env_logger::Builder::from_env(env_logger::Env::new().filter_or(cli::LOG_VARIABLE, "warn")).init();
     // On wrong usage clap prints a message and exits with 2.
     let cli = Cli::parse();

@@ -7,11 +7,11 @@ use std::{io, ops::ControlFlow, process::ExitStatus, time::Duration};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     process::Child,
-    signal::unix::{Signal, SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 pub use self::observer::{Observer, View};
+use crate::signals::StopSignals;
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::{
@@ -37,31 +37,6 @@ pub enum SessionError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Probe(#[from] LoadError),
-}
-
-/// The signals that end an observation or a replay. From its creation on, none is missed.
-pub(crate) struct StopSignals {
-    int: Signal,
-    term: Signal,
-    hup: Signal,
-}
-
-impl StopSignals {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            int: signal(SignalKind::interrupt())?,
-            term: signal(SignalKind::terminate())?,
-            hup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    pub(crate) async fn any(&mut self) {
-        tokio::select! {
-            _ = self.int.recv() => {}
-            _ = self.term.recv() => {}
-            _ = self.hup.recv() => {}
-        }
-    }
 }
 
 struct Session<'a, O> {

@@ -14,7 +14,8 @@ use super::{output, prepared::Prepared, report::observed, runtime::runtime};
 use crate::{
     cli::ServeArgs,
     serve::{Request, Requests, Server},
-    session::{Observer, StopSignals, View},
+    session::{Observer, View},
+    signals::StopSignals,
 };
 use observer_observation::{Known, clock::now, exit::Exit};
 use observer_report::{

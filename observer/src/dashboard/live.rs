@@ -3,7 +3,10 @@
 use std::{io, ops::ControlFlow, os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Instant};
 
 use super::{Dashboard, Request, cgroups::Proc, terminal};
-use crate::session::{Observer, StopSignals, View};
+use crate::{
+    session::{Observer, View},
+    signals::StopSignals,
+};
 use observer_kernel::{
     host::Release,
     swaps::{self, SwapArea},

@@ -5,7 +5,7 @@ use std::{io, time::Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Dashboard, FRAME, Request};
-use crate::session::StopSignals;
+use crate::signals::StopSignals;
 use observer_record::player::Player;
 use observer_tui::model_builder::{ModelBuilder, Source};
 

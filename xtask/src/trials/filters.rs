@@ -27,7 +27,7 @@ pub(super) const FILTERS: Step = Step {
               (until [ -e /tmp/go ]; do sleep 1; done; exec /witness $churn >&2) & pid=$!; \
               observer record --json --pid $pid >/tmp/filters.json & observer=$!; \
               until grep -q do_swap_page /sys/kernel/tracing/enabled_functions; do sleep 1; done; sleep 2; touch /tmp/go; wait $pid; \
-              /tmp/other $churn >&2; kill -INT $observer; wait $observer; cat /tmp/filters.json; \
+              /tmp/other $churn >&2; kill -TERM $observer; wait $observer; cat /tmp/filters.json; \
               observer record --device nowhere; echo \"{\\\"code\\\": $?}\"; \
               for z in $a $b; do swapoff /dev/$z; echo 1 >/sys/block/$z/reset; done; rmmod zram; \
               rmdir /sys/fs/cgroup/outer/inner /sys/fs/cgroup/outer; rm -f /tmp/other /tmp/go /tmp/filters.*",

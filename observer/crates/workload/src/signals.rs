@@ -4,7 +4,7 @@
 use std::{
     io,
     mem::zeroed,
-    ptr::null_mut,
+    ptr::{null, null_mut},
     sync::atomic::{AtomicI32, Ordering},
 };
 
@@ -21,9 +21,13 @@ extern "C" fn store(signal: i32) {
     STOP.store(signal, Ordering::Relaxed);
 }
 
-/// Installs the handler of SIGINT, SIGTERM and SIGHUP.
+/// Installs the handler of SIGINT, SIGTERM and SIGHUP. A signal that is ignored, as SIGHUP is below nohup, stays
+/// ignored.
 pub fn watch() -> Result<()> {
     for signal in SIGNALS {
+        if is_ignored(signal).map_err(|e| WorkloadError::io(format!("query signal {signal}"), e))? {
+            continue;
+        }
         install(signal).map_err(|e| WorkloadError::io(format!("handle signal {signal}"), e))?;
     }
     Ok(())
@@ -44,6 +48,18 @@ pub fn check() -> Result<()> {
     }
 }
 
+/// Whether this process ignores the signal.
+///
+/// # Errors
+/// When there is no such signal.
+pub fn is_ignored(signal: i32) -> io::Result<bool> {
+    // SAFETY: all fields of sigaction are integers, pointers and sets for which zeroes are valid.
+    let mut action: libc::sigaction = unsafe { zeroed() };
+    // SAFETY: without a new action nothing is changed; `action` is valid for the call.
+    let outcome = unsafe { libc::sigaction(signal, null(), &raw mut action) };
+    if outcome == 0 { Ok(action.sa_sigaction == libc::SIG_IGN) } else { Err(io::Error::last_os_error()) }
+}
+
 fn install(signal: i32) -> io::Result<()> {
     // SAFETY: all fields of sigaction are integers, pointers and sets for which zeroes are valid: no flags, an empty
     // mask. Without SA_RESTART a blocked write returns, so that the signal is checked for.
@@ -57,6 +73,18 @@ fn install(signal: i32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ignored_signal_stays_ignored() {
+        // SAFETY: SIG_IGN installs no handler.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        watch().unwrap();
+        let ignored = SIGNALS.map(|signal| is_ignored(signal).unwrap());
+        // SAFETY: SIG_DFL installs no handler.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+        assert_eq!(ignored, [false, false, true]);
+        assert!(is_ignored(0).is_err());
+    }
 
     #[test]
     fn a_stored_signal_is_an_error_from_then_on() {
