@@ -1,6 +1,8 @@
 //! Metrics over HTTP: two routes, few connections, short timeouts. The server forwards each request over a channel to
 //! the task that has the metrics.
 
+mod accept;
+
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -112,8 +114,8 @@ async fn serve(stream: TcpStream, requests: mpsc::Sender<Request>) -> Result<(),
 }
 
 async fn answer(request: &hyper::Request<Incoming>, requests: &mpsc::Sender<Request>) -> Response<Full<Bytes>> {
-    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match route(request.method(), request.uri().path(), accept) {
+    let accept: Vec<&str> = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    match route(request.method(), request.uri().path(), &accept.join(",")) {
         Route::Page(dialect) => match ask(requests, Some(dialect)).await {
             Some(page) => response(StatusCode::OK, dialect.content_type(), page),
             None => plain(StatusCode::SERVICE_UNAVAILABLE, "the observation does not answer\n"),
@@ -122,6 +124,10 @@ async fn answer(request: &hyper::Request<Incoming>, requests: &mpsc::Sender<Requ
             Some(_) => plain(StatusCode::OK, "ok\n"),
             None => plain(StatusCode::SERVICE_UNAVAILABLE, "the observation does not answer\n"),
         },
+        Route::NotAcceptable => plain(
+            StatusCode::NOT_ACCEPTABLE,
+            "the metrics are in application/openmetrics-text or text/plain, and the request excludes both\n",
+        ),
         Route::WrongMethod => {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -141,6 +147,8 @@ async fn ask(requests: &mpsc::Sender<Request>, dialect: Option<Dialect>) -> Opti
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Page(Dialect),
+    /// The client accepts none of the formats.
+    NotAcceptable,
     Health,
     WrongMethod,
     None,
@@ -148,16 +156,11 @@ enum Route {
 
 fn route(method: &Method, path: &str, accept: &str) -> Route {
     let route = match path {
-        "/metrics" => Route::Page(dialect(accept)),
+        "/metrics" => accept::dialect(accept).map_or(Route::NotAcceptable, Route::Page),
         "/healthz" => Route::Health,
         _ => return Route::None,
     };
     if method == Method::GET || method == Method::HEAD { route } else { Route::WrongMethod }
-}
-
-/// OpenMetrics if the client accepts it.
-fn dialect(accept: &str) -> Dialect {
-    if accept.contains("application/openmetrics-text") { Dialect::OpenMetrics } else { Dialect::Prometheus }
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

@@ -54,6 +54,23 @@ fn only_the_two_routes_exist() {
 }
 
 #[test]
+fn the_header_accept_chooses_the_format() {
+    in_runtime(async {
+        let (address, _) = start().await;
+        let with = |headers: &'static str| get(address, headers);
+        let excluded =
+            "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain;q=1, application/openmetrics-text;q=0\r\n\r\n";
+        assert!(with(excluded).await.ends_with("Some(Prometheus)\n"));
+        let two = "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain;q=0.1\r\n\
+                   Accept: application/openmetrics-text;q=0.2\r\n\r\n";
+        assert!(with(two).await.ends_with("Some(OpenMetrics)\n"));
+        let none = with("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: */*;q=0\r\n\r\n").await;
+        assert!(none.starts_with("HTTP/1.1 406") && none.contains("text/plain"), "{none}");
+        assert!(with("GET /healthz HTTP/1.1\r\nHost: x\r\nAccept: */*;q=0\r\n\r\n").await.ends_with("ok\n"));
+    });
+}
+
+#[test]
 fn malformed_and_long_requests_are_refused() {
     in_runtime(async {
         let (address, _) = start().await;
