@@ -55,7 +55,10 @@ pub enum BtfError {
     #[error("the string section of the BTF does not start and end with a NUL byte")]
     Strings,
     /// A kind newer than this reader, whose length is therefore unknown.
-    #[error("type {id} of the BTF has the unknown kind {kind}")]
+    #[error(
+        "type {id} of the BTF has kind {kind}, which this version of observer does not know, and no layout section has \
+         its length: a newer version is needed"
+    )]
     UnknownKind { id: u32, kind: u32 },
 }
 

@@ -10,6 +10,7 @@ use crate::{
     options::Options,
     return_events::ReturnEvents,
     tracepoints::{Programs, Tracepoints},
+    types,
 };
 use observer_kernel::plan::{Backend, Hook, Meaning, Plan, State};
 
@@ -23,7 +24,7 @@ pub(crate) struct Events {
 /// Attaches all hooks of the plan, and what the options need. When it returns, every hook is live.
 pub(crate) fn all(ebpf: &mut Ebpf, plan: &Plan, options: &Options) -> Result<Events, LoadError> {
     // Types from a file give offsets, but the kernel checks trampolines against its own types.
-    let btf = Btf::from_sys_fs().ok();
+    let btf = types::of_kernel().ok();
     let btf = btf.as_ref();
     let delay_injection = if options.delay.is_some() { Some(delay_injection(plan)?) } else { None };
     let delayed_at_return = delay_injection.as_ref().is_some_and(|delay| delay.backend == Backend::Kretprobe);

@@ -7,8 +7,8 @@ use aya::{EbpfError, maps::MapError, programs::ProgramError, sys::SyscallError};
 /// Why the programs could not be set up or read. Whatever had been attached is detached again.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// A trampoline was requested on a kernel that does not show its types.
-    #[error("{target} needs the kernel's own types, which it does not show")]
+    /// A trampoline was requested where the types of the kernel cannot be read.
+    #[error("{target} needs the kernel's own types, which cannot be read")]
     NoTypes { target: Target },
     #[error("cannot load the eBPF object")]
     Object(#[source] EbpfFailure),

@@ -13,6 +13,7 @@ use crate::{
     error::{LoadError, Target, chain},
     object,
     options::Options,
+    types,
     usage::fdinfo,
 };
 use observer_kernel::plan::{Backend, Hook, Plan};
@@ -63,7 +64,7 @@ impl HookSubset {
     /// # Errors
     /// When the kernel refuses one.
     pub fn empty(plan: &Plan, wanted: impl Fn(&Hook) -> bool) -> Result<Self, LoadError> {
-        let btf = Btf::from_sys_fs().ok();
+        let btf = types::of_kernel().ok();
         let (mut hooks, mut objects) = (Vec::new(), Vec::new());
         for hook in plan.hooks.iter().filter(|hook| wanted(hook)) {
             match empty_at(hook, btf.as_ref()) {

@@ -24,6 +24,7 @@ mod swap_types;
 mod tracefs;
 mod tracepoints;
 mod trial;
+mod types;
 mod usage;
 
 pub use attach_error::at_attach;

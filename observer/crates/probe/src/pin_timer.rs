@@ -1,7 +1,10 @@
 //! Times the two functions that take and drop the pin, and one that does nothing, which gives the cost of timing. For
 //! the benchmark of the pin, with separate programs.
 
-use crate::error::{LoadError, Target};
+use crate::{
+    error::{LoadError, Target, chain},
+    types,
+};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader,
     maps::{MapData, MapError, PerCpuArray},
@@ -58,7 +61,11 @@ impl PinTimer {
     /// When the kernel accepts no trampoline on these functions.
     pub fn attach([take, drop]: [&str; 2]) -> Result<Self, LoadError> {
         let failed = |error: EbpfError| LoadError::Object(error.into());
-        let btf = Btf::from_sys_fs().map_err(|error| failed(error.into()))?;
+        let btf = types::of_kernel().map_err(|error| {
+            log::info!("{}", chain(&error));
+            let target = Target { program: "take_start", backend: "fentry", symbol: take.to_owned() };
+            LoadError::NoTypes { target }
+        })?;
         let mut ebpf = EbpfLoader::new().load(PROGRAMS).map_err(failed)?;
         for (start, end, function) in
             [("take_start", "take_end", take), ("drop_start", "drop_end", drop), ("empty_start", "empty_end", NOTHING)]

@@ -11,6 +11,7 @@ use crate::{
     attach::attach_program,
     error::{LoadError, Target},
     object::{OBJECT, set_globals, small_loader},
+    types,
 };
 use observer_ebpf::{self as abi, globals::Globals};
 use observer_kernel::{
@@ -37,7 +38,7 @@ pub fn types_of_areas(plan: &Plan) -> Result<Vec<u32>, SwapTypesError> {
     if !plan.offsets.copy || plan.offsets.si_type == 0 {
         return Err(SwapTypesError::NoCopy);
     }
-    let btf = Btf::from_sys_fs().ok();
+    let btf = types::of_kernel().ok();
     // A fresh object each time: lines that the first program has counted would count twice.
     let mut ebpf = load(plan)?;
     if attach(&mut ebpf, btf.as_ref(), "area_shown_fentry", Backend::Fentry).is_err() {

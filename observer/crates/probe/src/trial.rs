@@ -2,14 +2,12 @@
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-use aya::{
-    Btf,
-    programs::{FEntry, ProgramError},
-};
+use aya::programs::{FEntry, ProgramError};
 
 use crate::{
     error::{EbpfFailure, chain},
     object::{OBJECT, small_loader},
+    types,
     usage::{SKIPPED, fdinfo},
 };
 use observer_kernel::{
@@ -43,7 +41,7 @@ const TRIAL: &str = "trial_fentry";
 /// # Errors
 /// When not even the maps can be created.
 pub(crate) fn try_functions(functions: &[&str]) -> Result<Answers, TrialError> {
-    let btf = Btf::from_sys_fs();
+    let btf = types::of_kernel();
     let mut ebpf = small_loader().load(OBJECT).map_err(|error| TrialError::Load(error.into()))?;
     let program: &mut FEntry =
         ebpf.program_mut(TRIAL).and_then(|program| program.try_into().ok()).ok_or(TrialError::NoProgram)?;

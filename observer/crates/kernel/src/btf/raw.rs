@@ -7,6 +7,15 @@ use super::BtfError;
 const MAGIC: u16 = 0xeb9f;
 /// Magic, version, flags, header length, then offset and length of the types and of the strings.
 const HEADER_LEN: usize = 24;
+/// The same, then offset and length of the layouts (<https://git.kernel.org/torvalds/c/222edc843c15>).
+const HEADER_LEN_WITH_LAYOUTS: usize = 32;
+/// Bits of a record's info: number of elements and kind. Before
+/// <https://git.kernel.org/torvalds/c/f7a6b9eaff3e> they had 16 and 5 bits, and the others were 0.
+const VLEN_MASK: u32 = 0x00ff_ffff;
+const KIND_MASK: u32 = 0x7f;
+/// The most that those 16 and 5 bits can hold.
+const OLD_MAX_VLEN: u32 = 0xffff;
+const OLD_MAX_KIND: u32 = 0x1f;
 /// Name, info and size-or-type: what every record starts with.
 const RECORD_LEN: usize = 12;
 /// Longest name that is read (`KSYM_NAME_LEN` of the kernel): bounds the work that damaged strings can cause.
@@ -42,6 +51,8 @@ pub enum Kind {
     DeclTag = 17,
     TypeTag = 18,
     Enum64 = 19,
+    /// A kind newer than this reader. The layouts have the length of its record.
+    Newer = 128,
 }
 
 impl Kind {
@@ -67,7 +78,7 @@ impl Kind {
         Self::Enum64,
     ];
 
-    /// The kind with this number; `None` for 0 (void has no record) and for kinds newer than this reader.
+    /// The known kind with this number; `None` for 0 (void has no record) and for kinds newer than this reader.
     fn from_number(number: u32) -> Option<Self> {
         Self::ALL.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
     }
@@ -96,11 +107,13 @@ pub struct Record {
     pub kind: Kind,
     pub name: NameOffset,
     /// The number of members, parameters or enumerators that follow.
-    pub vlen: u16,
+    pub vlen: u32,
     /// For structs: offsets carry bit-field sizes. For enums: values are signed. For forward declarations: a union.
     pub kind_flag: bool,
     /// A size in bytes or a type number, depending on the kind.
     pub size_or_type: u32,
+    /// The number of its kind.
+    number: u32,
     /// Where its elements start, in bytes from the start of the type section.
     tail: usize,
 }
@@ -123,6 +136,8 @@ pub struct Raw {
     data: Vec<u8>,
     types: (usize, usize),
     strings: (usize, usize),
+    /// Whether a record needs more than 16 bits for its number of elements, or more than 5 for its kind.
+    is_wide: bool,
     /// Where each record starts in the type section; the record of type `n` is at index `n - 1`.
     offsets: Vec<u32>,
 }
@@ -150,8 +165,14 @@ impl Raw {
         if text.first() != Some(&0) || text.last() != Some(&0) {
             return Err(BtfError::Strings);
         }
-        let offsets = find_records(data.get(types.0..types.1).unwrap_or_default())?;
-        Ok(Self { data, types, strings, offsets })
+        let layouts = if header < HEADER_LEN_WITH_LAYOUTS {
+            None
+        } else {
+            Some(section(&data, header, 24, "the layout section")?)
+        };
+        let layouts = layouts.and_then(|(start, end)| data.get(start..end)).unwrap_or_default();
+        let Records { offsets, is_wide } = find_records(data.get(types.0..types.1).unwrap_or_default(), layouts)?;
+        Ok(Self { data, types, strings, is_wide, offsets })
     }
 
     /// The number of types.
@@ -161,6 +182,12 @@ impl Raw {
 
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
+    }
+
+    /// Whether a reader of before May 2026, which looks at fewer bits of each record, would take a record for another
+    /// one, and count the types after it wrongly.
+    pub const fn is_wide(&self) -> bool {
+        self.is_wide
     }
 
     /// Every record, in the order of its number.
@@ -236,7 +263,7 @@ impl Raw {
     }
 
     fn elements<const N: usize>(&self, record: Record, wanted: bool) -> impl Iterator<Item = [u32; N]> {
-        let count = if wanted { usize::from(record.vlen) } else { 0 };
+        let count = if wanted { record.vlen as usize } else { 0 };
         (0..count).map_while(move |index| words(self.type_bytes(), record.tail.checked_add(index * N * 4)?))
     }
 
@@ -255,34 +282,59 @@ fn section(data: &[u8], header: usize, field: usize, what: &'static str) -> Resu
     bounds().ok_or(BtfError::Truncated { what, offset: field })
 }
 
+struct Records {
+    offsets: Vec<u32>,
+    is_wide: bool,
+}
+
 /// One pass over the type section: where each record starts.
-fn find_records(types: &[u8]) -> Result<Vec<u32>, BtfError> {
+fn find_records(types: &[u8], layouts: &[u8]) -> Result<Records, BtfError> {
     // A kernel's records take some 24 bytes on average.
     let mut offsets = Vec::with_capacity(types.len() / 24);
+    let mut is_wide = false;
     let mut at = 0;
     while at < types.len() {
         let cut = BtfError::Truncated { what: "a type", offset: at };
         let id = TypeId(u32::try_from(offsets.len()).unwrap_or(u32::MAX).saturating_add(1));
         let record = head(types, id, at)?;
-        let (fixed, each) = record.kind.tail();
-        let end = record.tail + fixed + each * usize::from(record.vlen);
+        let (fixed, each) = match record.kind {
+            Kind::Newer => {
+                layout(layouts, record.number).ok_or(BtfError::UnknownKind { id: id.0, kind: record.number })?
+            }
+            known => known.tail(),
+        };
+        is_wide |= record.vlen > OLD_MAX_VLEN || record.number > OLD_MAX_KIND;
+        let end = record.tail + fixed + each * record.vlen as usize;
         let (true, Ok(offset)) = (end <= types.len(), u32::try_from(at)) else { return Err(cut) };
         offsets.push(offset);
         at = end;
     }
-    Ok(offsets)
+    Ok(Records { offsets, is_wide })
+}
+
+/// Bytes that follow a record of a kind, and for each of its elements, as the layout section has them: one item of four
+/// bytes for each kind, from 0 on. `None`: it has no item for that kind, or one that is no multiple of a word.
+fn layout(layouts: &[u8], kind: u32) -> Option<(usize, usize)> {
+    let (items, _) = layouts.as_chunks::<4>();
+    let [fixed, each, ..] = items.get(usize::try_from(kind).ok()?)?.map(usize::from);
+    (fixed.is_multiple_of(4) && each.is_multiple_of(4)).then_some((fixed, each))
 }
 
 /// Decodes what a record starts with.
 fn head(types: &[u8], id: TypeId, at: usize) -> Result<Record, BtfError> {
     let [name, info, size_or_type] = words(types, at).ok_or(BtfError::Truncated { what: "a type", offset: at })?;
-    let number = (info >> 24) & 0x1f;
-    let kind = Kind::from_number(number).ok_or(BtfError::UnknownKind { id: id.0, kind: number })?;
+    let number = (info >> 24) & KIND_MASK;
+    // No encoder writes a record of kind 0.
+    let kind = match number {
+        0 => return Err(BtfError::UnknownKind { id: id.0, kind: 0 }),
+        _ => Kind::from_number(number).unwrap_or(Kind::Newer),
+    };
     Ok(Record {
         id,
         kind,
         name: NameOffset(name),
-        vlen: (info & 0xffff) as u16,
+        vlen: info & VLEN_MASK,
+        number,
         kind_flag: info >> 31 == 1,
         size_or_type,
         tail: at + RECORD_LEN,

@@ -141,6 +141,121 @@ fn clusters_of_old_kernels_are_bitfields() {
     assert_eq!(cluster("6.12.117", "count"), Some(Member { offset_bytes: 4, size_bytes: 2, bitfield: None }));
 }
 
+/// Raw BTF as encoders with kind layouts write it: a header of 32 bytes, and the layouts after the types.
+fn assemble_with_layouts(types: &[u32], layouts: &[[u8; 2]], strings: &[u8]) -> Vec<u8> {
+    let types: Vec<u8> = types.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let layouts: Vec<u8> = layouts.iter().flat_map(|[fixed, each]| [*fixed, *each, 0, 0]).collect();
+    let mut out = vec![0x9f, 0xeb, 1, 0];
+    let (after_types, after_layouts) = (types.len(), types.len() + layouts.len());
+    for word in [32, 0, types.len(), after_layouts, strings.len(), after_types, layouts.len()] {
+        out.extend(u32::try_from(word).unwrap().to_le_bytes());
+    }
+    out.extend(types);
+    out.extend(layouts);
+    out.extend_from_slice(strings);
+    out
+}
+
+/// Layouts of all known kinds, void first, and of three newer ones: with nothing, with a fixed part, with elements.
+fn layouts() -> Vec<[u8; 2]> {
+    let known = [
+        [0, 0],
+        [4, 0],
+        [0, 0],
+        [12, 0],
+        [0, 12],
+        [0, 12],
+        [0, 8],
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [0, 8],
+        [4, 0],
+        [0, 12],
+        [0, 0],
+        [4, 0],
+        [0, 0],
+        [0, 12],
+    ];
+    [&known[..], &[[0, 0], [8, 0], [4, 12]]].concat()
+}
+
+/// A struct `s` with a member `m` at byte 8, behind a record of this kind.
+fn behind(kind: u32, vlen: u32, tail: usize) -> Vec<u32> {
+    let mut types = vec![0, kind << 24 | vlen, 0];
+    types.extend(std::iter::repeat_n(7, tail));
+    types.extend([1, info(Kind::Struct, 1), 16, 3, 3, 64, 5, info(Kind::Int, 0), 4, 32]);
+    types
+}
+
+const NAMES: &[u8] = b"\0s\0m\0int\0";
+
+#[test]
+fn newer_kinds_are_skipped_by_their_layout() {
+    for (kind, vlen, tail) in [(20, 0, 0), (20, 9, 0), (21, 0, 2), (22, 0, 1), (22, 3, 10), (22, 0x01_0000, 0x03_0001)]
+    {
+        let btf = Btf::parse(assemble_with_layouts(&behind(kind, vlen, tail), &layouts(), NAMES)).unwrap();
+        let kinds: Vec<Kind> = btf.raw().records().map(|record| record.kind).collect();
+        assert_eq!(kinds, [Kind::Newer, Kind::Struct, Kind::Int], "kind {kind}, {vlen} elements");
+        let member = btf.member_offset("s", "m").map(|member| (member.offset_bytes, member.size_bytes));
+        assert_eq!(member, Some((8, 4)), "kind {kind}, {vlen} elements");
+    }
+}
+
+#[test]
+fn a_newer_kind_of_unknown_length_is_an_error_that_says_what_to_do() {
+    let odd = [&layouts()[..20], &[[3, 0]]].concat();
+    for bytes in [
+        assemble(&behind(20, 0, 0), NAMES),
+        assemble_with_layouts(&behind(20, 0, 0), &layouts()[..20], NAMES),
+        assemble_with_layouts(&behind(20, 0, 0), &[], NAMES),
+        assemble_with_layouts(&behind(20, 0, 0), &odd, NAMES),
+    ] {
+        let error = Btf::parse(bytes).unwrap_err().to_string();
+        assert!(error.contains("type 1 of the BTF has kind 20") && error.contains("a newer version"), "{error}");
+    }
+    let wide = Btf::parse(assemble(&behind(33, 0, 0), NAMES)).unwrap_err().to_string();
+    assert!(wide.contains("kind 33"), "no integer: {wide}");
+}
+
+#[test]
+fn a_record_may_have_more_than_65535_elements() {
+    let count = 70_000;
+    let mut types = vec![0, info(Kind::Enum, count), 4];
+    for value in 0..count {
+        types.extend([u32::from(value == count - 1), value]);
+    }
+    types.extend([3, info(Kind::Typedef, 0), 1]);
+    let btf = Btf::parse(assemble(&types, b"\0a\0t\0")).unwrap();
+    assert_eq!((btf.enum_value("a"), btf.has_typedef("t"), btf.len()), (Some(i64::from(count) - 1), true, 2));
+}
+
+#[test]
+fn records_that_older_readers_take_for_others_are_found() {
+    let is_wide = |types: &[u32]| {
+        let layouts = [layouts(), vec![[0, 4]; 20]].concat();
+        Btf::parse(assemble_with_layouts(types, &layouts, NAMES)).unwrap().raw().is_wide()
+    };
+    assert!(!is_wide(&behind(20, 0, 0)), "an older reader refuses it");
+    assert!(!is_wide(&behind(31, 0xffff, 0xffff)));
+    assert!(is_wide(&behind(33, 0, 0)), "read as an integer");
+    assert!(is_wide(&behind(31, 0x01_0000, 0x01_0000)), "read as a record without elements");
+    for kernel in fixtures::KERNELS {
+        assert!(!fixtures::btf(kernel).raw().is_wide(), "{kernel}");
+    }
+}
+
+#[test]
+fn a_layout_section_beyond_the_end_is_an_error() {
+    let mut bytes = assemble_with_layouts(&behind(20, 0, 0), &layouts(), NAMES);
+    bytes[28] = 0xff;
+    bytes[29] = 0xff;
+    assert!(Btf::parse(bytes).unwrap_err().to_string().contains("the layout section"));
+}
+
 /// Raw BTF of the given records and strings.
 fn assemble(types: &[u32], strings: &[u8]) -> Vec<u8> {
     let types: Vec<u8> = types.iter().flat_map(|word| word.to_le_bytes()).collect();

@@ -183,7 +183,8 @@ impl<'a> Pruner<'a> {
     /// Keeps a type and the types it refers to; its new number. `behind_pointer`: only the name is needed if it is a
     /// struct.
     fn keep(&mut self, id: TypeId, behind_pointer: bool) -> u32 {
-        let Some(record) = self.raw.record(id) else { return 0 };
+        // A kind that the reader does not know cannot be rewritten: what refers to it becomes void.
+        let Some(record) = self.raw.record(id).filter(|record| record.kind != Kind::Newer) else { return 0 };
         let shallow = behind_pointer && !self.selected.contains_key(&id);
         if let Some(&new) = self.done.get(&(id, shallow)) {
             return new;
@@ -259,7 +260,7 @@ impl<'a> Pruner<'a> {
                 members.push([self.string(member.name), self.keep(member.ty, false), offset]);
             }
         }
-        let vlen = u16::try_from(members.len()).unwrap_or(u16::MAX);
+        let vlen = u32::try_from(members.len()).unwrap_or(u32::MAX);
         let mut out = words(&[name, info(record.kind, vlen, record.kind_flag), record.size_or_type]);
         out.extend(words(members.as_flattened()));
         out
@@ -290,7 +291,7 @@ impl<'a> Pruner<'a> {
         if kept.is_empty() {
             return;
         }
-        let vlen = u16::try_from(kept.len()).unwrap_or(u16::MAX);
+        let vlen = u32::try_from(kept.len()).unwrap_or(u32::MAX);
         let mut out =
             words(&[self.string(record.name), info(record.kind, vlen, record.kind_flag), record.size_or_type]);
         for (name, value) in kept {
@@ -302,8 +303,8 @@ impl<'a> Pruner<'a> {
     }
 }
 
-fn info(kind: Kind, vlen: u16, flag: bool) -> u32 {
-    u32::from(flag) << 31 | (kind as u32) << 24 | u32::from(vlen)
+fn info(kind: Kind, vlen: u32, flag: bool) -> u32 {
+    u32::from(flag) << 31 | (kind as u32) << 24 | vlen
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
