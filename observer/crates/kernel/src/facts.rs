@@ -57,18 +57,24 @@ impl Facts {
     /// Reads the running system's files; nothing is loaded, attached or changed. `wanted` are the functions and
     /// variables that a plan may need; `btf_file` replaces the types that the kernel shows.
     pub fn gather(wanted: &[&str], btf_file: Option<&Path>) -> Self {
-        let tree = Tree::system();
+        Self::gather_in(&Tree::system(), wanted, btf_file)
+    }
+
+    /// As [`Facts::gather`], from the files of a tree. Only the clock, the release and userfaultfd are those of the
+    /// running kernel.
+    pub fn gather_in(tree: &Tree, wanted: &[&str], btf_file: Option<&Path>) -> Self {
         let mut gaps = Vec::new();
-        let host = Host::gather(&tree);
-        let btf = keep(Fact::Btf, types(btf_file.unwrap_or(Path::new(btf::VMLINUX))), &mut gaps);
-        let swaps = keep(Fact::Swaps, swaps::gather(&tree, &host.release), &mut gaps);
-        let privileges = Privileges::gather(&tree).ok_or("/proc/self/status cannot be read or parsed");
+        let host = Host::gather(tree);
+        let types = btf_file.map_or_else(|| types(&tree.path(btf::VMLINUX)), types);
+        let btf = keep(Fact::Btf, types, &mut gaps);
+        let swaps = keep(Fact::Swaps, swaps::gather(tree, &host.release), &mut gaps);
+        let privileges = Privileges::gather(tree).ok_or("/proc/self/status cannot be read or parsed");
         Self {
             privileges: keep(Fact::Privileges, privileges, &mut gaps),
-            memory: Memory::gather(&tree),
+            memory: Memory::gather(tree),
             swaps,
-            vmstat: keep(Fact::Vmstat, Vmstat::now(), &mut gaps),
-            symbols: keep(Fact::Symbols, Symbols::of_running_kernel(wanted), &mut gaps),
+            vmstat: keep(Fact::Vmstat, Vmstat::gather(tree), &mut gaps),
+            symbols: keep(Fact::Symbols, Symbols::gather(tree, wanted), &mut gaps),
             prototypes: btf.as_ref().map(|btf| prototypes(btf, wanted)).unwrap_or_default(),
             btf,
             host,

@@ -9,7 +9,7 @@ use crate::{
     plan::{self, Backends, HookSet, Machine, TrialRefusal},
     preemption::Preemption,
     privileges::{Lockdown, Privileges},
-    survey::{ProbeResults, Survey, decide},
+    survey::{ProbeResults, Survey, decide, refusal},
     symbols::Symbols,
     tree::Tree,
 };
@@ -66,6 +66,21 @@ pub fn survey(kernel: &str, fentry: &Result<(), TrialRefusal>, kprobes: bool) ->
     let mut facts = facts(kernel);
     facts.host.kprobe_pmu = kprobes.then_some(8);
     let tried = tried(&facts, fentry, true);
+    let plan = decide(&facts, &tried, Backends::Auto, HookSet::Full);
+    Survey { facts, tried: Some(tried), plan }
+}
+
+/// The survey of a host with the files of a tree and the types of a kernel, which accepts every trial load.
+pub fn survey_in(tree: &TempTree, kernel: &str) -> Survey {
+    let wanted = plan::symbols_of_interest();
+    let tree = Tree::at(tree.root());
+    let mut facts = Facts::gather_in(&tree, &wanted, Some(&path(kernel, "btf.bin")));
+    facts.host.arch = "x86_64".into();
+    facts.host.preemption = Preemption::Off;
+    if let Some(refusal) = refusal::before_trial(&facts) {
+        return Survey { facts, tried: None, plan: Err(refusal) };
+    }
+    let tried = tried(&facts, &Ok(()), true);
     let plan = decide(&facts, &tried, Backends::Auto, HookSet::Full);
     Survey { facts, tried: Some(tried), plan }
 }

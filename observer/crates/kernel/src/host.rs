@@ -3,7 +3,7 @@
 use rustix::time::{ClockId, Timespec, clock_getres};
 use serde::Serialize;
 
-use super::{btf, preemption::Preemption, privileges::Lockdown, tree::Tree};
+use super::{btf, cgroups::Cgroups, preemption::Preemption, privileges::Lockdown, tree::Tree};
 
 /// A kernel release. Hooks are never chosen by release, because distributions backport; it decides only what leaves no
 /// other trace.
@@ -37,6 +37,7 @@ pub struct Host {
     /// pinned.
     pub tick_ns: Option<u64>,
     pub preemption: Preemption,
+    pub cgroups: Cgroups,
     pub lockdown: Lockdown,
     /// Whether [`btf::VMLINUX`] exists.
     pub btf_shown: bool,
@@ -50,7 +51,7 @@ pub struct Host {
     pub bpf_jit: Option<u32>,
     /// The mount point of tracefs.
     pub tracefs: Option<String>,
-    /// `kernel.perf_event_paranoid`; matters only without `CAP_PERFMON`.
+    /// `kernel.perf_event_paranoid`; matters only without `CAP_PERFMON`. `None`: the kernel has no perf events.
     pub perf_event_paranoid: Option<i32>,
     /// `kernel.kptr_restrict`: 2 hides addresses even from root.
     pub kptr_restrict: Option<u32>,
@@ -68,6 +69,7 @@ impl Host {
             arch: uname.machine().to_string_lossy().into_owned(),
             tick_ns: tick_ns(clock_getres(ClockId::MonotonicCoarse)),
             preemption: Preemption::gather(tree),
+            cgroups: Cgroups::gather(tree),
             lockdown: Lockdown::gather(tree),
             btf_shown: tree.exists(btf::VMLINUX),
             kprobe_pmu: tree.number("/sys/bus/event_source/devices/kprobe/type"),

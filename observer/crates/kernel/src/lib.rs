@@ -5,6 +5,7 @@
 //! tested on files read from other kernels; [`facts::Facts::gather`] reads the running one.
 
 pub mod btf;
+pub mod cgroups;
 pub mod codes;
 pub mod errno;
 pub mod facts;

@@ -34,6 +34,30 @@ impl Zswap {
     }
 }
 
+/// Kernel samepage merging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ksm {
+    /// Merging, or not merging any more while merged pages remain.
+    On,
+    Off,
+    /// `CONFIG_KSM` is off.
+    NotBuilt,
+}
+
+impl Ksm {
+    pub fn gather(tree: &Tree) -> Self {
+        const KSM: &str = "/sys/kernel/mm/ksm";
+        let merged: Option<u64> = tree.number(format!("{KSM}/pages_shared"));
+        match tree.number::<u32>(format!("{KSM}/run")) {
+            Some(1) => Self::On,
+            Some(_) if merged.is_some_and(|pages| pages > 0) => Self::On,
+            Some(_) => Self::Off,
+            None => Self::NotBuilt,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HugePageSize {
     /// The size in KiB: 16, 32, 64 ... 2048 with 4 KiB pages.
@@ -49,6 +73,9 @@ pub struct Memory {
     /// `vm.page-cluster`: readahead reads 2 to this power pages at once (the direct path never reads ahead).
     pub page_cluster: Option<u32>,
     pub zswap: Zswap,
+    pub ksm: Ksm,
+    /// Whether zram is there, built in or as a loaded module.
+    pub zram: bool,
     /// Transparent huge pages as a whole: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
     /// The setting of each size (6.8 and later), smallest first. A size that is not `never` may be swapped in as a
@@ -63,6 +90,8 @@ impl Memory {
             page_bytes: rustix::param::page_size(),
             page_cluster: tree.number("/proc/sys/vm/page-cluster"),
             zswap: Zswap::gather(tree),
+            ksm: Ksm::gather(tree),
+            zram: tree.exists("/sys/class/zram-control"),
             huge_pages: chosen(tree, &format!("{THP}/enabled")),
             huge_page_sizes: huge_page_sizes(tree),
         }
@@ -127,6 +156,16 @@ mod tests {
         let memory =
             Memory::gather(&Tree::at(debian().file(&format!("{THP}/enabled"), "always madvise [never]\n").root()));
         assert!(!memory.large_folios_possible());
+    }
+
+    #[test]
+    fn ksm_is_on_while_merged_pages_remain() {
+        let with = |run: &str, shared: &str| {
+            let tree = TempTree::new().file("/sys/kernel/mm/ksm/run", run);
+            Ksm::gather(&Tree::at(tree.file("/sys/kernel/mm/ksm/pages_shared", shared).root()))
+        };
+        assert_eq!([with("1\n", "0\n"), with("0\n", "5\n"), with("0\n", "0\n")], [Ksm::On, Ksm::On, Ksm::Off]);
+        assert_eq!(Ksm::gather(&Tree::at(TempTree::new().root())), Ksm::NotBuilt);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use std::{
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::tree::Tree;
+
 /// Where the running kernel lists its symbols.
 pub const KALLSYMS: &str = "/proc/kallsyms";
 
@@ -108,9 +110,9 @@ impl Symbols {
         Ok(Self { wanted, addresses_hidden, total, link_time_optimized })
     }
 
-    /// Reads the running kernel's list in some tens of milliseconds, mostly spent in the kernel.
-    pub fn of_running_kernel(wanted: &[&str]) -> Result<Self, SymbolsError> {
-        Self::parse(BufReader::with_capacity(1 << 16, File::open(KALLSYMS)?), wanted)
+    /// Reads the kernel's list in some tens of milliseconds, mostly spent in the kernel.
+    pub fn gather(tree: &Tree, wanted: &[&str]) -> Result<Self, SymbolsError> {
+        Self::parse(BufReader::with_capacity(1 << 16, File::open(tree.path(KALLSYMS))?), wanted)
     }
 
     /// What the kernel lists under a name; `None` if the name is not a wanted one.

@@ -1,9 +1,11 @@
 //! The kernel's own counts of swapped pages, from `/proc/vmstat`: an independent check of what the observer counts.
 
-use std::{fs, io};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::tree::Tree;
 
 /// Where the running kernel shows its counters.
 pub const VMSTAT: &str = "/proc/vmstat";
@@ -75,7 +77,11 @@ impl Vmstat {
     }
 
     pub fn now() -> Result<Self, VmstatError> {
-        Self::parse(&fs::read_to_string(VMSTAT)?)
+        Self::gather(&Tree::system())
+    }
+
+    pub fn gather(tree: &Tree) -> Result<Self, VmstatError> {
+        Self::parse(&tree.read(VMSTAT)?)
     }
 }
 

@@ -7,9 +7,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use rustix::mm::{
-    Advice, MapFlags, MlockAllFlags, MprotectFlags, ProtFlags, madvise, mlockall, mmap_anonymous, mprotect, munlock,
-    munmap,
+use rustix::{
+    io::Errno,
+    mm::{
+        Advice, MapFlags, MlockAllFlags, MprotectFlags, ProtFlags, madvise, mlockall, mmap_anonymous, mprotect,
+        munlock, munmap,
+    },
 };
 
 use crate::{Result, WorkloadError};
@@ -106,8 +109,12 @@ impl Mapping {
         let count = count.min(self.pages.saturating_sub(page));
         let start = self.base.as_ptr().cast::<u8>().wrapping_add(page * self.page_size);
         // SAFETY: the range lies within this mapping; the kinds of advice given here never change its content.
-        unsafe { madvise(start.cast::<c_void>(), count * self.page_size, advice) }
-            .map_err(|e| WorkloadError::io(format!("call madvise {advice:?}"), e))
+        match unsafe { madvise(start.cast::<c_void>(), count * self.page_size, advice) } {
+            Err(errno) if !is_needless(advice, errno) => {
+                Err(WorkloadError::io(format!("call madvise {advice:?}"), errno))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn first_word(&self, page: usize) -> Option<&AtomicU64> {
@@ -119,6 +126,12 @@ impl Mapping {
         // SAFETY: the mapping is page-aligned, zero-filled, as long as this slice, and lives as long as `self`.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), count) }
     }
+}
+
+/// Whether a kernel that refuses this advice does without it what the advice asks for. One that was built without huge
+/// pages, as Debian's with `PREEMPT_RT`, knows no advice about them.
+fn is_needless(advice: Advice, errno: Errno) -> bool {
+    matches!((advice, errno), (Advice::LinuxNoHugepage, Errno::INVAL))
 }
 
 impl Drop for Mapping {
@@ -135,6 +148,45 @@ impl Drop for Mapping {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Lets the kernel answer an error to this advice, in the calling thread.
+    fn refuse(advice: libc::c_int, errno: libc::c_int) {
+        let op =
+            |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: u16::try_from(code).unwrap(), jt, jf, k };
+        let (load, equal, answer) =
+            (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::BPF_RET);
+        // struct seccomp_data: the number of the call at 0, its third argument at 32.
+        let mut program = [
+            op(load, 0, 0, 0),
+            op(equal, 0, 3, u32::try_from(libc::SYS_madvise).unwrap()),
+            op(load, 0, 0, 32),
+            op(equal, 0, 1, advice.cast_unsigned()),
+            op(answer, 0, 0, libc::SECCOMP_RET_ERRNO | errno.cast_unsigned()),
+            op(answer, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let filter = libc::sock_fprog { len: 6, filter: program.as_mut_ptr() };
+        // SAFETY: the call takes no pointer.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        // SAFETY: the filter and its program outlive the call, and its length is that of the program.
+        let installed =
+            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter) };
+        assert_eq!(installed, 0, "{}", std::io::Error::last_os_error());
+    }
+
+    #[test]
+    fn a_kernel_without_huge_pages_may_refuse_advice_about_them() {
+        let with = |advice, errno| {
+            std::thread::spawn(move || {
+                refuse(advice, errno);
+                Mapping::new(3).and_then(|mapping| mapping.page_out(0, 3)).map_err(|error| error.to_string())
+            })
+        };
+        assert_eq!(with(libc::MADV_NOHUGEPAGE, libc::EINVAL).join().unwrap(), Ok(()));
+        let other = with(libc::MADV_NOHUGEPAGE, libc::EPERM).join().unwrap();
+        assert_eq!(other, Err("cannot call madvise LinuxNoHugepage".to_owned()));
+        let paged_out = with(libc::MADV_PAGEOUT, libc::EINVAL).join().unwrap();
+        assert_eq!(paged_out, Err("cannot call madvise LinuxPageOut".to_owned()), "nothing would be swapped out");
+    }
 
     #[test]
     fn pages_are_a_page_size_apart_and_keep_their_values() {

@@ -2,7 +2,7 @@ use super::*;
 use observer_kernel::{
     errno::Errno,
     facts::{Fact, Gap},
-    fixtures::survey,
+    fixtures::{self, TempTree, survey, survey_in},
     plan::TrialRefusal,
     swaps::{AreaKind, Device, DeviceNumber, Driver, SwapArea, SwapLine, Synchronous, SynchronousReason},
 };
@@ -113,4 +113,174 @@ fn a_self_test_is_reported_and_decides_the_exit_code() {
     let refused = Doctor::new(&survey).with_self_test(Some(outcome));
     assert_eq!(refused.exit(), Exit::Refused);
     assert!(text(&refused).contains("self-test         NOT RUN: there is no zram"));
+}
+
+/// Files of a host that has everything, by path.
+fn full() -> Vec<(&'static str, String)> {
+    [
+        ("/proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\n"),
+        ("/proc/self/uid_map", "0 0 4294967295\n"),
+        ("/proc/self/cgroup", "0::/\n"),
+        ("/proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t0\t50\t1\n"),
+        ("/proc/mounts", "tracefs /sys/kernel/tracing tracefs rw 0 0\n"),
+        ("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n"),
+        ("/proc/vmstat", "pswpin 7\npswpout 8\n"),
+        ("/proc/sys/kernel/ftrace_enabled", "1\n"),
+        ("/proc/sys/kernel/kptr_restrict", "0\n"),
+        ("/proc/sys/kernel/perf_event_paranoid", "2\n"),
+        ("/proc/sys/net/core/bpf_jit_enable", "1\n"),
+        ("/proc/sys/vm/page-cluster", "3\n"),
+        ("/sys/bus/event_source/devices/kprobe/type", "8\n"),
+        ("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"),
+        ("/sys/class/zram-control/hot_add", ""),
+        ("/sys/kernel/debug/kprobes/enabled", "1\n"),
+        ("/sys/kernel/mm/ksm/run", "0\n"),
+        ("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
+        ("/sys/kernel/security/lockdown", "[none] integrity confidentiality\n"),
+        ("/sys/module/zswap/parameters/enabled", "N\n"),
+    ]
+    .map(|(path, text)| (path, text.to_owned()))
+    .into_iter()
+    .chain([("/proc/kallsyms", fixtures::text("6.12.117", "kallsyms"))])
+    .collect()
+}
+
+/// The page of a host with everything except these files, and with others.
+fn page(without: &[&str], with: &[(&'static str, &str)]) -> (Exit, String) {
+    let mut files = full();
+    assert!(without.iter().all(|path| files.iter().any(|(file, _)| file == path)), "{without:?}");
+    files.retain(|(path, _)| !without.contains(path));
+    files.extend(with.iter().map(|(path, text)| (*path, (*text).to_owned())));
+    let tree = files.iter().fold(TempTree::new(), |tree, (path, text)| tree.file(path, text));
+    let survey = survey_in(&tree, "6.12.117");
+    let doctor = Doctor::new(&survey);
+    // Lines that are wrapped are one.
+    let text = text(&doctor).replace("\n                  ", " ");
+    assert!(serde_json::to_value(&doctor).is_ok());
+    (doctor.exit(), text)
+}
+
+/// What the host lacks, the files that are missing then, those that differ, the exit code, and the line of the page.
+type Lack = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)], Exit, &'static str);
+
+const LACKS: [Lack; 21] = [
+    ("nothing", &[], &[], Exit::Clean, "observable        yes, with 12 hooks"),
+    (
+        "THP",
+        &["/sys/kernel/mm/transparent_hugepage/enabled"],
+        &[],
+        Exit::Clean,
+        "huge pages        not built into this kernel",
+    ),
+    ("KSM", &["/sys/kernel/mm/ksm/run"], &[], Exit::Clean, "KSM               not built into this kernel"),
+    (
+        "zswap",
+        &["/sys/module/zswap/parameters/enabled"],
+        &[],
+        Exit::Clean,
+        "zswap             not built into this kernel",
+    ),
+    (
+        "zram",
+        &["/sys/class/zram-control/hot_add"],
+        &[],
+        Exit::Clean,
+        "zram              not loaded: the self-test, stress and bench load it",
+    ),
+    ("swap", &["/proc/swaps"], &[], Exit::Clean, "swap areas        cannot read /proc/swaps: No such file"),
+    ("swap areas in use", &[], &[], Exit::Clean, "swap areas none in use"),
+    (
+        "memory controller",
+        &["/proc/cgroups"],
+        &[("/sys/fs/cgroup/cgroup.controllers", "cpu pids\n")],
+        Exit::Clean,
+        "control groups    cgroup v2, without the memory controller",
+    ),
+    ("control groups", &["/proc/self/cgroup"], &[], Exit::Clean, "control groups    none in use"),
+    (
+        "cgroup v2",
+        &[],
+        &[("/proc/self/cgroup", "4:memory:/a\n1:name=systemd:/a\n")],
+        Exit::Clean,
+        "control groups    cgroup v1: programs see only groups of cgroup v2, so every task is in one group",
+    ),
+    (
+        "cgroup v2 alone",
+        &[],
+        &[("/proc/self/cgroup", "4:memory:/a\n1:name=systemd:/a\n0::/a\n")],
+        Exit::Clean,
+        "control groups    cgroup v1 and v2: programs see only groups of v2, and tasks of several groups of v1",
+    ),
+    (
+        "debugfs",
+        &["/sys/kernel/debug/kprobes/enabled"],
+        &[],
+        Exit::Clean,
+        "kprobes           available, unless they are switched off, which only debugfs shows",
+    ),
+    (
+        "tracefs",
+        &["/proc/mounts"],
+        &[("/proc/mounts", "")],
+        Exit::Clean,
+        "tracefs           not mounted: mounted for observer alone where it is needed and allowed",
+    ),
+    (
+        "securityfs",
+        &["/sys/kernel/security/lockdown"],
+        &[],
+        Exit::Clean,
+        "lockdown          not confidentiality, because programs may copy kernel memory",
+    ),
+    (
+        "kallsyms addresses",
+        &[],
+        &[
+            ("/proc/kallsyms", "0000000000000000 T do_swap_page\n0000000000000000 T swapcache_prepare\n"),
+            ("/proc/sys/kernel/kptr_restrict", "2\n"),
+        ],
+        Exit::Clean,
+        "kptr_restrict     2: addresses are hidden, only names are needed",
+    ),
+    ("kallsyms", &["/proc/kallsyms"], &[], Exit::Refused, "symbols           cannot read /proc/kallsyms: No such file"),
+    (
+        "perf events",
+        &["/proc/sys/kernel/perf_event_paranoid", "/sys/bus/event_source/devices/kprobe/type"],
+        &[],
+        Exit::Clean,
+        "perf events       not built into this kernel: no kprobes",
+    ),
+    (
+        "kprobes",
+        &["/sys/bus/event_source/devices/kprobe/type"],
+        &[],
+        Exit::Clean,
+        "kprobes           none (CONFIG_KPROBES or CONFIG_KPROBE_EVENTS is off)",
+    ),
+    (
+        "event counters",
+        &[],
+        &[("/proc/vmstat", "nr_free_pages 1\n")],
+        Exit::Clean,
+        "vmstat            /proc/vmstat has no counter pswpin",
+    ),
+    ("JIT", &["/proc/sys/net/core/bpf_jit_enable"], &[], Exit::Clean, "BPF JIT           unknown"),
+    ("/proc", &["/proc/self/status"], &[], Exit::Clean, "privileges        /proc/self/status cannot be read or parsed"),
+];
+
+#[test]
+fn everything_that_a_host_may_lack_is_a_line() {
+    for (lack, without, with, exit, line) in LACKS {
+        let (found, text) = page(without, with);
+        assert!(text.contains(line), "without {lack}: {line:?} is not in\n{text}");
+        assert_eq!(found, exit, "without {lack}:\n{text}");
+    }
+}
+
+#[test]
+fn no_line_of_a_host_that_lacks_something_is_on_the_page_of_one_that_has_it() {
+    let (_, whole) = page(&[], &[]);
+    for (lack, .., line) in LACKS.iter().filter(|(lack, ..)| !matches!(*lack, "nothing" | "swap areas in use")) {
+        assert!(!whole.contains(line), "{lack}: {line}");
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::kernel::{no_return_events, preemption, trial_refusal};
 use observer_kernel::{
+    cgroups::{CgroupMode, Cgroups},
     facts::{Fact, Facts},
     host::Host,
-    memory::{Memory, Zswap},
+    memory::{Ksm, Memory, Zswap},
     plan::TrialRefusal,
     privileges::{Capability, Lockdown, Privileges},
     survey::ProbeResults,
@@ -23,12 +24,17 @@ pub(crate) fn host(facts: &Facts, trial: Option<&ProbeResults>) -> Vec<(&'static
         ("fentry", trial.map_or_else(|| "not tried".to_owned(), fentry)),
         ("kprobes", kprobes(host).to_owned()),
         ("return probes", trial.map_or("not tried", return_probes).to_owned()),
+        ("tracefs", tracefs(host)),
+        ("perf events", perf_events(host)),
         ("ftrace", switch(host.ftrace_enabled, "off: hooks do not fire (kernel.ftrace_enabled)").to_owned()),
         ("BPF JIT", jit(host.bpf_jit).to_owned()),
         ("tick", host.tick_ns.map_or_else(|| "unknown".to_owned(), tick)),
         ("page-cluster", memory.page_cluster.map_or_else(|| "unknown".to_owned(), page_cluster)),
         ("huge pages", huge_pages(memory)),
         ("zswap", zswap(memory.zswap).to_owned()),
+        ("KSM", ksm(memory.ksm).to_owned()),
+        ("zram", zram(memory.zram).to_owned()),
+        ("control groups", control_groups(&host.cgroups)),
         ("kptr_restrict", kptr_restrict(facts)),
     ];
     if let Some(vmstat) = &facts.vmstat {
@@ -141,6 +147,62 @@ const fn return_probes(trial: &ProbeResults) -> &'static str {
     match trial.no_return_events {
         None => "with room for 4096 tasks at once",
         Some(cause) => no_return_events(cause),
+    }
+}
+
+fn tracefs(host: &Host) -> String {
+    match &host.tracefs {
+        Some(place) => format!("mounted on {place}"),
+        None => "not mounted: mounted for observer alone where it is needed and allowed".to_owned(),
+    }
+}
+
+fn perf_events(host: &Host) -> String {
+    host.perf_event_paranoid.map_or_else(
+        || "not built into this kernel: no kprobes".to_owned(),
+        |value| format!("available (kernel.perf_event_paranoid is {value})"),
+    )
+}
+
+const fn ksm(ksm: Ksm) -> &'static str {
+    match ksm {
+        Ksm::On => "on: an entry may stand for pages of several processes",
+        Ksm::Off => "off",
+        Ksm::NotBuilt => "not built into this kernel",
+    }
+}
+
+const fn zram(zram: bool) -> &'static str {
+    if zram {
+        "available"
+    } else {
+        "not loaded: the self-test, stress and bench load it, which fails if this kernel was built without it"
+    }
+}
+
+fn control_groups(cgroups: &Cgroups) -> String {
+    let memory = match cgroups.memory {
+        Some(false) => ", without the memory controller",
+        Some(true) | None => "",
+    };
+    match cgroups.mode {
+        CgroupMode::V2 => format!("cgroup v2{memory}"),
+        CgroupMode::None => "none in use".to_owned(),
+        CgroupMode::Unknown => "unknown".to_owned(),
+        CgroupMode::Hybrid | CgroupMode::V1 => format!("{}{memory}", coarse_groups(cgroups.mode)),
+    }
+}
+
+/// What tasks by control group are on a host with cgroup v1.
+pub(crate) const fn coarse_groups(mode: CgroupMode) -> &'static str {
+    match mode {
+        CgroupMode::V1 => {
+            "cgroup v1: programs see only groups of cgroup v2, so every task is in one group, and --cgroup is refused"
+        }
+        _ => {
+            "cgroup v1 and v2: programs see only groups of v2, and tasks of several groups of v1 (such as containers) \
+             may be in one of them"
+        }
     }
 }
 
