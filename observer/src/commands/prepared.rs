@@ -68,6 +68,7 @@ impl Prepared {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             kernel: Kernel::new(&host.release.text, &host.arch, host.tick_ns, plan),
+            cgroups: host.cgroups.mode,
             swaps: self.swaps.clone(),
             filters: self.filters.clone(),
             command: self.launch.as_ref().map(|launch| command::typed(&launch.command)).unwrap_or_default(),

@@ -12,7 +12,7 @@ codes! {
         /// Cgroup v2 has every group that matters.
         V2 = "v2",
         /// Both: tasks are in groups of v2, and in others of v1 by which their memory is limited or their services are
-        /// told apart.
+        /// distinguished.
         Hybrid = "hybrid",
         /// Cgroup v1 alone: to programs every task is in the root group.
         V1 = "v1",

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Clocks, kernel::Kernel};
-use observer_kernel::swaps::{SwapArea, Synchronous};
+use crate::{clock::Clocks, kernel::Kernel, recording::Note};
+use observer_kernel::{
+    cgroups::CgroupMode,
+    swaps::{SwapArea, Synchronous},
+};
 
 /// What is known before the first event: everything needed to judge what follows. Also the header of a recording, so
 /// names are kept, and what an older file lacks is empty.
@@ -17,6 +20,9 @@ pub struct Context {
     /// The host's name.
     pub host: String,
     pub kernel: Kernel,
+    /// The hierarchies of control groups on the host.
+    #[serde(skip_serializing_if = "CgroupMode::is_unknown")]
+    pub cgroups: CgroupMode,
     /// The swap areas in use at the start.
     pub swaps: Vec<Swap>,
     /// The filters applied in the kernel, by option; empty: everything was observed.
@@ -35,6 +41,14 @@ pub struct Context {
     pub ring_bytes: u64,
     /// The clocks at the start.
     pub clocks: Clocks,
+}
+
+impl Context {
+    /// What a reader of the results must know from the start.
+    pub fn notes(&self) -> impl Iterator<Item = Note> {
+        let coarse = self.cgroups.is_coarse().then_some(Note::CgroupV1 { mode: self.cgroups });
+        self.kernel.timing_note().into_iter().chain(coarse)
+    }
 }
 
 /// A swap area.
@@ -87,6 +101,17 @@ impl Swap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_with_cgroup_v1_is_noted() {
+        let noted = |cgroups| Context { cgroups, ..Context::default() }.notes().collect::<Vec<_>>();
+        for mode in [CgroupMode::V1, CgroupMode::Hybrid] {
+            assert_eq!(noted(mode), [Note::CgroupV1 { mode }]);
+        }
+        for mode in [CgroupMode::V2, CgroupMode::None, CgroupMode::Unknown] {
+            assert_eq!(noted(mode), []);
+        }
+    }
 
     #[test]
     fn a_device_that_lost_its_type_is_reported_if_it_is_filtered() {

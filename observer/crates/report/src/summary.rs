@@ -183,7 +183,7 @@ impl Summary {
             ended: known.ending.ended,
         };
         let damage = Of::all(&host, known.damage.iter().cloned());
-        let notes = Of::all(&host, known.notes.iter().cloned().chain(kernel.timing_note()));
+        let notes = Of::all(&host, known.notes.iter().cloned().chain(known.context.notes()));
         let mut summary = Self {
             schema: SCHEMA,
             tool,

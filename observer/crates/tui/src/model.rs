@@ -8,7 +8,7 @@ use observer_engine::{
     tally::{Contention, TaskGroup},
     verdict::{Finding, Verdict},
 };
-use observer_kernel::swaps::Synchronous;
+use observer_kernel::{cgroups::CgroupMode, swaps::Synchronous};
 use observer_observation::{Dropped, DurationSummary, Kernel, RingUse};
 use observer_record::player::Transport;
 use observer_report::{picture::story::Setting, summary::distributions::Measure};
@@ -23,6 +23,8 @@ pub struct About {
     pub filters: BTreeMap<String, String>,
     /// One entry in this many is observed; counts are scaled up by it.
     pub sample_one_in: u32,
+    /// The hierarchies of control groups on the host.
+    pub cgroups: CgroupMode,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -112,6 +112,7 @@ impl ModelBuilder {
             command: (!context.command.is_empty()).then(|| context.command.clone()),
             filters: context.filters.clone(),
             sample_one_in: context.sample_one_in,
+            cgroups: context.cgroups,
         };
         Self {
             about: Arc::new(about),

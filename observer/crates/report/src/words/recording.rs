@@ -1,5 +1,6 @@
 //! Recordings: what they lack, and what to know about them.
 
+use super::host::coarse_groups;
 use observer_observation::{Damage, Defect, FileDamage, Note};
 
 /// What a recording lacks.
@@ -56,6 +57,7 @@ pub(super) fn note(note: &Note) -> String {
             "swap on {device} was switched off or given another swap type: what happened on an area that got its type \
              since then is counted for it"
         ),
+        Note::CgroupV1 { mode } => format!("by control group: {}", coarse_groups(*mode)),
         Note::Unknown => "an unknown note, recorded by a newer version".to_owned(),
     }
 }

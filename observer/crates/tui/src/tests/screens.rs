@@ -15,7 +15,7 @@ use crate::{
     theme::{Colours, Theme},
     view,
 };
-use observer_kernel::{plan::State, swaps::Synchronous};
+use observer_kernel::{cgroups::CgroupMode, plan::State, swaps::Synchronous};
 use observer_report::picture::text::Charset;
 
 const LARGE: Size = Size { width: 120, height: 40 };
@@ -132,6 +132,21 @@ fn filters_are_shown() {
     let about = Arc::make_mut(&mut model.about);
     about.filters = [("cgroup", "/user.slice"), ("device", "zram0")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     assert_screen("filters", &live(model), THEME, SMALL);
+}
+
+#[test]
+fn groups_of_a_host_with_cgroup_v1_are_marked() {
+    for (mode, marked) in [(CgroupMode::V1, true), (CgroupMode::Hybrid, true), (CgroupMode::V2, false)] {
+        let mut model = quiet();
+        Arc::make_mut(&mut model.about).cgroups = mode;
+        let mut app = live(model);
+        press(&mut app, SMALL, "3tt");
+        let text = text(&draw(&app, THEME, SMALL));
+        assert!(text.contains("by control group"), "{text}");
+        assert_eq!(text.contains("(of v2, not of v1)"), marked, "{mode:?}\n{text}");
+        press(&mut app, SMALL, "t");
+        assert!(!self::text(&draw(&app, THEME, SMALL)).contains("not of v1"), "another grouping");
+    }
 }
 
 /// The header and the first answer, on every kind of kernel, with and without a synchronous swap device.

@@ -7,7 +7,7 @@ use ratatui::{
 
 use super::pen::{Pen, skip, width};
 use crate::{
-    app::{App, CommandEnd, Tab},
+    app::{App, CommandEnd, Grouping, Tab},
     theme::Tone,
 };
 
@@ -60,6 +60,9 @@ fn note(app: &App) -> (String, Tone) {
         Tab::Entries => notes.extend(position(app.entries.cursor, app.entries.order.len())),
         Tab::Tasks => {
             notes.push(app.grouping.name().to_owned());
+            if app.grouping == Grouping::Cgroup && app.shown().model.about.cgroups.is_coarse() {
+                notes.push("(of v2, not of v1)".to_owned());
+            }
             notes.extend(position(app.tasks.cursor, app.tasks.order.len()));
         }
         Tab::Findings => notes.extend(position(app.findings.cursor, app.findings.order.len())),

@@ -1,0 +1,61 @@
+//! A host with cgroup v1 is noted wherever results by control group may be.
+#![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
+
+use observer_engine::Engine;
+use observer_kernel::cgroups::CgroupMode;
+use observer_observation::{Context, EndReason, FinalState, Outcome, Sample, exit::Exit};
+use observer_report::{
+    formats::{Format, text},
+    observed::{Observed, Reported},
+};
+
+fn observed(host: &str, cgroups: CgroupMode) -> Observed {
+    Observed::new(&Outcome {
+        context: Context { host: host.to_owned(), cgroups, ..Context::default() },
+        engine: Engine::default(),
+        sample: Sample::default(),
+        ending: FinalState::unknown(EndReason::Duration),
+        damage: Vec::new(),
+        notes: Vec::new(),
+    })
+}
+
+fn written(format: Format, observed: &Observed) -> String {
+    let reported = Reported { parts: vec![observed.clone()], whole: observed.clone() };
+    let mut out = Vec::new();
+    format.write(&reported, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn groups_that_programs_do_not_see_are_noted_in_every_report() {
+    for (mode, words) in
+        [(CgroupMode::V1, "every task is in one group"), (CgroupMode::Hybrid, "tasks of several groups of v1")]
+    {
+        let observed = observed("a", mode);
+        assert_ne!(observed.summary.exit(), Exit::Inconclusive, "nothing was missed");
+        // Lines of text may be wrapped.
+        let text = text::summary(&observed.summary).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("by control group: cgroup v1") && text.contains(words), "{text}");
+        assert!(written(Format::Html, &observed).contains(words));
+        let json: serde_json::Value = serde_json::from_str(&written(Format::Json, &observed)).unwrap();
+        assert_eq!(json["notes"][0]["code"], "cgroup_v1");
+        assert_eq!(json["notes"][0]["mode"], mode.code());
+    }
+}
+
+#[test]
+fn a_host_with_cgroup_v2_or_none_is_not_noted() {
+    for mode in [CgroupMode::V2, CgroupMode::None, CgroupMode::Unknown] {
+        let observed = observed("a", mode);
+        assert!(!text::summary(&observed.summary).contains("control group"), "{mode:?}");
+        assert!(observed.summary.notes.is_empty());
+    }
+}
+
+#[test]
+fn a_merged_report_names_the_host_with_cgroup_v1() {
+    let merged = Observed::merged(&[observed("new", CgroupMode::V2), observed("old", CgroupMode::V1)]).unwrap();
+    let [note] = &merged.summary.notes[..] else { panic!("{:?}", merged.summary.notes) };
+    assert_eq!(note.host, "old");
+}
