@@ -82,11 +82,12 @@ impl<O: Observer> Session<'_, O> {
         if self.ticks.is_multiple_of(self.observer.sample_ticks().max(1)) {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
             let fault_times = read_times.then(|| self.probes.fault_times());
+            let stalls = read_times.then(|| self.probes.stalls(clock::now()));
             let snapshot = self.probes.snapshot();
             // The last reading is exact; until then counters that are exported only grow.
             let counters = snapshot.counters.not_below(&self.ingest.sample.snapshot.counters);
             let snapshot = Snapshot { counters, ..snapshot };
-            self.ingest_sample(self.sample(&snapshot, fault_times));
+            self.ingest_sample(Sample { stalls, ..self.sample(&snapshot, fault_times) });
         }
         self.ticks = self.ticks.wrapping_add(1);
         let widening = self.probes.delay_injection();
@@ -106,7 +107,7 @@ impl<O: Observer> Session<'_, O> {
 
     fn sample(&self, snapshot: &Snapshot, fault_times: Option<FaultTimes>) -> Sample {
         let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
-        Sample { at: clock::now(), snapshot: *snapshot, undecodable, vmstat, fault_times }
+        Sample { at: clock::now(), snapshot: *snapshot, undecodable, vmstat, fault_times, stalls: None }
     }
 
     fn ingest_sample(&mut self, sample: Sample) {
@@ -135,7 +136,9 @@ impl<O: Observer> Session<'_, O> {
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         let fault_times = self.probes.fault_times();
-        self.ingest_sample(Sample { vmstat, ..self.sample(&snapshot, Some(fault_times)) });
+        // The table keeps the faults that have not ended although the hooks are gone.
+        let stalls = Some(self.probes.stalls(clock::now()));
+        self.ingest_sample(Sample { vmstat, stalls, ..self.sample(&snapshot, Some(fault_times)) });
         // Disturbed entries are counted at the end: faults that were still in progress disturb some until then.
         let disturbed = self.probes.disturbed();
         self.ending.overhead = Overhead { records: self.ending.overhead.records, disturbed, ..cost };

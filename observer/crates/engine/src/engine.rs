@@ -77,6 +77,7 @@ impl<D: Durations> Engine<D> {
         for wait in self.waits.take_ended(until) {
             self.report_wait(wait);
         }
+        self.report.long_waits = self.waits.long();
     }
 
     /// Applies all remaining events. No event may be fed after this.
@@ -91,6 +92,7 @@ impl<D: Durations> Engine<D> {
         for wait in self.waits.take_ended(Nanos::MAX) {
             self.report_wait(wait);
         }
+        self.report.long_waits.clear();
         self.report.dropped.faults_without_end += self.in_progress.len() as u64;
         self.in_progress.clear();
         self.changes.clear();

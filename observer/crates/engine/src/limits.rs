@@ -28,6 +28,12 @@ pub(crate) const PIN_REFAULT_TIMEOUT: Nanos = 1_000_000_000;
 /// A holder whose end has not arrived after this time has been missed. Stalls of swap-ins for ten minutes are known.
 pub(crate) const HOLDER_TIMEOUT: Nanos = 3_600_000_000_000;
 
+/// A pin wait that lasts longer is reported before it ends.
+pub(crate) const LONG_WAIT: Nanos = 1_000_000_000;
+
+/// Pin waits that are reported before they end.
+pub(crate) const MAX_LONG_WAITS: usize = 16;
+
 /// The kernel itself repeats a fault that waited for a folio lock, before its task returns to user mode. After a longer
 /// time a fault on the page need not be that repetition: a clean page can be dropped and swapped in again without any
 /// change of its entry.

@@ -24,6 +24,8 @@ pub struct Report<D> {
     pub overlaps: Vec<Overlap>,
     /// Oldest first.
     pub waits: Vec<Wait>,
+    /// Pin waits that have not ended and are long already, longest first; in none of the other lists and counts.
+    pub long_waits: Vec<Wait>,
     pub entries: EntryTable,
     pub distributions: Distributions<D>,
     /// Failed pin tries in all pin waits.

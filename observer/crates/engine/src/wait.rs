@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     event::{Change, ChangeKind, Entry, Fault, Nanos, Path, PinResult, Task},
     hash::NumberMap,
-    limits::{HOLDER_TIMEOUT, LOCK_REFAULT_TIMEOUT, PIN_REFAULT_TIMEOUT},
+    limits::{HOLDER_TIMEOUT, LOCK_REFAULT_TIMEOUT, LONG_WAIT, MAX_LONG_WAITS, PIN_REFAULT_TIMEOUT},
     verdict::Verdict,
 };
 
@@ -444,6 +444,15 @@ impl Waits {
         }
         waits.sort_unstable_by_key(|wait| (wait.to_ns, wait.task.tid, wait.kind));
         waits
+    }
+
+    /// The pin waits that are long already and have not ended, longest first. (A wait for a folio lock is part of one
+    /// fault, whose record follows at its end.)
+    pub(crate) fn long(&self) -> Vec<Wait> {
+        let is_long = |current: &&InProgress| current.maybe_held && current.wait.duration() > LONG_WAIT;
+        let mut long: Vec<&Wait> = self.in_progress.values().filter(is_long).map(|current| &current.wait).collect();
+        long.sort_unstable_by_key(|wait| (wait.from_ns, wait.task.tid));
+        long.into_iter().take(MAX_LONG_WAITS).cloned().collect()
     }
 
     fn end(&mut self, key: u64) {

@@ -13,6 +13,7 @@ pub use self::{
     overhead::{Overhead, ProgramRun, ProgramStats, RingUse, StatsRefusal, percent},
     recording::{Damage, Defect, FileDamage, Note},
     sample::{FaultTimes, Sample, Skipped, Snapshot},
+    stall::{MAX_STALLS, STALL, Stall, Stalls},
 };
 
 pub mod clock;
@@ -30,3 +31,4 @@ mod overhead;
 mod recording;
 mod sample;
 pub mod self_test;
+mod stall;

@@ -6,6 +6,8 @@ use observer_ebpf::{counters::Counters, histogram};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 
+use crate::stall::Stalls;
+
 /// Counters of all CPUs together, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -56,13 +58,16 @@ pub struct Sample {
     pub vmstat: Option<Vmstat>,
     /// Durations of all faults by path; `None`: not read this time.
     pub fault_times: Option<FaultTimes>,
+    /// Faults in progress for long; `None`: not read this time.
+    pub stalls: Option<Stalls>,
 }
 
 impl Sample {
     /// Replaces it by a later sample, except for what that one lacks because it is read less often.
     pub fn update(&mut self, later: Self) {
         let fault_times = later.fault_times.or_else(|| self.fault_times.take());
-        *self = Self { fault_times, ..later };
+        let stalls = later.stalls.or_else(|| self.stalls.take());
+        *self = Self { fault_times, stalls, ..later };
     }
 
     /// What was counted since `before`.

@@ -1,9 +1,14 @@
-//! Faults that are still in the table at the end of an observation: in progress, or with a missed end.
+//! Faults in the table: in progress, or with a missed end.
 
 use std::fs;
 
 use aya::maps::{HashMap, MapData, MapError};
-use observer_ebpf::seat::{Fault, Seat as Laid};
+use observer_ebpf::{
+    record::{F_LOCK_CONTENDED, F_LOCK_WAIT_ENDED},
+    seat::{Fault, Seat as Laid},
+};
+use observer_engine::event::{Comm, Entry, Nanos, Task};
+use observer_observation::{STALL, Stall, Stalls};
 
 use crate::mapped::Mapped;
 
@@ -13,9 +18,17 @@ type Seat = [u32; size_of::<Laid>() / 4];
 /// The word of a seat with the thread id of its owner.
 const OWNER: usize = core::mem::offset_of!(Laid, owner) / 4;
 /// The first of the two words with the start of its fault.
-const START: usize = (core::mem::offset_of!(Laid, fault) + core::mem::offset_of!(Fault, start)) / 4;
+const START: usize = fault_field(core::mem::offset_of!(Fault, start));
+const ENTRY: usize = fault_field(core::mem::offset_of!(Fault, entry));
+const FLAGS: usize = fault_field(core::mem::offset_of!(Fault, flags));
+const LOCK_TRY: usize = fault_field(core::mem::offset_of!(Fault, lock_try));
 /// Capacity of the hash; bounds a walk during which entries come and go.
 const MOST: usize = 4_096;
+
+/// The first word of a field of the fault in a seat.
+const fn fault_field(offset: usize) -> usize {
+    (core::mem::offset_of!(Laid, fault) + offset) / 4
+}
 
 /// The table of faults in progress.
 pub(crate) struct Table {
@@ -35,6 +48,22 @@ impl Table {
             places.push(Place { tid: tid?, seat: None });
         }
         Ok(places)
+    }
+
+    /// The faults that are stalls. Without those in the hash, which cannot be read without system calls on it.
+    pub(crate) fn stalls(&self, now: Nanos) -> Stalls {
+        let seats = (0..self.seats.len()).zip(self.seats.iter());
+        let stalls = seats.filter_map(|(index, seat)| {
+            let stall = stall(&seat, now)?;
+            // A fault whose end was missed stays in the table. What both readings have was not torn.
+            let again = || self.seats.get(index).and_then(|seat| self::stall(&seat, now));
+            (!is_known_outside(stall.task.tid) && again().as_ref() == Some(&stall)).then_some(stall)
+        });
+        let mut stalls = Stalls::of(stalls, now);
+        for stall in &mut stalls.longest {
+            name(&mut stall.task);
+        }
+        stalls
     }
 
     /// Whether that task still has a fault there, the same or another.
@@ -69,6 +98,56 @@ pub(crate) struct Place {
 fn owner(seat: &Seat) -> Option<u32> {
     let mark = seat.get(OWNER).copied()?;
     (mark != 0).then_some(mark & !(1 << 31))
+}
+
+/// The fault in a seat, if it has been in progress for long.
+fn stall(seat: &Seat, now: Nanos) -> Option<Stall> {
+    let tid = owner(seat)?;
+    let start_ns = long(seat, START)?;
+    if now.saturating_sub(start_ns) <= STALL {
+        return None;
+    }
+    let flags = *seat.get(FLAGS)?;
+    let waits = flags & (F_LOCK_CONTENDED | F_LOCK_WAIT_ENDED) == F_LOCK_CONTENDED;
+    Some(Stall {
+        task: Task { tid, ..Task::default() },
+        entry: Entry(long(seat, ENTRY)?),
+        start_ns,
+        waits_since_ns: if waits { long(seat, LOCK_TRY) } else { None },
+    })
+}
+
+/// A field of two words.
+fn long(seat: &Seat, first: usize) -> Option<u64> {
+    let words: &[u32; 2] = seat.get(first..first + 2)?.try_into().ok()?;
+    Some(u64::from(words[1]) << 32 | u64::from(words[0]))
+}
+
+/// Whether a thread id of the kernel is that of the same thread in this process's `/proc`.
+fn sees_every_thread() -> bool {
+    /// `PROC_PID_INIT_INO` of the kernel.
+    const INITIAL: &str = "pid:[4026531836]";
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace.as_os_str() == INITIAL)
+}
+
+fn is_known_outside(tid: u32) -> bool {
+    sees_every_thread() && is_outside(state(tid))
+}
+
+/// Adds the name and the process id, where they can be read.
+fn name(task: &mut Task) {
+    if !sees_every_thread() {
+        return;
+    }
+    let Task { tid, pid, comm } = task;
+    if let Ok(bytes) = fs::read(format!("/proc/{tid}/comm")) {
+        *comm = Comm::from_bytes(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
+    }
+    if let Ok(bytes) = fs::read(format!("/proc/{tid}/status")) {
+        let text = String::from_utf8_lossy(&bytes);
+        let group = text.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+        *pid = group.unwrap_or(*pid);
+    }
 }
 
 /// Whether the fault in `seat` is still there although its task is not inside `do_swap_page`. The state of the task is
@@ -109,6 +188,51 @@ mod tests {
         }
         let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         assert!(!is_outside(state(own)), "this thread runs");
+    }
+
+    #[test]
+    fn a_seat_with_a_long_fault_is_a_stall_and_shows_whether_it_waits() {
+        let now = 700 * STALL;
+        let mut seat: Seat = [0; size_of::<Laid>() / 4];
+        let set = |seat: &mut Seat, field: usize, value: u64| {
+            seat[field] = u32::try_from(value & u64::from(u32::MAX)).unwrap();
+            seat[field + 1] = u32::try_from(value >> 32).unwrap();
+        };
+        assert_eq!(stall(&seat, now), None, "empty");
+        seat[OWNER] = 7 | 1 << 31;
+        set(&mut seat, START, now - STALL);
+        assert_eq!(stall(&seat, now), None, "not long");
+        set(&mut seat, START, now - 667 * STALL);
+        let entry = Entry::new(3, 0x1_2345_6789);
+        set(&mut seat, ENTRY, entry.0);
+        // Left over from an earlier fault of this seat.
+        set(&mut seat, LOCK_TRY, 5);
+        let task = Task { tid: 7, ..Task::default() };
+        let reads = Stall { task, entry, start_ns: now - 667 * STALL, waits_since_ns: None };
+        assert_eq!(stall(&seat, now), Some(reads.clone()));
+        seat[FLAGS] = F_LOCK_CONTENDED;
+        set(&mut seat, LOCK_TRY, now - 666 * STALL);
+        assert_eq!(stall(&seat, now), Some(Stall { waits_since_ns: Some(now - 666 * STALL), ..reads.clone() }));
+        seat[FLAGS] |= F_LOCK_WAIT_ENDED;
+        assert_eq!(stall(&seat, now), Some(reads), "the wait has ended, the fault has not");
+        seat[OWNER] = 0;
+        assert_eq!(stall(&seat, now), None, "left");
+    }
+
+    #[test]
+    fn a_stalled_task_is_named() {
+        let tid = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        let mut task = Task { tid, ..Task::default() };
+        name(&mut task);
+        if sees_every_thread() {
+            assert_eq!(task.pid, std::process::id());
+            assert!(!task.comm.as_str().is_empty());
+        } else {
+            assert_eq!((task.pid, task.comm.as_str()), (0, ""), "another task may have this number here");
+        }
+        let mut gone = Task { tid: u32::MAX >> 2, ..Task::default() };
+        name(&mut gone);
+        assert_eq!((gone.pid, gone.comm.as_str()), (0, ""));
     }
 
     #[test]

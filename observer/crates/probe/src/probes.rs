@@ -29,9 +29,9 @@ use observer_ebpf::{
     swap_entry,
     totals::DerivedCounters,
 };
-use observer_engine::event::Event;
+use observer_engine::event::{Event, Nanos};
 use observer_kernel::plan::{Hook, Meaning, Plan};
-use observer_observation::{FaultTimes, Overhead, Skipped, Snapshot};
+use observer_observation::{FaultTimes, Overhead, Skipped, Snapshot, Stalls};
 
 pub type Slots = Vec<Slot>;
 
@@ -232,6 +232,11 @@ impl Probes {
     pub fn snapshot(&self) -> Snapshot {
         let counters = counters::sum(&self.totals, self.derived);
         Snapshot { counters, skipped: self.skipped(), ends_missed: 0 }
+    }
+
+    /// Faults in progress for long.
+    pub fn stalls(&self, now: Nanos) -> Stalls {
+        self.faults.stalls(now)
     }
 
     fn skipped(&self) -> Option<Skipped> {

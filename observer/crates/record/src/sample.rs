@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::counters::{self, Named};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
-use observer_observation::{FaultTimes, Sample, Skipped, Snapshot};
+use observer_observation::{FaultTimes, Sample, Skipped, Snapshot, Stalls};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,6 +22,9 @@ pub(crate) struct Stored {
     undecodable: u64,
     vmstat: Option<Vmstat>,
     fault_times: Option<Times>,
+    /// Absent in a sample that did not look, and in files of minor versions up to 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stalls: Option<Stalls>,
 }
 
 /// Durations of faults by path, nanoseconds.
@@ -90,7 +93,8 @@ impl Stored {
             }
             (before, later) => later.or(before),
         };
-        *self = Self { counters, fault_times, ..later };
+        let stalls = later.stalls.or_else(|| self.stalls.take());
+        *self = Self { counters, fault_times, stalls, ..later };
     }
 
     /// The sample; with durations of faults only if `with_times`.
@@ -105,6 +109,7 @@ impl Stored {
             undecodable: self.undecodable,
             vmstat: self.vmstat,
             fault_times: self.fault_times.as_ref().filter(|_| with_times).map(fault_times),
+            stalls: self.stalls.clone(),
         }
     }
 
@@ -148,6 +153,7 @@ impl From<&Sample> for Stored {
             ends_missed: sample.snapshot.ends_missed,
             undecodable: sample.undecodable,
             vmstat: sample.vmstat,
+            stalls: sample.stalls.clone(),
             fault_times: sample.fault_times.as_ref().map(|times| {
                 let [direct, cached, none] = times.by_path.each_ref().map(|histogram| {
                     let values = histogram.iter_recorded();

@@ -94,6 +94,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     for (cause, count) in &one.dropped {
         *all.dropped.entry(*cause).or_default() += count;
     }
+    all.stalled.add(&one.stalled);
     all.unlisted.findings += one.unlisted.findings;
     all.unlisted.entries += one.unlisted.entries;
     add_overhead(&mut all.overhead, &one.overhead);

@@ -9,6 +9,7 @@ use self::{
     distributions::{Distributions, Histograms},
     remarks::{Budget, Evidence, Remark},
     sample::Sampled,
+    stalls::Stalled,
     verdicts::Verdicts,
     wait_cost::{WaitCostSummary, Wholes},
 };
@@ -23,6 +24,7 @@ pub(crate) mod counts;
 pub mod distributions;
 pub mod remarks;
 pub(crate) mod sample;
+pub mod stalls;
 pub mod verdicts;
 pub(crate) mod wait_cost;
 
@@ -127,6 +129,8 @@ pub struct Summary {
     pub wait_cost: WaitCostSummary,
     /// The maximum acceptable wait, if one was given.
     pub budget: Option<Budget>,
+    /// What has been in progress for long; at the end of an observation: what has not ended in it.
+    pub stalled: Stalled,
     pub remarks: Vec<Remark>,
     pub findings: Vec<Finding>,
     pub overlaps: Vec<Overlap>,
@@ -200,6 +204,7 @@ impl Summary {
             verdicts: Verdicts { counts: report.verdicts, not_observable: kernel.not_observable() },
             wait_cost,
             budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
+            stalled: Stalled::new(&known),
             remarks: Vec::new(),
             findings: report.findings.clone(),
             overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
@@ -266,7 +271,7 @@ impl Summary {
         let failed = self.command.as_ref().is_some_and(CommandSummary::has_failed);
         Exit::of_observation(ExitInputs {
             stale_installs: self.verdicts.counts.stale_install,
-            over_budget: self.budget.map_or(0, |budget| budget.over),
+            over_budget: self.budget.map_or(0, |budget| budget.over) + self.stalled.over_budget,
             command_failed: failed,
             dropped: self.dropped_events(),
             not_observable: self.verdicts.not_observable.len(),

@@ -21,7 +21,7 @@ pub(crate) use self::{
     race::{race, reachable, vulnerable},
     refusal::{obstacle, refusal_cause, remedies},
     self_test::check,
-    waits::{remark, wait_kind},
+    waits::{remark, stalled, wait_kind},
 };
 pub use self::{
     dropped::{cause, seen, verdict_count},

@@ -4,12 +4,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use observer_engine::{
-    event::{Entry, Nanos},
+    event::{Entry, Nanos, Task},
     tally::{Contention, TaskGroup},
     verdict::{Finding, Verdict},
+    wait::{Wait, WaitKind},
 };
 use observer_kernel::{cgroups::CgroupMode, swaps::Synchronous};
-use observer_observation::{Dropped, DurationSummary, Kernel, RingUse};
+use observer_observation::{Dropped, DurationSummary, Kernel, RingUse, Sample};
 use observer_record::player::Transport;
 use observer_report::{picture::story::Setting, summary::distributions::Measure};
 
@@ -25,6 +26,32 @@ pub struct About {
     pub sample_one_in: u32,
     /// The hierarchies of control groups on the host.
     pub cgroups: CgroupMode,
+}
+
+/// A fault or a pin wait that has been in progress for long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    pub task: Task,
+    pub since_ns: Nanos,
+    /// What the task waits for; `None`: nothing that another task holds.
+    pub waits_for: Option<WaitKind>,
+    /// Faults and pin waits beside it.
+    pub others: u64,
+}
+
+impl Stalled {
+    /// The longest; `long_waits` are those of the engine.
+    pub(crate) fn of(sample: &Sample, long_waits: &[Wait]) -> Option<Self> {
+        let faults = sample.stalls.as_ref();
+        let fault = faults.and_then(|stalls| stalls.longest.first()).map(|fault| {
+            let waits_for = fault.waits_since_ns.map(|_| WaitKind::FolioLock);
+            (fault.start_ns, &fault.task, waits_for)
+        });
+        let wait = long_waits.first().map(|wait| (wait.from_ns, &wait.task, Some(wait.kind)));
+        let (since_ns, task, waits_for) = fault.into_iter().chain(wait).min_by_key(|(since, ..)| *since)?;
+        let all = faults.map_or(0, |stalls| stalls.count) + long_waits.len() as u64;
+        Some(Self { task: task.clone(), since_ns, waits_for, others: all.saturating_sub(1) })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +230,8 @@ pub struct Model {
     pub counts: Counts,
     /// Faults in progress on contended entries.
     pub faults_in_progress: usize,
+    /// The fault or pin wait that has been in progress longest; `None`: none for more than a second.
+    pub stalled: Option<Stalled>,
     pub dropped: Dropped,
     /// Rows and findings that are counted and not listed, because a table is full.
     pub unlisted: u64,

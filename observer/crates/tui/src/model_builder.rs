@@ -8,7 +8,7 @@ use std::{
 
 use super::model::{
     About, BINS, Cost, Counts, DelayInjection, Distribution, EntryRow, FindingRow, GroupRow, Model, ProgramTime,
-    SwapDevice, bin,
+    Stalled, SwapDevice, bin,
 };
 use observer_engine::{
     event::{Entry, Nanos},
@@ -151,6 +151,7 @@ impl ModelBuilder {
     }
 
     pub fn build(&mut self, source: Source<'_>, names: &mut impl CgroupNames) -> Model {
+        let stalled = Stalled::of(source.sample, &source.engine.report().long_waits);
         if let Some(devices) = source.devices {
             self.devices = Some(devices);
         }
@@ -167,6 +168,7 @@ impl ModelBuilder {
             devices: self.devices.clone(),
             counts: counts(source.engine, source.sample).map(|count| count.saturating_mul(self.one_in)),
             faults_in_progress: source.engine.faults_in_progress().count(),
+            stalled,
             dropped: dropped(source.sample, &source.engine.report().dropped),
             unlisted: tally.map_or(0, Tally::not_listed) + unlisted.findings + unlisted.entries,
             cost: source.spent.map(|spent| self.cost(spent, source.sample)),

@@ -55,6 +55,37 @@ fn aba() -> Vec<Event> {
     ]
 }
 
+/// A task waits for a pin while the device stalls, and the observation ends meanwhile.
+#[test]
+fn a_pin_wait_is_reported_while_it_lasts_and_at_the_end_of_the_observation() {
+    use crate::event::{Pin, PinResult};
+    const SECOND: Nanos = 1_000_000_000;
+    let mut engine = Engine::<()>::default();
+    engine.feed(Event::Started(Fault { end: 0, pin: None, ..fault(1, 100, 0, 1, 0) }));
+    for second in 0..600 {
+        let start = second * SECOND + 200;
+        let pin = Pin { tried: start + 1, result: PinResult::Held, failures: 1, dropped: None };
+        let failed = fault(2, start, start + 50, 2, 1);
+        engine.feed(Event::Ended(Fault {
+            pin: Some(pin),
+            path: Path::None,
+            installed: false,
+            read_start: None,
+            ..failed
+        }));
+        engine.advance(start + 50);
+        engine.advance(start + SECOND / 2);
+        let shown: Vec<_> = engine.report().long_waits.iter().map(Wait::duration).collect();
+        assert_eq!(shown, if second < 1 { vec![] } else { vec![second * SECOND + 49] }, "after {second} s");
+        assert_eq!(engine.report().verdicts.pin_wait, 0, "it has not ended");
+    }
+    engine.finish();
+    let report = engine.report();
+    assert!(report.long_waits.is_empty(), "it is in the list of waits instead");
+    assert_eq!(report.waits.iter().map(Wait::duration).collect::<Vec<_>>(), [599 * SECOND + 49]);
+    assert_eq!(report.dropped.faults_without_end, 1, "the holder's");
+}
+
 fn feed(events: Vec<Event>) -> Engine<()> {
     let mut engine = Engine::<()>::default();
     for event in events {

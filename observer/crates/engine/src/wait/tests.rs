@@ -99,13 +99,17 @@ fn a_wait_lasts_as_long_as_its_holder() {
     let held =
         |start: Nanos| Fault { slot: in_progress, ..fault(1, start, start + 20, Some((start + 2, PinResult::Held))) };
     let mut waits = waits_of(&[held(10)]);
+    assert!(waits.long().is_empty());
     for minute in 1..=10 {
         assert!(waits.take_ended(minute * MINUTE).is_empty(), "the pin may still be held");
         waits.add_fault(&held(minute * MINUTE), SlotContext::default());
+        let long: Vec<_> = waits.long().iter().map(|wait| (wait.task.tid, wait.duration())).collect();
+        assert_eq!(long, [(1, minute * MINUTE + 20 - 12)], "shown while it lasts");
     }
     let end = 10 * MINUTE + 500;
     end_all(&mut waits, &[Fault { end, ..fault(9, 0, end, Some((5, PinResult::Taken))) }]);
     assert!(waits.take_ended(end + PIN_REFAULT_TIMEOUT).is_empty(), "the task may not have run yet");
+    assert!(waits.long().is_empty(), "the holder is gone");
     let [wait] = waits.take_ended(end + PIN_REFAULT_TIMEOUT + 1).try_into().unwrap();
     assert_eq!((wait.duration(), wait.retries), (10 * MINUTE + 20 - 12, 11));
     assert_eq!(wait.holder.map(|hold| hold.task.tid), Some(9));

@@ -82,7 +82,7 @@ fn conclusion(summary: &Summary) -> (&'static str, String) {
     match summary.exit() {
         Exit::StaleInstall => ("bad", format!("Data loss: {} over newer content.", counted(stale, "stale install"))),
         Exit::OverBudget => {
-            let over = summary.budget.map_or(0, |budget| budget.over);
+            let over = summary.budget.map_or(0, |budget| budget.over) + summary.stalled.over_budget;
             ("bad", format!("No stale install seen, but the budget was exceeded by {}.", counted(over, "wait")))
         }
         Exit::Inconclusive if !summary.verdicts.not_observable.is_empty() => {

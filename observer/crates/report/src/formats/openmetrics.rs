@@ -154,6 +154,20 @@ fn faults(out: &mut Exposition, summary: &Summary) {
     out.family("observer_faults_contended", Kind::Counter, "", "Calls that overlapped with another on the same entry.")
         .count(&[], faults.streamed);
     out.family(
+        "observer_stalled_faults",
+        Kind::Gauge,
+        "",
+        "Calls of do_swap_page that have been in progress for more than a second. Read every five seconds.",
+    )
+    .count(&[], summary.stalled.faults);
+    out.family(
+        "observer_longest_stall_seconds",
+        Kind::Gauge,
+        "seconds",
+        "How long the longest of them, or of the waits for a pin that have not ended, has been in progress.",
+    )
+    .sample(&[], seconds(summary.stalled.longest_ns().unwrap_or(0)));
+    out.family(
         "observer_faults_special",
         Kind::Counter,
         "",

@@ -1,7 +1,7 @@
 //! Waits: their kinds, their durations, and the remarks on their cost.
 
 use crate::{
-    summary::{distributions::Measure, remarks::Remark},
+    summary::{distributions::Measure, remarks::Remark, stalls::StalledTask},
     units::{counted, duration},
 };
 use observer_engine::wait::WaitKind;
@@ -66,6 +66,25 @@ pub(crate) fn remark(remark: &Remark) -> String {
              (/sys/kernel/mm/transparent_hugepage/hugepages-*) would avoid them",
             counted(*waits, "wait")
         ),
+    }
+}
+
+/// A fault or a wait that has not ended. `with_host`: of several observations.
+pub(crate) fn stalled(stalled: &StalledTask, with_host: bool) -> String {
+    let StalledTask { host, task, entry, for_ns, waits_for, waited_ns } = stalled;
+    let host = if with_host { format!("{host}: ") } else { String::new() };
+    let name = if task.pid == 0 { format!("tid {}", task.tid) } else { task.to_string() };
+    let length = duration(*for_ns);
+    match (waits_for, waited_ns) {
+        (Some(kind @ WaitKind::Pin), _) => {
+            format!("{host}{name} has waited for {length} for the {} of entry {entry}", wait_kind(*kind))
+        }
+        (Some(kind), Some(waited)) => format!(
+            "{host}{name} has been in a fault on entry {entry} for {length}, and has waited for {} of that for the {}",
+            duration(*waited),
+            wait_kind(*kind)
+        ),
+        _ => format!("{host}{name} has been in a fault on entry {entry} for {length}"),
     }
 }
 

@@ -308,6 +308,7 @@ fn looks_the_same(a: &Model, b: &Model) -> bool {
     a.at_ns / SECOND == b.at_ns / SECOND
         && a.counts == b.counts
         && a.faults_in_progress == b.faults_in_progress
+        && a.stalled == b.stalled
         && a.dropped == b.dropped
         && a.transport == b.transport
         && a.devices == b.devices

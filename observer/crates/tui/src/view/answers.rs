@@ -2,11 +2,11 @@
 
 use crate::{
     app::{Shown, worst},
-    model::{Distribution, Model, Series, SwapDevice},
+    model::{Distribution, Model, Series, Stalled, SwapDevice},
     numbers::{count, plural, seconds},
     theme::Tone,
 };
-use observer_engine::verdict::Verdict;
+use observer_engine::{event::Nanos, verdict::Verdict, wait::WaitKind};
 use observer_kernel::{plan::State, swaps::Synchronous};
 use observer_report::{summary::distributions::Measure, units::duration};
 
@@ -101,6 +101,9 @@ fn not_observable(model: &Model) -> Option<String> {
 }
 
 fn waiting(model: &Model) -> (String, Tone) {
+    if let Some(stalled) = &model.stalled {
+        return (self::stalled(stalled, model.at_ns), Tone::Bad);
+    }
     let of = |measure| model.distributions.iter().find(|one| one.measure == measure && one.summary.count > 0);
     let p99 = |distribution: &Distribution| distribution.summary.p99_ns;
     let (on, p99) = match (of(Measure::PinWait), of(Measure::LockWait)) {
@@ -116,6 +119,19 @@ fn waiting(model: &Model) -> (String, Tone) {
         "oversleep unknown".to_owned()
     };
     (format!("{} on {on}, {oversleep}; p99 {}", duration(model.waited_ns), duration(p99)), Tone::Caution)
+}
+
+/// What matters most while it lasts.
+fn stalled(stalled: &Stalled, now: Nanos) -> String {
+    let Stalled { task, since_ns, waits_for, others } = stalled;
+    let why = match waits_for {
+        Some(WaitKind::Pin) => "on a pin",
+        Some(WaitKind::FolioLock) => "on a folio lock",
+        None => "in a fault",
+    };
+    let others = if *others == 0 { String::new() } else { format!(", {} more", count(*others)) };
+    let name = if task.comm.is_empty() { "task" } else { task.comm.as_str() };
+    format!("STALLED: {name} {} {why}, {}{others}", task.tid, duration(now.saturating_sub(*since_ns)))
 }
 
 fn no_waits(model: &Model) -> (String, Tone) {
@@ -147,6 +163,28 @@ mod tests {
         // More than a day, all of it overslept.
         let waited_ns = 98_765_000_000_000;
         Model { distributions, waited_ns, overslept_ns: waited_ns, ..Model::default() }
+    }
+
+    #[test]
+    fn a_stall_is_shown_while_it_lasts() {
+        use observer_engine::event::Task;
+        let task = Task { tid: 4_194_304, pid: 1, comm: "fifteen-letters".into() };
+        let stalled = Stalled { task, since_ns: 0, waits_for: None, others: 0 };
+        let shown = |stalled: &Stalled, now| {
+            let model = Model { at_ns: now, stalled: Some(stalled.clone()), ..model(&[Measure::PinWait]) };
+            waiting(&model)
+        };
+        let (text, tone) = shown(&stalled, 667_000_000_000);
+        assert_eq!((text.as_str(), tone), ("STALLED: fifteen-letters 4194304 in a fault, 667 s", Tone::Bad));
+        assert_eq!(
+            shown(&stalled, 668_000_000_000).0,
+            "STALLED: fifteen-letters 4194304 in a fault, 668 s",
+            "it grows"
+        );
+        let worst = Stalled { waits_for: Some(WaitKind::FolioLock), others: 20_480, ..stalled };
+        let (text, _) = shown(&worst, 3_600_000_000_000);
+        assert!(text.contains("on a folio lock") && text.contains(" more"), "{text}");
+        assert!(QUESTION + text.len() <= 80, "{text}");
     }
 
     #[test]

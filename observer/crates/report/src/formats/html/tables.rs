@@ -38,13 +38,16 @@ pub(super) fn counts(page: &mut Markup, summary: &Summary) {
     page.table(&["count of", "count", "meaning"], rows);
 }
 
-/// The cost of waits and the remarks on it; nothing where no task waited and no rule applies.
+/// The cost of waits, what has not ended, and the remarks; nothing where no task waited and no rule applies.
 pub(super) fn wait_cost(page: &mut Markup, summary: &Summary) {
     let cost = &summary.wait_cost;
-    if cost.commands.is_empty() && summary.remarks.is_empty() {
+    if cost.commands.is_empty() && summary.remarks.is_empty() && summary.stalled.longest.is_empty() {
         return;
     }
     page.element("h2", "Cost of waits");
+    for stalled in &summary.stalled.longest {
+        page.element("p", &format!("Stalled: {}.", words::stalled(stalled, summary.is_merged())));
+    }
     for remark in &summary.remarks {
         page.element("p", &format!("{}.", words::remark(remark)));
     }

@@ -34,7 +34,21 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
         }
     }
     if let Some(budget) = summary.budget {
-        line(text, "budget", format_args!("{}, exceeded by {}", duration(budget.ns), counted(budget.over, "wait")))?;
+        let unended = match summary.stalled.over_budget {
+            0 => String::new(),
+            over => format!(", and by {} in progress", counted(over, "wait")),
+        };
+        line(
+            text,
+            "budget",
+            format_args!("{}, exceeded by {}{unended}", duration(budget.ns), counted(budget.over, "wait")),
+        )?;
+    }
+    for stalled in summary.stalled.longest.iter().take(PRINTED) {
+        line(text, "stalled", words::stalled(stalled, summary.is_merged()))?;
+    }
+    if summary.stalled.faults > PRINTED as u64 {
+        line(text, "stalled", format_args!("{} in all", counted(summary.stalled.faults, "fault")))?;
     }
     for remark in &summary.remarks {
         line(text, "remark", words::remark(remark))?;
