@@ -2,7 +2,7 @@
 
 mod lean;
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{choose::DIRECT_CALLS, *};
 use crate::{
@@ -461,6 +461,44 @@ fn copies_beside_a_function_are_a_partial_gap() {
             let copies = vec!["do_swap_page.part.0".to_owned()];
             assert_eq!(rejected(gap), [Rejection::CopiesBeside { symbol: "do_swap_page".to_owned(), copies }]);
             assert_eq!((gap.consequence, gap.partial), (Consequence::FaultsMissed, true));
+        }
+    }
+}
+
+/// The functions that the plan of a kernel hooks.
+fn hooked(plan: &Plan) -> BTreeSet<String> {
+    plan.hooks.iter().map(|hook| hook.symbol.clone()).collect()
+}
+
+#[test]
+fn no_copy_of_a_hooked_function_goes_unnoticed() {
+    for kernel in fixtures::KERNELS {
+        for symbol in hooked(&Kernel::new(kernel).plan().unwrap()) {
+            for suffix in [".isra.0", ".constprop.0", ".part.0", ".constprop.0.isra.0", ".part.0.llvm.7"] {
+                let mut changed = Kernel::new(kernel);
+                let copy = format!("{symbol}{suffix}");
+                changed.symbols.wanted.get_mut(&symbol).unwrap().copies.push(copy.clone());
+                let plan = changed.plan().unwrap();
+                let is_named = |rejection: &Rejection| matches!(rejection, Rejection::CopiesBeside { symbol: of, copies } if *of == symbol && copies.contains(&copy));
+                let noticed = plan.missing.iter().any(|gap| {
+                    matches!(&gap.reason, MissingReason::Rejected { functions } if functions.iter().any(is_named))
+                });
+                assert!(noticed || !hooked(&plan).contains(&symbol), "{kernel}: {copy}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_function_whose_name_is_that_of_another_is_hooked() {
+    for kernel in fixtures::KERNELS {
+        for symbol in hooked(&Kernel::new(kernel).plan().unwrap()) {
+            let mut changed = Kernel::new(kernel);
+            changed.symbols.wanted.get_mut(&symbol).unwrap().definitions.push('t');
+            match changed.plan() {
+                Ok(plan) => assert!(!hooked(&plan).contains(&symbol), "{kernel}: {symbol}"),
+                Err(error) => assert!(matches!(error, PlanError::NoHook(_)), "{kernel}: {symbol}: {error:?}"),
+            }
         }
     }
 }
