@@ -158,7 +158,7 @@ fn entry_record(change: &Change) -> EntryRecord {
 
 fn comm(task: &Task) -> [u8; 16] {
     let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(task.comm.as_str().bytes().take(15)) {
+    for (to, from) in bytes.iter_mut().zip(task.comm.as_bytes().iter().copied().take(15)) {
         *to = from;
     }
     bytes

@@ -4,7 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use self::values::{budget, comm, fault_seats, file_size, ring_size, rotation_time, run_time, sample, widening};
+use self::values::{budget, comm, fault_seats, file_size, name, ring_size, rotation_time, run_time, sample, widening};
 pub(crate) use self::{
     values::{BackendChoice, FormatChoice, HookChoice},
     workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload},
@@ -12,6 +12,7 @@ pub(crate) use self::{
 use crate::launch;
 use observer_kernel::survey::SetupOptions;
 use observer_probe::WATCHED_TASKS;
+use observer_text::Name;
 
 pub(crate) mod manual;
 mod values;
@@ -72,15 +73,15 @@ const FILTERS: &str = "Filters (applied in the kernel)";
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct FilterArgs {
     /// Only entries of this swap device, by name or path as in /proc/swaps; may be repeated
-    #[arg(long, help_heading = FILTERS, value_name = "NAME")]
-    pub(crate) device: Vec<String>,
+    #[arg(long, help_heading = FILTERS, value_name = "NAME", value_parser = name())]
+    pub(crate) device: Vec<Name>,
     /// Only faults of this process, with all its threads
     #[arg(long, help_heading = FILTERS, value_name = "PID", value_parser = value_parser!(u32).range(1..))]
     #[arg(conflicts_with = "cmd")]
     pub(crate) pid: Option<u32>,
     /// Only faults of tasks with this name
-    #[arg(long, help_heading = FILTERS, value_name = "NAME", value_parser = comm)]
-    pub(crate) comm: Option<String>,
+    #[arg(long, help_heading = FILTERS, value_name = "NAME", value_parser = comm())]
+    pub(crate) comm: Option<Name>,
     /// Only faults of tasks in this control group or below it, as a path or as in /proc/PID/cgroup
     #[arg(long, help_heading = FILTERS, value_name = "PATH")]
     pub(crate) cgroup: Option<PathBuf>,
@@ -131,8 +132,8 @@ pub(crate) struct ObserveArgs {
     #[arg(long, value_name = "DURATION", value_parser = widening, requires = "cmd")]
     pub(crate) widen: Option<Duration>,
     /// Delay only tasks with this name
-    #[arg(long, value_name = "NAME", value_parser = comm, requires = "widen")]
-    pub(crate) widen_comm: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = comm(), requires = "widen")]
+    pub(crate) widen_comm: Option<Name>,
     /// Delay only one in N of these reads, chosen at random
     #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u32).range(1..), requires = "widen")]
     pub(crate) widen_one_in: u32,

@@ -11,7 +11,7 @@ mod serve;
 pub mod session;
 mod signals;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 
@@ -23,10 +23,24 @@ use crate::{
 /// Parses the command line, runs the command, and prints its error.
 pub fn main() -> ExitCode {
     signals::keep_exit_status_of_children();
-    env_logger::Builder::from_env(env_logger::Env::new().filter_or(cli::LOG_VARIABLE, "warn")).init();
+    logging();
     // On wrong usage clap prints a message and exits with 2.
     let cli = Cli::parse();
     run(cli.command.unwrap_or(Command::Live(cli.live))).unwrap_or_else(|error| error::report(&error).into())
+}
+
+/// Logs to standard error. A message can have names from outside, so it is one line of printable characters.
+fn logging() {
+    let environment = env_logger::Env::new().filter_or(cli::LOG_VARIABLE, "warn");
+    env_logger::Builder::from_env(environment)
+        .format(|out, record| writeln!(out, "{}", log_line(&out.timestamp_seconds(), record)))
+        .init();
+}
+
+fn log_line(time: &dyn std::fmt::Display, record: &log::Record<'_>) -> String {
+    let (level, target) = (record.level(), record.target());
+    let message = record.args().to_string();
+    format!("[{time} {level:<5} {target}] {}", observer_text::line(&message))
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {

@@ -1,9 +1,11 @@
 //! Values of options.
 
-use std::time::Duration;
+use std::{os::unix::ffi::OsStrExt as _, time::Duration};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use observer_kernel::plan::{Backends, HookSet};
 use observer_report::formats::Format;
+use observer_text::{Name, unescaped};
 
 /// `--backend`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -138,14 +140,24 @@ pub(super) fn bench_size(text: &str) -> Result<u64, String> {
     if (MIN_BYTES..=MAX_BYTES).contains(&bytes) { Ok(bytes) } else { Err("from 1M to 64G".to_owned()) }
 }
 
-pub(super) fn comm(text: &str) -> Result<String, String> {
-    match text.len() {
-        0 => Err("an empty name matches no task".to_owned()),
-        1..=15 => Ok(text.to_owned()),
-        _ => Err(format!(
-            "the kernel keeps 15 bytes of a task's name: use `{}`",
-            text.chars().take(15).collect::<String>()
-        )),
+/// A name of any bytes, as it is or as it is printed.
+pub(super) fn name() -> impl TypedValueParser<Value = Name> {
+    OsStringValueParser::new().map(|name| Name::from(unescaped(name.as_bytes())))
+}
+
+pub(super) fn comm() -> impl TypedValueParser<Value = Name> {
+    name().try_map(of_task)
+}
+
+fn of_task(name: Name) -> Result<Name, String> {
+    match name.as_bytes() {
+        [] => Err("an empty name matches no task".to_owned()),
+        bytes if bytes.contains(&0) => Err("no task's name contains a zero byte".to_owned()),
+        bytes if bytes.len() <= 15 => Ok(name),
+        bytes => {
+            let kept = Name::from(bytes.get(..15).unwrap_or(bytes));
+            Err(format!("the kernel keeps 15 bytes of a task's name: use `{kept}`"))
+        }
     }
 }
 
@@ -186,6 +198,19 @@ pub(super) fn fault_seats(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn names_are_given_as_bytes_or_as_they_are_printed() {
+        let parsed = |given: &[u8]| {
+            let given = OsStr::from_bytes(given);
+            comm().parse_ref(&clap::Command::new("x"), None, given).map(|name| name.as_bytes().to_owned()).ok()
+        };
+        assert_eq!(parsed(b"a\xff"), Some(b"a\xff".to_vec()));
+        assert_eq!(parsed(br"a\x1b\xff"), Some(b"a\x1b\xff".to_vec()));
+        assert_eq!(parsed(br"\xff\xff\xff\xff\xff"), Some(vec![0xff; 5]), "20 characters, 5 bytes");
+        assert_eq!((parsed(b""), parsed(br"a\x00"), parsed(&[b'a'; 16])), (None, None, None));
+    }
 
     #[test]
     fn sizes_are_in_powers_of_1024() {

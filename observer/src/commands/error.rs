@@ -4,6 +4,7 @@ use super::filters::FilterError;
 use observer_kernel::survey::Refusal;
 use observer_observation::exit::Exit;
 use observer_report::words;
+use observer_text::lines;
 use observer_workload::{ErrorCode, Failure};
 
 /// A workload that this host does not allow.
@@ -24,7 +25,7 @@ pub(super) fn workload_error(failure: Failure) -> anyhow::Error {
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) => eprintln!("observer: {}", words::refusal(refusal)),
-        None => eprintln!("observer: {error:#}"),
+        None => eprintln!("observer: {}", lines(&format!("{error:#}"))),
     }
     exit(error)
 }

@@ -13,21 +13,22 @@ use crate::cli::FilterArgs;
 use observer_kernel::{host::mount_point, tree::Tree};
 use observer_observation::Swap;
 use observer_probe::Filter;
+use observer_text::{Name, joined};
 
 /// A filter that matches nothing on this host.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FilterError {
     #[error("--device: there is no swap device {name}: no swap is in use")]
-    NoSwap { name: String },
+    NoSwap { name: Name },
     #[error("--device: there is no swap device {name}; in use: {in_use}")]
-    NoDevice { name: String, in_use: String },
+    NoDevice { name: Name, in_use: Name },
     #[error(
         "--device: the swap type of {name} is not known: {areas} swap areas are in use, and programs may not read \
          their types on this kernel"
     )]
-    TypeNotKnown { name: String, areas: usize },
+    TypeNotKnown { name: Name, areas: usize },
     #[error("--device: {name} has the swap type {kind}, which is out of range")]
-    TypeOutOfRange { name: String, kind: u32 },
+    TypeOutOfRange { name: Name, kind: u32 },
     #[error("--pid: process IDs of a container are not those of the kernel; run observer outside, or use --cgroup")]
     PidNamespace,
     #[error("--pid: there is no process {pid}")]
@@ -38,14 +39,14 @@ pub(crate) enum FilterError {
     Mounts(#[source] io::Error),
     #[error("--cgroup: no cgroup v2 hierarchy is mounted")]
     NoCgroups,
-    #[error("--cgroup: cannot open {}", .path.display())]
+    #[error("--cgroup: cannot open {path}")]
     Cgroup {
-        path: PathBuf,
+        path: Name,
         #[source]
         error: io::Error,
     },
-    #[error("--cgroup: {} is not a control group", .path.display())]
-    NotCgroup { path: PathBuf },
+    #[error("--cgroup: {path} is not a control group")]
+    NotCgroup { path: Name },
 }
 
 /// The filters in the form that the programs use. `swaps`: the swap areas of this host.
@@ -59,44 +60,41 @@ pub(super) fn resolve(args: &FilterArgs, swaps: &[Swap], tree: &Tree) -> Result<
     Ok(Filter {
         types: if args.device.is_empty() { u32::MAX } else { types },
         pid: pid.unwrap_or(0),
-        comm: args.comm.as_deref().map_or([0; 16], comm_bytes),
+        comm: args.comm.as_ref().map_or([0; 16], comm_bytes),
         cgroup: cgroup.map(Arc::new),
     })
 }
 
 /// The filters as given, by option.
-pub(super) fn by_option(args: &FilterArgs) -> BTreeMap<String, String> {
+pub(super) fn by_option(args: &FilterArgs) -> BTreeMap<String, Name> {
     let given = [
-        ("device", (!args.device.is_empty()).then(|| args.device.join(", "))),
-        ("pid", args.pid.map(|pid| pid.to_string())),
+        ("device", (!args.device.is_empty()).then(|| joined(&args.device, ", "))),
+        ("pid", args.pid.map(|pid| pid.to_string().into())),
         ("comm", args.comm.clone()),
-        ("cgroup", args.cgroup.as_ref().map(|path| path.display().to_string())),
+        ("cgroup", args.cgroup.as_ref().map(Name::from)),
     ];
     given.into_iter().filter_map(|(option, value)| Some((option.to_owned(), value?))).collect()
 }
 
 /// A task's name in the kernel: at most 15 bytes, zero-padded.
-pub(super) fn comm_bytes(comm: &str) -> [u8; 16] {
+pub(super) fn comm_bytes(comm: &Name) -> [u8; 16] {
     let mut bytes = [0; 16];
-    for (target, byte) in bytes.iter_mut().zip(comm.bytes().take(15)) {
+    for (target, byte) in bytes.iter_mut().zip(comm.as_bytes().iter().copied().take(15)) {
         *target = byte;
     }
     bytes
 }
 
 /// The bit of a device's swap type. All bits if the type is not known and there is no other device.
-fn type_mask(name: &str, swaps: &[Swap]) -> Result<u32, FilterError> {
-    let found = swaps.iter().find(|swap| swap.path == name || swap.path.rsplit('/').next() == Some(name));
-    let name = name.to_owned();
+fn type_mask(name: &Name, swaps: &[Swap]) -> Result<u32, FilterError> {
+    let found = swaps.iter().find(|swap| swap.path == *name || swap.path.last_component() == *name);
+    let name = name.clone();
     match found {
         Some(swap) if !swap.kind_seen && swaps.len() > 1 => Err(FilterError::TypeNotKnown { name, areas: swaps.len() }),
         Some(swap) if !swap.kind_seen => Ok(u32::MAX),
         Some(swap) => 1u32.checked_shl(swap.kind).ok_or(FilterError::TypeOutOfRange { name, kind: swap.kind }),
         None if swaps.is_empty() => Err(FilterError::NoSwap { name }),
-        None => {
-            let in_use: Vec<_> = swaps.iter().map(|swap| swap.path.as_str()).collect();
-            Err(FilterError::NoDevice { name, in_use: in_use.join(", ") })
-        }
+        None => Err(FilterError::NoDevice { name, in_use: joined(swaps.iter().map(|swap| &swap.path), ", ") }),
     }
 }
 
@@ -117,9 +115,9 @@ fn process(pid: u32, tree: &Tree) -> Result<u32, FilterError> {
 }
 
 fn cgroup(path: &Path, tree: &Tree) -> Result<OwnedFd, FilterError> {
-    let mounts = tree.read("/proc/mounts").map_err(FilterError::Mounts)?;
+    let mounts = tree.bytes("/proc/mounts").map_err(FilterError::Mounts)?;
     let root = mount_point(&mounts, "cgroup2").ok_or(FilterError::NoCgroups)?;
-    let path = absolute(Path::new(&root), path);
+    let path = absolute(root.as_path(), path);
     let open = |path: &Path| {
         let file = File::open(tree.path(path))?;
         let is_directory = file.metadata()?.is_dir();
@@ -127,8 +125,8 @@ fn cgroup(path: &Path, tree: &Tree) -> Result<OwnedFd, FilterError> {
     };
     match open(&path) {
         Ok((file, true)) => Ok(file.into()),
-        Ok((_, false)) => Err(FilterError::NotCgroup { path }),
-        Err(error) => Err(FilterError::Cgroup { path, error }),
+        Ok((_, false)) => Err(FilterError::NotCgroup { path: Name::from(&path) }),
+        Err(error) => Err(FilterError::Cgroup { path: Name::from(&path), error }),
     }
 }
 
@@ -143,26 +141,26 @@ mod tests {
     use observer_kernel::fixtures::TempTree;
 
     fn swap(path: &str, kind: u32, kind_seen: bool) -> Swap {
-        Swap { kind, kind_seen, path: path.to_owned(), ..Swap::default() }
+        Swap { kind, kind_seen, path: path.into(), ..Swap::default() }
     }
 
     #[test]
     fn a_device_is_found_by_name_or_path_and_gives_its_type() {
         let swaps = [swap("/dev/sda2", 1, true), swap("/dev/zram0", 3, true), swap("/var/swap file", 31, true)];
-        assert_eq!(type_mask("zram0", &swaps).unwrap(), 1 << 3);
-        assert_eq!(type_mask("/dev/sda2", &swaps).unwrap(), 1 << 1);
-        assert_eq!(type_mask("swap file", &swaps).unwrap(), 1 << 31);
-        let error = type_mask("zram1", &swaps).unwrap_err().to_string();
+        assert_eq!(type_mask(&"zram0".into(), &swaps).unwrap(), 1 << 3);
+        assert_eq!(type_mask(&"/dev/sda2".into(), &swaps).unwrap(), 1 << 1);
+        assert_eq!(type_mask(&"swap file".into(), &swaps).unwrap(), 1 << 31);
+        let error = type_mask(&"zram1".into(), &swaps).unwrap_err().to_string();
         assert!(error.contains("/dev/sda2, /dev/zram0, /var/swap file"), "{error}");
-        assert!(matches!(type_mask("zram0", &[]), Err(FilterError::NoSwap { .. })));
-        assert!(matches!(type_mask("dev", &swaps), Err(FilterError::NoDevice { .. })));
+        assert!(matches!(type_mask(&"zram0".into(), &[]), Err(FilterError::NoSwap { .. })));
+        assert!(matches!(type_mask(&"dev".into(), &swaps), Err(FilterError::NoDevice { .. })));
     }
 
     #[test]
     fn a_type_that_is_not_known_does_not_select_one_of_several_devices() {
-        assert_eq!(type_mask("zram0", &[swap("/dev/zram0", 0, false)]).unwrap(), u32::MAX, "there is no other");
+        assert_eq!(type_mask(&"zram0".into(), &[swap("/dev/zram0", 0, false)]).unwrap(), u32::MAX, "there is no other");
         let two = [swap("/dev/a", 0, false), swap("/dev/b", 1, false)];
-        assert!(matches!(type_mask("b", &two), Err(FilterError::TypeNotKnown { areas: 2, .. })));
+        assert!(matches!(type_mask(&"b".into(), &two), Err(FilterError::TypeNotKnown { areas: 2, .. })));
     }
 
     #[test]
@@ -192,6 +190,23 @@ mod tests {
         assert!(matches!(open("/a/cgroup.procs"), Err(FilterError::NotCgroup { .. })));
         let old = TempTree::new().file("/proc/mounts", "cgroup /sys/fs/cgroup cgroup rw 0 0\n");
         assert!(matches!(cgroup(Path::new("/a"), &Tree::at(old.root())), Err(FilterError::NoCgroups)));
+    }
+
+    #[test]
+    fn names_of_any_bytes_do_not_disturb_filters() {
+        let tree = TempTree::new()
+            .file("/proc/mounts", b"x /mnt/\xff\xfe\x1b ext4 rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
+            .file("/sys/fs/cgroup/cgroup.procs", "")
+            .file("/proc/7/status", b"Name:\ta\xff\nTgid:\t7\nPid:\t7\n");
+        let tree = Tree::at(tree.root());
+        assert!(cgroup(Path::new("/"), &tree).is_ok());
+        assert_eq!(process(7, &tree).unwrap(), 7);
+        let missing = cgroup(Path::new("/a\u{1b}]\n"), &tree).unwrap_err().to_string();
+        assert!(missing.ends_with(r"/sys/fs/cgroup/a\x1b]\x0a"), "{missing}");
+        let swaps = [swap("/dev/a\u{1b}", 1, true), swap("/b", 2, true)];
+        assert_eq!(type_mask(&"a\u{1b}".into(), &swaps).unwrap(), 1 << 1);
+        let unknown = type_mask(&"x\n".into(), &swaps).unwrap_err().to_string();
+        assert!(unknown.ends_with(r"no swap device x\x0a; in use: /dev/a\x1b, /b"), "{unknown}");
     }
 
     #[test]

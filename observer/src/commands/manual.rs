@@ -9,13 +9,13 @@ use observer_observation::exit::Exit;
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<Exit> {
-    output::print(manual::completions(args))?;
+    output::print_own(&manual::completions(args))?;
     Ok(Exit::Clean)
 }
 
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn man() -> anyhow::Result<Exit> {
-    output::print(manual::man_page().context("cannot make the manual page")?)?;
+    output::print_own(&manual::man_page().context("cannot make the manual page")?)?;
     Ok(Exit::Clean)
 }

@@ -14,6 +14,7 @@ use crate::{
 use observer_kernel::{survey::Ready, swaps, tree::Tree};
 use observer_observation::{Clocks, Context, Kernel, Note, Outcome, Swap, command};
 use observer_probe::{self as probe, Delay, Detail, Options, Probes, at_attach, setup};
+use observer_text::Name;
 
 /// An observation that is ready to start.
 pub(super) struct Prepared {
@@ -27,7 +28,7 @@ pub(super) struct Prepared {
     /// Swap areas in use.
     pub(super) swaps: Vec<Swap>,
     /// Filters, by option.
-    pub(super) filters: BTreeMap<String, String>,
+    pub(super) filters: BTreeMap<String, Name>,
 }
 
 impl Prepared {
@@ -51,7 +52,7 @@ impl Prepared {
             delay: args
                 .widen
                 .filter(|delay| !delay.is_zero())
-                .map(|delay| widen(delay, args.widen_comm.as_deref(), args.widen_one_in)),
+                .map(|delay| widen(delay, args.widen_comm.as_ref(), args.widen_one_in)),
             program_stats: args.program_stats,
             detail: Detail::Needed,
             log: log::log_enabled!(log::Level::Debug),
@@ -66,7 +67,7 @@ impl Prepared {
         let Ready { host, plan, .. } = &self.ready;
         Context {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: rustix::system::uname().nodename().to_bytes().into(),
             kernel: Kernel::new(&host.release.text, &host.arch, host.tick_ns, plan),
             cgroups: host.cgroups.mode,
             swaps: self.swaps.clone(),
@@ -106,7 +107,7 @@ impl Prepared {
             return Vec::new();
         }
         let now = swaps_in_use(&self.ready);
-        Swap::changed(&self.swaps, &now, types).map(|path| Note::DeviceChanged { device: path.to_owned() }).collect()
+        Swap::changed(&self.swaps, &now, types).map(|path| Note::DeviceChanged { device: path.clone() }).collect()
     }
 
     /// As [`Prepared::observe`], on a new runtime.
@@ -166,7 +167,7 @@ fn swaps_in_use(ready: &Ready) -> Vec<Swap> {
 }
 
 /// Delay injection into tasks of this name; without one, into all observed tasks.
-pub(super) fn widen(delay: Duration, comm: Option<&str>, one_in: u32) -> Delay {
+pub(super) fn widen(delay: Duration, comm: Option<&Name>, one_in: u32) -> Delay {
     Delay {
         ns: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX),
         comm: comm.map_or([0; 16], filters::comm_bytes),

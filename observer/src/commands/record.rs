@@ -10,6 +10,7 @@ use crate::{
 use observer_observation::{FinalState, Input, exit::Exit};
 use observer_record::{Creation, Recorder, Rotation, Target};
 use observer_report::{formats::text, summary::Summary};
+use observer_text::{Name, lines};
 
 /// # Errors
 /// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it; otherwise an I/O error.
@@ -66,10 +67,10 @@ impl RecordingSink {
     /// Ends the recording and prints its path. False: it is incomplete.
     fn finish(self, ending: &FinalState) -> bool {
         let Some(recorder) = self.recorder else { return true };
-        let partial = recorder.partial().display().to_string();
+        let partial = Name::from(recorder.partial()).to_string();
         match recorder.finish(ending) {
             Ok(written) => {
-                let path = written.path.display();
+                let path = Name::from(&written.path);
                 let files =
                     if written.files > 1 { format!(" in {} files, the last", written.files) } else { String::new() };
                 eprintln!("recorded   {} events, {} bytes{files}: {path}", written.events, written.bytes);
@@ -87,5 +88,5 @@ impl RecordingSink {
 }
 
 fn with_sources(error: &(dyn Error + 'static)) -> String {
-    anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    anyhow::Chain::new(error).map(|error| lines(&error.to_string()).into_owned()).collect::<Vec<_>>().join(": ")
 }

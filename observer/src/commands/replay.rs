@@ -10,13 +10,14 @@ use crate::{
 use observer_observation::{Context, EndReason, FinalState, Known, Report, Sample, exit::Exit};
 use observer_record::player::Player;
 use observer_report::summary::Summary;
+use observer_text::Name;
 
 /// Plays until the user quits. The exit code is that of the events played.
 ///
 /// # Errors
 /// When there is no terminal, or the file cannot be read at all.
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let file = args.file.display();
+    let file = Name::from(&args.file);
     let player = Player::open(&args.file).with_context(|| file.to_string())?;
     if !terminal::is_there() {
         bail!("replay needs a terminal on standard output; use `observer report {file}`");

@@ -15,6 +15,7 @@ use observer_report::{
     formats::{Format, perfetto::Trace},
     observed::{Observed, Reported},
 };
+use observer_text::Name;
 
 /// # Errors
 /// When a file cannot be read at all, or the output cannot be written.
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             let mut exit = Exit::Clean;
             write(format, replays, file.file(), &mut exit)
                 .and_then(|()| file.complete())
-                .with_context(|| format!("cannot write {}", path.display()))?;
+                .with_context(|| format!("cannot write {}", Name::from(path)))?;
             Ok(exit)
         }
     }
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
 
 /// Opens recordings and joins the files of one observation.
 fn open(files: &[PathBuf]) -> anyhow::Result<Vec<Replay>> {
-    let readers = files.iter().map(|path| Reader::open(path).with_context(|| path.display().to_string()));
+    let readers = files.iter().map(|path| Reader::open(path).with_context(|| Name::from(path).to_string()));
     let replays = chains(readers.collect::<Result<_, _>>()?);
     if replays.is_empty() {
         bail!("no recording given");

@@ -110,8 +110,8 @@ struct ExportedCost {
 
 /// Exports the numbers as JSON. Returns the name of the file.
 pub(super) fn summary(shown: &Shown) -> io::Result<String> {
-    let json = serde_json::to_vec(&export(shown))?;
-    write(Path::new(""), &format!("observer-{}", timestamp()), &[("json", &json)])
+    let json = observer_report::formats::json::text(&export(shown))?;
+    write(Path::new(""), &format!("observer-{}", timestamp()), &[("json", json.as_bytes())])
 }
 
 /// Exports a picture as SVG and as text. Returns the names of the files.

@@ -1,13 +1,14 @@
 //! A task's command, stored inline so that an event needs no allocation.
 
-use std::{fmt, ops::Deref, str};
+use std::fmt;
 
+use observer_text::{escaped, unescaped};
 use serde::{Serialize, Serializer};
 
-/// A command as the kernel stores it, at most 15 bytes. Each byte that is not part of valid UTF-8 is replaced with `?`.
+/// A command as the kernel stores it: at most 15 bytes, of any kind. Printed and serialized with escapes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Comm {
-    /// Valid UTF-8 up to the first zero, and zeros from there on.
+    /// Zeros after the command.
     bytes: [u8; Self::LEN],
 }
 
@@ -18,19 +19,20 @@ impl Comm {
     /// Converts bytes up to the first zero, at most 15.
     pub fn from_bytes(comm: &[u8]) -> Self {
         let comm = comm.split(|byte| *byte == 0).next().unwrap_or_default();
-        let comm = comm.get(..comm.len().min(Self::LEN - 1)).unwrap_or_default();
         let mut bytes = [0; Self::LEN];
-        let mut to = bytes.iter_mut();
-        for chunk in comm.utf8_chunks() {
-            let readable = chunk.valid().bytes().chain(chunk.invalid().iter().map(|_| b'?'));
-            readable.zip(to.by_ref()).for_each(|(byte, to)| *to = byte);
-        }
+        bytes.iter_mut().take(Self::LEN - 1).zip(comm).for_each(|(to, byte)| *to = *byte);
         Self { bytes }
     }
 
-    pub fn as_str(&self) -> &str {
+    /// The raw bytes, not to be printed.
+    pub fn as_bytes(&self) -> &[u8] {
         let len = self.bytes.iter().position(|byte| *byte == 0).unwrap_or(Self::LEN);
-        self.bytes.get(..len).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
+        self.bytes.get(..len).unwrap_or_default()
+    }
+
+    /// The command that was printed as this text.
+    pub fn from_escaped(text: &str) -> Self {
+        Self::from_bytes(&unescaped(text))
     }
 }
 
@@ -46,47 +48,33 @@ impl From<String> for Comm {
     }
 }
 
-impl Deref for Comm {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl AsRef<str> for Comm {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
 impl PartialEq<str> for Comm {
     fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for Comm {
     fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl fmt::Display for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        f.pad(&escaped(self.as_bytes()))
     }
 }
 
 impl fmt::Debug for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        write!(f, "\"{self}\"")
     }
 }
 
 impl Serialize for Comm {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self)
+        serializer.serialize_str(&escaped(self.as_bytes()))
     }
 }
 
@@ -103,15 +91,18 @@ mod tests {
             (b"more-than-15-bytes", "more-than-15-by"),
             ("gr\u{fc}n".as_bytes(), "gr\u{fc}n"),
         ] {
-            assert_eq!(Comm::from_bytes(bytes).as_str(), text);
+            assert_eq!(Comm::from_bytes(bytes), text);
         }
     }
 
     #[test]
-    fn invalid_utf8_is_replaced_byte_by_byte() {
-        assert_eq!(Comm::from_bytes(b"a\xff\xfeb"), "a??b");
+    fn every_byte_is_kept_and_escaped_where_it_is_printed() {
+        assert_eq!(Comm::from_bytes(b"a\xff\xfeb\x1b]").to_string(), r"a\xff\xfeb\x1b]");
         // Cut in the middle of a character.
-        assert_eq!(Comm::from_bytes("fourteen-bytes\u{fc}".as_bytes()), "fourteen-bytes?");
+        assert_eq!(Comm::from_bytes("fourteen-bytes\u{fc}".as_bytes()).to_string(), r"fourteen-bytes\xc3");
+        let longest = Comm::from_bytes(&[0xff; 15]);
+        assert_eq!(Comm::from_escaped(&longest.to_string()), longest);
+        assert_ne!(Comm::from_bytes(b"a\xff"), Comm::from_bytes(b"a\xfe"));
     }
 
     #[test]
@@ -119,5 +110,6 @@ mod tests {
         let comm = Comm::from("main");
         assert_eq!(format!("[{comm:>6}] {comm:?}"), "[  main] \"main\"");
         assert_eq!(serde_json::to_string(&comm).unwrap(), "\"main\"");
+        assert_eq!(serde_json::to_string(&Comm::from("a\x1b")).unwrap(), r#""a\\x1b""#);
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     distributions::{Distributions, Durations},
-    event::{Entry, Fault, Nanos, Task},
+    event::{Comm, Entry, Fault, Nanos, Task},
     limits::{MAX_ENTRIES, MAX_GROUPS, MAX_RECENT_FINDINGS},
     overlap::Overlap,
     verdict::{Finding, Verdict},
@@ -21,7 +21,7 @@ use crate::{
 pub enum TaskGroup {
     /// By process id.
     Process(u32),
-    Command(String),
+    Command(Comm),
     /// By control group id (v2).
     Cgroup(u64),
 }
@@ -29,7 +29,7 @@ pub enum TaskGroup {
 impl TaskGroup {
     /// The groups of a task. Control group 0 is not known and not a group.
     fn of(task: &Task, cgroup: u64) -> impl Iterator<Item = Self> {
-        let command = Self::Command(task.comm.to_string());
+        let command = Self::Command(task.comm);
         [Some(Self::Process(task.pid)), Some(command), (cgroup != 0).then_some(Self::Cgroup(cgroup))]
             .into_iter()
             .flatten()

@@ -22,6 +22,7 @@ pub use self::{
     members::{Bitfield, Member},
     prototype::{Param, ParamKind, Prototype},
 };
+use observer_text::Name;
 
 /// Where the running kernel shows its own types.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -34,7 +35,7 @@ const MAX_HOPS: usize = 64;
 #[derive(Debug, Error)]
 pub enum BtfError {
     #[error("cannot read BTF from {path}: {source}")]
-    Read { path: String, source: io::Error },
+    Read { path: Name, source: io::Error },
     /// The first two bytes are not the magic number.
     #[error("not BTF: the magic number is {0:#06x}, not 0xeb9f")]
     Magic(u16),
@@ -85,7 +86,7 @@ impl Btf {
 
     /// Reads a file of raw BTF, such as [`VMLINUX`].
     pub fn from_file(path: &Path) -> Result<Self, BtfError> {
-        let data = std::fs::read(path).map_err(|source| BtfError::Read { path: path.display().to_string(), source })?;
+        let data = std::fs::read(path).map_err(|source| BtfError::Read { path: path.into(), source })?;
         Self::parse(data)
     }
 

@@ -15,6 +15,7 @@ use crate::{
     tree::Tree,
     vmstat::Vmstat,
 };
+use observer_text::Name;
 
 codes! {
     /// What is looked up in files.
@@ -87,7 +88,7 @@ impl Facts {
 fn types(path: &Path) -> Result<Btf, String> {
     Btf::from_file(path).map_err(|error| match error {
         BtfError::Read { .. } => error.to_string(),
-        other => format!("{}: {other}", path.display()),
+        other => format!("{}: {other}", Name::from(path)),
     })
 }
 

@@ -1,9 +1,16 @@
 //! The kernel's release and the switches that tracing depends on.
 
+use observer_text::Name;
 use rustix::time::{ClockId, Timespec, clock_getres};
 use serde::Serialize;
 
-use super::{btf, cgroups::Cgroups, preemption::Preemption, privileges::Lockdown, tree::Tree};
+use super::{
+    btf,
+    cgroups::Cgroups,
+    preemption::Preemption,
+    privileges::Lockdown,
+    tree::{Tree, lines},
+};
 
 /// A kernel release. Hooks are never chosen by release, because distributions backport; it decides only what leaves no
 /// other trace.
@@ -50,7 +57,7 @@ pub struct Host {
     /// `net.core.bpf_jit_enable`: 0 means no trampolines, so no fentry. Only root of the first namespace can read it.
     pub bpf_jit: Option<u32>,
     /// The mount point of tracefs.
-    pub tracefs: Option<String>,
+    pub tracefs: Option<Name>,
     /// `kernel.perf_event_paranoid`; matters only without `CAP_PERFMON`. `None`: the kernel has no perf events.
     pub perf_event_paranoid: Option<i32>,
     /// `kernel.kptr_restrict`: 2 hides addresses even from root.
@@ -76,7 +83,7 @@ impl Host {
             kprobes_armed: tree.switch("/sys/kernel/debug/kprobes/enabled"),
             ftrace_enabled: tree.switch("/proc/sys/kernel/ftrace_enabled"),
             bpf_jit: tree.number("/proc/sys/net/core/bpf_jit_enable"),
-            tracefs: tree.read("/proc/mounts").ok().and_then(|mounts| mount_point(&mounts, "tracefs")),
+            tracefs: tree.bytes("/proc/mounts").ok().and_then(|mounts| mount_point(&mounts, "tracefs")),
             perf_event_paranoid: tree.number("/proc/sys/kernel/perf_event_paranoid"),
             kptr_restrict: tree.number("/proc/sys/kernel/kptr_restrict"),
             unprivileged_bpf_disabled: tree.number("/proc/sys/kernel/unprivileged_bpf_disabled"),
@@ -93,19 +100,20 @@ fn tick_ns(resolution: Timespec) -> Option<u64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos).filter(|&ns| ns > 0)
 }
 
-/// The first place where a file system of this type is mounted, from the text of `/proc/mounts`.
-pub fn mount_point(mounts: &str, fs_type: &str) -> Option<String> {
-    mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ');
+/// The first place where a file system of this type is mounted, from the content of `/proc/mounts`. Paths in it can hold
+/// any byte; the kernel escapes white space and backslashes.
+pub fn mount_point(mounts: &[u8], fs_type: &str) -> Option<Name> {
+    lines(mounts).find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
         let (_, place, found) = (fields.next()?, fields.next()?, fields.next()?);
-        (found == fs_type).then(|| unescape(place))
+        (found == fs_type.as_bytes()).then(|| unescape(place).into())
     })
 }
 
 /// Undoes the kernel's escapes in lists of paths: `\040` for a space, and others for tab, newline and backslash.
-pub(super) fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
         if let Some(code) = octal(rest) {
             out.push(code);
@@ -115,7 +123,7 @@ pub(super) fn unescape(text: &str) -> String {
             rest = tail;
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 /// The byte that an escape at the start of `text` stands for; `None` if there is none.
@@ -151,12 +159,28 @@ mod tests {
 
     #[test]
     fn escapes_in_paths_are_undone() {
-        assert_eq!(unescape(r"/a\040b\134\011c"), "/a b\\\tc");
-        assert_eq!(unescape(r"/plain"), "/plain");
-        assert_eq!(unescape(r"/end\04"), r"/end\04");
-        assert_eq!(unescape(r"/odd\999\x"), r"/odd\999\x");
-        assert_eq!(unescape(r"\777"), r"\777", "no byte");
-        assert_eq!(unescape("/\u{e9}\\040"), "/\u{e9} ");
+        for (escaped, bytes) in [
+            (&br"/a\040b\134\011c"[..], &b"/a b\\\tc"[..]),
+            (b"/plain", b"/plain"),
+            (br"/end\04", br"/end\04"),
+            (br"/odd\999\x", br"/odd\999\x"),
+            // No byte.
+            (br"\777", br"\777"),
+            (b"/\xe9\\040\xff", b"/\xe9 \xff"),
+            (br"\377", b"\xff"),
+        ] {
+            assert_eq!(unescape(escaped), bytes);
+        }
+    }
+
+    #[test]
+    fn a_mount_point_of_any_bytes_hides_no_other() {
+        let mounts =
+            b"x /mnt/\xff\x1b ext4 rw 0 0\nt /t\xfe\\040x tracefs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
+        assert_eq!(mount_point(mounts, "tracefs").unwrap().as_bytes(), b"/t\xfe x");
+        assert_eq!(mount_point(mounts, "cgroup2").unwrap(), "/sys/fs/cgroup");
+        assert_eq!(mount_point(mounts, "bpf"), None);
+        assert_eq!(mount_point(b"", "bpf"), None);
     }
 
     #[test]
@@ -169,7 +193,7 @@ mod tests {
             .file("/sys/kernel/debug/kprobes/enabled", "0\n")
             .file("/sys/kernel/btf/vmlinux", "");
         let host = Host::gather(&Tree::at(full.root()));
-        assert_eq!(host.tracefs.as_deref(), Some("/sys/kernel/my tracing"));
+        assert_eq!(host.tracefs, Some("/sys/kernel/my tracing".into()));
         assert_eq!((host.kprobe_pmu, host.perf_event_paranoid), (Some(8), Some(-1)));
         assert_eq!((host.ftrace_enabled, host.kprobes_armed, host.btf_shown), (Some(true), Some(false), true));
         let bare = Host::gather(&Tree::at(TempTree::new().root()));

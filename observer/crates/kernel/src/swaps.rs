@@ -5,13 +5,14 @@ mod device;
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
+use observer_text::Name;
 use serde::Serialize;
 use thiserror::Error;
 
 pub use self::device::{Device, DeviceNumber, Driver, Synchronous, SynchronousReason};
 use super::{
     host::{Release, unescape},
-    tree::Tree,
+    tree::{Tree, lines},
 };
 
 /// Where the running kernel lists its swap areas.
@@ -24,7 +25,7 @@ pub enum SwapsError {
     #[error("cannot read {SWAPS}: {0}")]
     Read(#[from] io::Error),
     #[error("{SWAPS} has a line in an unknown format: {0:?}")]
-    Line(String),
+    Line(Name),
 }
 
 /// What a swap area lies on.
@@ -41,7 +42,7 @@ pub enum AreaKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SwapLine {
     /// The path that was passed to `swapon`, as seen from this process.
-    pub path: String,
+    pub path: Name,
     pub kind: AreaKind,
     /// Usable size in KiB.
     pub size_kib: u64,
@@ -66,22 +67,23 @@ pub struct SwapArea {
     pub reason: SynchronousReason,
 }
 
-/// Reads the text of `/proc/swaps`.
-pub fn parse(text: &str) -> Result<Vec<SwapLine>, SwapsError> {
+/// Reads the content of `/proc/swaps`. A path can hold any byte; the kernel escapes white space and backslashes in it.
+pub fn parse(list: &[u8]) -> Result<Vec<SwapLine>, SwapsError> {
     // The first line has the names of the columns.
-    text.lines().skip(1).map(|line| parse_line(line).ok_or_else(|| SwapsError::Line(line.to_owned()))).collect()
+    lines(list).skip(1).map(|line| parse_line(line).ok_or_else(|| SwapsError::Line(line.into()))).collect()
 }
 
-fn parse_line(line: &str) -> Option<SwapLine> {
-    let mut fields = line.split_ascii_whitespace();
-    let path = unescape(fields.next()?);
-    let kind = match fields.next()? {
+fn parse_line(line: &[u8]) -> Option<SwapLine> {
+    let mut fields = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty());
+    let path = unescape(fields.next()?).into();
+    let mut text = || str::from_utf8(fields.next()?).ok();
+    let kind = match text()? {
         "partition" => AreaKind::Partition,
         "file" => AreaKind::File,
         _ => return None,
     };
-    let (size_kib, used_kib) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    let priority = fields.next()?.parse().ok()?;
+    let (size_kib, used_kib) = (text()?.parse().ok()?, text()?.parse().ok()?);
+    let priority = text()?.parse().ok()?;
     fields.next().is_none().then_some(SwapLine { path, kind, size_kib, used_kib, priority })
 }
 
@@ -96,9 +98,9 @@ fn gather_with(
     release: &Release,
     numbers: impl Fn(&Path, AreaKind) -> io::Result<DeviceNumber>,
 ) -> Result<Vec<SwapArea>, SwapsError> {
-    let lines = parse(&tree.read(SWAPS)?)?;
+    let lines = parse(&tree.bytes(SWAPS)?)?;
     let describe = |(ordinal, line): (u32, SwapLine)| {
-        let found = numbers(Path::new(&line.path), line.kind)
+        let found = numbers(line.path.as_path(), line.kind)
             .map_err(|error| SynchronousReason::Unreadable { detail: format!("{}: {error}", line.path) })
             .and_then(|number| Device::find(tree, number));
         let (device, synchronous, reason) = match found {
@@ -136,28 +138,43 @@ mod tests {
 
     #[test]
     fn each_line_is_an_area_with_its_path_unescaped() {
-        let lines = parse(TEXT).unwrap();
+        let lines = parse(TEXT.as_bytes()).unwrap();
         let zram = SwapLine {
-            path: "/dev/zram0".to_owned(),
+            path: "/dev/zram0".into(),
             kind: AreaKind::Partition,
             size_kib: 32764,
             used_kib: 128,
             priority: -2,
         };
         assert_eq!(lines[0], zram);
-        assert_eq!((lines[1].path.as_str(), lines[1].kind), ("/mnt/my swap\\file", AreaKind::File));
+        assert_eq!(lines[1].path, "/mnt/my swap\\file");
+        assert_eq!(lines[1].kind, AreaKind::File);
         assert_eq!(lines[2].priority, 100);
     }
 
     #[test]
     fn no_swap_is_an_empty_list_and_an_unknown_line_an_error() {
-        assert_eq!(parse("Filename\tType\tSize\tUsed\tPriority\n").unwrap(), []);
-        assert_eq!(parse("").unwrap(), []);
+        assert_eq!(parse(b"Filename\tType\tSize\tUsed\tPriority\n").unwrap(), []);
+        assert_eq!(parse(b"").unwrap(), []);
         for junk in ["/dev/sda partition 1 2", "/dev/sda disk 1 2 3", "/dev/sda file x 2 3", "a file 1 2 3 4", ""] {
-            assert!(matches!(parse(&format!("header\n{junk}\n")), Err(SwapsError::Line(_))), "{junk:?}");
+            assert!(matches!(parse(format!("header\n{junk}\n").as_bytes()), Err(SwapsError::Line(_))), "{junk:?}");
         }
         let missing = gather(&Tree::at(TempTree::new().root()), &Release::parse("6.12"));
         assert!(matches!(missing, Err(SwapsError::Read(_))));
+    }
+
+    #[test]
+    fn a_path_of_any_bytes_is_an_area_among_the_others() {
+        let list = b"Filename\tType\tSize\tUsed\tPriority\n/sw\xff\x1b\\012ap file 4 0 -2\n/zram0 partition 8 0 5\n";
+        let lines = parse(list).unwrap();
+        assert_eq!(lines[0].path.as_bytes(), b"/sw\xff\x1b\nap");
+        assert_eq!(lines[0].path.to_string(), r"/sw\xff\x1b\x0aap");
+        assert_eq!(lines[1].path, "/zram0");
+        let tree = TempTree::new().file(SWAPS, list);
+        let areas = gather(&Tree::at(tree.root()), &Release::parse("6.12.1")).unwrap();
+        assert_eq!(areas.len(), 2);
+        let SynchronousReason::Unreadable { detail } = &areas[0].reason else { panic!("{:?}", areas[0].reason) };
+        assert!(detail.starts_with(r"/sw\xff\x1b\x0aap: "), "{detail}");
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use observer_text::Name;
+
 /// A root directory; every path is taken below it.
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -28,11 +30,22 @@ impl Tree {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    pub fn read(&self, path: impl AsRef<Path>) -> io::Result<String> {
-        fs::read_to_string(self.path(path))
+    /// A file's content. What contains names or paths must be read with this: they can hold any byte.
+    pub fn bytes(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+        fs::read(self.path(path))
     }
 
-    /// A file's text without surrounding white space; `None` if it is missing, unreadable or not text.
+    /// As [`read_text`].
+    pub fn read(&self, path: impl AsRef<Path>) -> io::Result<String> {
+        read_text(&self.path(path))
+    }
+
+    /// The name that a file holds, without the end of its line; `None` if it is missing or unreadable.
+    pub fn name(&self, path: impl AsRef<Path>) -> Option<Name> {
+        self.bytes(path).ok().map(|bytes| bytes.strip_suffix(b"\n").unwrap_or(&bytes).into())
+    }
+
+    /// A file's text without surrounding white space; `None` if it is missing or unreadable.
     pub fn line(&self, path: impl AsRef<Path>) -> Option<String> {
         self.read(path).ok().map(|text| text.trim().to_owned())
     }
@@ -68,4 +81,15 @@ impl Tree {
         names.sort_unstable();
         names
     }
+}
+
+/// A file of the kernel as text. The names in it can hold any byte; one that is not text is replaced, and the rest of
+/// the file can still be read.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The lines of a list.
+pub fn lines(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.strip_suffix(b"\n").unwrap_or(list).split(|byte| *byte == b'\n')
 }

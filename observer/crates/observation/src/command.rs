@@ -1,10 +1,12 @@
 //! The command given with `--`.
 
 use std::{
-    ffi::{OsStr, OsString},
-    os::unix::process::ExitStatusExt as _,
+    ffi::OsString,
+    os::unix::{ffi::OsStrExt as _, process::ExitStatusExt as _},
     process::ExitStatus,
 };
+
+use observer_text::Name;
 
 /// The exit code as a shell would number it: 128 and more for a signal.
 pub fn code(status: ExitStatus) -> i32 {
@@ -16,8 +18,9 @@ pub fn code(status: ExitStatus) -> i32 {
 }
 
 /// The command as a user would type it; arguments are not quoted.
-pub fn typed(command: &[OsString]) -> String {
-    command.iter().map(OsString::as_os_str).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+pub fn typed(command: &[OsString]) -> Name {
+    let words: Vec<&[u8]> = command.iter().map(|word| word.as_bytes()).collect();
+    words.join(&b' ').into()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use observer_text::Name;
 use serde::{Deserialize, Serialize};
 
 use crate::{clock::Clocks, kernel::Kernel, recording::Note};
@@ -18,7 +19,7 @@ pub struct Context {
     /// Version of the tool that observed.
     pub tool: String,
     /// The host's name.
-    pub host: String,
+    pub host: Name,
     pub kernel: Kernel,
     /// The hierarchies of control groups on the host.
     #[serde(skip_serializing_if = "CgroupMode::is_unknown")]
@@ -26,9 +27,9 @@ pub struct Context {
     /// The swap areas in use at the start.
     pub swaps: Vec<Swap>,
     /// The filters applied in the kernel, by option; empty: everything was observed.
-    pub filters: BTreeMap<String, String>,
+    pub filters: BTreeMap<String, Name>,
     /// The command given with `--`, as typed; only its tasks were observed. Empty: none.
-    pub command: String,
+    pub command: Name,
     /// The delay of delay injection; `None`: there was no delay injection.
     pub widen_ns: Option<u64>,
     /// One in this many of the reads that qualify was delayed.
@@ -60,7 +61,7 @@ pub struct Swap {
     /// Whether the kernel reported `kind`; else it follows from the order in `/proc/swaps`, which skips holes.
     pub kind_seen: bool,
     /// The path it was switched on with.
-    pub path: String,
+    pub path: Name,
     pub size_kib: u64,
     pub synchronous: Synchronous,
 }
@@ -79,10 +80,10 @@ impl From<&SwapArea> for Swap {
 
 impl Swap {
     /// The devices among `types` (one bit for each swap type) that do not have their type any more.
-    pub fn changed<'a>(before: &'a [Self], now: &'a [Self], types: u32) -> impl Iterator<Item = &'a str> {
+    pub fn changed<'a>(before: &'a [Self], now: &'a [Self], types: u32) -> impl Iterator<Item = &'a Name> {
         let has_bit = move |swap: &&Self| types.checked_shr(swap.kind).is_some_and(|bits| bits & 1 == 1);
         let is_same = |swap: &Self| now.iter().any(|other| (other.kind, &other.path) == (swap.kind, &swap.path));
-        before.iter().filter(has_bit).filter(move |swap| !is_same(swap)).map(|swap| swap.path.as_str())
+        before.iter().filter(has_bit).filter(move |swap| !is_same(swap)).map(|swap| &swap.path)
     }
 
     /// All areas, with the types that the kernel reported, if it did.
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_device_that_lost_its_type_is_reported_if_it_is_filtered() {
-        let swap = |kind: u32, path: &str| Swap { kind, path: path.to_owned(), ..Swap::default() };
+        let swap = |kind: u32, path: &str| Swap { kind, path: path.into(), ..Swap::default() };
         let before = [swap(0, "/dev/zram0"), swap(1, "/dev/sda2")];
         let changed = |now: &[Swap], types: u32| Swap::changed(&before, now, types).count();
         assert_eq!(changed(&before, 0b11), 0);

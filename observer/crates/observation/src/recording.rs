@@ -1,6 +1,7 @@
 //! What is wrong with a recording, and what else a reader of it must know.
 
 use observer_kernel::{cgroups::CgroupMode, codes};
+use observer_text::Name;
 use serde::{Deserialize, Serialize};
 
 /// What of a recording is missing: dropped events.
@@ -72,7 +73,7 @@ pub enum Note {
     FaultsTimed { one_in: u32 },
     /// `--device` is a swap type to the programs. Swap on this device was switched off meanwhile, and another area may
     /// have got its type: what happened on that area was counted as well.
-    DeviceChanged { device: String },
+    DeviceChanged { device: Name },
     /// Control groups of v1 are in use, which programs do not see: "by control group" puts tasks of several groups
     /// together.
     CgroupV1 { mode: CgroupMode },

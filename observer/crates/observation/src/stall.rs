@@ -1,6 +1,6 @@
 //! Faults that have been in progress for long.
 
-use observer_engine::event::{Entry, Nanos, Task};
+use observer_engine::event::{Comm, Entry, Nanos, Task};
 use serde::{Deserialize, Serialize};
 
 /// A fault in progress for longer is a stall. Readers of slow disks take up to some hundred milliseconds.
@@ -57,7 +57,7 @@ impl Serialize for Stalls {
         let stored = self.longest.iter().map(|stall| StoredStall {
             tid: stall.task.tid,
             pid: stall.task.pid,
-            comm: stall.task.comm.as_str().to_owned(),
+            comm: stall.task.comm.to_string(),
             entry: stall.entry.0,
             start_ns: stall.start_ns,
             waits_since_ns: stall.waits_since_ns,
@@ -70,7 +70,7 @@ impl<'de> Deserialize<'de> for Stalls {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (count, stored) = <(u64, Vec<StoredStall>)>::deserialize(deserializer)?;
         let longest = stored.into_iter().take(MAX_STALLS).map(|stall| Stall {
-            task: Task { tid: stall.tid, pid: stall.pid, comm: stall.comm.into() },
+            task: Task { tid: stall.tid, pid: stall.pid, comm: Comm::from_escaped(&stall.comm) },
             entry: Entry(stall.entry),
             start_ns: stall.start_ns,
             waits_since_ns: stall.waits_since_ns,

@@ -1,6 +1,6 @@
 //! Faults in the table: in progress, or with a missed end.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use aya::maps::{HashMap, MapData, MapError};
 use observer_ebpf::{
@@ -8,6 +8,7 @@ use observer_ebpf::{
     seat::{Fault, Seat as Laid},
 };
 use observer_engine::event::{Comm, Entry, Nanos, Task};
+use observer_kernel::tree::read_text;
 use observer_observation::{STALL, Stall, Stalls};
 
 use crate::mapped::Mapped;
@@ -159,10 +160,10 @@ fn is_missed(tid: u32, seat: impl Fn() -> Option<Seat>) -> bool {
 
 /// The state letter of a thread; `None`: it has exited.
 fn state(tid: u32) -> Option<char> {
-    parse_state(&fs::read_to_string(format!("/proc/{tid}/stat")).ok()?)
+    parse_state(&read_text(Path::new(&format!("/proc/{tid}/stat"))).ok()?)
 }
 
-/// From `tid (comm) S ...`; the name may contain parentheses and spaces.
+/// From `tid (comm) S ...`; the name may contain parentheses, spaces and bytes that are not text.
 fn parse_state(stat: &str) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
@@ -226,13 +227,24 @@ mod tests {
         name(&mut task);
         if sees_every_thread() {
             assert_eq!(task.pid, std::process::id());
-            assert!(!task.comm.as_str().is_empty());
+            assert!(!task.comm.as_bytes().is_empty());
         } else {
-            assert_eq!((task.pid, task.comm.as_str()), (0, ""), "another task may have this number here");
+            assert_eq!((task.pid, task.comm.as_bytes()), (0, b"".as_slice()), "another task may have this number here");
         }
         let mut gone = Task { tid: u32::MAX >> 2, ..Task::default() };
         name(&mut gone);
-        assert_eq!((gone.pid, gone.comm.as_str()), (0, ""));
+        assert_eq!((gone.pid, gone.comm.as_bytes()), (0, b"".as_slice()));
+    }
+
+    #[test]
+    fn a_thread_whose_name_is_not_text_has_not_exited() {
+        let named = std::thread::spawn(|| {
+            let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+            // Cut in the middle of a character, as the kernel cuts long names.
+            fs::write(format!("/proc/self/task/{own}/comm"), b"fourteen-bytes\xc3").unwrap();
+            state(own)
+        });
+        assert_eq!(named.join().unwrap(), Some('R'));
     }
 
     #[test]

@@ -8,14 +8,16 @@
 //! removes those of processes that are gone. Such an event has no program and does not run.
 
 use std::{
-    fs, io,
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
     sync::Arc,
     thread,
     time::Duration,
 };
 
 use aya::programs::{KProbe, ProgramError};
+use observer_kernel::tree::read_text;
 
 use crate::{
     perf,
@@ -180,7 +182,7 @@ impl Owner {
 
 /// When a process was started; `None`: there is none of this number.
 fn start_of(pid: u32) -> Option<u64> {
-    parse_start(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse_start(&read_text(Path::new(&format!("/proc/{pid}/stat"))).ok()?)
 }
 
 /// Field 22 of `pid (comm) state ...`; the name may contain parentheses and spaces.

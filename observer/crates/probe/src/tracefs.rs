@@ -49,9 +49,9 @@ impl Tracefs {
     }
 
     pub(crate) fn read(&self, path: &str) -> io::Result<String> {
-        let mut text = String::new();
-        self.open(path, OFlags::RDONLY)?.read_to_string(&mut text)?;
-        Ok(text)
+        let mut text = Vec::new();
+        self.open(path, OFlags::RDONLY)?.read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Appends a line to the list of kprobe events. Without `APPEND` the kernel would first remove all others.
@@ -61,9 +61,9 @@ impl Tracefs {
 }
 
 fn mounted() -> io::Result<OwnedFd> {
-    let mounts = fs::read_to_string("/proc/mounts")?;
+    let mounts = fs::read("/proc/mounts")?;
     let place = mount_point(&mounts, "tracefs").ok_or(io::ErrorKind::NotFound)?;
-    Ok(open(place, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    Ok(open(place.as_path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// A mount that only this process has, and that ends with it.

@@ -22,7 +22,7 @@ pub(crate) enum TypesError {
 /// Those of the running kernel.
 pub(crate) fn of_kernel() -> Result<Btf, TypesError> {
     let data =
-        std::fs::read(btf::VMLINUX).map_err(|source| btf::BtfError::Read { path: btf::VMLINUX.to_owned(), source })?;
+        std::fs::read(btf::VMLINUX).map_err(|source| btf::BtfError::Read { path: btf::VMLINUX.into(), source })?;
     check(data)?;
     Ok(Btf::from_sys_fs()?)
 }

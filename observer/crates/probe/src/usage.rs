@@ -1,6 +1,8 @@
 //! What this process uses: CPU time, memory, and what the kernel shows of its descriptors.
 
-use std::{fs, os::fd::RawFd};
+use std::{os::fd::RawFd, path::Path};
+
+use observer_kernel::tree::read_text;
 
 /// CPU time of this process, with all threads and without children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub(crate) struct Resident {
 
 impl Resident {
     pub(crate) fn of_this_process() -> Self {
-        Self::parse(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+        Self::parse(&read_text(Path::new("/proc/self/status")).unwrap_or_default())
     }
 
     fn parse(status: &str) -> Self {
@@ -46,7 +48,7 @@ pub(crate) const SKIPPED: &str = "recursion_misses";
 
 /// The number after `name:` in the fdinfo of a descriptor of this process.
 pub(crate) fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    let text = read_text(Path::new(&format!("/proc/self/fdinfo/{fd}"))).ok()?;
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).and_then(first_number)
 }
 

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use observer_text::Name;
 use rustix::{
     fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags},
     io::Errno,
@@ -24,20 +25,20 @@ pub enum Creation {
 /// Why a file cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    #[error("{} exists: choose another name, or use --force to replace it", .0.display())]
+    #[error("{} exists: choose another name, or use --force to replace it", Name::from(.0))]
     Exists(PathBuf),
     /// Only regular files are ever replaced.
-    #[error("{} is not a regular file: choose another name", .0.display())]
+    #[error("{} is not a regular file: choose another name", Name::from(.0))]
     NotAFile(PathBuf),
     #[error(
         "{} was left by an observer that was killed: move it away (if it is a recording, `observer report` reads it), \
          or use --force to replace it",
-        .0.display()
+        Name::from(.0)
     )]
     Leftover(PathBuf),
-    #[error("{} is being written by another observer: choose another name", .0.display())]
+    #[error("{} is being written by another observer: choose another name", Name::from(.0))]
     Busy(PathBuf),
-    #[error("cannot create {}", path.display())]
+    #[error("cannot create {}", Name::from(path))]
     Io { path: PathBuf, source: io::Error },
 }
 

@@ -12,7 +12,7 @@ use observer_recordings::synthetic::{START, Synthetic};
 
 fn context() -> Context {
     let clocks = Clocks { monotonic_ns: START, realtime_ns: 1_700_000_000_000_000_000 };
-    Context { host: "made-up".to_owned(), clocks, ..Context::default() }
+    Context { host: "made-up".into(), clocks, ..Context::default() }
 }
 
 fn ending() -> FinalState {
@@ -29,7 +29,7 @@ fn inputs(count: usize) -> Vec<Input> {
 }
 
 fn create(path: &Path, creation: Creation) -> Result<Recorder, CreateError> {
-    Recorder::create(Target { path: path.to_owned(), creation, rotation: Rotation::default() }, &context())
+    Recorder::create(Target { path: path.into(), creation, rotation: Rotation::default() }, &context())
 }
 
 /// The bytes of a recording.

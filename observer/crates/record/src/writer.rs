@@ -17,6 +17,7 @@ use crate::{
 };
 use observer_engine::event::{Event, Nanos};
 use observer_observation::{Clocks, Context, FinalState, Input, Sample};
+use observer_text::Name;
 
 /// Longest time that events wait for their frame to fill, and so what a killed recorder loses. Nanoseconds.
 const LONGEST_WAIT: Nanos = 1_000_000_000;
@@ -45,7 +46,7 @@ pub struct Target {
 /// Why a recording stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    #[error("cannot write {}", path.display())]
+    #[error("cannot write {}", Name::from(path))]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot start the next part")]
     NextPart(#[source] CreateError),

@@ -1,5 +1,6 @@
 //! The comparison of two observations: counts as rates, distributions with their ratio.
 
+use observer_text::Name;
 use serde::Serialize;
 
 use crate::{
@@ -62,7 +63,7 @@ pub struct Times {
 /// One of the two observations.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
-    pub host: String,
+    pub host: Name,
     pub release: String,
     pub state: State,
     pub elapsed_ns: u64,

@@ -8,6 +8,7 @@ use crate::summary::{
 };
 use observer_kernel::plan::State;
 use observer_observation::{Kernel, Known, Overhead, ProgramStats, RingUse, percent};
+use observer_text::{Name, joined};
 
 /// One observation, or several merged.
 #[derive(Clone, Debug)]
@@ -61,12 +62,12 @@ impl Observed {
 
 fn add_summary(all: &mut Summary, one: &Summary) {
     all.sources.extend(one.sources.iter().cloned());
-    all.host = distinct(all.sources.iter().map(|source| &source.host));
-    all.tool = distinct(all.sources.iter().map(|source| &source.tool));
+    all.host = names(all.sources.iter().map(|source| &source.host));
+    all.tool = texts(all.sources.iter().map(|source| &source.tool));
     all.filters = filters(&all.sources);
     add_kernel(&mut all.kernel, &one.kernel);
-    all.kernel.arch = distinct(all.sources.iter().map(|source| &source.arch));
-    all.kernel.release = distinct(all.sources.iter().map(|source| &source.release));
+    all.kernel.arch = texts(all.sources.iter().map(|source| &source.arch));
+    all.kernel.release = texts(all.sources.iter().map(|source| &source.release));
     extend_new(&mut all.swaps, &one.swaps);
     // Counts are scaled already; of several samples the coarsest is the one to warn of.
     all.sample = all.sample.take().into_iter().chain(one.sample.clone()).max_by_key(|sample| sample.one_in);
@@ -114,20 +115,28 @@ fn add_summary(all: &mut Summary, one: &Summary) {
 }
 
 /// The different values, in order of appearance.
-fn distinct<'a>(values: impl Iterator<Item = &'a String>) -> String {
-    let mut all: Vec<&str> = Vec::new();
+fn distinct<'a, T: PartialEq + 'a>(values: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
+    let mut all = Vec::new();
     for value in values {
-        if !all.contains(&value.as_str()) {
+        if !all.contains(&value) {
             all.push(value);
         }
     }
-    all.join(", ")
+    all
 }
 
-fn filters(sources: &[Source]) -> BTreeMap<String, String> {
+fn texts<'a>(values: impl Iterator<Item = &'a String>) -> String {
+    distinct(values).into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn names<'a>(values: impl Iterator<Item = &'a Name>) -> Name {
+    joined(distinct(values), ", ")
+}
+
+fn filters(sources: &[Source]) -> BTreeMap<String, Name> {
     let options = sources.iter().flat_map(|source| source.filters.keys());
     let values = |option| sources.iter().filter_map(move |source| source.filters.get(option));
-    options.map(|option| (option.clone(), distinct(values(option)))).collect()
+    options.map(|option| (option.clone(), names(values(option)))).collect()
 }
 
 fn extend_new<T: PartialEq + Clone>(all: &mut Vec<T>, more: &[T]) {
@@ -230,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_name_is_joined_once() {
-        let names = ["a, b", "c", "a, b"].map(str::to_owned);
-        assert_eq!(distinct(names.iter()), "a, b, c");
+        let all = ["a, b", "c", "a, b"].map(Name::from);
+        assert_eq!(names(all.iter()), "a, b, c");
     }
 }

@@ -1,5 +1,6 @@
 //! Whether the race can happen on a host: what the kernel does about it, and the devices that it swaps to.
 
+use observer_text::Name;
 use serde::Serialize;
 
 use observer_kernel::{
@@ -43,9 +44,9 @@ pub struct Race {
     /// Whether tasks may have to wait for a pin.
     pub pin_waits: Answer,
     /// The swap areas that are read synchronously.
-    pub synchronous: Vec<String>,
+    pub synchronous: Vec<Name>,
     /// The swap areas of which that is unknown.
-    pub undecided: Vec<String>,
+    pub undecided: Vec<Name>,
 }
 
 impl Race {
@@ -71,7 +72,7 @@ impl Race {
     }
 }
 
-fn paths(areas: Option<&[SwapArea]>, answer: Synchronous) -> Vec<String> {
+fn paths(areas: Option<&[SwapArea]>, answer: Synchronous) -> Vec<Name> {
     let areas = areas.unwrap_or_default().iter();
     areas.filter(|area| area.synchronous == answer).map(|area| area.line.path.clone()).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use observer_text::Name;
 use serde::{Serialize, Serializer};
 
 use self::{
@@ -48,7 +49,7 @@ pub struct DelayInjection {
 #[derive(Clone, Debug, Serialize)]
 pub struct CommandSummary {
     /// As typed.
-    pub command: String,
+    pub command: Name,
     /// As a shell numbers it: 127 if the command could not be started, 128 and above if a signal killed it.
     pub code: Option<i32>,
     /// The observer ended the command when its time was over, so the exit code means nothing.
@@ -64,28 +65,28 @@ impl CommandSummary {
 /// Something about one of the observations.
 #[derive(Clone, Debug, Serialize)]
 pub struct Of<T> {
-    pub host: String,
+    pub host: Name,
     #[serde(flatten)]
     pub what: T,
 }
 
 impl<T> Of<T> {
-    fn all(host: &str, what: impl Iterator<Item = T>) -> Vec<Self> {
-        what.map(|what| Self { host: host.to_owned(), what }).collect()
+    fn all(host: &Name, what: impl Iterator<Item = T>) -> Vec<Self> {
+        what.map(|what| Self { host: host.clone(), what }).collect()
     }
 }
 
 /// One of the observations that a summary is made from.
 #[derive(Clone, Debug, Serialize)]
 pub struct Source {
-    pub host: String,
+    pub host: Name,
     /// Version of the observer.
     pub tool: String,
     /// As `uname -r` prints it.
     pub release: String,
     pub arch: String,
     pub state: State,
-    pub filters: BTreeMap<String, String>,
+    pub filters: BTreeMap<String, Name>,
     /// At the start.
     #[serde(serialize_with = "clocks")]
     pub clocks: Clocks,
@@ -111,12 +112,12 @@ pub struct Summary {
     /// Version of the observer.
     pub tool: String,
     /// Of several: all of them.
-    pub host: String,
+    pub host: Name,
     pub sources: Vec<Source>,
     pub kernel: Kernel,
     pub swaps: Vec<Swap>,
     /// Filters that the kernel applied, by option.
-    pub filters: BTreeMap<String, String>,
+    pub filters: BTreeMap<String, Name>,
     /// `None`: every entry was observed.
     pub sample: Option<Sampled>,
     pub swapins: SwapIns,

@@ -1,5 +1,7 @@
 //! Numbers with their units, and text in columns.
 
+use observer_text::{columns, line as line_of};
+
 /// A duration in the largest unit that leaves a whole part, three digits.
 pub fn duration(ns: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
@@ -71,13 +73,13 @@ pub(crate) fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"))
 }
 
-/// Lines of at most `width` characters, broken at spaces; a longer word is cut into pieces.
+/// Lines of at most `width` columns, broken at spaces; a longer word is cut into pieces. What is not printable is escaped.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split_whitespace() {
-        let (have, more) = (line.chars().count(), word.chars().count());
+    for word in line_of(text).split_whitespace() {
+        let (have, more) = (observer_text::width(&line), observer_text::width(word));
         if have > 0 && have + 1 + more > width {
             lines.push(std::mem::take(&mut line));
         }
@@ -85,7 +87,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
             line.push(' ');
         }
         for ch in word.chars() {
-            if line.chars().count() >= width {
+            if observer_text::width(&line) + columns(ch) > width && !line.is_empty() {
                 lines.push(std::mem::take(&mut line));
             }
             line.push(ch);
@@ -140,5 +142,7 @@ mod tests {
         assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("\u{65e5}\u{672c}\u{8a9e}", 5), ["\u{65e5}\u{672c}", "\u{8a9e}"], "wide characters");
+        assert_eq!(wrap("\u{65e5}", 1), ["\u{65e5}"], "no line has room");
     }
 }

@@ -11,7 +11,7 @@ use observer_report::{
 
 fn observed(host: &str, cgroups: CgroupMode) -> Observed {
     Observed::new(&Outcome {
-        context: Context { host: host.to_owned(), cgroups, ..Context::default() },
+        context: Context { host: host.into(), cgroups, ..Context::default() },
         engine: Engine::default(),
         sample: Sample::default(),
         ending: FinalState::unknown(EndReason::Duration),

@@ -101,7 +101,7 @@ fn stalls_of_several_hosts_are_merged_longest_first() {
     let now = 5_000 * SECOND;
     let at = |host: &str, later: Nanos| {
         let outcome = outcome(Some(stalls(now)), Some(SECOND), now + later);
-        Observed::new(&Outcome { context: Context { host: host.to_owned(), ..outcome.context.clone() }, ..outcome })
+        Observed::new(&Outcome { context: Context { host: host.into(), ..outcome.context.clone() }, ..outcome })
     };
     let merged = Observed::merged(&[at("a", 0), at("b", 10 * SECOND)]).unwrap();
     assert_eq!((merged.summary.stalled.faults, merged.summary.stalled.over_budget), (4, 2));

@@ -13,15 +13,16 @@ use observer_kernel::{cgroups::CgroupMode, swaps::Synchronous};
 use observer_observation::{Dropped, DurationSummary, Kernel, RingUse, Sample};
 use observer_record::player::Transport;
 use observer_report::{picture::story::Setting, summary::distributions::Measure};
+use observer_text::Name;
 
 /// What stays constant while the dashboard is open.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct About {
     pub kernel: Kernel,
     /// The observed command, as typed; `None`: the whole host.
-    pub command: Option<String>,
+    pub command: Option<Name>,
     /// Filters in the kernel, by option.
-    pub filters: BTreeMap<String, String>,
+    pub filters: BTreeMap<String, Name>,
     /// One entry in this many is observed; counts are scaled up by it.
     pub sample_one_in: u32,
     /// The hierarchies of control groups on the host.
@@ -56,7 +57,7 @@ impl Stalled {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SwapDevice {
-    /// Short name: `zram0`.
+    /// Short name, as it is printed: `zram0`.
     pub name: String,
     /// The swap type in this device's entries.
     pub swap_type: u32,

@@ -17,6 +17,7 @@ use observer_engine::{
 use observer_observation::{Context, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent};
 use observer_record::player::Transport;
 use observer_report::summary::distributions::Measure;
+use observer_text::Name;
 
 /// Samples over which the overhead is averaged: five seconds.
 const COST_SAMPLES: usize = 50;
@@ -27,12 +28,12 @@ const DISTRIBUTION_SAMPLES: u64 = 5;
 /// Looks up the names of control groups.
 pub trait CgroupNames {
     /// The path of a control group, given a process in it.
-    fn path(&mut self, id: u64, pid: u32) -> Option<String>;
+    fn path(&mut self, id: u64, pid: u32) -> Option<Name>;
 }
 
 /// A replay: the control groups may be of another host.
 impl CgroupNames for () {
-    fn path(&mut self, _id: u64, _pid: u32) -> Option<String> {
+    fn path(&mut self, _id: u64, _pid: u32) -> Option<Name> {
         None
     }
 }
@@ -86,7 +87,7 @@ pub struct ModelBuilder {
     findings: Arc<Vec<FindingRow>>,
     /// CPU time and elapsed time of the last samples.
     cpu: VecDeque<(Nanos, Nanos)>,
-    cgroups: HashMap<u64, String>,
+    cgroups: HashMap<u64, Name>,
 }
 
 /// The revision of the tally that each part was built from.
@@ -215,7 +216,7 @@ impl ModelBuilder {
         let row = |(group, contention): (&TaskGroup, &Contention)| {
             let name = match group {
                 TaskGroup::Process(pid) => format!("{} {pid}", contention.last.comm),
-                TaskGroup::Command(command) => command.clone(),
+                TaskGroup::Command(command) => command.to_string(),
                 TaskGroup::Cgroup(id) => self.cgroup(*id, contention.last.pid, names),
             };
             GroupRow { group: group.clone(), name, contention: contention.clone() }
@@ -225,12 +226,13 @@ impl ModelBuilder {
 
     fn cgroup(&mut self, id: u64, pid: u32, names: &mut impl CgroupNames) -> String {
         if let Some(path) = self.cgroups.get(&id) {
-            return path.clone();
+            return path.to_string();
         }
         match names.path(id, pid) {
             Some(path) => {
-                self.cgroups.insert(id, path.clone());
-                path
+                let shown = path.to_string();
+                self.cgroups.insert(id, path);
+                shown
             }
             // Looked up again next time: the next process of the group may live longer.
             None => format!("cgroup {id}"),
@@ -285,7 +287,7 @@ impl ModelBuilder {
 
 /// A swap area of the context.
 fn device(swap: &Swap) -> SwapDevice {
-    let name = swap.path.rsplit('/').next().unwrap_or(&swap.path).to_owned();
+    let name = swap.path.last_component().to_string();
     SwapDevice {
         driver: driver(&name),
         name,
@@ -436,7 +438,7 @@ mod tests {
     fn drivers_of_devices() {
         let drivers = ["zram0", "ram1", "nvme0n1p3", "sda2", "swapfile", "dm-0"].map(driver);
         assert_eq!(drivers, ["zram", "brd", "nvme", "disk", "file", "dm"]);
-        let swap = Swap { path: "/dev/zram0".to_owned(), ..Swap::default() };
+        let swap = Swap { path: "/dev/zram0".into(), ..Swap::default() };
         assert_eq!(device(&swap).name, "zram0");
     }
 }

@@ -13,6 +13,7 @@ use observer_report::picture::{
     parts::{Fill, Mark},
     text::{Charset, Ink},
 };
+use observer_text::line;
 
 /// How many colours the terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +109,10 @@ impl Theme {
         }
     }
 
-    /// Text that this terminal can show: command names may contain any bytes.
+    /// Text that this terminal can show.
     pub fn span(self, text: &str, tone: Tone) -> Span<'static> {
-        let replace = |ch: char| ch.is_control() || (self.charset == Charset::Ascii && !ch.is_ascii());
-        let text: String = text.chars().map(|ch| if replace(ch) { '?' } else { ch }).collect();
+        let replace = |ch: char| self.charset == Charset::Ascii && !ch.is_ascii();
+        let text: String = line(text).chars().map(|ch| if replace(ch) { '?' } else { ch }).collect();
         Span::styled(text, self.tone(tone))
     }
 

@@ -3,6 +3,7 @@
 use std::{error::Error, io, time::Duration};
 
 use observer_kernel::{swaps::SwapsError, vmstat::VmstatError};
+use observer_text::Name;
 use serde::{Deserialize, Serialize};
 
 pub type Result<T, E = WorkloadError> = std::result::Result<T, E>;
@@ -17,7 +18,7 @@ pub enum WorkloadError {
     #[error(
         "other swap is in use ({areas}); pages of the workload could be swapped out there instead of to its own device"
     )]
-    OtherSwap { areas: String },
+    OtherSwap { areas: Name },
     #[error("there is no zram on kernel {release}: {detail}")]
     NoZram { release: String, detail: String },
     #[error("too little memory: {need_kib} KiB needed, {have_kib} KiB available")]

@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use self::header::{Uuid, read_uuid, swap_header};
 use crate::{Result, WorkloadError, error::with_sources};
+use observer_kernel::tree::read_text;
+use observer_text::Name;
 
 /// Enough for a ballast and a free slot.
 const MIN_SLOTS: u32 = 8;
@@ -130,7 +132,7 @@ impl SwapDevice {
     /// Slots in use.
     pub(crate) fn used(&self) -> Result<u32> {
         let areas = host::swap_areas()?;
-        let area = areas.iter().find(|area| area.path == self.claim.device);
+        let area = areas.iter().find(|area| area.path == self.claim.device.as_str());
         let area = area.ok_or_else(|| WorkloadError::format(SWAPS, &format!("no {}", self.claim.device)))?;
         let page_kib = (rustix::param::page_size() as u64 / 1024).max(1);
         Ok(u32::try_from(area.used_kib / page_kib).unwrap_or(u32::MAX))
@@ -181,7 +183,7 @@ impl SwapDevice {
         let file = open(node, true)?;
         let header = swap_header(page_size, self.slots, uuid);
         let written = file.write_all_at(&header, 0).and_then(|()| file.sync_all());
-        written.map_err(|e| WorkloadError::io(format!("write the swap header to {}", node.display()), e))?;
+        written.map_err(|e| WorkloadError::io(format!("write the swap header to {}", Name::from(node)), e))?;
         drop(file);
         let path = c_path(&self.claim.device)?;
         // SAFETY: `path` is a NUL-terminated string that outlives the call; swapon reads no other memory of this
@@ -226,7 +228,7 @@ fn add_device(uuid: Uuid, module_loaded: bool) -> Result<Claim> {
     // Reading this file adds a device and returns its number.
     let path = PathBuf::from(format!("{}/hot_add", zram::CONTROL));
     let text = read(&path)?;
-    let id = text.trim().parse().map_err(|_| WorkloadError::format(path.display().to_string(), &text))?;
+    let id = text.trim().parse().map_err(|_| WorkloadError::format(Name::from(&path).to_string(), &text))?;
     Ok(Claim { id, device: format!("/dev/zram{id}"), uuid: uuid.to_string(), node_made: false, module_loaded })
 }
 
@@ -237,7 +239,7 @@ fn ensure_node(claim: &mut Claim) -> Result<()> {
     }
     let path = claim.sysfs("dev");
     let text = read(&path)?;
-    let (major, minor) = parse_dev(&text).ok_or_else(|| WorkloadError::format(path.display().to_string(), &text))?;
+    let (major, minor) = parse_dev(&text).ok_or_else(|| WorkloadError::format(Name::from(&path).to_string(), &text))?;
     let mode = Mode::RUSR | Mode::WUSR;
     mknodat(CWD, claim.device.as_str(), FileType::BlockDevice, mode, makedev(major, minor))
         .map_err(|e| WorkloadError::io(format!("create the device node {}", claim.device), e))?;
@@ -260,7 +262,7 @@ fn check_uuid(claim: &Claim) -> Result<()> {
     let node = Path::new(&claim.device);
     open(node, false)?
         .read_exact_at(&mut page, 0)
-        .map_err(|e| WorkloadError::io(format!("read the swap header of {}", node.display()), e))?;
+        .map_err(|e| WorkloadError::io(format!("read the swap header of {}", Name::from(node)), e))?;
     let found = read_uuid(&page).map(|uuid| uuid.to_string());
     if found.as_deref() == Some(claim.uuid.as_str()) {
         return Ok(());
@@ -292,7 +294,7 @@ fn remove(claim: &Claim) -> Result<()> {
 /// Switches swap off on `device`, if it is in use.
 fn swap_off(device: &str) -> io::Result<()> {
     let areas = host::swap_areas().map_err(io::Error::other)?;
-    if !areas.iter().any(|area| area.path == device) {
+    if !areas.iter().any(|area| area.path == *device) {
         return Ok(());
     }
     let path = CString::new(device)?;
@@ -321,15 +323,15 @@ fn retry(errno: i32, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<
 
 fn open(path: &Path, write: bool) -> Result<File> {
     let opened = File::options().read(true).write(write).open(path);
-    opened.map_err(|e| WorkloadError::io(format!("open {}", path.display()), e))
+    opened.map_err(|e| WorkloadError::io(format!("open {}", Name::from(path)), e))
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|e| WorkloadError::io(format!("read {}", path.display()), e))
+    read_text(path).map_err(|e| WorkloadError::io(format!("read {}", Name::from(path)), e))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|e| WorkloadError::io(format!("write {text} to {}", path.display()), e))
+    fs::write(path, text).map_err(|e| WorkloadError::io(format!("write {text} to {}", Name::from(path)), e))
 }
 
 fn c_path(path: &str) -> Result<CString> {

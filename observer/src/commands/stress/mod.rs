@@ -66,7 +66,7 @@ impl StressRun {
             launch: Some(Launch { command, stdout_to_stderr: args.json, no_stdin: false }),
             options: Options {
                 watch: true,
-                delay: (!delay.is_zero()).then(|| widen(delay, Some(comm), one_in)),
+                delay: (!delay.is_zero()).then(|| widen(delay, Some(&comm.into()), one_in)),
                 ..Options::default()
             },
             duration: None,

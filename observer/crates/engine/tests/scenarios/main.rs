@@ -16,7 +16,7 @@ fn every_scenario_has_its_outcomes() {
     let mut failures = Vec::new();
     for path in scenarios {
         let text = fs::read_to_string(&path).unwrap();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         match script::run(&text) {
             Ok(Outcomes { expected, reported }) if expected == reported => {}
             Ok(Outcomes { expected, reported }) => failures.push(format!(

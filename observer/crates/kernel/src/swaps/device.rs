@@ -6,6 +6,7 @@
 
 use std::{fmt, fs};
 
+use observer_text::Name;
 use serde::Serialize;
 
 use crate::{codes, host::Release, tree::Tree};
@@ -44,7 +45,7 @@ pub struct Device {
     /// The kernel name of its whole disk: itself, unless it is a partition.
     pub disk: String,
     /// For a zram with a backing device, that device: pages may then lie on it instead of in memory.
-    pub zram_backing: Option<String>,
+    pub zram_backing: Option<Name>,
 }
 
 codes! {
@@ -73,7 +74,7 @@ pub enum SynchronousReason {
     /// The driver decides.
     Driver { driver: Driver },
     /// A zram with a backing device is synchronous only since 6.1.
-    BackedZram { backing: String },
+    BackedZram { backing: Name },
     /// The file system has no block device, as with btrfs and NFS.
     NoBlockDevice { number: DeviceNumber },
     /// The device cannot be looked up; `detail` has the file.
@@ -89,12 +90,12 @@ impl Device {
             0 => SynchronousReason::NoBlockDevice { number },
             _ => SynchronousReason::Unreadable { detail: format!("{link}: {error}") },
         })?;
-        let mut names = target.iter().rev().map(|name| name.to_string_lossy().into_owned());
+        let mut names = target.iter().rev().map(|name| Name::from(name).to_string());
         let name = names.next().unwrap_or_default();
         let is_partition = tree.exists(format!("{link}/partition"));
         let disk = if is_partition { names.next() } else { None }.unwrap_or_else(|| name.clone());
         // The file exists only with CONFIG_ZRAM_WRITEBACK.
-        let zram_backing = tree.line(format!("/sys/block/{disk}/backing_dev")).filter(|path| path != "none");
+        let zram_backing = tree.name(format!("/sys/block/{disk}/backing_dev")).filter(|path| *path != "none");
         Ok(Self { number, name, disk, zram_backing })
     }
 }
@@ -163,8 +164,17 @@ mod tests {
     const NUMBER: DeviceNumber = DeviceNumber { major: 254, minor: 0 };
 
     fn device(disk: &str, backing: Option<&str>) -> Device {
-        let zram_backing = backing.map(str::to_owned);
+        let zram_backing = backing.map(Name::from);
         Device { number: NUMBER, name: disk.to_owned(), disk: disk.to_owned(), zram_backing }
+    }
+
+    #[test]
+    fn the_backing_device_of_a_zram_may_have_any_name() {
+        let tree = TempTree::new()
+            .link("/sys/dev/block/254:0", "../../devices/virtual/block/zram0")
+            .file("/sys/block/zram0/backing_dev", b"/dev/loop\xff\n");
+        let device = Device::find(&Tree::at(tree.root()), NUMBER).unwrap();
+        assert_eq!(device.zram_backing.unwrap().as_bytes(), b"/dev/loop\xff", "else it would be judged as plain zram");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     prediction::{Prediction, Slot, Started},
     varint::Input as Bytes,
 };
-use observer_engine::event::{Change, ChangeKind, Entry, Event, Fault, Task};
+use observer_engine::event::{Change, ChangeKind, Comm, Entry, Event, Fault, Task};
 use observer_observation::Input;
 
 #[derive(Debug, Default)]
@@ -153,7 +153,7 @@ impl Decoder {
         if index == self.prediction.task_count() {
             let (tid, pid) = (bytes.word()?, bytes.word()?);
             let comm = std::str::from_utf8(bytes.bytes()?).ok()?;
-            self.prediction.add_task(Task { tid, pid, comm: comm.into() });
+            self.prediction.add_task(Task { tid, pid, comm: Comm::from_escaped(comm) });
         }
         (index < self.prediction.task_count()).then_some(index)
     }

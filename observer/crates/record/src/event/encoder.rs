@@ -1,6 +1,6 @@
 //! Encodes events, frame by frame.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::collections::HashMap;
 
 use super::{change_bits, field, fields, flag, kind, lock_bytes, path_bits, pin_bits, put_count, put_seen, put_word};
 use crate::{
@@ -150,10 +150,8 @@ impl Encoder {
         put(&mut self.out, u64::from(index));
         put(&mut self.out, u64::from(task.tid));
         put(&mut self.out, u64::from(task.pid));
-        let mut comm = String::new();
-        // Writing to a String cannot fail.
-        let _ = write!(comm, "{}", task.comm);
-        put_bytes(&mut self.out, comm.as_bytes());
+        // Earlier versions read only valid UTF-8 here.
+        put_bytes(&mut self.out, task.comm.to_string().as_bytes());
         index
     }
 

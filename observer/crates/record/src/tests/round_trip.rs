@@ -3,7 +3,7 @@ use crate::{
     event::{Decoder, Encoder},
     varint::Input as Bytes,
 };
-use observer_engine::event::Event;
+use observer_engine::event::{Comm, Event, Fault, Task};
 use observer_observation::{Engine, FaultTimes};
 
 #[test]
@@ -26,6 +26,26 @@ fn events_are_decoded_as_they_were_encoded() {
         assert_eq!(decoded, *event);
     }
     assert!(bytes.is_empty());
+}
+
+#[test]
+fn names_of_any_bytes_are_recorded() {
+    let comms = [&b"a\xff\x1b\n\xc3"[..], br"a\x1b", &[0xff; 15], "\u{202e}\u{9b}".as_bytes(), b"plain", b""];
+    let by = |(tid, comm): (u32, &[u8])| Task { tid, pid: 1, comm: Comm::from_bytes(comm) };
+    let tasks: Vec<Task> = (1..).zip(comms).map(by).collect();
+    let mut encoder = Encoder::default();
+    for task in &tasks {
+        encoder.event(&Event::Ended(Fault { task: task.clone(), nr: 1, start: 5, end: 9, ..Fault::default() }));
+    }
+    let mut bytes = Bytes::new(encoder.bytes());
+    let mut decoder = Decoder::default();
+    for task in tasks {
+        let Some(Input::Event(Event::Ended(fault))) = decoder.next(&mut bytes) else { panic!("no event") };
+        assert_eq!(fault.task, task);
+    }
+    let odd = Context { host: b"h\xff\x1b"[..].into(), command: br"\x1b \"[..].into(), ..context() };
+    let json = serde_json::to_string(&odd).unwrap();
+    assert_eq!(serde_json::from_str::<Context>(&json).unwrap(), odd);
 }
 
 #[test]

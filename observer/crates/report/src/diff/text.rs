@@ -20,10 +20,10 @@ pub fn text(diff: &Diff, a: &Observed, b: &Observed) -> String {
 
 fn write_all(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std::fmt::Result {
     for (name, side) in [("A", &diff.a), ("B", &diff.b)] {
-        writeln!(text, "{name}  {}", described(side))?;
+        writeln!(text, "{name}  {}", observer_text::line(&described(side)))?;
     }
     for caveat in &diff.caveats {
-        writeln!(text, "!  {}", words::caveat(caveat))?;
+        writeln!(text, "!  {}", observer_text::line(&words::caveat(caveat)))?;
     }
     writeln!(text, "\n{:<15} {:>12} {:>12} {:>12} {:>12} {:>8}", "count", "A", "B", "A/s", "B/s", "B:A")?;
     for count in &diff.counts {

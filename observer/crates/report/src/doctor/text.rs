@@ -45,7 +45,7 @@ struct Text(String);
 
 impl Text {
     fn line(&mut self, text: &str) {
-        self.0.push_str(text.trim_end());
+        self.0.push_str(&observer_text::line(text.trim_end()));
         self.0.push('\n');
     }
 
@@ -58,12 +58,16 @@ impl Text {
     fn row(&mut self, label: &str, text: &str) {
         let indent = " ".repeat(COLUMN);
         let mut first = true;
-        if label.chars().count() + 2 > COLUMN {
+        if observer_text::width(label) + 2 > COLUMN {
             self.line(label);
             first = false;
         }
         for line in wrap(text, WIDTH - COLUMN) {
-            let before = if first { format!("{label:COLUMN$}") } else { indent.clone() };
+            let before = if first {
+                format!("{label}{}", " ".repeat(COLUMN.saturating_sub(observer_text::width(label))))
+            } else {
+                indent.clone()
+            };
             self.line(&format!("{before}{line}"));
             first = false;
         }
@@ -121,7 +125,7 @@ impl Text {
                 for area in areas {
                     let line = &area.line;
                     let (size, used) = (bytes(line.size_kib << 10), bytes(line.used_kib << 10));
-                    self.row(&line.path, &format!("{size}, {used} used, priority {}", line.priority));
+                    self.row(&line.path.to_string(), &format!("{size}, {used} used, priority {}", line.priority));
                     let reason = words::synchronous_reason(area);
                     self.row("", &format!("{}: {reason}", words::synchronous(area.synchronous)));
                 }

@@ -1,6 +1,9 @@
 //! Findings as CSV (RFC 4180), one per line. The first line names the columns.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 use csv::{Terminator, WriterBuilder};
 
@@ -49,21 +52,26 @@ pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     table.flush()
 }
 
+/// A name on one line.
+fn cell(name: impl Display) -> String {
+    observer_text::line(&name.to_string()).into_owned()
+}
+
 fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
     let finding = line.finding;
     let at = |action: &Option<Action>| action.as_ref().map(|action| action.at_ns.to_string()).unwrap_or_default();
-    let comm = |action: &Option<Action>| action.as_ref().map(|action| action.by.comm.to_string()).unwrap_or_default();
+    let comm = |action: &Option<Action>| action.as_ref().map(|action| cell(action.by.comm)).unwrap_or_default();
     let tid = |action: &Option<Action>| action.as_ref().map(|action| action.by.tid.to_string()).unwrap_or_default();
     [
-        line.host.to_owned(),
-        line.release.to_owned(),
+        cell(line.host),
+        cell(line.release),
         line.at_unix_ns.clone(),
         finding.verdict.code().to_owned(),
         finding.entry.to_string(),
         format!("{:#x}", finding.address),
         finding.mm.to_string(),
         finding.cgroup.to_string(),
-        finding.reader.comm.to_string(),
+        cell(finding.reader.comm),
         finding.reader.pid.to_string(),
         finding.reader.tid.to_string(),
         finding.start_ns.to_string(),

@@ -12,6 +12,7 @@ use hdrhistogram::serialization::{
 };
 
 use crate::{observed::Observed, summary::Source};
+use observer_text::line;
 
 /// Nanoseconds per unit in which the log gives the largest value of each interval: milliseconds, by convention.
 const MAX_UNIT: f64 = 1e6;
@@ -28,9 +29,9 @@ pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     builder.add_comment("observer: durations of swap-ins and of contention, nanoseconds; tag = distribution");
     for part in &parts {
         let summary = &part.summary;
-        builder.add_comment(&one_line(&format!("host {}, kernel {}", summary.host, summary.kernel.release)));
+        builder.add_comment(&line(&format!("host {}, kernel {}", summary.host, summary.kernel.release)));
         for (option, value) in &summary.filters {
-            builder.add_comment(&one_line(&format!("filter {option} {value}")));
+            builder.add_comment(&line(&format!("filter {option} {value}")));
         }
     }
     let first = parts.first().map_or(Duration::ZERO, |part| start(part));
@@ -54,11 +55,6 @@ pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
 fn start(part: &Observed) -> Duration {
     let starts = part.summary.sources.iter().map(|Source { clocks, .. }| clocks.realtime_ns);
     Duration::from_nanos(starts.min().unwrap_or(0))
-}
-
-/// A comment ends with its line.
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
 }
 
 fn io_error(error: IntervalLogWriterError<impl std::fmt::Debug>) -> io::Error {

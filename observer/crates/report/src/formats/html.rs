@@ -33,7 +33,7 @@ pub(super) fn document(reported: &Reported) -> String {
     );
     page.write(format_args!(
         "<title>observer: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
-        escaped(&summary.host)
+        escaped(&summary.host.to_string())
     ));
     heading(&mut page, summary);
     verdicts(&mut page, summary);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use observer_text::Name;
 use serde::Serialize;
 
 use crate::observed::Observed;
@@ -15,7 +16,7 @@ const SCHEMA: &str = "observer-finding/2";
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Line<'a> {
     schema: &'static str,
-    pub(super) host: &'a str,
+    pub(super) host: &'a Name,
     pub(super) release: &'a str,
     /// Nanoseconds since 1970 at the end of the finding. A string, because it is above 2^53.
     pub(super) at_unix_ns: String,

@@ -27,7 +27,7 @@ pub fn summary(summary: &Summary) -> String {
 
 /// A line with a label: labels have one width, so that what follows is aligned.
 fn line(text: &mut String, label: &str, rest: impl std::fmt::Display) -> std::fmt::Result {
-    writeln!(text, "{label:<15} {rest}")
+    writeln!(text, "{}", observer_text::line(&format!("{label:<15} {rest}")))
 }
 
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {

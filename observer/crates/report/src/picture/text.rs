@@ -11,6 +11,7 @@ use super::{
     story::Story,
 };
 use crate::units::{duration, offset, wrap};
+use observer_text::{cells, cut};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Charset {
@@ -165,8 +166,8 @@ impl<'a> Page<'a> {
     /// Two rows: the letters of moments, and below them the bar.
     fn lane(&mut self, lane: &Lane) {
         let ink = if lane.role == Role::Reader { Ink::Title } else { Ink::Plain };
-        self.canvas.put(0, self.row, &cut(&lane.name, self.names), ink);
-        self.canvas.put(0, self.row + 1, &cut(&lane.detail, self.names), Ink::Dim);
+        self.canvas.put(0, self.row, cut(&cells(&lane.name), self.names), ink);
+        self.canvas.put(0, self.row + 1, cut(&cells(&lane.detail), self.names), Ink::Dim);
         for span in &lane.spans {
             self.fill(span.from, span.to, self.row + 1, self.charset.fill(span.fill), Ink::Fill(span.fill));
             self.word(span.from, span.to, span.fill);
@@ -207,7 +208,7 @@ impl<'a> Page<'a> {
         // A close-up does not show the end, so its length would be wrong.
         let Some((from, to)) = self.story.danger.filter(|(_, to)| *to < self.story.to) else { return };
         let (first, last) = (self.column(from), self.column(to));
-        self.canvas.put(0, self.row, &cut("stale copy", self.names), Ink::Fill(Fill::Danger));
+        self.canvas.put(0, self.row, cut("stale copy", self.names), Ink::Fill(Fill::Danger));
         self.fill(from, to, self.row, self.charset.pick('─', '-'), Ink::Fill(Fill::Danger));
         self.canvas.set(first, self.row, self.charset.pick('├', '|'), Ink::Fill(Fill::Danger));
         self.canvas.set(last, self.row, self.charset.pick('┤', '|'), Ink::Fill(Fill::Danger));
@@ -251,10 +252,6 @@ impl<'a> Page<'a> {
         }
         self.row += 1;
     }
-}
-
-fn cut(text: &str, width: usize) -> String {
-    text.chars().take(width).collect()
 }
 
 #[cfg(test)]

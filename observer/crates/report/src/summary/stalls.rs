@@ -8,12 +8,13 @@ use observer_engine::{
     wait::{Wait, WaitKind},
 };
 use observer_observation::{Known, Stall};
+use observer_text::Name;
 
 /// A fault or a wait that has not ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StalledTask {
     /// Of several observations: which one.
-    pub host: String,
+    pub host: Name,
     pub task: Task,
     pub entry: Entry,
     /// How long the fault, or the wait over all its faults, has been in progress.
@@ -37,7 +38,7 @@ pub struct Stalled {
 
 impl Stalled {
     pub(crate) fn new(known: &Known<'_>) -> Self {
-        let (host, now) = (known.context.host.as_str(), known.sample.at);
+        let (host, now) = (&known.context.host, known.sample.at);
         let stalls = known.sample.stalls.as_ref();
         let faults = stalls.iter().flat_map(|stalls| &stalls.longest).map(|stall| StalledTask::fault(stall, host, now));
         let waits = known.report.long_waits.iter().map(|wait| StalledTask::wait(wait, host));
@@ -73,9 +74,9 @@ impl Stalled {
 }
 
 impl StalledTask {
-    fn fault(stall: &Stall, host: &str, now: u64) -> Self {
+    fn fault(stall: &Stall, host: &Name, now: u64) -> Self {
         Self {
-            host: host.to_owned(),
+            host: host.clone(),
             task: stall.task.clone(),
             entry: stall.entry,
             for_ns: now.saturating_sub(stall.start_ns),
@@ -84,9 +85,9 @@ impl StalledTask {
         }
     }
 
-    fn wait(wait: &Wait, host: &str) -> Self {
+    fn wait(wait: &Wait, host: &Name) -> Self {
         Self {
-            host: host.to_owned(),
+            host: host.clone(),
             task: wait.task.clone(),
             entry: wait.page_entry,
             for_ns: wait.duration(),

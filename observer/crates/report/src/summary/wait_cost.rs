@@ -85,7 +85,7 @@ impl WaitCostSummary {
     pub(crate) fn new(costs: &WaitCosts, swaps: &[Swap], wholes: Wholes<'_>) -> Self {
         let device = |swap_type: &u8| {
             let known = swaps.iter().find(|swap| swap.kind == u32::from(*swap_type));
-            known.map_or_else(|| format!("type {swap_type}"), |swap| swap.path.clone())
+            known.map_or_else(|| format!("type {swap_type}"), |swap| swap.path.to_string())
         };
         let task = |(tid, pid, comm): &(u32, u32, _)| format!("{comm} (pid {pid}, tid {tid})");
         let mut all = Self {

@@ -2,6 +2,7 @@
 
 use crate::race::{Answer, Race, Reason};
 use observer_kernel::plan::State;
+use observer_text::joined;
 
 pub(crate) const fn vulnerable(state: State) -> &'static str {
     match state {
@@ -20,12 +21,12 @@ pub(crate) fn reachable(race: &Race) -> String {
         Reason::NoBypass => "no: this kernel never skips the swap cache".to_owned(),
         Reason::SynchronousDevice => {
             let verb = if race.synchronous.len() == 1 { "is" } else { "are" };
-            format!("yes: {} {verb} read synchronously, without the swap cache", race.synchronous.join(", "))
+            format!("yes: {} {verb} read synchronously, without the swap cache", joined(&race.synchronous, ", "))
         }
         Reason::NoSwapArea => "no: no swap area is in use".to_owned(),
         Reason::NoSynchronousDevice => "no: no swap area is on a synchronous device".to_owned(),
         Reason::DeviceUnknown => {
-            format!("unknown: {} may be read synchronously", race.undecided.join(", "))
+            format!("unknown: {} may be read synchronously", joined(&race.undecided, ", "))
         }
         Reason::AreasUnknown => "unknown: the swap areas in use are unknown".to_owned(),
     }

@@ -14,7 +14,7 @@ pub fn refusal(refusal: &Refusal) -> String {
     let mut lines = vec![format!("cannot observe on {}: {}", refusal.release, obstacle(refusal.obstacle))];
     lines.extend(refusal.causes.iter().map(|one| format!("  because: {}", refusal_cause(one))));
     lines.push(format!("  to do: {}", remedies(&refusal.remedies)));
-    lines.join("\n")
+    lines.iter().map(|line| observer_text::line(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// What makes observing impossible.

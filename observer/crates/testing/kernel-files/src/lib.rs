@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use observer_text::Name;
+
 /// Debian's cloud images, x86-64.
 pub const KERNELS: [&str; 11] = [
     "5.10.223", "6.1.192", "6.12.117", "6.16.12", "6.17.13", "6.18.15", "6.19.14", "7.0.13", "7.1.13", "7.2.12",
@@ -25,7 +27,7 @@ pub fn path(kernel: &str, file: &str) -> PathBuf {
 #[expect(clippy::panic, reason = "a test without its file has failed")]
 pub fn read(kernel: &str, file: &str) -> Vec<u8> {
     let path = path(kernel, file);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", Name::from(&path)))
 }
 
 /// The content of a text file.
@@ -54,9 +56,9 @@ impl TempTree {
     /// # Panics
     /// When it cannot be written.
     #[must_use]
-    pub fn file(self, path: &str, text: &str) -> Self {
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.place(path);
-        fs::write(path, text).expect("a file of the tree");
+        fs::write(path, content).expect("a file of the tree");
         self
     }
 

@@ -30,7 +30,7 @@ pub fn context() -> Context {
     };
     Context {
         tool: "0.1.0".to_owned(),
-        host: "made-up".to_owned(),
+        host: "made-up".into(),
         kernel: Kernel {
             release: "6.12.0-made-up".to_owned(),
             arch: "x86_64".to_owned(),
@@ -54,7 +54,7 @@ pub fn context() -> Context {
         swaps: vec![Swap {
             kind: 0,
             kind_seen: true,
-            path: "/dev/zram0".to_owned(),
+            path: "/dev/zram0".into(),
             size_kib: 20_000,
             synchronous: Synchronous::Yes,
         }],
@@ -67,7 +67,7 @@ pub fn context() -> Context {
 /// Writes about `events` events, `rate` per second. The same arguments give the same file, byte for byte.
 pub fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written, Box<dyn Error>> {
     let mut recorder = Recorder::create(
-        Target { path: path.to_owned(), creation: Creation::New, rotation: Rotation::default() },
+        Target { path: path.into(), creation: Creation::New, rotation: Rotation::default() },
         &context(),
     )?;
     let mut sample = Sample { fault_times: Some(FaultTimes::default()), ..Sample::default() };

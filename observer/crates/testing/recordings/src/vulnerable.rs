@@ -20,12 +20,12 @@ pub fn context() -> Context {
     let swap = |kind, path: &str, size_kib, synchronous| Swap {
         kind,
         kind_seen: true,
-        path: path.to_owned(),
+        path: path.into(),
         size_kib,
         synchronous,
     };
     Context {
-        host: "made-up".to_owned(),
+        host: "made-up".into(),
         kernel: Kernel {
             release: "5.10.0-32-cloud-amd64".to_owned(),
             arch: "x86_64".to_owned(),
@@ -57,7 +57,7 @@ pub fn context() -> Context {
 /// Writes this many seconds, with about `rate` events in each.
 pub fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn Error>> {
     let mut recorder = Recorder::create(
-        Target { path: path.to_owned(), creation: Creation::Replace, rotation: Rotation::default() },
+        Target { path: path.into(), creation: Creation::Replace, rotation: Rotation::default() },
         &context(),
     )?;
     let mut sample = Sample::default();

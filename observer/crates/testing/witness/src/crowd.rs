@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use observer_text::Name;
 use serde_json::{Value, json};
 
 use crate::{
@@ -285,7 +286,7 @@ fn sleeping() -> usize {
 /// Writes the number of tasks inside, and waits until the file is removed.
 fn report(file: &Path, inside: usize) -> Result<()> {
     fs::write(file, format!("{inside}\n"))
-        .map_err(|e| Failure::new(format!("writing {}", file.display()), e, "give a file that can be created"))?;
+        .map_err(|e| Failure::new(format!("writing {}", Name::from(file)), e, "give a file that can be created"))?;
     while file.exists() && !stopped() {
         thread::sleep(POLL);
     }

@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
 };
 
+use observer_text::Name;
 use serde_json::{Value, json};
 
 use crate::{
@@ -135,7 +136,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
     }
     let span = json!({ "lowest": lowest, "highest": highest, "area": slots.pages });
     if let Some(file) = &options.report {
-        let failed = |e| Failure::new(format!("writing {}", file.display()), e, "give a file that can be created");
+        let failed = |e| Failure::new(format!("writing {}", Name::from(file)), e, "give a file that can be created");
         fs::write(file, format!("{span}\n")).map_err(failed)?;
     }
     for page in (0..share * groups).take_while(|_| !stopped()) {

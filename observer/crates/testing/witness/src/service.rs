@@ -3,6 +3,8 @@
 
 use std::{convert::Infallible, ffi::OsString, os::unix::process::CommandExt as _, process::Command};
 
+use observer_text::Name;
+
 use crate::failure::{Failure, Result};
 
 /// `CAP_PERFMON` and `CAP_BPF`, from linux/capability.h.
@@ -65,7 +67,7 @@ pub(crate) fn exec(options: &Options) -> Result<Infallible> {
     // SAFETY: this prctl takes only numbers.
     done("NoNewPrivileges", unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     let error = Command::new(program).args(arguments).exec();
-    Err(Failure::new(format!("running {}", program.display()), error, "give the path of a program"))
+    Err(Failure::new(format!("running {}", Name::from(program.as_os_str())), error, "give the path of a program"))
 }
 
 fn set_capabilities() -> Result<()> {

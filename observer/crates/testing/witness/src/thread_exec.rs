@@ -2,6 +2,8 @@
 
 use std::{convert::Infallible, ffi::OsString, os::unix::process::CommandExt as _, process::Command, thread};
 
+use observer_text::Name;
+
 use crate::failure::{Failure, Result};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -18,5 +20,9 @@ pub(crate) fn exec(options: &Options) -> Result<Infallible> {
     let execute = || Command::new(program).args(arguments).exec();
     let error = thread::scope(|scope| scope.spawn(execute).join());
     let error = error.map_or_else(|_| "the thread panicked".to_owned(), |error| error.to_string());
-    Err(Failure::new(format!("executing {}", program.display()), error, "give a program that can be executed"))
+    Err(Failure::new(
+        format!("executing {}", Name::from(program.as_os_str())),
+        error,
+        "give a program that can be executed",
+    ))
 }

@@ -130,7 +130,7 @@ fn delay_injection_and_the_end_of_the_command() {
 fn filters_are_shown() {
     let mut model = quiet();
     let about = Arc::make_mut(&mut model.about);
-    about.filters = [("cgroup", "/user.slice"), ("device", "zram0")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    about.filters = [("cgroup", "/user.slice"), ("device", "zram0")].map(|(k, v)| (k.to_owned(), v.into())).into();
     assert_screen("filters", &live(model), THEME, SMALL);
 }
 

@@ -130,7 +130,7 @@ fn stalled(stalled: &Stalled, now: Nanos) -> String {
         None => "in a fault",
     };
     let others = if *others == 0 { String::new() } else { format!(", {} more", count(*others)) };
-    let name = if task.comm.is_empty() { "task" } else { task.comm.as_str() };
+    let name = if task.comm.as_bytes().is_empty() { "task".to_owned() } else { task.comm.to_string() };
     format!("STALLED: {name} {} {why}, {}{others}", task.tid, duration(now.saturating_sub(*since_ns)))
 }
 

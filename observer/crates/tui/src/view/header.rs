@@ -112,7 +112,7 @@ fn running(model: &Model, room: u16) -> String {
     let since = clock(model.at_ns.saturating_sub(model.start_ns));
     let Some(transport) = &model.transport else {
         return match &model.about.command {
-            Some(command) if long => format!("live {since} -- {}", shorten(command, room.into())),
+            Some(command) if long => format!("live {since} -- {}", shorten(&command.to_string(), room.into())),
             _ => format!("live {since}"),
         };
     };
@@ -130,7 +130,7 @@ fn running(model: &Model, room: u16) -> String {
 fn shorten(command: &str, room: usize) -> String {
     let (program, arguments) = command.split_once(' ').unwrap_or((command, ""));
     let name = program.rsplit('/').next().unwrap_or(program);
-    format!("{name} {arguments}").trim_end().chars().take(room).collect()
+    observer_text::cut(format!("{name} {arguments}").trim_end(), room).to_owned()
 }
 
 /// The number of hooks per backend.

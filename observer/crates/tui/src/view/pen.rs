@@ -3,7 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Rect, text::Span};
 
 use crate::theme::{Theme, Tone};
-use observer_report::picture::text::{Canvas, Charset};
+use observer_report::picture::text::{Canvas, Cell, Charset};
 
 pub(super) struct Pen<'a> {
     pub(super) buffer: &'a mut Buffer,
@@ -54,7 +54,13 @@ impl<'a> Pen<'a> {
     pub(super) fn canvas(&mut self, area: Rect, canvas: &Canvas, first: usize) {
         for (row, area) in canvas.rows().skip(first).zip(area.rows()) {
             for (cell, position) in row.iter().zip(area.positions()) {
-                let ch = if self.theme.charset == Charset::Ascii && !cell.ch.is_ascii() { '?' } else { cell.ch };
+                let ch = match cell.ch {
+                    // Drawn with the character before it, which is one `?` in ASCII.
+                    Cell::COVERED if self.theme.charset == Charset::Unicode => continue,
+                    Cell::COVERED => ' ',
+                    ch if self.theme.charset == Charset::Ascii && !ch.is_ascii() => '?',
+                    ch => ch,
+                };
                 if let Some(target) = self.buffer.cell_mut(position) {
                     target.set_char(ch).set_style(self.theme.ink(cell.ink));
                 }

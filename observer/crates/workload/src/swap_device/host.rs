@@ -1,8 +1,12 @@
 //! Checks of the host before anything is changed.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use observer_kernel::swaps::{self, SWAPS, SwapLine};
+use observer_kernel::{
+    swaps::{self, SWAPS, SwapLine},
+    tree::read_text,
+};
+use observer_text::joined;
 
 use crate::{Result, WorkloadError};
 
@@ -24,7 +28,8 @@ fn needed_kib(slots: u32, page_size: usize) -> u64 {
 
 /// The swap areas in use.
 pub(super) fn swap_areas() -> Result<Vec<SwapLine>> {
-    Ok(swaps::parse(&read(SWAPS)?)?)
+    let list = fs::read(SWAPS).map_err(|e| WorkloadError::io(format!("read {SWAPS}"), e))?;
+    Ok(swaps::parse(&list)?)
 }
 
 /// An error if this host cannot run a workload on a device of `slots` slots; changes nothing.
@@ -44,8 +49,8 @@ fn check_swap(areas: &[SwapLine], allow: bool) -> Result<()> {
     if allow || areas.is_empty() {
         return Ok(());
     }
-    let paths: Vec<&str> = areas.iter().map(|area| area.path.as_str()).collect();
-    Err(WorkloadError::OtherSwap { areas: paths.join(", ") })
+    let areas = areas.iter().map(|area| &area.path);
+    Err(WorkloadError::OtherSwap { areas: joined(areas, ", ") })
 }
 
 fn check_memory(need_kib: u64, have_kib: u64) -> Result<()> {
@@ -53,7 +58,7 @@ fn check_memory(need_kib: u64, have_kib: u64) -> Result<()> {
 }
 
 fn read(path: &str) -> Result<String> {
-    fs::read_to_string(path).map_err(|e| WorkloadError::io(format!("read {path}"), e))
+    read_text(Path::new(path)).map_err(|e| WorkloadError::io(format!("read {path}"), e))
 }
 
 #[cfg(test)]
@@ -65,7 +70,7 @@ mod tests {
         let text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
                     /dev/zram0                              partition\t316\t\t312\t\t32767\n\
                     /swap\\040file                           file\t\t1048572\t\t0\t\t-2\n";
-        let areas = swaps::parse(text).unwrap();
+        let areas = swaps::parse(text.as_bytes()).unwrap();
         let error = check_swap(&areas, false).unwrap_err().to_string();
         assert!(error.contains("/dev/zram0, /swap file"), "{error}");
         assert!(check_swap(&areas, true).is_ok());

@@ -54,7 +54,7 @@ fn tool(name: &str) -> Command {
 
 fn has_devices() -> bool {
     let Ok(devices) = std::fs::read_dir("/sys/block") else { return true };
-    devices.flatten().any(|device| device.file_name().to_string_lossy().starts_with("zram"))
+    devices.flatten().any(|device| device.file_name().as_encoded_bytes().starts_with(b"zram"))
 }
 
 fn modprobe(arguments: &[&str]) -> Result<()> {

@@ -20,7 +20,7 @@ pub(super) fn picture(summary: &Summary, finding: &Finding) -> String {
     let setting = Setting {
         release: summary.kernel.release.clone(),
         state: summary.kernel.state,
-        device: device.map(|swap| swap.path.trim_start_matches("/dev/").to_owned()).unwrap_or_default(),
+        device: device.map(|swap| swap.path.without_prefix("/dev/").to_string()).unwrap_or_default(),
     };
     let story = story(finding, &setting);
     let mut page = Markup::default();

@@ -47,10 +47,11 @@ impl Markup {
     }
 }
 
-/// Text without markup. Control characters, which the name of a task can contain, are replaced.
+/// Text without markup.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c: char| matches!(c, '&' | '<' | '>' | '"' | '\'') || c.is_control()) {
-        return Cow::Borrowed(text);
+    let text = observer_text::line(text);
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return text;
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -60,7 +61,6 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn names_are_escaped() {
-        assert_eq!(escaped("<b>&\"'\u{1b}x"), "&lt;b&gt;&amp;&quot;&#39;\u{fffd}x");
+        assert_eq!(escaped("<b>&\"'\u{1b}x"), "&lt;b&gt;&amp;&quot;&#39;\\x1bx");
         assert!(matches!(escaped("kworker/0:1"), Cow::Borrowed(_)));
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn kernel(page: &mut Markup, summary: &Summary) {
     if !summary.swaps.is_empty() {
         let rows = summary.swaps.iter().map(|swap| {
             let reads = words::synchronous(swap.synchronous).to_owned();
-            [swap.kind.to_string(), swap.path.clone(), bytes(swap.size_kib << 10), reads]
+            [swap.kind.to_string(), swap.path.to_string(), bytes(swap.size_kib << 10), reads]
         });
         page.table(&["swap type", "path", "size", "reads"], rows);
     }

@@ -118,7 +118,7 @@ impl Exposition {
 }
 
 fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    observer_text::line(value).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 #[cfg(test)]
@@ -132,8 +132,8 @@ mod tests {
             page.family("x", Kind::Counter, "", "Help.").count(&[("a", "b\"\n")], 3);
             page.finish()
         };
-        let open = "# HELP x Help.\n# TYPE x counter\nx_total{a=\"b\\\"\\n\"} 3\n# EOF\n";
-        let old = "# HELP x_total Help.\n# TYPE x_total counter\nx_total{a=\"b\\\"\\n\"} 3\n";
+        let open = "# HELP x Help.\n# TYPE x counter\nx_total{a=\"b\\\"\\\\x0a\"} 3\n# EOF\n";
+        let old = "# HELP x_total Help.\n# TYPE x_total counter\nx_total{a=\"b\\\"\\\\x0a\"} 3\n";
         assert_eq!((page(Dialect::OpenMetrics).as_str(), page(Dialect::Prometheus).as_str()), (open, old));
     }
 }

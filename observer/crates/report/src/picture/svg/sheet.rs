@@ -55,18 +55,15 @@ impl Sheet {
     }
 }
 
-/// For text and attributes. A command can contain any byte; characters that XML does not allow are replaced.
+/// For text and attributes. Printable characters are those that XML allows.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for ch in text.chars() {
+    for ch in observer_text::line(text).chars() {
         match ch {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            ch if (ch < ' ' && !matches!(ch, '\t' | '\n')) || matches!(ch, '\u{fffe}' | '\u{ffff}') => {
-                escaped.push('\u{fffd}');
-            }
             ch => escaped.push(ch),
         }
     }
