@@ -1,4 +1,4 @@
-//! Findings as CSV (RFC 4180), one per line. The first line names the columns.
+//! Findings as CSV (RFC 4180), one per line. The first line names the columns. No cell is a formula to a spreadsheet.
 
 use std::{
     fmt::Display,
@@ -52,9 +52,14 @@ pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     table.flush()
 }
 
-/// A name on one line.
+/// A name as a cell: on one line, and never the start of a formula, which spreadsheets run when they open the file.
 fn cell(name: impl Display) -> String {
-    observer_text::line(&name.to_string()).into_owned()
+    let mut text = observer_text::line(&name.to_string()).into_owned();
+    // A spreadsheet may cut off white space first.
+    if text.trim_start().starts_with(['=', '+', '-', '@']) {
+        text.insert(0, '\'');
+    }
+    text
 }
 
 fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
@@ -90,4 +95,27 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         finding.read_during_write.to_string(),
         finding.read_before_change.to_string(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_a_formula() {
+        for (name, expected) in [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM", "'@SUM"),
+            (" =1", "' =1"),
+            ("\t=1", "\\x09=1"),
+            ("\r=1", "\\x0d=1"),
+            ("\u{a0}=1", "'\u{a0}=1"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(cell(name), expected);
+        }
+    }
 }
