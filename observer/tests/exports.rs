@@ -199,8 +199,9 @@ fn the_page_loads_nothing() {
 
 #[test]
 fn the_trace_has_an_arrow_for_each_free_under_a_reader() {
-    let mut trace = Trace::new(Vec::new());
-    let outcome = Replay::open(&released("v1.obs")).unwrap().finish_with(&mut |input| trace.input(input));
+    let replay = Replay::open(&released("v1.obs")).unwrap();
+    let mut trace = Trace::new(Vec::new(), replay.context().clocks.monotonic_ns);
+    let outcome = replay.finish_with(&mut |input| trace.input(input));
     let json: Value = serde_json::from_slice(&trace.finish(&outcome).unwrap()).unwrap();
     let phase = |name: &str| json["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == name).count();
     let freed = outcome.engine.report().findings.iter().filter(|finding| finding.freed.is_some()).count();

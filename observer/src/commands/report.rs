@@ -79,7 +79,7 @@ fn write(format: Option<Format>, replays: Vec<Replay>, out: &mut dyn Write, exit
 
 /// Writes the trace of one recording while it is replayed.
 fn trace(replay: Replay, out: &mut dyn Write) -> io::Result<Outcome> {
-    let mut trace = Trace::new(out);
+    let mut trace = Trace::new(out, replay.context().clocks.monotonic_ns);
     let outcome = replay.finish_with(&mut |input| trace.input(input));
     trace.finish(&outcome)?;
     Ok(outcome)

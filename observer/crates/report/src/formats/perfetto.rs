@@ -1,12 +1,20 @@
 //! Chrome trace events for the Perfetto viewer (ui.perfetto.dev): a track for each task and each entry, and for each
 //! finding an arrow from the free to the install. Events are written as they arrive, so memory does not grow with them.
+//!
+//! The format has times in microseconds, which readers take as double-precision numbers. They are written as decimals
+//! with three digits and counted from the start of the observation, so they are exact to the nanosecond for the first
+//! 2^52 ns (52 days) of it. The slices of a track nest: the importer drops those that overlap in part.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
+    fmt::Write as _,
     io::{self, Write},
 };
 
 use serde_json::{Value, json};
+
+use super::json;
 
 use observer_engine::{
     event::{Change, ChangeKind, Event, Fault, Nanos, PinResult, Task},
@@ -22,24 +30,52 @@ const LIMIT: u64 = 2_000_000;
 const TASKS: u32 = 1;
 const ENTRIES: u32 = 2;
 
+/// Tracks of one task or entry. All but the first are for slices that overlap earlier ones: overlaps of ranges of
+/// entries, or faults in a damaged recording.
+const LANES: usize = 8;
+/// The first number of a further track: above every thread id (`PID_MAX_LIMIT`).
+const FIRST_LANE: u32 = 1 << 30;
+
+type Span = (Nanos, Nanos);
+
+/// The tracks of a task or an entry, with the number of each and the end of its last slice.
+#[derive(Debug, Default)]
+struct Lanes(Vec<(u32, Nanos)>);
+
 /// A trace that is being written.
 pub struct Trace<W> {
     out: W,
+    /// The start of the observation.
+    start: Nanos,
     written: u64,
     /// Trace events beyond [`LIMIT`].
     omitted: u64,
     tasks: BTreeMap<u32, Task>,
+    /// By process and thread of the trace.
+    lanes: BTreeMap<(u32, u32), Lanes>,
+    /// Number of the next further track.
+    next_lane: u32,
     entries: BTreeMap<u64, u32>,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> Trace<W> {
-    pub fn new(out: W) -> Self {
-        let mut trace =
-            Self { out, written: 0, omitted: 0, tasks: BTreeMap::new(), entries: BTreeMap::new(), failed: None };
+    /// `start`: the start of the observation, from which times are counted.
+    pub fn new(out: W, start: Nanos) -> Self {
+        let mut trace = Self {
+            out,
+            start,
+            written: 0,
+            omitted: 0,
+            tasks: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            next_lane: FIRST_LANE,
+            entries: BTreeMap::new(),
+            failed: None,
+        };
         trace.raw("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
         for (pid, name) in [(TASKS, "tasks"), (ENTRIES, "swap entries")] {
-            trace.event(&json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}}));
+            trace.event(&json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}}), &[]);
         }
         trace
     }
@@ -59,7 +95,10 @@ impl<W: Write> Trace<W> {
     /// The first error in writing it.
     pub fn finish(mut self, outcome: &Outcome) -> io::Result<W> {
         let report = outcome.engine.report();
-        for overlap in &report.overlaps {
+        // Overlaps of ranges of entries can overlap each other: by their start they need the fewest tracks.
+        let mut overlaps: Vec<&Overlap> = report.overlaps.iter().collect();
+        overlaps.sort_by_key(|overlap| overlap.from_ns);
+        for overlap in overlaps {
             self.overlap(overlap);
         }
         for (index, finding) in report.findings.iter().enumerate() {
@@ -74,8 +113,13 @@ impl<W: Write> Trace<W> {
             "filters": outcome.context.filters,
             "damage": outcome.damage,
             "omitted_events": self.omitted,
+            // As in the other formats; times of the trace are counted from here.
+            "start_monotonic_ns": self.start.to_string(),
         });
-        self.raw(&format!("\n],\"otherData\":{about}}}\n"));
+        match json::text(&about) {
+            Ok(about) => self.raw(&format!("\n],\"otherData\":{about}}}\n")),
+            Err(error) => self.fail(error),
+        }
         match self.failed {
             Some(error) => Err(error),
             None => self.out.flush().map(|()| self.out),
@@ -92,9 +136,17 @@ impl<W: Write> Trace<W> {
             "installed": fault.installed,
             "cgroup": fault.cgroup,
         });
-        self.slice(TASKS, tid, &name, (fault.start, fault.end), &args);
-        if let Some((start, end)) = fault.read_start.zip(fault.read_end) {
-            self.slice(TASKS, tid, "read", (start, end.min(fault.end)), &json!({}));
+        let whole = (fault.start, fault.end.max(fault.start));
+        let read = fault.read_start.zip(fault.read_end);
+        let lock = fault.lock.map(|lock| (lock.tried, lock.ended.unwrap_or(fault.end)));
+        let parts = [read.map(|read| ("read", read)), lock.map(|lock| ("waits for the folio lock", lock))];
+        if let Some(lane) = self.lane((TASKS, tid), whole) {
+            self.slice(TASKS, lane, &name, whole, &args);
+            for (name, span) in nested(whole, parts.into_iter().flatten().collect()) {
+                self.slice(TASKS, lane, name, span, &json!({}));
+            }
+        } else {
+            self.omitted += 1;
         }
         if let Some(pin) = fault.pin {
             let name = match pin.result {
@@ -107,10 +159,6 @@ impl<W: Write> Trace<W> {
             if let Some(at) = pin.dropped {
                 self.instant(TASKS, tid, "pin released", at, &json!({}));
             }
-        }
-        if let Some(lock) = fault.lock {
-            let end = lock.ended.unwrap_or(fault.end).min(fault.end);
-            self.slice(TASKS, tid, "waits for the folio lock", (lock.tried, end), &json!({}));
         }
         let entry = self.entry(fault.entry.0);
         self.instant(ENTRIES, entry, &format!("{} starts", fault.task.comm), fault.start, &json!({"tid": tid}));
@@ -129,15 +177,12 @@ impl<W: Write> Trace<W> {
     }
 
     fn overlap(&mut self, overlap: &Overlap) {
-        let entry = self.entry(overlap.entry.0);
+        let (entry, span) = (self.entry(overlap.entry.0), (overlap.from_ns, overlap.to_ns));
         let args = json!({"entries": overlap.nr, "address_spaces": overlap.address_spaces});
-        self.slice(
-            ENTRIES,
-            entry,
-            &format!("overlap, {} deep", overlap.depth),
-            (overlap.from_ns, overlap.to_ns),
-            &args,
-        );
+        match self.lane((ENTRIES, entry), span) {
+            Some(lane) => self.slice(ENTRIES, lane, &format!("overlap, {} deep", overlap.depth), span, &args),
+            None => self.omitted += 1,
+        }
     }
 
     /// The finding is on the track of its reader, with an arrow from the free, which is on the track of its task.
@@ -148,30 +193,65 @@ impl<W: Write> Trace<W> {
         self.instant(TASKS, tid, &name, finding.end_ns, &args);
         if let Some(freed) = &finding.freed {
             let from = self.task(&freed.by);
-            let flow = |phase: &str, tid: u32, at: Nanos| {
-                let mut event = json!({"ph": phase, "cat": "aba", "name": name, "id": index, "pid": TASKS, "tid": tid});
-                add_time(&mut event, "ts", at);
-                event
-            };
-            let start = flow("s", from, freed.at_ns);
-            let mut end = flow("f", tid, finding.end_ns);
+            let flow = |phase: &str, tid: u32| json!({"ph": phase, "cat": "aba", "name": name, "id": index, "pid": TASKS, "tid": tid});
+            let start = flow("s", from);
+            let mut end = flow("f", tid);
             if let Some(object) = end.as_object_mut() {
                 object.insert("bp".to_owned(), "e".into());
             }
-            self.event(&start);
-            self.event(&end);
+            self.event(&start, &[("ts", self.since(freed.at_ns))]);
+            self.event(&end, &[("ts", self.since(finding.end_ns))]);
         }
     }
 
     fn names(&mut self) {
         for (tid, task) in std::mem::take(&mut self.tasks) {
-            let args = json!({"name": format!("{} (pid {})", task.comm, task.pid)});
-            self.event(&json!({"ph": "M", "name": "thread_name", "pid": TASKS, "tid": tid, "args": args}));
+            self.name_tracks((TASKS, tid), &format!("{} (pid {})", task.comm, task.pid));
         }
         for (entry, tid) in std::mem::take(&mut self.entries) {
-            let args = json!({"name": format!("entry {}", observer_engine::event::Entry(entry))});
-            self.event(&json!({"ph": "M", "name": "thread_name", "pid": ENTRIES, "tid": tid, "args": args}));
+            self.name_tracks((ENTRIES, tid), &format!("entry {}", observer_engine::event::Entry(entry)));
         }
+    }
+
+    fn name_tracks(&mut self, (pid, tid): (u32, u32), name: &str) {
+        self.name(pid, tid, name);
+        for (lane, _) in self.lanes.remove(&(pid, tid)).into_iter().flat_map(|lanes| lanes.0).skip(1) {
+            self.name(pid, lane, name);
+        }
+    }
+
+    fn name(&mut self, pid: u32, tid: u32, name: &str) {
+        let event = json!({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": name}});
+        self.event(&event, &[]);
+    }
+
+    /// The track for a slice of a task or an entry; `None`: on each it would overlap an earlier one.
+    fn lane(&mut self, track: (u32, u32), (start, end): Span) -> Option<u32> {
+        let (_, tid) = track;
+        if self.written >= LIMIT {
+            // Nothing more is written.
+            return Some(tid);
+        }
+        let lanes = &mut self.lanes.entry(track).or_default().0;
+        if let Some((lane, last)) = lanes.iter_mut().find(|(_, last)| *last <= start) {
+            *last = end;
+            return Some(*lane);
+        }
+        let lane = match lanes.len() {
+            0 => tid,
+            1..LANES => {
+                self.next_lane = self.next_lane.checked_add(1)?;
+                self.next_lane
+            }
+            _ => return None,
+        };
+        lanes.push((lane, end));
+        Some(lane)
+    }
+
+    /// Time since the start of the observation.
+    const fn since(&self, at: Nanos) -> Nanos {
+        at.saturating_sub(self.start)
     }
 
     fn task(&mut self, task: &Task) -> u32 {
@@ -189,29 +269,37 @@ impl<W: Write> Trace<W> {
         *self.entries.entry(entry).or_insert(next)
     }
 
-    fn slice(&mut self, pid: u32, tid: u32, name: &str, (start, end): (Nanos, Nanos), args: &Value) {
-        let mut event = json!({"ph": "X", "name": name, "pid": pid, "tid": tid, "args": args});
-        add_time(&mut event, "ts", start);
-        add_time(&mut event, "dur", end.saturating_sub(start));
-        self.event(&event);
+    fn slice(&mut self, pid: u32, tid: u32, name: &str, (start, end): Span, args: &Value) {
+        let event = json!({"ph": "X", "name": name, "pid": pid, "tid": tid, "args": args});
+        let (start, end) = (self.since(start), self.since(end));
+        self.event(&event, &[("ts", start), ("dur", end.saturating_sub(start))]);
     }
 
     fn instant(&mut self, pid: u32, tid: u32, name: &str, at: Nanos, args: &Value) {
-        let mut event = json!({"ph": "i", "s": "t", "name": name, "pid": pid, "tid": tid, "args": args});
-        add_time(&mut event, "ts", at);
-        self.event(&event);
+        let event = json!({"ph": "i", "s": "t", "name": name, "pid": pid, "tid": tid, "args": args});
+        self.event(&event, &[("ts", self.since(at))]);
     }
 
-    fn event(&mut self, event: &Value) {
+    /// Writes an event with its times.
+    fn event(&mut self, event: &Value, times: &[(&str, Nanos)]) {
         if self.written >= LIMIT && event.get("ph").is_none_or(|phase| phase != "M") {
             self.omitted += 1;
             return;
         }
-        if self.written > 0 {
-            self.raw(",\n");
+        match with_times(event, times) {
+            Ok(text) => {
+                if self.written > 0 {
+                    self.raw(",\n");
+                }
+                self.written += 1;
+                self.raw(&text);
+            }
+            Err(error) => self.fail(error),
         }
-        self.written += 1;
-        self.raw(&event.to_string());
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.failed.get_or_insert(error);
     }
 
     fn raw(&mut self, text: &str) {
@@ -223,9 +311,88 @@ impl<W: Write> Trace<W> {
     }
 }
 
-/// Times of trace events are in microseconds.
-fn add_time(event: &mut Value, name: &str, ns: Nanos) {
-    if let Some(object) = event.as_object_mut() {
-        object.insert(name.to_owned(), json!(ns as f64 / 1e3));
+/// An event as JSON, with times in microseconds as decimals: a number would be rounded on its way.
+fn with_times(event: &Value, times: &[(&str, Nanos)]) -> io::Result<String> {
+    let mut text = json::text(event)?;
+    if !times.is_empty() {
+        text.pop();
+        for (name, ns) in times {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ",\"{name}\":{}.{:03}", ns / 1_000, ns % 1_000);
+        }
+        text.push('}');
+    }
+    Ok(text)
+}
+
+/// Spans cut to `whole` and split so that they nest: each lies within or outside every other. The outer one of two
+/// comes first.
+fn nested<T: Copy>(whole: Span, spans: Vec<(T, Span)>) -> Vec<(T, Span)> {
+    let cut = |(what, (start, end)): (T, Span)| (what, (start.clamp(whole.0, whole.1), end.clamp(whole.0, whole.1)));
+    let mut waiting: Vec<(T, Span)> = spans.into_iter().map(cut).filter(|(_, (start, end))| start <= end).collect();
+    let mut nested: Vec<(T, Span)> = Vec::new();
+    let mut open: Vec<Nanos> = Vec::new();
+    // From the last to the first, so that the next one is at the end.
+    let order = |waiting: &mut Vec<(T, Span)>| waiting.sort_by_key(|(_, (start, end))| (Reverse(*start), *end));
+    order(&mut waiting);
+    while let Some((what, (start, end))) = waiting.pop() {
+        open.retain(|outer| *outer > start);
+        if let Some(outer) = open.last().copied().filter(|outer| *outer < end) {
+            waiting.extend([(what, (start, outer)), (what, (outer, end))]);
+            order(&mut waiting);
+        } else {
+            open.push(end);
+            nested.push((what, (start, end)));
+        }
+    }
+    nested
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+
+    #[test]
+    fn times_are_exact_decimals() {
+        let text = with_times(&json!({"a": {}}), &[("ts", 4_503_599_627_370_495), ("dur", 7)]).unwrap();
+        assert_eq!(text, r#"{"a":{},"ts":4503599627370.495,"dur":0.007}"#);
+    }
+
+    #[test]
+    fn a_wait_that_outlasts_the_read_is_split_at_its_end() {
+        let parts = vec![("wait", (3, 9)), ("read", (1, 5))];
+        assert_eq!(nested((0, 8), parts), [("read", (1, 5)), ("wait", (3, 5)), ("wait", (5, 8))]);
+        assert_eq!(nested((0, 8), vec![("a", (1, 5)), ("b", (1, 7))]), [("b", (1, 7)), ("a", (1, 5))]);
+        assert_eq!(nested((4, 8), vec![("a", (1, 2)), ("b", (6, 5))]), [("a", (4, 4))]);
+    }
+
+    #[test]
+    fn faults_of_one_task_that_overlap_are_on_tracks_of_their_own() {
+        let mut trace = Trace::new(Vec::new(), 0);
+        let lanes = [(0, 10), (10, 20), (15, 25), (12, 30), (25, 26)].map(|span| trace.lane((TASKS, 7), span));
+        assert_eq!(lanes, [Some(7), Some(7), Some(FIRST_LANE + 1), Some(FIRST_LANE + 2), Some(7)]);
+        let overlapping = (0..2 * LANES).filter(|_| trace.lane((TASKS, 8), (1, 2)).is_some()).count();
+        assert_eq!(overlapping, LANES);
+    }
+
+    fn covered(spans: &[(u8, Span)]) -> u64 {
+        (0..64).filter(|at| spans.iter().any(|(_, (start, end))| (*start..*end).contains(at))).count() as u64
+    }
+
+    proptest! {
+        #[test]
+        fn spans_nest_and_cover_what_they_covered(spans in vec((0u64..64, 0u64..64), 0..8)) {
+            let spans: Vec<(u8, Span)> = spans.into_iter().map(|(a, b)| (0, (a.min(b), a.max(b)))).collect();
+            let nested = nested((0, 64), spans.clone());
+            prop_assert_eq!(covered(&nested), covered(&spans));
+            for (index, (_, a)) in nested.iter().enumerate() {
+                for (_, b) in nested.iter().skip(index + 1) {
+                    // Of two with the same start the outer one is first.
+                    let inside = a.0 <= b.0 && b.1 <= a.1;
+                    prop_assert!(inside || a.1 <= b.0, "{a:?} {b:?}");
+                }
+            }
+        }
     }
 }
