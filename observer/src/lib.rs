@@ -61,3 +61,15 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     };
     Ok(exit.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_message_is_one_line_of_printable_characters() {
+        let record = |args| log::Record::builder().level(log::Level::Warn).target("observer").args(args).build();
+        let line = log_line(&"now", &record(format_args!("no a\u{1b}[2J\n[now ERROR x] forged\u{202e}")));
+        assert_eq!(line, r"[now WARN  observer] no a\x1b[2J\x0a[now ERROR x] forged\u{202e}");
+    }
+}

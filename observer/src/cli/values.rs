@@ -198,7 +198,16 @@ pub(super) fn fault_seats(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum as _;
     use std::ffi::OsStr;
+
+    #[test]
+    fn every_format_of_the_command_line_is_listed_for_the_tests_of_all_formats() {
+        let listed: Vec<Format> =
+            FormatChoice::value_variants().iter().copied().filter_map(FormatChoice::of_summaries).collect();
+        assert_eq!(listed, Format::ALL);
+        assert_eq!(FormatChoice::value_variants().len(), Format::ALL.len() + 1, "the trace has no summary");
+    }
 
     #[test]
     fn names_are_given_as_bytes_or_as_they_are_printed() {

@@ -35,6 +35,9 @@ pub enum Format {
 }
 
 impl Format {
+    pub const ALL: [Self; 7] =
+        [Self::Text, Self::Json, Self::Ndjson, Self::Csv, Self::Hlog, Self::Openmetrics, Self::Html];
+
     /// Writes a report.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     replaced(text, |ch| matches!(ch, '\n' | '\t') || is_printable(ch))
 }
 
-/// As [`line`] for a grid of cells: a character that takes no cell of its own, as a combining accent, is escaped too.
+/// As [`line`] for a grid of cells: a character that takes no cell, as a combining accent, is escaped too.
 pub fn cells(text: &str) -> Cow<'_, str> {
     replaced(text, |ch| is_printable(ch) && columns(ch) > 0)
 }
