@@ -8,6 +8,7 @@
 pub mod counters;
 pub mod globals;
 pub mod histogram;
+pub mod identity;
 mod object;
 pub mod pin_sleep;
 pub mod pin_timing;
@@ -36,6 +37,8 @@ pub const MAP_SLOTS: &str = "SLOTS";
 pub const MAP_CGROUPS: &str = "CGROUPS";
 /// Array of `u32`: how many lines of `/proc/swaps` were printed, then the swap type of each line.
 pub const MAP_SWAP_TYPES: &str = "SWAP_TYPES";
+/// Array with the one [`identity::Identity`].
+pub const MAP_IDENTITY: &str = "IDENTITY";
 /// Hash of the watched tasks, used if the global `watch` is 1: thread id to a value that is not used.
 pub const MAP_WATCHED: &str = "WATCHED";
 /// Hash of the writes whose end is hooked and awaited, by thread id.

@@ -283,11 +283,15 @@ impl DoctorArgs {
     }
 }
 
-/// Hidden: waits at the gate, then executes the command.
+/// Hidden: has itself watched, waits at the gate, then executes the command.
 #[derive(Debug, Args)]
 pub(crate) struct LaunchArgs {
     /// Descriptor to read.
     pub(crate) gate: i32,
+    /// Descriptor of the program that adds this process to the watched tasks.
+    pub(crate) identifier: i32,
+    /// Descriptor to write the result of that to.
+    pub(crate) identified: i32,
     #[arg(last = true, required = true)]
     pub(crate) cmd: Vec<OsString>,
 }

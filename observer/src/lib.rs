@@ -18,6 +18,7 @@ use clap::Parser as _;
 use crate::{
     cli::{Cli, Command},
     commands::error,
+    launch::Inherited,
 };
 
 /// Parses the command line, runs the command, and prints its error.
@@ -56,7 +57,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => commands::doctor::run(&args)?,
         Command::Completions(args) => commands::manual::completions(&args)?,
         Command::Man => commands::manual::man()?,
-        Command::Launch(args) => return Ok(launch::execute(args.gate, &args.cmd)),
+        Command::Launch(args) => {
+            // SAFETY: `Launch::spawn` created these descriptors for this process and passed their numbers.
+            let inherited = unsafe { Inherited::new([args.gate, args.identifier, args.identified]) };
+            return Ok(launch::execute(inherited, &args.cmd));
+        }
         Command::Workload(args) => commands::stress::run_workload(args.messages, &args.options),
     };
     Ok(exit.into())

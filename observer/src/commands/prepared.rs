@@ -1,6 +1,11 @@
 //! From the command line and this host to an observation that is ready to start.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, time::Duration};
+use std::{
+    collections::BTreeMap,
+    os::fd::OwnedFd,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 
@@ -29,6 +34,8 @@ pub(super) struct Prepared {
     pub(super) swaps: Vec<Swap>,
     /// Filters, by option.
     pub(super) filters: BTreeMap<String, Name>,
+    /// Set before the command starts: its process id in the initial PID namespace, as in all events.
+    pub(super) command_pid: Arc<OnceLock<u32>>,
 }
 
 impl Prepared {
@@ -59,7 +66,16 @@ impl Prepared {
         };
         let budget_ns = args.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX));
         let filters = filters::by_option(&args.filters);
-        Ok(Self { ready, launch, options, duration: args.duration, budget_ns, swaps, filters })
+        Ok(Self {
+            ready,
+            launch,
+            options,
+            duration: args.duration,
+            budget_ns,
+            swaps,
+            filters,
+            command_pid: Arc::default(),
+        })
     }
 
     /// What is known before the first event.
@@ -92,8 +108,8 @@ impl Prepared {
         inherit: Option<&OwnedFd>,
         observer: &mut impl Observer,
     ) -> anyhow::Result<Outcome> {
-        let mut probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
-        let launched = self.launch(&mut probes, inherit)?;
+        let probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
+        let launched = self.launch(&probes, inherit)?;
         let start = || launched.map(Launched::start).transpose();
         let mut outcome = session::observe(probes, context, self.duration, start, observer).await?;
         outcome.notes.extend(self.changed_devices());
@@ -147,10 +163,11 @@ impl Prepared {
         })
     }
 
-    fn launch(&self, probes: &mut Probes, inherit: Option<&OwnedFd>) -> anyhow::Result<Option<Launched>> {
+    fn launch(&self, probes: &Probes, inherit: Option<&OwnedFd>) -> anyhow::Result<Option<Launched>> {
         let Some(launch) = &self.launch else { return Ok(None) };
-        let launched = launch.spawn(inherit).context("cannot start the command")?;
-        probes.watch(launched.tid)?;
+        let launched = launch.spawn(inherit, probes.identifier()).context("cannot start the command")?;
+        let pid = probes.watched()?;
+        self.command_pid.get_or_init(|| pid);
         Ok(Some(launched))
     }
 }

@@ -25,6 +25,7 @@ mod fentry;
 mod filters;
 mod folio_lock;
 mod globals;
+mod identity;
 mod kprobe;
 mod maps;
 mod memory;

@@ -11,9 +11,8 @@ use observer_ebpf::swap_entry::TYPES;
 
 use crate::{
     atomic::{add_u32, read_u32, write_u32},
-    globals,
+    globals, identity,
     memory::{HelperCopy, KernelMemory as _},
-    task,
 };
 
 /// The number of lines printed, then the type of the area of each line.
@@ -40,7 +39,7 @@ const START_TOKEN: u64 = 1;
 #[inline(always)]
 fn record(area: u64) {
     // Another process may read the file at the same time.
-    if area <= START_TOKEN || task::ids().1 != globals::filter_pid.load() {
+    if area <= START_TOKEN || !identity::is_current_process() {
         return;
     }
     let Some(lines) = SWAP_TYPES.get_ptr_mut(0) else { return };

@@ -14,6 +14,7 @@ pub mod facts;
 pub mod fixtures;
 pub mod host;
 pub mod memory;
+pub mod namespaces;
 pub mod plan;
 pub mod preemption;
 pub mod privileges;

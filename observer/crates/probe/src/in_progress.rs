@@ -8,7 +8,10 @@ use observer_ebpf::{
     seat::{Fault, Seat as Laid},
 };
 use observer_engine::event::{Comm, Entry, Nanos, Task};
-use observer_kernel::tree::read_text;
+use observer_kernel::{
+    namespaces::shows_kernel_ids,
+    tree::{Tree, read_text},
+};
 use observer_observation::{STALL, Stall, Stalls};
 
 use crate::mapped::Mapped;
@@ -53,6 +56,8 @@ impl Table {
 
     /// The faults that are stalls. Without those in the hash, which cannot be read without system calls on it.
     pub(crate) fn stalls(&self, now: Nanos) -> Stalls {
+        let tasks_known = shows_kernel_ids(&Tree::system());
+        let is_known_outside = |tid| tasks_known && is_outside(state(tid));
         let seats = (0..self.seats.len()).zip(self.seats.iter());
         let stalls = seats.filter_map(|(index, seat)| {
             let stall = stall(&seat, now)?;
@@ -61,8 +66,8 @@ impl Table {
             (!is_known_outside(stall.task.tid) && again().as_ref() == Some(&stall)).then_some(stall)
         });
         let mut stalls = Stalls::of(stalls, now);
-        for stall in &mut stalls.longest {
-            name(&mut stall.task);
+        if tasks_known {
+            stalls.longest.iter_mut().for_each(|stall| name(&mut stall.task));
         }
         stalls
     }
@@ -82,8 +87,12 @@ impl Table {
     /// How many of these faults have ended unseen, and whose task has not faulted again, which would have shown it. A
     /// return probe on `do_swap_page` runs out of instances without a trace, and a program may be skipped. To be called
     /// while the hooks are attached, so that a fault that ends now leaves the table.
+    ///
+    /// If `/proc` has other ids than the kernel, the states of the tasks are not known. Then every fault that lasts
+    /// counts as missed: the count must not be too low.
     pub(crate) fn ends_missed(&self, places: &[Place]) -> u64 {
-        places.iter().map(|place| u64::from(is_missed(place.tid, || self.seat(*place)))).sum()
+        let state = if shows_kernel_ids(&Tree::system()) { state } else { |_| None };
+        places.iter().map(|place| u64::from(is_missed(place.tid, state, || self.seat(*place)))).sum()
     }
 }
 
@@ -124,22 +133,8 @@ fn long(seat: &Seat, first: usize) -> Option<u64> {
     Some(u64::from(words[1]) << 32 | u64::from(words[0]))
 }
 
-/// Whether a thread id of the kernel is that of the same thread in this process's `/proc`.
-fn sees_every_thread() -> bool {
-    /// `PROC_PID_INIT_INO` of the kernel.
-    const INITIAL: &str = "pid:[4026531836]";
-    fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace.as_os_str() == INITIAL)
-}
-
-fn is_known_outside(tid: u32) -> bool {
-    sees_every_thread() && is_outside(state(tid))
-}
-
-/// Adds the name and the process id, where they can be read.
+/// Adds the name and the process id, where they can be read. `/proc` must have the kernel's ids.
 fn name(task: &mut Task) {
-    if !sees_every_thread() {
-        return;
-    }
     let Task { tid, pid, comm } = task;
     if let Ok(bytes) = fs::read(format!("/proc/{tid}/comm")) {
         *comm = Comm::from_bytes(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
@@ -153,7 +148,7 @@ fn name(task: &mut Task) {
 
 /// Whether the fault in `seat` is still there although its task is not inside `do_swap_page`. The state of the task is
 /// read between two readings of the seat: a fault that both show was there all the time.
-fn is_missed(tid: u32, seat: impl Fn() -> Option<Seat>) -> bool {
+fn is_missed(tid: u32, state: impl Fn(u32) -> Option<char>, seat: impl Fn() -> Option<Seat>) -> bool {
     let started = || seat().and_then(|seat| seat.get(START..START + 2).map(<[u32]>::to_vec));
     started().is_some_and(|before| is_outside(state(tid)) && started() == Some(before))
 }
@@ -225,12 +220,8 @@ mod tests {
         let tid = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         let mut task = Task { tid, ..Task::default() };
         name(&mut task);
-        if sees_every_thread() {
-            assert_eq!(task.pid, std::process::id());
-            assert!(!task.comm.as_bytes().is_empty());
-        } else {
-            assert_eq!((task.pid, task.comm.as_bytes()), (0, b"".as_slice()), "another task may have this number here");
-        }
+        assert_eq!(task.pid, std::process::id());
+        assert!(!task.comm.as_bytes().is_empty());
         let mut gone = Task { tid: u32::MAX >> 2, ..Task::default() };
         name(&mut gone);
         assert_eq!((gone.pid, gone.comm.as_bytes()), (0, b"".as_slice()));
@@ -254,8 +245,8 @@ mod tests {
         seat[OWNER] = 7 | 1 << 31;
         assert_eq!(owner(&seat), Some(7));
         let gone = u32::MAX >> 2;
-        assert!(is_missed(gone, || Some(seat)));
-        assert!(!is_missed(gone, || None), "it has ended");
+        assert!(is_missed(gone, state, || Some(seat)));
+        assert!(!is_missed(gone, state, || None), "it has ended");
         let readings = std::cell::Cell::new(0);
         let next = || {
             readings.set(readings.get() + 1);
@@ -263,6 +254,6 @@ mod tests {
             seat[START] = readings.get();
             Some(seat)
         };
-        assert!(!is_missed(gone, next), "another fault has started");
+        assert!(!is_missed(gone, state, next), "another fault has started");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     thread,
     time::{Duration, Instant},
 };
@@ -10,6 +10,7 @@ use std::{
 use crate::{
     attach, counters, decode, delay_injection,
     error::LoadError,
+    identity::Identifier,
     in_progress,
     loaded::Loaded,
     mapped::Mapped,
@@ -21,7 +22,7 @@ use crate::{
 };
 use aya::{
     Ebpf,
-    maps::{Array, HashMap, MapData, MapError, RingBuf},
+    maps::{Array, MapData, MapError, RingBuf},
 };
 use observer_ebpf::{
     self as abi,
@@ -51,7 +52,7 @@ pub struct Probes {
     totals: counters::OfCpus,
     derived: DerivedCounters,
     disturbed: Array<MapData, u32>,
-    watched: HashMap<MapData, u32, u32>,
+    identifier: Identifier,
     /// The hooks on the start of faults.
     starts: Vec<Hook>,
     faults: in_progress::Table,
@@ -106,7 +107,7 @@ impl Probes {
             totals: mapped(&mut ebpf, abi::MAP_TOTALS, object::cpus()?)?,
             derived: DerivedCounters { direct_reads: plan.direct_by_end(), frees: plan.reports_every_reference() },
             disturbed: map(&mut ebpf, abi::MAP_BSS)?.try_into().map_err(failed(abi::MAP_BSS))?,
-            watched: map(&mut ebpf, abi::MAP_WATCHED)?.try_into().map_err(failed(abi::MAP_WATCHED))?,
+            identifier: Identifier::load(&mut ebpf)?,
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
             starts: plan.of(Meaning::FaultStart).cloned().collect(),
             faults: in_progress::Table {
@@ -128,12 +129,28 @@ impl Probes {
         })
     }
 
-    /// Watches a task, by thread id, and all tasks that it forks from now on.
+    /// Watches the calling thread, and all tasks that it forks from now on.
     ///
     /// # Errors
-    /// When the kernel refuses the map update.
-    pub fn watch(&mut self, tid: u32) -> Result<(), LoadError> {
-        self.watched.insert(tid, 1, 0).map_err(failed(abi::MAP_WATCHED))
+    /// When the kernel does not run the program that adds it.
+    pub fn watch_this_thread(&self) -> Result<(), LoadError> {
+        self.identifier.of_this_thread()?;
+        self.watched().map(drop)
+    }
+
+    /// The program that adds the task that runs it, by [`identify`](crate::identify), to the watched tasks. The kernel
+    /// adds it by the ids that all programs see, whatever the PID namespace.
+    pub fn identifier(&self) -> BorrowedFd<'_> {
+        self.identifier.program()
+    }
+
+    /// The id, in the initial PID namespace, of the process that was added last.
+    ///
+    /// # Errors
+    /// When none was added.
+    pub fn watched(&self) -> Result<u32, LoadError> {
+        let last = self.identifier.last()?;
+        if last.watched == 1 { Ok(last.tgid) } else { Err(LoadError::NotWatched) }
     }
 
     /// Whether delay injection is on; `None`: it is not attached.

@@ -15,8 +15,10 @@ use observer_kernel::{
     privileges::Lockdown,
     survey::{self, ProbeResults, Ready, Refusal, SetupOptions, Survey, refusal},
 };
+use observer_observation::clock;
 
-/// Makes the plan for the running kernel. Loads programs for trial; attaches nothing.
+/// Makes the plan for the running kernel, and makes [`clock::now`] the clock of the programs. Loads programs for trial;
+/// attaches nothing.
 ///
 /// # Errors
 /// When this host does not allow observing.
@@ -43,7 +45,11 @@ pub fn survey(options: &SetupOptions) -> Survey {
 
 fn try_out(facts: &Facts) -> Result<ProbeResults, TrialError> {
     let functions = facts.symbols.as_ref().map(plan::functions_to_try).unwrap_or_default();
-    let Answers { functions: fentry, skips_running } = trial::try_functions(&functions)?;
+    let Answers { functions: fentry, skips_running, clock_ahead_ns } = trial::try_functions(&functions)?;
+    if clock_ahead_ns != 0 {
+        log::info!("this process is in a time namespace: the kernel's clock is ahead by {clock_ahead_ns} ns");
+    }
+    clock::align(clock_ahead_ns);
     let copy = is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_read_kernel)
         .unwrap_or(facts.host.lockdown != Lockdown::Confidentiality);
     let no_return_events = Tracefs::for_events().err();

@@ -10,6 +10,7 @@ use aya::{
 use crate::{
     attach::attach_program,
     error::{LoadError, Target},
+    identity::Identifier,
     object::{OBJECT, set_globals, small_loader},
     types,
 };
@@ -45,17 +46,14 @@ pub fn types_of_areas(plan: &Plan) -> Result<Vec<u32>, SwapTypesError> {
         ebpf = load(plan)?;
         attach(&mut ebpf, btf.as_ref(), "area_shown_kprobe", Backend::Kprobe)?;
     }
+    // Only what this process prints is recorded.
+    Identifier::load(&mut ebpf)?.of_this_thread()?;
     fs::read(SWAPS)?;
     Ok(types_seen(&mut ebpf)?)
 }
 
 fn load(plan: &Plan) -> Result<Ebpf, LoadError> {
-    let globals = Globals {
-        filter_pid: std::process::id(),
-        si_type: plan.offsets.si_type,
-        can_copy: plan.offsets.copy.into(),
-        ..Globals::default()
-    };
+    let globals = Globals { si_type: plan.offsets.si_type, can_copy: plan.offsets.copy.into(), ..Globals::default() };
     let mut loader = small_loader();
     set_globals(&mut loader, &globals);
     loader.load(OBJECT).map_err(|error| LoadError::Object(error.into()))

@@ -79,7 +79,7 @@ fn on_device(plan: &Plan, alone: bool) -> Result<SelfTest, SelfTestError> {
     }
     let mut probes = Probes::attach(plan, &Options { watch: true, detail: Detail::Everything, ..Options::default() })
         .map_err(|error| SelfTestError::Attach(at_attach(error)))?;
-    probes.watch(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs())?;
+    probes.watch_this_thread()?;
     let entries = page_all_out(&memory, PAGES)?;
     let before = Counts::read(&probes, &entries)?;
     for page in 0..PAGES {

@@ -4,7 +4,7 @@ mod process;
 mod storm;
 mod targeted;
 
-use std::{collections::BTreeMap, fs::File, os::fd::OwnedFd, time::Duration};
+use std::{collections::BTreeMap, fs::File, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 
@@ -73,6 +73,7 @@ impl StressRun {
             budget_ns: None,
             swaps: Vec::new(),
             filters: BTreeMap::new(),
+            command_pid: Arc::default(),
         };
         Ok(Self { prepared, read_end, write_end, dashboard: has_dashboard(args) })
     }
@@ -84,7 +85,7 @@ impl StressRun {
         on_message: impl FnMut(Message) + Send + 'static,
     ) -> anyhow::Result<(Outcome, Ending)> {
         let Self { prepared, read_end, write_end, dashboard } = self;
-        let receiver = process::receive(File::from(read_end), on_message);
+        let receiver = process::receive(File::from(read_end), Arc::clone(&prepared.command_pid), on_message);
         let outcome = if dashboard {
             prepared.run_with_dashboard(false, Some(&write_end), observer)
         } else {

@@ -42,10 +42,11 @@ pub struct TargetedReady {
 pub struct RoundTruth {
     /// From 1.
     pub round: u32,
-    /// Thread group ID of the workload.
+    /// Thread group ID of the workload: its own, until the parent sets that of the initial PID namespace.
     pub pid: u32,
     /// Address of the page.
     pub address: u64,
+    /// Thread ID in the PID namespace of the workload.
     pub victim_tid: u32,
     /// The page's entry when the victim faulted on it; `None`: it could not be paged out.
     pub entry_before: Option<SwapEntry>,
@@ -103,7 +104,7 @@ pub struct StormReady {
 pub struct PassTruth {
     /// From 1.
     pub pass: u64,
-    /// Thread group ID of the workload.
+    /// Thread group ID of the workload: its own, until the parent sets that of the initial PID namespace.
     pub pid: u32,
     /// Before the first walker started.
     pub started_ns: u64,
