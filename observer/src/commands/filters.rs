@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::cli::FilterArgs;
-use observer_kernel::{host::mount_point, tree::Tree};
+use observer_kernel::{host::mount_point, namespaces::shows_kernel_ids, swaps::device_name, tree::Tree};
 use observer_observation::Swap;
 use observer_probe::Filter;
 use observer_text::{Name, joined};
@@ -22,6 +22,8 @@ pub(crate) enum FilterError {
     NoSwap { name: Name },
     #[error("--device: there is no swap device {name}; in use: {in_use}")]
     NoDevice { name: Name, in_use: Name },
+    #[error("--device: {name} is the name of {first} and of {second}; give the path")]
+    SameName { name: Name, first: Name, second: Name },
     #[error(
         "--device: the swap type of {name} is not known: {areas} swap areas are in use, and programs may not read \
          their types on this kernel"
@@ -87,7 +89,10 @@ pub(super) fn comm_bytes(comm: &Name) -> [u8; 16] {
 
 /// The bit of a device's swap type. All bits if the type is not known and there is no other device.
 fn type_mask(name: &Name, swaps: &[Swap]) -> Result<u32, FilterError> {
-    let found = swaps.iter().find(|swap| swap.path == *name || swap.path.last_component() == *name);
+    let found = match swaps.iter().find(|swap| swap.path == *name) {
+        Some(swap) => Some(swap),
+        None => only_one_named(name, swaps)?,
+    };
     let name = name.clone();
     match found {
         Some(swap) if !swap.kind_seen && swaps.len() > 1 => Err(FilterError::TypeNotKnown { name, areas: swaps.len() }),
@@ -98,12 +103,23 @@ fn type_mask(name: &Name, swaps: &[Swap]) -> Result<u32, FilterError> {
     }
 }
 
-/// Inode of the initial PID namespace (`PROC_PID_INIT_INO`).
-const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+/// The swap area with this name, or with the name of this path in /dev: swap that was switched on in another mount
+/// namespace is listed with another path.
+fn only_one_named<'a>(given: &Name, swaps: &'a [Swap]) -> Result<Option<&'a Swap>, FilterError> {
+    let name = given.without_prefix("/dev/");
+    let mut named = swaps.iter().filter(|swap| device_name(&swap.path) == name);
+    match (named.next(), named.next()) {
+        (Some(first), Some(second)) => {
+            let (first, second) = (first.path.clone(), second.path.clone());
+            Err(FilterError::SameName { name: given.clone(), first, second })
+        }
+        (found, _) => Ok(found),
+    }
+}
 
 /// `pid`, if it is a process.
 fn process(pid: u32, tree: &Tree) -> Result<u32, FilterError> {
-    if tree.link("/proc/self/ns/pid").is_some_and(|namespace| namespace != INITIAL_PID_NAMESPACE) {
+    if !shows_kernel_ids(tree) {
         return Err(FilterError::PidNamespace);
     }
     let status = tree.read(format!("/proc/{pid}/status")).map_err(|_| FilterError::NoProcess { pid })?;
@@ -157,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn a_device_of_another_mount_namespace_is_found_by_its_name_in_dev() {
+        let swaps = [swap("/zram0", 2, true), swap("/dev/zram1 (deleted)", 3, true), swap("/a/sw", 4, true)];
+        for (name, kind) in [("zram0", 2), ("/dev/zram0", 2), ("/zram0", 2), ("zram1", 3), ("/dev/zram1", 3)] {
+            assert_eq!(type_mask(&name.into(), &swaps).unwrap(), 1 << kind, "{name}");
+        }
+        assert!(type_mask(&"/b/sw".into(), &swaps).is_err(), "another file");
+        let two = [swap("/zram0", 0, true), swap("/a/zram0", 1, true)];
+        assert!(matches!(type_mask(&"zram0".into(), &two), Err(FilterError::SameName { .. })));
+        assert_eq!(type_mask(&"/a/zram0".into(), &two).unwrap(), 2);
+    }
+
+    #[test]
     fn a_type_that_is_not_known_does_not_select_one_of_several_devices() {
         assert_eq!(type_mask(&"zram0".into(), &[swap("/dev/zram0", 0, false)]).unwrap(), u32::MAX, "there is no other");
         let two = [swap("/dev/a", 0, false), swap("/dev/b", 1, false)];
@@ -166,13 +194,19 @@ mod tests {
     #[test]
     fn a_pid_must_be_a_process_and_not_a_thread() {
         let tree = TempTree::new()
+            .link("/proc/self/ns/pid", "pid:[4026531836]")
             .file("/proc/7/status", "Name:\tx\nTgid:\t7\nPid:\t7\n")
             .file("/proc/8/status", "Name:\tx\nTgid:\t7\nPid:\t8\n");
         assert_eq!(process(7, &Tree::at(tree.root())).unwrap(), 7);
         assert!(matches!(process(8, &Tree::at(tree.root())), Err(FilterError::Thread { pid: 8, group: 7 })));
         assert!(matches!(process(9, &Tree::at(tree.root())), Err(FilterError::NoProcess { pid: 9 })));
-        let inside = tree.link("/proc/self/ns/pid", "pid:[4026532000]");
+        let inside = TempTree::new()
+            .link("/proc/self/ns/pid", "pid:[4026532000]")
+            .file("/proc/7/status", "Name:\tx\nTgid:\t7\nPid:\t7\n");
         assert!(matches!(process(7, &Tree::at(inside.root())), Err(FilterError::PidNamespace)));
+        let foreign = TempTree::new().file("/proc/7/status", "Name:\tx\nTgid:\t7\nPid:\t7\n");
+        let refused = process(7, &Tree::at(foreign.root()));
+        assert!(matches!(refused, Err(FilterError::PidNamespace)), "/proc of another namespace");
     }
 
     #[test]
@@ -197,6 +231,7 @@ mod tests {
         let tree = TempTree::new()
             .file("/proc/mounts", b"x /mnt/\xff\xfe\x1b ext4 rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
             .file("/sys/fs/cgroup/cgroup.procs", "")
+            .link("/proc/self/ns/pid", "pid:[4026531836]")
             .file("/proc/7/status", b"Name:\ta\xff\nTgid:\t7\nPid:\t7\n");
         let tree = Tree::at(tree.root());
         assert!(cgroup(Path::new("/"), &tree).is_ok());

@@ -93,7 +93,7 @@ impl Live {
 }
 
 fn device(area: &SwapArea) -> SwapDevice {
-    let of_path = || area.line.path.last_component().to_string();
+    let of_path = || swaps::device_name(&area.line.path).to_string();
     let (name, driver) = match (&area.device, area.line.kind) {
         (Some(device), swaps::AreaKind::Partition) => (device.name.clone(), driver(&device.disk)),
         (_, swaps::AreaKind::File) => (of_path(), "file"),

@@ -3,7 +3,11 @@
 
 mod device;
 
-use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
+    path::Path,
+};
 
 use observer_text::Name;
 use serde::Serialize;
@@ -41,7 +45,8 @@ pub enum AreaKind {
 /// One line of `/proc/swaps`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SwapLine {
-    /// The path that was passed to `swapon`, as seen from this process.
+    /// The path that was passed to `swapon`, as seen from this process. In another mount namespace it starts at the mount
+    /// that the file is on: `/zram0` for a `/dev/zram0`. A file that was deleted has ` (deleted)` at its end.
     pub path: Name,
     pub kind: AreaKind,
     /// Usable size in KiB.
@@ -87,6 +92,11 @@ fn parse_line(line: &[u8]) -> Option<SwapLine> {
     fields.next().is_none().then_some(SwapLine { path, kind, size_kib, used_kib, priority })
 }
 
+/// The name of the device at the end of a path of `/proc/swaps`.
+pub fn device_name(path: &Name) -> Name {
+    path.without_suffix(" (deleted)").last_component()
+}
+
 /// The swap areas in use, each with its device.
 pub fn gather(tree: &Tree, release: &Release) -> Result<Vec<SwapArea>, SwapsError> {
     gather_with(tree, release, |path, kind| number_of(&tree.path(path), kind))
@@ -100,9 +110,14 @@ fn gather_with(
 ) -> Result<Vec<SwapArea>, SwapsError> {
     let lines = parse(&tree.bytes(SWAPS)?)?;
     let describe = |(ordinal, line): (u32, SwapLine)| {
-        let found = numbers(line.path.as_path(), line.kind)
+        let by_path = numbers(line.path.as_path(), line.kind)
             .map_err(|error| SynchronousReason::Unreadable { detail: format!("{}: {error}", line.path) })
             .and_then(|number| Device::find(tree, number));
+        let found = match (by_path, line.kind) {
+            // The path may be that of another mount namespace, or of a node that is gone. sysfs has all devices.
+            (Err(reason), AreaKind::Partition) => Device::named(tree, &device_name(&line.path)).map_err(|()| reason),
+            (found, _) => found,
+        };
         let (device, synchronous, reason) = match found {
             Ok(device) => {
                 let (synchronous, reason) = device::judge(&device, release);
@@ -119,6 +134,9 @@ fn gather_with(
 fn number_of(path: &Path, kind: AreaKind) -> io::Result<DeviceNumber> {
     let metadata = fs::metadata(path)?;
     let number = match kind {
+        AreaKind::Partition if !metadata.file_type().is_block_device() => {
+            return Err(io::Error::other("this is not a block device"));
+        }
         AreaKind::Partition => metadata.rdev(),
         AreaKind::File => metadata.dev(),
     };
@@ -196,6 +214,27 @@ mod tests {
         let number = DeviceNumber { major: 0, minor: 43 };
         assert_eq!(areas[1].reason, SynchronousReason::NoBlockDevice { number });
         assert_eq!(areas[2].device.as_ref().unwrap().name, "dm-0");
+    }
+
+    #[test]
+    fn a_device_whose_path_is_of_another_mount_namespace_is_found_by_its_name() {
+        // swapon in a container, and a node that was deleted.
+        let text = "Filename Type Size Used Priority\n/zram0 partition 32764 0 -2\n\
+                    /dev/zram1\\040(deleted) partition 32764 0 -3\n/zram7 partition 4 0 -4\n/zram0 file 4 0 -5\n";
+        let tree = TempTree::new()
+            .file(SWAPS, text)
+            // Here something else has the path.
+            .file("/zram7", "")
+            .file("/sys/class/block/zram0/dev", "254:0\n")
+            .file("/sys/class/block/zram1/dev", "254:1\n")
+            .link("/sys/dev/block/254:0", "../../devices/virtual/block/zram0")
+            .link("/sys/dev/block/254:1", "../../devices/virtual/block/zram1");
+        let areas = gather(&Tree::at(tree.root()), &Release::parse("6.12.1")).unwrap();
+        let names: Vec<_> = areas.iter().map(|area| area.device.as_ref().map(|device| device.name.as_str())).collect();
+        assert_eq!(names, [Some("zram0"), Some("zram1"), None, None], "a file is no device of the same name");
+        assert_eq!(areas[1].synchronous, Synchronous::Yes);
+        let SynchronousReason::Unreadable { detail } = &areas[2].reason else { panic!("{:?}", areas[2].reason) };
+        assert!(detail.contains("not a block device"), "{detail}");
     }
 
     #[test]

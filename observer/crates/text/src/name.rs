@@ -37,6 +37,11 @@ impl Name {
     }
 
     #[must_use]
+    pub fn without_suffix(&self, suffix: &str) -> Self {
+        Self(self.0.strip_suffix(suffix.as_bytes()).unwrap_or(&self.0).to_owned())
+    }
+
+    #[must_use]
     pub fn without_prefix(&self, prefix: &str) -> Self {
         Self(self.0.strip_prefix(prefix.as_bytes()).unwrap_or(&self.0).to_owned())
     }

@@ -14,6 +14,7 @@ use observer_engine::{
     event::{Entry, Nanos},
     tally::{Contention, TaskGroup},
 };
+use observer_kernel::swaps::device_name;
 use observer_observation::{Context, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent};
 use observer_record::player::Transport;
 use observer_report::summary::distributions::Measure;
@@ -287,7 +288,7 @@ impl ModelBuilder {
 
 /// A swap area of the context.
 fn device(swap: &Swap) -> SwapDevice {
-    let name = swap.path.last_component().to_string();
+    let name = device_name(&swap.path).to_string();
     SwapDevice {
         driver: driver(&name),
         name,

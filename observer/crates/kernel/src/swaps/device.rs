@@ -82,6 +82,14 @@ pub enum SynchronousReason {
 }
 
 impl Device {
+    /// Looks a device up by its kernel name.
+    pub(super) fn named(tree: &Tree, name: &Name) -> Result<Self, ()> {
+        let number = tree.line(format!("/sys/class/block/{name}/dev")).ok_or(())?;
+        let (major, minor) = number.split_once(':').ok_or(())?;
+        let (Ok(major), Ok(minor)) = (major.parse(), minor.parse()) else { return Err(()) };
+        Self::find(tree, DeviceNumber { major, minor }).map_err(drop)
+    }
+
     /// Looks a device up in sysfs.
     pub(super) fn find(tree: &Tree, number: DeviceNumber) -> Result<Self, SynchronousReason> {
         // /sys/dev/block/259:1 -> ../../devices/pci0000:00/.../nvme0n1/nvme0n1p1
