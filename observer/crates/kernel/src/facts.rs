@@ -9,6 +9,7 @@ use crate::{
     codes,
     host::Host,
     memory::Memory,
+    namespaces::Namespaces,
     privileges::Privileges,
     swaps::{self, SwapArea},
     symbols::Symbols,
@@ -41,6 +42,7 @@ pub struct Gap {
 pub struct Facts {
     pub host: Host,
     pub privileges: Option<Privileges>,
+    pub namespaces: Namespaces,
     pub memory: Memory,
     /// Those in use.
     pub swaps: Option<Vec<SwapArea>>,
@@ -72,6 +74,7 @@ impl Facts {
         let privileges = Privileges::gather(tree).ok_or("/proc/self/status cannot be read or parsed");
         Self {
             privileges: keep(Fact::Privileges, privileges, &mut gaps),
+            namespaces: Namespaces::gather(tree),
             memory: Memory::gather(tree),
             swaps,
             vmstat: keep(Fact::Vmstat, Vmstat::gather(tree), &mut gaps),

@@ -6,6 +6,7 @@ use crate::{
     btf::Btf,
     facts::Facts,
     host::Host,
+    namespaces::Namespaces,
     plan::{self, Backends, HookSet, Machine, TrialRefusal},
     preemption::Preemption,
     privileges::{Lockdown, Privileges},
@@ -53,6 +54,7 @@ pub(crate) fn facts(kernel: &str) -> Facts {
     facts.btf = Some(btf(kernel));
     facts.symbols = Some(symbols(kernel, &wanted));
     facts.privileges = status(0, u64::MAX);
+    facts.namespaces = Namespaces::INITIAL;
     facts.host =
         Host { kprobe_pmu: Some(8), kprobes_armed: None, ftrace_enabled: Some(true), ..Host::gather(&Tree::system()) };
     facts.host.arch = "x86_64".into();

@@ -6,6 +6,7 @@ use observer_kernel::{
     facts::{Fact, Facts},
     host::Host,
     memory::{Ksm, Memory, Zswap},
+    namespaces::{Namespace, Namespaces},
     plan::TrialRefusal,
     privileges::{Capability, Lockdown, Privileges},
     survey::ProbeResults,
@@ -18,6 +19,7 @@ pub(crate) fn host(facts: &Facts, trial: Option<&ProbeResults>) -> Vec<(&'static
     let btf = if facts.btf.is_some() { "available" } else { "not readable: programs cannot be adapted to this kernel" };
     let mut rows = vec![
         ("user", facts.privileges.as_ref().map_or_else(|| "unknown".to_owned(), user)),
+        ("namespaces", namespaces(facts.namespaces)),
         ("lockdown", lockdown(host.lockdown, trial.map(|trial| trial.copy)).to_owned()),
         ("BTF", btf.to_owned()),
         ("preemption", preemption(host.preemption).to_owned()),
@@ -98,6 +100,21 @@ fn user(privileges: &Privileges) -> String {
         _ => "",
     };
     format!("{user}, {capabilities}{namespace}")
+}
+
+fn namespaces(found: Namespaces) -> String {
+    if found.pid == Namespace::Unknown {
+        return "unknown, because /proc does not show this process; --pid is refused".to_owned();
+    }
+    let inside: Vec<_> = [
+        (found.pid, "PID: tasks have the ids of the host, and --pid is refused"),
+        (found.time, "time: times are those of the host's clock"),
+        (found.cgroup, "control group: paths start at that of the container"),
+    ]
+    .into_iter()
+    .filter_map(|(namespace, consequence)| (namespace == Namespace::Other).then_some(consequence))
+    .collect();
+    if inside.is_empty() { "those of the host".to_owned() } else { format!("of a container; {}", inside.join("; ")) }
 }
 
 /// `copy`: whether programs may copy kernel memory, if that was tried.
@@ -282,6 +299,14 @@ mod tests {
         assert!(lockdown(Lockdown::Unknown, Some(true)).starts_with("not confidentiality"));
         assert!(lockdown(Lockdown::Unknown, Some(false)).starts_with("probably confidentiality"));
         assert!(lockdown(Lockdown::Unknown, None).starts_with("unknown"));
+    }
+
+    #[test]
+    fn namespaces_of_a_container_have_consequences() {
+        assert_eq!(namespaces(Namespaces::INITIAL), "those of the host");
+        let pid = Namespaces { pid: Namespace::Other, ..Namespaces::INITIAL };
+        assert!(namespaces(pid).contains("--pid is refused"));
+        assert!(!namespaces(pid).contains("clock"));
     }
 
     #[test]
