@@ -21,6 +21,8 @@ pub enum WorkloadError {
     OtherSwap { areas: Name },
     #[error("there is no zram on kernel {release}: {detail}")]
     NoZram { release: String, detail: String },
+    #[error("/sys is read-only here, so no zram device can be set up")]
+    ReadOnlySysfs,
     #[error("too little memory: {need_kib} KiB needed, {have_kib} KiB available")]
     TooLittleMemory { need_kib: u64, have_kib: u64 },
     #[error("{option} is {value}; allowed: {range}")]
@@ -72,6 +74,7 @@ pub enum ErrorCode {
     NotRoot,
     OtherSwap,
     NoZram,
+    ReadOnlySysfs,
     TooLittleMemory,
     OutOfRange,
     Io,
@@ -89,7 +92,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Whether the host does not allow the workload. Nothing was changed then.
     pub const fn is_refusal(self) -> bool {
-        matches!(self, Self::NotRoot | Self::OtherSwap | Self::NoZram | Self::TooLittleMemory)
+        matches!(self, Self::NotRoot | Self::OtherSwap | Self::NoZram | Self::ReadOnlySysfs | Self::TooLittleMemory)
     }
 }
 
@@ -141,6 +144,7 @@ impl WorkloadError {
             Self::NotRoot { .. } => ErrorCode::NotRoot,
             Self::OtherSwap { .. } => ErrorCode::OtherSwap,
             Self::NoZram { .. } => ErrorCode::NoZram,
+            Self::ReadOnlySysfs => ErrorCode::ReadOnlySysfs,
             Self::TooLittleMemory { .. } => ErrorCode::TooLittleMemory,
             Self::OutOfRange { .. } => ErrorCode::OutOfRange,
             Self::Io { .. } | Self::Swaps(SwapsError::Read(_)) | Self::Vmstat(VmstatError::Read(_)) => ErrorCode::Io,
@@ -162,6 +166,7 @@ impl WorkloadError {
             Self::NotRoot { .. } => "run it as root: sudo observer ...",
             Self::OtherSwap { .. } => "switch it off with swapoff during the run, or use --allow-other-swap",
             Self::NoZram { .. } => "install the kernel's module package, or load the module zram",
+            Self::ReadOnlySysfs => "run it on the host, or in a container with --privileged",
             Self::TooLittleMemory { .. } => "use a smaller device, or free memory",
             Self::NotFilled { .. } => "check memory.swap.max of this control group, and whether other swap is in use",
             Self::NotPagedOut { .. } => {
@@ -211,6 +216,8 @@ mod tests {
     fn only_errors_of_the_first_checks_are_refusals() {
         assert!(WorkloadError::NotRoot { uid: 1000 }.code().is_refusal());
         assert!(WorkloadError::OtherSwap { areas: "/dev/sda2".into() }.code().is_refusal());
+        assert!(WorkloadError::ReadOnlySysfs.code().is_refusal());
+        assert!(WorkloadError::ReadOnlySysfs.remedy().is_some_and(|remedy| remedy.contains("--privileged")));
         assert!(!WorkloadError::Interrupted { signal: 15 }.code().is_refusal());
         assert!(!WorkloadError::from(SwapsError::Line("x".into())).code().is_refusal());
     }

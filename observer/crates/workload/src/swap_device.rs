@@ -88,6 +88,7 @@ impl SwapDevice {
     pub(crate) fn set_up(options: SwapOptions, on_claim: impl FnOnce(&Claim) -> Result<()>) -> Result<Self> {
         check_slots(options.slots)?;
         host::check(options.slots, options.allow_other_swap)?;
+        zram::check_sysfs()?;
         zram::check()?;
         let uuid = Uuid::random()?;
         let module_loaded = zram::load()?;

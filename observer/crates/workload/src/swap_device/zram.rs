@@ -5,10 +5,19 @@ use std::{
     process::{Command, Stdio},
 };
 
+use rustix::fs::StatVfsMountFlags;
+
 use crate::{Result, WorkloadError};
 
 /// Exists while zram is available, as a module or built in.
 pub(super) const CONTROL: &str = "/sys/class/zram-control";
+
+/// An error if sysfs is read-only, as in a container without privileges: then a device can be added, because that takes
+/// a read, but neither used nor removed.
+pub(super) fn check_sysfs() -> Result<()> {
+    let sysfs = rustix::fs::statvfs("/sys").map_err(|error| WorkloadError::io("look up the mount of /sys", error))?;
+    if sysfs.f_flag.contains(StatVfsMountFlags::RDONLY) { Err(WorkloadError::ReadOnlySysfs) } else { Ok(()) }
+}
 
 /// An error if this host has no zram; changes nothing.
 pub(super) fn check() -> Result<()> {
