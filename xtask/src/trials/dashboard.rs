@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
-    guest::{self, Verdict},
+    guest::{self, Programs, Verdict},
     host::NOTHING_LEFT,
     step::{Checked, Era, Finished, Step},
 };
@@ -38,13 +38,20 @@ const VIEWS_FIXED: Step = Step {
     check: |_, finished| check(finished),
 };
 
+/// In a container, where the storm's process and the clock have other numbers than the programs see.
+const CONTAINED: Step = Step {
+    name: "contained",
+    command: "/witness contain --ahead 86400 /spectator overview 'fixed by pin, wait queue'",
+    check: |_, finished| check(finished),
+};
+
 /// Every way to leave it, and the state of the terminal afterwards.
 const WAYS_OUT: Step = Step { name: "ways-out", command: "/spectator exits", check: |_, finished| check(finished) };
 
 fn steps(era: Era) -> Vec<Step> {
     match era {
         Era::Unfixed => vec![VIEWS, WAYS_OUT, NOTHING_LEFT],
-        _ => vec![VIEWS_FIXED, NOTHING_LEFT],
+        _ => vec![VIEWS_FIXED, CONTAINED, NOTHING_LEFT],
     }
 }
 
@@ -52,9 +59,16 @@ fn steps(era: Era) -> Vec<Step> {
 ///
 /// # Errors
 /// When the guest does not run to its end. A step that fails is a [`Verdict`].
-pub(super) fn run(kernel: Kernel, era: Era, observer: &Path, spectator: &Path, keep: &Path) -> Result<Vec<Verdict>> {
-    let files = vec![GuestFile { source: spectator.to_owned(), target: "/spectator".into() }];
-    guest::run(kernel, era, &steps(era), observer, files, keep)
+pub(super) fn run(
+    kernel: Kernel,
+    era: Era,
+    programs: &Programs,
+    spectator: &Path,
+    keep: &Path,
+) -> Result<Vec<Verdict>> {
+    let mut files = guest::witness(programs);
+    files.push(GuestFile { source: spectator.to_owned(), target: "/spectator".into() });
+    guest::run(kernel, era, &steps(era), &programs.observer, files, keep)
 }
 
 /// Runs the spectator on this machine, with `cargo xtask vm --tty` in its terminal.

@@ -202,7 +202,7 @@ fn cut_short(_era: Era, finished: &Finished) -> Checked {
 }
 
 /// Exit code 3 and a message with reason and remedy.
-fn refused(finished: &Finished, because: &str) -> Checked {
+pub(super) fn refused(finished: &Finished, because: &str) -> Checked {
     finished.expect_code(3)?;
     let message = &finished.stderr;
     ensure(message.contains(because) && message.contains("to do:"), || format!("no reason or no remedy: {message}"))?;

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod bench;
+mod containers;
 mod counts;
 mod dashboard;
 mod filters;

@@ -2,6 +2,10 @@
 
 use super::{
     bench::{BENCH, BENCH_HOOKS, BENCH_INTERRUPTED, BENCH_REFUSES},
+    containers::{
+        CONTAINED_COUNTS, CONTAINED_DEVICE, CONTAINED_KPROBES, CONTAINED_READ_ONLY, CONTAINED_SELF_TEST,
+        CONTAINED_SERVE, CONTAINED_TARGETED, CONTAINED_USER,
+    },
     counts::{BTF_FILE, COUNTS, CROWD, KPROBE_SHMEM, LEAN_COUNTS, LEAN_CROWD, ONE_SEAT, SHMEM, ZSWAP_COUNTS},
     filters::FILTERS,
     folios::FOLIOS,
@@ -110,6 +114,14 @@ const EVERYWHERE: &[Step] = &[
     BENCH_REFUSES,
     BENCH_INTERRUPTED,
     SERVICE,
+    CONTAINED_COUNTS,
+    CONTAINED_KPROBES,
+    CONTAINED_TARGETED,
+    CONTAINED_SELF_TEST,
+    CONTAINED_SERVE,
+    CONTAINED_DEVICE,
+    CONTAINED_USER,
+    CONTAINED_READ_ONLY,
     FAILING_COMMAND,
     NO_SUCH_COMMAND,
     CUT_SHORT,
@@ -142,7 +154,15 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 29] = [
+const ANYWHERE: [&str; 37] = [
+    "contained-counts",
+    "contained-kprobes",
+    "contained-targeted",
+    "contained-self-test",
+    "contained-serve",
+    "contained-device",
+    "contained-user",
+    "contained-read-only",
     "killed",
     "no-tracefs",
     "few-instances",

@@ -120,7 +120,7 @@ impl Built<'_> {
         let Programs { observer, .. } = &self.programs;
         let result = match purpose {
             Purpose::Steps(steps) => guest::run(kernel, era, &steps, observer, guest::witness(&self.programs), &keep),
-            Purpose::Dashboard => dashboard::run(kernel, era, observer, &self.spectator, &keep),
+            Purpose::Dashboard => dashboard::run(kernel, era, &self.programs, &self.spectator, &keep),
             Purpose::VmTerminal => {
                 dashboard::through_vm(&kernel.release, self.kernels, &self.spectator).map(|verdict| vec![verdict])
             }

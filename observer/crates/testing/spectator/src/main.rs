@@ -5,6 +5,7 @@
 //! cargo build -p observer-spectator --release --target x86_64-unknown-linux-musl
 //! spectator views TEXT [loss]         all views, over `observer stress storm`. TEXT: what the screen says about the
 //!                                     kernel; loss: the storm must lose data
+//! spectator overview TEXT             the first of these views
 //! spectator exits                     every way in which the dashboard can end
 //! spectator beside ARGS.. -- CMD...   `observer ARGS` in the terminal while CMD runs: the CPU time of each
 //! spectator vm TEXT -- CMD...         CMD opens a dashboard in a virtual machine: keys, window, two ways to end
@@ -27,13 +28,15 @@ use observer_terminal::Terminal;
 /// The most common size.
 const SIZE: (u16, u16) = (80, 24);
 
-const USAGE: &str = "usage: spectator views TEXT [loss] | exits | beside ARGS.. -- CMD... | vm TEXT -- CMD...";
+const USAGE: &str =
+    "usage: spectator views TEXT [loss] | overview TEXT | exits | beside ARGS.. -- CMD... | vm TEXT -- CMD...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["views", text] => views::check(text, false),
         ["views", text, "loss"] => views::check(text, true),
+        ["overview", text] => views::check_overview(text),
         ["exits"] => exits::check(),
         ["beside", rest @ ..] if split_command(rest).is_some() => {
             let (arguments, command) = split_command(rest).unwrap();

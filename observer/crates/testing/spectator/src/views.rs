@@ -30,6 +30,18 @@ pub(crate) fn check(text: &str, loss: bool) {
     env::set_current_dir("/").unwrap();
 }
 
+/// The overview alone. `text`: what the screen must say about the kernel.
+pub(crate) fn check_overview(text: &str) {
+    let mut terminal = observer(&["stress", "storm", "--dashboard", "--duration", "10m"]);
+    overview(&mut terminal, text);
+    terminal.keys("q");
+    let code = terminal.end().code();
+    terminal.shows("overhead ");
+    terminal.assert_restored();
+    assert!(code.is_some_and(|code| [0, 10, 20].contains(&code)), "{code:?}\n{}", terminal.text());
+    passed("quit, with the summary");
+}
+
 /// The total in the overview's row of this name, as text.
 fn total(text: &str, name: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -8,6 +8,7 @@
 
 mod aba;
 mod churn;
+mod contain;
 mod crowd;
 mod failure;
 mod far;
@@ -40,6 +41,8 @@ enum Mode {
     Churn(churn::Options),
     /// The race; the thread `victim` has to be delayed from outside
     Aba(aba::Options),
+    /// Run a program in a container
+    Contain(contain::Options),
     /// Threads that are inside a swap-in at the same moment
     Crowd(crowd::Options),
     /// Swap entries far apart, on the swap that is in use
@@ -71,6 +74,9 @@ fn run(mode: Mode) -> Result<ExitCode> {
     if let Mode::ThreadExec(options) = &mode {
         match thread_exec::exec(options)? {}
     }
+    if let Mode::Contain(options) = &mode {
+        return contain::run(options);
+    }
     signals::catch()?;
     let report: Value = match mode {
         Mode::Aba(options) if options.fork => return aba::run_in_a_child(&options),
@@ -80,8 +86,8 @@ fn run(mode: Mode) -> Result<ExitCode> {
         Mode::Crowd(options) => crowd::run(&options)?,
         Mode::Far(options) => far::run(&options)?,
         Mode::Ring(options) => ring::run(&options)?,
-        // This process has become another program.
-        Mode::Service(_) | Mode::ThreadExec(_) => Value::Null,
+        // This process has become another program, or has run one.
+        Mode::Contain(_) | Mode::Service(_) | Mode::ThreadExec(_) => Value::Null,
     };
     println!("{report}");
     let Some(signal) = signals::caught() else { return Ok(ExitCode::SUCCESS) };
@@ -123,6 +129,7 @@ mod tests {
             "witness churn --here --pages 1024 --threads 1 --rounds 4",
             "witness churn --pages 2048 --threads 8 --rounds 4 --shared --folios",
             "witness aba --rounds 60 --fork",
+            "witness contain --ahead -86400 --with host-dev,tracefs observer record --json -- /witness churn --pages 8",
             "witness crowd --threads 100 --rounds 1 --report /tmp/inside",
             "witness crowd --threads 64 --rounds 1 --same-page",
             "witness far --pages 4096 --groups 8 --report /tmp/span",
