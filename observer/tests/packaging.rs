@@ -1,7 +1,7 @@
 //! Rules, dashboard and unit use the names that `serve` exports.
 #![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use observer_observation::{Overhead, ProgramRun, ProgramStats, RingUse};
 use observer_record::replay;
@@ -83,4 +83,34 @@ fn the_unit_listens_on_the_default_address_and_grants_two_capabilities() {
     assert!(unit.contains("observer serve --listen 127.0.0.1:9842"));
     let granted = unit.lines().filter_map(|line| line.strip_prefix("AmbientCapabilities=")).collect::<String>();
     assert_eq!(granted, "CAP_BPF CAP_PERFMON");
+}
+
+/// The arguments of the program in a compose file or a manifest: a list in one line, which is JSON too.
+fn arguments(path: &str, key: &str) -> Vec<String> {
+    let text = fs::read_to_string(root(path)).unwrap();
+    let list = text.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap();
+    serde_json::from_str(list).unwrap()
+}
+
+#[test]
+fn containers_run_as_the_program_and_the_documentation_expect() {
+    for (path, key) in
+        [("packaging/containers/compose.yaml", "command: "), ("packaging/containers/daemonset.yaml", "args: ")]
+    {
+        // With `--help` at the end the other arguments are parsed, and nothing is run.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_observer"));
+        let output = command.args(arguments(path, key)).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = fs::read_to_string(root(path)).unwrap();
+        assert!(text.contains("privileged: true"), "{path}");
+        assert!(text.contains("pid: host") || text.contains("hostPID: true"), "{path}: --pid is refused otherwise");
+    }
+    let manifest = fs::read_to_string(root("packaging/containers/daemonset.yaml")).unwrap();
+    // The two ends of a probe and of a volume have the same names.
+    assert!(manifest.contains("path: /healthz\n") && manifest.contains("containerPort: 9842"));
+    for volume in ["name: debug\n", "name: tracing\n"] {
+        assert_eq!(manifest.matches(volume).count(), 2, "{volume}");
+    }
+    let file = fs::read_to_string(root("packaging/containers/Containerfile")).unwrap();
+    assert!(file.lines().any(|line| line == "COPY observer /bin/observer"));
 }

@@ -85,10 +85,14 @@ impl Documents {
         for (from, to) in [
             ("README.md", "README.md"),
             ("docs/fleet.md", "fleet.md"),
+            ("docs/containers.md", "containers.md"),
             ("docs/recording.md", "recording.md"),
             ("docs/schema/finding-2.json", "finding-2.json"),
             ("packaging/prometheus/rules.yml", "examples/prometheus/rules.yml"),
             ("packaging/grafana/observer.json", "examples/grafana/observer.json"),
+            ("packaging/containers/Containerfile", "examples/containers/Containerfile"),
+            ("packaging/containers/compose.yaml", "examples/containers/compose.yaml"),
+            ("packaging/containers/daemonset.yaml", "examples/containers/daemonset.yaml"),
         ] {
             items.push(Item::new(&format!("usr/share/doc/observer/{to}"), Content::File(root.join(from))));
         }
