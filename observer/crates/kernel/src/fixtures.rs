@@ -14,7 +14,7 @@ use crate::{
     symbols::Symbols,
     tree::Tree,
 };
-pub use observer_kernel_files::{ARM64, KERNELS, TempTree, path, read, text};
+pub use observer_kernel_files::{ARM64, KERNELS, NOT_BOOTED, TempTree, path, read, text};
 
 /// The types of a kernel, cut down by `observer-btf-prune`.
 ///

@@ -179,7 +179,7 @@ fn missing(plan: &Plan, meaning: Meaning) -> Option<&Missing> {
 /// Review a changed plan with `cargo insta review`, or accept it with `INSTA_UPDATE=always`.
 #[test]
 fn the_plans_of_real_kernels() {
-    for kernel in fixtures::KERNELS.into_iter().chain(fixtures::ARM64) {
+    for kernel in fixtures::KERNELS.into_iter().chain(fixtures::ARM64).chain(fixtures::NOT_BOOTED) {
         for (set, name) in [(HookSet::Full, "plan"), (HookSet::Lean, "plan-lean")] {
             let plan = Kernel { set, ..Kernel::new(kernel) }.plan().unwrap();
             let mut settings = insta::Settings::clone_current();

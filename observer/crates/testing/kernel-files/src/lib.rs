@@ -16,6 +16,9 @@ pub const KERNELS: [&str; 11] = [
 /// Debian's cloud images, arm64.
 pub const ARM64: [&str; 4] = ["arm64/5.10.223", "arm64/6.1.192", "arm64/6.12.117", "arm64/7.3.4"];
 
+/// Kernels that were not booted: only their types are public. The list of symbols has the functions of the types.
+pub const NOT_BOOTED: [&str; 2] = ["arm64/android12-5.10", "arm64/android13-5.10"];
+
 pub fn path(kernel: &str, file: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/kernels")).join(kernel).join(file)
 }
