@@ -24,6 +24,11 @@ pub(crate) fn kernels() -> PathBuf {
     target().join("kernels")
 }
 
+/// Guest kernels that were built here, one folder per release.
+pub(crate) fn built_kernels() -> PathBuf {
+    target().join("kernels-built")
+}
+
 /// Logs and scratch files of guests.
 pub(crate) fn guests() -> PathBuf {
     target().join("vm")

@@ -7,7 +7,10 @@ use super::{
     figures::{Overhead, Row},
     markdown::{percent, table, whole},
 };
-use crate::output::bench::{Command, DIRECT, FULL, FULL_KPROBES, HookSet, LEAN, LEAN_KPROBES, Report, RowKind};
+use crate::{
+    kernels::version,
+    output::bench::{Command, DIRECT, FULL, FULL_KPROBES, HookSet, LEAN, LEAN_KPROBES, Report, RowKind},
+};
 
 /// Allowed growth of what observing adds, as a share of it.
 const GROWTH: f64 = 0.02;
@@ -82,7 +85,7 @@ pub(super) fn common_cells(kernel: &str, row: &Row) -> Vec<String> {
 pub(super) fn regressions(kept: &[Overhead], measured: &[Overhead]) -> Vec<String> {
     let mut lines = Vec::new();
     for now in measured {
-        let Some(then) = kept.iter().find(|kept| kept.kernel == now.kernel) else {
+        let Some(then) = comparable(kept, &now.kernel) else {
             lines.push(format!("{}: no kept figures to compare with", now.kernel));
             continue;
         };
@@ -102,6 +105,15 @@ pub(super) fn regressions(kept: &[Overhead], measured: &[Overhead]) -> Vec<Strin
         }
     }
     lines
+}
+
+/// The kept figures of this kernel, or else of its series: a kernel that left the index is replaced by a newer build.
+fn comparable<'a>(kept: &'a [Overhead], kernel: &str) -> Option<&'a Overhead> {
+    let of_series = |other: &&Overhead| {
+        version::series(&other.kernel) == version::series(kernel)
+            && version::variant(&other.kernel) == version::variant(kernel)
+    };
+    kept.iter().find(|other| other.kernel == kernel).or_else(|| kept.iter().find(of_series))
 }
 
 fn limit(kept: &Row) -> f64 {
@@ -135,6 +147,14 @@ mod tests {
         assert_eq!(regressions(&[overhead(1_000.0)], &[other]).len(), 1);
         let empty = Overhead { rows: Vec::new(), ..overhead(0.0) };
         assert_eq!(regressions(&[overhead(1_000.0)], &[empty]).len(), 1);
+    }
+
+    #[test]
+    fn a_newer_build_is_compared_with_its_series() {
+        let newer = Overhead { kernel: "6.12.120".into(), ..overhead(1_051.0) };
+        let kept = [Overhead { kernel: "6.12.117-rt".into(), ..overhead(2_000.0) }, overhead(1_000.0)];
+        let lines = regressions(&kept, &[newer]);
+        assert_eq!(lines, ["6.12.120, full: observing adds 1051 instructions to a swap-in; kept 1000, limit 1050"]);
     }
 
     #[test]

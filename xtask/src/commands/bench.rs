@@ -17,7 +17,7 @@ use crate::{
     },
     build,
     debian::Unavailable,
-    kernels::{Kernel, Sources},
+    kernels::{Kernel, Sources, version},
     paths,
     setup::{BUILD, GUESTS, Verbosity, ensure},
 };
@@ -109,7 +109,9 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
 fn pin(args: &PinArgs) -> Result<u8> {
     let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
     let kernels = if args.kernel.is_empty() {
-        let all: Vec<_> = sources.list().into_iter().map(|(release, _)| release).collect();
+        let releases = sources.list().into_iter().map(|(release, _)| release);
+        // Variants have the same functions.
+        let all: Vec<_> = releases.filter(|release| version::variant(release).is_empty()).collect();
         available(&sources, &all)?
     } else {
         args.kernel.iter().map(|version| sources.obtain(version)).collect::<Result<_>>()?

@@ -11,4 +11,4 @@ pub(crate) mod vm;
 
 const KERNEL_HELP: &str = "Kernel release, or its start";
 
-const KERNELS_HELP: &str = "Folder with local kernels, which are preferred: RELEASE/{vmlinuz,config,modules/*.ko} [default: $OBSERVER_KERNELS]";
+const KERNELS_HELP: &str = "Folders with local kernels, which are preferred, DIR:DIR, each with RELEASE/{vmlinuz,config,modules/*.ko} [default: $OBSERVER_KERNELS]";

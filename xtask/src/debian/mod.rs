@@ -1,7 +1,9 @@
 //! Debian packages for guests: downloaded with apt from any suite, and unpacked without being installed.
 
 mod apt;
+mod index;
 mod mirror;
+mod version;
 
 use std::{
     fs::{self, File},
@@ -12,7 +14,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use thiserror::Error;
 
-pub(crate) use self::apt::AptRoot;
+pub(crate) use self::{
+    apt::{AptRoot, Wanted},
+    index::Package,
+    version::{compare, upstream},
+};
 use crate::process::{Purpose, read};
 
 /// A package that apt cannot download here. Tests and benchmarks skip what needs it and name it.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     arch::Arch,
     build, jobs,
-    kernels::{Kernel, Sources, table::REAL_TIME},
+    kernels::{Kernel, Sources, version},
     output::summary::Summary,
     setup::{GUESTS, Verbosity, ensure},
     vm::Guest,
@@ -23,6 +23,7 @@ use crate::{
 
 /// A kernel and how it is booted.
 struct Case {
+    /// A release; without its last number: the newest kernel with this variant that was built here.
     release: &'static str,
     /// How its tasks are preempted.
     preemption: &'static str,
@@ -32,7 +33,7 @@ struct Case {
 
 const CASES: &[Case] = &[
     Case { release: "5.10.223-rt", preemption: "rt", append: "" },
-    Case { release: "6.1.192-unfixed-preempt", preemption: "full", append: "" },
+    Case { release: "6.1-unfixed-preempt", preemption: "full", append: "" },
     Case { release: "6.12.117", preemption: "full", append: "preempt=full" },
     Case { release: "6.18.15", preemption: "lazy", append: "" },
     Case { release: "7.3.4", preemption: "lazy", append: "" },
@@ -41,13 +42,14 @@ const CASES: &[Case] = &[
 ];
 
 impl Case {
-    fn name(&self) -> String {
-        format!("{} {}", self.release, self.preemption)
+    /// With the release that is really used.
+    fn name(&self, release: &str) -> String {
+        format!("{release} {}", self.preemption)
     }
 
     /// Whether `--kernel` selects it.
     fn is_selected(&self, wanted: Option<&str>) -> bool {
-        wanted.is_none_or(|wanted| self.release.starts_with(wanted))
+        wanted.is_none_or(|wanted| version::is_selected(self.release, wanted))
     }
 }
 
@@ -126,12 +128,13 @@ pub(crate) fn run(selection: Selection<'_>) -> Result<u8> {
         }
     }
     if guests.is_empty() {
-        let known: Vec<_> = CASES.iter().map(Case::name).collect();
+        let known: Vec<_> = CASES.iter().map(|case| case.name(case.release)).collect();
         bail!("no kernel to run; there are {}", known.join(", "));
     }
     let programs =
         Programs { observer: build::observer_static(Arch::X86_64)?, witness: build::witness_static(Arch::X86_64)? };
-    let work = |(case, kernel): (&Case, Kernel)| (case.name(), run_guest(case, kernel, selection, &programs));
+    let work =
+        |(case, kernel): (&Case, Kernel)| (case.name(&kernel.release), run_guest(case, kernel, selection, &programs));
     let mut rows = Vec::new();
     jobs::run(guests, jobs::guests_at_once(), work, |index, (name, result)| {
         if let Some(more) = tally.guest_result(result, &name)? {
@@ -147,28 +150,33 @@ pub(crate) fn run(selection: Selection<'_>) -> Result<u8> {
 
 /// `None`: the kernel is not available here, which is printed.
 fn obtain(case: &Case, sources: &Sources, tally: &mut Tally) -> Result<Option<Kernel>> {
-    if let Some(offer) = REAL_TIME.iter().find(|offer| offer.release == case.release) {
-        return tally.available(sources.obtain_real_time(offer));
-    }
-    if sources.list().iter().any(|(release, _)| release == case.release) {
+    let variant = version::variant(case.release);
+    if version::series(case.release) != version::numbers(case.release) {
         return tally.obtain(sources, case.release);
     }
-    println!("skip  kernel {} is not in the folder of local kernels", case.release);
-    Ok(None)
+    let built = sources.newest_built(variant);
+    if built.is_none() {
+        println!(
+            "skip  kernel {} was not built: give its folder with --kernels, or run `cargo xtask kernels build {variant}`",
+            case.release
+        );
+    }
+    Ok(built)
 }
 
 fn run_guest(case: &Case, kernel: Kernel, selection: Selection<'_>, programs: &Programs) -> Result<Vec<Row>> {
     let started = Instant::now();
-    let keep = kept(&format!("preemption-{}", case.name().replace(' ', "-")));
+    let name = case.name(&kernel.release);
+    let keep = kept(&format!("preemption-{}", name.replace(' ', "-")));
     let guest = guest::guest(kernel, &programs.observer, guest::witness(programs), &keep)?;
     let guest = Guest { append: case.append.to_owned(), ..guest };
     guest.run(&["sh".to_owned(), "-c".to_owned(), script(selection)])?;
     let mut rows = Vec::new();
     for (hooks, backend) in runs(selection) {
         let outcome = Finished::read(&keep, &step(hooks, backend)).and_then(|finished| reported(&finished));
-        rows.push(Row { name: case.name(), hooks, backend, outcome });
+        rows.push(Row { name: name.clone(), hooks, backend, outcome });
     }
-    show_time(&case.name(), started, &keep);
+    show_time(&name, started, &keep);
     Ok(rows)
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     arch::Arch,
     build, jobs,
-    kernels::{Kernel, Sources, version},
+    kernels::{Kernel, Place, Sources, version},
     paths,
     setup::{self, GUESTS, Verbosity, ensure},
 };
@@ -166,7 +166,7 @@ fn step_guests(
         }
         let Some(kernel) = tally.obtain(sources, release)? else { continue };
         planned.push(Planned {
-            name: format!("{release}{}", era.suffix()),
+            name: format!("{}{}", kernel.release, era.suffix()),
             keep: kept(&format!("{release}-{era:?}")),
             kernel,
             era: *era,
@@ -182,7 +182,7 @@ fn dashboard_guests(sources: &Sources, release: Option<&str>, tally: &mut Tally)
     for (release, era) in dashboard::KERNELS.iter().filter(|(release, _)| is_selected(release)) {
         let Some(kernel) = tally.obtain(sources, release)? else { continue };
         let guest = |what: &str, purpose| Planned {
-            name: format!("{release} {what}"),
+            name: format!("{} {what}", kernel.release),
             keep: kept(&format!("{release}-{what}")),
             kernel: kernel.clone(),
             era: *era,
@@ -243,14 +243,22 @@ pub(crate) fn run_matrix(selection: Matrix<'_>) -> Result<u8> {
     Ok(tally.finish())
 }
 
+/// Kernels that were built here have special purposes and options: they run only if their variant is asked for.
+fn is_in_matrix(release: &str, place: &Place, wanted: Option<&str>) -> bool {
+    match place {
+        Place::Built(_) => wanted.is_some_and(|wanted| version::starts(release, wanted)),
+        _ => wanted.is_none_or(|wanted| version::is_selected(release, wanted)),
+    }
+}
+
 /// In the order of the kernels.
 fn matrix_rows(selection: Matrix<'_>, arch: Arch, tally: &mut Tally) -> Result<Vec<Row>> {
     ensure(setup::guests(arch), Verbosity::Changes)?;
     let sources = Sources::new(arch, selection.kernels.map(Path::to_owned))?;
     let programs = Programs { observer: build::observer_static(arch)?, witness: build::witness_static(arch)? };
     let mut kernels = Vec::new();
-    for (release, _) in sources.list() {
-        if selection.kernel.is_none_or(|version| version::starts(&release, version)) {
+    for (release, place) in sources.list() {
+        if is_in_matrix(&release, &place, selection.kernel) {
             kernels.extend(tally.obtain(&sources, &release)?);
         }
     }
@@ -273,4 +281,20 @@ fn matrix_rows(selection: Matrix<'_>, arch: Arch, tally: &mut Tally) -> Result<V
         Ok(())
     })?;
     Ok(rows.into_values().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_kernels_are_in_the_matrix_only_by_name() {
+        let (built, apt) = (Place::Built(PathBuf::new()), Place::Apt("trixie"));
+        assert!(!is_in_matrix("6.1.192-unfixed-debug", &built, None));
+        assert!(!is_in_matrix("6.1.192-unfixed-debug", &built, Some("6.1")));
+        assert!(is_in_matrix("6.1.192-unfixed-debug", &built, Some("6.1-unfixed-debug")));
+        assert!(is_in_matrix("6.12.117-rt", &apt, None));
+        assert!(is_in_matrix("6.12.117-rt", &apt, Some("6.12")));
+        assert!(!is_in_matrix("6.12.117-rt", &apt, Some("6.1")));
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
 
-use crate::arch::Arch;
+use crate::{arch::Arch, kernels::version};
 
 /// The page with the table, relative to the workspace.
 pub(super) const PAGE: &str = "docs/kernels.md";
@@ -61,10 +61,14 @@ pub(super) fn merge(page: &str, new: &[Row]) -> Result<String> {
     let is_new = |row: &Row| new.iter().any(|other| (other.arch, &other.release) == (row.arch, &row.release));
     let mut rows: Vec<Row> = rows(table).into_iter().filter(|row| !is_new(row)).collect();
     rows.extend_from_slice(new);
-    let number = |release: &str| release.split('.').map(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
     // A stable sort keeps the order of a kernel's backends.
-    rows.sort_by_key(|row| (row.arch != Arch::X86_64, number(&row.release)));
+    rows.sort_by(|left, right| order(left).cmp(&order(right)));
     Ok(format!("{before}{}{after}", render(&rows)))
+}
+
+/// x86-64 first, then by release.
+fn order(row: &Row) -> impl Ord {
+    (row.arch != Arch::X86_64, version::order(&row.release))
 }
 
 fn render(rows: &[Row]) -> String {

@@ -33,7 +33,7 @@ pub(super) fn fetched(arch: Arch) -> Result<PathBuf> {
     let work = Workspace::new(&cache)?;
     let (packages, tree) = (work.folder("packages")?, work.folder("tree")?);
     let apt = AptRoot::new(&cache.join("apt"), arch, Suite::Trixie);
-    apt.download(&what, &["busybox-static".to_owned()], &packages)?;
+    apt.download(&what, "busybox-static", &packages)?;
     debian::unpack(&packages, &tree)?;
     let found = ["usr/bin/busybox", "bin/busybox"].map(|name| tree.join(name)).into_iter().find(|file| file.is_file());
     let found = found.context("the package busybox-static has no busybox; has the packaging changed?")?;
