@@ -29,6 +29,11 @@ pub(crate) fn built_kernels() -> PathBuf {
     target().join("kernels-built")
 }
 
+/// Sources and objects of kernels that are built here.
+pub(crate) fn kernel_builds() -> PathBuf {
+    target().join("kernels-work")
+}
+
 /// Logs and scratch files of guests.
 pub(crate) fn guests() -> PathBuf {
     target().join("vm")

@@ -1,8 +1,9 @@
 //! `cargo xtask kernels`.
 
-use std::path::PathBuf;
+use std::{num::NonZero, path::PathBuf, thread};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use clap::builder::PossibleValuesParser;
 
 use super::KERNELS_HELP;
 use crate::{
@@ -10,15 +11,16 @@ use crate::{
     debian::Unavailable,
     kernels::{
         self, Sources,
+        build::recipe::{self, Preemption, RECIPES, Recipe},
         outdated::{self, Finding},
     },
-    setup::{Need, Verbosity, ensure},
+    setup::{KERNEL_BUILDS, Need, Verbosity, ensure},
 };
 
 /// Exit code of `index` when the table has to be changed.
 const OUTDATED: u8 = 3;
 
-/// List or fetch guest kernels
+/// List, fetch or build guest kernels
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -39,6 +41,17 @@ enum Task {
         /// Releases, or their start [default: all available]
         versions: Vec<String>,
     },
+    /// Build kernels from Debian's source, which takes a quarter of an hour each
+    ///
+    /// A build that was interrupted is continued. Without a name the kernels that can be built are printed.
+    Build {
+        /// The variant: "unfixed" builds 6.1.192-unfixed
+        #[arg(value_name = "NAME", value_parser = names())]
+        names: Vec<String>,
+        /// Compilers at a time [default: one for each processor]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        jobs: Option<u16>,
+    },
     /// Compare the table of kernels with the package index
     ///
     /// Exit codes: 0 the table is up to date, 3 a kernel has left the index or the index has a new series, 1 an index
@@ -56,6 +69,11 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         Some(Task::Fetch { versions }) if versions.is_empty() => fetch_all(&sources),
         Some(Task::Fetch { versions }) => fetch(&sources, versions),
         Some(Task::Index) => index(),
+        Some(Task::Build { names, .. }) if names.is_empty() => {
+            list_recipes(&sources);
+            Ok(0)
+        }
+        Some(Task::Build { names, jobs }) => build(args.arch, names, *jobs),
     }
 }
 
@@ -95,6 +113,41 @@ fn obtain(sources: &Sources, version: &str) -> Result<()> {
     let kernel = sources.obtain(version)?;
     println!("{:<24} {}", kernel.release, kernel.dir.display());
     Ok(())
+}
+
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(RECIPES.iter().map(|recipe| recipe.name))
+}
+
+fn list_recipes(sources: &Sources) {
+    for Recipe { name, preemption, checked, .. } in RECIPES {
+        let preemption = match preemption {
+            Preemption::Voluntary => "voluntary preemption",
+            Preemption::Full => "full preemption",
+            Preemption::RealTimeLike => "full preemption, interrupts in threads",
+        };
+        let checks = if *checked { ", KASAN and lockdep" } else { "" };
+        let place = sources
+            .newest_built(name)
+            .map_or_else(|| "not built".to_owned(), |kernel| kernel.dir.display().to_string());
+        println!("{name:<20} {:<55} {place}", format!("{preemption}{checks}"));
+    }
+}
+
+fn build(arch: Arch, names: &[String], jobs: Option<u16>) -> Result<u8> {
+    if arch != Arch::X86_64 {
+        bail!("kernels are built for x86-64 only; leave --arch out");
+    }
+    ensure(KERNEL_BUILDS, Verbosity::Changes)?;
+    let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+    let jobs = jobs.map_or_else(processors, usize::from);
+    for recipe in names.iter().filter_map(|name| recipe::find(name)) {
+        let kernel = kernels::build::build(recipe, jobs)?;
+        println!("{:<24} {}", kernel.release, kernel.dir.display());
+        let options = recipe.vm_options();
+        eprintln!("boot it with `cargo xtask vm --kernel {} {options}-- CMD`", kernel.release);
+    }
+    Ok(0)
 }
 
 /// Both families, whatever `--arch` is.

@@ -104,6 +104,14 @@ impl AptRoot {
         }
     }
 
+    /// The kernel packages of the index on this machine, which is fetched if there is none, for `what`.
+    pub(crate) fn index(&self, what: &str) -> Result<Vec<Package>> {
+        if !self.has_lists() {
+            self.update(what, DO_WITHOUT)?;
+        }
+        self.kernel_packages()
+    }
+
     /// The kernel packages of the updated index.
     ///
     /// # Errors

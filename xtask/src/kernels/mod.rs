@@ -1,6 +1,7 @@
 //! Finds and fetches guest kernels. Folders of local kernels come first, then kernels that were built here, then the
 //! cache, then apt.
 
+pub(crate) mod build;
 mod builds;
 mod extract;
 mod flavour;

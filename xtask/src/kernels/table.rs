@@ -73,7 +73,7 @@ impl Offer {
         version::series(self.release)
     }
 
-    /// The built kernel that takes its place when no package does. Only the
+    /// The built kernel that takes its place when no package does: [`super::build::recipe`] has its name. Only the
     /// vulnerable kernel has one: no newer distribution has a kernel without the fix.
     pub(crate) fn own_build(&self) -> Option<&'static str> {
         (self.series() == "5.10" && self.flavour == Cloud).then_some("unfixed")

@@ -49,6 +49,8 @@ pub(crate) enum Need {
     Python,
     Prometheus,
     Chromium,
+    /// A package that builds kernels, and a program or header in it.
+    KernelBuild(&'static str, &'static str),
 }
 
 pub(crate) const BUILD: &[Need] = &[Need::Toolchain, Need::BpfLinker];
@@ -56,6 +58,22 @@ pub(crate) const BUILD: &[Need] = &[Need::Toolchain, Need::BpfLinker];
 pub(crate) const CHECKS: &[Need] = &[Need::CargoDeny, Need::Typos];
 
 pub(crate) const EXPORTS: &[Need] = &[Need::Python, Need::Prometheus, Need::Chromium];
+
+/// What the build of a kernel needs. pahole makes its BTF.
+pub(crate) const KERNEL_BUILDS: &[Need] = &[
+    Need::KernelBuild("gcc", "gcc"),
+    Need::KernelBuild("make", "make"),
+    Need::KernelBuild("binutils", "objcopy"),
+    Need::KernelBuild("dwarves", "pahole"),
+    Need::KernelBuild("flex", "flex"),
+    Need::KernelBuild("bison", "bison"),
+    Need::KernelBuild("bc", "bc"),
+    Need::KernelBuild("kmod", "depmod"),
+    Need::KernelBuild("cpio", "cpio"),
+    Need::KernelBuild("libelf-dev", "/usr/include/gelf.h"),
+    Need::KernelBuild("libssl-dev", "/usr/include/openssl/ssl.h"),
+    Need::Xz,
+];
 
 pub(crate) const GUESTS: &[Need] = &[Need::Qemu, Need::Busybox, Need::Xz];
 
@@ -89,10 +107,16 @@ pub(crate) fn ensure(needs: &[Need], verbosity: Verbosity) -> Result<()> {
             Need::Xz => apt.ensure("xz-utils", paths::find_program("xz").is_some(), verbosity)?,
             Need::Python => apt.ensure("python3-venv", has_venv(), verbosity)?,
             Need::Prometheus => apt.ensure("prometheus", paths::find_program("promtool").is_some(), verbosity)?,
+            Need::KernelBuild(package, file) => apt.ensure(package, has(file), verbosity)?,
             Need::Chromium => apt.ensure("chromium", paths::find_program("chromium").is_some(), verbosity)?,
         }
     }
     Ok(())
+}
+
+/// Whether the file is there, or the program if it is no path.
+fn has(file: &str) -> bool {
+    if file.contains('/') { Path::new(file).exists() } else { paths::find_program(file).is_some() }
 }
 
 /// Debian has the module that makes environments in a separate package.
