@@ -241,7 +241,10 @@ mod tests {
     use serde_json::json;
 
     use super::{super::step::finished, *};
-    use crate::output::summary::example::with;
+    use crate::{
+        kernels::{build::recipe, table},
+        output::summary::example::with,
+    };
 
     #[test]
     fn a_row_has_what_was_dropped_by_cause() {
@@ -272,6 +275,14 @@ mod tests {
             Reported { other: 1, ..exact.clone() },
         ] {
             assert!(!wrong.is_exact(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn every_kernel_has_a_package_or_can_be_built() {
+        for Case { release, .. } in CASES {
+            let is_built = recipe::find(version::variant(release)).is_some();
+            assert!(is_built || table::find(Arch::X86_64, release).is_some(), "{release}");
         }
     }
 

@@ -199,6 +199,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::{arch::Arch, kernels::table};
+
+    #[test]
+    fn every_guest_has_a_kernel_of_the_table() {
+        for (release, ..) in guests(Scope::Whole) {
+            assert!(table::find(Arch::X86_64, release).is_some(), "{release}");
+        }
+    }
 
     #[test]
     fn steps_of_an_era_have_different_names() {
