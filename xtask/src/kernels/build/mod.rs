@@ -275,6 +275,26 @@ mod tests {
     }
 
     #[test]
+    fn a_kernel_is_collected_with_its_modules() {
+        let dir = tempfile::tempdir().unwrap();
+        let build = build("fixed", dir.path());
+        let (boot, drivers) = (build.objects.join("arch/x86/boot"), build.objects.join("drivers/block"));
+        fs::create_dir_all(&boot).unwrap();
+        fs::create_dir_all(&drivers).unwrap();
+        fs::write(boot.join("bzImage"), "image").unwrap();
+        fs::write(build.objects.join(".config"), "options").unwrap();
+        // objcopy accepts any ELF file.
+        fs::copy("/bin/true", drivers.join("zram.ko")).unwrap();
+        fs::write(drivers.join("zram.o"), "").unwrap();
+        build.collect().unwrap();
+        assert!(build.made().contains(&Made::Kernel));
+        assert_eq!(fs::read_to_string(build.kernel.join("vmlinuz")).unwrap(), "image");
+        assert_eq!(fs::read_to_string(build.kernel.join("config")).unwrap(), "options");
+        let modules = files_below(&build.kernel.join("modules")).unwrap();
+        assert_eq!(modules, [build.kernel.join("modules/zram.ko")]);
+    }
+
+    #[test]
     fn an_index_without_the_source_is_an_error() {
         let package = |name: &str| Package { name: name.to_owned(), version: "1-1".to_owned(), depends: String::new() };
         assert_eq!(version(&[package("linux-doc"), package(SOURCE)]).unwrap(), "1-1");
