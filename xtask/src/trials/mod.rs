@@ -17,6 +17,7 @@ pub(crate) mod race;
 mod returns;
 mod sample;
 mod service;
+mod stall;
 pub(crate) mod step;
 pub(crate) mod suite;
 mod table;

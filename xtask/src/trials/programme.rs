@@ -18,6 +18,7 @@ use super::{
     returns::{FEW_INSTANCES, KILLED, KPROBE_CROWD, KPROBE_ENDS, NO_TRACEFS},
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
+    stall::STALL,
     step::{Era, Step},
     watch::{KHUGEPAGED, THREAD_EXEC, WORKERS},
 };
@@ -75,9 +76,11 @@ fn all_steps(era: Era) -> Vec<Step> {
         // The newest kernels refuse to switch ftrace off (7.3: "Operation not supported").
         Era::NoBypass => {
             let rest = EVERYWHERE.iter().filter(|step| step.name != NO_FTRACE.name);
-            [FOLIOS, ZSWAP, ZSWAP_COUNTS, HOLD].iter().chain(&LEAN).chain(rest).copied().collect()
+            [FOLIOS, ZSWAP, ZSWAP_COUNTS, HOLD, STALL].iter().chain(&LEAN).chain(rest).copied().collect()
         }
-        Era::Pinned => [SHMEM, KPROBE_SHMEM, HOLD, FOLIOS].iter().chain(&LEAN).chain(EVERYWHERE).copied().collect(),
+        Era::Pinned => {
+            [SHMEM, KPROBE_SHMEM, HOLD, STALL, FOLIOS].iter().chain(&LEAN).chain(EVERYWHERE).copied().collect()
+        }
         Era::Unfixed => [SAMPLE_FINDINGS].iter().chain(&LEAN).chain(EVERYWHERE).copied().collect(),
     }
 }
