@@ -70,15 +70,34 @@ pub(crate) fn measure(kernel: &Kernel, programs: Programs<'_>, parts: &[Part]) -
     Ok(figures)
 }
 
-/// `kept` with the figures of `measured`, which replace those of the same kernel.
+/// `kept` with the figures of `measured`. They replace those of the same kernel and part; parts that were not measured
+/// are kept.
 pub(crate) fn merged(mut kept: Vec<Overhead>, measured: &[Overhead]) -> Vec<Overhead> {
     for figures in measured {
         match kept.iter_mut().find(|kept| kept.kernel == figures.kernel) {
-            Some(kept) => figures.clone_into(kept),
+            Some(kept) => replace(kept, figures.clone()),
             None => kept.push(figures.clone()),
         }
     }
     kept
+}
+
+fn replace(kept: &mut Overhead, Overhead { kernel: _, compressor, rows, pages, hooks, screen, peers }: Overhead) {
+    if !rows.is_empty() {
+        (kept.compressor, kept.rows) = (compressor, rows);
+    }
+    if !pages.is_empty() {
+        kept.pages = pages;
+    }
+    if hooks.is_some() {
+        kept.hooks = hooks;
+    }
+    if !screen.is_empty() {
+        kept.screen = screen;
+    }
+    if !peers.is_empty() {
+        kept.peers = peers;
+    }
 }
 
 /// A line for each figure that is worse than `kept` allows.
@@ -95,7 +114,10 @@ pub(crate) fn tables(all: &[Overhead]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bench::figures::Row, paths};
+    use crate::{
+        bench::figures::{PagesRows, Row},
+        paths,
+    };
 
     const PAGE: &str = "docs/overhead.md";
 
@@ -109,21 +131,42 @@ mod tests {
         }
     }
 
+    fn row(observed: f64) -> Row {
+        Row { name: "full".into(), untraced: 1.0, observed, spread: 0.1 }
+    }
+
     #[test]
     fn figures_of_other_kernels_are_kept() {
-        let of = |kernel: &str, compressor: &str| Overhead {
+        let of = |kernel: &str, observed| Overhead {
             kernel: kernel.into(),
-            compressor: compressor.into(),
+            rows: vec![row(observed)],
             ..Overhead::default()
         };
-        let merged = merged(vec![of("a", "old"), of("b", "old")], &[of("b", "new"), of("c", "new")]);
-        assert_eq!(merged, [of("a", "old"), of("b", "new"), of("c", "new")]);
+        let merged = merged(vec![of("a", 2.0), of("b", 2.0)], &[of("b", 3.0), of("c", 3.0)]);
+        assert_eq!(merged, [of("a", 2.0), of("b", 3.0), of("c", 3.0)]);
+    }
+
+    #[test]
+    fn parts_that_were_not_measured_are_kept() {
+        let pages = |contents: &str| PagesRows { contents: contents.into(), compressor: "lz4".into(), rows: vec![] };
+        let kept = Overhead {
+            kernel: "a".into(),
+            compressor: "lz4".into(),
+            rows: vec![row(2.0)],
+            pages: vec![pages("fast")],
+            ..Overhead::default()
+        };
+        let rows =
+            Overhead { kernel: "a".into(), compressor: "zstd".into(), rows: vec![row(3.0)], ..Overhead::default() };
+        let expected = Overhead { pages: vec![pages("fast")], ..rows.clone() };
+        assert_eq!(merged(vec![kept.clone()], &[rows]), [expected]);
+        let other = Overhead { kernel: "a".into(), pages: vec![pages("slow")], ..Overhead::default() };
+        assert_eq!(merged(vec![kept.clone()], &[other]), [Overhead { pages: vec![pages("slow")], ..kept }]);
     }
 
     #[test]
     fn a_part_that_was_not_measured_has_no_table() {
-        let row = Row { name: "full".into(), untraced: 1.0, observed: 2.0, spread: 0.1 };
-        let figures = Overhead { kernel: "x".into(), rows: vec![row], ..Overhead::default() };
+        let figures = Overhead { kernel: "x".into(), rows: vec![row(2.0)], ..Overhead::default() };
         assert_eq!(tables(&[figures]).matches("|---|").count(), 1);
     }
 }

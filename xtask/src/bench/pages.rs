@@ -8,7 +8,9 @@ use super::{
     markdown::{table, whole},
     sets,
 };
-use crate::output::bench::{Command, DIRECT, FAST_PAGES, FULL, HookSet, LEAN, PROGRAM_PAGES, Report, SLOW_PAGES};
+use crate::output::bench::{
+    COUNTED_SIZE, Command, DIRECT, FAST_PAGES, FULL, HookSet, LEAN, PROGRAM_PAGES, Report, SLOW_PAGES,
+};
 
 /// Values of `--pages` with a description.
 const CONTENTS: [(&str, &str); 3] = [
@@ -21,7 +23,7 @@ const SETS: [HookSet; 2] = [FULL, LEAN];
 
 /// Measures all contents and sets in one guest.
 pub(super) fn measure(guest: &Counted<'_>) -> Result<Vec<PagesRows>> {
-    let line = |contents, set| Command::new("16M", 5, &[DIRECT]).pages(contents).hook_set(set).line();
+    let line = |contents, set| Command::new(COUNTED_SIZE, 5, &[DIRECT]).pages(contents).hook_set(set).line();
     let lines: Vec<String> = CONTENTS.iter().flat_map(|(contents, _)| SETS.map(|set| line(contents, set))).collect();
     rows(&guest.run::<Report>(&lines.join(" && "))?)
 }

@@ -71,7 +71,7 @@ struct OverheadArgs {
     #[arg(long, value_name = "PART", value_enum)]
     part: Vec<Part>,
     /// Write the figures to docs/bench/overhead.json, for comparison by later runs
-    #[arg(long, conflicts_with = "part")]
+    #[arg(long)]
     keep: bool,
     /// Fail if observing adds more than docs/bench/overhead.json allows
     #[arg(long, conflicts_with = "keep")]
