@@ -1,30 +1,19 @@
 //! A host with cgroup v1 is noted wherever results by control group may be.
 #![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
-use observer_engine::Engine;
+mod shared;
+
 use observer_kernel::cgroups::CgroupMode;
-use observer_observation::{Context, EndReason, FinalState, Outcome, Sample, exit::Exit};
+use observer_observation::{Context, exit::Exit};
 use observer_report::{
     formats::{Format, text},
-    observed::{Observed, Reported},
+    observed::Observed,
 };
+use serde_json::Value;
+use shared::{uneventful, written};
 
 fn observed(host: &str, cgroups: CgroupMode) -> Observed {
-    Observed::new(&Outcome {
-        context: Context { host: host.into(), cgroups, ..Context::default() },
-        engine: Engine::default(),
-        sample: Sample::default(),
-        ending: FinalState::unknown(EndReason::Duration),
-        damage: Vec::new(),
-        notes: Vec::new(),
-    })
-}
-
-fn written(format: Format, observed: &Observed) -> String {
-    let reported = Reported { parts: vec![observed.clone()], whole: observed.clone() };
-    let mut out = Vec::new();
-    format.write(&reported, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    Observed::new(&uneventful(Context { host: host.into(), cgroups, ..Context::default() }))
 }
 
 #[test]
@@ -38,7 +27,7 @@ fn groups_that_programs_do_not_see_are_noted_in_every_report() {
         let text = text::summary(&observed.summary).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains("by control group: cgroup v1") && text.contains(words), "{text}");
         assert!(written(Format::Html, &observed).contains(words));
-        let json: serde_json::Value = serde_json::from_str(&written(Format::Json, &observed)).unwrap();
+        let json: Value = serde_json::from_str(&written(Format::Json, &observed)).unwrap();
         assert_eq!(json["notes"][0]["code"], "cgroup_v1");
         assert_eq!(json["notes"][0]["mode"], mode.code());
     }

@@ -1,13 +1,13 @@
 //! A verdict that a missing hook may hide has no zero, in any format.
 #![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
-use observer_engine::{Engine, verdict::Verdict};
+mod shared;
+
+use observer_engine::verdict::Verdict;
 use observer_kernel::plan::{Consequence, Meaning, MissingReason, State};
-use observer_observation::{Context, Degraded, EndReason, FinalState, Kernel, Outcome, Sample, exit::Exit};
-use observer_report::{
-    formats::Format,
-    observed::{Observed, Reported},
-};
+use observer_observation::{Context, Degraded, Kernel, exit::Exit};
+use observer_report::{formats::Format, observed::Observed};
+use shared::{uneventful, written};
 
 /// An observation in which nothing happened, on a vulnerable kernel without these hooks.
 fn observed(missing: &[Meaning]) -> Observed {
@@ -18,21 +18,7 @@ fn observed(missing: &[Meaning]) -> Observed {
         partial: false,
     };
     let kernel = Kernel { state: State::Vulnerable, degraded: missing.iter().map(gap).collect(), ..Kernel::default() };
-    Observed::new(&Outcome {
-        context: Context { kernel, ..Context::default() },
-        engine: Engine::default(),
-        sample: Sample::default(),
-        ending: FinalState::unknown(EndReason::Duration),
-        damage: Vec::new(),
-        notes: Vec::new(),
-    })
-}
-
-fn written(format: Format, observed: &Observed) -> String {
-    let reported = Reported { parts: vec![observed.clone()], whole: observed.clone() };
-    let mut out = Vec::new();
-    format.write(&reported, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    Observed::new(&uneventful(Context { kernel, ..Context::default() }))
 }
 
 /// As on 5.10 with `--backend fentry`.

@@ -1,6 +1,8 @@
 //! Faults and waits that last: shown while they do, reported by a recording that ends meanwhile, seen by `--budget`.
 #![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
+mod shared;
+
 use observer_ebpf::counters::Counters;
 use observer_engine::{
     Engine,
@@ -15,8 +17,9 @@ use observer_report::{
         openmetrics::{self, Dialect, ServeCost},
         text,
     },
-    observed::{Observed, Reported},
+    observed::Observed,
 };
+use shared::{uneventful, written};
 
 const SECOND: Nanos = 1_000_000_000;
 const ENTRY: Entry = Entry::new(0, 0x40);
@@ -35,21 +38,8 @@ fn stalls(now: Nanos) -> Stalls {
 
 fn outcome(stalls: Option<Stalls>, budget_ns: Option<u64>, at: Nanos) -> Outcome {
     let counters = Counters { started: 9, ended: 7, ..Counters::default() };
-    Outcome {
-        context: Context { budget_ns, ..Context::default() },
-        engine: observer_observation::Engine::default(),
-        sample: Sample { at, stalls, snapshot: Snapshot { counters, ..Snapshot::default() }, ..Sample::default() },
-        ending: FinalState::unknown(EndReason::Duration),
-        damage: Vec::new(),
-        notes: Vec::new(),
-    }
-}
-
-fn html(observed: &Observed) -> String {
-    let reported = Reported { parts: vec![observed.clone()], whole: observed.clone() };
-    let mut out = Vec::new();
-    Format::Html.write(&reported, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    let sample = Sample { at, stalls, snapshot: Snapshot { counters, ..Snapshot::default() }, ..Sample::default() };
+    Outcome { sample, ..uneventful(Context { budget_ns, ..Context::default() }) }
 }
 
 #[test]
@@ -64,7 +54,7 @@ fn a_stalled_fault_is_in_every_report() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line:?} is not in\n{text}");
     }
-    assert!(html(&observed).contains("Stalled: reader (pid 7, tid 7) has been in a fault"));
+    assert!(written(Format::Html, &observed).contains("Stalled: reader (pid 7, tid 7) has been in a fault"));
     let metrics = openmetrics::text(&observed, &ServeCost::default(), Dialect::Prometheus);
     assert!(metrics.contains("\nobserver_stalled_faults 2\n"), "{metrics}");
     assert!(metrics.contains("\nobserver_longest_stall_seconds 667\n"), "{metrics}");
