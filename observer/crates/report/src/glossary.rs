@@ -66,6 +66,11 @@ pub const SECTIONS: &[Section] = &[
                 "A pin or lock that another task holds when it is tried. A contended entry has had two faults in \
                  progress at once.",
             ),
+            term(
+                "stall",
+                "A fault, or a pin wait, that has been in progress for more than a second. It is shown while it lasts, \
+                 and reported if the observation ends first.",
+            ),
             term("oversleep, overslept", "The part of a wait after the pin or lock was released."),
             term("tick", "The kernel's timer period, 1/HZ: a pin wait without a wait queue sleeps for one."),
         ],
