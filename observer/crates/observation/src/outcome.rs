@@ -35,6 +35,13 @@ pub struct Known<'a> {
     pub notes: &'a [Note],
 }
 
+impl Known<'_> {
+    /// What a reader of the results must know: from the start, and from what happened later.
+    pub fn all_notes(&self) -> Vec<Note> {
+        self.notes.iter().cloned().chain(self.context.notes()).collect()
+    }
+}
+
 impl<'a> From<&'a Outcome> for Known<'a> {
     fn from(outcome: &'a Outcome) -> Self {
         let Outcome { context, engine, sample, ending, damage, notes } = outcome;

@@ -188,7 +188,7 @@ impl Summary {
             ended: known.ending.ended,
         };
         let damage = Of::all(&host, known.damage.iter().cloned());
-        let notes = Of::all(&host, known.notes.iter().cloned().chain(known.context.notes()));
+        let notes = Of::all(&host, known.all_notes().into_iter());
         let mut summary = Self {
             schema: SCHEMA,
             tool,

@@ -4,16 +4,20 @@
 mod shared;
 
 use observer_kernel::cgroups::CgroupMode;
-use observer_observation::{Context, exit::Exit};
+use observer_observation::{Context, Outcome, exit::Exit};
 use observer_report::{
-    formats::{Format, text},
+    formats::{Format, perfetto::Trace, text},
     observed::Observed,
 };
 use serde_json::Value;
 use shared::{uneventful, written};
 
+fn outcome(host: &str, cgroups: CgroupMode) -> Outcome {
+    uneventful(Context { host: host.into(), cgroups, ..Context::default() })
+}
+
 fn observed(host: &str, cgroups: CgroupMode) -> Observed {
-    Observed::new(&uneventful(Context { host: host.into(), cgroups, ..Context::default() }))
+    Observed::new(&outcome(host, cgroups))
 }
 
 #[test]
@@ -30,6 +34,9 @@ fn groups_that_programs_do_not_see_are_noted_in_every_report() {
         let json: Value = serde_json::from_str(&written(Format::Json, &observed)).unwrap();
         assert_eq!(json["notes"][0]["code"], "cgroup_v1");
         assert_eq!(json["notes"][0]["mode"], mode.code());
+        let trace = Trace::new(Vec::new(), 0).finish(&outcome("a", mode)).unwrap();
+        let trace: Value = serde_json::from_slice(&trace).unwrap();
+        assert_eq!(trace["otherData"]["notes"], serde_json::json!([{"code": "cgroup_v1", "mode": mode.code()}]));
     }
 }
 

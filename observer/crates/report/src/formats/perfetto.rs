@@ -21,7 +21,7 @@ use observer_engine::{
     overlap::Overlap,
     verdict::Finding,
 };
-use observer_observation::{Input, Outcome};
+use observer_observation::{Input, Known, Outcome};
 
 /// Most trace events that are written: viewers load no more.
 const LIMIT: u64 = 2_000_000;
@@ -112,6 +112,7 @@ impl<W: Write> Trace<W> {
             "state": outcome.context.kernel.state,
             "filters": outcome.context.filters,
             "damage": outcome.damage,
+            "notes": Known::from(outcome).all_notes(),
             "omitted_events": self.omitted,
             // As in the other formats; times of the trace are counted from here.
             "start_monotonic_ns": self.start.to_string(),
