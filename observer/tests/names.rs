@@ -517,23 +517,59 @@ fn error_messages_escape_the_names_of_files() {
     }
 }
 
+/// The types of all values, by their place; the elements of a list have one place.
+fn types(value: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<&'static str>>) {
+    let kind = match value {
+        Value::Null => return,
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(values) => {
+            for value in values {
+                types(value, &format!("{place}/*"), found);
+            }
+            "array"
+        }
+        Value::Object(values) => {
+            for (key, value) in values {
+                types(value, &format!("{place}/{key}"), found);
+            }
+            "object"
+        }
+    };
+    found.entry(place.to_owned()).or_default().insert(kind);
+}
+
 #[test]
-fn json_has_no_integer_that_a_double_rounds() {
-    let mut outcome = outcome(&[b"x".to_vec()], true).0;
-    let counters = bytemuck::cast_slice_mut(bytemuck::bytes_of_mut(&mut outcome.sample.snapshot.counters));
+fn the_type_of_a_key_does_not_depend_on_its_value() {
+    let mut large = outcome(&[b"x".to_vec()], true).0;
+    let counters = bytemuck::cast_slice_mut(bytemuck::bytes_of_mut(&mut large.sample.snapshot.counters));
     counters.fill(1u64 << 58);
-    outcome.context.clocks.monotonic_ns = u64::MAX;
-    outcome.ending.overhead.user_ns = u64::MAX / 2;
-    let observed = Observed::new(&outcome);
-    let mut summaries: BTreeMap<&str, String> = BTreeMap::new();
-    let reported = Reported { whole: observed.clone(), parts: vec![observed.clone()] };
-    summaries.insert("json", written(Format::Json, &reported));
-    summaries.insert("ndjson", written(Format::Ndjson, &reported));
-    let diff = Diff::new(&observed, &observed);
-    summaries.insert("diff", observer_report::formats::json::text(&diff).unwrap());
-    for (what, json) in summaries {
-        for line in json.lines() {
-            check_json(what, &serde_json::from_str(line).unwrap());
+    large.context.clocks.monotonic_ns = u64::MAX;
+    large.ending.overhead.user_ns = u64::MAX / 2;
+    let mut found = BTreeMap::new();
+    for outcome in [&large, &recorded().1] {
+        let observed = Observed::new(outcome);
+        let reported = Reported { whole: observed.clone(), parts: vec![observed.clone()] };
+        let diff = observer_report::formats::json::text(&Diff::new(&observed, &observed)).unwrap();
+        let trace = Trace::new(Vec::new(), 0).finish(outcome).unwrap();
+        let outputs = [
+            ("summary", written(Format::Json, &reported)),
+            ("finding", written(Format::Ndjson, &reported)),
+            ("diff", diff),
+            ("trace", String::from_utf8(trace).unwrap().replace('\n', "")),
+        ];
+        for (what, text) in outputs {
+            for line in text.lines() {
+                types(&serde_json::from_str(line).unwrap(), what, &mut found);
+            }
         }
     }
+    assert!(found.len() > 200, "{}", found.len());
+    for (place, kinds) in &found {
+        assert_eq!(kinds.len(), 1, "{place}: {kinds:?}");
+        let is_wide = ["/mm", "/cgroup", "/address"].iter().any(|key| place.ends_with(key));
+        assert!(!is_wide || kinds.contains("string"), "{place}: {kinds:?}");
+    }
+    assert!(found.contains_key("finding/mm") && found.contains_key("summary/waits/*/cgroup"));
 }

@@ -117,7 +117,8 @@ def check_csv(tool):
     for row, finding in zip(rows, tool.summary["findings"]):
         equal("verdict", row["verdict"], finding["verdict"])
         equal("entry", row["entry"], finding["entry"])
-        equal("address", int(row["address"], 16), finding["address"])
+        for name in ("address", "mm", "cgroup"):
+            equal(name, row[name], finding[name])
         equal("comm", row["reader_comm"], finding["reader"]["comm"])
         for name in ("start_ns", "read_start_ns", "end_ns", "changes"):
             equal(name, int(row[name]), finding[name])

@@ -133,7 +133,7 @@ fn print_evidence(finding: &Finding) {
         format!("+{}.{:03} ms", microseconds / 1_000, microseconds % 1_000)
     };
     println!(
-        "evidence  first {}: entry {entry}, address {address:#x}, task {} (pid {}, tid {})",
+        "evidence  first {}: entry {entry}, address {address}, task {} (pid {}, tid {})",
         finding.verdict.replace('_', "-"),
         reader.comm,
         reader.pid,

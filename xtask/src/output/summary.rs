@@ -235,7 +235,8 @@ pub(crate) struct Finding {
     pub(crate) verdict: String,
     /// `type:offset`.
     pub(crate) entry: String,
-    pub(crate) address: u64,
+    /// `0x7f12`.
+    pub(crate) address: String,
     pub(crate) reader: Task,
     pub(crate) start_ns: u64,
     pub(crate) read_start_ns: u64,

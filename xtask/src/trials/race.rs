@@ -174,7 +174,7 @@ fn check_evidence(findings: &[Finding]) -> Result<(), String> {
         ensure(is_ordered, || wrong("times out of order"))?;
         ensure(finding.reader.comm == "victim", || wrong("another reader"))?;
         ensure(freed.by.tid != finding.reader.tid, || wrong("freed by the reader"))?;
-        ensure(finding.reader.pid > 0 && finding.address > 0, || wrong("no pid or no address"))?;
+        ensure(finding.reader.pid > 0 && finding.address != "0x0", || wrong("no pid or no address"))?;
         ensure(finding.entry.contains(':'), || wrong("not an entry"))?;
     }
     Ok(())
@@ -315,7 +315,7 @@ mod tests {
     fn the_times_of_a_finding_must_be_in_order() {
         let check = |change: &Value| {
             let by = |tid: u64| json!({ "pid": 1, "tid": tid, "comm": "victim" });
-            let base = json!({ "verdict": "stale_install", "entry": "0:1", "address": 1, "start_ns": 1, "read_start_ns": 2,
+            let base = json!({ "verdict": "stale_install", "entry": "0:1", "address": "0x1", "start_ns": 1, "read_start_ns": 2,
                 "end_ns": 9, "reader": by(1), "freed": { "at_ns": 3, "by": by(2) },
                 "allocated": { "at_ns": 4, "by": by(2) }, "written": null });
             check_evidence(&[serde_json::from_value(merged(base, change)).unwrap()])

@@ -75,7 +75,7 @@ const ALLOWED_ONE_IN: usize = 100;
 struct Found {
     entry: u64,
     tid: u64,
-    address: u64,
+    address: String,
     read_start_ns: u64,
     /// Both observers must find it.
     is_unambiguous: bool,
@@ -92,7 +92,7 @@ impl Found {
         Ok(Self {
             entry: (kind << observer_ebpf::swap_entry::TYPE_SHIFT) | offset,
             tid: finding.reader.tid,
-            address: finding.address,
+            address: finding.address.clone(),
             read_start_ns: finding.read_start_ns,
             is_unambiguous: is_unambiguous(finding),
         })
@@ -104,7 +104,7 @@ impl Found {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        (self.entry, self.tid, self.address) == (other.entry, other.tid, other.address)
+        (self.entry, self.tid, &self.address) == (other.entry, other.tid, &other.address)
             && self.read_start_ns.abs_diff(other.read_start_ns) < APART_NS
     }
 }
@@ -185,7 +185,7 @@ mod tests {
     fn summary(findings: &[(u64, u64)], freed_after_ns: u64) -> Value {
         let task = json!({ "pid": 7, "tid": 7, "comm": "x" });
         let finding = |(offset, at): &(u64, u64)| {
-            json!({ "verdict": "window", "entry": format!("0:{offset}"), "reader": task, "address": 4096,
+            json!({ "verdict": "window", "entry": format!("0:{offset}"), "reader": task, "address": "0x1000",
                 "start_ns": at * MS, "read_start_ns": at * MS, "end_ns": (at + 1) * MS,
                 "freed": { "at_ns": at * MS + freed_after_ns, "by": task }, "allocated": null, "written": null })
         };

@@ -19,6 +19,7 @@ mod slots;
 pub mod tally;
 pub mod verdict;
 pub mod wait;
+mod wide;
 
 pub use engine::{Engine, Footprint};
 pub use report::Report;

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::event::{Change, ChangeKind, Entry, Fault, Nanos, Path, Pin, SequenceSpan, Task};
+use crate::{
+    event::{Change, ChangeKind, Entry, Fault, Nanos, Path, Pin, SequenceSpan, Task},
+    wide,
+};
 
 /// Each verdict includes the ones below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -103,10 +106,13 @@ pub struct Finding {
     /// The task under whose read the entry changed.
     pub reader: Task,
     /// The reader's fault address.
+    #[serde(serialize_with = "wide::hexadecimal")]
     pub address: u64,
     /// Opaque id of the reader's address space.
+    #[serde(serialize_with = "wide::decimal")]
     pub mm: u64,
     /// Id of the reader's control group (v2); 0 if not known.
+    #[serde(serialize_with = "wide::decimal")]
     pub cgroup: u64,
     pub start_ns: Nanos,
     pub read_start_ns: Nanos,

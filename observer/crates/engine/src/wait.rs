@@ -13,6 +13,7 @@ use crate::{
     hash::NumberMap,
     limits::{HOLDER_TIMEOUT, LOCK_REFAULT_TIMEOUT, LONG_WAIT, MAX_LONG_WAITS, PIN_REFAULT_TIMEOUT},
     verdict::Verdict,
+    wide,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -76,8 +77,10 @@ pub struct Wait {
     pub page_entry: Entry,
     pub task: Task,
     /// Control group id (v2); 0 if not known.
+    #[serde(serialize_with = "wide::decimal")]
     pub cgroup: u64,
     /// Fault address.
+    #[serde(serialize_with = "wide::hexadecimal")]
     pub address: u64,
     /// Time of the first failed try.
     pub from_ns: Nanos,

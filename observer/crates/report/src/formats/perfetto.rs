@@ -135,7 +135,7 @@ impl<W: Write> Trace<W> {
             "address": format!("{:#x}", fault.address),
             "path": fault.path,
             "installed": fault.installed,
-            "cgroup": fault.cgroup,
+            "cgroup": fault.cgroup.to_string(),
         });
         let whole = (fault.start, fault.end.max(fault.start));
         let read = fault.read_start.zip(fault.read_end);
