@@ -165,7 +165,7 @@ impl Prepared {
 
     fn launch(&self, probes: &Probes, inherit: Option<&OwnedFd>) -> anyhow::Result<Option<Launched>> {
         let Some(launch) = &self.launch else { return Ok(None) };
-        let launched = launch.spawn(inherit, probes.identifier()).context("cannot start the command")?;
+        let launched = launch.spawn(inherit, probes.identifier()?).context("cannot start the command")?;
         let pid = probes.watched()?;
         self.command_pid.get_or_init(|| pid);
         Ok(Some(launched))

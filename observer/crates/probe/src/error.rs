@@ -20,7 +20,8 @@ pub enum LoadError {
     /// A program could not be run for a test.
     #[error("cannot run the program {name}")]
     TestRun { name: &'static str, source: EbpfFailure },
-    /// The task that was to be watched has not run the program that adds it, or the table is full.
+    /// The task that was to be watched has not run the program that adds it, or the table is full, or all tasks are
+    /// observed.
     #[error("the kernel has not added the task to the watched ones")]
     NotWatched,
     #[error("cannot use the eBPF map {name}")]

@@ -1,5 +1,5 @@
 //! Learns in the kernel how the programs see a task: its ids, and the time. Inside a PID or time namespace, those of
-//! user space differ.
+//! user space differ. Elsewhere the program is loaded only to add tasks to the watched ones.
 //!
 //! The program `identify` is attached to nothing. The system call that runs a program for a test runs it in the calling
 //! task, on every kernel from 5.10 on (`bpf_prog_test_run_raw_tp`).
@@ -7,6 +7,7 @@
 use std::{
     io,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    process,
 };
 
 use aya::{
@@ -16,10 +17,16 @@ use aya::{
     sys::SyscallError,
 };
 use observer_ebpf::{self as abi, identity::Identity};
-use observer_kernel::{namespaces::monotonic_offset, tree::Tree};
+use observer_kernel::{
+    namespaces::{Namespace, monotonic_offset, shows_kernel_ids},
+    tree::Tree,
+};
 use observer_observation::clock::{self, Reading};
 
-use crate::error::LoadError;
+use crate::{
+    error::LoadError,
+    object::{OBJECT, small_loader},
+};
 
 /// The program that records the task that runs it.
 const PROGRAM: &str = "identify";
@@ -71,9 +78,7 @@ impl Identifier {
             .ok_or(LoadError::Missing { kind: "program", name: PROGRAM })?;
         program.load().map_err(refused)?;
         let program = program.fd().and_then(|fd| Ok(fd.as_fd().try_clone_to_owned()?)).map_err(refused)?;
-        let name = abi::MAP_IDENTITY;
-        let map = ebpf.take_map(name).ok_or(LoadError::Missing { kind: "map", name })?;
-        Ok(Self { program, map: map.try_into().map_err(map_failed)? })
+        Ok(Self { program, map: identity(ebpf)? })
     }
 
     /// For [`identify`] in another process.
@@ -95,8 +100,7 @@ impl Identifier {
         self.map.get(&0, 0).map_err(map_failed)
     }
 
-    /// How far the clock of the programs is ahead of this process's `CLOCK_MONOTONIC`, nanoseconds.
-    pub(crate) fn clock_offset(&self) -> Result<i64, LoadError> {
+    fn clock_offset(&self) -> Result<i64, LoadError> {
         let read = |_| {
             let before = clock::own();
             let at = self.of_this_thread()?.at;
@@ -105,6 +109,32 @@ impl Identifier {
         let readings = (0..READINGS).map(read).collect::<Result<Vec<_>, LoadError>>()?;
         Ok(clock::offset(&readings, monotonic_offset(&Tree::system())))
     }
+}
+
+/// How far the clock of the programs is ahead of this process's `CLOCK_MONOTONIC`, nanoseconds. `time`: the time
+/// namespace of this process. In the initial one both are the same clock, and nothing is loaded.
+pub(crate) fn clock_ahead_ns(time: Namespace) -> Result<i64, LoadError> {
+    if time == Namespace::Initial {
+        return Ok(0);
+    }
+    let mut ebpf = small_loader().load(OBJECT).map_err(|error| LoadError::Object(error.into()))?;
+    Identifier::load(&mut ebpf)?.clock_offset()
+}
+
+/// Makes this process the one that the programs take for the last to have run `identify`. It runs it only where the
+/// kernel has another process id for it.
+pub(crate) fn record_this_process(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    if !shows_kernel_ids(&Tree::system()) {
+        return Identifier::load(ebpf)?.of_this_thread().map(drop);
+    }
+    let own = Identity { tgid: process::id(), ..Identity::default() };
+    identity(ebpf)?.set(0, own, 0).map_err(map_failed)
+}
+
+fn identity(ebpf: &mut Ebpf) -> Result<Array<MapData, Identity>, LoadError> {
+    let name = abi::MAP_IDENTITY;
+    let map = ebpf.take_map(name).ok_or(LoadError::Missing { kind: "map", name })?;
+    map.try_into().map_err(map_failed)
 }
 
 /// Which map could not be used.

@@ -52,7 +52,8 @@ pub struct Probes {
     totals: counters::OfCpus,
     derived: DerivedCounters,
     disturbed: Array<MapData, u32>,
-    identifier: Identifier,
+    /// `None`: all tasks are observed.
+    identifier: Option<Identifier>,
     /// The hooks on the start of faults.
     starts: Vec<Hook>,
     faults: in_progress::Table,
@@ -107,7 +108,7 @@ impl Probes {
             totals: mapped(&mut ebpf, abi::MAP_TOTALS, object::cpus()?)?,
             derived: DerivedCounters { direct_reads: plan.direct_by_end(), frees: plan.reports_every_reference() },
             disturbed: map(&mut ebpf, abi::MAP_BSS)?.try_into().map_err(failed(abi::MAP_BSS))?,
-            identifier: Identifier::load(&mut ebpf)?,
+            identifier: if options.watch { Some(Identifier::load(&mut ebpf)?) } else { None },
             slots: map(&mut ebpf, abi::MAP_SLOTS)?.try_into().map_err(failed(abi::MAP_SLOTS))?,
             starts: plan.of(Meaning::FaultStart).cloned().collect(),
             faults: in_progress::Table {
@@ -134,14 +135,21 @@ impl Probes {
     /// # Errors
     /// When the kernel does not run the program that adds it.
     pub fn watch_this_thread(&self) -> Result<(), LoadError> {
-        self.identifier.of_this_thread()?;
+        self.identifies()?.of_this_thread()?;
         self.watched().map(drop)
+    }
+
+    fn identifies(&self) -> Result<&Identifier, LoadError> {
+        self.identifier.as_ref().ok_or(LoadError::NotWatched)
     }
 
     /// The program that adds the task that runs it, by [`identify`](crate::identify), to the watched tasks. The kernel
     /// adds it by the ids that all programs see, whatever the PID namespace.
-    pub fn identifier(&self) -> BorrowedFd<'_> {
-        self.identifier.program()
+    ///
+    /// # Errors
+    /// When all tasks are observed.
+    pub fn identifier(&self) -> Result<BorrowedFd<'_>, LoadError> {
+        self.identifies().map(Identifier::program)
     }
 
     /// The id, in the initial PID namespace, of the process that was added last.
@@ -149,7 +157,7 @@ impl Probes {
     /// # Errors
     /// When none was added.
     pub fn watched(&self) -> Result<u32, LoadError> {
-        let last = self.identifier.last()?;
+        let last = self.identifies()?.last()?;
         if last.watched == 1 { Ok(last.tgid) } else { Err(LoadError::NotWatched) }
     }
 

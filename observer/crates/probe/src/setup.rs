@@ -2,6 +2,7 @@
 
 use crate::{
     error::chain,
+    identity,
     tracefs::Tracefs,
     trial::{self, Answers, TrialError},
 };
@@ -45,7 +46,8 @@ pub fn survey(options: &SetupOptions) -> Survey {
 
 fn try_out(facts: &Facts) -> Result<ProbeResults, TrialError> {
     let functions = facts.symbols.as_ref().map(plan::functions_to_try).unwrap_or_default();
-    let Answers { functions: fentry, skips_running, clock_ahead_ns } = trial::try_functions(&functions)?;
+    let Answers { functions: fentry, skips_running } = trial::try_functions(&functions)?;
+    let clock_ahead_ns = identity::clock_ahead_ns(facts.namespaces.time)?;
     if clock_ahead_ns != 0 {
         log::info!("this process is in a time namespace: the kernel's clock is ahead by {clock_ahead_ns} ns");
     }

@@ -10,7 +10,7 @@ use aya::{
 use crate::{
     attach::attach_program,
     error::{LoadError, Target},
-    identity::Identifier,
+    identity,
     object::{OBJECT, set_globals, small_loader},
     types,
 };
@@ -47,7 +47,7 @@ pub fn types_of_areas(plan: &Plan) -> Result<Vec<u32>, SwapTypesError> {
         attach(&mut ebpf, btf.as_ref(), "area_shown_kprobe", Backend::Kprobe)?;
     }
     // Only what this process prints is recorded.
-    Identifier::load(&mut ebpf)?.of_this_thread()?;
+    identity::record_this_process(&mut ebpf)?;
     fs::read(SWAPS)?;
     Ok(types_seen(&mut ebpf)?)
 }

@@ -6,7 +6,6 @@ use aya::programs::{FEntry, ProgramError};
 
 use crate::{
     error::{EbpfFailure, LoadError, chain},
-    identity::Identifier,
     object::{OBJECT, small_loader},
     types,
     usage::{SKIPPED, fdinfo},
@@ -35,8 +34,6 @@ pub(crate) struct Answers {
     pub(crate) functions: Trials,
     /// Whether a trampoline skips a program that is already running on the CPU: a kernel that does counts it.
     pub(crate) skips_running: bool,
-    /// How far the clock of the programs is ahead of this process's, nanoseconds.
-    pub(crate) clock_ahead_ns: i64,
 }
 
 /// The program of the eBPF object that does nothing.
@@ -49,10 +46,9 @@ const TRIAL: &str = "trial_fentry";
 pub(crate) fn try_functions(functions: &[&str]) -> Result<Answers, TrialError> {
     let btf = types::of_kernel();
     let mut ebpf = small_loader().load(OBJECT).map_err(|error| TrialError::Load(error.into()))?;
-    let clock_ahead_ns = Identifier::load(&mut ebpf)?.clock_offset()?;
     let program: &mut FEntry =
         ebpf.program_mut(TRIAL).and_then(|program| program.try_into().ok()).ok_or(TrialError::NoProgram)?;
-    let mut answers = Answers { functions: Trials::new(), skips_running: false, clock_ahead_ns };
+    let mut answers = Answers { functions: Trials::new(), skips_running: false };
     for function in functions {
         let outcome = match &btf {
             Ok(btf) => program.load(function, btf).map_err(|error| refusal(&error)),
