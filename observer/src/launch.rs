@@ -23,6 +23,8 @@ use rustix::{
 };
 use tokio::process::{Child, Command};
 
+use crate::signals::pass_on_ignored;
+
 /// Name of the hidden subcommand that waits at the gate.
 pub(crate) const SUBCOMMAND: &str = "__launch";
 
@@ -76,6 +78,7 @@ impl Launch {
         if self.no_stdin {
             command.stdin(Stdio::null());
         }
+        pass_on_ignored(command.as_std_mut());
         if let Some(fd) = inherit {
             fcntl_setfd(fd, FdFlags::empty()).map_err(io::Error::from)?;
         }
@@ -170,7 +173,9 @@ fn wait_and_exec(inherited: Inherited, command: &[OsString]) -> io::Error {
     let Some((program, arguments)) = command.split_first() else {
         return io::Error::new(io::ErrorKind::InvalidInput, "no command");
     };
-    std::process::Command::new(program).args(arguments).exec()
+    let mut command = std::process::Command::new(program);
+    pass_on_ignored(&mut command);
+    command.args(arguments).exec()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Signals that were ignored when the program was started, as nohup, shells without job control and service managers
-//! do it, stay ignored.
+//! do it, stay ignored, and are ignored by the command that is observed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
@@ -19,6 +19,12 @@ use observer_terminal::Terminal;
 
 /// Those that end an observation.
 const STOPS: [Signal; 3] = [Signal::HUP, Signal::INT, Signal::TERM];
+
+/// Whether the process with this `/proc/PID/status` ignores the signal.
+fn is_ignored(status: &str, signal: Signal) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
+}
 
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -64,9 +70,7 @@ impl Server {
 
     /// Whether the kernel discards the signal.
     fn ignores(&self, signal: Signal) -> bool {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-        u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
+        is_ignored(&fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap(), signal)
     }
 
     fn send(&self, signal: Signal) {
@@ -98,6 +102,28 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored_and_the_others_end_it() 
         server.send(*STOPS.iter().find(|signal| !ignored.contains(signal)).unwrap());
         let status = server.child.wait().unwrap();
         assert_eq!((status.code(), status.signal()), (Some(0), None), "{ignored:?}");
+    }
+}
+
+/// The process that waits at the gate, as it executes the command. That the program passes on to it what it ignores
+/// itself is tested in a guest.
+#[test]
+fn the_command_ignores_what_was_ignored_at_the_start() {
+    const GATE: &str = "echo | \"$0\" __launch 3 4 5 -- cat /proc/self/status 3<&0 4</dev/null 5>/dev/null";
+    let cases: [(&str, &[Signal]); 4] = [
+        ("", &[]),
+        ("trap '' PIPE;", &[Signal::PIPE]),
+        ("trap '' CHLD;", &[Signal::CHILD]),
+        ("trap '' HUP INT PIPE CHLD;", &[Signal::HUP, Signal::INT, Signal::PIPE, Signal::CHILD]),
+    ];
+    for (trap, ignored) in cases {
+        let script = format!("{trap} {GATE}");
+        // Other shells do not ignore SIGCHLD.
+        let output = Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_observer")]).output().unwrap();
+        let status = String::from_utf8(output.stdout).unwrap();
+        for signal in [Signal::HUP, Signal::INT, Signal::PIPE, Signal::CHILD, Signal::TERM] {
+            assert_eq!(is_ignored(&status, signal), ignored.contains(&signal), "{signal:?} after {trap:?}");
+        }
     }
 }
 
