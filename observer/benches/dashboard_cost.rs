@@ -10,7 +10,7 @@ use observer::{
     dashboard::Live,
     session::{Observer, View},
 };
-use observer_observation::{EndReason, Engine, FinalState, Input, Sample};
+use observer_observation::{EndReason, Engine, FinalState, Input, Sample, WallClock};
 use observer_probe::CpuTime;
 use observer_recordings::{synthetic, vulnerable};
 
@@ -67,7 +67,15 @@ async fn run(observer: &mut impl Observer, seconds: u64, rate: u64) -> f64 {
         if now.is_multiple_of(SAMPLE_NS) {
             sample.at = now;
         }
-        let view = View { context: &context, engine: &engine, sample: &sample, now, ending: &ending, widening: None };
+        let view = View {
+            context: &context,
+            engine: &engine,
+            sample: &sample,
+            wall_clock: &WallClock::default(),
+            now,
+            ending: &ending,
+            widening: None,
+        };
         if observer.tick(&view).is_break() {
             break;
         }

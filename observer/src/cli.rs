@@ -124,7 +124,7 @@ impl SetupArgs {
 pub(crate) struct ObserveArgs {
     #[command(flatten)]
     pub(crate) filters: FilterArgs,
-    /// Stop after this time, e.g. 30s, 5min; from 1ms to 10y
+    /// Stop after this time, e.g. 30s, 5min; from 1ms to 10y. Time during which the machine is suspended does not count
     #[arg(long, value_name = "DURATION", value_parser = run_time)]
     pub(crate) duration: Option<Duration>,
     /// Delay injection: hold tasks of the command for this time after their read (before it, on kernels that never skip

@@ -15,7 +15,8 @@ use crate::signals::StopSignals;
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::{
-    Context, EndReason, FaultTimes, FinalState, Ingest, Input, Outcome, Overhead, Sample, Snapshot, clock, command,
+    Clocks, Context, EndReason, FaultTimes, FinalState, Ingest, Input, Outcome, Overhead, Sample, Snapshot, clock,
+    command,
 };
 use observer_probe::{CpuTime, LoadError, Probes};
 
@@ -92,8 +93,8 @@ impl<O: Observer> Session<'_, O> {
         self.ticks = self.ticks.wrapping_add(1);
         let widening = self.probes.delay_injection();
         let Self { context, ingest, ending, .. } = self;
-        let Ingest { engine, sample, now } = ingest;
-        self.observer.tick(&View { context, engine, sample, now: *now, ending, widening })
+        let Ingest { engine, sample, now, wall_clock } = ingest;
+        self.observer.tick(&View { context, engine, sample, wall_clock, now: *now, ending, widening })
     }
 
     /// On failure it stays as it is, which the next view shows.
@@ -107,7 +108,8 @@ impl<O: Observer> Session<'_, O> {
 
     fn sample(&self, snapshot: &Snapshot, fault_times: Option<FaultTimes>) -> Sample {
         let (undecodable, vmstat) = (self.probes.undecodable(), Vmstat::now().ok());
-        Sample { at: clock::now(), snapshot: *snapshot, undecodable, vmstat, fault_times, stalls: None }
+        let clocks = Clocks::together();
+        Sample { at: clock::now(), snapshot: *snapshot, undecodable, clocks, vmstat, fault_times, stalls: None }
     }
 
     fn ingest_sample(&mut self, sample: Sample) {
@@ -168,7 +170,7 @@ pub async fn observe(
     let mut session = Session {
         probes,
         context,
-        ingest: Ingest::default(),
+        ingest: Ingest::new(context.clocks),
         ending: FinalState::unknown(EndReason::Running),
         start: (CpuTime::now(), clock::now()),
         ticks: 1,
@@ -211,9 +213,10 @@ pub async fn observe(
     }
     drop(ring);
     session.detach()?;
-    let Session { ingest: Ingest { engine, sample, .. }, ending, .. } = session;
+    let Session { ingest: Ingest { engine, sample, wall_clock, .. }, ending, .. } = session;
     let ending = FinalState { command: command.map(command::code), ended, ..ending };
-    Ok(Outcome { context: context.clone(), engine, sample, ending, damage: Vec::new(), notes: Vec::new() })
+    let (damage, notes) = (Vec::new(), Vec::new());
+    Ok(Outcome { context: context.clone(), engine, sample, wall_clock, ending, damage, notes })
 }
 
 /// `None`: never, also for a time that the clock cannot represent.

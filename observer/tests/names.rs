@@ -12,8 +12,8 @@ use std::{
 use observer_engine::event::{Comm, Event, Fault, LockWait, Nanos, Task};
 use observer_kernel::plan::{Consequence, HookReason, Meaning, MissingReason, Rejection};
 use observer_observation::{
-    Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, Outcome, Overhead, ProgramRun, ProgramStats,
-    StatsRefusal, Swap,
+    ClockChange, Clocks, Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, Outcome, Overhead,
+    ProgramRun, ProgramStats, StatsRefusal, Swap, WallClock,
 };
 use observer_record::Replay;
 use observer_recordings::released;
@@ -212,6 +212,7 @@ fn outcome(all: &[Vec<u8>], counted: bool) -> (Outcome, String) {
         context: context(names),
         engine: ingest.engine,
         sample: recorded.sample.clone(),
+        wall_clock: recorded.wall_clock.clone(),
         ending,
         damage: vec![Damage::File { part: Some(1), damage: detail }],
         notes: vec![Note::DeviceChanged { device: names.bytes().into() }],
@@ -546,6 +547,17 @@ fn the_type_of_a_key_does_not_depend_on_its_value() {
     let counters = bytemuck::cast_slice_mut(bytemuck::bytes_of_mut(&mut large.sample.snapshot.counters));
     counters.fill(1u64 << 58);
     large.context.clocks.monotonic_ns = u64::MAX;
+    let largest = Clocks { monotonic_ns: u64::MAX, realtime_ns: u64::MAX, boottime_ns: Some(u64::MAX) };
+    let stepped = ClockChange {
+        after_ns: 1 << 60,
+        clocks: largest,
+        stepped_ns: i64::MIN,
+        suspended_ns: u64::MAX,
+        steps: u64::MAX,
+        suspensions: u64::MAX,
+    };
+    large.wall_clock =
+        WallClock::with_changes(Clocks { realtime_ns: u64::MAX, ..Clocks::default() }, &[stepped, stepped], 0);
     large.ending.overhead.user_ns = u64::MAX / 2;
     let mut found = BTreeMap::new();
     for outcome in [&large, &recorded().1] {

@@ -3,7 +3,7 @@
 use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
 use observer_engine::event::Nanos;
-use observer_observation::{Context, Engine, FinalState, Input, Known, Sample};
+use observer_observation::{Context, Engine, FinalState, Input, Known, Sample, WallClock};
 
 /// Ticks between two readings of the counters, unless an observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;
@@ -14,6 +14,7 @@ pub struct View<'a> {
     pub engine: &'a Engine,
     /// The latest counters and distributions.
     pub sample: &'a Sample,
+    pub wall_clock: &'a WallClock,
     /// The time up to which the engine has all events.
     pub now: Nanos,
     /// What the final state would be if the observation ended now.
@@ -24,8 +25,8 @@ pub struct View<'a> {
 
 impl<'a> From<&View<'a>> for Known<'a> {
     fn from(view: &View<'a>) -> Self {
-        let View { context, engine, sample, ending, .. } = *view;
-        Self { context, report: engine.report(), sample, ending, damage: &[], notes: &[] }
+        let View { context, engine, sample, wall_clock, ending, .. } = *view;
+        Self { context, report: engine.report(), sample, wall_clock, ending, damage: &[], notes: &[] }
     }
 }
 

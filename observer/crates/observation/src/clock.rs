@@ -6,6 +6,8 @@ use observer_engine::event::Nanos;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::wall_clock;
+
 /// How far the clock of the programs is ahead of this process's `CLOCK_MONOTONIC`, nanoseconds: 0 outside time
 /// namespaces, where it is that of every process.
 static AHEAD: AtomicI64 = AtomicI64::new(0);
@@ -65,11 +67,38 @@ pub struct Clocks {
     pub monotonic_ns: Nanos,
     /// `CLOCK_REALTIME`, since 1970.
     pub realtime_ns: u64,
+    /// `CLOCK_BOOTTIME`, of the time namespace of the process: only differences mean something. `None`: recorded before
+    /// format version 1.3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boottime_ns: Option<Nanos>,
 }
 
+/// Clocks whose reading took this long, nanoseconds, were read close enough together: a fraction of what counts as a
+/// change of one of them.
+const TOGETHER: Nanos = wall_clock::TOLERANCE / 4;
+
+/// Most readings until the clocks were read together. Only a task that is preempted between two of them needs another.
+const READINGS: usize = 20;
+
 impl Clocks {
+    /// The clocks now: of several readings the closest, if none was close enough.
     pub fn now() -> Self {
-        Self { monotonic_ns: now(), realtime_ns: read(ClockId::Realtime) }
+        closest(std::iter::repeat_with(Self::read).take(READINGS)).unwrap_or_default().0
+    }
+
+    /// The clocks now; `None`: they could not be read together, so a comparison with another reading would show changes
+    /// that did not happen.
+    pub fn together() -> Option<Self> {
+        let (clocks, took) = closest(std::iter::repeat_with(Self::read).take(READINGS))?;
+        (took <= TOGETHER).then_some(clocks)
+    }
+
+    /// One reading, and how long it took.
+    fn read() -> (Self, Nanos) {
+        let before = now();
+        let (realtime_ns, boottime_ns) = (read(ClockId::Realtime), Some(read(ClockId::Boottime)));
+        let took = now().saturating_sub(before);
+        (Self { monotonic_ns: before + took / 2, realtime_ns, boottime_ns }, took)
     }
 
     /// Nanoseconds since 1970 at a time of the events' clock.
@@ -82,9 +111,49 @@ impl Clocks {
     }
 }
 
+/// The first reading that was short enough, or else the shortest, and how long it took.
+fn closest(readings: impl Iterator<Item = (Clocks, Nanos)>) -> Option<(Clocks, Nanos)> {
+    let mut shortest: Option<(Clocks, Nanos)> = None;
+    for (clocks, took) in readings {
+        if shortest.is_none_or(|(_, least)| took < least) {
+            shortest = Some((clocks, took));
+        }
+        if took <= TOGETHER {
+            break;
+        }
+    }
+    shortest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn readings_are_repeated_until_one_is_short() {
+        let clocks = |monotonic_ns| Clocks { monotonic_ns, ..Clocks::default() };
+        let mut taken = 0;
+        let mut of = |all: &[Nanos]| {
+            taken = 0;
+            closest((1..).zip(all).map(|(number, took)| {
+                taken = number;
+                (clocks(number), *took)
+            }))
+        };
+        assert_eq!(of(&[900 * TOGETHER, TOGETHER, 0]), Some((clocks(2), TOGETHER)));
+        assert_eq!(of(&[9 * TOGETHER, 2 * TOGETHER, 5 * TOGETHER]), Some((clocks(2), 2 * TOGETHER)));
+        assert_eq!(of(&[]), None);
+        of(&[0, 0]);
+        assert_eq!(taken, 1, "no needless reading");
+    }
+
+    #[test]
+    fn the_clocks_of_this_machine_are_read_together() {
+        let (first, second) = (Clocks::now(), Clocks::together().unwrap_or_else(Clocks::now));
+        assert!(first.monotonic_ns < second.monotonic_ns, "{first:?} {second:?}");
+        assert!(first.boottime_ns < second.boottime_ns, "{first:?} {second:?}");
+        assert!(first.realtime_ns > 0, "{first:?}");
+    }
 
     #[test]
     fn the_closest_reading_gives_the_offset() {
@@ -108,7 +177,7 @@ mod tests {
 
     #[test]
     fn times_before_and_after_the_reading_become_times_of_day() {
-        let clocks = Clocks { monotonic_ns: 100, realtime_ns: 5_000 };
+        let clocks = Clocks { monotonic_ns: 100, realtime_ns: 5_000, boottime_ns: None };
         assert_eq!(clocks.realtime(130), 5_030);
         assert_eq!(clocks.realtime(70), 4_970);
         assert_eq!(Clocks { realtime_ns: 10, ..clocks }.realtime(0), 0, "not before 1970");

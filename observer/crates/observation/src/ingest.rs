@@ -1,7 +1,6 @@
 //! The ingest path: the one way from inputs to the engine, for live observations, replays and benchmarks.
 
-use crate::durations::Engine;
-use crate::sample::Sample;
+use crate::{clock::Clocks, durations::Engine, sample::Sample, wall_clock::WallClock};
 use observer_engine::event::{Event, Nanos};
 
 /// What a source gives, in order. An engine that is fed the same inputs finds the same things.
@@ -23,15 +22,27 @@ pub struct Ingest {
     pub sample: Sample,
     /// The time of the last advance; 0: none yet.
     pub now: Nanos,
+    /// By the clocks of the samples.
+    pub wall_clock: WallClock,
 }
 
 impl Ingest {
+    /// For an observation that started at a reading of the clocks.
+    pub fn new(start: Clocks) -> Self {
+        Self { wall_clock: WallClock::new(start), ..Self::default() }
+    }
+
     /// Takes one input in.
     pub fn feed(&mut self, input: Input) {
         match input {
             Input::Event(event) => self.engine.feed(event),
             Input::Advance(until) => self.advance(until),
-            Input::Sample(sample) => self.sample.update(*sample),
+            Input::Sample(sample) => {
+                if let Some(clocks) = sample.clocks {
+                    self.wall_clock.add(clocks);
+                }
+                self.sample.update(*sample);
+            }
         }
     }
 
@@ -56,11 +67,17 @@ mod tests {
     fn every_kind_of_input_is_taken_in() {
         let fault =
             Fault { entry: Entry::new(0, 1), nr: 1, start: 10, end: 20, path: Path::Direct, ..Fault::default() };
-        let mut ingest = Ingest::default();
+        let clocks = |at, realtime_ns| Clocks { monotonic_ns: at, realtime_ns, boottime_ns: Some(at) };
+        let mut ingest = Ingest::new(clocks(5, 1_000_000_005));
         ingest.feed(Input::Event(Event::Started(fault)));
-        ingest.feed(Input::Sample(Box::new(Sample { at: 30, ..Sample::default() })));
+        ingest.feed(Input::Sample(Box::new(Sample {
+            at: 30,
+            clocks: Some(clocks(30, 7_000_000_030)),
+            ..Sample::default()
+        })));
         ingest.feed(Input::Advance(1_000_000_000));
         assert_eq!(ingest.sample.at, 30);
+        assert_eq!([20, 30].map(|at| ingest.wall_clock.realtime(at)), [1_000_000_020, 7_000_000_030]);
         assert_eq!(ingest.now, 1_000_000_000);
         assert_eq!(ingest.engine.faults_in_progress().count(), 1);
         ingest.finish();

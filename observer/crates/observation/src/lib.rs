@@ -14,6 +14,7 @@ pub use self::{
     recording::{Damage, Defect, FileDamage, Note},
     sample::{FaultTimes, Sample, Skipped, Snapshot},
     stall::{MAX_STALLS, STALL, Stall, Stalls},
+    wall_clock::{ClockChange, WallClock},
 };
 
 pub mod clock;
@@ -32,3 +33,4 @@ mod recording;
 mod sample;
 pub mod self_test;
 mod stall;
+pub mod wall_clock;

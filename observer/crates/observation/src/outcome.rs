@@ -6,6 +6,7 @@ use crate::{
     ending::FinalState,
     recording::{Damage, Note},
     sample::Sample,
+    wall_clock::WallClock,
 };
 
 /// What an observation gives, live or replayed.
@@ -16,6 +17,7 @@ pub struct Outcome {
     pub engine: Engine,
     /// Counters and distributions at the end.
     pub sample: Sample,
+    pub wall_clock: WallClock,
     pub ending: FinalState,
     /// What the recording lacks; live: nothing.
     pub damage: Vec<Damage>,
@@ -29,6 +31,7 @@ pub struct Known<'a> {
     pub report: &'a Report,
     /// The latest counters and distributions.
     pub sample: &'a Sample,
+    pub wall_clock: &'a WallClock,
     /// The end, or what would be if it were now.
     pub ending: &'a FinalState,
     pub damage: &'a [Damage],
@@ -38,13 +41,13 @@ pub struct Known<'a> {
 impl Known<'_> {
     /// What a reader of the results must know: from the start, and from what happened later.
     pub fn all_notes(&self) -> Vec<Note> {
-        self.notes.iter().cloned().chain(self.context.notes()).collect()
+        self.notes.iter().cloned().chain(self.context.notes()).chain(self.wall_clock.notes()).collect()
     }
 }
 
 impl<'a> From<&'a Outcome> for Known<'a> {
     fn from(outcome: &'a Outcome) -> Self {
-        let Outcome { context, engine, sample, ending, damage, notes } = outcome;
-        Self { context, report: engine.report(), sample, ending, damage, notes }
+        let Outcome { context, engine, sample, wall_clock, ending, damage, notes } = outcome;
+        Self { context, report: engine.report(), sample, wall_clock, ending, damage, notes }
     }
 }

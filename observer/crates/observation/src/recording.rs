@@ -77,6 +77,12 @@ pub enum Note {
     /// Control groups of v1 are in use, which programs do not see: "by control group" puts tasks of several groups
     /// together.
     CgroupV1 { mode: CgroupMode },
+    /// `CLOCK_REALTIME` was stepped so often; the furthest step, and what the clock showed after it. Times since 1970 are
+    /// as the clock was set when it happened.
+    ClockStepped { times: u64, by_ns: i64, to_unix_ns: u64 },
+    /// The machine was suspended so often, for so long in all. Durations and rates leave that time out. The longest
+    /// suspension ended before the clock showed `until_unix_ns`.
+    Suspended { times: u64, for_ns: u64, until_unix_ns: u64 },
     #[serde(other)]
     Unknown,
 }

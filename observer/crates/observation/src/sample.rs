@@ -6,7 +6,7 @@ use observer_ebpf::{counters::Counters, histogram};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 
-use crate::stall::Stalls;
+use crate::{clock::Clocks, stall::Stalls};
 
 /// Counters of all CPUs together, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Sample {
     pub snapshot: Snapshot,
     /// Records that could not be decoded, so far.
     pub undecodable: u64,
+    /// The clocks; `None`: recorded before format version 1.3, or they could not be read together.
+    pub clocks: Option<Clocks>,
     /// The kernel's own counters; `None`: they could not be read.
     pub vmstat: Option<Vmstat>,
     /// Durations of all faults by path; `None`: not read this time.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::sample;
-use observer_observation::{Context, FinalState};
+use observer_observation::{ClockChange, Context, FinalState};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -12,6 +12,9 @@ pub(crate) struct Header {
     pub(crate) part: Part,
     /// The counters at the start of this part; `None` for part 1.
     pub(crate) before: Option<sample::Stored>,
+    /// The changes of the wall clock before this part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) clock_changes: Vec<ClockChange>,
 }
 
 /// One of the files of an observation.

@@ -34,6 +34,6 @@ pub const MAGIC: [u8; 8] = *b"\x89OBSREC\n";
 /// Raised only when older files can no longer be read.
 pub const MAJOR: u16 = 1;
 /// Raised when something is added or renamed; `docs/recording.md` lists the versions.
-pub const MINOR: u16 = 2;
+pub const MINOR: u16 = 3;
 /// Length of what precedes the first frame: the magic, both versions, four zero bytes.
 pub const PREAMBLE: usize = 16;

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{OpenError, Reader, Replay};
 use observer_engine::event::Nanos;
-use observer_observation::{Context, Engine, Input, Sample};
+use observer_observation::{Context, Engine, Input, Sample, WallClock};
 
 /// A command to the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,6 +113,10 @@ impl Player {
 
     pub fn sample(&self) -> &Sample {
         self.replay.sample()
+    }
+
+    pub fn wall_clock(&self) -> &WallClock {
+        self.replay.wall_clock()
     }
 
     /// The time that the engine has reached, nanoseconds of the recording's clock.

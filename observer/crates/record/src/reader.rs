@@ -17,7 +17,7 @@ use crate::{
     legacy, sample,
     varint::Input as Bytes,
 };
-use observer_observation::{Context, Defect, FileDamage, FinalState, Input, Sample};
+use observer_observation::{Context, Defect, FileDamage, FinalState, Input, Sample, WallClock};
 
 /// Why no part of a file can be read.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,13 @@ impl<R: Read> Reader<R> {
     /// The counters at the start of this part; `None` for part 1.
     pub fn before(&self) -> Option<Sample> {
         self.header.before.as_ref().map(|before| before.sample(true))
+    }
+
+    /// The wall clock up to the start of this part.
+    pub fn wall_clock(&self) -> WallClock {
+        let Header { context, before, clock_changes, .. } = &self.header;
+        let read_ns = before.as_ref().map_or(0, sample::Stored::at);
+        WallClock::with_changes(context.clocks, clock_changes, read_ns)
     }
 
     /// `None` until [`Reader::next_input`] has returned `None`.

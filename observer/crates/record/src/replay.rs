@@ -5,7 +5,9 @@ use std::{collections::VecDeque, fs::File, path::Path};
 use crate::reader::{End, OpenError, Reader};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
-use observer_observation::{Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample};
+use observer_observation::{
+    Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample, WallClock,
+};
 
 /// A replay in progress. [`Replay::step`] advances it, the getters show it as they would a live observation, and
 /// [`Replay::finish`] plays the rest and returns the outcome.
@@ -34,9 +36,9 @@ impl Replay {
         Self {
             vmstat: first.before().and_then(|before| before.vmstat),
             before: first.before(),
-            reader: first,
             next,
-            ingest: Ingest::default(),
+            ingest: Ingest { wall_clock: first.wall_clock(), ..Ingest::default() },
+            reader: first,
             damage: Vec::new(),
             notes: if part > 1 { vec![Note::StartsWithPart { part }] } else { Vec::new() },
         }
@@ -57,6 +59,10 @@ impl Replay {
 
     pub fn sample(&self) -> &Sample {
         &self.ingest.sample
+    }
+
+    pub fn wall_clock(&self) -> &WallClock {
+        &self.ingest.wall_clock
     }
 
     /// The time up to which the engine has all events, nanoseconds of the recorded `CLOCK_MONOTONIC`; 0 at the start.
@@ -102,6 +108,8 @@ impl Replay {
             _ => self.damage.push(Damage::PartsAfterEnd { part }),
         }
         next.follow(&mut self.reader);
+        // The part may know of changes in parts that were not given.
+        self.ingest.wall_clock = next.wall_clock();
         self.reader = next;
         true
     }
@@ -140,8 +148,8 @@ impl Replay {
             let after = ending.vmstat.map(|(_, after)| after).or(self.ingest.sample.vmstat);
             ending.vmstat = self.vmstat.zip(after);
         }
-        let Self { ingest: Ingest { engine, sample, .. }, damage, notes, .. } = self;
-        Outcome { context, engine, sample, ending, damage, notes }
+        let Self { ingest: Ingest { engine, sample, wall_clock, .. }, damage, notes, .. } = self;
+        Outcome { context, engine, sample, wall_clock, ending, damage, notes }
     }
 }
 

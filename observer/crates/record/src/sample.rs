@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::counters::{self, Named};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
-use observer_observation::{FaultTimes, Sample, Skipped, Snapshot, Stalls};
+use observer_observation::{Clocks, FaultTimes, Sample, Skipped, Snapshot, Stalls};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -20,6 +20,9 @@ pub(crate) struct Stored {
     /// Faults whose end was missed; 0 until the observation ends.
     ends_missed: u64,
     undecodable: u64,
+    /// Absent in files of minor versions up to 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clocks: Option<Clocks>,
     vmstat: Option<Vmstat>,
     fault_times: Option<Times>,
     /// Absent in a sample that did not look, and in files of minor versions up to 2.
@@ -107,10 +110,15 @@ impl Stored {
                 ends_missed: self.ends_missed,
             },
             undecodable: self.undecodable,
+            clocks: self.clocks,
             vmstat: self.vmstat,
             fault_times: self.fault_times.as_ref().filter(|_| with_times).map(fault_times),
             stalls: self.stalls.clone(),
         }
+    }
+
+    pub(crate) const fn at(&self) -> Nanos {
+        self.at_ns
     }
 
     pub(crate) fn has_times(&self) -> bool {
@@ -152,6 +160,7 @@ impl From<&Sample> for Stored {
             skipped: sample.snapshot.skipped.map(|skipped| (skipped.all, skipped.reads)),
             ends_missed: sample.snapshot.ends_missed,
             undecodable: sample.undecodable,
+            clocks: sample.clocks,
             vmstat: sample.vmstat,
             stalls: sample.stalls.clone(),
             fault_times: sample.fault_times.as_ref().map(|times| {

@@ -7,12 +7,18 @@ mod round_trip;
 use std::{fs, path::Path};
 
 use super::*;
+use observer_engine::event::Nanos;
 use observer_observation::{Clocks, Context, EndReason, FileDamage, FinalState, Input, Overhead, Sample};
 use observer_recordings::synthetic::{START, Synthetic};
 
+/// A reading of the clocks, where the wall clock was stepped forwards by so much since the start.
+fn clocks(at: Nanos, stepped: Nanos) -> Clocks {
+    let realtime_ns = 1_700_000_000_000_000_000 + (at - START) + stepped;
+    Clocks { monotonic_ns: at, realtime_ns, boottime_ns: Some(at) }
+}
+
 fn context() -> Context {
-    let clocks = Clocks { monotonic_ns: START, realtime_ns: 1_700_000_000_000_000_000 };
-    Context { host: "made-up".into(), clocks, ..Context::default() }
+    Context { host: "made-up".into(), clocks: clocks(START, 0), ..Context::default() }
 }
 
 fn ending() -> FinalState {
@@ -63,5 +69,6 @@ fn same(a: &[Input], b: &[Input]) -> bool {
 
 fn same_sample(a: &Sample, b: &Sample) -> bool {
     let times = |sample: &Sample| sample.fault_times.as_ref().map(|times| times.by_path.clone());
-    (a.at, a.snapshot, a.undecodable, a.vmstat) == (b.at, b.snapshot, b.undecodable, b.vmstat) && times(a) == times(b)
+    (a.at, a.snapshot, a.undecodable, a.clocks, a.vmstat) == (b.at, b.snapshot, b.undecodable, b.clocks, b.vmstat)
+        && times(a) == times(b)
 }

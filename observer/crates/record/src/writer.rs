@@ -16,7 +16,7 @@ use crate::{
     sample,
 };
 use observer_engine::event::{Event, Nanos};
-use observer_observation::{Clocks, Context, FinalState, Input, Sample};
+use observer_observation::{Clocks, Context, FinalState, Input, Sample, WallClock};
 use observer_text::Name;
 
 /// Longest time that events wait for their frame to fill, and so what a killed recorder loses. Nanoseconds.
@@ -60,6 +60,7 @@ pub struct Recorder {
     encoder: Encoder,
     /// The counters as last written to this file.
     last: sample::Stored,
+    wall_clock: WallClock,
     /// Time of this file's first sample.
     started: Option<Nanos>,
     flushed: Option<Nanos>,
@@ -79,10 +80,11 @@ impl Recorder {
         let out = PartialFile::create(&path_of(&target, part.number), target.creation)?;
         let mut recorder = Self {
             target,
-            header: Header { context: context.clone(), part, before: None },
+            header: Header { context: context.clone(), part, ..Header::default() },
             out,
             encoder: Encoder::default(),
             last: sample::Stored::default(),
+            wall_clock: WallClock::new(context.clocks),
             started: None,
             flushed: None,
             pending: 0,
@@ -134,6 +136,9 @@ impl Recorder {
             return;
         }
         self.flush();
+        if let Some(clocks) = sample.clocks {
+            self.wall_clock.add(clocks);
+        }
         let changes = sample::Stored::from(sample).since(&self.last);
         self.json(Kind::Sample, &changes);
         self.last.update(changes);
@@ -211,6 +216,7 @@ impl Recorder {
         }
         self.header.part.number = number;
         self.header.before = Some(self.last.clone());
+        self.header.clock_changes = self.wall_clock.changes().to_vec();
         self.started = None;
         self.start();
     }
@@ -262,6 +268,6 @@ fn path_of(target: &Target, number: u32) -> PathBuf {
 
 /// Identifies an observation: its host, and when it started by two clocks.
 fn observation_id(context: &Context) -> String {
-    let Clocks { monotonic_ns, realtime_ns } = context.clocks;
+    let Clocks { monotonic_ns, realtime_ns, .. } = context.clocks;
     format!("{}-{realtime_ns:x}-{monotonic_ns:x}", context.host)
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use observer_text::Name;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+pub use self::source::Source;
 use self::{
     counts::{Count as _, Faults, Locks, Pins, SwapIns, SwapOuts},
     distributions::{Distributions, Histograms},
@@ -17,7 +18,7 @@ use self::{
 use observer_engine::{entries::EntryStats, overlap::Overlap, report::Unlisted, verdict::Finding, wait::Wait};
 use observer_kernel::plan::{Backend, Meaning, State};
 use observer_observation::{
-    Clocks, Context, Damage, Dropped, EndReason, Kernel, Known, Note, Overhead, Swap,
+    Context, Damage, Dropped, EndReason, Kernel, Known, Note, Overhead, Swap,
     exit::{Exit, ExitInputs},
 };
 
@@ -25,6 +26,7 @@ pub(crate) mod counts;
 pub mod distributions;
 pub mod remarks;
 pub(crate) mod sample;
+mod source;
 pub mod stalls;
 pub mod verdicts;
 pub(crate) mod wait_cost;
@@ -74,35 +76,6 @@ impl<T> Of<T> {
     fn all(host: &Name, what: impl Iterator<Item = T>) -> Vec<Self> {
         what.map(|what| Self { host: host.clone(), what }).collect()
     }
-}
-
-/// One of the observations that a summary is made from.
-#[derive(Clone, Debug, Serialize)]
-pub struct Source {
-    pub host: Name,
-    /// Version of the observer.
-    pub tool: String,
-    /// As `uname -r` prints it.
-    pub release: String,
-    pub arch: String,
-    pub state: State,
-    pub filters: BTreeMap<String, Name>,
-    /// At the start.
-    #[serde(serialize_with = "clocks")]
-    pub clocks: Clocks,
-    pub elapsed_ns: u64,
-    pub ended: EndReason,
-}
-
-/// Nanoseconds since 1970 are above 2^53, which JSON numbers do not keep everywhere.
-fn clocks<S: Serializer>(clocks: &Clocks, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Json {
-        monotonic_ns: u64,
-        realtime_ns: String,
-    }
-    let Clocks { monotonic_ns, realtime_ns } = *clocks;
-    Json { monotonic_ns, realtime_ns: realtime_ns.to_string() }.serialize(serializer)
 }
 
 /// The summary of one observation, or of several merged.
@@ -175,7 +148,7 @@ impl Summary {
             histograms: &histograms,
         };
         let wait_cost = WaitCostSummary::new(&report.wait_costs, &known.context.swaps, wholes);
-        let Context { tool, host, kernel, swaps, filters, clocks, sample_one_in, .. } = known.context.clone();
+        let Context { tool, host, kernel, swaps, filters, sample_one_in, .. } = known.context.clone();
         let source = Source {
             host: host.clone(),
             tool: tool.clone(),
@@ -183,7 +156,7 @@ impl Summary {
             arch: kernel.arch.clone(),
             state: kernel.state,
             filters: filters.clone(),
-            clocks,
+            wall_clock: known.wall_clock.clone(),
             elapsed_ns: elapsed(&known),
             ended: known.ending.ended,
         };

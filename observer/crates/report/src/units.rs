@@ -1,5 +1,7 @@
 //! Numbers with their units, and text in columns.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use observer_text::{columns, line as line_of};
 
 /// A duration in the largest unit that leaves a whole part, three digits.
@@ -24,6 +26,11 @@ pub fn duration(ns: u64) -> String {
 /// A time of `CLOCK_MONOTONIC` in seconds, to the nanosecond.
 pub(crate) fn seconds(ns: u64) -> String {
     format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
+}
+
+/// A time in nanoseconds since 1970, UTC.
+pub(crate) fn time_of_day(unix_ns: u64) -> String {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(unix_ns)).to_string()
 }
 
 /// An offset from a reference time: `+4.192 ms`, `-9.000 us`, `0`.
@@ -108,6 +115,12 @@ mod tests {
             ["0 ns", "999 ns", "1.00 us", "12.3 us", "4.00 ms", "2.50 s"]
         );
         assert_eq!(seconds(6_260_810_150), "6.260810150 s");
+    }
+
+    #[test]
+    fn a_time_of_day_has_its_date_and_milliseconds() {
+        assert_eq!(time_of_day(1_767_225_600_123_456_789), "2026-01-01T00:00:00.123Z");
+        assert_eq!([0, u64::MAX].map(time_of_day), ["1970-01-01T00:00:00.000Z", "2554-07-21T23:34:33.709Z"]);
     }
 
     #[test]

@@ -59,6 +59,15 @@ fn version_1_2_stays_readable() {
     check_inputs("v1.2.obs");
 }
 
+#[test]
+fn version_1_3_stays_readable() {
+    check_synthetic("v1.3.obs");
+    check_inputs("v1.3.obs");
+    let outcome = replay(&released("v1.3.obs")).unwrap();
+    assert!(outcome.sample.clocks.is_some());
+    assert_eq!(outcome.wall_clock.changes(), []);
+}
+
 /// The counts are those that `observer record` printed.
 #[test]
 fn lock_waits_of_version_1_1_stay_readable() {

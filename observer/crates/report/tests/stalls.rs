@@ -9,7 +9,7 @@ use observer_engine::{
     event::{Entry, Event, Fault, Nanos, Path, Pin, PinResult, SlotCount, Task},
 };
 use observer_observation::{
-    Context, EndReason, FinalState, Known, Outcome, Sample, Snapshot, Stall, Stalls, exit::Exit,
+    Context, EndReason, FinalState, Known, Outcome, Sample, Snapshot, Stall, Stalls, WallClock, exit::Exit,
 };
 use observer_report::{
     formats::{
@@ -129,7 +129,15 @@ fn a_pin_wait_is_reported_while_its_holder_stalls() {
     let (sample, ending) = (Sample { at: 61 * SECOND, ..Sample::default() }, FinalState::unknown(EndReason::Running));
     let known = |engine: &observer_observation::Engine| {
         let report = engine.report();
-        Observed::new(Known { context: &context, report, sample: &sample, ending: &ending, damage: &[], notes: &[] })
+        Observed::new(Known {
+            context: &context,
+            report,
+            sample: &sample,
+            wall_clock: &WallClock::default(),
+            ending: &ending,
+            damage: &[],
+            notes: &[],
+        })
     };
     let running = known(&engine);
     assert_eq!(running.summary.exit(), Exit::OverBudget);

@@ -57,6 +57,7 @@ fn a_recording_is_read_as_it_was_written() {
     sample.snapshot.counters.started = 17;
     all.insert(500, Input::Sample(Box::new(sample.clone())));
     sample.snapshot.counters.ended = 16;
+    sample.clocks = Some(clocks(START + 9, 5));
     all.insert(900, Input::Sample(Box::new(Sample { fault_times: None, ..sample.clone() })));
     times.by_path[0].saturating_record_n(5_678, 2);
     times.by_path[2].saturating_record_n(1, 1);

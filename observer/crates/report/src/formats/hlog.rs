@@ -51,9 +51,9 @@ pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Start of an observation, since 1970.
+/// Start of an observation, since 1970, as the wall clock was set then.
 fn start(part: &Observed) -> Duration {
-    let starts = part.summary.sources.iter().map(|Source { clocks, .. }| clocks.realtime_ns);
+    let starts = part.summary.sources.iter().map(|Source { wall_clock, .. }| wall_clock.start().realtime_ns);
     Duration::from_nanos(starts.min().unwrap_or(0))
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::observed::Observed;
 use observer_engine::verdict::Finding;
-use observer_observation::Clocks;
 
 /// Raised when a key is removed or changes its meaning.
 const SCHEMA: &str = "observer-finding/2";
@@ -18,7 +17,7 @@ pub(super) struct Line<'a> {
     schema: &'static str,
     pub(super) host: &'a Name,
     pub(super) release: &'a str,
-    /// Nanoseconds since 1970 at the end of the finding. A string, because it is above 2^53.
+    /// What the wall clock showed at the end of the finding, nanoseconds since 1970. A string, because it is above 2^53.
     pub(super) at_unix_ns: String,
     #[serde(flatten)]
     pub(super) finding: &'a Finding,
@@ -28,12 +27,12 @@ pub(super) struct Line<'a> {
 pub(super) fn lines(parts: &[Observed]) -> impl Iterator<Item = Line<'_>> {
     parts.iter().flat_map(|part| {
         let summary = &part.summary;
-        let clocks = summary.sources.first().map_or(Clocks::default(), |source| source.clocks);
+        let wall_clock = summary.sources.first().map(|source| &source.wall_clock);
         summary.findings.iter().map(move |finding| Line {
             schema: SCHEMA,
             host: &summary.host,
             release: &summary.kernel.release,
-            at_unix_ns: clocks.realtime(finding.end_ns).to_string(),
+            at_unix_ns: wall_clock.map_or(0, |wall_clock| wall_clock.realtime(finding.end_ns)).to_string(),
             finding,
         })
     })

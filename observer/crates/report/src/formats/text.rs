@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::fixtures;
     use observer_observation::Engine;
-    use observer_observation::{Context, EndReason, FinalState, Outcome, Sample};
+    use observer_observation::{Context, EndReason, FinalState, Outcome, Sample, WallClock};
 
     fn sampled(one_in: u32) -> Summary {
         let mut sample = Sample::default();
@@ -165,6 +165,7 @@ mod tests {
             context: Context { sample_one_in: one_in, ..Context::default() },
             engine: Engine::default(),
             sample,
+            wall_clock: WallClock::default(),
             ending: FinalState::unknown(EndReason::Duration),
             damage: Vec::new(),
             notes: Vec::new(),

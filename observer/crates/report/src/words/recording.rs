@@ -1,6 +1,7 @@
 //! Recordings: what they lack, and what to know about them.
 
 use super::host::coarse_groups;
+use crate::units::{duration, offset, time_of_day};
 use observer_observation::{Damage, Defect, FileDamage, Note};
 
 /// What a recording lacks.
@@ -58,6 +59,28 @@ pub(super) fn note(note: &Note) -> String {
              since then is counted for it"
         ),
         Note::CgroupV1 { mode } => format!("by control group: {}", coarse_groups(*mode)),
+        Note::ClockStepped { times, by_ns, to_unix_ns } => stepped(*times, *by_ns, *to_unix_ns),
+        Note::Suspended { times, for_ns, until_unix_ns } => suspended(*times, *for_ns, *until_unix_ns),
         Note::Unknown => "an unknown note, recorded by a newer version".to_owned(),
     }
+}
+
+fn stepped(times: u64, by_ns: i64, to_unix_ns: u64) -> String {
+    let from = time_of_day(to_unix_ns.saturating_sub_signed(by_ns));
+    let (by, to) = (offset(by_ns), time_of_day(to_unix_ns));
+    let often = if times == 1 { format!("by {by}") } else { format!("{times} times, at most by {by}") };
+    format!(
+        "the wall clock was stepped {often}, from {from} to {to}: findings have the time that it showed when \
+         they happened, and durations are not affected"
+    )
+}
+
+fn suspended(times: u64, for_ns: u64, until_unix_ns: u64) -> String {
+    let (length, until) = (duration(for_ns), time_of_day(until_unix_ns));
+    let often = if times == 1 {
+        format!("for {length}, until {until}")
+    } else {
+        format!("{times} times, for {length} in all, the longest until {until}")
+    };
+    format!("the machine was suspended {often}: durations, rates and --duration leave that time out")
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, error::Error, path::Path};
 
-use crate::synthetic::{START, Synthetic};
+use crate::{
+    clocks,
+    synthetic::{START, Synthetic},
+};
 use observer_ebpf::histogram;
 use observer_engine::event::{ChangeKind, Event, Path as FaultPath};
 use observer_kernel::{
@@ -11,8 +14,7 @@ use observer_kernel::{
     vmstat::Vmstat,
 };
 use observer_observation::{
-    Clocks, Context, Degraded, EndReason, FaultTimes, FinalState, HookUse, Input, Kernel, Overhead, Sample, Skipped,
-    Swap,
+    Context, Degraded, EndReason, FaultTimes, FinalState, HookUse, Input, Kernel, Overhead, Sample, Skipped, Swap,
 };
 use observer_record::{Creation, Recorder, Rotation, Target, Written};
 
@@ -59,7 +61,7 @@ pub fn context() -> Context {
             synchronous: Synchronous::Yes,
         }],
         ring_bytes: 4 << 20,
-        clocks: Clocks { monotonic_ns: START, realtime_ns: 1_767_225_600 * SECOND },
+        clocks: clocks(START),
         ..Context::default()
     }
 }
@@ -91,7 +93,7 @@ pub fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written,
             Input::Sample(_) => {}
             Input::Advance(until) => {
                 recorder.advance(*until);
-                sample.at = *until;
+                (sample.at, sample.clocks) = (*until, Some(clocks(*until)));
                 if *until >= next {
                     let seconds = (until - START) / SECOND;
                     let fault_times = sample.fault_times.clone().filter(|_| seconds.is_multiple_of(5));

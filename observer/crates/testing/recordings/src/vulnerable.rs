@@ -2,13 +2,16 @@
 
 use std::{error::Error, path::Path};
 
-use crate::synthetic::{START, Synthetic};
+use crate::{
+    clocks,
+    synthetic::{START, Synthetic},
+};
 use observer_engine::event::{Event, Path as FaultPath};
 use observer_kernel::{
     plan::{Backend, HookReason, HookSet, Meaning, NoTrampoline, State},
     swaps::Synchronous,
 };
-use observer_observation::{Clocks, Context, EndReason, FinalState, HookUse, Input, Kernel, Sample, Swap};
+use observer_observation::{Context, EndReason, FinalState, HookUse, Input, Kernel, Sample, Swap};
 use observer_record::{Creation, Recorder, Rotation, Target};
 
 const SECOND: u64 = 1_000_000_000;
@@ -49,7 +52,7 @@ pub fn context() -> Context {
             swap(0, "/dev/zram0", 524_288, Synchronous::Yes),
             swap(1, "/dev/nvme0n1p3", 8_388_608, Synchronous::No),
         ],
-        clocks: Clocks { monotonic_ns: START, realtime_ns: 1_767_225_600 * SECOND },
+        clocks: clocks(START),
         ..Context::default()
     }
 }
@@ -70,7 +73,7 @@ pub fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn Error>
             Input::Advance(until) => {
                 recorder.advance(*until);
                 if until.is_multiple_of(SECOND) {
-                    sample.at = *until;
+                    (sample.at, sample.clocks) = (*until, Some(clocks(*until)));
                     recorder.sample(&sample);
                 }
                 if *until >= START + seconds * SECOND {
