@@ -1,8 +1,9 @@
 //! Runs one observation, from attached probes to the outcome.
 
+mod clock_watch;
 mod observer;
 
-use std::{io, ops::ControlFlow, process::ExitStatus, time::Duration};
+use std::{io, ops::ControlFlow, os::fd::OwnedFd, process::ExitStatus, time::Duration};
 
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -10,6 +11,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
+use self::clock_watch::ClockWatch;
 pub use self::observer::{Observer, View};
 use crate::signals::StopSignals;
 use observer_engine::event::Nanos;
@@ -48,6 +50,9 @@ struct Session<'a, O> {
     /// CPU time used before, and the time of the start.
     start: (CpuTime, Nanos),
     ticks: u32,
+    /// Whether a sample was taken since the last tick because the wall clock was set. Who sets it all the time must not
+    /// keep the observer busy.
+    clock_sampled: bool,
     observer: &'a mut O,
 }
 
@@ -81,20 +86,30 @@ impl<O: Observer> Session<'_, O> {
         self.switch_delay_injection();
         self.settle();
         if self.ticks.is_multiple_of(self.observer.sample_ticks().max(1)) {
-            let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
-            let fault_times = read_times.then(|| self.probes.fault_times());
-            let stalls = read_times.then(|| self.probes.stalls(clock::now()));
-            let snapshot = self.probes.snapshot();
-            // The last reading is exact; until then counters that are exported only grow.
-            let counters = snapshot.counters.not_below(&self.ingest.sample.snapshot.counters);
-            let snapshot = Snapshot { counters, ..snapshot };
-            self.ingest_sample(Sample { stalls, ..self.sample(&snapshot, fault_times) });
+            self.take_sample(self.ticks.is_multiple_of(TIMES_TICKS));
         }
+        self.clock_sampled = false;
         self.ticks = self.ticks.wrapping_add(1);
         let widening = self.probes.delay_injection();
         let Self { context, ingest, ending, .. } = self;
         let Ingest { engine, sample, now, wall_clock } = ingest;
         self.observer.tick(&View { context, engine, sample, wall_clock, now: *now, ending, widening })
+    }
+
+    fn take_sample(&mut self, read_times: bool) {
+        let fault_times = read_times.then(|| self.probes.fault_times());
+        let stalls = read_times.then(|| self.probes.stalls(clock::now()));
+        let snapshot = self.probes.snapshot();
+        // The last reading is exact; until then counters that are exported only grow.
+        let counters = snapshot.counters.not_below(&self.ingest.sample.snapshot.counters);
+        let snapshot = Snapshot { counters, ..snapshot };
+        self.ingest_sample(Sample { stalls, ..self.sample(&snapshot, fault_times) });
+    }
+
+    /// Takes a sample at once, so that the wall clock's change gets its time.
+    fn clock_changed(&mut self) {
+        self.take_sample(false);
+        self.clock_sampled = true;
     }
 
     /// On failure it stays as it is, which the next view shows.
@@ -162,9 +177,8 @@ pub async fn observe(
     observer: &mut impl Observer,
 ) -> Result<Outcome, SessionError> {
     let mut stops = StopSignals::new()?;
-    // SAFETY: an owned descriptor stays open and the same until the AsyncFd that owns it is dropped.
-    let ring = unsafe { AsyncFd::register_with_interest(probes.ring_fd()?, Interest::READABLE) }
-        .map_err(|error| error.into_parts().1)?;
+    let ring = readable(probes.ring_fd()?)?;
+    let clock_watch = ClockWatch::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut session = Session {
@@ -174,6 +188,7 @@ pub async fn observe(
         ending: FinalState::unknown(EndReason::Running),
         start: (CpuTime::now(), clock::now()),
         ticks: 1,
+        clock_sampled: false,
         observer,
     };
     session.start();
@@ -198,6 +213,7 @@ pub async fn observe(
                     break EndReason::Observer;
                 }
             }
+            () = clock_watch.changed(), if !session.clock_sampled => session.clock_changed(),
             () = session.observer.stop_requested() => break EndReason::Observer,
             ready = ring.readable() => {
                 if !session.drain() {
@@ -217,6 +233,12 @@ pub async fn observe(
     let ending = FinalState { command: command.map(command::code), ended, ..ending };
     let (damage, notes) = (Vec::new(), Vec::new());
     Ok(Outcome { context: context.clone(), engine, sample, wall_clock, ending, damage, notes })
+}
+
+/// Registers a descriptor with the runtime.
+fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an owned descriptor stays open and the same until the AsyncFd that owns it is dropped.
+    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(|error| error.into_parts().1)
 }
 
 /// `None`: never, also for a time that the clock cannot represent.
