@@ -1,5 +1,7 @@
 //! What observer reports about a host, what it refuses, and what it leaves behind.
 
+use serde_json::Value;
+
 use super::{
     agreement::none_dropped,
     step::{Checked, Era, Finished, Step, ensure},
@@ -94,6 +96,16 @@ pub(super) const NO_BTF: Step = Step {
     command: "touch /tmp/empty; mount -o bind /tmp/empty /sys/kernel/btf/vmlinux; observer record; code=$?; \
               umount /sys/kernel/btf/vmlinux; exit $code",
     check: |_, finished| refused(finished, "/sys/kernel/btf/vmlinux"),
+};
+
+/// A hierarchy of cgroup v1 beside that of v2, as systemd's hybrid mode has it. The JSON object before it is mounted, and
+/// with it: text on standard error, JSON, trace.
+pub(super) const CGROUP_V1: Step = Step {
+    name: "cgroup-v1",
+    command: "observer record --json --duration 1s; mkdir /tmp/v1; mount -t cgroup -o none,name=old none /tmp/v1; \
+              observer record --duration 1s -o /tmp/v1.obs >&2; umount /tmp/v1; rmdir /tmp/v1; \
+              for format in json perfetto; do observer report --format $format /tmp/v1.obs; done; rm -f /tmp/v1.obs",
+    check: cgroup_v1,
 };
 
 /// The workload refuses to run with other swap in use. The witness leaves the module loaded without a device, so a
@@ -209,6 +221,25 @@ pub(super) fn refused(finished: &Finished, because: &str) -> Checked {
     Ok("refused, with reason and remedy".to_owned())
 }
 
+fn cgroup_v1(_era: Era, finished: &Finished) -> Checked {
+    let objects: Vec<Value> = finished.objects()?;
+    let [before, json, trace] = objects.as_slice() else {
+        return Err(format!("{} objects; standard error: {}", objects.len(), finished.stderr.trim()));
+    };
+    let mode = |object: &Value, notes: &str| {
+        let notes = object.pointer(notes)?.as_array()?;
+        let note = notes.iter().find(|note| note.get("code").is_some_and(|code| code == "cgroup_v1"))?;
+        Some(note.get("mode")?.as_str()?.to_owned())
+    };
+    let modes = [mode(before, "/notes"), mode(json, "/notes"), mode(trace, "/otherData/notes")];
+    let hybrid = Some("hybrid".to_owned());
+    ensure(modes == [None, hybrid.clone(), hybrid], || format!("notes: {modes:?}"))?;
+    // Lines may be wrapped.
+    let text = finished.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure(text.contains("by control group: cgroup v1"), || format!("no note: {text}"))?;
+    Ok("noted in text, JSON and trace".to_owned())
+}
+
 /// The other swap is still in use afterwards.
 fn other_swap(_era: Era, finished: &Finished) -> Checked {
     ensure(finished.stderr.lines().any(|line| line == "1"), || format!("the other swap is off: {}", finished.stderr))?;
@@ -223,7 +254,7 @@ fn nothing_left(_era: Era, finished: &Finished) -> Checked {
 
 /// The JSON of `doctor`, for tests.
 #[cfg(test)]
-pub(super) fn example() -> serde_json::Value {
+pub(super) fn example() -> Value {
     serde_json::json!({
         "kernel": { "state": "pinned_wait_queue", "degraded": [],
             "hooks": [{ "meaning": "fault_start", "backend": "fentry" }, { "meaning": "fault_end", "backend": "fexit" }] },
@@ -234,6 +265,8 @@ pub(super) fn example() -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{super::step::finished, *};
 
     #[test]
@@ -242,6 +275,22 @@ mod tests {
         assert!(check(3, "because: it runs as user 1000\n to do: sudo").is_ok());
         assert!(check(3, "because: it runs as user 1000").is_err());
         assert!(check(1, "user 1000 to do: sudo").is_err());
+    }
+
+    #[test]
+    fn a_hierarchy_of_v1_must_be_noted_in_every_format_and_only_then() {
+        let note = json!([{ "code": "faults_timed" }, { "code": "cgroup_v1", "mode": "hybrid" }]);
+        let ran = |before: &Value, json: &Value, trace: &Value, text| {
+            let objects =
+                [json!({ "notes": before }), json!({ "notes": json }), json!({ "otherData": { "notes": trace } })];
+            cgroup_v1(Era::Pinned, &finished(0, &objects.map(|object| object.to_string()).concat(), text))
+        };
+        let (none, text) = (json!([]), "by control group:\n  cgroup v1 is");
+        assert!(ran(&none, &note, &note, text).is_ok(), "{:?}", ran(&none, &note, &note, text));
+        assert!(ran(&note, &note, &note, text).is_err());
+        assert!(ran(&none, &none, &note, text).is_err());
+        assert!(ran(&none, &note, &none, text).is_err());
+        assert!(ran(&none, &note, &note, "").is_err());
     }
 
     #[test]

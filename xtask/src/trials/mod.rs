@@ -1,7 +1,9 @@
 //! Tests of observer in guests.
 
 mod agreement;
+mod areas;
 mod bench;
+mod clock;
 mod containers;
 mod counts;
 mod dashboard;
@@ -11,6 +13,7 @@ mod guest;
 mod hold;
 mod host;
 mod matrix;
+mod names;
 pub(crate) mod preemption;
 mod programme;
 pub(crate) mod race;

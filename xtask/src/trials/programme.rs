@@ -1,7 +1,9 @@
 //! Which steps a guest runs.
 
 use super::{
+    areas::MOST_AREAS,
     bench::{BENCH, BENCH_HOOKS, BENCH_INTERRUPTED, BENCH_REFUSES},
+    clock::CLOCK,
     containers::{
         CONTAINED_COUNTS, CONTAINED_DEVICE, CONTAINED_KPROBES, CONTAINED_READ_ONLY, CONTAINED_SELF_TEST,
         CONTAINED_SERVE, CONTAINED_TARGETED, CONTAINED_USER,
@@ -11,16 +13,17 @@ use super::{
     folios::FOLIOS,
     hold::HOLD,
     host::{
-        ATTACHES, ATTACHES_KPROBES, CUT_SHORT, DISK_SWAP, DOCTOR, FAILING_COMMAND, LEAN_SELF_TEST, NO_BTF, NO_FTRACE,
-        NO_KPROBES, NO_SUCH_COMMAND, NOT_ROOT, NOTHING_LEFT, OTHER_SWAP, REFUSES_KPROBES, SELF_TEST, ZSWAP,
+        ATTACHES, ATTACHES_KPROBES, CGROUP_V1, CUT_SHORT, DISK_SWAP, DOCTOR, FAILING_COMMAND, LEAN_SELF_TEST, NO_BTF,
+        NO_FTRACE, NO_KPROBES, NO_SUCH_COMMAND, NOT_ROOT, NOTHING_LEFT, OTHER_SWAP, REFUSES_KPROBES, SELF_TEST, ZSWAP,
     },
+    names::{ODD_NAMES, ODD_PATHS},
     race::{INDEPENDENT, LEAN_STORM, LEAN_TARGETED, NATURAL, RECORDED, STORM, TARGETED, TERMINATED},
     returns::{FEW_INSTANCES, KILLED, KPROBE_CROWD, KPROBE_ENDS, NO_TRACEFS},
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
     stall::STALL,
     step::{Era, Step},
-    watch::{KHUGEPAGED, THREAD_EXEC, WORKERS},
+    watch::{IDENTIFIES, IGNORED_SIGNALS, KHUGEPAGED, THREAD_EXEC, WORKERS},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,7 @@ const EVERYWHERE: &[Step] = &[
     NATURAL,
     STORM,
     RECORDED,
+    CLOCK,
     INDEPENDENT,
     COUNTS,
     CROWD,
@@ -110,6 +114,8 @@ const EVERYWHERE: &[Step] = &[
     THREAD_EXEC,
     WORKERS,
     KHUGEPAGED,
+    IDENTIFIES,
+    IGNORED_SIGNALS,
     SAMPLE_COUNTS,
     FILTERS,
     BENCH,
@@ -132,6 +138,10 @@ const EVERYWHERE: &[Step] = &[
     NO_BTF,
     BTF_FILE,
     OTHER_SWAP,
+    MOST_AREAS,
+    CGROUP_V1,
+    ODD_PATHS,
+    ODD_NAMES,
     TERMINATED,
     NOTHING_LEFT,
 ];
@@ -157,7 +167,7 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 37] = [
+const ANYWHERE: [&str; 43] = [
     "contained-counts",
     "contained-kprobes",
     "contained-targeted",
@@ -178,6 +188,7 @@ const ANYWHERE: [&str; 37] = [
     "no-ftrace",
     "natural",
     "recorded",
+    "clock",
     "independent",
     "one-seat",
     "filters",
@@ -190,6 +201,11 @@ const ANYWHERE: [&str; 37] = [
     "btf-file",
     "other-swap",
     "terminated",
+    "identifies",
+    "ignored-signals",
+    "cgroup-v1",
+    "odd-paths",
+    "odd-names",
     "lean-self-test",
     "lean-targeted",
     "lean-storm",

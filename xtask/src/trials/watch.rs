@@ -1,5 +1,7 @@
 //! Faults of the watched command that its own tasks, as they were forked, do not make.
 
+use serde::Deserialize;
+
 use super::{
     agreement::{counts_agree, none_dropped},
     step::{Checked, Finished, Step, ensure},
@@ -32,6 +34,26 @@ pub(super) const KHUGEPAGED: Step = Step {
     check: khugepaged,
 };
 
+/// The program that adds tasks to the watched ones is loaded only for a command. 17 is `BPF_PROG_TYPE_RAW_TRACEPOINT`.
+pub(super) const IDENTIFIES: Step = Step {
+    name: "identifies",
+    command: "loaded() { until grep -q do_swap_page /sys/kernel/tracing/enabled_functions; do sleep 1; done; \
+              grep -l '^prog_type:.*17$' /proc/$1/fdinfo/* 2>/dev/null | wc -l; }; \
+              observer record --duration 4s >&2 & pid=$!; plain=$(loaded $pid); wait $pid; \
+              observer record -- sleep 4 >&2 & pid=$!; command=$(loaded $pid); wait $pid; \
+              echo \"{\\\"plain\\\":$plain,\\\"command\\\":$command}\"",
+    check: |_, finished| identifies(finished),
+};
+
+/// The command ignores the signals that were ignored when observer was started, and no others. (The shell of busybox
+/// does not ignore SIGCHLD.)
+pub(super) const IGNORED_SIGNALS: Step = Step {
+    name: "ignored-signals",
+    command: "for signals in '' 'PIPE HUP'; do \
+              ([ -z \"$signals\" ] || trap '' $signals; exec observer record -- grep SigIgn /proc/self/status); done",
+    check: |_, finished| ignored_signals(finished),
+};
+
 /// Exit code of the command on a kernel without khugepaged.
 const NO_KHUGEPAGED: i32 = 77;
 
@@ -40,6 +62,30 @@ fn khugepaged(_era: super::step::Era, finished: &Finished) -> Checked {
         return Ok("this kernel has no huge pages".to_owned());
     }
     all_seen(finished, 8_192)
+}
+
+/// Descriptors of programs of the type, by kind of observation.
+#[derive(Deserialize)]
+struct Loaded {
+    plain: u32,
+    command: u32,
+}
+
+fn identifies(finished: &Finished) -> Checked {
+    let Loaded { plain, command } = finished.json()?;
+    ensure(plain == 0, || format!("{plain} descriptors without a command"))?;
+    ensure(command > 0, || "none with a command".to_owned())?;
+    Ok("loaded only for a command".to_owned())
+}
+
+/// SIGHUP and SIGPIPE as the kernel shows them: one bit each, SIGHUP is the lowest.
+const HUP_PIPE: u64 = 1 | 1 << 12;
+
+fn ignored_signals(finished: &Finished) -> Checked {
+    let masks = finished.stdout.lines().filter_map(|line| line.strip_prefix("SigIgn:"));
+    let masks: Vec<_> = masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).collect();
+    ensure(masks == [0, HUP_PIPE], || format!("{masks:x?}; standard error: {}", finished.stderr.trim()))?;
+    Ok("the same signals are ignored".to_owned())
 }
 
 /// Every swap-in that the kernel counted, at least `least`.
@@ -58,6 +104,25 @@ mod tests {
 
     use super::{super::step::finished, *};
     use crate::output::summary::example::with;
+
+    #[test]
+    fn the_program_must_be_loaded_for_a_command_and_not_otherwise() {
+        let ran = |plain: u32, command: u32| {
+            identifies(&finished(0, &json!({ "plain": plain, "command": command }).to_string(), ""))
+        };
+        assert!(ran(0, 2).is_ok());
+        assert!(ran(1, 2).is_err());
+        assert!(ran(0, 0).is_err());
+    }
+
+    #[test]
+    fn the_command_must_ignore_what_observer_was_started_to_ignore() {
+        let ran = |lines: &str| ignored_signals(&finished(0, lines, ""));
+        assert!(ran("x\nSigIgn:\t0000000000000000\nSigIgn:\t0000000000001001\n").is_ok());
+        assert!(ran("SigIgn:\t0000000000000000\nSigIgn:\t0000000000000001\n").is_err());
+        assert!(ran("SigIgn:\t0000000000001000\nSigIgn:\t0000000000001001\n").is_err());
+        assert!(ran("").is_err());
+    }
 
     #[test]
     fn swap_ins_of_other_tasks_must_be_seen() {
