@@ -35,13 +35,17 @@ pub(super) const KHUGEPAGED: Step = Step {
 };
 
 /// The program that adds tasks to the watched ones is loaded only for a command. 17 is `BPF_PROG_TYPE_RAW_TRACEPOINT`.
+/// A command is not started before the programs are loaded. An observation without one is looked at until it has ended.
 pub(super) const IDENTIFIES: Step = Step {
     name: "identifies",
-    command: "loaded() { until grep -q do_swap_page /sys/kernel/tracing/enabled_functions; do sleep 1; done; \
-              grep -l '^prog_type:.*17$' /proc/$1/fdinfo/* 2>/dev/null | wc -l; }; \
-              observer record --duration 4s >&2 & pid=$!; plain=$(loaded $pid); wait $pid; \
-              observer record -- sleep 4 >&2 & pid=$!; command=$(loaded $pid); wait $pid; \
-              echo \"{\\\"plain\\\":$plain,\\\"command\\\":$command}\"",
+    command: "programs() { cat /proc/$1/fdinfo/* 2>/dev/null | grep -c \"^prog_type:.*$2\"; }; \
+              most() { [ $1 -gt $2 ] && echo $1 || echo $2; }; \
+              observer record --duration 4s >&2 & pid=$!; all=0 plain=0; \
+              while grep -qs '^State:.*[RSD]' /proc/$pid/status; do \
+                  all=$(most $(programs $pid '') $all) plain=$(most $(programs $pid 17) $plain); sleep 0.1; done; \
+              wait $pid; \
+              observer record -- sh -c 'cat /proc/$PPID/fdinfo/* | grep -c ^prog_type:.*17 >/tmp/command' >&2; \
+              echo \"{\\\"all\\\":$all,\\\"plain\\\":$plain,\\\"command\\\":$(cat /tmp/command)}\"; rm /tmp/command",
     check: |_, finished| identifies(finished),
 };
 
@@ -67,12 +71,15 @@ fn khugepaged(_era: super::step::Era, finished: &Finished) -> Checked {
 /// Descriptors of programs of the type, by kind of observation.
 #[derive(Deserialize)]
 struct Loaded {
+    /// Of any type, without a command.
+    all: u32,
     plain: u32,
     command: u32,
 }
 
 fn identifies(finished: &Finished) -> Checked {
-    let Loaded { plain, command } = finished.json()?;
+    let Loaded { all, plain, command } = finished.json()?;
+    ensure(all > 0, || "no program was seen".to_owned())?;
     ensure(plain == 0, || format!("{plain} descriptors without a command"))?;
     ensure(command > 0, || "none with a command".to_owned())?;
     Ok("loaded only for a command".to_owned())
@@ -107,12 +114,14 @@ mod tests {
 
     #[test]
     fn the_program_must_be_loaded_for_a_command_and_not_otherwise() {
-        let ran = |plain: u32, command: u32| {
-            identifies(&finished(0, &json!({ "plain": plain, "command": command }).to_string(), ""))
+        let ran = |all: u32, plain: u32, command: u32| {
+            let printed = json!({ "all": all, "plain": plain, "command": command });
+            identifies(&finished(0, &printed.to_string(), ""))
         };
-        assert!(ran(0, 2).is_ok());
-        assert!(ran(1, 2).is_err());
-        assert!(ran(0, 0).is_err());
+        assert!(ran(9, 0, 2).is_ok());
+        assert!(ran(9, 1, 2).is_err());
+        assert!(ran(9, 0, 0).is_err());
+        assert!(ran(0, 0, 2).is_err());
     }
 
     #[test]
