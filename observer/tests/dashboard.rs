@@ -124,24 +124,28 @@ fn a_panic_restores_the_terminal_before_its_message() {
     command.env(RECORDING, folder.path().join("r"));
     let mut terminal = Terminal::start(command, (80, 24), (80, 24));
     terminal.shows("stale installs");
+    fs::remove_file(folder.path().join("r")).unwrap();
     terminal.shows("on purpose");
     terminal.end();
     terminal.assert_restored();
     assert!(terminal.text().contains("panicked at"), "{}", terminal.text());
 }
 
-/// The program in the terminal of the test above.
+/// The program in the terminal of the test above. It panics once its recording, which is open, has been removed.
 #[test]
 #[ignore = "run by another test, in a terminal"]
 fn panics_in_the_terminal() {
     let Some(file) = std::env::var_os(RECORDING).map(PathBuf::from) else { return };
-    let panics = thread::spawn(|| {
-        thread::sleep(Duration::from_secs(2));
+    let player = Player::open(&file).unwrap();
+    let panics = thread::spawn(move || {
+        while file.exists() {
+            thread::sleep(Duration::from_millis(10));
+        }
         panic!("on purpose");
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // A panic on any thread ends the dashboard.
-    runtime.block_on(observer::dashboard::replay(Player::open(&file).unwrap(), false)).unwrap();
+    runtime.block_on(observer::dashboard::replay(player, false)).unwrap();
     assert!(panics.join().is_err());
 }
 
