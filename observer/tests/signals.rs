@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use observer_recordings::vulnerable;
-use observer_terminal::Terminal;
+use observer_terminal::{Terminal, with_default_signals};
 
 /// Those that end an observation.
 const STOPS: [Signal; 3] = [Signal::HUP, Signal::INT, Signal::TERM];
@@ -42,6 +42,7 @@ impl Server {
     fn start(folder: &TempDir, ignored: &'static [Signal]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_observer"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--replay", "r"]).current_dir(folder).stderr(Stdio::piped());
+        with_default_signals(&mut command);
         let ignore = move || {
             for signal in ignored {
                 // SAFETY: SIG_IGN installs no handler.
@@ -119,7 +120,9 @@ fn the_command_ignores_what_was_ignored_at_the_start() {
     for (trap, ignored) in cases {
         let script = format!("{trap} {GATE}");
         // Other shells do not ignore SIGCHLD.
-        let output = Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_observer")]).output().unwrap();
+        let mut shell = Command::new("bash");
+        with_default_signals(&mut shell);
+        let output = shell.args(["-c", &script, env!("CARGO_BIN_EXE_observer")]).output().unwrap();
         let status = String::from_utf8(output.stdout).unwrap();
         for signal in [Signal::HUP, Signal::INT, Signal::PIPE, Signal::CHILD, Signal::TERM] {
             assert_eq!(is_ignored(&status, signal), ignored.contains(&signal), "{signal:?} after {trap:?}");

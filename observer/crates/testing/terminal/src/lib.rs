@@ -58,6 +58,20 @@ impl vt100::Callbacks for Modes {
 /// The private mode for wrapping lines. It is on by default, and all others are off.
 const WRAP: u16 = 7;
 
+/// Lets the program ignore none of the signals that end or stop one: a shell that starts a test in the background makes it
+/// ignore some.
+pub fn with_default_signals(command: &mut Command) {
+    let reset = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP, libc::SIGPIPE] {
+            // SAFETY: SIG_DFL installs no handler.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure only makes system calls.
+    unsafe { command.pre_exec(reset) };
+}
+
 type Screen = Arc<Mutex<vt100::Parser<Modes>>>;
 
 /// A terminal with a program in it.
@@ -87,6 +101,7 @@ impl Terminal {
         let screen =
             Arc::new(Mutex::new(vt100::Parser::new_with_callbacks(cells(real.1), cells(real.0), 0, Modes::default())));
         command.stdin(open()).stdout(open()).stderr(open());
+        with_default_signals(&mut command);
         // SAFETY: between fork and exec the closure makes two system calls, allocates nothing and takes no lock.
         unsafe {
             command.pre_exec(|| {
