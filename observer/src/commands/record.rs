@@ -18,7 +18,8 @@ pub(crate) fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let prepared = Prepared::new(&args.observe, args.json)?;
     let context = prepared.context();
     let recorder = target(args).map(|target| Recorder::create(target, &context)).transpose()?;
-    let mut sink = RecordingSink { recorder, has_command: !context.command.is_empty(), reported: false };
+    let has_command = !context.command.is_empty();
+    let mut sink = RecordingSink { recorder, has_command, announced: has_command, reported: false };
     let outcome = prepared.run(&context, None, &mut sink)?;
     let recorded = sink.finish(&outcome.ending);
     let summary = Summary::new(&outcome);
@@ -42,6 +43,8 @@ fn target(args: &RecordArgs) -> Option<Target> {
 struct RecordingSink {
     recorder: Option<Recorder>,
     has_command: bool,
+    /// Whether the start was printed. That of a command is seen by what it does.
+    announced: bool,
     /// Whether the error of the recorder was printed.
     reported: bool,
 }
@@ -54,7 +57,10 @@ impl Observer for RecordingSink {
     }
 
     /// A recording that failed ends the observation, unless a command is running.
-    fn tick(&mut self, _view: &View<'_>) -> ControlFlow<()> {
+    fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
+        if !std::mem::replace(&mut self.announced, true) {
+            eprintln!("observing  {} hooks are attached; Ctrl-C or SIGTERM ends it", view.context.kernel.hooks.len());
+        }
         let failed = self.recorder.as_ref().and_then(Recorder::error);
         let Some(error) = failed.filter(|_| !self.reported) else { return ControlFlow::Continue(()) };
         eprintln!("observer: cannot continue the recording: {}", with_sources(error));

@@ -25,8 +25,9 @@ pub(super) const FILTERS: Step = Step {
               observer record --json --cgroup /outer -- \
               sh -c \"(echo 0 >/sys/fs/cgroup/outer/inner/cgroup.procs; exec /witness $churn); /tmp/other $churn\"; \
               (until [ -e /tmp/go ]; do sleep 1; done; exec /witness $churn >&2) & pid=$!; \
-              observer record --json --pid $pid >/tmp/filters.json & observer=$!; \
-              until grep -q do_swap_page /sys/kernel/tracing/enabled_functions; do sleep 1; done; sleep 2; touch /tmp/go; wait $pid; \
+              observer record --json --pid $pid >/tmp/filters.json 2>/tmp/filters.log & observer=$!; \
+              until grep -q observing /tmp/filters.log; do kill -0 $observer || break; sleep 1; done; touch /tmp/go; \
+              wait $pid; cat /tmp/filters.log >&2; \
               /tmp/other $churn >&2; kill -TERM $observer; wait $observer; cat /tmp/filters.json; \
               observer record --device nowhere; echo \"{\\\"code\\\": $?}\"; \
               for z in $a $b; do swapoff /dev/$z; echo 1 >/sys/block/$z/reset; done; rmmod zram; \

@@ -15,13 +15,13 @@ pub(super) const STALL: Step = Step {
               echo 32M >/sys/block/$z/disksize; mkswap /dev/$z >&2; swapon /dev/$z; \
               echo +io >/sys/fs/cgroup/cgroup.subtree_control; mkdir -p $slow; \
               echo $(cat /sys/block/$z/dev) rbps=512 >$slow/io.max; \
-              observer record --json --budget 1s --duration 6s >/tmp/stall.json & observer=$!; \
-              until grep -q do_swap_page /sys/kernel/tracing/enabled_functions; do sleep 1; done; \
+              observer record --json --budget 1s --duration 6s >/tmp/stall.json 2>/tmp/stall.log & observer=$!; \
+              until grep -q observing /tmp/stall.log; do kill -0 $observer || break; sleep 1; done; \
               (echo 0 >$slow/cgroup.procs; exec /witness $churn) >&2 & pid=$!; \
               wait $observer; echo \"{\\\"code\\\": $?}\"; cat /tmp/stall.json; wait $pid; \
               observer record --json --budget 1s -- \
               sh -c \"echo 0 >$slow/cgroup.procs; exec /witness $churn\"; echo \"{\\\"code\\\": $?}\"; \
-              swapoff /dev/$z; echo 1 >/sys/block/$z/reset; rmmod zram; rmdir $slow; rm -f /tmp/stall.json",
+              swapoff /dev/$z; echo 1 >/sys/block/$z/reset; rmmod zram; rmdir $slow; rm -f /tmp/stall.json /tmp/stall.log",
     check,
 };
 
