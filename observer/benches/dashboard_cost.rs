@@ -61,7 +61,7 @@ async fn run(observer: &mut impl Observer, seconds: u64, rate: u64) -> f64 {
                     now = until;
                     break;
                 }
-                Input::Sample(_) => {}
+                Input::Sample(_) | Input::Areas(_) => {}
             }
         }
         if now.is_multiple_of(SAMPLE_NS) {
@@ -69,6 +69,7 @@ async fn run(observer: &mut impl Observer, seconds: u64, rate: u64) -> f64 {
         }
         let view = View {
             context: &context,
+            swaps: &context.swaps,
             engine: &engine,
             sample: &sample,
             wall_clock: &WallClock::default(),

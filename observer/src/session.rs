@@ -1,5 +1,6 @@
 //! Runs one observation, from attached probes to the outcome.
 
+mod areas;
 mod clock_watch;
 mod observer;
 
@@ -12,13 +13,16 @@ use tokio::{
 };
 
 use self::clock_watch::ClockWatch;
-pub use self::observer::{Observer, View};
+pub use self::{
+    areas::{AreaList, AreaWatch, Areas},
+    observer::{Observer, View},
+};
 use crate::signals::StopSignals;
 use observer_engine::event::Nanos;
-use observer_kernel::vmstat::Vmstat;
+use observer_kernel::{swaps::Synchronous, vmstat::Vmstat};
 use observer_observation::{
-    Clocks, Context, EndReason, FaultTimes, FinalState, Ingest, Input, Outcome, Overhead, Sample, Snapshot, clock,
-    command,
+    AreaReading, Clocks, Context, EndReason, FaultTimes, FinalState, Ingest, Input, Outcome, Overhead, Sample,
+    Snapshot, Swap, clock, command,
 };
 use observer_probe::{CpuTime, LoadError, Probes};
 
@@ -45,6 +49,8 @@ pub enum SessionError {
 struct Session<'a, O> {
     probes: Probes,
     context: &'a Context,
+    /// `None`: the list of swap areas cannot be opened.
+    areas: Option<AreaWatch<'a>>,
     ingest: Ingest,
     ending: FinalState,
     /// CPU time used before, and the time of the start.
@@ -56,7 +62,7 @@ struct Session<'a, O> {
     observer: &'a mut O,
 }
 
-impl<O: Observer> Session<'_, O> {
+impl<'a, O: Observer> Session<'a, O> {
     /// Ingests the records in the ring buffer, at most a batch. True: there may be more.
     fn drain(&mut self) -> bool {
         let Self { probes, observer, ingest, .. } = self;
@@ -73,8 +79,11 @@ impl<O: Observer> Session<'_, O> {
         let until = clock::now();
         for _ in 0..MAX_BATCHES_PER_TICK {
             if !self.drain() {
-                self.observer.input(&Input::Advance(until));
-                self.ingest.advance(until);
+                let until = self.areas.as_ref().map_or(until, |areas| areas.limit(until));
+                if until > self.ingest.now {
+                    self.observer.input(&Input::Advance(until));
+                    self.ingest.advance(until);
+                }
                 return;
             }
         }
@@ -84,16 +93,22 @@ impl<O: Observer> Session<'_, O> {
     fn tick(&mut self) -> ControlFlow<()> {
         self.observer.prepare(&mut self.ingest.engine);
         self.switch_delay_injection();
+        self.look_at_areas(AreaWatch::look);
         self.settle();
         if self.ticks.is_multiple_of(self.observer.sample_ticks().max(1)) {
-            self.take_sample(self.ticks.is_multiple_of(TIMES_TICKS));
+            let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
+            self.take_sample(read_times);
+            if read_times {
+                self.look_at_devices();
+            }
         }
         self.clock_sampled = false;
         self.ticks = self.ticks.wrapping_add(1);
         let widening = self.probes.delay_injection();
         let Self { context, ingest, ending, .. } = self;
-        let Ingest { engine, sample, now, wall_clock } = ingest;
-        self.observer.tick(&View { context, engine, sample, wall_clock, now: *now, ending, widening })
+        let Ingest { engine, sample, areas, now, wall_clock } = ingest;
+        let swaps = areas.areas();
+        self.observer.tick(&View { context, swaps, engine, sample, wall_clock, now: *now, ending, widening })
     }
 
     fn take_sample(&mut self, read_times: bool) {
@@ -110,6 +125,32 @@ impl<O: Observer> Session<'_, O> {
     fn clock_changed(&mut self) {
         self.take_sample(false);
         self.clock_sampled = true;
+    }
+
+    /// `look` is made before each advance of the engine, which must not pass a change of areas that it does not have.
+    fn look_at_areas(&mut self, look: impl FnOnce(&mut AreaWatch<'a>) -> Option<AreaReading>) {
+        if let Some(reading) = self.areas.as_mut().and_then(look)
+            && !self.ingest.areas.is_current(&reading.swaps)
+        {
+            self.ingest_areas(reading);
+        }
+    }
+
+    /// Looks again for devices that were not found: their nodes and sysfs folders may appear later.
+    fn look_at_devices(&mut self) {
+        let Some(watch) = &self.areas else { return };
+        let known: Vec<Swap> = self.ingest.areas.in_use().cloned().collect();
+        if known.iter().any(|swap| swap.synchronous == Synchronous::Unknown)
+            && let Some(reading) = watch.look_at_devices(&known)
+        {
+            self.ingest_areas(reading);
+        }
+    }
+
+    fn ingest_areas(&mut self, reading: AreaReading) {
+        let input = Input::Areas(reading);
+        self.observer.input(&input);
+        self.ingest.feed(input);
     }
 
     /// On failure it stays as it is, which the next view shows.
@@ -152,6 +193,7 @@ impl<O: Observer> Session<'_, O> {
         let vmstat = Vmstat::now().ok();
         let snapshot = self.probes.detach()?;
         while self.drain() {}
+        self.look_at_areas(AreaWatch::last_look);
         let fault_times = self.probes.fault_times();
         // The table keeps the faults that have not ended although the hooks are gone.
         let stalls = Some(self.probes.stalls(clock::now()));
@@ -172,6 +214,7 @@ impl<O: Observer> Session<'_, O> {
 pub async fn observe(
     probes: Probes,
     context: &Context,
+    areas: Option<AreaWatch<'_>>,
     duration: Option<Duration>,
     start: impl FnOnce() -> io::Result<Option<Child>>,
     observer: &mut impl Observer,
@@ -184,7 +227,8 @@ pub async fn observe(
     let mut session = Session {
         probes,
         context,
-        ingest: Ingest::new(context.clocks),
+        areas,
+        ingest: Ingest::new(context.clocks, &context.swaps),
         ending: FinalState::unknown(EndReason::Running),
         start: (CpuTime::now(), clock::now()),
         ticks: 1,
@@ -229,10 +273,10 @@ pub async fn observe(
     }
     drop(ring);
     session.detach()?;
-    let Session { ingest: Ingest { engine, sample, wall_clock, .. }, ending, .. } = session;
+    let Session { ingest: Ingest { engine, sample, areas, wall_clock, .. }, ending, .. } = session;
+    let context = Context { swaps: areas.areas().to_vec(), ..context.clone() };
     let ending = FinalState { command: command.map(command::code), ended, ..ending };
-    let (damage, notes) = (Vec::new(), Vec::new());
-    Ok(Outcome { context: context.clone(), engine, sample, wall_clock, ending, damage, notes })
+    Ok(Outcome { context, engine, sample, wall_clock, ending, damage: Vec::new(), notes: Vec::new() })
 }
 
 /// Registers a descriptor with the runtime.

@@ -210,6 +210,19 @@ fn the_trace_has_an_arrow_for_each_free_under_a_reader() {
 }
 
 #[test]
+fn every_finding_has_its_device_in_each_list() {
+    let reported = || vec![Observed::new(&outcome()), storm()];
+    let (csv, ndjson) = (written(Format::Csv, reported()), written(Format::Ndjson, reported()));
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    let column = rows.headers().unwrap().iter().position(|name| name == "device").unwrap();
+    let of_csv: Vec<String> = rows.records().map(|row| row.unwrap()[column].to_owned()).collect();
+    let of_line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["device"].as_str().unwrap_or("").to_owned();
+    let of_ndjson: Vec<String> = ndjson.lines().map(of_line).collect();
+    assert_eq!(of_csv, of_ndjson);
+    assert!(of_csv.iter().any(|device| device == "/dev/zram0"), "{of_csv:?}");
+}
+
+#[test]
 fn the_published_schema_describes_every_key_of_a_finding() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/finding-2.json");
     let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();

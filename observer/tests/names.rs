@@ -115,7 +115,7 @@ fn recorded() -> &'static (Vec<Event>, Outcome) {
         let mut events = Vec::new();
         let mut look = |input: &Input| match input {
             Input::Event(event) => events.push(event.clone()),
-            Input::Advance(_) | Input::Sample(_) => {}
+            Input::Advance(_) | Input::Sample(_) | Input::Areas(_) => {}
         };
         let outcome = Replay::open(&released("v1.obs")).unwrap().finish_with(&mut look);
         (events, outcome)
@@ -374,6 +374,7 @@ fn check_dashboard(outcome: &Outcome, names: &mut Names<'_>) {
     let source = Source {
         engine: &outcome.engine,
         sample: &outcome.sample,
+        swaps: &outcome.context.swaps,
         now: outcome.context.clocks.monotonic_ns + 1,
         devices: None,
         spent: None,

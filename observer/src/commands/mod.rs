@@ -1,5 +1,6 @@
 //! The subcommands: each connects the parts, prints, and decides the exit code.
 
+mod areas;
 pub(crate) mod bench;
 pub(crate) mod diff;
 pub(crate) mod doctor;

@@ -9,16 +9,16 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{filters, runtime::runtime};
+use super::{areas::HostAreas, filters, runtime::runtime};
 use crate::{
     cli::ObserveArgs,
     dashboard,
     launch::{Launch, Launched},
-    session::{self, Observer},
+    session::{self, AreaList, AreaWatch, Areas as _, Observer},
 };
-use observer_kernel::{survey::Ready, swaps, tree::Tree};
+use observer_kernel::{survey::Ready, tree::Tree};
 use observer_observation::{Clocks, Context, Kernel, Note, Outcome, Swap, command};
-use observer_probe::{self as probe, Delay, Detail, Options, Probes, at_attach, setup};
+use observer_probe::{Delay, Detail, Options, Probes, at_attach, setup};
 use observer_text::Name;
 
 /// An observation that is ready to start.
@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) duration: Option<Duration>,
     /// Maximum acceptable wait.
     pub(super) budget_ns: Option<u64>,
+    /// Open since before `swaps` were read; `None`: it cannot be opened, so changes are not noticed.
+    pub(super) area_list: Option<AreaList>,
     /// Swap areas in use.
     pub(super) swaps: Vec<Swap>,
     /// Filters, by option.
@@ -46,7 +48,8 @@ impl Prepared {
     /// [`FilterError`](filters::FilterError) when a filter matches nothing on this host.
     pub(super) fn new(args: &ObserveArgs, stdout_to_stderr: bool) -> anyhow::Result<Self> {
         let ready = setup::prepare(&args.setup())?;
-        let swaps = swaps_in_use(&ready);
+        let area_list = AreaList::open().ok();
+        let swaps = HostAreas::new(&ready).in_use().unwrap_or_default();
         let launch =
             (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr, no_stdin: false });
         let options = Options {
@@ -72,6 +75,7 @@ impl Prepared {
             options,
             duration: args.duration,
             budget_ns,
+            area_list,
             swaps,
             filters,
             command_pid: Arc::default(),
@@ -111,7 +115,8 @@ impl Prepared {
         let probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
         let launched = self.launch(&probes, inherit)?;
         let start = || launched.map(Launched::start).transpose();
-        let mut outcome = session::observe(probes, context, self.duration, start, observer).await?;
+        let watch = self.area_list.as_ref().map(|list| AreaWatch::new(list, Arc::new(HostAreas::new(&self.ready))));
+        let mut outcome = session::observe(probes, context, watch, self.duration, start, observer).await?;
         outcome.notes.extend(self.changed_devices());
         Ok(outcome)
     }
@@ -122,7 +127,7 @@ impl Prepared {
         if types == u32::MAX {
             return Vec::new();
         }
-        let now = swaps_in_use(&self.ready);
+        let now = HostAreas::new(&self.ready).in_use().unwrap_or_default();
         Swap::changed(&self.swaps, &now, types).map(|path| Note::DeviceChanged { device: path.clone() }).collect()
     }
 
@@ -170,17 +175,6 @@ impl Prepared {
         self.command_pid.get_or_init(|| pid);
         Ok(Some(launched))
     }
-}
-
-/// The swap areas in use, with the types of their entries if the kernel reports them.
-fn swaps_in_use(ready: &Ready) -> Vec<Swap> {
-    let areas = swaps::gather(&Tree::system(), &ready.host.release).unwrap_or_default();
-    if areas.is_empty() {
-        return Vec::new();
-    }
-    let types = probe::types_of_areas(&ready.plan)
-        .inspect_err(|error| log::info!("the types of swap areas are taken from their order: {}", probe::chain(error)));
-    Swap::all(&areas, types.ok().as_deref())
 }
 
 /// Delay injection into tasks of this name; without one, into all observed tasks.

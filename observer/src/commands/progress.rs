@@ -8,7 +8,7 @@ use std::{
 use crate::session::{Observer, View};
 use observer_engine::verdict::Verdict;
 use observer_observation::dropped;
-use observer_report::{formats::text, words};
+use observer_report::{formats::text, summary::device::device, words};
 
 /// An observer that prints progress lines.
 #[derive(Default)]
@@ -37,7 +37,8 @@ impl Observer for Progress {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
         let report = view.engine.report();
         for finding in report.findings.iter().skip(self.printed).filter(|_| self.findings) {
-            print_line(&text::finding(finding));
+            let device = device(view.swaps, finding.entry, finding.start_ns);
+            print_line(&text::finding(finding, device.as_ref()));
         }
         self.printed = report.findings.len();
         self.ticks += 1;

@@ -155,7 +155,7 @@ fn export(shown: &Shown) -> Export<'_> {
 
 fn entry(row: &EntryRow) -> ExportedEntry<'_> {
     let EntryRow { entry, device, contention } = row;
-    ExportedEntry { entry: *entry, device: device.as_deref(), contention: self::contention(contention) }
+    ExportedEntry { entry: entry.entry, device: device.as_deref(), contention: self::contention(contention) }
 }
 
 fn group(row: &GroupRow) -> ExportedGroup<'_> {

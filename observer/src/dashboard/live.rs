@@ -65,6 +65,7 @@ impl Live {
         let source = Source {
             engine: &engine,
             sample: &sample,
+            swaps: &context.swaps,
             now: context.clocks.monotonic_ns,
             devices: None,
             spent: None,
@@ -101,7 +102,6 @@ fn device(area: &SwapArea) -> SwapDevice {
     };
     SwapDevice {
         name,
-        swap_type: area.ordinal,
         driver,
         size_kib: area.line.size_kib,
         used_kib: Some(area.line.used_kib),
@@ -133,6 +133,7 @@ impl Observer for Live {
         let source = Source {
             engine: view.engine,
             sample: view.sample,
+            swaps: view.swaps,
             now: view.now,
             devices: self.devices(),
             spent: Some(self.spent(&view.ending.overhead)),

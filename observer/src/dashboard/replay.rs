@@ -33,6 +33,7 @@ pub async fn replay(mut player: Player, ascii: bool) -> io::Result<Player> {
                 let source = Source {
                     engine: player.engine(),
                     sample: player.sample(),
+                    swaps: player.swaps(),
                     now: player.now(),
                     devices: None,
                     spent: None,

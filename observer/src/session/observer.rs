@@ -3,7 +3,7 @@
 use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
 use observer_engine::event::Nanos;
-use observer_observation::{Context, Engine, FinalState, Input, Known, Sample, WallClock};
+use observer_observation::{Context, Engine, FinalState, Input, Known, Sample, Swap, WallClock};
 
 /// Ticks between two readings of the counters, unless an observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;
@@ -11,6 +11,8 @@ const SAMPLE_TICKS: u32 = 10;
 /// An observation in progress.
 pub struct View<'a> {
     pub context: &'a Context,
+    /// The swap areas so far.
+    pub swaps: &'a [Swap],
     pub engine: &'a Engine,
     /// The latest counters and distributions.
     pub sample: &'a Sample,
@@ -25,8 +27,8 @@ pub struct View<'a> {
 
 impl<'a> From<&View<'a>> for Known<'a> {
     fn from(view: &View<'a>) -> Self {
-        let View { context, engine, sample, wall_clock, ending, .. } = *view;
-        Self { context, report: engine.report(), sample, wall_clock, ending, damage: &[], notes: &[] }
+        let View { context, swaps, engine, sample, wall_clock, ending, .. } = *view;
+        Self { context, swaps, report: engine.report(), sample, wall_clock, ending, damage: &[], notes: &[] }
     }
 }
 

@@ -1,10 +1,11 @@
-//! The cost of waits: in total, and by waiting task, device and holder.
+//! The cost of waits: in total, and by waiting task, swap area and holder.
 
 use std::hash::Hash;
 
 use serde::Serialize;
 
 use crate::{
+    areas::Area,
     event::{Comm, Nanos, Task},
     hash::NumberMap,
     limits::MAX_COST_ROWS,
@@ -141,8 +142,7 @@ pub struct WaitCosts {
     pub commands: CostTable<Comm>,
     /// By control group id (v2); 0 if not known.
     pub cgroups: CostTable<u64>,
-    /// By swap type.
-    pub devices: CostTable<u8>,
+    pub areas: CostTable<Area>,
     /// By holder and waiter.
     pub edges: CostTable<(TaskKey, TaskKey)>,
     /// By command of the holder and of the waiter.
@@ -152,7 +152,7 @@ pub struct WaitCosts {
 }
 
 impl WaitCosts {
-    pub(crate) fn add(&mut self, wait: &Wait) {
+    pub(crate) fn add(&mut self, wait: &Wait, area: Area) {
         match wait.kind {
             WaitKind::Pin => &mut self.pin,
             WaitKind::FolioLock => &mut self.folio_lock,
@@ -163,7 +163,7 @@ impl WaitCosts {
             self.tasks.add(key(&wait.task), wait),
             self.commands.add(wait.task.comm, wait),
             self.cgroups.add(wait.cgroup, wait),
-            self.devices.add(wait.entry.swap_type(), wait),
+            self.areas.add(area, wait),
             holder.is_none_or(|holder| self.edges.add((key(holder), key(&wait.task)), wait)),
             holder.is_none_or(|holder| self.command_edges.add((holder.comm, wait.task.comm), wait)),
         ];
@@ -175,6 +175,8 @@ impl WaitCosts {
 mod tests {
     use super::*;
     use crate::{event::Entry, wait::Hold};
+
+    const AREA: Area = Area { swap_type: 2, since_ns: 0 };
 
     fn task(tid: u32, comm: &str) -> Task {
         Task { tid, pid: 1, comm: comm.into() }
@@ -204,8 +206,8 @@ mod tests {
     #[test]
     fn waits_are_added_to_every_table() {
         let mut costs = WaitCosts::default();
-        costs.add(&wait(1, 100, Some("holder")));
-        costs.add(&wait(2, 300, None));
+        costs.add(&wait(1, 100, Some("holder")), AREA);
+        costs.add(&wait(2, 300, None), Area { since_ns: 7, ..AREA });
         let WaitCost { waits, waited_ns, longest_ns, slept_ns, retrying_ns, overslept_ns, holder_seen, .. } = costs.pin;
         assert_eq!((waits, waited_ns, longest_ns, slept_ns, retrying_ns), (2, 400, 300, 380, 20));
         assert_eq!((overslept_ns, holder_seen, costs.pin.retries, costs.pin.gone), (50, 1, 6, 2));
@@ -214,7 +216,8 @@ mod tests {
         assert_eq!(tids, [2, 1], "the longest total wait comes first");
         assert_eq!(costs.commands.rows()[0].2.waits, 2);
         assert_eq!(costs.cgroups.rows()[0].1, 7);
-        assert_eq!(costs.devices.rows()[0].1, 2);
+        let areas: Vec<_> = costs.areas.rows().iter().map(|(_, area, cost)| (area.since_ns, cost.waited_ns)).collect();
+        assert_eq!(areas, [(7, 300), (0, 100)], "two areas that had the type");
         let (_, (holder, waiter), cost) = &costs.command_edges.rows()[0];
         assert_eq!((holder.to_string(), waiter.to_string(), cost.waits), ("holder".into(), "waiter".into(), 1));
     }
@@ -223,7 +226,7 @@ mod tests {
     fn tables_are_bounded_and_totals_are_not() {
         let mut costs = WaitCosts::default();
         for tid in 0..5_000 {
-            costs.add(&wait(tid, 100, None));
+            costs.add(&wait(tid, 100, None), AREA);
         }
         assert_eq!((costs.tasks.rows().len(), costs.not_listed), (MAX_COST_ROWS, 5_000 - MAX_COST_ROWS as u64));
         assert_eq!((costs.pin.waits, costs.commands.rows()[0].2.waits), (5_000, 5_000));

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
+    areas::AreaChanges,
     distributions::Durations,
     event::{Change, Entry, Event, Fault, Nanos, SlotCount},
     hash::NumberMap,
@@ -31,6 +32,7 @@ pub struct Engine<D> {
     in_progress: NumberMap<u32, Fault>,
     ended: EndedFaults,
     waits: Waits,
+    areas: AreaChanges,
     report: Report<D>,
     tally: Option<Box<Tally<D>>>,
 }
@@ -60,6 +62,12 @@ impl<D: Durations> Engine<D> {
         if let Some(tally) = &mut self.tally {
             tally.clear();
         }
+    }
+
+    /// From `at` on, entries of the swap type are of another swap area than before, or of an unknown one. Must precede
+    /// an [`Engine::advance`] to [`REORDER_DELAY`] after `at`: what has been reported stays with its area.
+    pub fn change_area(&mut self, swap_type: u8, at: Nanos) {
+        self.areas.add(swap_type, at);
     }
 
     /// Takes an event in. It takes effect once [`Engine::advance`] has passed it.
@@ -240,10 +248,11 @@ impl<D: Durations> Engine<D> {
     fn report_reader(&mut self, finding: Option<Finding>, complete: bool) {
         self.report.dropped.incomplete_readers += u64::from(!complete);
         if let Some(finding) = finding {
+            let entry = self.areas.of(finding.entry, finding.start_ns);
             if let Some(tally) = &mut self.tally {
-                tally.add_finding(&finding);
+                tally.add_finding(&finding, entry);
             }
-            self.report.add_finding(finding);
+            self.report.add_finding(finding, entry);
         }
     }
 
@@ -259,19 +268,21 @@ impl<D: Durations> Engine<D> {
             }
         }
         for overlap in overlaps(group) {
+            let entry = self.areas.of(overlap.entry, overlap.from_ns);
             if let Some(tally) = &mut self.tally {
-                tally.add_overlap(&overlap, group);
+                tally.add_overlap(&overlap, entry, group);
             }
-            self.report.add_overlap(overlap);
+            self.report.add_overlap(overlap, entry);
         }
         self.report.unlisted.entries = self.report.entries.not_listed();
     }
 
     fn report_wait(&mut self, wait: Wait) {
+        let entry = self.areas.of(wait.entry, wait.from_ns);
         if let Some(tally) = &mut self.tally {
-            tally.add_wait(&wait);
+            tally.add_wait(&wait, entry);
         }
-        self.report.add_wait(wait);
+        self.report.add_wait(wait, entry);
     }
 }
 

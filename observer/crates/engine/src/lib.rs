@@ -3,6 +3,7 @@
 //! It has no clock, no I/O and no async code: time is what the events carry and what is passed to [`Engine::advance`].
 //! Memory depends on the faults in progress, the contended entries and the findings kept, not on the length of the run.
 
+pub mod areas;
 mod comm;
 pub mod cost;
 pub mod distributions;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    areas::AreaEntry,
     cost::WaitCosts,
     distributions::{Distributions, Durations},
     entries::EntryTable,
@@ -39,9 +40,9 @@ pub struct Report<D> {
 }
 
 impl<D: Durations> Report<D> {
-    pub(crate) fn add_finding(&mut self, finding: Finding) {
+    pub(crate) fn add_finding(&mut self, finding: Finding, entry: AreaEntry) {
         self.verdicts.add(finding.verdict);
-        self.entries.add_verdict(finding.entry, finding.verdict);
+        self.entries.add_verdict(entry, finding.verdict);
         if self.room.take(finding.verdict) {
             self.findings.push(finding);
         } else {
@@ -49,10 +50,10 @@ impl<D: Durations> Report<D> {
         }
     }
 
-    pub(crate) fn add_overlap(&mut self, overlap: Overlap) {
+    pub(crate) fn add_overlap(&mut self, overlap: Overlap, entry: AreaEntry) {
         self.verdicts.add(Verdict::Overlap);
         self.distributions.overlap.add(overlap.duration());
-        self.entries.add_overlap(&overlap);
+        self.entries.add_overlap(&overlap, entry);
         push_bounded(&mut self.overlaps, overlap);
     }
 
@@ -60,15 +61,15 @@ impl<D: Durations> Report<D> {
         self.distributions.pin_hold.add(hold.duration());
     }
 
-    pub(crate) fn add_wait(&mut self, wait: Wait) {
-        self.wait_costs.add(&wait);
+    pub(crate) fn add_wait(&mut self, wait: Wait, entry: AreaEntry) {
+        self.wait_costs.add(&wait, entry.area());
         self.distributions.add_wait(&wait);
         match wait.kind {
             WaitKind::Pin => self.pin_retries += u64::from(wait.retries),
             WaitKind::FolioLock => self.lock_retries += u64::from(wait.retries),
         }
         self.verdicts.add(wait.verdict());
-        self.entries.add_verdict(wait.entry, wait.verdict());
+        self.entries.add_verdict(entry, wait.verdict());
         push_bounded(&mut self.waits, wait);
     }
 }

@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
+    areas::AreaEntry,
     distributions::{Distributions, Durations},
-    event::{Comm, Entry, Fault, Nanos, Task},
+    event::{Comm, Fault, Nanos, Task},
     limits::{MAX_ENTRIES, MAX_GROUPS, MAX_RECENT_FINDINGS},
     overlap::Overlap,
     verdict::{Finding, Verdict},
@@ -107,7 +108,7 @@ pub struct Tally<D> {
     pub waited_ns: Nanos,
     /// The part of `waited_ns` after the pin or the lock was released.
     pub overslept_ns: Nanos,
-    entries: HashMap<Entry, Contention>,
+    entries: HashMap<AreaEntry, Contention>,
     groups: HashMap<TaskGroup, Contention>,
     findings: VecDeque<(u64, Finding)>,
     found: u64,
@@ -115,7 +116,7 @@ pub struct Tally<D> {
 }
 
 impl<D: Durations> Tally<D> {
-    pub fn entries(&self) -> &HashMap<Entry, Contention> {
+    pub fn entries(&self) -> &HashMap<AreaEntry, Contention> {
         &self.entries
     }
 
@@ -143,20 +144,20 @@ impl<D: Durations> Tally<D> {
     }
 
     /// Adds an overlap and the connected group of faults that it is part of.
-    pub(crate) fn add_overlap(&mut self, overlap: &Overlap, faults: &[impl Borrow<Fault>]) {
+    pub(crate) fn add_overlap(&mut self, overlap: &Overlap, entry: AreaEntry, faults: &[impl Borrow<Fault>]) {
         self.revision += 1;
         self.distributions.overlap.add(overlap.duration());
         let mut groups: Vec<(TaskGroup, &Fault)> = Vec::new();
         for fault in faults.iter().map(Borrow::borrow).filter(|fault| takes_part(fault, overlap)) {
-            if let Some(entry) = self.entry(overlap.entry, &fault.task) {
-                entry.set_last(&fault.task);
+            if let Some(row) = self.entry(entry, &fault.task) {
+                row.set_last(&fault.task);
             }
             groups.extend(TaskGroup::of(&fault.task, fault.cgroup).map(|group| (group, fault)));
         }
         if let Some(first) = groups.first().map(|(_, fault)| *fault)
-            && let Some(entry) = self.entry(overlap.entry, &first.task)
+            && let Some(row) = self.entry(entry, &first.task)
         {
-            entry.add_overlap(overlap);
+            row.add_overlap(overlap);
         }
         // An overlap counts once for a group, however many tasks of the group are in it.
         groups.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -170,13 +171,13 @@ impl<D: Durations> Tally<D> {
         }
     }
 
-    pub(crate) fn add_wait(&mut self, wait: &Wait) {
+    pub(crate) fn add_wait(&mut self, wait: &Wait, entry: AreaEntry) {
         self.revision += 1;
         self.distributions.add_wait(wait);
         self.waited_ns += wait.duration();
         self.overslept_ns += wait.oversleep_ns.unwrap_or(0);
-        if let Some(entry) = self.entry(wait.entry, &wait.task) {
-            entry.add_wait(wait);
+        if let Some(row) = self.entry(entry, &wait.task) {
+            row.add_wait(wait);
         }
         for group in TaskGroup::of(&wait.task, wait.cgroup) {
             if let Some(contention) = self.group(group, &wait.task) {
@@ -185,11 +186,11 @@ impl<D: Durations> Tally<D> {
         }
     }
 
-    pub(crate) fn add_finding(&mut self, finding: &Finding) {
+    pub(crate) fn add_finding(&mut self, finding: &Finding, entry: AreaEntry) {
         self.revision += 1;
         self.found += 1;
-        if let Some(entry) = self.entry(finding.entry, &finding.reader) {
-            entry.worst = entry.worst.max(finding.verdict);
+        if let Some(row) = self.entry(entry, &finding.reader) {
+            row.worst = row.worst.max(finding.verdict);
         }
         for group in TaskGroup::of(&finding.reader, finding.cgroup) {
             if let Some(contention) = self.group(group, &finding.reader) {
@@ -203,7 +204,7 @@ impl<D: Durations> Tally<D> {
         self.findings.push_back((self.found, finding.clone()));
     }
 
-    fn entry(&mut self, entry: Entry, task: &Task) -> Option<&mut Contention> {
+    fn entry(&mut self, entry: AreaEntry, task: &Task) -> Option<&mut Contention> {
         row(&mut self.entries, MAX_ENTRIES, &mut self.not_listed, entry, task)
     }
 
@@ -237,7 +238,10 @@ fn takes_part(fault: &Fault, overlap: &Overlap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Entry;
     use crate::wait::{WaitKind, WaitOutcome};
+
+    const ENTRY: AreaEntry = AreaEntry { entry: Entry::new(0, 5), since_ns: 0 };
 
     fn task(tid: u32, pid: u32, comm: &str) -> Task {
         Task { tid, pid, comm: comm.into() }
@@ -256,13 +260,13 @@ mod tests {
     fn an_overlap_counts_once_for_each_group_that_takes_part() {
         let faults = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 1, "a"), 10, 40), fault(task(3, 3, "b"), 50, 60)];
         let mut tally = Tally::<Vec<Nanos>>::default();
-        tally.add_overlap(&overlap(10, 30), &faults);
+        tally.add_overlap(&overlap(10, 30), ENTRY, &faults);
         let overlaps = |group| tally.groups().get(&group).map(|row| (row.overlaps, row.total_ns, row.deepest));
         assert_eq!(overlaps(TaskGroup::Process(1)), Some((1, 20, 2)));
         assert_eq!(overlaps(TaskGroup::Command("a".into())), Some((1, 20, 2)));
         assert_eq!(overlaps(TaskGroup::Cgroup(77)), Some((1, 20, 2)));
         assert_eq!(overlaps(TaskGroup::Process(3)), None);
-        let entry = &tally.entries()[&Entry::new(0, 5)];
+        let entry = &tally.entries()[&ENTRY];
         assert_eq!((entry.overlaps, entry.longest_ns, entry.multiple_processes), (1, 20, false));
     }
 
@@ -270,8 +274,8 @@ mod tests {
     fn a_wait_counts_for_the_groups_of_its_task() {
         let mut tally = Tally::<Vec<Nanos>>::default();
         let faults = [fault(task(1, 1, "a"), 0, 30), fault(task(2, 2, "b"), 10, 40)];
-        tally.add_overlap(&overlap(10, 30), &faults);
-        tally.add_wait(&Wait {
+        tally.add_overlap(&overlap(10, 30), ENTRY, &faults);
+        let wait = Wait {
             kind: WaitKind::Pin,
             outcome: WaitOutcome::PagePresent,
             entry: Entry::new(0, 5),
@@ -286,17 +290,18 @@ mod tests {
             gone: 0,
             holder: None,
             oversleep_ns: Some(12),
-        });
+        };
+        tally.add_wait(&wait, ENTRY);
         let group = &tally.groups()[&TaskGroup::Cgroup(77)];
         assert_eq!((group.waits, group.waited_ns, group.overslept_ns, group.worst), (1, 30, 12, Verdict::PinWait));
-        assert!(tally.entries()[&Entry::new(0, 5)].multiple_processes);
+        assert!(tally.entries()[&ENTRY].multiple_processes);
         assert_eq!((tally.waited_ns, tally.overslept_ns), (30, 12));
     }
 
     #[test]
     fn a_cleared_tally_is_empty_and_has_a_new_revision() {
         let mut tally = Tally::<Vec<Nanos>>::default();
-        tally.add_overlap(&overlap(1, 2), &[fault(task(1, 1, "a"), 0, 9)]);
+        tally.add_overlap(&overlap(1, 2), ENTRY, &[fault(task(1, 1, "a"), 0, 9)]);
         let before = tally.revision;
         tally.clear();
         assert!(tally.entries().is_empty());

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use observer_engine::event::{Entry, Nanos};
 use observer_text::Name;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Clocks, kernel::Kernel, recording::Note};
+use crate::{areas::TypeChange, clock::Clocks, kernel::Kernel, recording::Note};
 use observer_kernel::{
     cgroups::CgroupMode,
     swaps::{SwapArea, Synchronous},
@@ -24,7 +25,7 @@ pub struct Context {
     /// The hierarchies of control groups on the host.
     #[serde(skip_serializing_if = "CgroupMode::is_unknown")]
     pub cgroups: CgroupMode,
-    /// The swap areas in use at the start.
+    /// The swap areas in use at the start; of an outcome, and of the later parts of a recording: all so far.
     pub swaps: Vec<Swap>,
     /// The filters applied in the kernel, by option; empty: everything was observed.
     pub filters: BTreeMap<String, Name>,
@@ -64,6 +65,17 @@ pub struct Swap {
     pub path: Name,
     pub size_kib: u64,
     pub synchronous: Synchronous,
+    /// Since when it is known to have had its type, on the clock of the events; 0: since the start of the observation.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub from_ns: Nanos,
+    /// Until when it is known to have had its type; `None`: it still has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ns: Option<Nanos>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(ns: &Nanos) -> bool {
+    *ns == 0
 }
 
 impl From<&SwapArea> for Swap {
@@ -74,6 +86,8 @@ impl From<&SwapArea> for Swap {
             path: area.line.path.clone(),
             size_kib: area.line.size_kib,
             synchronous: area.synchronous,
+            from_ns: 0,
+            until_ns: None,
         }
     }
 }
@@ -82,8 +96,43 @@ impl Swap {
     /// The devices among `types` (one bit for each swap type) that do not have their type any more.
     pub fn changed<'a>(before: &'a [Self], now: &'a [Self], types: u32) -> impl Iterator<Item = &'a Name> {
         let has_bit = move |swap: &&Self| types.checked_shr(swap.kind).is_some_and(|bits| bits & 1 == 1);
-        let is_same = |swap: &Self| now.iter().any(|other| (other.kind, &other.path) == (swap.kind, &swap.path));
+        let is_same = |swap: &Self| now.iter().any(|other| other.is_same(swap));
         before.iter().filter(has_bit).filter(move |swap| !is_same(swap)).map(|swap| &swap.path)
+    }
+
+    /// The area that had a swap type at a time; `None`: unknown.
+    pub fn of(areas: &[Self], kind: u32, at: Nanos) -> Option<&Self> {
+        let had =
+            |swap: &&Self| swap.kind == kind && swap.from_ns <= at && swap.until_ns.is_none_or(|until| at < until);
+        areas.iter().find(had)
+    }
+
+    /// The area of an entry at a time; `None`: unknown.
+    pub fn of_entry(areas: &[Self], entry: Entry, at: Nanos) -> Option<&Self> {
+        Self::of(areas, entry.swap_type().into(), at)
+    }
+
+    /// The times at which its type started to be and ceased to be its own.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = TypeChange> + use<> {
+        let kind = u8::try_from(self.kind).ok();
+        let times = [(self.from_ns > 0).then_some(self.from_ns), self.until_ns];
+        times.into_iter().flatten().filter_map(move |at| Some((kind?, at)))
+    }
+
+    /// Whether it is the same area with the same type.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.kind, &self.path) == (other.kind, &other.path)
+    }
+
+    /// Takes over what a later reading shows of the same area. A device that has gone is described as before.
+    pub(crate) fn refresh(&mut self, later: &Self) {
+        if later.synchronous != Synchronous::Unknown {
+            self.synchronous = later.synchronous;
+        }
+        if later.size_kib > 0 {
+            self.size_kib = later.size_kib;
+        }
+        self.kind_seen |= later.kind_seen;
     }
 
     /// All areas, with the types that the kernel reported, if it did.

@@ -1,17 +1,26 @@
 //! The ingest path: the one way from inputs to the engine, for live observations, replays and benchmarks.
 
-use crate::{clock::Clocks, durations::Engine, sample::Sample, wall_clock::WallClock};
+use crate::{
+    areas::{AreaHistory, AreaReading},
+    clock::Clocks,
+    context::Swap,
+    durations::Engine,
+    sample::Sample,
+    wall_clock::WallClock,
+};
 use observer_engine::event::{Event, Nanos};
 
 /// What a source gives, in order. An engine that is fed the same inputs finds the same things.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are events, which must cost no allocation")]
 pub enum Input {
     Event(Event),
     /// Every event up to this time has been given.
     Advance(Nanos),
     /// The counters and distributions at this point.
     Sample(Box<Sample>),
+    /// The swap areas in use, because they may have changed. It comes before the first [`Input::Advance`] that passes
+    /// [`AreaReading::before_ns`] by the engine's delay.
+    Areas(AreaReading),
 }
 
 /// An engine, the latest counters, and how far both have come.
@@ -20,6 +29,7 @@ pub struct Ingest {
     pub engine: Engine,
     /// The latest counters, and the latest distributions.
     pub sample: Sample,
+    pub areas: AreaHistory,
     /// The time of the last advance; 0: none yet.
     pub now: Nanos,
     /// By the clocks of the samples.
@@ -27,9 +37,19 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// For an observation that started at a reading of the clocks.
-    pub fn new(start: Clocks) -> Self {
-        Self { wall_clock: WallClock::new(start), ..Self::default() }
+    /// For an observation that started at a reading of the clocks, with these swap areas in use.
+    pub fn new(start: Clocks, swaps: &[Swap]) -> Self {
+        let mut ingest = Self { wall_clock: WallClock::new(start), ..Self::default() };
+        ingest.set_areas(swaps);
+        ingest
+    }
+
+    /// Replaces the history of swap areas, by one that goes further.
+    pub fn set_areas(&mut self, swaps: &[Swap]) {
+        self.areas = AreaHistory::new(swaps);
+        for (kind, at) in self.areas.changes() {
+            self.engine.change_area(kind, at);
+        }
     }
 
     /// Takes one input in.
@@ -42,6 +62,11 @@ impl Ingest {
                     self.wall_clock.add(clocks);
                 }
                 self.sample.update(*sample);
+            }
+            Input::Areas(reading) => {
+                for (kind, at) in self.areas.update(&reading) {
+                    self.engine.change_area(kind, at);
+                }
             }
         }
     }
@@ -68,7 +93,7 @@ mod tests {
         let fault =
             Fault { entry: Entry::new(0, 1), nr: 1, start: 10, end: 20, path: Path::Direct, ..Fault::default() };
         let clocks = |at, realtime_ns| Clocks { monotonic_ns: at, realtime_ns, boottime_ns: Some(at) };
-        let mut ingest = Ingest::new(clocks(5, 1_000_000_005));
+        let mut ingest = Ingest::new(clocks(5, 1_000_000_005), &[]);
         ingest.feed(Input::Event(Event::Started(fault)));
         ingest.feed(Input::Sample(Box::new(Sample {
             at: 30,

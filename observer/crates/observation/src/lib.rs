@@ -1,6 +1,7 @@
 //! What is known of one observation, live or replayed, as plain data, and the path by which inputs reach the engine.
 
 pub use self::{
+    areas::{AreaHistory, AreaReading, MAX_AREAS, TypeChange},
     clock::Clocks,
     context::{Context, Swap},
     dropped::{DropCause, Dropped, dropped},
@@ -17,6 +18,7 @@ pub use self::{
     wall_clock::{ClockChange, WallClock},
 };
 
+mod areas;
 pub mod clock;
 pub mod command;
 mod context;

@@ -2,7 +2,7 @@
 
 use crate::durations::{Engine, Report};
 use crate::{
-    context::Context,
+    context::{Context, Swap},
     ending::FinalState,
     recording::{Damage, Note},
     sample::Sample,
@@ -12,6 +12,7 @@ use crate::{
 /// What an observation gives, live or replayed.
 #[derive(Debug)]
 pub struct Outcome {
+    /// With all swap areas that were in use.
     pub context: Context,
     /// The engine, with its report.
     pub engine: Engine,
@@ -28,6 +29,8 @@ pub struct Outcome {
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     pub context: &'a Context,
+    /// The swap areas so far.
+    pub swaps: &'a [Swap],
     pub report: &'a Report,
     /// The latest counters and distributions.
     pub sample: &'a Sample,
@@ -48,6 +51,6 @@ impl Known<'_> {
 impl<'a> From<&'a Outcome> for Known<'a> {
     fn from(outcome: &'a Outcome) -> Self {
         let Outcome { context, engine, sample, wall_clock, ending, damage, notes } = outcome;
-        Self { context, report: engine.report(), sample, wall_clock, ending, damage, notes }
+        Self { context, swaps: &context.swaps, report: engine.report(), sample, wall_clock, ending, damage, notes }
     }
 }

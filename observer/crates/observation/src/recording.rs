@@ -54,6 +54,8 @@ codes! {
         Event = "event",
         Sample = "sample",
         Footer = "footer",
+        /// A list of swap areas cannot be decoded.
+        Areas = "areas",
         /// The footer counts more events than there are.
         EventsMissing = "events_missing",
     } else {

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Sample,
     /// JSON; always the last frame.
     Footer,
+    /// JSON: the swap areas, because they may have changed.
+    Areas,
     /// Added by a newer minor version; readers skip it.
     Unknown(u8),
 }
@@ -26,6 +28,7 @@ impl Kind {
             Self::Events => 2,
             Self::Sample => 3,
             Self::Footer => 4,
+            Self::Areas => 16,
             Self::Unknown(code) => code,
         }
     }
@@ -36,6 +39,7 @@ impl Kind {
             2 => Self::Events,
             3 => Self::Sample,
             4 => Self::Footer,
+            16 => Self::Areas,
             other => Self::Unknown(other),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{OpenError, Reader, Replay};
 use observer_engine::event::Nanos;
-use observer_observation::{Context, Engine, Input, Sample, WallClock};
+use observer_observation::{Context, Engine, Input, Sample, Swap, WallClock};
 
 /// A command to the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,6 +109,11 @@ impl Player {
     /// For what a dashboard switches on or clears in the engine.
     pub fn engine_mut(&mut self) -> &mut Engine {
         self.replay.engine_mut()
+    }
+
+    /// The swap areas so far.
+    pub fn swaps(&self) -> &[Swap] {
+        self.replay.swaps()
     }
 
     pub fn sample(&self) -> &Sample {

@@ -17,7 +17,7 @@ use crate::{
     legacy, sample,
     varint::Input as Bytes,
 };
-use observer_observation::{Context, Defect, FileDamage, FinalState, Input, Sample, WallClock};
+use observer_observation::{AreaReading, Context, Defect, FileDamage, FinalState, Input, Sample, WallClock};
 
 /// Why no part of a file can be read.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,8 @@ pub struct Reader<R> {
     counters: sample::Stored,
     /// The next input, if it is a sample.
     sample: Option<Sample>,
+    /// The next input, if it is a reading of the swap areas.
+    areas: Option<AreaReading>,
     events: u64,
     end: Option<End>,
 }
@@ -91,6 +93,7 @@ impl<R: Read> Reader<R> {
             decoder: if is_legacy { Decoder::legacy() } else { Decoder::default() },
             counters: sample::Stored::default(),
             sample: None,
+            areas: None,
             events: 0,
             end: None,
         })
@@ -125,6 +128,9 @@ impl<R: Read> Reader<R> {
         loop {
             if let Some(sample) = self.sample.take() {
                 return Some(Input::Sample(Box::new(sample)));
+            }
+            if let Some(reading) = self.areas.take() {
+                return Some(Input::Areas(reading));
             }
             if self.end.is_some() {
                 return None;
@@ -166,6 +172,10 @@ impl<R: Read> Reader<R> {
                 Some(Footer { ending: Some(ending), .. }) => self.end = Some(End::Complete(Box::new(ending))),
                 Some(Footer { ending: None, .. }) => self.end = Some(End::Continued),
                 None => self.broken(Defect::Footer),
+            },
+            Ok((Kind::Areas, text)) => match serde_json::from_slice(text) {
+                Ok(reading) => self.areas = Some(reading),
+                Err(_) => self.broken(Defect::Areas),
             },
             Ok((Kind::Header, _)) => self.broken(Defect::SecondHeader),
             Ok((Kind::Unknown(_), _)) => {}

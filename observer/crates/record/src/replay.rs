@@ -6,7 +6,7 @@ use crate::reader::{End, OpenError, Reader};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::{
-    Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample, WallClock,
+    Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample, Swap, WallClock,
 };
 
 /// A replay in progress. [`Replay::step`] advances it, the getters show it as they would a live observation, and
@@ -36,9 +36,13 @@ impl Replay {
         Self {
             vmstat: first.before().and_then(|before| before.vmstat),
             before: first.before(),
-            next,
-            ingest: Ingest { wall_clock: first.wall_clock(), ..Ingest::default() },
+            ingest: {
+                let mut ingest = Ingest { wall_clock: first.wall_clock(), ..Ingest::default() };
+                ingest.set_areas(&first.context().swaps);
+                ingest
+            },
             reader: first,
+            next,
             damage: Vec::new(),
             notes: if part > 1 { vec![Note::StartsWithPart { part }] } else { Vec::new() },
         }
@@ -55,6 +59,11 @@ impl Replay {
     /// For what a dashboard switches on or clears in the engine.
     pub fn engine_mut(&mut self) -> &mut Engine {
         &mut self.ingest.engine
+    }
+
+    /// The swap areas so far.
+    pub fn swaps(&self) -> &[Swap] {
+        self.ingest.areas.areas()
     }
 
     pub fn sample(&self) -> &Sample {
@@ -110,6 +119,8 @@ impl Replay {
         next.follow(&mut self.reader);
         // The part may know of changes in parts that were not given.
         self.ingest.wall_clock = next.wall_clock();
+        // More than what is known already if a part is missing.
+        self.ingest.set_areas(&next.context().swaps);
         self.reader = next;
         true
     }
@@ -130,7 +141,7 @@ impl Replay {
             }
         }
         self.ingest.finish();
-        let context = self.reader.context().clone();
+        let context = Context { swaps: self.swaps().to_vec(), ..self.reader.context().clone() };
         let mut ending = match self.reader.end() {
             Some(End::Complete(ending)) => ending.as_ref().clone(),
             Some(End::Continued) => {

@@ -1,3 +1,4 @@
+mod areas;
 mod files;
 mod format;
 mod hostile;
@@ -63,6 +64,7 @@ fn same(a: &[Input], b: &[Input]) -> bool {
             (Input::Event(a), Input::Event(b)) => a == b,
             (Input::Advance(a), Input::Advance(b)) => a == b,
             (Input::Sample(a), Input::Sample(b)) => same_sample(a, b),
+            (Input::Areas(a), Input::Areas(b)) => a == b,
             _ => false,
         })
 }

@@ -16,7 +16,7 @@ use crate::{
     sample,
 };
 use observer_engine::event::{Event, Nanos};
-use observer_observation::{Clocks, Context, FinalState, Input, Sample, WallClock};
+use observer_observation::{AreaHistory, AreaReading, Clocks, Context, FinalState, Input, Sample, WallClock};
 use observer_text::Name;
 
 /// Longest time that events wait for their frame to fill, and so what a killed recorder loses. Nanoseconds.
@@ -106,6 +106,7 @@ impl Recorder {
             Input::Event(event) => self.event(event),
             Input::Advance(until) => self.advance(*until),
             Input::Sample(sample) => self.sample(sample),
+            Input::Areas(reading) => self.areas(reading),
         }
     }
 
@@ -145,6 +146,18 @@ impl Recorder {
         let age = sample.at.saturating_sub(*self.started.get_or_insert(sample.at));
         if self.target.rotation.is_due(self.bytes, age) {
             self.next_part();
+        }
+    }
+
+    /// Adds the swap areas.
+    pub fn areas(&mut self, reading: &AreaReading) {
+        if self.error.is_none() {
+            self.flush();
+            self.json(Kind::Areas, reading);
+            let mut history = AreaHistory::new(&self.header.context.swaps);
+            history.update(reading);
+            // For the next part.
+            self.header.context.swaps = history.areas().to_vec();
         }
     }
 

@@ -89,7 +89,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.waits.extend(one.waits.iter().cloned());
     all.waits.truncate(LISTED);
     all.entries.extend(one.entries.iter().cloned());
-    all.entries.sort_by_key(|stats| (std::cmp::Reverse((stats.worst, stats.total_ns)), stats.entry));
+    all.entries.sort_by_key(|stats| (std::cmp::Reverse((stats.worst, stats.total_ns)), stats.of));
     all.entries.truncate(LISTED);
     // The sum has every cause that either of them counts.
     for (cause, count) in &one.dropped {

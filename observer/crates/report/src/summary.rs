@@ -8,6 +8,7 @@ use serde::Serialize;
 pub use self::source::Source;
 use self::{
     counts::{Count as _, Faults, Locks, Pins, SwapIns, SwapOuts},
+    device::OnDevice,
     distributions::{Distributions, Histograms},
     remarks::{Budget, Evidence, Remark},
     sample::Sampled,
@@ -23,6 +24,7 @@ use observer_observation::{
 };
 
 pub(crate) mod counts;
+pub mod device;
 pub mod distributions;
 pub mod remarks;
 pub(crate) mod sample;
@@ -88,6 +90,7 @@ pub struct Summary {
     pub host: Name,
     pub sources: Vec<Source>,
     pub kernel: Kernel,
+    /// All that were in use; of several observations, those of all.
     pub swaps: Vec<Swap>,
     /// Filters that the kernel applied, by option.
     pub filters: BTreeMap<String, Name>,
@@ -106,10 +109,10 @@ pub struct Summary {
     /// What has been in progress for long; at the end of an observation: what has not ended in it.
     pub stalled: Stalled,
     pub remarks: Vec<Remark>,
-    pub findings: Vec<Finding>,
-    pub overlaps: Vec<Overlap>,
-    pub waits: Vec<Wait>,
-    pub entries: Vec<EntryStats>,
+    pub findings: Vec<OnDevice<Finding>>,
+    pub overlaps: Vec<OnDevice<Overlap>>,
+    pub waits: Vec<OnDevice<Wait>>,
+    pub entries: Vec<OnDevice<EntryStats>>,
     pub distributions: Distributions,
     pub dropped: Dropped,
     /// What is counted in `verdicts` and not listed, because a list was full.
@@ -147,8 +150,8 @@ impl Summary {
             tick_ns: known.context.kernel.tick_ns,
             histograms: &histograms,
         };
-        let wait_cost = WaitCostSummary::new(&report.wait_costs, &known.context.swaps, wholes);
-        let Context { tool, host, kernel, swaps, filters, sample_one_in, .. } = known.context.clone();
+        let wait_cost = WaitCostSummary::new(&report.wait_costs, known.swaps, wholes);
+        let Context { tool, host, kernel, filters, sample_one_in, .. } = known.context.clone();
         let source = Source {
             host: host.clone(),
             tool: tool.clone(),
@@ -167,7 +170,7 @@ impl Summary {
             tool,
             host,
             sources: vec![source],
-            swaps,
+            swaps: known.swaps.to_vec(),
             filters,
             sample: (sample_one_in > 1).then(|| Sampled::new(sample_one_in, report.verdicts)),
             swapins: SwapIns::new(&known, counters),
@@ -180,10 +183,10 @@ impl Summary {
             budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
             stalled: Stalled::new(&known),
             remarks: Vec::new(),
-            findings: report.findings.clone(),
-            overlaps: report.overlaps.iter().take(LISTED).cloned().collect(),
-            waits: report.waits.iter().take(LISTED).cloned().collect(),
-            entries: report.entries.worst(LISTED),
+            findings: OnDevice::all(&report.findings, known.swaps),
+            overlaps: OnDevice::all(report.overlaps.iter().take(LISTED), known.swaps),
+            waits: OnDevice::all(report.waits.iter().take(LISTED), known.swaps),
+            entries: OnDevice::all(&report.entries.worst(LISTED), known.swaps),
             distributions: histograms.summaries(!kernel.holds_unseen()),
             dropped: known.dropped(),
             unlisted: report.unlisted,

@@ -1,5 +1,6 @@
 //! Codes as prose: the one place where sentences for people are made. Nothing decides on what these functions return.
 
+mod area;
 mod comparison;
 mod dropped;
 mod finding;
@@ -13,6 +14,7 @@ mod self_test;
 mod waits;
 
 pub(crate) use self::{
+    area::in_use,
     comparison::{caveat, counted},
     finding::{description, steps},
     host::{fact, host, synchronous_reason},

@@ -9,7 +9,7 @@ use observer_engine::{
     event::{Entry, Event, Fault, Nanos, Path, Pin, PinResult, SlotCount, Task},
 };
 use observer_observation::{
-    Context, EndReason, FinalState, Known, Outcome, Sample, Snapshot, Stall, Stalls, WallClock, exit::Exit,
+    Context, EndReason, FinalState, Known, Outcome, Sample, Snapshot, Stall, Stalls, Swap, WallClock, exit::Exit,
 };
 use observer_report::{
     formats::{
@@ -62,6 +62,22 @@ fn a_stalled_fault_is_in_every_report() {
     assert_eq!(json["stalled"]["faults"], 2);
     assert_eq!(json["stalled"]["longest"][1]["waits_for"], "folio_lock");
     assert_eq!(json["stalled"]["longest"][0]["for_ns"], 667 * SECOND);
+}
+
+/// Its type went to another area after the fault had started.
+#[test]
+fn a_stall_is_on_the_area_that_had_the_type_at_its_start() {
+    let now = 5_000 * SECOND;
+    let swap = |path: &str, from_ns, until_ns| Swap { path: path.into(), from_ns, until_ns, ..Swap::default() };
+    let changed = now - SECOND;
+    let swaps = vec![swap("/dev/zram0", 0, Some(changed)), swap("/dev/sda2", changed, None)];
+    let stalled = outcome(Some(stalls(now)), None, now);
+    let outcome = Outcome { context: Context { swaps, ..stalled.context.clone() }, ..stalled };
+    let text = text::summary(&Observed::new(&outcome).summary);
+    assert!(
+        text.contains("reader (pid 7, tid 7) has been in a fault on entry 0:64 (/dev/zram0) for 667 s\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -131,6 +147,7 @@ fn a_pin_wait_is_reported_while_its_holder_stalls() {
         let report = engine.report();
         Observed::new(Known {
             context: &context,
+            swaps: &[],
             report,
             sample: &sample,
             wall_clock: &WallClock::default(),

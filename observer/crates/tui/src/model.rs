@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use observer_engine::{
-    event::{Entry, Nanos, Task},
+    areas::AreaEntry,
+    event::{Nanos, Task},
     tally::{Contention, TaskGroup},
     verdict::{Finding, Verdict},
     wait::{Wait, WaitKind},
@@ -59,8 +60,6 @@ impl Stalled {
 pub struct SwapDevice {
     /// Short name, as it is printed: `zram0`.
     pub name: String,
-    /// The swap type in this device's entries.
-    pub swap_type: u32,
     /// `zram`, `file`.
     pub driver: &'static str,
     pub size_kib: u64,
@@ -181,8 +180,8 @@ pub struct Distribution {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryRow {
-    pub entry: Entry,
-    /// `None`: unknown, because the device was added after the recording started.
+    pub entry: AreaEntry,
+    /// `None`: unknown.
     pub device: Option<String>,
     pub contention: Contention,
 }

@@ -11,6 +11,7 @@ use super::model::{
     Stalled, SwapDevice, bin,
 };
 use observer_engine::{
+    areas::AreaEntry,
     event::{Entry, Nanos},
     tally::{Contention, TaskGroup},
 };
@@ -47,7 +48,9 @@ pub struct Source<'a> {
     pub sample: &'a Sample,
     /// Now, on the clock of the events.
     pub now: Nanos,
-    /// The swap devices now; `None`: as before.
+    /// The swap areas so far.
+    pub swaps: &'a [Swap],
+    /// The swap devices now; `None`: as before, or in a replay those of `swaps`.
     pub devices: Option<Vec<SwapDevice>>,
     /// `None`: a replay, which measures no cost.
     pub spent: Option<Spent<'a>>,
@@ -156,10 +159,12 @@ impl ModelBuilder {
         let stalled = Stalled::of(source.sample, &source.engine.report().long_waits);
         if let Some(devices) = source.devices {
             self.devices = Some(devices);
+        } else if !self.live && !source.swaps.is_empty() {
+            self.devices = Some(source.swaps.iter().filter(|swap| swap.until_ns.is_none()).map(device).collect());
         }
         let tally = source.engine.tally();
         if let Some(tally) = tally {
-            self.update(tally, names);
+            self.update(tally, source.swaps, names);
         }
         self.samples += 1;
         let unlisted = source.engine.report().unlisted;
@@ -185,7 +190,7 @@ impl ModelBuilder {
         }
     }
 
-    fn update(&mut self, tally: &Tally, names: &mut impl CgroupNames) {
+    fn update(&mut self, tally: &Tally, swaps: &[Swap], names: &mut impl CgroupNames) {
         let changed = |built: Option<u64>| built != Some(tally.revision);
         let due = |every: u64| self.samples.is_multiple_of(every);
         if changed(self.built.distributions) && (due(DISTRIBUTION_SAMPLES) || self.built.distributions.is_none()) {
@@ -194,23 +199,14 @@ impl ModelBuilder {
         }
         let rows = tally.entries().len() + tally.groups().len();
         if changed(self.built.tables) && (due(table_samples(rows)) || self.built.tables.is_none()) {
-            self.entries = Arc::new(self.entry_rows(tally));
+            self.entries = Arc::new(entry_rows(tally, swaps));
             self.groups = Arc::new(self.group_rows(tally, names));
             self.built.tables = Some(tally.revision);
         }
         if changed(self.built.findings) {
-            self.add_findings(tally);
+            self.add_findings(tally, swaps);
             self.built.findings = Some(tally.revision);
         }
-    }
-
-    fn entry_rows(&self, tally: &Tally) -> Vec<EntryRow> {
-        let row = |(entry, contention): (&Entry, &Contention)| EntryRow {
-            entry: *entry,
-            device: self.device_of(*entry),
-            contention: contention.clone(),
-        };
-        tally.entries().iter().map(row).collect()
     }
 
     fn group_rows(&mut self, tally: &Tally, names: &mut impl CgroupNames) -> Vec<GroupRow> {
@@ -241,13 +237,13 @@ impl ModelBuilder {
     }
 
     /// Appends the findings that are new in the tally.
-    fn add_findings(&mut self, tally: &Tally) {
+    fn add_findings(&mut self, tally: &Tally, swaps: &[Swap]) {
         let last = self.findings.last().map_or(0, |row| row.number);
         let new = tally.findings().iter().filter(|(number, _)| *number > last);
         let new: Vec<FindingRow> = new
             .map(|(number, finding)| FindingRow {
                 number: *number,
-                device: self.device_of(finding.entry),
+                device: device_of(swaps, finding.entry, finding.start_ns),
                 at_ns: finding.end_ns.saturating_sub(self.start),
                 finding: Arc::new(finding.clone()),
             })
@@ -259,12 +255,6 @@ impl ModelBuilder {
         let oldest = tally.findings().front().map_or(0, |(number, _)| *number);
         let kept = self.findings.iter().filter(|row| row.number >= oldest);
         self.findings = Arc::new(kept.chain(&new).cloned().collect());
-    }
-
-    fn device_of(&self, entry: Entry) -> Option<String> {
-        let mut devices = self.devices.iter().flatten();
-        let device = devices.find(|device| device.swap_type == u32::from(entry.swap_type()))?;
-        Some(device.name.clone())
     }
 
     fn cost(&mut self, spent: Spent<'_>, sample: &Sample) -> Cost {
@@ -286,17 +276,24 @@ impl ModelBuilder {
     }
 }
 
+fn entry_rows(tally: &Tally, swaps: &[Swap]) -> Vec<EntryRow> {
+    let row = |(entry, contention): (&AreaEntry, &Contention)| EntryRow {
+        entry: *entry,
+        device: device_of(swaps, entry.entry, entry.since_ns),
+        contention: contention.clone(),
+    };
+    tally.entries().iter().map(row).collect()
+}
+
+/// The short name of the area that had the entry's type at a time; `None`: unknown.
+fn device_of(swaps: &[Swap], entry: Entry, at: Nanos) -> Option<String> {
+    Swap::of_entry(swaps, entry, at).map(|swap| device_name(&swap.path).to_string())
+}
+
 /// A swap area of the context.
 fn device(swap: &Swap) -> SwapDevice {
     let name = device_name(&swap.path).to_string();
-    SwapDevice {
-        driver: driver(&name),
-        name,
-        swap_type: swap.kind,
-        size_kib: swap.size_kib,
-        used_kib: None,
-        synchronous: swap.synchronous,
-    }
+    SwapDevice { driver: driver(&name), name, size_kib: swap.size_kib, used_kib: None, synchronous: swap.synchronous }
 }
 
 /// The driver of a block device, as far as its name shows it; `file` for a swap file.
@@ -401,6 +398,7 @@ mod tests {
             let source = Source {
                 engine: &engine,
                 sample: &sample,
+                swaps: &[],
                 now: 9,
                 devices: None,
                 spent: None,

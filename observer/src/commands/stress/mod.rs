@@ -19,7 +19,7 @@ use crate::{
     cli::{StressArgs, Workload},
     dashboard::terminal,
     launch::{self, Launch},
-    session::Observer,
+    session::{AreaList, Observer},
 };
 use observer_engine::verdict::{Finding, Verdict};
 use observer_observation::{Outcome, exit::Exit};
@@ -71,6 +71,8 @@ impl StressRun {
             },
             duration: None,
             budget_ns: None,
+            // The workload adds a device.
+            area_list: AreaList::open().ok(),
             swaps: Vec::new(),
             filters: BTreeMap::new(),
             command_pid: Arc::default(),

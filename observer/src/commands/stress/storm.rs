@@ -63,7 +63,7 @@ pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let (outcome, mut ending) = run.run(&mut comparison, on_message)?;
     ending.check()?;
     let summary = Summary::without_command(&outcome);
-    comparison.add_findings(&summary.findings);
+    comparison.add_findings(&outcome.engine.report().findings);
     let mut ledger = lock(&comparison.ledger);
     ledger.settle(Nanos::MAX);
     let storm = StormSummary {

@@ -49,7 +49,7 @@ pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     ending.check()?;
     let summary = Summary::without_command(&outcome);
     let truths = std::mem::take(&mut *truths.lock().unwrap_or_else(PoisonError::into_inner));
-    let flags: Vec<Flag> = stale_installs(&summary.findings)
+    let flags: Vec<Flag> = stale_installs(&outcome.engine.report().findings)
         .map(|finding| Flag { pid: finding.reader.pid, address: page_of(finding.address), at_ns: finding.end_ns })
         .collect();
     let matching = match_flags(&truths, &flags);

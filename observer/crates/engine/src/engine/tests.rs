@@ -3,6 +3,7 @@ use crate::{
     event::{ChangeKind, Path, SequenceSpan, Task},
     overlap::Overlap,
     report::{EngineDropped, VerdictCounts},
+    verdict::Verdict,
 };
 
 const ENTRY: Entry = Entry::new(0, 7);
@@ -266,4 +267,37 @@ fn faults_whose_end_never_arrives_are_counted_and_bounded() {
     assert_eq!(engine.report().dropped.faults_without_end, 6);
     engine.finish();
     assert_eq!(engine.report().dropped.faults_without_end, 6 + MAX_FAULTS_IN_PROGRESS as u64);
+}
+
+/// The type of the entry goes from one swap area to another between two overlaps, and the change arrives in time.
+#[test]
+fn what_happened_is_attributed_to_the_area_that_had_the_type_then() {
+    const LATER: Nanos = 1_000_000_000;
+    let mut engine = Engine::<()>::default();
+    engine.start_tally();
+    let pair = |at: Nanos| [fault(1, at + 100, at + 400, 2, 1), fault(2, at + 200, at + 900, 2, 2)];
+    for fault in pair(0).into_iter().chain(pair(LATER)) {
+        engine.feed(Event::Ended(fault));
+    }
+    engine.advance(LATER - 1);
+    engine.change_area(ENTRY.swap_type(), LATER);
+    engine.change_area(ENTRY.swap_type() + 1, 50);
+    engine.finish();
+    let report = engine.report();
+    let rows: Vec<_> = report.entries.worst(9).iter().map(|stats| (stats.of.since_ns, stats.overlaps)).collect();
+    assert_eq!(rows, [(0, 1), (LATER, 1)]);
+    let mut shown: Vec<Nanos> = engine.tally().unwrap().entries().keys().map(|entry| entry.since_ns).collect();
+    shown.sort_unstable();
+    assert_eq!(shown, [0, LATER]);
+}
+
+#[test]
+fn a_finding_belongs_to_the_area_that_had_the_type_when_its_read_started() {
+    let mut engine = feed(aba());
+    engine.change_area(ENTRY.swap_type(), 50);
+    engine.change_area(ENTRY.swap_type(), 5_000);
+    engine.finish();
+    let worst = engine.report().entries.worst(9);
+    let rows: Vec<_> = worst.iter().map(|stats| (stats.of.since_ns, stats.worst)).collect();
+    assert_eq!(rows, [(50, Verdict::StaleInstall)]);
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::frame::{self, Kind};
+use observer_observation::Defect;
 
 /// The inputs that can be read, and whether the recording is complete.
 fn read_any(bytes: &[u8]) -> Result<(Vec<Input>, bool), OpenError> {
@@ -37,6 +38,28 @@ fn a_cut_file_is_read_up_to_its_last_complete_frame() {
     }
     // The longest cut file lacks only the footer.
     assert_eq!(best, whole.len());
+}
+
+/// A frame whose checksum is right and whose content is not that of its kind.
+#[test]
+fn content_that_cannot_be_decoded_is_a_defect_of_its_kind() {
+    let whole = recording(&[]);
+    let stored = u32::from_le_bytes(whole[PREAMBLE + 4..PREAMBLE + 8].try_into().unwrap());
+    let header = &whole[..PREAMBLE + 16 + stored as usize];
+    for (kind, expected) in [
+        (Kind::Header, Defect::SecondHeader),
+        (Kind::Events, Defect::Event),
+        (Kind::Sample, Defect::Sample),
+        (Kind::Areas, Defect::Areas),
+        (Kind::Footer, Defect::Footer),
+    ] {
+        let mut bytes = header.to_vec();
+        frame::write(&mut bytes, kind, b"{").unwrap();
+        let (inputs, end) = read(&bytes);
+        assert!(inputs.is_empty());
+        let End::Damaged(FileDamage::Broken { defect, .. }) = end else { panic!("{kind:?}: {end:?}") };
+        assert_eq!(defect, expected);
+    }
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use crate::{
     varint::Input as Bytes,
 };
 use observer_engine::event::{Comm, Event, Fault, Task};
-use observer_observation::{Engine, FaultTimes};
+use observer_observation::{AreaReading, Engine, FaultTimes, Swap};
 
 #[test]
 fn events_are_decoded_as_they_were_encoded() {
@@ -55,6 +55,8 @@ fn a_recording_is_read_as_it_was_written() {
     times.by_path[0].saturating_record_n(1_234, 5);
     let mut sample = Sample { at: 9, fault_times: Some(times.clone()), ..Sample::default() };
     sample.snapshot.counters.started = 17;
+    let swaps = vec![Swap { path: b"/dev/\xff"[..].into(), until_ns: Some(3), ..Swap::default() }];
+    all.insert(700, Input::Areas(AreaReading { before_ns: 1, at_ns: 2, swaps }));
     all.insert(500, Input::Sample(Box::new(sample.clone())));
     sample.snapshot.counters.ended = 16;
     sample.clocks = Some(clocks(START + 9, 5));
@@ -77,7 +79,7 @@ fn a_replay_reaches_the_verdicts_of_the_live_run() {
             match input {
                 Input::Event(event) => engine.feed(event),
                 Input::Advance(until) => engine.advance(until),
-                Input::Sample(_) => {}
+                Input::Sample(_) | Input::Areas(_) => {}
             }
         }
         engine.finish();

@@ -12,7 +12,7 @@ use crate::observed::Observed;
 use observer_engine::verdict::Action;
 
 /// Times are nanoseconds. An empty field is unknown, or did not happen.
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 27] = [
     "host",
     "release",
     "at_unix_ns",
@@ -39,6 +39,7 @@ const COLUMNS: [&str; 26] = [
     "changes",
     "read_during_write",
     "read_before_change",
+    "device",
 ];
 
 /// # Errors
@@ -94,6 +95,7 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         finding.changes.to_string(),
         finding.read_during_write.to_string(),
         finding.read_before_change.to_string(),
+        finding.device.as_ref().map(cell).unwrap_or_default(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use self::markup::{Markup, escaped};
 use crate::{
     observed::Reported,
-    summary::Summary,
+    summary::{Summary, device},
     units::{counted, duration},
     words::{self, verdict_count},
 };
@@ -150,7 +150,15 @@ fn findings(page: &mut Markup, reported: &Reported) {
     }
     for (part, finding) in all.iter().take(FINDINGS) {
         page.raw("<article>\n");
-        page.element("h3", &format!("{} of entry {} on {}", finding.verdict, finding.entry, part.summary.host));
+        page.element(
+            "h3",
+            &format!(
+                "{} of entry {} on {}",
+                finding.verdict,
+                device::entry(finding.entry, finding.device.as_ref()),
+                part.summary.host
+            ),
+        );
         page.raw(&evidence::picture(&part.summary, finding));
         page.raw("</article>\n");
     }
@@ -164,7 +172,7 @@ fn contention(page: &mut Markup, summary: &Summary) {
         page.element("h2", "Most contended entries");
         let rows = summary.entries.iter().take(CONTENTION).map(|stats| {
             [
-                stats.entry.to_string(),
+                device::entry(stats.of.entry, stats.device.as_ref()),
                 stats.worst.to_string(),
                 stats.overlaps.to_string(),
                 stats.deepest.to_string(),
@@ -180,7 +188,7 @@ fn contention(page: &mut Markup, summary: &Summary) {
         waits.sort_by_key(|wait| std::cmp::Reverse(wait.duration()));
         let rows = waits.into_iter().take(CONTENTION).map(|wait| {
             [
-                wait.entry.to_string(),
+                device::entry(wait.entry, wait.device.as_ref()),
                 words::wait_kind(wait.kind).to_owned(),
                 wait.task.to_string(),
                 duration(wait.duration()),

@@ -15,13 +15,14 @@ use std::{
 use serde_json::{Value, json};
 
 use super::json;
+use crate::summary::device::OnDevice;
 
 use observer_engine::{
-    event::{Change, ChangeKind, Event, Fault, Nanos, PinResult, Task},
+    event::{Change, ChangeKind, Entry, Event, Fault, Nanos, PinResult, Task},
     overlap::Overlap,
     verdict::Finding,
 };
-use observer_observation::{Input, Known, Outcome};
+use observer_observation::{Input, Known, Outcome, Swap};
 
 /// Most trace events that are written: viewers load no more.
 const LIMIT: u64 = 2_000_000;
@@ -85,7 +86,7 @@ impl<W: Write> Trace<W> {
         match input {
             Input::Event(Event::Ended(fault)) => self.fault(fault),
             Input::Event(Event::Changed(change)) => self.change(change),
-            Input::Event(Event::Started(_)) | Input::Advance(_) | Input::Sample(_) => {}
+            Input::Event(Event::Started(_)) | Input::Advance(_) | Input::Sample(_) | Input::Areas(_) => {}
         }
     }
 
@@ -102,9 +103,9 @@ impl<W: Write> Trace<W> {
             self.overlap(overlap);
         }
         for (index, finding) in report.findings.iter().enumerate() {
-            self.finding(index, finding);
+            self.finding(index, &OnDevice::new(finding.clone(), &outcome.context.swaps));
         }
-        self.names();
+        self.names(&outcome.context.swaps);
         let about = json!({
             "tool": outcome.context.tool,
             "host": outcome.context.host,
@@ -187,7 +188,7 @@ impl<W: Write> Trace<W> {
     }
 
     /// The finding is on the track of its reader, with an arrow from the free, which is on the track of its task.
-    fn finding(&mut self, index: usize, finding: &Finding) {
+    fn finding(&mut self, index: usize, finding: &OnDevice<Finding>) {
         let tid = self.task(&finding.reader);
         let name = finding.verdict.to_string();
         let args = json!({"evidence": finding});
@@ -205,12 +206,12 @@ impl<W: Write> Trace<W> {
         }
     }
 
-    fn names(&mut self) {
+    fn names(&mut self, swaps: &[Swap]) {
         for (tid, task) in std::mem::take(&mut self.tasks) {
             self.name_tracks((TASKS, tid), &format!("{} (pid {})", task.comm, task.pid));
         }
         for (entry, tid) in std::mem::take(&mut self.entries) {
-            self.name_tracks((ENTRIES, tid), &format!("entry {}", observer_engine::event::Entry(entry)));
+            self.name_tracks((ENTRIES, tid), &entry_name(Entry(entry), swaps));
         }
     }
 
@@ -324,6 +325,21 @@ fn with_times(event: &Value, times: &[(&str, Nanos)]) -> io::Result<String> {
         text.push('}');
     }
     Ok(text)
+}
+
+/// The name of an entry's tracks, with the areas that had its type, one after another.
+fn entry_name(entry: Entry, swaps: &[Swap]) -> String {
+    let mut name = format!("entry {entry}");
+    let mut paths = Vec::new();
+    for swap in swaps.iter().filter(|swap| swap.kind == u32::from(entry.swap_type())) {
+        if !paths.contains(&&swap.path) {
+            let separator = if paths.is_empty() { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ = write!(name, "{separator} {}", swap.path);
+            paths.push(&swap.path);
+        }
+    }
+    name
 }
 
 /// Spans cut to `whole` and split so that they nest: each lies within or outside every other. The outer one of two

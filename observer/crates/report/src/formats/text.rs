@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::{
-    summary::{Summary, counts::Pins, distributions::Measure},
+    summary::{Summary, counts::Pins, device, distributions::Measure},
     units::{counted, duration, offset_between, seconds},
     words::{self, verdict_count},
 };
 use observer_engine::verdict::Finding;
 use observer_observation::DurationSummary;
+use observer_text::Name;
 
 mod overhead;
 mod wait_cost;
@@ -60,7 +61,7 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
     write_distributions(text, summary)?;
     wait_cost::write(text, summary)?;
     for finding in summary.findings.iter().take(PRINTED) {
-        writeln!(text, "{}", self::finding(finding))?;
+        writeln!(text, "{}", self::finding(finding, finding.device.as_ref()))?;
     }
     if summary.findings.len() > PRINTED {
         let more = counted((summary.findings.len() - PRINTED) as u64, "more finding");
@@ -136,10 +137,10 @@ fn percentiles(d: &DurationSummary) -> String {
     )
 }
 
-/// One finding: a line for the reader, and one for each step, with its time from the start of the read.
-pub fn finding(finding: &Finding) -> String {
+/// One finding on a device: a line for the reader, and one for each step, with its time from the start of the read.
+pub fn finding(finding: &Finding, device: Option<&Name>) -> String {
     let Finding { verdict, entry, address, reader, read_start_ns: start, .. } = finding;
-    let at = seconds(*start);
+    let (at, entry) = (seconds(*start), device::entry(*entry, device));
     let mut text = format!(
         "{verdict} of entry {entry} at {address:#x} by {reader}\n    its read starts at {at} (monotonic clock)"
     );
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_finding_lists_its_steps_by_time() {
-        let text = finding(&fixtures::stale());
+        let text = finding(&fixtures::stale(), None);
         let expected = "stale-install of entry 0:40 at 0x7f0a007ee000 by victim (pid 99, tid 106)
     its read starts at 6.260810150 s (monotonic clock)
              0  victim (pid 99, tid 106) starts to read the entry

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use super::device::device;
+
 use observer_engine::{
     event::{Entry, Task},
     wait::{Wait, WaitKind},
@@ -17,6 +19,8 @@ pub struct StalledTask {
     pub host: Name,
     pub task: Task,
     pub entry: Entry,
+    /// The path of the swap area; `None`: unknown.
+    pub device: Option<Name>,
     /// How long the fault, or the wait over all its faults, has been in progress.
     pub for_ns: u64,
     /// What the task waits for; `None`: nothing that another task holds, probably the device.
@@ -38,10 +42,11 @@ pub struct Stalled {
 
 impl Stalled {
     pub(crate) fn new(known: &Known<'_>) -> Self {
-        let (host, now) = (&known.context.host, known.sample.at);
+        let now = known.sample.at;
         let stalls = known.sample.stalls.as_ref();
-        let faults = stalls.iter().flat_map(|stalls| &stalls.longest).map(|stall| StalledTask::fault(stall, host, now));
-        let waits = known.report.long_waits.iter().map(|wait| StalledTask::wait(wait, host));
+        let faults =
+            stalls.iter().flat_map(|stalls| &stalls.longest).map(|stall| StalledTask::fault(stall, known, now));
+        let waits = known.report.long_waits.iter().map(|wait| StalledTask::wait(wait, known));
         let mut stalled = Self {
             faults: stalls.map_or(0, |stalls| stalls.count),
             longest: faults.chain(waits).collect(),
@@ -74,9 +79,10 @@ impl Stalled {
 }
 
 impl StalledTask {
-    fn fault(stall: &Stall, host: &Name, now: u64) -> Self {
+    fn fault(stall: &Stall, known: &Known<'_>, now: u64) -> Self {
         Self {
-            host: host.clone(),
+            host: known.context.host.clone(),
+            device: device(known.swaps, stall.entry, stall.start_ns),
             task: stall.task.clone(),
             entry: stall.entry,
             for_ns: now.saturating_sub(stall.start_ns),
@@ -85,9 +91,10 @@ impl StalledTask {
         }
     }
 
-    fn wait(wait: &Wait, host: &Name) -> Self {
+    fn wait(wait: &Wait, known: &Known<'_>) -> Self {
         Self {
-            host: host.clone(),
+            host: known.context.host.clone(),
+            device: device(known.swaps, wait.page_entry, wait.from_ns),
             task: wait.task.clone(),
             entry: wait.page_entry,
             for_ns: wait.duration(),

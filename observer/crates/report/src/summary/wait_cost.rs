@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::device;
 use super::distributions::{Histograms, Measure, sum_ns};
 use observer_engine::{
     cost::{WaitCost, WaitCosts},
@@ -83,10 +84,6 @@ pub(crate) struct Wholes<'a> {
 
 impl WaitCostSummary {
     pub(crate) fn new(costs: &WaitCosts, swaps: &[Swap], wholes: Wholes<'_>) -> Self {
-        let device = |swap_type: &u8| {
-            let known = swaps.iter().find(|swap| swap.kind == u32::from(*swap_type));
-            known.map_or_else(|| format!("type {swap_type}"), |swap| swap.path.to_string())
-        };
         let task = |(tid, pid, comm): &(u32, u32, _)| format!("{comm} (pid {pid}, tid {tid})");
         let mut all = Self {
             pin: KindCost { sums: costs.pin, ..KindCost::default() },
@@ -94,7 +91,7 @@ impl WaitCostSummary {
             tasks: rows(costs.tasks.rows(), task),
             commands: rows(costs.commands.rows(), ToString::to_string),
             cgroups: rows(costs.cgroups.rows(), ToString::to_string),
-            devices: rows(costs.devices.rows(), device),
+            devices: by_name(costs.areas.rows(), |area| device::area(swaps, area)),
             edges: edges(costs.edges.rows(), task),
             command_edges: edges(costs.command_edges.rows(), ToString::to_string),
             not_listed: costs.not_listed,
@@ -143,6 +140,14 @@ impl WaitCostSummary {
 fn rows<K>(rows: Vec<(WaitKind, K, WaitCost)>, name: impl Fn(&K) -> String) -> Vec<CostRow> {
     let row = |(kind, key, cost)| CostRow { kind, name: name(&key), holder: None, cost };
     rows.into_iter().take(LISTED).map(row).collect()
+}
+
+/// An area that was switched off and on again is one row, whatever its types were.
+fn by_name<K>(all: Vec<(WaitKind, K, WaitCost)>, name: impl Fn(&K) -> String) -> Vec<CostRow> {
+    let mut rows = Vec::new();
+    let one = |(kind, key, cost): (_, K, _)| CostRow { kind, name: name(&key), holder: None, cost };
+    add_rows(&mut rows, &all.into_iter().map(one).collect::<Vec<_>>());
+    rows
 }
 
 fn edges<K>(rows: Vec<(WaitKind, (K, K), WaitCost)>, name: impl Fn(&K) -> String) -> Vec<CostRow> {
@@ -228,5 +233,14 @@ mod tests {
         add_rows(&mut all, &[row("b", 6), row("c", 1)]);
         let found: Vec<_> = all.iter().map(|row| (row.name.as_str(), row.cost.waited_ns, row.cost.waits)).collect();
         assert_eq!(found, [("b", 11, 2), ("a", 10, 1), ("c", 1, 1)]);
+    }
+
+    #[test]
+    fn an_area_that_came_back_with_another_type_is_one_row() {
+        let cost = |waited_ns| WaitCost { waits: 1, waited_ns, ..WaitCost::default() };
+        let areas = [("a", 10), ("b", 5), ("a", 7)].map(|(name, waited_ns)| (WaitKind::Pin, name, cost(waited_ns)));
+        let rows = by_name(areas.to_vec(), |name| (*name).to_owned());
+        let found: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.cost.waited_ns)).collect();
+        assert_eq!(found, [("a", 17), ("b", 5)]);
     }
 }

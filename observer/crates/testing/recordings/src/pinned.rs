@@ -59,6 +59,7 @@ pub fn context() -> Context {
             path: "/dev/zram0".into(),
             size_kib: 20_000,
             synchronous: Synchronous::Yes,
+            ..Swap::default()
         }],
         ring_bytes: 4 << 20,
         clocks: clocks(START),
@@ -90,7 +91,7 @@ pub fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written,
                     left = left.saturating_sub(1);
                 }
             }
-            Input::Sample(_) => {}
+            Input::Sample(_) | Input::Areas(_) => {}
             Input::Advance(until) => {
                 recorder.advance(*until);
                 (sample.at, sample.clocks) = (*until, Some(clocks(*until)));

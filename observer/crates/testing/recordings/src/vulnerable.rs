@@ -26,6 +26,7 @@ pub fn context() -> Context {
         path: path.into(),
         size_kib,
         synchronous,
+        ..Swap::default()
     };
     Context {
         host: "made-up".into(),
@@ -80,7 +81,7 @@ pub fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn Error>
                     break;
                 }
             }
-            Input::Sample(_) => {}
+            Input::Sample(_) | Input::Areas(_) => {}
         }
     }
     recorder.finish(&FinalState::unknown(EndReason::Duration))?;

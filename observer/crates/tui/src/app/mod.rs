@@ -17,7 +17,7 @@ use self::{
 };
 use super::model::{EntryRow, FindingRow, GroupRow, Model};
 use observer_engine::{
-    event::Entry,
+    areas::AreaEntry,
     tally::TaskGroup,
     verdict::{Finding, Verdict},
 };
@@ -68,7 +68,7 @@ pub struct Shown {
 pub struct App {
     pub tab: Tab,
     pub overlay: Option<Overlay>,
-    pub entries: Table<Entry>,
+    pub entries: Table<AreaEntry>,
     pub tasks: Table<TaskGroup>,
     pub grouping: Grouping,
     /// The rows of `tasks`: the groups of this grouping.

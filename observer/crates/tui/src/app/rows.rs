@@ -3,7 +3,8 @@
 use super::table::{Column, TableRow, Value};
 use crate::model::{EntryRow, FindingRow, GroupRow};
 use observer_engine::{
-    event::{Entry, Nanos, Task},
+    areas::AreaEntry,
+    event::{Nanos, Task},
     tally::{Contention, TaskGroup},
     verdict::Finding,
 };
@@ -33,7 +34,7 @@ fn contention(contention: &Contention, column: usize) -> Value<'static> {
 }
 
 impl TableRow for EntryRow {
-    type Key = Entry;
+    type Key = AreaEntry;
     const COLUMNS: &'static [Column] = &[
         text("entry", 10, 0),
         text("device", 8, 7),
@@ -48,13 +49,13 @@ impl TableRow for EntryRow {
         text("worst", 13, 0),
     ];
 
-    fn key(&self) -> Entry {
+    fn key(&self) -> AreaEntry {
         self.entry
     }
 
     fn value(&self, column: usize) -> Value<'_> {
         match column {
-            0 => Value::Entry(self.entry),
+            0 => Value::Entry(self.entry.entry),
             1 => device(self.device.as_deref()),
             2 => process(&self.contention),
             column => contention(&self.contention, column - 3),
@@ -153,6 +154,7 @@ impl TableRow for FindingRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observer_engine::event::Entry;
     use observer_engine::verdict::Verdict;
 
     fn contention() -> Contention {
@@ -173,7 +175,11 @@ mod tests {
 
     #[test]
     fn every_column_shows_its_own_value() {
-        let entry = EntryRow { entry: Entry::new(1, 40), device: Some("zram1".to_owned()), contention: contention() };
+        let entry = EntryRow {
+            entry: AreaEntry { entry: Entry::new(1, 40), since_ns: 0 },
+            device: Some("zram1".to_owned()),
+            contention: contention(),
+        };
         let cells: Vec<String> = (0..EntryRow::COLUMNS.len()).map(|column| entry.value(column).to_string()).collect();
         let expected =
             ["1:40", "zram1", "java 8 and others", "3", "4", "5.00 us", "6.00 ms", "7", "8.00 us", "9 ns", "window"];

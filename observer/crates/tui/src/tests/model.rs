@@ -79,6 +79,7 @@ fn replay() -> Vec<Model> {
         let source = Source {
             engine: player.engine(),
             sample: player.sample(),
+            swaps: player.swaps(),
             now: player.now(),
             devices: None,
             spent: None,
@@ -109,6 +110,7 @@ pub(super) fn quiet() -> Model {
     let source = Source {
         engine: &engine,
         sample: &sample,
+        swaps: &[],
         now,
         devices: None,
         spent: Some(Spent { cpu_ns: 4_000_000, elapsed_ns: SECOND, overhead: &overhead }),

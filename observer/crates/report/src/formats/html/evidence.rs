@@ -8,19 +8,18 @@ use crate::{
         story::{Setting, story},
         svg,
     },
-    summary::Summary,
+    summary::{Summary, device::OnDevice},
     units::{offset_between, seconds},
     words,
 };
 use observer_engine::verdict::Finding;
 
 /// The swim-lane picture, and its steps as a table.
-pub(super) fn picture(summary: &Summary, finding: &Finding) -> String {
-    let device = summary.swaps.iter().find(|swap| swap.kind == u32::from(finding.entry.swap_type()));
+pub(super) fn picture(summary: &Summary, finding: &OnDevice<Finding>) -> String {
     let setting = Setting {
         release: summary.kernel.release.clone(),
         state: summary.kernel.state,
-        device: device.map(|swap| swap.path.without_prefix("/dev/").to_string()).unwrap_or_default(),
+        device: finding.device.as_ref().map(|path| path.without_prefix("/dev/").to_string()).unwrap_or_default(),
     };
     let story = story(finding, &setting);
     let mut page = Markup::default();

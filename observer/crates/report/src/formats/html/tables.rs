@@ -115,9 +115,9 @@ pub(super) fn kernel(page: &mut Markup, summary: &Summary) {
     if !summary.swaps.is_empty() {
         let rows = summary.swaps.iter().map(|swap| {
             let reads = words::synchronous(swap.synchronous).to_owned();
-            [swap.kind.to_string(), swap.path.to_string(), bytes(swap.size_kib << 10), reads]
+            [swap.kind.to_string(), swap.path.to_string(), bytes(swap.size_kib << 10), reads, words::in_use(swap)]
         });
-        page.table(&["swap type", "path", "size", "reads"], rows);
+        page.table(&["swap type", "path", "size", "reads", "in use"], rows);
     }
 }
 
