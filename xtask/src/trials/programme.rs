@@ -3,6 +3,7 @@
 use super::{
     areas::MOST_AREAS,
     bench::{BENCH, BENCH_HOOKS, BENCH_INTERRUPTED, BENCH_REFUSES},
+    changing_areas::CHANGING_AREAS,
     clock::CLOCK,
     containers::{
         CONTAINED_COUNTS, CONTAINED_DEVICE, CONTAINED_KPROBES, CONTAINED_READ_ONLY, CONTAINED_SELF_TEST,
@@ -139,6 +140,7 @@ const EVERYWHERE: &[Step] = &[
     BTF_FILE,
     OTHER_SWAP,
     MOST_AREAS,
+    CHANGING_AREAS,
     CGROUP_V1,
     ODD_PATHS,
     ODD_NAMES,
@@ -167,7 +169,7 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 43] = [
+const ANYWHERE: [&str; 44] = [
     "contained-counts",
     "contained-kprobes",
     "contained-targeted",
@@ -203,6 +205,7 @@ const ANYWHERE: [&str; 43] = [
     "terminated",
     "identifies",
     "ignored-signals",
+    "changing-areas",
     "cgroup-v1",
     "odd-paths",
     "odd-names",
