@@ -8,10 +8,12 @@ pub const MAP_TIMINGS: &str = "TIMINGS";
 pub const TAKE: u32 = 0;
 /// Index of the function that drops the pin.
 pub const DROP: u32 = 1;
+/// Index of the function by which a fault gives up its reference to the entry.
+pub const REFERENCE: u32 = 2;
 /// Index of a function that does nothing: what the timing itself costs.
-pub const EMPTY: u32 = 2;
+pub const EMPTY: u32 = 3;
 /// Number of functions.
-pub const TIMINGS: u32 = 3;
+pub const TIMINGS: u32 = 4;
 
 /// Calls of one function on one CPU, timed by a program at its start and one at its end.
 #[repr(C)]

@@ -1,4 +1,5 @@
-//! Programs of the benchmark: they time the kernel functions that take and drop the pin, and one that does nothing.
+//! Programs of the benchmark: they time the kernel functions that take and drop the pin, the one by which a fault gives
+//! up its reference, and one that does nothing.
 #![no_std]
 #![no_main]
 #![expect(clippy::inline_always, reason = "a call would be timed as well")]
@@ -9,7 +10,7 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{FEntryContext, FExitContext},
 };
-use observer_ebpf::pin_timing::{self, DROP, EMPTY, TAKE, Timing};
+use observer_ebpf::pin_timing::{self, DROP, EMPTY, REFERENCE, TAKE, Timing};
 
 #[map]
 static TIMINGS: PerCpuArray<Timing> = PerCpuArray::with_max_entries(pin_timing::TIMINGS, 0);
@@ -35,6 +36,18 @@ pub(crate) fn drop_start(_ctx: FEntryContext) -> i32 {
 #[fexit]
 pub(crate) fn drop_end(_ctx: FExitContext) -> i32 {
     end(DROP);
+    0
+}
+
+#[fentry]
+pub(crate) fn reference_start(_ctx: FEntryContext) -> i32 {
+    start(REFERENCE);
+    0
+}
+
+#[fexit]
+pub(crate) fn reference_end(_ctx: FExitContext) -> i32 {
+    end(REFERENCE);
     0
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The settings of such a guest.
-pub(super) struct Counted<'a> {
+pub(crate) struct Counted<'a> {
     pub(super) kernel: &'a Kernel,
     /// Path of the static observer.
     pub(super) observer: &'a Path,
@@ -23,7 +23,7 @@ pub(super) struct Counted<'a> {
 
 impl<'a> Counted<'a> {
     /// 1 GiB of memory, a limit of 10 minutes, no other files than observer.
-    pub(super) const fn new(kernel: &'a Kernel, observer: &'a Path) -> Self {
+    pub(crate) const fn new(kernel: &'a Kernel, observer: &'a Path) -> Self {
         Self { kernel, observer, files: Vec::new(), mem: 1_024, limit: Duration::from_mins(10) }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use anyhow::{Context as _, Result};
+
 /// A table whose first `words` columns have words and whose others have numbers.
 pub(super) fn table(head: &[&str], words: usize, rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
@@ -32,9 +34,28 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.2}%", 100.0 * share)
 }
 
+/// `page` with `tables` between the lines that name the command which writes them.
+///
+/// # Errors
+/// When it lacks these lines.
+pub(crate) fn replace_tables(page: &str, command: &str, tables: &str) -> Result<String> {
+    let (start, end) = (format!("<!-- tables: written by `{command}` -->"), "<!-- tables: end -->");
+    let (before, rest) = page.split_once(&start).with_context(|| format!("the page has no line {start}"))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("the page has no line {end}"))?;
+    Ok(format!("{before}{start}\n{tables}{end}{after}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_tables_of_a_command_are_replaced() {
+        let page = |tables: &str| format!("a\n<!-- tables: written by `x` -->\n{tables}<!-- tables: end -->\nb\n");
+        assert_eq!(replace_tables(&page("old\n"), "x", "new\n").unwrap(), page("new\n"));
+        assert!(replace_tables(&page("old\n"), "y", "new\n").is_err());
+        assert!(replace_tables("a", "x", "new").is_err());
+    }
 
     #[test]
     fn digits_are_grouped_from_the_end() {

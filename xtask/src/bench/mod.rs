@@ -1,9 +1,10 @@
 //! Benchmarks in guests, and their tables.
 
-mod counted;
+pub(crate) mod counted;
 pub(crate) mod figures;
+pub(crate) mod fix;
 mod hooks;
-mod markdown;
+pub(crate) mod markdown;
 pub(crate) mod overhead;
 mod pages;
 mod peers;

@@ -11,10 +11,6 @@ use crate::{
     vm::{Guest, Output},
 };
 
-/// The tables in docs/pin-cost.md are between these lines.
-const START: &str = "<!-- tables: written by `cargo xtask bench pin --write` -->";
-const END: &str = "<!-- tables: end -->";
-
 /// Shares of contended pages that have rows, in percent.
 const SHARES: [u32; 3] = [1, 10, 50];
 
@@ -107,8 +103,9 @@ fn contended_table(all: &[Measured]) -> Result<String> {
 
 fn counted_table(all: &[Measured]) -> Result<String> {
     let mut text = String::from(
-        "| kernel | direct | observed | cached | observed | pin taken | dropped | share of a direct swap-in |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| kernel | direct | observed | cached | observed | pin taken | dropped | reference under it | added to a direct \
+         swap-in |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for Measured { release, counted: report, .. } in all {
         let median = |row: RowId| report.row(row).map(|row| row.median_ns);
@@ -117,9 +114,15 @@ fn counted_table(all: &[Measured]) -> Result<String> {
         let pin = match report.row(RowKind::Pin.bare()) {
             Ok(row) => {
                 let pin = row.pin.as_ref().context("the row of the pin has no figures")?;
-                format!("{:.0} | {:.0} | {:.2}%", pin.take_ns, pin.drop_ns, 100.0 * row.ratio)
+                let share = format!("{:.2}%", 100.0 * row.ratio);
+                // Without the reference the share is that of taking and dropping the pin.
+                let (reference, share) = pin.reference_ns.map_or_else(
+                    || ("unknown".to_owned(), format!("at most {share}")),
+                    |reference_ns| (format!("{reference_ns:.0}"), share.clone()),
+                );
+                format!("{:.0} | {:.0} | {reference} | {share}", pin.take_ns, pin.drop_ns)
             }
-            Err(_) => "- | - | -".to_owned(),
+            Err(_) => "- | - | - | -".to_owned(),
         };
         let _ = writeln!(
             text,
@@ -141,16 +144,6 @@ fn duration(ns: f64) -> String {
     };
     let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
     format!("{value:.digits$} {unit}")
-}
-
-/// `page` with `tables` between its markers.
-///
-/// # Errors
-/// When it lacks the markers.
-pub(crate) fn replace_tables(page: &str, tables: &str) -> Result<String> {
-    let (before, rest) = page.split_once(START).with_context(|| format!("the page has no line {START}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("the page has no line {END}"))?;
-    Ok(format!("{before}{START}\n{tables}{END}{after}"))
 }
 
 #[cfg(test)]
@@ -182,7 +175,7 @@ mod tests {
 
     #[test]
     fn tables_have_the_kind_and_the_length_of_waits() {
-        let pin = json!({ "ratio": 0.0214, "pin": { "take_ns": 12.4, "drop_ns": 9.0 } });
+        let pin = json!({ "ratio": 0.0214, "pin": { "take_ns": 12.4, "drop_ns": 9.0, "reference_ns": 3.2 } });
         let text = tables(&[measured(&[
             example::row(RowKind::Direct.bare(), 1000.0),
             example::row(RowKind::Direct.observed(), 1060.0),
@@ -196,18 +189,11 @@ mod tests {
         assert!(text.contains(line), "{text}");
         assert!(text.contains("| folio lock | 3 |"), "{text}");
         assert!(text.contains("| 1% | - | 0 |"), "{text}");
-        assert!(text.contains("| 6.1.192 | 1000 | +6.0% | 900 | +10.0% | 12 | 9 | 2.14% |"), "{text}");
+        assert!(text.contains("| 6.1.192 | 1000 | +6.0% | 900 | +10.0% | 12 | 9 | 3 | 2.14% |"), "{text}");
     }
 
     #[test]
     fn a_missing_row_is_named_in_the_error() {
         assert!(tables(&[measured(&[])]).unwrap_err().to_string().contains("no row \"direct\""));
-    }
-
-    #[test]
-    fn only_the_tables_of_the_page_are_replaced() {
-        let page = format!("a\n{START}\nold\n{END}\nb\n");
-        assert_eq!(replace_tables(&page, "new\n").unwrap(), format!("a\n{START}\nnew\n{END}\nb\n"));
-        assert!(replace_tables("a", "new").is_err());
     }
 }

@@ -11,7 +11,9 @@ use super::{KERNEL_HELP, KERNELS_HELP};
 use crate::{
     arch::Arch,
     bench::{
+        counted::Counted,
         figures::Overhead,
+        fix, markdown,
         overhead::{self, Part, Programs},
         pin, scaling,
     },
@@ -34,6 +36,7 @@ enum Benchmark {
     Pin(PinArgs),
     Overhead(OverheadArgs),
     Scaling(ScalingArgs),
+    Fix(FixArgs),
 }
 
 /// What waiting on the pin costs on each kernel, and what the pin costs without contention
@@ -93,8 +96,24 @@ struct ScalingArgs {
     kernels: Option<PathBuf>,
 }
 
-/// Table page of `bench pin --write`.
-const PIN_PAGE: &str = "docs/pin-cost.md";
+/// What the fix costs, on kernels that differ in nothing else
+///
+/// Instructions per page swapped in, before the fix, after it, and without skipping the swap cache, beside the figures in
+/// the message of the fix and what observer says that the pin adds. The kernels are made by `cargo xtask kernels build
+/// unfixed`, `fixed` and `nondirect`.
+#[derive(Debug, clap::Args)]
+struct FixArgs {
+    #[arg(long, value_name = "DIR", help = KERNELS_HELP)]
+    kernels: Option<PathBuf>,
+    /// Write the tables to docs/seed.md
+    #[arg(long)]
+    write: bool,
+}
+
+/// The page of `bench pin --write`, and the command that its tables name.
+const PIN_PAGE: (&str, &str) = ("docs/pin-cost.md", "cargo xtask bench pin --write");
+/// The page of `bench fix --write`, and the command that its tables name.
+const FIX_PAGE: (&str, &str) = ("docs/seed.md", "cargo xtask bench fix --write");
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
     ensure(GUESTS, Verbosity::Changes)?;
@@ -103,6 +122,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         Benchmark::Pin(args) => pin(args),
         Benchmark::Overhead(args) => overhead(args),
         Benchmark::Scaling(args) => scaling(args),
+        Benchmark::Fix(args) => fix(args),
     }
 }
 
@@ -122,9 +142,39 @@ fn pin(args: &PinArgs) -> Result<u8> {
     let tables = pin::tables(&measured)?;
     println!("{tables}");
     if args.write {
-        let page = paths::workspace().join(PIN_PAGE);
-        let text = fs::read_to_string(&page).with_context(|| format!("cannot read {PIN_PAGE}"))?;
-        fs::write(&page, pin::replace_tables(&text, &tables)?).with_context(|| format!("cannot write {PIN_PAGE}"))?;
+        write_tables(PIN_PAGE, &tables)?;
+    }
+    Ok(0)
+}
+
+/// Replaces the tables of a page.
+fn write_tables((page, command): (&str, &str), tables: &str) -> Result<()> {
+    let path = paths::workspace().join(page);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {page}"))?;
+    fs::write(&path, markdown::replace_tables(&text, command, tables)?).with_context(|| format!("cannot write {page}"))
+}
+
+fn fix(args: &FixArgs) -> Result<u8> {
+    let sources = Sources::new(Arch::X86_64, args.kernels.clone())?;
+    let kernel = |design: &fix::Design| {
+        let variant = design.variant;
+        sources.newest_built(variant).with_context(|| {
+            format!(
+                "there is no kernel with the variant {variant}; build it with `cargo xtask kernels build {variant}`"
+            )
+        })
+    };
+    let kernels = fix::DESIGNS.iter().map(kernel).collect::<Result<Vec<_>>>()?;
+    let observer = build::observer_static(Arch::X86_64)?;
+    let measure = |(design, kernel): (&fix::Design, &Kernel)| {
+        eprintln!("{}: counting instructions", kernel.release);
+        fix::measure(design, &Counted::new(kernel, &observer))
+    };
+    let measured = fix::DESIGNS.iter().zip(&kernels).map(measure).collect::<Result<Vec<_>>>()?;
+    let tables = fix::tables(&measured);
+    print!("{tables}");
+    if args.write {
+        write_tables(FIX_PAGE, &tables)?;
     }
     Ok(0)
 }

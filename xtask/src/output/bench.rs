@@ -186,9 +186,12 @@ pub(crate) struct Contention {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the keys of the JSON")]
 pub(crate) struct Pin {
     pub(crate) take_ns: f64,
     pub(crate) drop_ns: f64,
+    /// None: not known on this kernel.
+    pub(crate) reference_ns: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -34,7 +34,7 @@ pub use error::{EbpfFailure, LoadError, Target, chain};
 pub use hook_subset::{HookSubset, Runs};
 pub use identity::identify;
 pub use options::{Delay, Detail, Filter, Options, WATCHED_TASKS};
-pub use pin_timer::{PinTimer, Timed};
+pub use pin_timer::{PinTimer, PinTimes, Timed};
 pub use probes::{Probes, Slots};
 pub use swap_types::{SwapTypesError, types_of_areas};
 pub use usage::CpuTime;

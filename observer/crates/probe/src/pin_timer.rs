@@ -1,5 +1,5 @@
-//! Times the two functions that take and drop the pin, and one that does nothing, which gives the cost of timing. For
-//! the benchmark of the pin, with separate programs.
+//! Times the two functions that take and drop the pin, the one by which a fault gives up its reference to the entry, and
+//! one that does nothing, which gives the cost of timing. For the benchmark of the pin, with separate programs.
 
 use crate::{
     error::{LoadError, Target, chain},
@@ -10,13 +10,16 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray},
     programs::{FExit, Program, ProgramError, TestRun},
 };
-use observer_ebpf::pin_timing::{DROP, EMPTY, MAP_TIMINGS, TAKE, Timing};
+use observer_ebpf::pin_timing::{DROP, EMPTY, MAP_TIMINGS, REFERENCE, TAKE, Timing};
 use observer_kernel::plan::{Meaning, Plan};
 
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pin-timing"));
 
 /// A function for the kernel's own tests that adds one; each test run of a tracing program calls it.
 const NOTHING: &str = "bpf_fentry_test1";
+
+/// The functions by which a fault gives up its reference to the entry; a kernel has one of them.
+const REFERENCES: [&str; 2] = ["swap_free_nr", "swap_free"];
 
 /// Timed calls of one function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +47,31 @@ impl Timed {
     }
 }
 
+/// What was timed, for each function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinTimes {
+    /// Taking the pin.
+    pub take: Timed,
+    /// Dropping it, which frees the entry if it has no reference any more.
+    pub drop: Timed,
+    /// Giving up the reference to the entry. No calls: the function is not known on this kernel.
+    pub reference: Timed,
+    /// A function that does nothing: the cost of timing.
+    pub nothing: Timed,
+}
+
+impl PinTimes {
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            take: self.take.since(before.take),
+            drop: self.drop.since(before.drop),
+            reference: self.reference.since(before.reference),
+            nothing: self.nothing.since(before.nothing),
+        }
+    }
+}
+
 /// The attached programs. Dropping it detaches them.
 pub struct PinTimer {
     ebpf: Ebpf,
@@ -67,16 +95,13 @@ impl PinTimer {
             LoadError::NoTypes { target }
         })?;
         let mut ebpf = EbpfLoader::new().load(PROGRAMS).map_err(failed)?;
-        for (start, end, function) in
-            [("take_start", "take_end", take), ("drop_start", "drop_end", drop), ("empty_start", "empty_end", NOTHING)]
-        {
-            // The end first, so that no start without its end is timed.
-            for (program, backend) in [(end, "fexit"), (start, "fentry")] {
-                let found = ebpf.program_mut(program).ok_or(LoadError::Missing { kind: "program", name: program })?;
-                attach(found, &btf, function).map_err(|error| LoadError::Program {
-                    target: Target { program, backend, symbol: function.to_owned() },
-                    source: error.into(),
-                })?;
+        for (programs, function) in [(TAKING, take), (DROPPING, drop), (DOING_NOTHING, NOTHING)] {
+            time(&mut ebpf, &btf, programs, function)?;
+        }
+        for function in REFERENCES {
+            match time(&mut ebpf, &btf, GIVING_UP, function) {
+                Ok(()) => break,
+                Err(error) => log::info!("{function} is not timed: {}", chain(&error)),
             }
         }
         let map = ebpf.take_map(MAP_TIMINGS).ok_or(LoadError::Missing { kind: "map", name: MAP_TIMINGS })?;
@@ -98,21 +123,43 @@ impl PinTimer {
         Ok(())
     }
 
-    /// What was timed so far: taking the pin, dropping it, doing nothing.
+    /// What was timed so far.
     ///
     /// # Errors
     /// When the kernel refuses to read the map.
-    pub fn timed(&self) -> Result<[Timed; 3], LoadError> {
-        let mut all = [Timed::default(); 3];
-        for (timed, pair) in all.iter_mut().zip([TAKE, DROP, EMPTY]) {
-            for cpu in self.pairs.get(&pair, 0).map_err(map_failed)?.iter() {
+    pub fn timed(&self) -> Result<PinTimes, LoadError> {
+        let of = |function| {
+            let mut timed = Timed::default();
+            for cpu in self.pairs.get(&function, 0).map_err(map_failed)?.iter() {
                 timed.calls += cpu.calls;
                 timed.ns += cpu.ns;
                 timed.cut += cpu.cut;
             }
-        }
-        Ok(all)
+            Ok(timed)
+        };
+        Ok(PinTimes { take: of(TAKE)?, drop: of(DROP)?, reference: of(REFERENCE)?, nothing: of(EMPTY)? })
     }
+}
+
+/// The programs on the entry and on the return of a function.
+type Pair = [&'static str; 2];
+
+const TAKING: Pair = ["take_start", "take_end"];
+const DROPPING: Pair = ["drop_start", "drop_end"];
+const GIVING_UP: Pair = ["reference_start", "reference_end"];
+const DOING_NOTHING: Pair = ["empty_start", "empty_end"];
+
+/// Attaches both programs to a function.
+fn time(ebpf: &mut Ebpf, btf: &Btf, [start, end]: Pair, function: &str) -> Result<(), LoadError> {
+    // The end first, so that no start without its end is timed.
+    for (program, backend) in [(end, "fexit"), (start, "fentry")] {
+        let found = ebpf.program_mut(program).ok_or(LoadError::Missing { kind: "program", name: program })?;
+        attach(found, btf, function).map_err(|error| LoadError::Program {
+            target: Target { program, backend, symbol: function.to_owned() },
+            source: error.into(),
+        })?;
+    }
+    Ok(())
 }
 
 fn map_failed(error: MapError) -> LoadError {

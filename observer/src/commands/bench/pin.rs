@@ -1,5 +1,9 @@
-//! The share of the pin in an uncontended direct swap-in: the two functions that take and drop it, timed by programs on
-//! their entry and return.
+//! What the pin adds to an uncontended direct swap-in, from the functions that take and drop it, and the one by which the
+//! fault gives up its reference to the entry, timed by programs on their entry and return.
+//!
+//! A fault with the pin takes it, gives up its reference, which frees nothing because the pin is held, and drops the
+//! pin, which frees the entry. A fault without the pin gives up its reference, which frees the entry. Both free the
+//! entry once, so the pin adds what it costs to take it and to give up a reference that frees nothing.
 
 use serde::Serialize;
 
@@ -8,19 +12,23 @@ use super::{
     rounds::{Rounds, failed},
 };
 use observer_kernel::survey::Ready;
-use observer_probe::{PinTimer, Timed};
+use observer_probe::{PinTimer, PinTimes};
 use observer_workload::bench::swapin::{Bench, Path};
 
 /// Calls of an empty function per round, which measure the cost of timing.
 const EMPTY_CALLS: u32 = 2_000;
 
-/// The cost of taking and dropping the pin over all rounds, in nanoseconds per call. The cost of timing is subtracted.
+/// The cost of the pin over all rounds, in nanoseconds per call. The cost of timing is subtracted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct PinCost {
     pub(super) take_ns: f64,
     /// The fault has given up the entry's last reference before it drops the pin. So this frees the entry and the
-    /// device's copy of the page, which a kernel without the pin does elsewhere.
+    /// device's copy of the page, which a kernel without the pin does where the reference is given up.
     pub(super) drop_ns: f64,
+    /// Giving up the reference while the pin is held, which frees nothing. `None`: the function is not known on this
+    /// kernel; then the cost of the pin is only known to lie between that of taking it and that of taking and dropping
+    /// it.
+    pub(super) reference_ns: Option<f64>,
     /// Cost of timing: the programs around an empty function.
     pub(super) timing_ns: f64,
     pub(super) pins_per_page: f64,
@@ -59,54 +67,79 @@ pub(super) fn measure(
         let before = timer.timed()?;
         bench.round(Path::Direct).map_err(failed)?;
         timer.call_nothing(EMPTY_CALLS)?;
-        let cost = cost(since(timer.timed()?, before), pages);
-        Ok(cost.map_or(0.0, |cost| cost.pins_per_page * (cost.take_ns + cost.drop_ns)))
+        Ok(cost(timer.timed()?.since(before), pages).map_or(0.0, PinCost::per_page))
     })?;
-    let cost = cost(since(timer.timed()?, before), pages * f64::from(rounds));
+    let cost = cost(timer.timed()?.since(before), pages * f64::from(rounds));
     if cost.is_none() {
         notes.push(Note::PinNotTaken);
     }
     Ok(cost.map(|cost| (costs, cost)))
 }
 
-fn since(after: [Timed; 3], before: [Timed; 3]) -> [Timed; 3] {
-    let mut difference = after;
-    for (timed, before) in difference.iter_mut().zip(before) {
-        *timed = timed.since(before);
+impl PinCost {
+    /// What the pin adds to a page: taking it, and giving up a reference without an effect. If that is not known, what
+    /// taking and dropping it cost.
+    fn per_page(self) -> f64 {
+        self.pins_per_page * (self.take_ns + self.reference_ns.unwrap_or(self.drop_ns))
     }
-    difference
 }
 
-/// The cost per call of `take` and `drop` without that of timing. `None`: there were no calls.
-fn cost([take, drop, empty]: [Timed; 3], pages: f64) -> Option<PinCost> {
-    let timing_ns = empty.mean()?;
+/// The cost per call without that of timing. `None`: there were no calls.
+fn cost(times: PinTimes, pages: f64) -> Option<PinCost> {
+    let PinTimes { take, drop, reference, nothing } = times;
+    let timing_ns = nothing.mean()?;
+    let without_timing = |mean: f64| (mean - timing_ns).max(0.0);
     Some(PinCost {
-        take_ns: (take.mean()? - timing_ns).max(0.0),
-        drop_ns: (drop.mean()? - timing_ns).max(0.0),
+        take_ns: without_timing(take.mean()?),
+        drop_ns: without_timing(drop.mean()?),
+        reference_ns: reference.mean().map(without_timing),
         timing_ns,
         pins_per_page: take.calls as f64 / pages,
-        untimed: take.cut + drop.cut + empty.cut,
+        untimed: take.cut + drop.cut + reference.cut + nothing.cut,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observer_probe::Timed;
 
     fn timed(calls: u64, ns: u64) -> Timed {
         Timed { calls, ns, cut: 1 }
     }
 
+    fn times(take: u64, drop: u64, reference: u64) -> PinTimes {
+        let of_ten = |ns| timed(10, ns);
+        PinTimes { take: of_ten(take), drop: of_ten(drop), reference: of_ten(reference), nothing: timed(100, 5_000) }
+    }
+
     #[test]
     fn the_cost_of_timing_is_subtracted() {
-        let cost = cost([timed(10, 1_500), timed(10, 900), timed(100, 5_000)], 10.0).unwrap();
-        let expected = PinCost { take_ns: 100.0, drop_ns: 40.0, timing_ns: 50.0, pins_per_page: 1.0, untimed: 3 };
+        let cost = cost(times(1_500, 900, 700), 10.0).unwrap();
+        let expected = PinCost {
+            take_ns: 100.0,
+            drop_ns: 40.0,
+            reference_ns: Some(20.0),
+            timing_ns: 50.0,
+            pins_per_page: 1.0,
+            untimed: 4,
+        };
         assert_eq!(cost, expected);
     }
 
     #[test]
+    fn the_pin_adds_taking_it_and_a_reference_that_frees_nothing() {
+        let known = cost(times(1_500, 9_000, 700), 20.0).unwrap();
+        assert!((known.per_page() - 0.5 * (100.0 + 20.0)).abs() < 1e-9, "{known:?}");
+        let unknown = PinTimes { reference: Timed::default(), ..times(1_500, 9_000, 0) };
+        let bound = cost(unknown, 10.0).unwrap();
+        assert_eq!(bound.reference_ns, None);
+        assert!((bound.per_page() - (100.0 + 850.0)).abs() < 1e-9, "{bound:?}");
+    }
+
+    #[test]
     fn a_cost_is_not_negative() {
-        assert!(cost([timed(1, 40), timed(1, 40), timed(1, 50)], 1.0).unwrap().take_ns.abs() < 1e-9);
-        assert_eq!(cost([Timed::default(); 3], 1.0), None);
+        assert!(cost(times(400, 400, 400), 1.0).unwrap().take_ns.abs() < 1e-9);
+        assert_eq!(cost(PinTimes::default(), 1.0), None);
     }
 }

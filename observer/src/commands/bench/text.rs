@@ -46,11 +46,21 @@ fn write_all(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
     for pin in outcome.rows.iter().filter_map(|row| row.pin) {
         writeln!(
             text,
-            "pin: taken in {:.1} ns, dropped in {:.1} ns, {:.3} per page; its ratio is its share of a direct swap-in. \
-             Dropping it\nfrees the entry, which a kernel without the pin does elsewhere. The cost of timing, {:.1} ns \
-             per call, is subtracted.",
+            "pin: taken in {:.1} ns, dropped in {:.1} ns, {:.3} per page; the cost of timing, {:.1} ns per call, is \
+             subtracted.\nDropping it frees the entry, which a fault without the pin does by giving up its reference.",
             pin.take_ns, pin.drop_ns, pin.pins_per_page, pin.timing_ns
         )?;
+        match pin.reference_ns {
+            Some(reference_ns) => writeln!(
+                text,
+                "Under the pin the reference is given up without an effect, in {reference_ns:.1} ns. So the pin adds \
+                 that and taking it;\nits ratio is the share of both in a direct swap-in."
+            )?,
+            None => writeln!(
+                text,
+                "Its ratio is the share of taking and dropping it in a direct swap-in: the most that it can add."
+            )?,
+        }
     }
     write_contended(text, &outcome.rows)?;
     if let Some(hooks) = &outcome.hooks {
