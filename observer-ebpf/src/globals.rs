@@ -95,8 +95,9 @@ macro_rules! for_each_global {
             filtered: u32 = 0;
             /// 1: only faults of tasks in the map [`MAP_WATCHED`]($crate::MAP_WATCHED) are observed.
             watch: u32 = 0;
-            /// One bit for each swap type whose faults are observed; all ones: every type, ambiguous ones included.
-            filter_types: u32 = u32::MAX;
+            /// 1: only faults on entries of the swap types in the map [`MAP_FILTER_TYPES`]($crate::MAP_FILTER_TYPES) are
+            /// observed; 0: those on entries of every type, ambiguous ones included.
+            filter_types: u32 = 0;
             /// Process (thread group) whose faults are observed; 0: all.
             filter_pid: u32 = 0;
             /// First 8 bytes, little-endian, of the command whose tasks' faults are observed; both halves 0: any

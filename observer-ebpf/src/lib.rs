@@ -35,6 +35,8 @@ pub const MAP_SPILLED: &str = "SPILLED";
 pub const MAP_SLOTS: &str = "SLOTS";
 /// Array with the one control group that the global `filter_cgroup` refers to.
 pub const MAP_CGROUPS: &str = "CGROUPS";
+/// Array of one `u32`: one bit for each swap type whose faults are observed, if the global `filter_types` is 1.
+pub const MAP_FILTER_TYPES: &str = "FILTER_TYPES";
 /// Array of `u32`: how many lines of `/proc/swaps` were printed, then the swap type of each line.
 pub const MAP_SWAP_TYPES: &str = "SWAP_TYPES";
 /// Array with the one [`identity::Identity`].

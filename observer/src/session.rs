@@ -151,6 +151,17 @@ impl<'a, O: Observer> Session<'a, O> {
         let input = Input::Areas(reading);
         self.observer.input(&input);
         self.ingest.feed(input);
+        self.follow_devices();
+    }
+
+    /// Observes the swap types that the chosen devices have now.
+    fn follow_devices(&mut self) {
+        let areas = self.ingest.areas.areas();
+        let Some(types) = self.areas.as_ref().and_then(|watch| watch.types(areas)) else { return };
+        match self.probes.observe_types(types) {
+            Ok(()) => log::info!("swap types that are observed: {types:#b}"),
+            Err(error) => log::warn!("cannot change the swap types that are observed: {error}"),
+        }
     }
 
     /// On failure it stays as it is, which the next view shows.

@@ -51,6 +51,14 @@ pub(crate) enum FilterError {
     NotCgroup { path: Name },
 }
 
+/// The paths of the areas of `--device`, as in `swaps`.
+///
+/// # Errors
+/// When there is none with a name.
+pub(super) fn devices(args: &FilterArgs, swaps: &[Swap]) -> Result<Vec<Name>, FilterError> {
+    args.device.iter().map(|name| Ok(area_named(name, swaps)?.path.clone())).collect()
+}
+
 /// The filters in the form that the programs use. `swaps`: the swap areas of this host.
 ///
 /// # Errors
@@ -89,18 +97,25 @@ pub(super) fn comm_bytes(comm: &Name) -> [u8; 16] {
 
 /// The bit of a device's swap type. All bits if the type is not known and there is no other device.
 fn type_mask(name: &Name, swaps: &[Swap]) -> Result<u32, FilterError> {
+    let swap = area_named(name, swaps)?;
+    let name = name.clone();
+    match swap.kind_seen {
+        false if swaps.len() > 1 => Err(FilterError::TypeNotKnown { name, areas: swaps.len() }),
+        false => Ok(u32::MAX),
+        true => 1u32.checked_shl(swap.kind).ok_or(FilterError::TypeOutOfRange { name, kind: swap.kind }),
+    }
+}
+
+/// The area with this path, or the only one with this name.
+fn area_named<'a>(name: &Name, swaps: &'a [Swap]) -> Result<&'a Swap, FilterError> {
     let found = match swaps.iter().find(|swap| swap.path == *name) {
         Some(swap) => Some(swap),
         None => only_one_named(name, swaps)?,
     };
-    let name = name.clone();
-    match found {
-        Some(swap) if !swap.kind_seen && swaps.len() > 1 => Err(FilterError::TypeNotKnown { name, areas: swaps.len() }),
-        Some(swap) if !swap.kind_seen => Ok(u32::MAX),
-        Some(swap) => 1u32.checked_shl(swap.kind).ok_or(FilterError::TypeOutOfRange { name, kind: swap.kind }),
-        None if swaps.is_empty() => Err(FilterError::NoSwap { name }),
-        None => Err(FilterError::NoDevice { name, in_use: joined(swaps.iter().map(|swap| &swap.path), ", ") }),
-    }
+    found.ok_or_else(|| match swaps {
+        [] => FilterError::NoSwap { name: name.clone() },
+        _ => FilterError::NoDevice { name: name.clone(), in_use: joined(swaps.iter().map(|swap| &swap.path), ", ") },
+    })
 }
 
 /// The swap area with this name, or with the name of this path in /dev: swap that was switched on in another mount

@@ -34,6 +34,8 @@ pub(super) struct Prepared {
     pub(super) area_list: Option<AreaList>,
     /// Swap areas in use.
     pub(super) swaps: Vec<Swap>,
+    /// The paths of those of `--device`.
+    pub(super) devices: Vec<Name>,
     /// Filters, by option.
     pub(super) filters: BTreeMap<String, Name>,
     /// Set before the command starts: its process id in the initial PID namespace, as in all events.
@@ -67,6 +69,7 @@ impl Prepared {
             detail: Detail::Needed,
             log: log::log_enabled!(log::Level::Debug),
         };
+        let devices = filters::devices(&args.filters, &swaps)?;
         let budget_ns = args.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX));
         let filters = filters::by_option(&args.filters);
         Ok(Self {
@@ -77,6 +80,7 @@ impl Prepared {
             budget_ns,
             area_list,
             swaps,
+            devices,
             filters,
             command_pid: Arc::default(),
         })
@@ -115,20 +119,17 @@ impl Prepared {
         let probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
         let launched = self.launch(&probes, inherit)?;
         let start = || launched.map(Launched::start).transpose();
-        let watch = self.area_list.as_ref().map(|list| AreaWatch::new(list, Arc::new(HostAreas::new(&self.ready))));
+        let areas = || Arc::new(HostAreas::new(&self.ready));
+        let watch = self.area_list.as_ref().map(|list| AreaWatch::new(list, areas(), self.devices.clone()));
         let mut outcome = session::observe(probes, context, watch, self.duration, start, observer).await?;
-        outcome.notes.extend(self.changed_devices());
+        outcome.notes.extend(self.changed_devices(&outcome.context.swaps));
         Ok(outcome)
     }
 
-    /// A note for each device of `--device` whose swap type may have gone to another area meanwhile.
-    fn changed_devices(&self) -> Vec<Note> {
-        let types = self.options.filter.types;
-        if types == u32::MAX {
-            return Vec::new();
-        }
-        let now = HostAreas::new(&self.ready).in_use().unwrap_or_default();
-        Swap::changed(&self.swaps, &now, types).map(|path| Note::DeviceChanged { device: path.clone() }).collect()
+    /// A note for each device of `--device` that was switched on or off meanwhile.
+    fn changed_devices(&self, areas: &[Swap]) -> impl Iterator<Item = Note> {
+        let changed = self.devices.iter().filter(|path| Swap::came_or_went(areas, path));
+        changed.map(|path| Note::DeviceChanged { device: path.clone() })
     }
 
     /// As [`Prepared::observe`], on a new runtime.

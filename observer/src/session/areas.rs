@@ -14,6 +14,7 @@ use std::{
 use observer_engine::{event::Nanos, limits::REORDER_DELAY};
 use observer_kernel::swaps::SWAPS;
 use observer_observation::{AreaReading, Swap, clock};
+use observer_text::Name;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How long the engine waits for a reading of the areas, and with it all that is reported. What happened on a type
@@ -58,14 +59,21 @@ impl AreaList {
 pub struct AreaWatch<'a> {
     list: &'a AreaList,
     areas: Arc<dyn Areas>,
+    /// The paths of the areas that are observed; empty: all are.
+    devices: Vec<Name>,
     looks: Looks,
     reading: Option<Receiver<Read>>,
 }
 
 impl<'a> AreaWatch<'a> {
     /// `list` was opened before the areas were read for the first time.
-    pub fn new(list: &'a AreaList, areas: Arc<dyn Areas>) -> Self {
-        Self { list, areas, looks: Looks::default(), reading: None }
+    pub fn new(list: &'a AreaList, areas: Arc<dyn Areas>, devices: Vec<Name>) -> Self {
+        Self { list, areas, devices, looks: Looks::default(), reading: None }
+    }
+
+    /// One bit for each swap type to observe, of these areas; `None`: all types.
+    pub fn types(&self, areas: &[Swap]) -> Option<u32> {
+        (!self.devices.is_empty()).then(|| Swap::types_of(areas, &self.devices))
     }
 
     /// The areas, if a reading of them has ended.
@@ -269,7 +277,7 @@ mod tests {
     #[test]
     fn the_last_look_waits_for_the_reading() {
         let list = AreaList(File::open("/dev/null").unwrap());
-        let mut watch = AreaWatch::new(&list, Arc::new(Slow(Duration::from_millis(50))));
+        let mut watch = AreaWatch::new(&list, Arc::new(Slow(Duration::from_millis(50))), Vec::new());
         watch.reading = Some(read(&watch.areas));
         watch.looks.readings = Some(Readings { first_ns: 7, last_ns: 7, is_overtaken: false });
         let reading = watch.last_look().unwrap();

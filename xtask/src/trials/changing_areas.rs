@@ -31,6 +31,48 @@ pub(super) const CHANGING_AREAS: Step = Step {
     check: |_, finished| changing_areas(finished),
 };
 
+/// With `--device A`: pages on A, on B, which gets A's type, and on A, which gets another one. A phase starts when
+/// observer has said that it observes other types than before.
+pub(super) const DEVICE_FOLLOWED: Step = Step {
+    name: "device-followed",
+    command: "modprobe zram num_devices=0; \
+              device() { z=zram$(cat /sys/class/zram-control/hot_add); echo 16M >/sys/block/$z/disksize; \
+                         mkswap /dev/$z >&2; echo /dev/$z; }; \
+              export A=$(device) B=$(device) OBSERVER_LOG=info; swapon $A; \
+              observer record --json --device $A -- sh -c ' \
+                  observed() { until grep types.that.are.observed /out/device-followed.stderr | tail -1 | grep -q \"$1\\$\"; do \
+                      sleep 1; done; }; \
+                  churn() { /witness churn --here --pages $1 --threads 1 --rounds 1; }; \
+                  churn 512; swapoff $A; swapon $B; observed 0b0; churn 256; swapon $A; swapoff $B; observed 0b10; churn 1024'; \
+              swapoff $A; echo 1 >/sys/block/${A#/dev/}/reset; echo 1 >/sys/block/${B#/dev/}/reset; rmmod zram",
+    check: |_, finished| device_followed(finished),
+};
+
+/// Of a summary.
+#[derive(Debug, Deserialize)]
+struct Filtered {
+    notes: Vec<Note>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Note {
+    code: String,
+    device: Option<String>,
+}
+
+fn device_followed(finished: &Finished) -> Checked {
+    let summary: Summary = finished.summary()?;
+    none_dropped(&summary)?;
+    let (seen, kernel) = (summary.swapins.seen, summary.swapins.kernel.ok_or("the kernel's count is missing")?);
+    ensure((seen, kernel) == (1_536, 1_792), || format!("{seen} of {kernel} swap-ins seen"))?;
+    let device = summary.filters.get("device").cloned();
+    let Filtered { notes } = finished.json()?;
+    let expected = Note { code: "device_changed".to_owned(), device };
+    ensure(notes.contains(&expected), || format!("notes {notes:?}, not {expected:?}"))?;
+    finished.expect_code(0)?;
+    Ok("1536 of 1792 swap-ins seen: those on the device".to_owned())
+}
+
 #[derive(Debug, Deserialize)]
 struct Phase {
     device: String,
@@ -222,6 +264,21 @@ mod tests {
         assert!(changed("/swaps/2/kind", &json!(0)).is_err(), "the type did not change");
         assert!(changed("/swaps/1/from_ns", &json!(8_000_000_000_u64)).is_err(), "after the start of its phase");
         assert!(changed("/swaps/0/until_ns", &json!(null)).is_err());
+    }
+
+    #[test]
+    fn only_what_happened_on_the_device_must_be_seen_and_a_note_must_say_that_it_changed() {
+        let ran = |seen: u64, device: &str| {
+            let summary = with(&json!({
+                "swapins": { "seen": seen, "kernel": 1_792 }, "filters": { "device": "/dev/a" },
+                "notes": [{ "code": "device_changed", "device": device }],
+            }));
+            device_followed(&finished(0, &summary.to_string(), ""))
+        };
+        assert!(ran(1_536, "/dev/a").is_ok(), "{:?}", ran(1_536, "/dev/a"));
+        assert!(ran(1_792, "/dev/a").is_err());
+        assert!(ran(768, "/dev/a").is_err(), "the old type");
+        assert!(ran(1_536, "/dev/b").is_err());
     }
 
     #[test]

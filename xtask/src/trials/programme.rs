@@ -3,7 +3,7 @@
 use super::{
     areas::MOST_AREAS,
     bench::{BENCH, BENCH_HOOKS, BENCH_INTERRUPTED, BENCH_REFUSES},
-    changing_areas::CHANGING_AREAS,
+    changing_areas::{CHANGING_AREAS, DEVICE_FOLLOWED},
     clock::CLOCK,
     containers::{
         CONTAINED_COUNTS, CONTAINED_DEVICE, CONTAINED_KPROBES, CONTAINED_READ_ONLY, CONTAINED_SELF_TEST,
@@ -141,6 +141,7 @@ const EVERYWHERE: &[Step] = &[
     OTHER_SWAP,
     MOST_AREAS,
     CHANGING_AREAS,
+    DEVICE_FOLLOWED,
     CGROUP_V1,
     ODD_PATHS,
     ODD_NAMES,
@@ -169,7 +170,7 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 44] = [
+const ANYWHERE: [&str; 45] = [
     "contained-counts",
     "contained-kprobes",
     "contained-targeted",
@@ -206,6 +207,7 @@ const ANYWHERE: [&str; 44] = [
     "identifies",
     "ignored-signals",
     "changing-areas",
+    "device-followed",
     "cgroup-v1",
     "odd-paths",
     "odd-names",

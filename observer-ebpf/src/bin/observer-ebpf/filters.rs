@@ -4,7 +4,10 @@
 //! Filters select faults, by the running task and the entry. What happens to the entry of such a fault is recorded
 //! whichever task causes it: the other side of a race need not pass the filters.
 
-use aya_ebpf::{macros::map, maps::CgroupArray};
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, CgroupArray},
+};
 use observer_ebpf::{sample, swap_entry::TYPE_SHIFT};
 
 use crate::{fault_start::space, globals, maps::WATCHED, memory::KernelMemory, task};
@@ -12,6 +15,10 @@ use crate::{fault_start::space, globals, maps::WATCHED, memory::KernelMemory, ta
 /// The control group of the global `filter_cgroup`.
 #[map]
 static CGROUPS: CgroupArray = CgroupArray::with_max_entries(1, 0);
+
+/// The swap types of the global `filter_types`. User space changes it when a swap area gets another type.
+#[map]
+static FILTER_TYPES: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Whether any filter is set. The hot path reads this one global, because each global that it reads takes three
 /// instructions.
@@ -74,9 +81,14 @@ fn by_comm_and_cgroup() -> bool {
 /// Whether faults on this entry are observed.
 #[inline(always)]
 pub(crate) fn entry(entry: u64) -> bool {
-    let types = globals::filter_types.load();
-    let of_type = types == u32::MAX || types >> ((entry >> TYPE_SHIFT) as u32 & 31) & 1 != 0;
-    of_type && sampled(entry)
+    (globals::filter_types.load() == 0 || of_observed_type(entry)) && sampled(entry)
+}
+
+#[inline(always)]
+fn of_observed_type(entry: u64) -> bool {
+    // SAFETY: the pointer is to a live map value of this type; volatile, because user space changes it at any time.
+    let types = FILTER_TYPES.get_ptr(0).map_or(0, |types| unsafe { types.read_volatile() });
+    types >> ((entry >> TYPE_SHIFT) as u32 & 31) & 1 != 0
 }
 
 /// Whether only a sample of the entries is observed.
@@ -94,5 +106,5 @@ pub(crate) fn sampled(entry: u64) -> bool {
 /// Whether there is a filter by entry.
 #[inline(always)]
 pub(crate) fn by_entry() -> bool {
-    globals::filter_types.load() != u32::MAX || samples()
+    globals::filter_types.load() != 0 || samples()
 }

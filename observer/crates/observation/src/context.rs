@@ -93,11 +93,15 @@ impl From<&SwapArea> for Swap {
 }
 
 impl Swap {
-    /// The devices among `types` (one bit for each swap type) that do not have their type any more.
-    pub fn changed<'a>(before: &'a [Self], now: &'a [Self], types: u32) -> impl Iterator<Item = &'a Name> {
-        let has_bit = move |swap: &&Self| types.checked_shr(swap.kind).is_some_and(|bits| bits & 1 == 1);
-        let is_same = |swap: &Self| now.iter().any(|other| other.is_same(swap));
-        before.iter().filter(has_bit).filter(move |swap| !is_same(swap)).map(|swap| &swap.path)
+    /// One bit for each swap type that the kernel reported for an area in use with one of these paths.
+    pub fn types_of(areas: &[Self], paths: &[Name]) -> u32 {
+        let selected = |area: &&Self| area.until_ns.is_none() && area.kind_seen && paths.contains(&area.path);
+        areas.iter().filter(selected).filter_map(|area| 1u32.checked_shl(area.kind)).fold(0, |types, bit| types | bit)
+    }
+
+    /// Whether an area with this path was switched on or off since the start.
+    pub fn came_or_went(areas: &[Self], path: &Name) -> bool {
+        areas.iter().any(|area| area.path == *path && (area.from_ns > 0 || area.until_ns.is_some()))
     }
 
     /// The area that had a swap type at a time; `None`: unknown.
@@ -164,14 +168,24 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_lost_its_type_is_reported_if_it_is_filtered() {
-        let swap = |kind: u32, path: &str| Swap { kind, path: path.into(), ..Swap::default() };
-        let before = [swap(0, "/dev/zram0"), swap(1, "/dev/sda2")];
-        let changed = |now: &[Swap], types: u32| Swap::changed(&before, now, types).count();
-        assert_eq!(changed(&before, 0b11), 0);
-        let other = [swap(0, "/swapfile"), swap(1, "/dev/sda2")];
-        assert_eq!((changed(&other, 0b01), changed(&other, 0b10)), (1, 0));
-        assert_eq!(changed(&[], 0b11), 2);
-        assert_eq!(changed(&[swap(1, "/dev/zram0"), swap(0, "/dev/sda2")], 0b11), 2, "switched on in another order");
+    fn the_types_of_devices_are_those_that_they_have_now() {
+        let swap = |kind: u32, path: &str| Swap { kind, kind_seen: true, path: path.into(), ..Swap::default() };
+        let gone = Swap { until_ns: Some(9), ..swap(0, "/dev/zram0") };
+        let guessed = Swap { kind_seen: false, ..swap(4, "/dev/zram0") };
+        let areas = [gone, swap(1, "/dev/sda2"), swap(2, "/dev/zram0"), guessed, swap(40, "/dev/zram0")];
+        let types =
+            |paths: &[&str]| Swap::types_of(&areas, &paths.iter().map(|path| (*path).into()).collect::<Vec<_>>());
+        assert_eq!(
+            (types(&["/dev/zram0"]), types(&["/dev/sda2", "/dev/zram0"]), types(&["/dev/a"])),
+            (0b100, 0b110, 0)
+        );
+    }
+
+    #[test]
+    fn a_device_that_was_switched_on_or_off_is_noticed() {
+        let swap = |path: &str, from_ns, until_ns| Swap { path: path.into(), from_ns, until_ns, ..Swap::default() };
+        let areas = [swap("/a", 0, None), swap("/b", 0, Some(7)), swap("/c", 5, None)];
+        let noticed = ["/a", "/b", "/c", "/d"].map(|path| Swap::came_or_went(&areas, &path.into()));
+        assert_eq!(noticed, [false, true, true, false]);
     }
 }

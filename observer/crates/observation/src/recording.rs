@@ -73,8 +73,9 @@ pub enum Note {
     Continues,
     /// One fault in this many, chosen at random, was timed; all are counted.
     FaultsTimed { one_in: u32 },
-    /// `--device` is a swap type to the programs. Swap on this device was switched off meanwhile, and another area may
-    /// have got its type: what happened on that area was counted as well.
+    /// `--device` is a swap type to the programs, which are given the device's new type shortly after a change. Swap on
+    /// this device was switched on or off meanwhile: what happened on it shortly after that is missing, and what happened
+    /// on an area that got its type was counted until then.
     DeviceChanged { device: Name },
     /// Control groups of v1 are in use, which programs do not see: "by control group" puts tasks of several groups
     /// together.

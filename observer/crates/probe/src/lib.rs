@@ -25,6 +25,7 @@ mod swap_types;
 mod tracefs;
 mod tracepoints;
 mod trial;
+mod type_filter;
 mod types;
 mod usage;
 

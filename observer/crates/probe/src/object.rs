@@ -78,7 +78,7 @@ fn globals(plan: &Plan, options: &Options) -> Globals {
         pins_implied: plan.assumes_pins().into(),
         filtered: options.excludes_any().into(),
         watch: options.watch.into(),
-        filter_types: filter.types,
+        filter_types: filter.has_types().into(),
         filter_pid: filter.pid,
         filter_comm_low,
         filter_comm_high,

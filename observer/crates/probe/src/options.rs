@@ -17,7 +17,8 @@ pub struct Delay {
 /// Which faults to observe.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// One bit for each swap type; all ones: all types.
+    /// One bit for each swap type; all ones: all types. [`Probes::observe_types`](crate::Probes::observe_types) changes
+    /// it later, unless it is all ones.
     pub types: u32,
     /// Of this process; 0: of all.
     pub pid: u32,
@@ -28,9 +29,14 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether only some swap types are observed.
+    pub(crate) const fn has_types(&self) -> bool {
+        self.types != u32::MAX
+    }
+
     /// Whether it excludes any fault.
     pub(crate) fn excludes_any(&self) -> bool {
-        self.types != u32::MAX || self.pid != 0 || self.comm != [0; 16] || self.cgroup.is_some()
+        self.has_types() || self.pid != 0 || self.comm != [0; 16] || self.cgroup.is_some()
     }
 }
 

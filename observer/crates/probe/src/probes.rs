@@ -18,6 +18,7 @@ use crate::{
     options::Options,
     ring::RingGauge,
     statistics::Statistics,
+    type_filter::TypeFilter,
     usage::{CpuTime, Resident, fdinfo},
 };
 use aya::{
@@ -62,6 +63,8 @@ pub struct Probes {
     has_kprobes: bool,
     slots: Array<MapData, Slot>,
     delay_injection: Option<delay_injection::Switch>,
+    /// `None`: every type is observed.
+    type_filter: Option<TypeFilter>,
     logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<Loaded>,
     kernel_bytes: u64,
@@ -78,12 +81,14 @@ impl Probes {
         let mut ebpf = object::load(plan, options)?;
         // Before the first run, so that every run is counted.
         let statistics = Statistics::start(options.program_stats);
+        let filter = &options.filter;
+        let type_filter = filter.has_types().then(|| TypeFilter::take(&mut ebpf, filter.types)).transpose()?;
         let events = attach::all(&mut ebpf, plan, options)?;
         let logger = if options.log { aya_log::EbpfLogger::init(&mut ebpf).ok() } else { None };
         let delay_injection = options.delay.map(|_| delay_injection::Switch::take(&mut ebpf)).transpose()?;
         let probes = Self::with(ebpf, plan, logger, options)?;
         let gauge = RingGauge::new(&probes.ring, options.ring_size().into());
-        Ok(Self { events, gauge, statistics, delay_injection, ..probes })
+        Ok(Self { events, gauge, statistics, delay_injection, type_filter, ..probes })
     }
 
     fn with(
@@ -122,6 +127,7 @@ impl Probes {
             gauge: None,
             statistics: Statistics::Off,
             delay_injection: None,
+            type_filter: None,
             logger,
             programs,
             kernel_bytes,
@@ -172,6 +178,14 @@ impl Probes {
     /// When the kernel refuses the map update.
     pub fn set_delay_injection(&mut self, on: bool) -> Result<(), LoadError> {
         self.delay_injection.as_mut().map_or(Ok(()), |switch| switch.set(on))
+    }
+
+    /// Observes faults on entries of other swap types from now on, one bit for each type, if there is a filter by type.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map update.
+    pub fn observe_types(&mut self, types: u32) -> Result<(), LoadError> {
+        self.type_filter.as_mut().map_or(Ok(()), |filter| filter.set(types))
     }
 
     /// A descriptor that becomes readable when there are records.

@@ -74,6 +74,7 @@ impl StressRun {
             // The workload adds a device.
             area_list: AreaList::open().ok(),
             swaps: Vec::new(),
+            devices: Vec::new(),
             filters: BTreeMap::new(),
             command_pid: Arc::default(),
         };

@@ -56,8 +56,8 @@ pub(super) fn note(note: &Note) -> String {
             format!("one fault in {one_in}, chosen at random, was timed; all faults are counted")
         }
         Note::DeviceChanged { device } => format!(
-            "swap on {device} was switched off or given another swap type: what happened on an area that got its type \
-             since then is counted for it"
+            "swap on {device} was switched off or on: it is observed again with its new type from a fraction of a second \
+             later on, and until then an area that got its old type is observed"
         ),
         Note::CgroupV1 { mode } => format!("by control group: {}", coarse_groups(*mode)),
         Note::ClockStepped { times, by_ns, to_unix_ns } => stepped(*times, *by_ns, *to_unix_ns),
