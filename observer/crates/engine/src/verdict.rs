@@ -187,7 +187,7 @@ pub(crate) fn judge<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Chang
             mm: fault.mm,
             cgroup: fault.cgroup,
             start_ns: fault.start,
-            read_start_ns: read_start,
+            read_start_ns: not_before(read_start, fault, changes),
             read_end_ns: fault.read_end,
             freed: freed.or(freed_before).map(Action::from),
             allocated: last(ChangeKind::Allocated, &[ChangeKind::Allocated]),
@@ -209,6 +209,25 @@ pub(crate) fn judge<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Chang
         return Judgement::Incomplete(finding);
     }
     finding.map_or(Judgement::Clear, Judgement::Found)
+}
+
+/// The start of a read that was not timed, for which the start of the fault stands: not before the last change that the
+/// read found.
+fn not_before<'a>(read_start: Nanos, fault: &Fault, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> Nanos {
+    if read_start > fault.start {
+        return read_start;
+    }
+    let found = changes.clone().filter(|change| CONTENT.contains(&change.kind) && back(fault, change) <= HALF);
+    let last = found.map(|change| change.at).max().unwrap_or(read_start);
+    last.clamp(read_start, fault.end.max(read_start))
+}
+
+/// Numbers wrap: a distance above this is a change after the read.
+const HALF: u32 = u32::MAX / 2;
+
+/// How many changes before the fault's read.
+const fn back(fault: &Fault, change: &Change) -> u32 {
+    fault.changes.at_read.wrapping_sub(change.seq)
 }
 
 /// Changes of an entry's content. They share one sequence.
@@ -245,9 +264,7 @@ impl InTransit {
 /// The PTE check does not detect it once the entry is back in the PTE. One that started before the fault is irrelevant:
 /// the fault would have found the page in the swap cache.
 fn in_transit<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> InTransit {
-    /// Numbers wrap: a distance above this is a change after the read.
-    const HALF: u32 = u32::MAX / 2;
-    let back = |change: &Change| fault.changes.at_read.wrapping_sub(change.seq);
+    let back = |change: &Change| back(fault, change);
     let before = changes.clone().filter(|change| CONTENT.contains(&change.kind) && back(change) <= HALF);
     let of_entry = before.clone().filter(|change| change.entry == fault.entry);
     let Some(last) = of_entry.min_by_key(|change| back(change)).filter(|last| last.at >= fault.start) else {

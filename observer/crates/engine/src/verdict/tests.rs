@@ -172,6 +172,23 @@ fn a_read_during_a_write_is_stale_without_a_change_after_it() {
     assert_eq!([at(&finding.freed), at(&finding.allocated), at(&finding.written)], [Some(6), Some(7), Some(9)]);
 }
 
+/// With lean hooks the start of a read is that of its fault. Seen on 5.10.223: the fault was interrupted for a
+/// millisecond, and its read was after the entry had been freed, allocated, and its write had started.
+#[test]
+fn a_read_that_was_not_timed_did_not_start_before_what_it_found() {
+    let (timed, changes) = reader_during_write();
+    let untimed = |start, end| Fault { start, read_start: Some(start), end, ..timed.clone() };
+    let read_start = |fault: &Fault| {
+        let Judgement::Found(finding) = judge(fault, &changes.iter()) else { panic!("no finding") };
+        finding.read_start_ns
+    };
+    assert_eq!(read_start(&untimed(5, 40)), 9);
+    assert_eq!(read_start(&timed), 10, "timed");
+    let under = Fault { changes: span(8, 9), ..untimed(5, 40) };
+    assert_eq!(read_start(&under), 7, "the write started under the read");
+    assert_eq!(read_start(&untimed(5, 8)), 8, "a clock that differs between CPUs");
+}
+
 #[test]
 fn a_read_after_the_end_of_the_write_is_current() {
     let (mut fault, mut changes) = reader_during_write();
