@@ -135,6 +135,11 @@ impl SequenceSpan {
         distance != 0 && distance <= self.len()
     }
 
+    /// Whether a change happened before the read. Numbers wrap: a distance above a half is a change after it.
+    pub(crate) const fn is_before_read(self, seq: u32) -> bool {
+        self.at_read.wrapping_sub(seq) <= u32::MAX / 2
+    }
+
     /// Number of changes in the span.
     pub(crate) const fn len(self) -> u32 {
         self.at_end.wrapping_sub(self.at_read)

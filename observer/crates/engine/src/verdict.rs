@@ -170,15 +170,17 @@ pub(crate) fn judge<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Chang
     };
     let finding = verdict.map(|verdict| {
         // The allocation that put the entry in transit happened before the read.
-        let since_start = |kind| {
-            changes.clone().filter(same_entry).filter(move |change| change.kind == kind && change.at >= fault.start)
+        let before_read = |kind| {
+            let found = move |change: &&Change| change.kind == kind && span(fault, kind).is_before_read(change.seq);
+            changes.clone().filter(same_entry).filter(found).filter(|change| change.at >= fault.start)
         };
         let last = |kind, kinds| {
-            let before = since_start(kind).max_by_key(|change| change.at).filter(|_| transit.is_certain());
+            let before = before_read(kind).max_by_key(|change| change.at).filter(|_| transit.is_certain());
             under(kinds).filter(same_entry).max_by_key(|change| change.at).or(before).map(Action::from)
         };
         let first_change = changed.clone().map(|change| change.at).min();
-        let freed_before = since_start(ChangeKind::Freed).filter(by_others).filter(|_| transit.is_certain()).last();
+        let freed_before = before_read(ChangeKind::Freed).filter(by_others).filter(|_| transit.is_certain());
+        let freed_before = freed_before.max_by_key(|change| change.at);
         Box::new(Finding {
             verdict,
             entry: fault.entry,
@@ -217,17 +219,10 @@ fn not_before<'a>(read_start: Nanos, fault: &Fault, changes: &(impl Iterator<Ite
     if read_start > fault.start {
         return read_start;
     }
-    let found = changes.clone().filter(|change| CONTENT.contains(&change.kind) && back(fault, change) <= HALF);
+    let before = |change: &&Change| CONTENT.contains(&change.kind) && fault.changes.is_before_read(change.seq);
+    let found = changes.clone().filter(before);
     let last = found.map(|change| change.at).max().unwrap_or(read_start);
     last.clamp(read_start, fault.end.max(read_start))
-}
-
-/// Numbers wrap: a distance above this is a change after the read.
-const HALF: u32 = u32::MAX / 2;
-
-/// How many changes before the fault's read.
-const fn back(fault: &Fault, change: &Change) -> u32 {
-    fault.changes.at_read.wrapping_sub(change.seq)
 }
 
 /// Changes of an entry's content. They share one sequence.
@@ -264,8 +259,9 @@ impl InTransit {
 /// The PTE check does not detect it once the entry is back in the PTE. One that started before the fault is irrelevant:
 /// the fault would have found the page in the swap cache.
 fn in_transit<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Change> + Clone)) -> InTransit {
-    let back = |change: &Change| back(fault, change);
-    let before = changes.clone().filter(|change| CONTENT.contains(&change.kind) && back(change) <= HALF);
+    let back = |change: &Change| fault.changes.at_read.wrapping_sub(change.seq);
+    let before =
+        changes.clone().filter(|change| CONTENT.contains(&change.kind) && fault.changes.is_before_read(change.seq));
     let of_entry = before.clone().filter(|change| change.entry == fault.entry);
     let Some(last) = of_entry.min_by_key(|change| back(change)).filter(|last| last.at >= fault.start) else {
         return InTransit::No;

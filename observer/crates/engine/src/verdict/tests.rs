@@ -169,7 +169,14 @@ fn a_read_during_a_write_is_stale_without_a_change_after_it() {
     assert!(finding.read_during_write);
     assert!(!finding.read_before_change);
     let at = |action: &Option<Action>| action.as_ref().map(|action| action.at_ns);
-    assert_eq!([at(&finding.freed), at(&finding.allocated), at(&finding.written)], [Some(6), Some(7), Some(9)]);
+    let evidence = |finding: &Finding| [at(&finding.freed), at(&finding.allocated), at(&finding.written)];
+    assert_eq!(evidence(&finding), [Some(6), Some(7), Some(9)]);
+    // What happened later, and before the fault.
+    let mut changes = changes;
+    changes.extend([change(ChangeKind::Freed, 50, 5), change(ChangeKind::Allocated, 60, 10)]);
+    changes.extend([change(ChangeKind::Freed, 3, 3), change(ChangeKind::WriteStarted, 70, 11)]);
+    let Judgement::Found(finding) = judge(&fault, &changes.iter()) else { panic!("no finding") };
+    assert_eq!(evidence(&finding), [Some(6), Some(7), Some(9)]);
 }
 
 /// With lean hooks the start of a read is that of its fault. Seen on 5.10.223: the fault was interrupted for a
