@@ -219,10 +219,9 @@ fn not_before<'a>(read_start: Nanos, fault: &Fault, changes: &(impl Iterator<Ite
     if read_start > fault.start {
         return read_start;
     }
-    let before = |change: &&Change| CONTENT.contains(&change.kind) && fault.changes.is_before_read(change.seq);
-    let found = changes.clone().filter(before);
+    let found = changes.clone().filter(|change| span(fault, change.kind).is_before_read(change.seq));
     let last = found.map(|change| change.at).max().unwrap_or(read_start);
-    last.clamp(read_start, fault.end.max(read_start))
+    last.min(fault.end).max(read_start)
 }
 
 /// Changes of an entry's content. They share one sequence.

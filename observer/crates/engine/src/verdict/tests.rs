@@ -193,6 +193,8 @@ fn a_read_that_was_not_timed_did_not_start_before_what_it_found() {
     assert_eq!(read_start(&timed), 10, "timed");
     let under = Fault { changes: span(8, 9), ..untimed(5, 40) };
     assert_eq!(read_start(&under), 7, "the write started under the read");
+    let both_under = Fault { changes: span(7, 9), ..untimed(5, 40) };
+    assert_eq!(read_start(&both_under), 6, "freed before");
     assert_eq!(read_start(&untimed(5, 8)), 8, "a clock that differs between CPUs");
 }
 
