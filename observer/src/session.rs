@@ -130,7 +130,7 @@ impl<'a, O: Observer> Session<'a, O> {
     /// `look` is made before each advance of the engine, which must not pass a change of areas that it does not have.
     fn look_at_areas(&mut self, look: impl FnOnce(&mut AreaWatch<'a>) -> Option<AreaReading>) {
         if let Some(reading) = self.areas.as_mut().and_then(look)
-            && !self.ingest.areas.is_current(&reading.swaps)
+            && !self.ingest.areas.is_current(&reading)
         {
             self.ingest_areas(reading);
         }
@@ -148,16 +148,16 @@ impl<'a, O: Observer> Session<'a, O> {
     }
 
     fn ingest_areas(&mut self, reading: AreaReading) {
+        self.follow_devices(reading.swaps.as_deref());
         let input = Input::Areas(reading);
         self.observer.input(&input);
         self.ingest.feed(input);
-        self.follow_devices();
     }
 
-    /// Observes the swap types that the chosen devices have now.
-    fn follow_devices(&mut self) {
-        let areas = self.ingest.areas.areas();
-        let Some(types) = self.areas.as_ref().and_then(|watch| watch.types(areas)) else { return };
+    /// Observes the swap types that the chosen devices have now; the same as before if that is unknown.
+    fn follow_devices(&mut self, areas: Option<&[Swap]>) {
+        let types = self.areas.as_ref().zip(areas).and_then(|(watch, areas)| watch.types(areas));
+        let Some(types) = types else { return };
         match self.probes.observe_types(types) {
             Ok(()) => log::info!("swap types that are observed: {types:#b}"),
             Err(error) => log::warn!("cannot change the swap types that are observed: {error}"),

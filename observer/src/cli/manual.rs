@@ -16,7 +16,10 @@ const EXIT_CODES: [(Exit, &str); 8] = [
     (Exit::Failed, "I/O or data error"),
     (Exit::StaleInstall, "a stale install was detected"),
     (Exit::OverBudget, "a wait exceeded --budget"),
-    (Exit::Inconclusive, "dropped events or a degraded hook make the result inconclusive"),
+    (
+        Exit::Inconclusive,
+        "dropped events, a degraded hook or a --device that was switched off or on make the result inconclusive",
+    ),
     (Exit::CommandFailed, "the command given with -- failed"),
 ];
 

@@ -15,11 +15,15 @@ use observer_probe as probe;
 pub(super) struct HostAreas {
     release: Release,
     plan: Plan,
+    /// Whether types that follow from the order of the areas are as good as none: they were reported before.
+    needs_types: bool,
 }
 
 impl HostAreas {
-    pub(super) fn new(ready: &Ready) -> Self {
-        Self { release: ready.host.release.clone(), plan: ready.plan.clone() }
+    /// For the first reading, or later ones after `known`.
+    pub(super) fn new(ready: &Ready, known: &[Swap]) -> Self {
+        let needs_types = known.iter().any(|swap| swap.kind_seen);
+        Self { release: ready.host.release.clone(), plan: ready.plan.clone(), needs_types }
     }
 
     fn gather(&self) -> Option<Vec<SwapArea>> {
@@ -36,9 +40,10 @@ impl Areas for HostAreas {
             return Some(Vec::new());
         }
         let types = probe::types_of_areas(&self.plan).inspect_err(|error| {
-            log::info!("the types of swap areas are taken from their order: {}", probe::chain(error));
+            log::info!("the types of swap areas are not reported: {}", probe::chain(error));
         });
-        Some(Swap::all(&areas, types.ok().as_deref()))
+        let areas = Swap::all(&areas, types.ok().as_deref());
+        (!self.needs_types || areas.iter().all(|swap| swap.kind_seen)).then_some(areas)
     }
 
     fn described(&self, areas: &[Swap]) -> Vec<Swap> {

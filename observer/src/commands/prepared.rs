@@ -17,7 +17,7 @@ use crate::{
     session::{self, AreaList, AreaWatch, Areas as _, Observer},
 };
 use observer_kernel::{survey::Ready, tree::Tree};
-use observer_observation::{Clocks, Context, Kernel, Note, Outcome, Swap, command};
+use observer_observation::{Clocks, Context, Kernel, Outcome, Swap, command};
 use observer_probe::{Delay, Detail, Options, Probes, at_attach, setup};
 use observer_text::Name;
 
@@ -50,8 +50,8 @@ impl Prepared {
     /// [`FilterError`](filters::FilterError) when a filter matches nothing on this host.
     pub(super) fn new(args: &ObserveArgs, stdout_to_stderr: bool) -> anyhow::Result<Self> {
         let ready = setup::prepare(&args.setup())?;
-        let area_list = AreaList::open().ok();
-        let swaps = HostAreas::new(&ready).in_use().unwrap_or_default();
+        let area_list = AreaList::open();
+        let swaps = HostAreas::new(&ready, &[]).in_use().unwrap_or_default();
         let launch =
             (!args.cmd.is_empty()).then(|| Launch { command: args.cmd.clone(), stdout_to_stderr, no_stdin: false });
         let options = Options {
@@ -70,6 +70,10 @@ impl Prepared {
             log: log::log_enabled!(log::Level::Debug),
         };
         let devices = filters::devices(&args.filters, &swaps)?;
+        let area_list = match area_list {
+            Err(error) if !devices.is_empty() => Err(error).context("--device: cannot watch the list of swap areas")?,
+            other => other.ok(),
+        };
         let budget_ns = args.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX));
         let filters = filters::by_option(&args.filters);
         Ok(Self {
@@ -96,6 +100,7 @@ impl Prepared {
             cgroups: host.cgroups.mode,
             swaps: self.swaps.clone(),
             filters: self.filters.clone(),
+            devices: self.devices.clone(),
             command: self.launch.as_ref().map(|launch| command::typed(&launch.command)).unwrap_or_default(),
             widen_ns: self.options.delay.map(|delay| delay.ns),
             widen_one_in: self.options.delay.map(|delay| delay.one_in),
@@ -119,17 +124,9 @@ impl Prepared {
         let probes = Probes::attach(&self.ready.plan, &self.options).map_err(at_attach)?;
         let launched = self.launch(&probes, inherit)?;
         let start = || launched.map(Launched::start).transpose();
-        let areas = || Arc::new(HostAreas::new(&self.ready));
-        let watch = self.area_list.as_ref().map(|list| AreaWatch::new(list, areas(), self.devices.clone()));
-        let mut outcome = session::observe(probes, context, watch, self.duration, start, observer).await?;
-        outcome.notes.extend(self.changed_devices(&outcome.context.swaps));
-        Ok(outcome)
-    }
-
-    /// A note for each device of `--device` that was switched on or off meanwhile.
-    fn changed_devices(&self, areas: &[Swap]) -> impl Iterator<Item = Note> {
-        let changed = self.devices.iter().filter(|path| Swap::came_or_went(areas, path));
-        changed.map(|path| Note::DeviceChanged { device: path.clone() })
+        let areas = || Arc::new(HostAreas::new(&self.ready, &self.swaps));
+        let watch = self.area_list.as_ref().map(|list| AreaWatch::new(list, areas(), context.devices.clone()));
+        Ok(session::observe(probes, context, watch, self.duration, start, observer).await?)
     }
 
     /// As [`Prepared::observe`], on a new runtime.

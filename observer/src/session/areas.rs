@@ -76,7 +76,7 @@ impl<'a> AreaWatch<'a> {
         (!self.devices.is_empty()).then(|| Swap::types_of(areas, &self.devices))
     }
 
-    /// The areas, if a reading of them has ended.
+    /// The areas, if a reading of them has ended, or failed.
     pub fn look(&mut self) -> Option<AreaReading> {
         let now = clock::now();
         let ended = self.reading.as_ref().and_then(|reading| match reading.try_recv() {
@@ -94,13 +94,17 @@ impl<'a> AreaWatch<'a> {
         reading
     }
 
-    /// As [`AreaWatch::look`], after the end of all readings.
+    /// As [`AreaWatch::look`], after the end of all readings. One that takes too long has failed.
     pub fn last_look(&mut self) -> Option<AreaReading> {
         let start = clock::now();
         loop {
             let reading = self.look();
-            if self.reading.is_none() || clock::now().saturating_sub(start) > PATIENCE_NS {
+            if self.reading.is_none() {
                 return reading;
+            }
+            let now = clock::now();
+            if now.saturating_sub(start) > PATIENCE_NS {
+                return Some(AreaReading { before_ns: self.looks.known_ns, at_ns: now, swaps: None });
             }
             thread::sleep(POLL);
         }
@@ -114,7 +118,7 @@ impl<'a> AreaWatch<'a> {
     /// The areas with what is known of their devices now, if that differs from `known`.
     pub fn look_at_devices(&self, known: &[Swap]) -> Option<AreaReading> {
         let (swaps, at_ns) = (self.areas.described(known), self.looks.known_ns);
-        (swaps != known).then_some(AreaReading { before_ns: at_ns, at_ns, swaps })
+        (swaps != known).then_some(AreaReading { before_ns: at_ns, at_ns, swaps: Some(swaps) })
     }
 }
 
@@ -148,7 +152,7 @@ enum Next {
 /// What the looks at the list have shown so far.
 #[derive(Debug, Default)]
 struct Looks {
-    /// The areas were those of the last reading up to this time; 0: since the start.
+    /// The areas were those of the last reading, or are unknown since it failed, up to this time; 0: since the start.
     known_ns: Nanos,
     readings: Option<Readings>,
 }
@@ -183,11 +187,8 @@ impl Looks {
         }
         let (before_ns, at_ns) = (self.known_ns, readings.last_ns);
         self.readings = None;
-        let reading = swaps.map(|swaps| AreaReading { before_ns, at_ns, swaps });
-        if reading.is_some() {
-            self.known_ns = now;
-        }
-        (reading, Next::Nothing)
+        self.known_ns = now;
+        (Some(AreaReading { before_ns, at_ns, swaps }), Next::Nothing)
     }
 
     /// An engine at this time has passed no change of the areas.
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(looks.look(false, None, 100), (None, Next::Nothing));
         assert_eq!(looks.look(true, None, 200), (None, Next::Read));
         assert_eq!(looks.look(false, None, 300), (None, Next::Wait));
-        let reading = AreaReading { before_ns: 100, at_ns: 200, swaps: vec![swap("/a")] };
+        let reading = AreaReading { before_ns: 100, at_ns: 200, swaps: Some(vec![swap("/a")]) };
         assert_eq!(looks.look(false, ended("/a"), 400), (Some(reading), Next::Nothing));
         assert_eq!(looks.known_ns, 400);
         assert_eq!(looks.look(false, None, 500), (None, Next::Nothing));
@@ -235,7 +236,7 @@ mod tests {
         assert_eq!(looks.look(true, None, 150), (None, Next::Wait));
         assert_eq!(looks.look(false, ended("/a"), 200), (None, Next::Read));
         assert_eq!(looks.look(true, ended("/b"), 300), (None, Next::Read));
-        let reading = AreaReading { before_ns: 50, at_ns: 300, swaps: vec![swap("/c")] };
+        let reading = AreaReading { before_ns: 50, at_ns: 300, swaps: Some(vec![swap("/c")]) };
         assert_eq!(looks.look(false, ended("/c"), 400), (Some(reading), Next::Nothing));
     }
 
@@ -243,8 +244,8 @@ mod tests {
     fn a_list_that_cannot_be_read_is_not_taken_for_an_empty_one() {
         let mut looks = Looks { known_ns: 50, ..Looks::default() };
         looks.look(true, None, 100);
-        assert_eq!(looks.look(false, Some(Read(None)), 200), (None, Next::Nothing));
-        assert_eq!(looks.known_ns, 50);
+        let unknown = AreaReading { before_ns: 50, at_ns: 100, swaps: None };
+        assert_eq!(looks.look(false, Some(Read(None)), 200), (Some(unknown), Next::Nothing));
     }
 
     #[test]
@@ -281,6 +282,6 @@ mod tests {
         watch.reading = Some(read(&watch.areas));
         watch.looks.readings = Some(Readings { first_ns: 7, last_ns: 7, is_overtaken: false });
         let reading = watch.last_look().unwrap();
-        assert_eq!((reading.at_ns, reading.swaps), (7, vec![swap("/slow")]));
+        assert_eq!((reading.at_ns, reading.swaps), (7, Some(vec![swap("/slow")])));
     }
 }

@@ -16,7 +16,8 @@ pub struct AreaReading {
     pub before_ns: Nanos,
     /// From then on they are these.
     pub at_ns: Nanos,
-    pub swaps: Vec<Swap>,
+    /// `None`: they could not be read, and are unknown.
+    pub swaps: Option<Vec<Swap>>,
 }
 
 /// A time at which the entries of a swap type start to belong to another area, or to no known one.
@@ -44,7 +45,8 @@ impl AreaHistory {
     }
 
     /// Whether a reading of these areas would change nothing.
-    pub fn is_current(&self, swaps: &[Swap]) -> bool {
+    pub fn is_current(&self, reading: &AreaReading) -> bool {
+        let swaps = reading.swaps.as_deref().unwrap_or_default();
         let is_known = |swap: &Swap| {
             self.in_use().any(|area| {
                 let mut refreshed = area.clone();
@@ -63,9 +65,11 @@ impl AreaHistory {
     /// Takes a reading in, and returns the changes of types.
     ///
     /// Between the two times of a reading the list is unknown. A type that only one area had, before or after, was that
-    /// area's; a type that went from one area to another was of neither.
+    /// area's; a type that went from one area to another was of neither. From a reading that failed no type is known.
     pub fn update(&mut self, reading: &AreaReading) -> Vec<TypeChange> {
         let AreaReading { before_ns, at_ns, swaps } = reading;
+        let is_unknown = swaps.is_none();
+        let swaps = swaps.as_deref().unwrap_or_default();
         let mut new: Vec<&Swap> = Vec::new();
         for swap in swaps {
             match self.areas.iter_mut().find(|area| area.until_ns.is_none() && area.is_same(swap)) {
@@ -81,7 +85,7 @@ impl AreaHistory {
             if continues && !is_full {
                 continue;
             }
-            let is_replaced = is_full || new.iter().any(|swap| swap.kind == area.kind);
+            let is_replaced = is_full || is_unknown || new.iter().any(|swap| swap.kind == area.kind);
             area.until_ns = Some(if is_replaced { *before_ns } else { *at_ns });
             ended.push(area.kind);
             changes.extend(area.changes());
@@ -108,7 +112,7 @@ mod tests {
     }
 
     fn reading(before_ns: Nanos, at_ns: Nanos, swaps: &[Swap]) -> AreaReading {
-        AreaReading { before_ns, at_ns, swaps: swaps.to_vec() }
+        AreaReading { before_ns, at_ns, swaps: Some(swaps.to_vec()) }
     }
 
     /// The paths of the areas that had type 1 at these times; empty: unknown.
@@ -149,13 +153,25 @@ mod tests {
         let described = Swap { synchronous: Synchronous::Yes, size_kib: 9, ..swap(1, "/b") };
         assert_eq!(history.update(&reading(10, 20, std::slice::from_ref(&described))), []);
         assert_eq!(history.areas(), [described]);
-        assert!(history.is_current(&[swap(1, "/b")]));
+        assert!(history.is_current(&reading(0, 0, &[swap(1, "/b")])));
         for other in [&[][..], &[swap(0, "/b")], &[swap(1, "/c")], &[swap(1, "/b"), swap(2, "/c")]] {
-            assert!(!history.is_current(other), "{other:?}");
+            assert!(!history.is_current(&reading(0, 0, other)), "{other:?}");
         }
-        assert!(!history.is_current(&[Swap { size_kib: 8, ..swap(1, "/b") }]));
+        assert!(!history.is_current(&reading(0, 0, &[Swap { size_kib: 8, ..swap(1, "/b") }])));
         history.update(&reading(30, 40, &[swap(1, "/b")]));
         assert_eq!(history.areas()[0].synchronous, Synchronous::Yes, "a device that has gone");
+    }
+
+    #[test]
+    fn after_a_reading_that_failed_no_area_is_known_until_the_next() {
+        let mut history = AreaHistory::new(&[swap(1, "/b")]);
+        let failed = AreaReading { before_ns: 100, at_ns: 120, swaps: None };
+        assert!(!history.is_current(&failed));
+        assert_eq!(history.update(&failed), [(1, 100)]);
+        assert!(history.is_current(&failed));
+        assert_eq!(history.update(&reading(200, 220, &[swap(1, "/b")])), [(1, 200)]);
+        assert_eq!(paths(&history, [99, 100, 199, 200]), ["/b", "", "", "/b"]);
+        assert!(Swap::came_or_went(history.areas(), &"/b".into()));
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct Context {
     pub swaps: Vec<Swap>,
     /// The filters applied in the kernel, by option; empty: everything was observed.
     pub filters: BTreeMap<String, Name>,
+    /// The paths of the areas of the filter by device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Name>,
     /// The command given with `--`, as typed; only its tasks were observed. Empty: none.
     pub command: Name,
     /// The delay of delay injection; `None`: there was no delay injection.
@@ -50,6 +53,13 @@ impl Context {
     pub fn notes(&self) -> impl Iterator<Item = Note> {
         let coarse = self.cgroups.is_coarse().then_some(Note::CgroupV1 { mode: self.cgroups });
         self.kernel.timing_note().into_iter().chain(coarse)
+    }
+
+    /// A note for each device of the filter that was switched on or off, or of which that is unknown. `areas`: all so
+    /// far.
+    pub fn device_notes(&self, areas: &[Swap]) -> impl Iterator<Item = Note> {
+        let changed = self.devices.iter().filter(|path| Swap::came_or_went(areas, path));
+        changed.map(|path| Note::DeviceChanged { device: path.clone() })
     }
 }
 

@@ -44,7 +44,8 @@ pub struct Known<'a> {
 impl Known<'_> {
     /// What a reader of the results must know: from the start, and from what happened later.
     pub fn all_notes(&self) -> Vec<Note> {
-        self.notes.iter().cloned().chain(self.context.notes()).chain(self.wall_clock.notes()).collect()
+        let of_context = self.context.notes().chain(self.context.device_notes(self.swaps));
+        self.notes.iter().cloned().chain(of_context).chain(self.wall_clock.notes()).collect()
     }
 }
 

@@ -63,7 +63,7 @@ codes! {
     }
 }
 
-/// What a reader of an observation must know; no event was dropped.
+/// What a reader of an observation must know; no event that was to be observed was dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Note {
@@ -88,4 +88,11 @@ pub enum Note {
     Suspended { times: u64, for_ns: u64, until_unix_ns: u64 },
     #[serde(other)]
     Unknown,
+}
+
+impl Note {
+    /// Whether something that was asked for may not have been observed.
+    pub const fn leaves_gap(&self) -> bool {
+        matches!(self, Self::DeviceChanged { .. })
+    }
 }

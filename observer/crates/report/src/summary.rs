@@ -244,6 +244,11 @@ impl Summary {
         self.dropped.values().sum()
     }
 
+    /// Notes on what may not have been observed.
+    pub(crate) fn gaps(&self) -> usize {
+        self.notes.iter().filter(|note| note.what.leaves_gap()).count()
+    }
+
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(CommandSummary::has_failed);
         Exit::of_observation(ExitInputs {
@@ -251,6 +256,7 @@ impl Summary {
             over_budget: self.budget.map_or(0, |budget| budget.over) + self.stalled.over_budget,
             command_failed: failed,
             dropped: self.dropped_events(),
+            gaps: self.gaps(),
             not_observable: self.verdicts.not_observable.len(),
         })
     }

@@ -5,7 +5,7 @@ use observer_engine::{
     areas::Area,
     event::{Entry, Event, Fault, Nanos, Path as FaultPath, Pin, PinResult, SlotCount, Task},
 };
-use observer_observation::{AreaReading, Ingest, Outcome, Swap};
+use observer_observation::{AreaReading, Ingest, Known, Note, Outcome, Swap};
 use std::path::PathBuf;
 
 use crate::rotation::part_path;
@@ -52,7 +52,7 @@ fn inputs_with_changes() -> Vec<Input> {
             _ => Vec::new(),
         };
         if !areas.is_empty() {
-            all.push(Input::Areas(AreaReading { before_ns: now - 10, at_ns: now, swaps: areas }));
+            all.push(Input::Areas(AreaReading { before_ns: now - 10, at_ns: now, swaps: Some(areas) }));
         }
         all.push(Input::Advance(now));
         all.push(Input::Sample(Box::new(Sample { at: now, ..Sample::default() })));
@@ -134,6 +134,25 @@ fn parts_alone_and_together_know_the_areas() {
     for (place, expected) in [(2, expected(1, 0, 0)), (6, expected(0, 1, 0)), (12, expected(0, 0, 1))] {
         assert_eq!(all(&paths[place..=place]), expected, "part {place} alone");
     }
+}
+
+/// The header has the devices of the filter, so that a replay knows as much as the live observation.
+#[test]
+fn a_replay_notes_that_a_device_of_the_filter_was_switched_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let noted = |name: &str, device: &str| {
+        let path = folder.path().join(name);
+        let context = Context { devices: vec![device.into()], ..at_start() };
+        let target = Target { path: path.clone(), creation: Creation::New, rotation: Rotation::default() };
+        let mut recorder = Recorder::create(target, &context).unwrap();
+        for input in inputs_with_changes() {
+            recorder.input(&input);
+        }
+        recorder.finish(&ending()).unwrap();
+        Known::from(&replay(&path).unwrap()).all_notes()
+    };
+    assert_eq!(noted("0", "/dev/zram0"), []);
+    assert_eq!(noted("1", "/dev/zram1"), [Note::DeviceChanged { device: "/dev/zram1".into() }]);
 }
 
 #[test]

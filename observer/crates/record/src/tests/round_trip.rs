@@ -56,7 +56,8 @@ fn a_recording_is_read_as_it_was_written() {
     let mut sample = Sample { at: 9, fault_times: Some(times.clone()), ..Sample::default() };
     sample.snapshot.counters.started = 17;
     let swaps = vec![Swap { path: b"/dev/\xff"[..].into(), until_ns: Some(3), ..Swap::default() }];
-    all.insert(700, Input::Areas(AreaReading { before_ns: 1, at_ns: 2, swaps }));
+    all.insert(600, Input::Areas(AreaReading { before_ns: 3, at_ns: 4, swaps: None }));
+    all.insert(700, Input::Areas(AreaReading { before_ns: 1, at_ns: 2, swaps: Some(swaps) }));
     all.insert(500, Input::Sample(Box::new(sample.clone())));
     sample.snapshot.counters.ended = 16;
     sample.clocks = Some(clocks(START + 9, 5));

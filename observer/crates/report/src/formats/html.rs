@@ -90,6 +90,10 @@ fn conclusion(summary: &Summary) -> (&'static str, String) {
             let hidden = hidden.join(", ");
             ("unsure", format!("No stale install seen, but not observable here: {hidden}. See \"Kernel and hooks\"."))
         }
+        Exit::Inconclusive if summary.gaps() > 0 => (
+            "unsure",
+            "No stale install seen, but not all of the chosen devices was observed. See the notes.".to_owned(),
+        ),
         Exit::Inconclusive => {
             let dropped = counted(summary.dropped_events(), "dropped event");
             ("unsure", format!("No stale install seen, but with {dropped} this is inconclusive."))
