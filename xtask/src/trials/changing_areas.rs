@@ -43,8 +43,9 @@ pub(super) const DEVICE_FOLLOWED: Step = Step {
                   observed() { until grep types.that.are.observed /out/device-followed.stderr | tail -1 | grep -q \"$1\\$\"; do \
                       sleep 1; done; }; \
                   churn() { /witness churn --here --pages $1 --threads 1 --rounds 1; }; \
-                  churn 512; swapoff $A; swapon $B; observed 0b0; churn 256; swapon $A; swapoff $B; observed 0b10; churn 1024'; \
-              swapoff $A; echo 1 >/sys/block/${A#/dev/}/reset; echo 1 >/sys/block/${B#/dev/}/reset; rmmod zram",
+                  churn 512; swapoff $A; swapon $B; observed 0b0; churn 256; swapon $A; swapoff $B; observed 0b10; churn 1024'; code=$?; \
+              swapoff $A; echo 1 >/sys/block/${A#/dev/}/reset; echo 1 >/sys/block/${B#/dev/}/reset; rmmod zram; \
+              exit $code",
     check: |_, finished| device_followed(finished),
 };
 
@@ -268,17 +269,19 @@ mod tests {
 
     #[test]
     fn only_what_happened_on_the_device_must_be_seen_and_a_note_must_say_that_it_changed() {
-        let ran = |seen: u64, device: &str| {
+        let ran_with = |code: i32, seen: u64, device: &str| {
             let summary = with(&json!({
                 "swapins": { "seen": seen, "kernel": 1_792 }, "filters": { "device": "/dev/a" },
                 "notes": [{ "code": "device_changed", "device": device }],
             }));
-            device_followed(&finished(20, &summary.to_string(), ""))
+            device_followed(&finished(code, &summary.to_string(), ""))
         };
+        let ran = |seen, device| ran_with(20, seen, device);
         assert!(ran(1_536, "/dev/a").is_ok(), "{:?}", ran(1_536, "/dev/a"));
         assert!(ran(1_792, "/dev/a").is_err());
         assert!(ran(768, "/dev/a").is_err(), "the old type");
         assert!(ran(1_536, "/dev/b").is_err());
+        assert!(ran_with(0, 1_536, "/dev/a").is_err(), "inconclusive");
     }
 
     #[test]
