@@ -1,11 +1,16 @@
 //! Files of every format version stay readable (docs/recording.md).
 #![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
+use std::collections::BTreeSet;
+
 use observer_kernel::plan::{HookReason, HookSet, Meaning, State};
-use observer_observation::{EndReason, Input};
+use observer_observation::{EndReason, Input, exit::Exit};
 use observer_record::{Reader, replay};
 use observer_recordings::released;
-use observer_report::{observed::Observed, summary::distributions::Measure};
+use observer_report::{
+    observed::Observed,
+    summary::{Summary, distributions::Measure},
+};
 use serde_json::Value;
 
 /// What the three kinds of synthetic files have in common: the same events, written by different versions.
@@ -66,6 +71,20 @@ fn version_1_3_stays_readable() {
     let outcome = replay(&released("v1.3.obs")).unwrap();
     assert!(outcome.sample.clocks.is_some());
     assert_eq!(outcome.wall_clock.changes(), []);
+}
+
+/// Two devices took turns; the filter is by the first one.
+#[test]
+fn swap_areas_of_version_1_3_stay_readable() {
+    let outcome = replay(&released("v1.3-areas-6.12.obs")).unwrap();
+    assert_eq!(outcome.damage, []);
+    let areas: Vec<_> = outcome.context.swaps.iter().map(|swap| (swap.kind, swap.path.to_string())).collect();
+    assert_eq!(areas, [(0, "/dev/zram0".to_owned()), (0, "/dev/zram1".to_owned()), (1, "/dev/zram0".to_owned())]);
+    let summary = Summary::new(&outcome);
+    assert!(summary.overlaps.iter().all(|overlap| overlap.device.as_ref().is_some_and(|path| *path == "/dev/zram0")));
+    let types: BTreeSet<u8> = summary.overlaps.iter().map(|overlap| overlap.entry.swap_type()).collect();
+    assert_eq!((summary.verdicts.counts.overlap, types), (26, [0, 1].into()));
+    assert_eq!(summary.exit(), Exit::Inconclusive, "the device was switched off");
 }
 
 /// The counts are those that `observer record` printed.

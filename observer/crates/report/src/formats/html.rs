@@ -92,7 +92,7 @@ fn conclusion(summary: &Summary) -> (&'static str, String) {
         }
         Exit::Inconclusive if summary.gaps() > 0 => (
             "unsure",
-            "No stale install seen, but not all of the chosen devices was observed. See the notes.".to_owned(),
+            "No stale install seen, but the chosen devices were not observed all the time. See the notes.".to_owned(),
         ),
         Exit::Inconclusive => {
             let dropped = counted(summary.dropped_events(), "dropped event");
