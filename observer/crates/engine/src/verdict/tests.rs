@@ -183,7 +183,8 @@ fn a_read_during_a_write_is_stale_without_a_change_after_it() {
 /// millisecond, and its read was after the entry had been freed, allocated, and its write had started.
 #[test]
 fn a_read_that_was_not_timed_did_not_start_before_what_it_found() {
-    let (timed, changes) = reader_during_write();
+    let (timed, mut changes) = reader_during_write();
+    changes.push(change(ChangeKind::Freed, 20, 5));
     let untimed = |start, end| Fault { start, read_start: Some(start), end, ..timed.clone() };
     let read_start = |fault: &Fault| {
         let Judgement::Found(finding) = judge(fault, &changes.iter()) else { panic!("no finding") };
