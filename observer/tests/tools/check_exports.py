@@ -3,12 +3,14 @@
 
     check_exports.py OBSERVER RECORDING [--out DIR] [--only NAME]...
 
-Needs the packages of requirements.txt, promtool and prometheus (Debian: prometheus) and chromium (Debian: chromium).
+Needs the packages of requirements.txt, promtool and prometheus (Debian: prometheus), chromium (Debian: chromium) and
+node (Debian: nodejs).
 Prints one line per check and exits with 1 if one fails. DIR keeps the screenshots, for review.
 """
 
 import argparse
 import csv
+import decimal
 import html.parser
 import io
 import json
@@ -21,6 +23,8 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+
+from trace_processor import TraceError, query
 
 HERE = pathlib.Path(__file__).resolve()
 ROOT = HERE.parents[3]
@@ -330,6 +334,41 @@ def check_perfetto(tool):
     return ", ".join(f"{count} {phase}" for phase, count in sorted(kinds.items()))
 
 
+# Two slices that overlap in part, and a flow without a start.
+MALFORMED = json.dumps({"traceEvents": [
+    {"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": 0, "dur": 10},
+    {"ph": "X", "name": "b", "pid": 1, "tid": 1, "ts": 5, "dur": 10},
+    {"ph": "f", "name": "c", "pid": 1, "tid": 1, "ts": 6, "cat": "d", "id": 1, "bp": "e"},
+]})
+
+
+def check_importer(tool):
+    """Perfetto's own trace processor imports the trace: nothing is dropped, and every time is exact."""
+    equal("malformed", sorted(drops(query(MALFORMED.encode(), STATISTICS)[0])),
+          ["flow_end_without_start", "slice_drop_overlapping_complete_event"])
+    text = tool.report("perfetto")
+    statistics, slices, flows = query(
+        text.encode(), STATISTICS, "select ts, dur, name from slice", "select count(*) as n from flow")
+    equal("what the importer dropped", drops(statistics), {})
+    events = json.loads(text, parse_float=decimal.Decimal)["traceEvents"]
+    ns = lambda event, key: int(decimal.Decimal(event.get(key, 0)) * 1000)
+    expected = sorted((ns(event, "ts"), ns(event, "dur"), event["name"]) for event in events if event["ph"] in "Xi")
+    equal("slices", len(slices), len(expected))
+    for found, wanted in zip(sorted((row["ts"], row["dur"], row["name"]) for row in slices), expected):
+        equal("slice", found, wanted)
+    equal("flows", flows[0]["n"], sum(event["ph"] == "f" for event in events))
+    return f"{len(slices)} slices, {flows[0]['n']} flows"
+
+
+STATISTICS = "select name, severity, value from stats where value != 0"
+
+
+def drops(statistics):
+    """The statistics of what the importer could not use. Wrong flows count as information to it."""
+    used = lambda row: row["severity"] == "info" and not row["name"].startswith(("flow_", "slice_"))
+    return {row["name"]: row["value"] for row in statistics if not used(row)}
+
+
 def follow_each_other(slices):
     """Slices of one track do not overlap: a task is in one page fault at a time."""
     tracks = {}
@@ -416,6 +455,7 @@ CHECKS = {
     "promtool": check_promtool,
     "prometheus": check_prometheus,
     "perfetto": check_perfetto,
+    "importer": check_importer,
     "html": check_html,
 }
 
@@ -434,7 +474,7 @@ def main():
     for name in args.only or CHECKS:
         try:
             print(f"ok      {name:<12} {CHECKS[name](tool)}", flush=True)
-        except (Failed, OSError, KeyError, ValueError, ImportError, subprocess.SubprocessError) as error:
+        except (Failed, TraceError, OSError, KeyError, ValueError, ImportError, subprocess.SubprocessError) as error:
             failed += 1
             print(f"FAILED  {name:<12} {type(error).__name__}: {error}", flush=True)
     sys.exit(1 if failed else 0)

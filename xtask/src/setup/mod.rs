@@ -49,6 +49,8 @@ pub(crate) enum Need {
     Python,
     Prometheus,
     Chromium,
+    /// Node.js, which runs Perfetto's trace processor.
+    Node,
     /// A package that builds kernels, and a program or header in it.
     KernelBuild(&'static str, &'static str),
 }
@@ -57,7 +59,7 @@ pub(crate) const BUILD: &[Need] = &[Need::Toolchain, Need::BpfLinker];
 
 pub(crate) const CHECKS: &[Need] = &[Need::CargoDeny, Need::Typos];
 
-pub(crate) const EXPORTS: &[Need] = &[Need::Python, Need::Prometheus, Need::Chromium];
+pub(crate) const EXPORTS: &[Need] = &[Need::Python, Need::Prometheus, Need::Chromium, Need::Node];
 
 /// What the build of a kernel needs. pahole makes its BTF.
 pub(crate) const KERNEL_BUILDS: &[Need] = &[
@@ -109,6 +111,7 @@ pub(crate) fn ensure(needs: &[Need], verbosity: Verbosity) -> Result<()> {
             Need::Prometheus => apt.ensure("prometheus", paths::find_program("promtool").is_some(), verbosity)?,
             Need::KernelBuild(package, file) => apt.ensure(package, has(file), verbosity)?,
             Need::Chromium => apt.ensure("chromium", paths::find_program("chromium").is_some(), verbosity)?,
+            Need::Node => apt.ensure("nodejs", paths::find_program("node").is_some(), verbosity)?,
         }
     }
     Ok(())
