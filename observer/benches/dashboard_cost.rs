@@ -10,7 +10,7 @@ use observer::{
     dashboard::Live,
     session::{Observer, View},
 };
-use observer_observation::{EndReason, Engine, FinalState, Input, Sample, WallClock};
+use observer_observation::{CgroupPaths, EndReason, Engine, FinalState, Input, Sample, WallClock};
 use observer_probe::CpuTime;
 use observer_recordings::{synthetic, vulnerable};
 
@@ -61,7 +61,7 @@ async fn run(observer: &mut impl Observer, seconds: u64, rate: u64) -> f64 {
                     now = until;
                     break;
                 }
-                Input::Sample(_) | Input::Areas(_) => {}
+                Input::Sample(_) | Input::Areas(_) | Input::Cgroup(_) => {}
             }
         }
         if now.is_multiple_of(SAMPLE_NS) {
@@ -73,6 +73,7 @@ async fn run(observer: &mut impl Observer, seconds: u64, rate: u64) -> f64 {
             engine: &engine,
             sample: &sample,
             wall_clock: &WallClock::default(),
+            cgroups: &CgroupPaths::default(),
             now,
             ending: &ending,
             widening: None,

@@ -1,7 +1,6 @@
 //! The loop behind the dashboard: keys in, samples in, frames out. Live it is an observer of the session; in a replay
 //! it runs the player.
 
-mod cgroups;
 mod events;
 mod export;
 mod live;

@@ -1,6 +1,7 @@
 //! Runs one observation, from attached probes to the outcome.
 
 mod areas;
+mod cgroups;
 mod clock_watch;
 mod observer;
 
@@ -15,6 +16,7 @@ use tokio::{
 use self::clock_watch::ClockWatch;
 pub use self::{
     areas::{AreaList, AreaWatch, Areas},
+    cgroups::{CgroupWatch, FindCgroup},
     observer::{Observer, View},
 };
 use crate::signals::StopSignals;
@@ -51,6 +53,7 @@ struct Session<'a, O> {
     context: &'a Context,
     /// `None`: the list of swap areas cannot be opened.
     areas: Option<AreaWatch<'a>>,
+    cgroups: CgroupWatch,
     ingest: Ingest,
     ending: FinalState,
     /// CPU time used before, and the time of the start.
@@ -65,8 +68,9 @@ struct Session<'a, O> {
 impl<'a, O: Observer> Session<'a, O> {
     /// Ingests the records in the ring buffer, at most a batch. True: there may be more.
     fn drain(&mut self) -> bool {
-        let Self { probes, observer, ingest, .. } = self;
+        let Self { probes, observer, ingest, cgroups, .. } = self;
         probes.drain(BATCH, |event| {
+            cgroups.see(&event);
             let input = Input::Event(event);
             observer.input(&input);
             ingest.feed(input);
@@ -95,6 +99,7 @@ impl<'a, O: Observer> Session<'a, O> {
         self.switch_delay_injection();
         self.look_at_areas(AreaWatch::look);
         self.settle();
+        self.look_at_cgroups();
         if self.ticks.is_multiple_of(self.observer.sample_ticks().max(1)) {
             let read_times = self.ticks.is_multiple_of(TIMES_TICKS);
             self.take_sample(read_times);
@@ -106,9 +111,9 @@ impl<'a, O: Observer> Session<'a, O> {
         self.ticks = self.ticks.wrapping_add(1);
         let widening = self.probes.delay_injection();
         let Self { context, ingest, ending, .. } = self;
-        let Ingest { engine, sample, areas, now, wall_clock } = ingest;
+        let Ingest { engine, sample, areas, cgroups, now, wall_clock } = ingest;
         let swaps = areas.areas();
-        self.observer.tick(&View { context, swaps, engine, sample, wall_clock, now: *now, ending, widening })
+        self.observer.tick(&View { context, swaps, engine, sample, wall_clock, cgroups, now: *now, ending, widening })
     }
 
     fn take_sample(&mut self, read_times: bool) {
@@ -144,6 +149,14 @@ impl<'a, O: Observer> Session<'a, O> {
             && let Some(reading) = watch.look_at_devices(&known)
         {
             self.ingest_areas(reading);
+        }
+    }
+
+    fn look_at_cgroups(&mut self) {
+        for group in self.cgroups.look() {
+            let input = Input::Cgroup(group);
+            self.observer.input(&input);
+            self.ingest.feed(input);
         }
     }
 
@@ -205,6 +218,7 @@ impl<'a, O: Observer> Session<'a, O> {
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         self.look_at_areas(AreaWatch::last_look);
+        self.look_at_cgroups();
         let fault_times = self.probes.fault_times();
         // The table keeps the faults that have not ended although the hooks are gone.
         let stalls = Some(self.probes.stalls(clock::now()));
@@ -226,6 +240,7 @@ pub async fn observe(
     probes: Probes,
     context: &Context,
     areas: Option<AreaWatch<'_>>,
+    cgroups: CgroupWatch,
     duration: Option<Duration>,
     start: impl FnOnce() -> io::Result<Option<Child>>,
     observer: &mut impl Observer,
@@ -239,6 +254,7 @@ pub async fn observe(
         probes,
         context,
         areas,
+        cgroups,
         ingest: Ingest::new(context.clocks, &context.swaps),
         ending: FinalState::unknown(EndReason::Running),
         start: (CpuTime::now(), clock::now()),
@@ -284,10 +300,10 @@ pub async fn observe(
     }
     drop(ring);
     session.detach()?;
-    let Session { ingest: Ingest { engine, sample, areas, wall_clock, .. }, ending, .. } = session;
+    let Session { ingest: Ingest { engine, sample, areas, wall_clock, cgroups, .. }, ending, .. } = session;
     let context = Context { swaps: areas.areas().to_vec(), ..context.clone() };
     let ending = FinalState { command: command.map(command::code), ended, ..ending };
-    Ok(Outcome { context, engine, sample, wall_clock, ending, damage: Vec::new(), notes: Vec::new() })
+    Ok(Outcome { context, engine, sample, wall_clock, cgroups, ending, damage: Vec::new(), notes: Vec::new() })
 }
 
 /// Registers a descriptor with the runtime.

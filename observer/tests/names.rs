@@ -12,8 +12,8 @@ use std::{
 use observer_engine::event::{Comm, Event, Fault, LockWait, Nanos, Task};
 use observer_kernel::plan::{Consequence, HookReason, Meaning, MissingReason, Rejection};
 use observer_observation::{
-    ClockChange, Clocks, Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, Outcome, Overhead,
-    ProgramRun, ProgramStats, StatsRefusal, Swap, WallClock,
+    CgroupPath, ClockChange, Clocks, Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, Outcome,
+    Overhead, ProgramRun, ProgramStats, StatsRefusal, Swap, WallClock,
 };
 use observer_record::Replay;
 use observer_recordings::released;
@@ -33,7 +33,7 @@ use observer_report::{
 };
 use observer_tui::{
     app::{App, keys::Key},
-    model_builder::{CgroupNames, ModelBuilder, Source},
+    model_builder::{ModelBuilder, Source},
     theme::{Colours, Theme},
     view,
 };
@@ -115,7 +115,7 @@ fn recorded() -> &'static (Vec<Event>, Outcome) {
         let mut events = Vec::new();
         let mut look = |input: &Input| match input {
             Input::Event(event) => events.push(event.clone()),
-            Input::Advance(_) | Input::Sample(_) | Input::Areas(_) => {}
+            Input::Advance(_) | Input::Sample(_) | Input::Areas(_) | Input::Cgroup(_) => {}
         };
         let outcome = Replay::open(&released("v1.obs")).unwrap().finish_with(&mut look);
         (events, outcome)
@@ -193,6 +193,11 @@ fn outcome(all: &[Vec<u8>], counted: bool) -> (Outcome, String) {
     let mut end: Nanos = 0;
     for event in renamed(all) {
         end = end.max(event.at());
+        if let Event::Started(fault) | Event::Ended(fault) = &event
+            && ingest.cgroups.path(fault.cgroup).is_none()
+        {
+            ingest.feed(Input::Cgroup(CgroupPath { id: fault.cgroup, path: names.bytes().into() }));
+        }
         let input = Input::Event(event);
         trace.input(&input);
         ingest.feed(input);
@@ -213,6 +218,7 @@ fn outcome(all: &[Vec<u8>], counted: bool) -> (Outcome, String) {
         engine: ingest.engine,
         sample: recorded.sample.clone(),
         wall_clock: recorded.wall_clock.clone(),
+        cgroups: ingest.cgroups,
         ending,
         damage: vec![Damage::File { part: Some(1), damage: detail }],
         notes: vec![Note::DeviceChanged { device: names.bytes().into() }],
@@ -364,24 +370,18 @@ fn check_trace(text: &str) {
 
 /// Draws every view at several sizes.
 fn check_dashboard(outcome: &Outcome, names: &mut Names<'_>) {
-    struct Cgroups(Vec<Vec<u8>>);
-    impl CgroupNames for Cgroups {
-        fn path(&mut self, id: u64, _pid: u32) -> Option<observer_text::Name> {
-            let index = usize::try_from(id).unwrap() % self.0.len();
-            Some(self.0[index].as_slice().into())
-        }
-    }
     let source = Source {
         engine: &outcome.engine,
         sample: &outcome.sample,
         swaps: &outcome.context.swaps,
+        cgroups: &outcome.cgroups,
         now: outcome.context.clocks.monotonic_ns + 1,
         devices: None,
         spent: None,
         transport: None,
         delay_injection: None,
     };
-    let model = ModelBuilder::live(&outcome.context).build(source, &mut Cgroups(names.all.to_vec()));
+    let model = ModelBuilder::live(&outcome.context).build(source);
     let mut app = App::default();
     app.update(model);
     app.notify_error(names.text());

@@ -2,6 +2,7 @@
 
 mod areas;
 pub(crate) mod bench;
+mod cgroups;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod error;

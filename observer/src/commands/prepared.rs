@@ -9,12 +9,12 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{areas::HostAreas, filters, runtime::runtime};
+use super::{areas::HostAreas, cgroups, filters, runtime::runtime};
 use crate::{
     cli::ObserveArgs,
     dashboard,
     launch::{Launch, Launched},
-    session::{self, AreaList, AreaWatch, Areas as _, Observer},
+    session::{self, AreaList, AreaWatch, Areas as _, CgroupWatch, FindCgroup, Observer},
 };
 use observer_kernel::{survey::Ready, tree::Tree};
 use observer_observation::{Clocks, Context, Kernel, Outcome, Swap, command};
@@ -126,7 +126,9 @@ impl Prepared {
         let start = || launched.map(Launched::start).transpose();
         let areas = || Arc::new(HostAreas::new(&self.ready, &self.swaps));
         let watch = self.area_list.as_ref().map(|list| AreaWatch::new(list, areas(), context.devices.clone()));
-        Ok(session::observe(probes, context, watch, self.duration, start, observer).await?)
+        let finder = cgroups::Mount::open(&Tree::system()).map(|mount| Box::new(mount) as Box<dyn FindCgroup>);
+        let cgroups = CgroupWatch::new(finder);
+        Ok(session::observe(probes, context, watch, cgroups, self.duration, start, observer).await?)
     }
 
     /// As [`Prepared::observe`], on a new runtime.

@@ -8,7 +8,7 @@ use std::{
 use crate::session::{Observer, View};
 use observer_engine::verdict::Verdict;
 use observer_observation::dropped;
-use observer_report::{formats::text, summary::device::device, words};
+use observer_report::{formats::text, summary::place::device, words};
 
 /// An observer that prints progress lines.
 #[derive(Default)]

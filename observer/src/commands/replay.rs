@@ -7,7 +7,7 @@ use crate::{
     cli::ReplayArgs,
     dashboard::{self, terminal},
 };
-use observer_observation::{Context, EndReason, FinalState, Known, Report, Sample, Swap, WallClock, exit::Exit};
+use observer_observation::{EndReason, FinalState, Known, exit::Exit};
 use observer_record::player::Player;
 use observer_report::summary::Summary;
 use observer_text::Name;
@@ -23,27 +23,28 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         bail!("replay needs a terminal on standard output; use `observer report {file}`");
     }
     let player = runtime()?.block_on(dashboard::replay(player, args.ascii))?;
-    Ok(exit(player.context(), player.swaps(), player.engine().report(), player.sample(), player.wall_clock()))
-}
-
-fn exit(context: &Context, swaps: &[Swap], report: &Report, sample: &Sample, wall_clock: &WallClock) -> Exit {
     let ending = FinalState::unknown(EndReason::Observer);
-    Summary::without_command(Known {
-        context,
-        swaps,
-        report,
-        sample,
-        wall_clock,
+    Ok(exit(Known {
+        context: player.context(),
+        swaps: player.swaps(),
+        report: player.engine().report(),
+        sample: player.sample(),
+        wall_clock: player.wall_clock(),
+        cgroups: player.cgroups(),
         ending: &ending,
         damage: &[],
         notes: &[],
-    })
-    .exit()
+    }))
+}
+
+fn exit(played: Known<'_>) -> Exit {
+    Summary::without_command(played).exit()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observer_observation::Context;
     use observer_record::replay;
 
     #[test]
@@ -52,7 +53,7 @@ mod tests {
         let outcome = replay(&file).unwrap();
         let played = |budget_ns| {
             let context = Context { budget_ns, ..outcome.context.clone() };
-            exit(&context, &[], outcome.engine.report(), &outcome.sample, &outcome.wall_clock)
+            exit(Known { context: &context, ..Known::from(&outcome) })
         };
         assert_eq!(played(Some(1)), Exit::OverBudget);
         assert_ne!(played(None), Exit::OverBudget);

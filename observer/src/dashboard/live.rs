@@ -2,7 +2,7 @@
 
 use std::{io, ops::ControlFlow, os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Instant};
 
-use super::{Dashboard, Request, cgroups::Proc, terminal};
+use super::{Dashboard, Request, terminal};
 use crate::{
     session::{Observer, View},
     signals::StopSignals,
@@ -12,7 +12,7 @@ use observer_kernel::{
     swaps::{self, SwapArea},
     tree::Tree,
 };
-use observer_observation::{Context, Engine, Overhead, Sample};
+use observer_observation::{CgroupPaths, Context, Engine, Overhead, Sample};
 use observer_probe::CpuTime;
 use observer_tui::{
     app::CommandEnd,
@@ -29,7 +29,6 @@ const COUNTER_TICKS: u32 = 2;
 pub struct Live {
     dashboard: Dashboard,
     builder: ModelBuilder,
-    names: Proc,
     release: Release,
     /// Handled from before the terminal is entered: a signal that arrives while the programs are attached, which may
     /// take seconds, must not end the process without restoring the terminal.
@@ -52,7 +51,6 @@ impl Live {
             stops,
             dashboard: Dashboard::open(ascii)?,
             builder: ModelBuilder::live(context),
-            names: Proc,
             release: Release::parse(&context.kernel.release),
             samples: 0,
             clear: false,
@@ -66,13 +64,14 @@ impl Live {
             engine: &engine,
             sample: &sample,
             swaps: &context.swaps,
+            cgroups: &CgroupPaths::default(),
             now: context.clocks.monotonic_ns,
             devices: None,
             spent: None,
             transport: None,
             delay_injection: None,
         };
-        let model = live.builder.build(source, &mut ());
+        let model = live.builder.build(source);
         live.dashboard.app.update(model);
         live.dashboard.draw();
         Ok(live)
@@ -134,13 +133,14 @@ impl Observer for Live {
             engine: view.engine,
             sample: view.sample,
             swaps: view.swaps,
+            cgroups: view.cgroups,
             now: view.now,
             devices: self.devices(),
             spent: Some(self.spent(&view.ending.overhead)),
             transport: None,
             delay_injection: view.widening,
         };
-        let model = self.builder.build(source, &mut self.names);
+        let model = self.builder.build(source);
         if self.samples.is_multiple_of(SLOW_SAMPLES) {
             self.dashboard.resize(terminal::current_size(self.dashboard.size));
         }

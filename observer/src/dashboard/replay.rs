@@ -34,13 +34,14 @@ pub async fn replay(mut player: Player, ascii: bool) -> io::Result<Player> {
                     engine: player.engine(),
                     sample: player.sample(),
                     swaps: player.swaps(),
+                    cgroups: player.cgroups(),
                     now: player.now(),
                     devices: None,
                     spent: None,
                     transport: Some(player.transport()),
                     delay_injection: None,
                 };
-                let model = builder.build(source, &mut ());
+                let model = builder.build(source);
                 dashboard.update(model);
                 Dashboard::is_over().then_some(Request::Quit)
             }

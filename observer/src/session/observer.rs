@@ -3,7 +3,7 @@
 use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
 use observer_engine::event::Nanos;
-use observer_observation::{Context, Engine, FinalState, Input, Known, Sample, Swap, WallClock};
+use observer_observation::{CgroupPaths, Context, Engine, FinalState, Input, Known, Sample, Swap, WallClock};
 
 /// Ticks between two readings of the counters, unless an observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;
@@ -17,6 +17,8 @@ pub struct View<'a> {
     /// The latest counters and distributions.
     pub sample: &'a Sample,
     pub wall_clock: &'a WallClock,
+    /// The control groups whose paths are known so far.
+    pub cgroups: &'a CgroupPaths,
     /// The time up to which the engine has all events.
     pub now: Nanos,
     /// What the final state would be if the observation ended now.
@@ -27,8 +29,8 @@ pub struct View<'a> {
 
 impl<'a> From<&View<'a>> for Known<'a> {
     fn from(view: &View<'a>) -> Self {
-        let View { context, swaps, engine, sample, wall_clock, ending, .. } = *view;
-        Self { context, swaps, report: engine.report(), sample, wall_clock, ending, damage: &[], notes: &[] }
+        let View { context, swaps, engine, sample, wall_clock, cgroups, ending, .. } = *view;
+        Self { context, swaps, report: engine.report(), sample, wall_clock, cgroups, ending, damage: &[], notes: &[] }
     }
 }
 

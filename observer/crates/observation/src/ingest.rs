@@ -2,6 +2,7 @@
 
 use crate::{
     areas::{AreaHistory, AreaReading},
+    cgroups::{CgroupPath, CgroupPaths},
     clock::Clocks,
     context::Swap,
     durations::Engine,
@@ -21,6 +22,8 @@ pub enum Input {
     /// The swap areas in use, because they may have changed. It comes before the first [`Input::Advance`] that passes
     /// [`AreaReading::before_ns`] by the engine's delay.
     Areas(AreaReading),
+    /// The path of a control group that some event has.
+    Cgroup(CgroupPath),
 }
 
 /// An engine, the latest counters, and how far both have come.
@@ -30,6 +33,7 @@ pub struct Ingest {
     /// The latest counters, and the latest distributions.
     pub sample: Sample,
     pub areas: AreaHistory,
+    pub cgroups: CgroupPaths,
     /// The time of the last advance; 0: none yet.
     pub now: Nanos,
     /// By the clocks of the samples.
@@ -68,6 +72,7 @@ impl Ingest {
                     self.engine.change_area(kind, at);
                 }
             }
+            Input::Cgroup(group) => self.cgroups.add(group),
         }
     }
 

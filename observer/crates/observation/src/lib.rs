@@ -2,6 +2,7 @@
 
 pub use self::{
     areas::{AreaHistory, AreaReading, MAX_AREAS, TypeChange},
+    cgroups::{CgroupPath, CgroupPaths},
     clock::Clocks,
     context::{Context, Swap},
     dropped::{DropCause, Dropped, dropped},
@@ -19,6 +20,7 @@ pub use self::{
 };
 
 mod areas;
+mod cgroups;
 pub mod clock;
 pub mod command;
 mod context;

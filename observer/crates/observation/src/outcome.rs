@@ -2,6 +2,7 @@
 
 use crate::durations::{Engine, Report};
 use crate::{
+    cgroups::CgroupPaths,
     context::{Context, Swap},
     ending::FinalState,
     recording::{Damage, Note},
@@ -19,6 +20,7 @@ pub struct Outcome {
     /// Counters and distributions at the end.
     pub sample: Sample,
     pub wall_clock: WallClock,
+    pub cgroups: CgroupPaths,
     pub ending: FinalState,
     /// What the recording lacks; live: nothing.
     pub damage: Vec<Damage>,
@@ -35,6 +37,8 @@ pub struct Known<'a> {
     /// The latest counters and distributions.
     pub sample: &'a Sample,
     pub wall_clock: &'a WallClock,
+    /// The control groups whose paths are known so far.
+    pub cgroups: &'a CgroupPaths,
     /// The end, or what would be if it were now.
     pub ending: &'a FinalState,
     pub damage: &'a [Damage],
@@ -51,7 +55,17 @@ impl Known<'_> {
 
 impl<'a> From<&'a Outcome> for Known<'a> {
     fn from(outcome: &'a Outcome) -> Self {
-        let Outcome { context, engine, sample, wall_clock, ending, damage, notes } = outcome;
-        Self { context, swaps: &context.swaps, report: engine.report(), sample, wall_clock, ending, damage, notes }
+        let Outcome { context, engine, sample, wall_clock, cgroups, ending, damage, notes } = outcome;
+        Self {
+            context,
+            swaps: &context.swaps,
+            report: engine.report(),
+            sample,
+            wall_clock,
+            cgroups,
+            ending,
+            damage,
+            notes,
+        }
     }
 }

@@ -56,6 +56,7 @@ codes! {
         Footer = "footer",
         /// A list of swap areas cannot be decoded.
         Areas = "areas",
+        Cgroup = "cgroup",
         /// The footer counts more events than there are.
         EventsMissing = "events_missing",
     } else {

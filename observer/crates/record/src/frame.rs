@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Footer,
     /// JSON: the swap areas, because they may have changed.
     Areas,
+    /// JSON: the path of a control group.
+    Cgroup,
     /// Added by a newer minor version; readers skip it.
     Unknown(u8),
 }
@@ -29,6 +31,7 @@ impl Kind {
             Self::Sample => 3,
             Self::Footer => 4,
             Self::Areas => 16,
+            Self::Cgroup => 17,
             Self::Unknown(code) => code,
         }
     }
@@ -40,6 +43,7 @@ impl Kind {
             3 => Self::Sample,
             4 => Self::Footer,
             16 => Self::Areas,
+            17 => Self::Cgroup,
             other => Self::Unknown(other),
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::sample;
-use observer_observation::{ClockChange, Context, FinalState};
+use observer_observation::{CgroupPaths, ClockChange, Context, FinalState};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -15,6 +15,9 @@ pub(crate) struct Header {
     /// The changes of the wall clock before this part.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) clock_changes: Vec<ClockChange>,
+    /// The control groups whose paths were found before this part.
+    #[serde(skip_serializing_if = "CgroupPaths::is_empty")]
+    pub(crate) cgroup_paths: CgroupPaths,
 }
 
 /// One of the files of an observation.

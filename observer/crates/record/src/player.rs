@@ -8,7 +8,7 @@ use std::{
 
 use crate::{OpenError, Reader, Replay};
 use observer_engine::event::Nanos;
-use observer_observation::{Context, Engine, Input, Sample, Swap, WallClock};
+use observer_observation::{CgroupPaths, Context, Engine, Input, Sample, Swap, WallClock};
 
 /// A command to the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,6 +122,10 @@ impl Player {
 
     pub fn wall_clock(&self) -> &WallClock {
         self.replay.wall_clock()
+    }
+
+    pub fn cgroups(&self) -> &CgroupPaths {
+        self.replay.cgroups()
     }
 
     /// The time that the engine has reached, nanoseconds of the recording's clock.

@@ -17,7 +17,7 @@ use crate::{
     legacy, sample,
     varint::Input as Bytes,
 };
-use observer_observation::{AreaReading, Context, Defect, FileDamage, FinalState, Input, Sample, WallClock};
+use observer_observation::{CgroupPaths, Context, Defect, FileDamage, FinalState, Input, Sample, WallClock};
 
 /// Why no part of a file can be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +46,8 @@ pub struct Reader<R> {
     done: usize,
     decoder: Decoder,
     counters: sample::Stored,
-    /// The next input, if it is a sample.
-    sample: Option<Sample>,
-    /// The next input, if it is a reading of the swap areas.
-    areas: Option<AreaReading>,
+    /// The next input, if it is the content of a whole frame.
+    single: Option<Input>,
     events: u64,
     end: Option<End>,
 }
@@ -92,8 +90,7 @@ impl<R: Read> Reader<R> {
             done: 0,
             decoder: if is_legacy { Decoder::legacy() } else { Decoder::default() },
             counters: sample::Stored::default(),
-            sample: None,
-            areas: None,
+            single: None,
             events: 0,
             end: None,
         })
@@ -119,6 +116,11 @@ impl<R: Read> Reader<R> {
         WallClock::with_changes(context.clocks, clock_changes, read_ns)
     }
 
+    /// The control groups whose paths were found before this part.
+    pub(crate) fn cgroup_paths(&self) -> &CgroupPaths {
+        &self.header.cgroup_paths
+    }
+
     /// `None` until [`Reader::next_input`] has returned `None`.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()
@@ -126,11 +128,8 @@ impl<R: Read> Reader<R> {
 
     pub fn next_input(&mut self) -> Option<Input> {
         loop {
-            if let Some(sample) = self.sample.take() {
-                return Some(Input::Sample(Box::new(sample)));
-            }
-            if let Some(reading) = self.areas.take() {
-                return Some(Input::Areas(reading));
+            if let Some(input) = self.single.take() {
+                return Some(input);
             }
             if self.end.is_some() {
                 return None;
@@ -163,7 +162,7 @@ impl<R: Read> Reader<R> {
                 Some(changes) => {
                     let with_times = changes.has_times();
                     self.counters.update(changes);
-                    self.sample = Some(self.counters.sample(with_times));
+                    self.single = Some(Input::Sample(Box::new(self.counters.sample(with_times))));
                 }
                 None => self.broken(Defect::Sample),
             },
@@ -174,8 +173,12 @@ impl<R: Read> Reader<R> {
                 None => self.broken(Defect::Footer),
             },
             Ok((Kind::Areas, text)) => match serde_json::from_slice(text) {
-                Ok(reading) => self.areas = Some(reading),
+                Ok(reading) => self.single = Some(Input::Areas(reading)),
                 Err(_) => self.broken(Defect::Areas),
+            },
+            Ok((Kind::Cgroup, text)) => match serde_json::from_slice(text) {
+                Ok(group) => self.single = Some(Input::Cgroup(group)),
+                Err(_) => self.broken(Defect::Cgroup),
             },
             Ok((Kind::Header, _)) => self.broken(Defect::SecondHeader),
             Ok((Kind::Unknown(_), _)) => {}

@@ -6,7 +6,7 @@ use crate::reader::{End, OpenError, Reader};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::{
-    Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample, Swap, WallClock,
+    CgroupPaths, Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample, Swap, WallClock,
 };
 
 /// A replay in progress. [`Replay::step`] advances it, the getters show it as they would a live observation, and
@@ -37,7 +37,8 @@ impl Replay {
             vmstat: first.before().and_then(|before| before.vmstat),
             before: first.before(),
             ingest: {
-                let mut ingest = Ingest { wall_clock: first.wall_clock(), ..Ingest::default() };
+                let (wall_clock, cgroups) = (first.wall_clock(), first.cgroup_paths().clone());
+                let mut ingest = Ingest { wall_clock, cgroups, ..Ingest::default() };
                 ingest.set_areas(&first.context().swaps);
                 ingest
             },
@@ -72,6 +73,10 @@ impl Replay {
 
     pub fn wall_clock(&self) -> &WallClock {
         &self.ingest.wall_clock
+    }
+
+    pub fn cgroups(&self) -> &CgroupPaths {
+        &self.ingest.cgroups
     }
 
     /// The time up to which the engine has all events, nanoseconds of the recorded `CLOCK_MONOTONIC`; 0 at the start.
@@ -117,8 +122,9 @@ impl Replay {
             _ => self.damage.push(Damage::PartsAfterEnd { part }),
         }
         next.follow(&mut self.reader);
-        // The part may know of changes in parts that were not given.
+        // The part may know of what happened in parts that were not given.
         self.ingest.wall_clock = next.wall_clock();
+        self.ingest.cgroups = next.cgroup_paths().clone();
         // More than what is known already if a part is missing.
         self.ingest.set_areas(&next.context().swaps);
         self.reader = next;
@@ -159,8 +165,8 @@ impl Replay {
             let after = ending.vmstat.map(|(_, after)| after).or(self.ingest.sample.vmstat);
             ending.vmstat = self.vmstat.zip(after);
         }
-        let Self { ingest: Ingest { engine, sample, wall_clock, .. }, damage, notes, .. } = self;
-        Outcome { context, engine, sample, wall_clock, ending, damage, notes }
+        let Self { ingest: Ingest { engine, sample, wall_clock, cgroups, .. }, damage, notes, .. } = self;
+        Outcome { context, engine, sample, wall_clock, cgroups, ending, damage, notes }
     }
 }
 

@@ -1,4 +1,5 @@
 mod areas;
+mod cgroups;
 mod files;
 mod format;
 mod hostile;
@@ -65,6 +66,7 @@ fn same(a: &[Input], b: &[Input]) -> bool {
             (Input::Advance(a), Input::Advance(b)) => a == b,
             (Input::Sample(a), Input::Sample(b)) => same_sample(a, b),
             (Input::Areas(a), Input::Areas(b)) => a == b,
+            (Input::Cgroup(a), Input::Cgroup(b)) => a == b,
             _ => false,
         })
 }

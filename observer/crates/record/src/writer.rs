@@ -16,7 +16,9 @@ use crate::{
     sample,
 };
 use observer_engine::event::{Event, Nanos};
-use observer_observation::{AreaHistory, AreaReading, Clocks, Context, FinalState, Input, Sample, WallClock};
+use observer_observation::{
+    AreaHistory, AreaReading, CgroupPath, Clocks, Context, FinalState, Input, Sample, WallClock,
+};
 use observer_text::Name;
 
 /// Longest time that events wait for their frame to fill, and so what a killed recorder loses. Nanoseconds.
@@ -107,6 +109,7 @@ impl Recorder {
             Input::Advance(until) => self.advance(*until),
             Input::Sample(sample) => self.sample(sample),
             Input::Areas(reading) => self.areas(reading),
+            Input::Cgroup(group) => self.cgroup(group),
         }
     }
 
@@ -158,6 +161,16 @@ impl Recorder {
             history.update(reading);
             // For the next part.
             self.header.context.swaps = history.areas().to_vec();
+        }
+    }
+
+    /// Adds the path of a control group.
+    pub fn cgroup(&mut self, group: &CgroupPath) {
+        if self.error.is_none() {
+            self.flush();
+            self.json(Kind::Cgroup, group);
+            // For the next part.
+            self.header.cgroup_paths.add(group.clone());
         }
     }
 

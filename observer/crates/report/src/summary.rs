@@ -8,8 +8,8 @@ use serde::Serialize;
 pub use self::source::Source;
 use self::{
     counts::{Count as _, Faults, Locks, Pins, SwapIns, SwapOuts},
-    device::OnDevice,
     distributions::{Distributions, Histograms},
+    place::Placed,
     remarks::{Budget, Evidence, Remark},
     sample::Sampled,
     stalls::Stalled,
@@ -24,8 +24,8 @@ use observer_observation::{
 };
 
 pub(crate) mod counts;
-pub mod device;
 pub mod distributions;
+pub mod place;
 pub mod remarks;
 pub(crate) mod sample;
 mod source;
@@ -109,10 +109,10 @@ pub struct Summary {
     /// What has been in progress for long; at the end of an observation: what has not ended in it.
     pub stalled: Stalled,
     pub remarks: Vec<Remark>,
-    pub findings: Vec<OnDevice<Finding>>,
-    pub overlaps: Vec<OnDevice<Overlap>>,
-    pub waits: Vec<OnDevice<Wait>>,
-    pub entries: Vec<OnDevice<EntryStats>>,
+    pub findings: Vec<Placed<Finding>>,
+    pub overlaps: Vec<Placed<Overlap>>,
+    pub waits: Vec<Placed<Wait>>,
+    pub entries: Vec<Placed<EntryStats>>,
     pub distributions: Distributions,
     pub dropped: Dropped,
     /// What is counted in `verdicts` and not listed, because a list was full.
@@ -150,7 +150,7 @@ impl Summary {
             tick_ns: known.context.kernel.tick_ns,
             histograms: &histograms,
         };
-        let wait_cost = WaitCostSummary::new(&report.wait_costs, known.swaps, wholes);
+        let wait_cost = WaitCostSummary::new(&report.wait_costs, &known, wholes);
         let Context { tool, host, kernel, filters, sample_one_in, .. } = known.context.clone();
         let source = Source {
             host: host.clone(),
@@ -183,10 +183,10 @@ impl Summary {
             budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
             stalled: Stalled::new(&known),
             remarks: Vec::new(),
-            findings: OnDevice::all(&report.findings, known.swaps),
-            overlaps: OnDevice::all(report.overlaps.iter().take(LISTED), known.swaps),
-            waits: OnDevice::all(report.waits.iter().take(LISTED), known.swaps),
-            entries: OnDevice::all(&report.entries.worst(LISTED), known.swaps),
+            findings: Placed::all(&report.findings, &known),
+            overlaps: Placed::all(report.overlaps.iter().take(LISTED), &known),
+            waits: Placed::all(report.waits.iter().take(LISTED), &known),
+            entries: Placed::all(&report.entries.worst(LISTED), &known),
             distributions: histograms.summaries(!kernel.holds_unseen()),
             dropped: known.dropped(),
             unlisted: report.unlisted,

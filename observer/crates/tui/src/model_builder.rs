@@ -1,10 +1,7 @@
 //! Builds the dashboard's model from an engine and its counters. Tables are built again only after a change, and long
 //! tables less often: events never wait for the screen.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use super::model::{
     About, BINS, Cost, Counts, DelayInjection, Distribution, EntryRow, FindingRow, GroupRow, Model, ProgramTime,
@@ -16,7 +13,9 @@ use observer_engine::{
     tally::{Contention, TaskGroup},
 };
 use observer_kernel::swaps::device_name;
-use observer_observation::{Context, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent};
+use observer_observation::{
+    CgroupPaths, Context, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent,
+};
 use observer_record::player::Transport;
 use observer_report::summary::distributions::Measure;
 use observer_text::Name;
@@ -26,19 +25,6 @@ const COST_SAMPLES: usize = 50;
 
 /// Distributions are built from every fifth sample at most.
 const DISTRIBUTION_SAMPLES: u64 = 5;
-
-/// Looks up the names of control groups.
-pub trait CgroupNames {
-    /// The path of a control group, given a process in it.
-    fn path(&mut self, id: u64, pid: u32) -> Option<Name>;
-}
-
-/// A replay: the control groups may be of another host.
-impl CgroupNames for () {
-    fn path(&mut self, _id: u64, _pid: u32) -> Option<Name> {
-        None
-    }
-}
 
 /// What a model is built from.
 pub struct Source<'a> {
@@ -50,6 +36,8 @@ pub struct Source<'a> {
     pub now: Nanos,
     /// The swap areas so far.
     pub swaps: &'a [Swap],
+    /// The control groups whose paths are known so far.
+    pub cgroups: &'a CgroupPaths,
     /// The swap devices now; `None`: as before, or in a replay those of `swaps`.
     pub devices: Option<Vec<SwapDevice>>,
     /// `None`: a replay, which measures no cost.
@@ -91,14 +79,14 @@ pub struct ModelBuilder {
     findings: Arc<Vec<FindingRow>>,
     /// CPU time and elapsed time of the last samples.
     cpu: VecDeque<(Nanos, Nanos)>,
-    cgroups: HashMap<u64, Name>,
 }
 
 /// The revision of the tally that each part was built from.
 #[derive(Clone, Copy, Debug, Default)]
 struct Built {
     distributions: Option<u64>,
-    tables: Option<u64>,
+    /// With the number of control groups that were known.
+    tables: Option<(u64, usize)>,
     findings: Option<u64>,
 }
 
@@ -135,7 +123,6 @@ impl ModelBuilder {
             groups: Arc::default(),
             findings: Arc::default(),
             cpu: VecDeque::new(),
-            cgroups: HashMap::new(),
         }
     }
 
@@ -155,7 +142,7 @@ impl ModelBuilder {
         }
     }
 
-    pub fn build(&mut self, source: Source<'_>, names: &mut impl CgroupNames) -> Model {
+    pub fn build(&mut self, source: Source<'_>) -> Model {
         let stalled = Stalled::of(source.sample, &source.engine.report().long_waits);
         if let Some(devices) = source.devices {
             self.devices = Some(devices);
@@ -164,7 +151,7 @@ impl ModelBuilder {
         }
         let tally = source.engine.tally();
         if let Some(tally) = tally {
-            self.update(tally, source.swaps, names);
+            self.update(tally, source.swaps, source.cgroups);
         }
         self.samples += 1;
         let unlisted = source.engine.report().unlisted;
@@ -190,7 +177,7 @@ impl ModelBuilder {
         }
     }
 
-    fn update(&mut self, tally: &Tally, swaps: &[Swap], names: &mut impl CgroupNames) {
+    fn update(&mut self, tally: &Tally, swaps: &[Swap], cgroups: &CgroupPaths) {
         let changed = |built: Option<u64>| built != Some(tally.revision);
         let due = |every: u64| self.samples.is_multiple_of(every);
         if changed(self.built.distributions) && (due(DISTRIBUTION_SAMPLES) || self.built.distributions.is_none()) {
@@ -198,41 +185,15 @@ impl ModelBuilder {
             self.built.distributions = Some(tally.revision);
         }
         let rows = tally.entries().len() + tally.groups().len();
-        if changed(self.built.tables) && (due(table_samples(rows)) || self.built.tables.is_none()) {
+        let tables = Some((tally.revision, cgroups.len()));
+        if self.built.tables != tables && (due(table_samples(rows)) || self.built.tables.is_none()) {
             self.entries = Arc::new(entry_rows(tally, swaps));
-            self.groups = Arc::new(self.group_rows(tally, names));
-            self.built.tables = Some(tally.revision);
+            self.groups = Arc::new(group_rows(tally, cgroups));
+            self.built.tables = tables;
         }
         if changed(self.built.findings) {
             self.add_findings(tally, swaps);
             self.built.findings = Some(tally.revision);
-        }
-    }
-
-    fn group_rows(&mut self, tally: &Tally, names: &mut impl CgroupNames) -> Vec<GroupRow> {
-        let row = |(group, contention): (&TaskGroup, &Contention)| {
-            let name = match group {
-                TaskGroup::Process(pid) => format!("{} {pid}", contention.last.comm),
-                TaskGroup::Command(command) => command.to_string(),
-                TaskGroup::Cgroup(id) => self.cgroup(*id, contention.last.pid, names),
-            };
-            GroupRow { group: group.clone(), name, contention: contention.clone() }
-        };
-        tally.groups().iter().map(row).collect()
-    }
-
-    fn cgroup(&mut self, id: u64, pid: u32, names: &mut impl CgroupNames) -> String {
-        if let Some(path) = self.cgroups.get(&id) {
-            return path.to_string();
-        }
-        match names.path(id, pid) {
-            Some(path) => {
-                let shown = path.to_string();
-                self.cgroups.insert(id, path);
-                shown
-            }
-            // Looked up again next time: the next process of the group may live longer.
-            None => format!("cgroup {id}"),
         }
     }
 
@@ -274,6 +235,18 @@ impl ModelBuilder {
             programs: program_time(overhead),
         }
     }
+}
+
+fn group_rows(tally: &Tally, cgroups: &CgroupPaths) -> Vec<GroupRow> {
+    let row = |(group, contention): (&TaskGroup, &Contention)| {
+        let name = match group {
+            TaskGroup::Process(pid) => format!("{} {pid}", contention.last.comm),
+            TaskGroup::Command(command) => command.to_string(),
+            TaskGroup::Cgroup(id) => cgroups.path(*id).map_or_else(|| format!("cgroup {id}"), Name::to_string),
+        };
+        GroupRow { group: group.clone(), name, contention: contention.clone() }
+    };
+    tally.groups().iter().map(row).collect()
 }
 
 fn entry_rows(tally: &Tally, swaps: &[Swap]) -> Vec<EntryRow> {
@@ -377,7 +350,8 @@ fn distribution(measure: Measure, durations: &Durations) -> Distribution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_observation::ProgramRun;
+    use observer_engine::event::{Event, Fault, SlotCount, Task};
+    use observer_observation::{CgroupPath, ProgramRun};
 
     #[test]
     fn distributions_that_are_not_observed_are_left_out() {
@@ -399,18 +373,54 @@ mod tests {
                 engine: &engine,
                 sample: &sample,
                 swaps: &[],
+                cgroups: &CgroupPaths::default(),
                 now: 9,
                 devices: None,
                 spent: None,
                 transport: None,
                 delay_injection: None,
             };
-            builder.build(source, &mut ())
+            builder.build(source)
         };
         let (first, second) = (build(), build());
         assert!(Arc::ptr_eq(&first.entries, &second.entries));
         assert!(Arc::ptr_eq(&first.distributions, &second.distributions));
         assert_eq!(first.distributions.len(), 4);
+    }
+
+    #[test]
+    fn a_control_group_gets_its_path_when_it_is_found() {
+        let mut builder = ModelBuilder::live(&Context::default());
+        let mut engine = Engine::default();
+        engine.start_tally();
+        let entry = Entry::new(0, 1);
+        let fault = Fault { entry, base: entry, nr: 1, cgroup: 7, start: 1, end: 2, ..Fault::default() };
+        for number in [1, 2] {
+            let task = Task { tid: number, pid: number, comm: "t".into() };
+            let slot = SlotCount { starts: 2, ends: number };
+            engine.feed(Event::Ended(Fault { task, slot, ..fault.clone() }));
+        }
+        engine.finish();
+        let mut names = |cgroups: &CgroupPaths| {
+            let source = Source {
+                engine: &engine,
+                sample: &Sample::default(),
+                swaps: &[],
+                cgroups,
+                now: 9,
+                devices: None,
+                spent: None,
+                transport: None,
+                delay_injection: None,
+            };
+            let groups = builder.build(source).groups;
+            let of_cgroups = groups.iter().filter(|row| matches!(row.group, TaskGroup::Cgroup(_)));
+            of_cgroups.map(|row| row.name.clone()).collect::<Vec<_>>()
+        };
+        let mut cgroups = CgroupPaths::default();
+        assert_eq!(names(&cgroups), ["cgroup 7"]);
+        cgroups.add(CgroupPath { id: 7, path: "/a".into() });
+        assert_eq!(names(&cgroups), ["/a"]);
     }
 
     #[test]

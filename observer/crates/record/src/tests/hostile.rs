@@ -51,6 +51,7 @@ fn content_that_cannot_be_decoded_is_a_defect_of_its_kind() {
         (Kind::Events, Defect::Event),
         (Kind::Sample, Defect::Sample),
         (Kind::Areas, Defect::Areas),
+        (Kind::Cgroup, Defect::Cgroup),
         (Kind::Footer, Defect::Footer),
     ] {
         let mut bytes = header.to_vec();

@@ -38,7 +38,7 @@ fn parts() -> Parts {
                 wall_clock.add(clocks(until, steps * HOUR));
                 recorder.sample(&sample);
             }
-            Input::Sample(_) | Input::Areas(_) => {}
+            Input::Sample(_) | Input::Areas(_) | Input::Cgroup(_) => {}
         }
     }
     engine.finish();

@@ -4,7 +4,7 @@ use crate::{
     varint::Input as Bytes,
 };
 use observer_engine::event::{Comm, Event, Fault, Task};
-use observer_observation::{AreaReading, Engine, FaultTimes, Swap};
+use observer_observation::{AreaReading, CgroupPath, Engine, FaultTimes, Swap};
 
 #[test]
 fn events_are_decoded_as_they_were_encoded() {
@@ -58,6 +58,7 @@ fn a_recording_is_read_as_it_was_written() {
     let swaps = vec![Swap { path: b"/dev/\xff"[..].into(), until_ns: Some(3), ..Swap::default() }];
     all.insert(600, Input::Areas(AreaReading { before_ns: 3, at_ns: 4, swaps: None }));
     all.insert(700, Input::Areas(AreaReading { before_ns: 1, at_ns: 2, swaps: Some(swaps) }));
+    all.insert(800, Input::Cgroup(CgroupPath { id: u64::MAX, path: "/a\u{1b}".into() }));
     all.insert(500, Input::Sample(Box::new(sample.clone())));
     sample.snapshot.counters.ended = 16;
     sample.clocks = Some(clocks(START + 9, 5));
@@ -80,7 +81,7 @@ fn a_replay_reaches_the_verdicts_of_the_live_run() {
             match input {
                 Input::Event(event) => engine.feed(event),
                 Input::Advance(until) => engine.advance(until),
-                Input::Sample(_) | Input::Areas(_) => {}
+                Input::Sample(_) | Input::Areas(_) | Input::Cgroup(_) => {}
             }
         }
         engine.finish();

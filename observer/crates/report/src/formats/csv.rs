@@ -12,7 +12,7 @@ use crate::observed::Observed;
 use observer_engine::verdict::Action;
 
 /// Times are nanoseconds. An empty field is unknown, or did not happen.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "host",
     "release",
     "at_unix_ns",
@@ -40,6 +40,7 @@ const COLUMNS: [&str; 27] = [
     "read_during_write",
     "read_before_change",
     "device",
+    "cgroup_path",
 ];
 
 /// # Errors
@@ -96,6 +97,7 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         finding.read_during_write.to_string(),
         finding.read_before_change.to_string(),
         finding.device.as_ref().map(cell).unwrap_or_default(),
+        finding.cgroup_path.as_ref().map(cell).unwrap_or_default(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use self::markup::{Markup, escaped};
 use crate::{
     observed::Reported,
-    summary::{Summary, device},
+    summary::{Summary, place},
     units::{counted, duration},
     words::{self, verdict_count},
 };
@@ -159,7 +159,7 @@ fn findings(page: &mut Markup, reported: &Reported) {
             &format!(
                 "{} of entry {} on {}",
                 finding.verdict,
-                device::entry(finding.entry, finding.device.as_ref()),
+                place::entry(finding.entry, finding.device.as_ref()),
                 part.summary.host
             ),
         );
@@ -176,7 +176,7 @@ fn contention(page: &mut Markup, summary: &Summary) {
         page.element("h2", "Most contended entries");
         let rows = summary.entries.iter().take(CONTENTION).map(|stats| {
             [
-                device::entry(stats.of.entry, stats.device.as_ref()),
+                place::entry(stats.of.entry, stats.device.as_ref()),
                 stats.worst.to_string(),
                 stats.overlaps.to_string(),
                 stats.deepest.to_string(),
@@ -192,7 +192,7 @@ fn contention(page: &mut Markup, summary: &Summary) {
         waits.sort_by_key(|wait| std::cmp::Reverse(wait.duration()));
         let rows = waits.into_iter().take(CONTENTION).map(|wait| {
             [
-                device::entry(wait.entry, wait.device.as_ref()),
+                place::entry(wait.entry, wait.device.as_ref()),
                 words::wait_kind(wait.kind).to_owned(),
                 wait.task.to_string(),
                 duration(wait.duration()),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use observer_text::Name;
 use serde::Serialize;
 
-use crate::{observed::Observed, summary::device::OnDevice};
+use crate::{observed::Observed, summary::place::Placed};
 use observer_engine::verdict::Finding;
 
 /// Raised when a key is removed or changes its meaning.
@@ -20,7 +20,7 @@ pub(super) struct Line<'a> {
     /// What the wall clock showed at the end of the finding, nanoseconds since 1970. A string, because it is above 2^53.
     pub(super) at_unix_ns: String,
     #[serde(flatten)]
-    pub(super) finding: &'a OnDevice<Finding>,
+    pub(super) finding: &'a Placed<Finding>,
 }
 
 /// All findings, observation by observation.

@@ -15,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::json;
-use crate::summary::device::OnDevice;
+use crate::summary::place::Placed;
 
 use observer_engine::{
     event::{Change, ChangeKind, Entry, Event, Fault, Nanos, PinResult, Task},
@@ -86,7 +86,11 @@ impl<W: Write> Trace<W> {
         match input {
             Input::Event(Event::Ended(fault)) => self.fault(fault),
             Input::Event(Event::Changed(change)) => self.change(change),
-            Input::Event(Event::Started(_)) | Input::Advance(_) | Input::Sample(_) | Input::Areas(_) => {}
+            Input::Event(Event::Started(_))
+            | Input::Advance(_)
+            | Input::Sample(_)
+            | Input::Areas(_)
+            | Input::Cgroup(_) => {}
         }
     }
 
@@ -103,7 +107,7 @@ impl<W: Write> Trace<W> {
             self.overlap(overlap);
         }
         for (index, finding) in report.findings.iter().enumerate() {
-            self.finding(index, &OnDevice::new(finding.clone(), &outcome.context.swaps));
+            self.finding(index, &Placed::new(finding.clone(), &Known::from(outcome)));
         }
         self.names(&outcome.context.swaps);
         let about = json!({
@@ -112,6 +116,8 @@ impl<W: Write> Trace<W> {
             "kernel": outcome.context.kernel.release,
             "state": outcome.context.kernel.state,
             "filters": outcome.context.filters,
+            // Paths by id.
+            "cgroups": outcome.cgroups,
             "damage": outcome.damage,
             "notes": Known::from(outcome).all_notes(),
             "omitted_events": self.omitted,
@@ -188,7 +194,7 @@ impl<W: Write> Trace<W> {
     }
 
     /// The finding is on the track of its reader, with an arrow from the free, which is on the track of its task.
-    fn finding(&mut self, index: usize, finding: &OnDevice<Finding>) {
+    fn finding(&mut self, index: usize, finding: &Placed<Finding>) {
         let tid = self.task(&finding.reader);
         let name = finding.verdict.to_string();
         let args = json!({"evidence": finding});

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    summary::{Summary, counts::Pins, device, distributions::Measure},
+    summary::{Summary, counts::Pins, distributions::Measure, place},
     units::{counted, duration, offset_between, seconds},
     words::{self, verdict_count},
 };
@@ -140,7 +140,7 @@ fn percentiles(d: &DurationSummary) -> String {
 /// One finding on a device: a line for the reader, and one for each step, with its time from the start of the read.
 pub fn finding(finding: &Finding, device: Option<&Name>) -> String {
     let Finding { verdict, entry, address, reader, read_start_ns: start, .. } = finding;
-    let (at, entry) = (seconds(*start), device::entry(*entry, device));
+    let (at, entry) = (seconds(*start), place::entry(*entry, device));
     let mut text = format!(
         "{verdict} of entry {entry} at {address:#x} by {reader}\n    its read starts at {at} (monotonic clock)"
     );
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::fixtures;
     use observer_observation::Engine;
-    use observer_observation::{Context, EndReason, FinalState, Outcome, Sample, WallClock};
+    use observer_observation::{CgroupPaths, Context, EndReason, FinalState, Outcome, Sample, WallClock};
 
     fn sampled(one_in: u32) -> Summary {
         let mut sample = Sample::default();
@@ -167,6 +167,7 @@ mod tests {
             engine: Engine::default(),
             sample,
             wall_clock: WallClock::default(),
+            cgroups: CgroupPaths::default(),
             ending: FinalState::unknown(EndReason::Duration),
             damage: Vec::new(),
             notes: Vec::new(),

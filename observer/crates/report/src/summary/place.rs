@@ -1,4 +1,4 @@
-//! The swap area on which something happened: that which had the type of the entry at that time.
+//! Where something happened: on the swap area that had the type of the entry at that time, and in which control group.
 
 use std::ops::Deref;
 
@@ -10,20 +10,22 @@ use observer_engine::{
     verdict::Finding,
     wait::Wait,
 };
-use observer_observation::Swap;
+use observer_observation::{Known, Swap};
 use observer_text::Name;
 use serde::Serialize;
 
-/// Something that happened on a swap area.
+/// Something that happened, with the names of where.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OnDevice<T> {
+pub struct Placed<T> {
     #[serde(flatten)]
     pub what: T,
-    /// The path of the area; `None`: unknown.
+    /// The path of the swap area; `None`: unknown.
     pub device: Option<Name>,
+    /// The path of the task's control group; `None`: unknown, or it is not of one task.
+    pub cgroup_path: Option<Name>,
 }
 
-impl<T> Deref for OnDevice<T> {
+impl<T> Deref for Placed<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -32,46 +34,60 @@ impl<T> Deref for OnDevice<T> {
 }
 
 /// What has an entry and a time.
-pub trait OnEntry {
+pub trait HasPlace {
     fn place(&self) -> (Entry, Nanos);
+
+    /// The id of the task's control group; 0: unknown, or it is not of one task.
+    fn cgroup(&self) -> u64 {
+        0
+    }
 }
 
-impl OnEntry for Finding {
+impl HasPlace for Finding {
     fn place(&self) -> (Entry, Nanos) {
         (self.entry, self.start_ns)
     }
+
+    fn cgroup(&self) -> u64 {
+        self.cgroup
+    }
 }
 
-impl OnEntry for Overlap {
+impl HasPlace for Overlap {
     fn place(&self) -> (Entry, Nanos) {
         (self.entry, self.from_ns)
     }
 }
 
-impl OnEntry for Wait {
+impl HasPlace for Wait {
     fn place(&self) -> (Entry, Nanos) {
         (self.entry, self.from_ns)
     }
+
+    fn cgroup(&self) -> u64 {
+        self.cgroup
+    }
 }
 
-impl OnEntry for EntryStats {
+impl HasPlace for EntryStats {
     fn place(&self) -> (Entry, Nanos) {
         let AreaEntry { entry, since_ns } = self.of;
         (entry, since_ns)
     }
 }
 
-impl<T: OnEntry> OnDevice<T> {
-    pub(crate) fn new(what: T, swaps: &[Swap]) -> Self {
+impl<T: HasPlace> Placed<T> {
+    pub(crate) fn new(what: T, known: &Known<'_>) -> Self {
         let (entry, at) = what.place();
-        Self { device: device(swaps, entry, at), what }
+        let cgroup_path = known.cgroups.path(what.cgroup()).cloned();
+        Self { device: device(known.swaps, entry, at), cgroup_path, what }
     }
 
-    pub(crate) fn all<'a>(all: impl IntoIterator<Item = &'a T>, swaps: &[Swap]) -> Vec<Self>
+    pub(crate) fn all<'a>(all: impl IntoIterator<Item = &'a T>, known: &Known<'_>) -> Vec<Self>
     where
         T: Clone + 'a,
     {
-        all.into_iter().map(|what| Self::new(what.clone(), swaps)).collect()
+        all.into_iter().map(|what| Self::new(what.clone(), known)).collect()
     }
 }
 

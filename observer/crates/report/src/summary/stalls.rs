@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::device::device;
+use super::place::device;
 
 use observer_engine::{
     event::{Entry, Task},

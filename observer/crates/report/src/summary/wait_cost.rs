@@ -3,13 +3,13 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::device;
 use super::distributions::{Histograms, Measure, sum_ns};
+use super::place;
 use observer_engine::{
     cost::{WaitCost, WaitCosts},
     wait::WaitKind,
 };
-use observer_observation::Swap;
+use observer_observation::Known;
 
 /// Most rows of one table.
 const LISTED: usize = 20;
@@ -61,7 +61,7 @@ pub struct WaitCostSummary {
     pub folio_lock: KindCost,
     pub tasks: Vec<CostRow>,
     pub commands: Vec<CostRow>,
-    /// By control group id; 0 if not known.
+    /// By path of the control group, or its id where the path was not found; 0: no group is known.
     pub cgroups: Vec<CostRow>,
     pub devices: Vec<CostRow>,
     /// From the holder's task to the waiter's.
@@ -83,15 +83,15 @@ pub(crate) struct Wholes<'a> {
 }
 
 impl WaitCostSummary {
-    pub(crate) fn new(costs: &WaitCosts, swaps: &[Swap], wholes: Wholes<'_>) -> Self {
+    pub(crate) fn new(costs: &WaitCosts, known: &Known<'_>, wholes: Wholes<'_>) -> Self {
         let task = |(tid, pid, comm): &(u32, u32, _)| format!("{comm} (pid {pid}, tid {tid})");
         let mut all = Self {
             pin: KindCost { sums: costs.pin, ..KindCost::default() },
             folio_lock: KindCost { sums: costs.folio_lock, ..KindCost::default() },
             tasks: rows(costs.tasks.rows(), task),
             commands: rows(costs.commands.rows(), ToString::to_string),
-            cgroups: rows(costs.cgroups.rows(), ToString::to_string),
-            devices: by_name(costs.areas.rows(), |area| device::area(swaps, area)),
+            cgroups: by_name(costs.cgroups.rows(), |id| known.cgroups.name(*id)),
+            devices: by_name(costs.areas.rows(), |area| place::area(known.swaps, area)),
             edges: edges(costs.edges.rows(), task),
             command_edges: edges(costs.command_edges.rows(), ToString::to_string),
             not_listed: costs.not_listed,

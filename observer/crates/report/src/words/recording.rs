@@ -42,6 +42,7 @@ const fn defect(defect: Defect) -> &'static str {
         Defect::Sample => "a sample cannot be decoded",
         Defect::Footer => "the footer cannot be decoded",
         Defect::Areas => "a list of swap areas cannot be decoded",
+        Defect::Cgroup => "the path of a control group cannot be decoded",
         Defect::EventsMissing => "the footer counts more events than there are",
         Defect::Unknown => "a defect that this version does not know",
     }

@@ -1,7 +1,7 @@
 //! Waits: their kinds, their durations, and the remarks on their cost.
 
 use crate::{
-    summary::{device, distributions::Measure, remarks::Remark, stalls::StalledTask},
+    summary::{distributions::Measure, place, remarks::Remark, stalls::StalledTask},
     units::{counted, duration},
 };
 use observer_engine::wait::WaitKind;
@@ -72,7 +72,7 @@ pub(crate) fn remark(remark: &Remark) -> String {
 /// A fault or a wait that has not ended. `with_host`: of several observations.
 pub(crate) fn stalled(stalled: &StalledTask, with_host: bool) -> String {
     let StalledTask { host, task, entry, device, for_ns, waits_for, waited_ns } = stalled;
-    let entry = device::entry(*entry, device.as_ref());
+    let entry = place::entry(*entry, device.as_ref());
     let host = if with_host { format!("{host}: ") } else { String::new() };
     let name = if task.pid == 0 { format!("tid {}", task.tid) } else { task.to_string() };
     let length = duration(*for_ns);

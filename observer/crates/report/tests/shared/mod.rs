@@ -1,7 +1,7 @@
 //! Observations in which nothing happened, and reports as text.
 
 use observer_engine::Engine;
-use observer_observation::{Context, EndReason, FinalState, Outcome, Sample, WallClock};
+use observer_observation::{CgroupPaths, Context, EndReason, FinalState, Outcome, Sample, WallClock};
 use observer_report::{
     formats::Format,
     observed::{Observed, Reported},
@@ -13,6 +13,7 @@ pub(crate) fn uneventful(context: Context) -> Outcome {
         engine: Engine::default(),
         sample: Sample::default(),
         wall_clock: WallClock::default(),
+        cgroups: CgroupPaths::default(),
         ending: FinalState::unknown(EndReason::Duration),
         damage: Vec::new(),
         notes: Vec::new(),

@@ -91,7 +91,7 @@ pub fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written,
                     left = left.saturating_sub(1);
                 }
             }
-            Input::Sample(_) | Input::Areas(_) => {}
+            Input::Sample(_) | Input::Areas(_) | Input::Cgroup(_) => {}
             Input::Advance(until) => {
                 recorder.advance(*until);
                 (sample.at, sample.clocks) = (*until, Some(clocks(*until)));

@@ -81,7 +81,7 @@ pub fn record(path: &Path, seconds: u64, rate: u64) -> Result<(), Box<dyn Error>
                     break;
                 }
             }
-            Input::Sample(_) | Input::Areas(_) => {}
+            Input::Sample(_) | Input::Areas(_) | Input::Cgroup(_) => {}
         }
     }
     recorder.finish(&FinalState::unknown(EndReason::Duration))?;

@@ -12,7 +12,7 @@ use crate::{
     view,
 };
 use observer_kernel::plan::{Consequence, Meaning, MissingReason};
-use observer_observation::{Degraded, DropCause, Overhead, ProgramRun, ProgramStats, RingUse, Sample};
+use observer_observation::{CgroupPaths, Degraded, DropCause, Overhead, ProgramRun, ProgramStats, RingUse, Sample};
 use observer_record::player::Player;
 use observer_recordings::{synthetic, vulnerable};
 
@@ -80,13 +80,14 @@ fn replay() -> Vec<Model> {
             engine: player.engine(),
             sample: player.sample(),
             swaps: player.swaps(),
+            cgroups: &CgroupPaths::default(),
             now: player.now(),
             devices: None,
             spent: None,
             transport: Some(transport),
             delay_injection: None,
         };
-        models.push(builder.build(source, &mut ()));
+        models.push(builder.build(source));
     }
     models
 }
@@ -111,13 +112,14 @@ pub(super) fn quiet() -> Model {
         engine: &engine,
         sample: &sample,
         swaps: &[],
+        cgroups: &CgroupPaths::default(),
         now,
         devices: None,
         spent: Some(Spent { cpu_ns: 4_000_000, elapsed_ns: SECOND, overhead: &overhead }),
         transport: None,
         delay_injection: None,
     };
-    builder.build(source, &mut ())
+    builder.build(source)
 }
 
 pub(super) fn with_dropped_events() -> Model {

@@ -8,14 +8,14 @@ use crate::{
         story::{Setting, story},
         svg,
     },
-    summary::{Summary, device::OnDevice},
+    summary::{Summary, place::Placed},
     units::{offset_between, seconds},
     words,
 };
 use observer_engine::verdict::Finding;
 
 /// The swim-lane picture, and its steps as a table.
-pub(super) fn picture(summary: &Summary, finding: &OnDevice<Finding>) -> String {
+pub(super) fn picture(summary: &Summary, finding: &Placed<Finding>) -> String {
     let setting = Setting {
         release: summary.kernel.release.clone(),
         state: summary.kernel.state,
