@@ -3,6 +3,7 @@
 mod agreement;
 mod areas;
 mod bench;
+mod cgroups;
 mod changing_areas;
 mod clock;
 mod containers;

@@ -3,6 +3,7 @@
 use super::{
     areas::MOST_AREAS,
     bench::{BENCH, BENCH_HOOKS, BENCH_INTERRUPTED, BENCH_REFUSES},
+    cgroups::CGROUPS,
     changing_areas::{CHANGING_AREAS, DEVICE_FOLLOWED},
     clock::CLOCK,
     containers::{
@@ -142,6 +143,7 @@ const EVERYWHERE: &[Step] = &[
     MOST_AREAS,
     CHANGING_AREAS,
     DEVICE_FOLLOWED,
+    CGROUPS,
     CGROUP_V1,
     ODD_PATHS,
     ODD_NAMES,
@@ -170,7 +172,7 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 45] = [
+const ANYWHERE: [&str; 46] = [
     "contained-counts",
     "contained-kprobes",
     "contained-targeted",
@@ -208,6 +210,7 @@ const ANYWHERE: [&str; 45] = [
     "ignored-signals",
     "changing-areas",
     "device-followed",
+    "cgroups",
     "cgroup-v1",
     "odd-paths",
     "odd-names",
