@@ -9,14 +9,14 @@ use std::{
     sync::OnceLock,
 };
 
-use observer_engine::event::{Comm, Event, Fault, LockWait, Nanos, Task};
+use observer_engine::event::{Comm, Event, Fault, Nanos, Task};
 use observer_kernel::plan::{Consequence, HookReason, Meaning, MissingReason, Rejection};
 use observer_observation::{
     CgroupPath, ClockChange, Clocks, Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, Outcome,
     Overhead, ProgramRun, ProgramStats, StatsRefusal, Swap, WallClock,
 };
 use observer_record::Replay;
-use observer_recordings::released;
+use observer_recordings::{overlapping_waits::wait_during_read, released};
 use observer_report::{
     comparison::Diff,
     diff,
@@ -133,10 +133,7 @@ fn renamed(names: &[Vec<u8>]) -> Vec<Event> {
         // Numbers that doubles do not hold.
         fault.mm |= 1 << 63;
         fault.cgroup |= 1 << 63;
-        // A wait that overlaps the read in part.
-        if let Some((start, end)) = fault.read_start.zip(fault.read_end) {
-            fault.lock = Some(LockWait { tried: start.midpoint(end), ended: Some(fault.end) });
-        }
+        wait_during_read(&mut fault);
         fault
     };
     let events = recorded().0.iter().cloned().map(|event| match event {

@@ -1,12 +1,13 @@
 //! Checks the output of `observer report` and `observer serve` with third-party readers: `check_exports.py`, over the
-//! recordings kept as fixtures.
+//! recordings kept as fixtures, and one whose slices do not nest by themselves.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     paths,
@@ -23,21 +24,34 @@ pub(crate) fn check(observer: &Path) -> Result<()> {
     let python = environment()?;
     let tools = paths::workspace().join("observer/tests/tools");
     let recordings = paths::workspace().join("observer/crates/testing/recordings/files");
-    for recording in RECORDINGS {
-        eprintln!("checking the exports of {recording}");
+    let out = paths::target().join("exports");
+    let recordings = RECORDINGS.iter().map(|name| recordings.join(name)).chain([overlapping_waits(&out)?]);
+    for recording in recordings {
+        let name = recording.file_name().unwrap_or_default();
+        eprintln!("checking the exports of {}", name.display());
         let mut command = Command::new(&python);
         command
             .arg(tools.join("check_exports.py"))
             .arg(observer)
-            .arg(recordings.join(recording))
+            .arg(&recording)
             .arg("--out")
-            .arg(paths::target().join("exports").join(recording));
+            .arg(out.join(recording.with_extension("").file_name().unwrap_or_default()));
         process::show(
             &mut command,
             Purpose { what: "checking exports", by_hand: "fix what the lines with FAIL report" },
         )?;
     }
     Ok(())
+}
+
+/// Writes a recording into a folder; its path.
+fn overlapping_waits(out: &Path) -> Result<PathBuf> {
+    let path = out.join("overlapping-waits.obs");
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["run", "--quiet", "--package", "observer-recordings", "--bin", "overlapping-waits"]).arg(&path);
+    process::read(&mut cargo, Purpose { what: "writing a recording", by_hand: "read the output of cargo" })?;
+    Ok(path)
 }
 
 /// Makes a Python environment under target/ with the packages that read the formats; the path of its interpreter.

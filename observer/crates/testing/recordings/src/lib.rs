@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use observer_engine::event::Nanos;
 use observer_observation::Clocks;
 
+pub mod overlapping_waits;
 pub mod pinned;
 pub mod synthetic;
 pub mod vulnerable;
