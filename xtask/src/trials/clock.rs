@@ -45,33 +45,33 @@ enum Printed {
 
 /// By the guest's clock, seconds since 1970.
 #[derive(Debug, Deserialize)]
-struct Phase {
+pub(super) struct Phase {
     from_s: u64,
     to_s: u64,
 }
 
 impl Phase {
     /// The end may be anywhere in its second.
-    fn contains(&self, unix_ns: u64) -> bool {
+    pub(super) fn contains(&self, unix_ns: u64) -> bool {
         (self.from_s..=self.to_s).contains(&(unix_ns / NANOS))
     }
 }
 
 #[derive(Debug, Deserialize)]
-struct Finding {
+pub(super) struct Finding {
     at_unix_ns: String,
 }
 
 impl Finding {
-    fn at(&self) -> Result<u64, String> {
+    pub(super) fn at(&self) -> Result<u64, String> {
         self.at_unix_ns.parse().map_err(|error| format!("at_unix_ns {}: {error}", self.at_unix_ns))
     }
 }
 
 #[derive(Debug, Deserialize)]
-struct Summary {
+pub(super) struct Summary {
     sources: Vec<Source>,
-    notes: Vec<Value>,
+    pub(super) notes: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,20 +80,22 @@ struct Source {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-struct Change {
+pub(super) struct Change {
     after_monotonic_ns: u64,
     monotonic_ns: u64,
-    stepped_ns: i64,
-    suspensions: u64,
+    pub(super) stepped_ns: i64,
+    pub(super) suspended_ns: u64,
+    pub(super) suspensions: u64,
 }
 
 impl Summary {
-    fn changes(&self) -> &[Change] {
+    pub(super) fn changes(&self) -> &[Change] {
         self.sources.first().map_or(&[], |source| &source.clock_changes)
     }
 
-    fn noted_steps(&self) -> Option<u64> {
-        let note = self.notes.iter().find(|note| note.get("code").is_some_and(|code| code == "clock_stepped"))?;
+    /// How often the note with this code says that it happened.
+    pub(super) fn noted(&self, code: &str) -> Option<u64> {
+        let note = self.notes.iter().find(|note| note.get("code").is_some_and(|found| found == code))?;
         note.get("times")?.as_u64()
     }
 }
@@ -137,7 +139,7 @@ fn check_steps(summary: &Summary) -> Result<(), String> {
     ensure(changes.iter().all(|change| change.suspensions == 0), || wrong("suspended"))?;
     let is_prompt = |change: &Change| change.monotonic_ns - change.after_monotonic_ns < PROMPT_NS;
     ensure(changes.iter().any(is_prompt), || wrong("no step was found at once"))?;
-    let noted = summary.noted_steps();
+    let noted = summary.noted("clock_stepped");
     ensure(noted == Some(changes.len() as u64), || format!("steps in the note: {noted:?}"))
 }
 
@@ -159,7 +161,7 @@ mod tests {
 
     /// Each step was found so long after the reading before it.
     fn summary_after(steps: &[i64], noted: u64, ns: u64) -> Value {
-        let change = |step: &i64| json!({ "after_monotonic_ns": 5, "monotonic_ns": 5 + ns, "stepped_ns": step * NANOS.cast_signed(), "suspensions": 0 });
+        let change = |step: &i64| json!({ "after_monotonic_ns": 5, "monotonic_ns": 5 + ns, "stepped_ns": step * NANOS.cast_signed(), "suspended_ns": 0, "suspensions": 0 });
         let changes: Vec<Value> = steps.iter().map(change).collect();
         json!({ "sources": [{ "clock_changes": changes }], "notes": [{ "code": "clock_stepped", "times": noted }] })
     }

@@ -25,6 +25,7 @@ mod service;
 mod stall;
 pub(crate) mod step;
 pub(crate) mod suite;
+mod suspension;
 mod table;
 mod tally;
 mod watch;

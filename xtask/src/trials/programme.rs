@@ -25,6 +25,7 @@ use super::{
     service::SERVICE,
     stall::STALL,
     step::{Era, Step},
+    suspension::SUSPENSION,
     watch::{IDENTIFIES, IGNORED_SIGNALS, KHUGEPAGED, THREAD_EXEC, WORKERS},
 };
 
@@ -104,6 +105,7 @@ const EVERYWHERE: &[Step] = &[
     STORM,
     RECORDED,
     CLOCK,
+    SUSPENSION,
     INDEPENDENT,
     COUNTS,
     CROWD,
@@ -172,7 +174,7 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 46] = [
+const ANYWHERE: [&str; 47] = [
     "contained-counts",
     "contained-kprobes",
     "contained-targeted",
@@ -208,6 +210,7 @@ const ANYWHERE: [&str; 46] = [
     "terminated",
     "identifies",
     "ignored-signals",
+    "suspension",
     "changing-areas",
     "device-followed",
     "cgroups",
