@@ -15,12 +15,13 @@ pub enum Unrecorded {
 }
 
 /// Of the drop of the fault's reference, which every install does. `may_omit`: the hook leaves it out while no
-/// disturbance is pending.
+/// disturbance is pending. `read_was_disturbed`: the read found other numbers than the start of the fault did, so a
+/// disturbance was pending from then on.
 #[must_use]
-pub const fn reference_drop(flags: u32, may_omit: bool) -> Unrecorded {
+pub const fn reference_drop(flags: u32, may_omit: bool, read_was_disturbed: bool) -> Unrecorded {
     if flags & (F_INSTALLED | F_SPAN_ENDED) != F_INSTALLED {
         Unrecorded::Nothing
-    } else if may_omit && flags & F_STREAMED == 0 {
+    } else if may_omit && flags & F_STREAMED == 0 && !read_was_disturbed {
         Unrecorded::Undisturbed
     } else {
         Unrecorded::Missed
@@ -45,11 +46,14 @@ mod tests {
 
     #[test]
     fn an_install_without_a_dropped_reference_is_a_hook_that_did_not_run() {
-        assert_eq!(reference_drop(F_INSTALLED | F_SPAN_ENDED | F_STREAMED, true), Unrecorded::Nothing);
-        assert_eq!(reference_drop(F_STREAMED, true), Unrecorded::Nothing, "nothing was installed");
-        assert_eq!(reference_drop(F_INSTALLED, true), Unrecorded::Undisturbed);
-        assert_eq!(reference_drop(F_INSTALLED | F_STREAMED, true), Unrecorded::Missed);
-        assert_eq!(reference_drop(F_INSTALLED, false), Unrecorded::Missed, "the hook always records");
+        let drop = |flags| reference_drop(flags, true, false);
+        assert_eq!(drop(F_INSTALLED | F_SPAN_ENDED | F_STREAMED), Unrecorded::Nothing);
+        assert_eq!(drop(F_STREAMED), Unrecorded::Nothing, "nothing was installed");
+        assert_eq!(drop(F_INSTALLED), Unrecorded::Undisturbed);
+        assert_eq!(drop(F_INSTALLED | F_STREAMED), Unrecorded::Missed);
+        assert_eq!(reference_drop(F_INSTALLED, false, false), Unrecorded::Missed, "the hook always records");
+        assert_eq!(reference_drop(F_INSTALLED, true, true), Unrecorded::Missed, "disturbed since the read");
+        assert_eq!(reference_drop(F_INSTALLED | F_SPAN_ENDED, true, true), Unrecorded::Nothing);
     }
 
     #[test]

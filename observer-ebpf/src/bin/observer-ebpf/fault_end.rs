@@ -168,11 +168,6 @@ fn record_implied_pin(fault: &mut Fault) {
 #[inline(always)]
 fn record_undisturbed(fault: &mut Fault) {
     let at_start = fault.known_at_start();
-    let dropped = if globals::references_hooked.load() != 0 {
-        unrecorded::reference_drop(fault.flags, globals::frees_at_end.load() != 0)
-    } else {
-        Unrecorded::Nothing
-    };
     let read =
         if globals::reads_hooked.load() != 0 { unrecorded::read_start(fault.flags) } else { Unrecorded::Nothing };
     if !matches!(read, Unrecorded::Nothing) {
@@ -180,6 +175,12 @@ fn record_undisturbed(fault: &mut Fault) {
         fault.read_start = fault.start;
         fault.flags |= F_READ_STARTED;
     }
+    let dropped = if globals::references_hooked.load() != 0 {
+        let read_was_disturbed = fault.flags & F_READ_STARTED != 0 && fault.at_read != at_start;
+        unrecorded::reference_drop(fault.flags, globals::frees_at_end.load() != 0, read_was_disturbed)
+    } else {
+        Unrecorded::Nothing
+    };
     if !matches!(dropped, Unrecorded::Nothing) {
         fault.at_end = at_start;
         fault.flags |= F_SPAN_ENDED;

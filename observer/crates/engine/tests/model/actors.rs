@@ -23,6 +23,8 @@ pub(crate) enum Step {
     Fork,
     OtherPage(u8),
     Drain(u8),
+    /// From here on the next run of a hook is skipped.
+    Skip,
 }
 
 /// The next step of a thread in `do_swap_page`.
@@ -75,6 +77,8 @@ pub(crate) struct Truth {
     pub(crate) data_loss: bool,
     /// The read started while the entry was being written: after the hook on the write, before the content changed.
     pub(crate) in_write: bool,
+    /// A direct read has started.
+    pub(crate) read_directly: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +97,8 @@ pub(crate) struct Faulter {
     pub(crate) tried: bool,
     /// It waits without taking the folio lock, and the page has been unlocked since.
     pub(crate) woken: bool,
+    /// The fault returns without the folio lock, to be repeated.
+    pub(crate) retry: bool,
     pub(crate) truth: Truth,
     /// The generation of its PTE when the fault started. Not part of the key, like the two fields below: only waits
     /// depend on it.
@@ -117,6 +123,7 @@ impl Faulter {
             pinned: false,
             tried: false,
             woken: false,
+            retry: false,
             truth: Truth::default(),
             generation: 0,
             holder: None,
@@ -159,12 +166,12 @@ impl Faulter {
 
     /// The state that decides what can still happen, with the hooks' state of the fault.
     pub(crate) fn key(&self, hooks: [u8; 3]) -> [u8; 12] {
-        let Truth { unprotected, freed, changed, changed_before, installed, data_loss, in_write } = self.truth;
+        let Truth { unprotected, freed, changed, changed_before, installed, data_loss, in_write, .. } = self.truth;
         let bits = [unprotected, freed, changed, changed_before, installed, data_loss, in_write, self.pinned];
         let truth = bits.iter().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         let range = self.base << 4 | self.nr;
         let [flags, evidence, unrecorded] = hooks;
-        let waits = u8::from(self.tried) << 1 | u8::from(self.woken);
+        let waits = u8::from(self.retry) << 2 | u8::from(self.tried) << 1 | u8::from(self.woken);
         let Self { next, pte, faults, slot, page, version, .. } = *self;
         [next as u8, pte, faults, slot, range, page, version, truth, waits, flags, evidence, unrecorded]
     }

@@ -44,7 +44,7 @@ impl World {
             self.ptes[usize::from(pte)] = Pte::Present(page);
             self.pages[usize::from(page)].writable = false;
             self.record_install(tid, pte, self.pages[usize::from(page)].version);
-            self.drop_reference(tid, slot);
+            self.drop_reference(tid, slot, log);
             let unused = self.slots[usize::from(slot)].count == 0;
             if unused && (self.kernel() == Kernel::NoBypass || self.config.swap_full) {
                 self.remove_from_cache(page, tid, log);
@@ -87,6 +87,7 @@ impl World {
     pub(crate) fn end_lock_wait(&mut self, tid: Tid, log: &mut Log) -> FaultStep {
         let retry = !self.faulters[usize::from(tid)].tried;
         self.hooks.lock_wait_ended(tid, retry, log);
+        self.faulters[usize::from(tid)].retry = retry;
         self.faulters[usize::from(tid)].woken = false;
         if retry {
             self.put_page(tid);

@@ -40,6 +40,41 @@ pub(crate) enum AllocationHook {
     After,
 }
 
+/// The hooks, as far as the model has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    FaultStart,
+    FaultEnd,
+    ReadStart,
+    ReadEnd,
+    PinTry,
+    PinDrop,
+    LockTry,
+    LockEnd,
+    /// On vulnerable kernels also a reference that is dropped.
+    Freed,
+    Allocated,
+    WriteStart,
+    WriteEnd,
+}
+
+impl Hook {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::FaultStart,
+        Self::FaultEnd,
+        Self::ReadStart,
+        Self::ReadEnd,
+        Self::PinTry,
+        Self::PinDrop,
+        Self::LockTry,
+        Self::LockEnd,
+        Self::Freed,
+        Self::Allocated,
+        Self::WriteStart,
+        Self::WriteEnd,
+    ];
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
     pub(crate) kernel: Kernel,
@@ -82,6 +117,8 @@ pub(crate) struct Config {
     pub(crate) forked: bool,
     /// Whether the first faulter itself evicts the page, while it allocates its own (direct reclaim).
     pub(crate) reclaims: bool,
+    /// The hook that once, at any time, does not run.
+    pub(crate) skipped: Option<Hook>,
 }
 
 impl Config {
@@ -107,6 +144,7 @@ impl Config {
             large: false,
             forked: false,
             reclaims: false,
+            skipped: None,
         }
     }
 }

@@ -46,6 +46,7 @@ impl World {
             FaultStep::Read => {
                 self.hooks.read_started(tid, false, base, nr, log);
                 self.faulters[me].truth.unprotected = !pinned;
+                self.faulters[me].truth.read_directly = true;
                 // A read that starts before the write is complete returns the content from before the allocation.
                 self.faulters[me].truth.changed = !pinned && self.slots[at].in_transit;
                 self.faulters[me].truth.in_write = self.slots[at].in_write;
@@ -162,7 +163,7 @@ impl World {
             self.map(tid, other, version);
         }
         for slot in range {
-            self.drop_reference(tid, slot);
+            self.drop_reference(tid, slot, log);
             self.free_if_unused(slot, tid, log);
         }
     }
@@ -179,7 +180,7 @@ impl World {
     fn end_fault(&mut self, tid: Tid, log: &mut Log) {
         let faulter = self.faulters[usize::from(tid)];
         let truth = faulter.truth;
-        let fault = self.hooks.fault_ended(tid, truth.installed, log);
+        let fault = self.hooks.fault_ended(tid, truth.installed, truth.read_directly, log);
         let verdict = match truth {
             Truth { installed: true, changed_before: true, .. } => Some(Verdict::StaleInstall),
             Truth { installed: true, .. } => None,
@@ -187,10 +188,10 @@ impl World {
             Truth { freed: true, .. } => Some(Verdict::Window),
             _ => None,
         };
-        let tried = fault.will_retry();
         log.ended.push(EndedFault {
             tid,
-            fault,
+            fault: fault.unwrap_or_default(),
+            miss_counted: self.hooks.has_counted_misses(),
             verdict,
             data_loss: truth.data_loss,
             in_write: truth.in_write,
@@ -199,6 +200,7 @@ impl World {
             holder: faulter.holder,
             reader: faulter.reader,
         });
-        self.faulters[usize::from(tid)] = Faulter { pte: faulter.pte, tried, ..Faulter::idle(faulter.faults) };
+        self.faulters[usize::from(tid)] =
+            Faulter { pte: faulter.pte, tried: faulter.retry, ..Faulter::idle(faulter.faults) };
     }
 }

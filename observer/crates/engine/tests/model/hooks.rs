@@ -4,9 +4,14 @@ use observer_engine::event::{
     Change, ChangeKind, Entry, Event, Fault, LockWait, Path, Pin, PinResult, SlotCount, Task, VM_FAULT_RETRY,
 };
 
+use observer_ebpf::{
+    record::{F_DIRECT, F_INSTALLED, F_READ_STARTED, F_SPAN_ENDED, F_STREAMED},
+    unrecorded::{self, Unrecorded},
+};
+
 use super::{
     actors::{FAULTERS, Tid},
-    config::Config,
+    config::{Config, Hook},
     log::Log,
     memory::SLOTS,
 };
@@ -89,9 +94,26 @@ impl InProgress {
     }
 }
 
+/// Whether the hook of [`Config::skipped`] has run each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skip {
+    /// It has run each time so far.
+    NotYet,
+    /// It does not run the next time.
+    Next,
+    /// It has once not run. The task and entry of that time.
+    Done(Tid, u8),
+}
+
 /// The programs' maps.
 #[derive(Clone, Debug)]
 pub(crate) struct Hooks {
+    skipped: Option<Hook>,
+    skip: Skip,
+    /// What was skipped was the drop of a last reference, so the free follows.
+    skipped_drop: bool,
+    /// Hooks that did not run, as far as other hooks have found and counted that.
+    counted_misses: u8,
     filter: [FilterSlot; SLOTS],
     faults: [Option<InProgress>; FAULTERS],
     shared_slot: bool,
@@ -106,12 +128,87 @@ fn task(tid: Tid) -> Task {
 impl Hooks {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
+            skipped: config.skipped,
+            skip: Skip::NotYet,
+            skipped_drop: false,
+            counted_misses: 0,
             filter: <[FilterSlot; SLOTS]>::default(),
             faults: [const { None }; FAULTERS],
             shared_slot: config.shared_slot,
             reference_hook: config.reference_hook,
             lean: config.lean,
         }
+    }
+
+    pub(crate) fn may_skip(&self) -> bool {
+        self.skipped.is_some() && self.skip == Skip::NotYet
+    }
+
+    pub(crate) fn skip_next(&mut self) {
+        self.skip = Skip::Next;
+    }
+
+    /// Whether a program has counted that a hook did not run, or will: a fault whose end was missed stays in the table
+    /// until the next one of its task, or the end of the observation.
+    pub(crate) fn has_counted_misses(&self) -> bool {
+        self.counted_misses > 0 || self.skipped == Some(Hook::FaultEnd) && matches!(self.skip, Skip::Done(..))
+    }
+
+    /// Whether this hook does not run this time, for this task and device slot.
+    fn is_skipped(&mut self, hook: Hook, tid: Tid, slot: u8, log: &mut Log) -> bool {
+        let is_skipped = self.skip == Skip::Next && self.skipped == Some(hook);
+        if is_skipped {
+            self.skip = Skip::Done(tid, slot);
+            log.skipped += 1;
+        }
+        is_skipped
+    }
+
+    /// Where a hook can be skipped, numbers no longer follow from what happened: all that decides what is reported.
+    pub(crate) fn skip_key(&self) -> Vec<u8> {
+        if self.skipped.is_none() {
+            return Vec::new();
+        }
+        let skip = match self.skip {
+            Skip::NotYet => 0,
+            Skip::Next => 1,
+            Skip::Done(..) => 2,
+        };
+        let mut key = vec![skip, self.counted_misses];
+        for filter in self.filter {
+            key.extend([filter.in_progress() as u8, u8::from(filter.disturbed)]);
+        }
+        for state in &self.faults {
+            let Some(state) = state else {
+                key.push(0xff);
+                continue;
+            };
+            let filter = &self.filter[self.filter_of_entry(state.fault.entry)];
+            let Fault { frees, changes, path, pin, lock, read_start, .. } = &state.fault;
+            let numbers = [
+                filter.starts - state.starts_at_start,
+                filter.frees - state.frees_at_start,
+                filter.changes - state.changes_at_start,
+                filter.frees - frees.at_read,
+                filter.changes - changes.at_read,
+                filter.frees.wrapping_sub(frees.at_end),
+                filter.changes.wrapping_sub(changes.at_end),
+                state.frees_by_itself,
+            ];
+            key.extend(numbers.map(|number| number as u8));
+            let bits = [
+                state.streamed,
+                state.dropped_reference,
+                state.unrecorded_free,
+                state.unrecorded_read,
+                read_start.is_some(),
+                pin.is_some(),
+                lock.is_some(),
+            ];
+            key.push(bits.iter().fold(0, |bits, bit| bits << 1 | u8::from(*bit)));
+            key.extend([*path as u8, self.slot_of(state.fault.entry), state.evidence, state.hidden]);
+        }
+        key
     }
 
     /// The entry of a device slot. Entries 65 536 apart share a slot of the filter.
@@ -134,6 +231,10 @@ impl Hooks {
     }
 
     pub(crate) fn fault_started(&mut self, tid: Tid, slot: u8, address: u64, mm: u64, log: &mut Log) {
+        if self.is_skipped(Hook::FaultStart, tid, slot, log) {
+            return;
+        }
+        self.end_unended(tid);
         let entry = self.entry(slot);
         let filter = self.filter_of(slot);
         let now = log.now();
@@ -166,6 +267,9 @@ impl Hooks {
     }
 
     pub(crate) fn read_started(&mut self, tid: Tid, cached: bool, base: u8, nr: u8, log: &mut Log) {
+        if self.is_skipped(Hook::ReadStart, tid, base, log) {
+            return;
+        }
         let (base, now) = (self.entry(base), log.now());
         let undisturbed = self.is_undisturbed();
         let Some(state) = &self.faults[usize::from(tid)] else { return };
@@ -192,6 +296,9 @@ impl Hooks {
     }
 
     pub(crate) fn read_ended(&mut self, tid: Tid, log: &mut Log) {
+        if self.is_skipped(Hook::ReadEnd, tid, 0, log) {
+            return;
+        }
         let now = log.now();
         if let Some(state) = &mut self.faults[usize::from(tid)] {
             state.fault.read_end.get_or_insert(now);
@@ -199,6 +306,9 @@ impl Hooks {
     }
 
     pub(crate) fn pin_tried(&mut self, tid: Tid, base: u8, nr: u8, result: PinResult, log: &mut Log) {
+        if self.is_skipped(Hook::PinTry, tid, base, log) {
+            return;
+        }
         let (base, now) = (self.entry(base), log.now());
         let Some(state) = &mut self.faults[usize::from(tid)] else { return };
         let failures = state.fault.pin.map_or(0, |pin| pin.failures) + u32::from(result != PinResult::Taken);
@@ -207,6 +317,9 @@ impl Hooks {
     }
 
     pub(crate) fn pin_dropped(&mut self, tid: Tid, base: u8, log: &mut Log) {
+        if self.is_skipped(Hook::PinDrop, tid, base, log) {
+            return;
+        }
         let (base, now) = (self.entry(base), log.now());
         let Some(state) = &mut self.faults[usize::from(tid)] else { return };
         if state.fault.base == base
@@ -217,6 +330,9 @@ impl Hooks {
     }
 
     pub(crate) fn lock_failed(&mut self, tid: Tid, log: &mut Log) {
+        if self.is_skipped(Hook::LockTry, tid, 0, log) {
+            return;
+        }
         let now = log.now();
         if let Some(state) = &mut self.faults[usize::from(tid)] {
             state.fault.lock = Some(LockWait { tried: now, ended: None });
@@ -225,6 +341,9 @@ impl Hooks {
 
     /// `retry`: the lock was not taken, and the fault returns `VM_FAULT_RETRY`.
     pub(crate) fn lock_wait_ended(&mut self, tid: Tid, retry: bool, log: &mut Log) {
+        if self.is_skipped(Hook::LockEnd, tid, 0, log) {
+            return;
+        }
         let now = log.now();
         if let Some(state) = &mut self.faults[usize::from(tid)]
             && let Some(lock) = &mut state.fault.lock
@@ -240,6 +359,12 @@ impl Hooks {
     }
 
     pub(crate) fn entry_freed(&mut self, by: Tid, slot: u8, log: &mut Log) {
+        // On vulnerable kernels one hook reports a dropped reference and the free.
+        let with_drop = self.reference_hook && self.skip == Skip::Done(by, slot) && self.skipped_drop;
+        if with_drop || self.is_skipped(Hook::Freed, by, slot, log) {
+            self.skipped_drop = false;
+            return;
+        }
         let (entry, filter) = (self.entry(slot), self.filter_of(slot));
         let fault = self.faults.get(usize::from(by)).and_then(Option::as_ref);
         if fault.is_some_and(|state| state.unrecorded_free && state.fault.entry == entry) {
@@ -290,8 +415,12 @@ impl Hooks {
     /// `swap_free` in a fault, just after its page was mapped: hooked on vulnerable kernels only. Later changes of the
     /// entry are not under this reader, even if another reference keeps the entry from being freed. `freed`: it was the
     /// last reference, which the same hook reports.
-    pub(crate) fn reference_dropped(&mut self, tid: Tid, slot: u8, freed: bool) {
+    pub(crate) fn reference_dropped(&mut self, tid: Tid, slot: u8, freed: bool, log: &mut Log) {
         if !self.reference_hook {
+            return;
+        }
+        if self.is_skipped(Hook::Freed, tid, slot, log) {
+            self.skipped_drop = freed;
             return;
         }
         let (entry, filter) = (self.entry(slot), self.filter[self.filter_of(slot)]);
@@ -311,6 +440,9 @@ impl Hooks {
 
     /// A write is about to start. If its end will be reported, returns the number of this change.
     pub(crate) fn write_started(&mut self, by: Tid, slot: u8, both: bool, log: &mut Log) -> Option<u32> {
+        if self.is_skipped(Hook::WriteStart, by, slot, log) {
+            return None;
+        }
         let awaited = both && self.filter[self.filter_of(slot)].in_progress() != 0;
         self.entry_changed(if awaited { ChangeKind::WriteStarted } else { ChangeKind::Written }, by, slot, log);
         awaited.then_some(self.filter[self.filter_of(slot)].changes)
@@ -324,6 +456,9 @@ impl Hooks {
     /// A write has ended, perhaps long ago. If something has changed on the slot since it started, the entry may have
     /// been allocated again: then the change is numbered and not reported.
     pub(crate) fn write_ended(&mut self, by: Tid, slot: u8, number: u32, log: &mut Log) {
+        if self.is_skipped(Hook::WriteEnd, by, slot, log) {
+            return;
+        }
         if self.is_last_change(slot, number) {
             return self.entry_changed(ChangeKind::Written, by, slot, log);
         }
@@ -344,7 +479,13 @@ impl Hooks {
         }
     }
 
-    pub(crate) fn entry_changed(&mut self, kind: ChangeKind, by: Tid, slot: u8, log: &mut Log) {
+    pub(crate) fn entry_allocated(&mut self, by: Tid, slot: u8, log: &mut Log) {
+        if !self.is_skipped(Hook::Allocated, by, slot, log) {
+            self.entry_changed(ChangeKind::Allocated, by, slot, log);
+        }
+    }
+
+    fn entry_changed(&mut self, kind: ChangeKind, by: Tid, slot: u8, log: &mut Log) {
         let (entry, filter) = (self.entry(slot), self.filter_of(slot));
         self.filter[filter].changes += 1;
         if self.filter[filter].in_progress() != 0 {
@@ -371,40 +512,100 @@ impl Hooks {
         log.events.push(Event::Changed(Change { kind, entry, at, seq, by: task(by), slot }));
     }
 
-    /// Returns the record of the fault, whether it was sent or not.
-    pub(crate) fn fault_ended(&mut self, tid: Tid, installed: bool, log: &mut Log) -> Fault {
-        let mut state = self.faults[usize::from(tid)].take().unwrap();
-        let undisturbed = self.is_undisturbed();
-        let filter = self.filter_of_entry(state.fault.entry);
+    /// The end of the thread's last fault was missed: it leaves the filter when the next one starts.
+    fn end_unended(&mut self, tid: Tid) {
+        if let Some(state) = self.faults[usize::from(tid)].take() {
+            self.counted_misses += 1;
+            self.leave(state.fault.entry);
+        }
+    }
+
+    fn leave(&mut self, entry: Entry) {
+        let filter = self.filter_of_entry(entry);
         let filter = &mut self.filter[filter];
-        let has_recorded_end = state.frees_by_itself != 0 || state.dropped_reference;
-        let fault = &mut state.fault;
-        fault.end = log.now();
-        fault.installed = installed;
-        // The return value shows that it has read from the device.
-        if state.unrecorded_read && fault.read_start.is_none() {
-            (fault.path, fault.read_start) = (Path::Direct, Some(fault.start));
-        }
-        if installed && fault.path == Path::None {
-            fault.path = Path::Cached;
-        }
-        if !has_recorded_end {
-            // A fault that installed its page has dropped its reference. If that was not recorded, nothing was
-            // disturbed.
-            let undisturbed_install = self.reference_hook && installed;
-            fault.frees.at_end = if undisturbed_install { state.frees_at_start } else { filter.frees };
-            fault.changes.at_end = if undisturbed_install { state.changes_at_start } else { filter.changes };
-        }
         filter.ends += 1;
-        fault.slot = filter.count();
-        let contended = state.streamed || state.is_contended(filter);
+        filter.disturbed &= filter.in_progress() != 0;
+    }
+
+    /// Returns the record of the fault, whether it was sent or not. `None`: there is none, because its start or its end
+    /// was not seen.
+    pub(crate) fn fault_ended(
+        &mut self,
+        tid: Tid,
+        installed: bool,
+        read_directly: bool,
+        log: &mut Log,
+    ) -> Option<Fault> {
+        if self.is_skipped(Hook::FaultEnd, tid, 0, log) {
+            return None;
+        }
+        let Some(mut state) = self.faults[usize::from(tid)].take() else {
+            self.counted_misses += 1;
+            return None;
+        };
+        let undisturbed = self.is_undisturbed();
+        let filter = self.filter[self.filter_of_entry(state.fault.entry)];
+        state.fault.end = log.now();
+        state.fault.installed = installed;
+        // The return value shows that it has read from the device.
+        if self.lean && read_directly && state.fault.path == Path::None {
+            state.fault.path = Path::Direct;
+        }
+        let is_missed = self.record_unrecorded(&mut state, filter);
+        self.counted_misses += u8::from(is_missed);
+        if installed && state.fault.path == Path::None {
+            state.fault.path = Path::Cached;
+        }
+        let filter = FilterSlot { ends: filter.ends + 1, ..filter };
+        state.fault.slot = filter.count();
+        let contended = state.streamed || state.is_contended(&filter);
         // The programs rely on this: they do not compare numbers while nothing is disturbed.
         assert!(!undisturbed || !contended || state.is_streamed_alone(), "a contended fault on an undisturbed slot");
         if contended {
             log.events.push(Event::Ended(state.fault.clone()));
         }
-        filter.disturbed &= filter.in_progress() != 0;
-        state.fault
+        self.leave(state.fault.entry);
+        Some(state.fault)
+    }
+
+    /// What hooks have left out while nothing was disturbed, or because they did not run: then nothing is charged to the
+    /// reader. Whether one did not run.
+    fn record_unrecorded(&self, state: &mut InProgress, filter: FilterSlot) -> bool {
+        let has_recorded_end = state.frees_by_itself != 0 || state.dropped_reference;
+        let fault = &mut state.fault;
+        let flags = [
+            (fault.installed, F_INSTALLED),
+            (has_recorded_end, F_SPAN_ENDED),
+            (state.streamed, F_STREAMED),
+            (fault.path == Path::Direct, F_DIRECT),
+            (fault.read_start.is_some(), F_READ_STARTED),
+        ];
+        let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag);
+        let read = unrecorded::read_start(flags);
+        let (frees, changes) = (state.frees_at_start, state.changes_at_start);
+        if read != Unrecorded::Nothing {
+            (fault.frees.at_read, fault.changes.at_read) = (frees, changes);
+            fault.read_start = Some(fault.start);
+        }
+        let read_was_disturbed =
+            fault.read_start.is_some() && (fault.frees.at_read, fault.changes.at_read) != (frees, changes);
+        let dropped = if self.reference_hook {
+            unrecorded::reference_drop(flags, true, read_was_disturbed)
+        } else {
+            Unrecorded::Nothing
+        };
+        if dropped != Unrecorded::Nothing {
+            (fault.frees.at_end, fault.changes.at_end) = (frees, changes);
+        } else if !has_recorded_end {
+            (fault.frees.at_end, fault.changes.at_end) = (filter.frees, filter.changes);
+        }
+        let is_missed = dropped == Unrecorded::Missed || read == Unrecorded::Missed;
+        if is_missed {
+            let has_read = fault.read_start.is_some();
+            fault.frees.at_end = if has_read { fault.frees.at_read } else { frees };
+            fault.changes.at_end = if has_read { fault.changes.at_read } else { changes };
+        }
+        is_missed
     }
 
     /// The part of a fault's state that decides whether and how it will be streamed. Each bit only ever becomes set.

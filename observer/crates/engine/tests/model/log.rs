@@ -14,8 +14,10 @@ const TICK: Nanos = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct EndedFault {
     pub(crate) tid: Tid,
-    /// The programs' record of the fault, whether it was sent or not.
+    /// The programs' record of the fault, whether it was sent or not. Empty: its start was not seen.
     pub(crate) fault: Fault,
+    /// The programs have counted that a hook did not run.
+    pub(crate) miss_counted: bool,
     /// The true verdict.
     pub(crate) verdict: Option<Verdict>,
     /// The installed page was older than the page had to be.
@@ -39,6 +41,8 @@ pub(crate) struct Log {
     pub(crate) ended: Vec<EndedFault>,
     /// Changes without a record while a fault was in progress on their slot.
     pub(crate) hidden: u32,
+    /// Hooks that did not run.
+    pub(crate) skipped: u32,
 }
 
 /// A position in a log.
@@ -48,6 +52,7 @@ pub(crate) struct Mark {
     events: usize,
     ended: usize,
     hidden: u32,
+    skipped: u32,
 }
 
 impl Log {
@@ -58,13 +63,14 @@ impl Log {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark { clock: self.clock, events: self.events.len(), ended: self.ended.len(), hidden: self.hidden }
+        let Self { clock, hidden, skipped, .. } = *self;
+        Mark { clock, events: self.events.len(), ended: self.ended.len(), hidden, skipped }
     }
 
     pub(crate) fn rewind(&mut self, mark: Mark) {
         self.clock = mark.clock;
         self.events.truncate(mark.events);
         self.ended.truncate(mark.ended);
-        self.hidden = mark.hidden;
+        (self.hidden, self.skipped) = (mark.hidden, mark.skipped);
     }
 }

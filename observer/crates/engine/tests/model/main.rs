@@ -26,7 +26,7 @@ mod world;
 
 use std::time::Instant;
 
-use config::{AllocationHook, Config, Kernel, WriteHook};
+use config::{AllocationHook, Config, Hook, Kernel, WriteHook};
 use walk::Coverage;
 
 /// The lean set of hooks, which records least of a reader.
@@ -216,6 +216,35 @@ fn with_the_hook_on_allocations_before_their_effect_losses_are_missed() {
         cover("hook before the effect", Config { evictions: 2, faulters: 3, ..config }, walk::merged).comparison;
     assert!(comparison.unflagged_losses > 0);
     assert_eq!(comparison.too_high, 0, "{:?}", comparison.examples);
+}
+
+/// Each hook alone, once, at any time. See `docs/model.md`.
+#[test]
+fn of_hooks_that_do_not_run_few_raise_a_verdict_or_lower_one_silently() {
+    for config in Kernel::ALL.map(Config::new).into_iter().chain([lean(Kernel::Vulnerable)]) {
+        for hook in Hook::ALL {
+            let config = Config { skipped: Some(hook), evictions: 1, writes: 1, zaps: 1, ..config };
+            let name = format!("{hook:?} once skipped, lean: {}", config.lean);
+            let comparison = cover(&name, config, walk::merged).comparison;
+            let (raised, silent) = (comparison.too_high, comparison.lowered_silently);
+            println!("lowered, and counted: {}; not counted: {silent}; raised: {raised}", comparison.lowered);
+            let is_vulnerable = config.kernel == Kernel::Vulnerable;
+            // What was read is then taken for what the entry held before, and nothing that is recorded contradicts it.
+            let may_raise = match hook {
+                Hook::WriteStart | Hook::WriteEnd => is_vulnerable,
+                Hook::ReadStart => config.lean,
+                _ => false,
+            };
+            assert_eq!(raised > 0, may_raise, "{name}: {:?}", comparison.examples);
+            // Only the kernel knows, which counts the programs that it skips.
+            let may_be_silent = match hook {
+                Hook::Freed | Hook::Allocated => is_vulnerable,
+                Hook::ReadStart => is_vulnerable && !config.lean,
+                _ => false,
+            };
+            assert_eq!(silent > 0, may_be_silent, "{name}: {:?}", comparison.examples);
+        }
+    }
 }
 
 #[test]

@@ -38,6 +38,9 @@ impl World {
                 steps.push(Step::Drain(slot));
             }
         }
+        if self.hooks.may_skip() {
+            steps.push(Step::Skip);
+        }
         steps
     }
 
@@ -50,6 +53,7 @@ impl World {
             Step::Zap => self.zap(log),
             Step::Fork => self.fork(),
             Step::Drain(slot) => self.drain(slot),
+            Step::Skip => self.hooks.skip_next(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Range};
 
-use observer_engine::event::{ChangeKind, PinResult};
+use observer_engine::event::PinResult;
 
 use super::{
     actors::{FAULTERS, Faulter, OtherPage, Reclaim, ReclaimStep, Tid, WRITER, ZAPPER},
@@ -180,7 +180,7 @@ impl World {
 
     /// Gives the entry to a page that is being swapped out.
     pub(crate) fn allocate(&mut self, slot: u8, by: Tid, log: &mut Log) {
-        self.hooks.entry_changed(ChangeKind::Allocated, by, slot, log);
+        self.hooks.entry_allocated(by, slot, log);
         self.reclaim.overtaken |= self.reclaim.next == ReclaimStep::WriteEnd && self.reclaim.slot == slot;
         self.slots[usize::from(slot)].in_transit = true;
         self.change_under_readers(slot);
@@ -229,10 +229,10 @@ impl World {
     }
 
     /// `swap_free`: drops a reference to the entry.
-    pub(crate) fn drop_reference(&mut self, tid: Tid, slot: u8) {
+    pub(crate) fn drop_reference(&mut self, tid: Tid, slot: u8, log: &mut Log) {
         self.slots[usize::from(slot)].count -= 1;
         let freed = self.slots[usize::from(slot)].is_free();
-        self.hooks.reference_dropped(tid, slot, freed);
+        self.hooks.reference_dropped(tid, slot, freed, log);
     }
 
     /// Records that a faulter mapped a page of this version.
@@ -309,6 +309,7 @@ impl World {
         bytes.extend(self.reclaim.key(write.is_some_and(|number| self.hooks.is_last_change(slot, number))));
         bytes.extend(self.other_page.key());
         bytes.extend([self.writes, self.zaps, self.forks]);
+        bytes.extend(self.hooks.skip_key());
         fingerprint(&bytes)
     }
 }
