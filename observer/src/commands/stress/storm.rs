@@ -15,7 +15,7 @@ use crate::{
     session::{Observer, View},
 };
 use observer_engine::{event::Nanos, verdict::Finding};
-use observer_observation::{clock::now, exit::Exit};
+use observer_observation::exit::Exit;
 use observer_report::summary::Summary;
 use observer_workload::stress::{
     ledger::{HarmlessFlag, Ledger, LostPage, StormFlag, StormTotals},
@@ -26,8 +26,8 @@ use observer_workload::stress::{
 const DURATION: Duration = Duration::from_mins(1);
 const DELAY: Duration = Duration::from_millis(5);
 const ONE_IN: u32 = 16;
-/// Time after the end of a pass within which all flags on it arrive, with a wide margin: the engine holds events back
-/// for 100 ms, and findings are read ten times per second.
+/// The engine has judged all faults that ended this long before the time that it has reached: it holds events back for
+/// 100 ms, and a reader waits up to a second for missing changes.
 const FLAG_DELAY: Nanos = 5_000_000_000;
 /// Passes between two progress lines.
 const PROGRESS_INTERVAL: u64 = 2_000;
@@ -65,7 +65,7 @@ pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
     let summary = Summary::without_command(&outcome);
     comparison.add_findings(&outcome.engine.report().findings);
     let mut ledger = lock(&comparison.ledger);
-    ledger.settle(Nanos::MAX);
+    ledger.finish();
     let storm = StormSummary {
         totals: ledger.totals(),
         lost_pages: ledger.lost().to_vec(),
@@ -104,7 +104,7 @@ impl Comparison {
 impl Observer for Comparison {
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
         self.add_findings(&view.engine.report().findings);
-        lock(&self.ledger).settle(now().saturating_sub(FLAG_DELAY));
+        lock(&self.ledger).settle(view.now.saturating_sub(FLAG_DELAY));
         self.progress.tick(view)
     }
 }

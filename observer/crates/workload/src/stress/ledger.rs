@@ -78,6 +78,8 @@ pub struct HarmlessFlag {
 #[derive(Debug, Default)]
 pub struct Ledger {
     passes: VecDeque<PassTruth>,
+    /// The end of the last pass that was added. Which pass a later flag belongs to is not known yet.
+    known_ns: u64,
     flags: Vec<StormFlag>,
     totals: StormTotals,
     lost: Vec<LostPage>,
@@ -88,6 +90,7 @@ impl Ledger {
     /// Adds a pass. Passes are added in order.
     pub fn add_pass(&mut self, truth: PassTruth) {
         self.totals.rounds += 1;
+        self.known_ns = truth.ended_ns;
         self.totals.lost += truth.wrong.iter().filter(|page| page.missing > 0).count() as u64;
         self.passes.push_back(truth);
         if self.passes.len() > MAX_PENDING {
@@ -101,8 +104,15 @@ impl Ledger {
         self.flags.push(flag);
     }
 
-    /// Compares all passes and flags up to `until`, which must have been added.
+    /// Compares all passes and flags. None may be added later.
+    pub fn finish(&mut self) {
+        self.known_ns = u64::MAX;
+        self.settle(u64::MAX);
+    }
+
+    /// Compares the passes up to `until`, whose flags must have been added, with these flags.
     pub fn settle(&mut self, until: u64) {
+        let until = until.min(self.known_ns);
         while let Some(pass) = self.passes.pop_front_if(|pass| pass.ended_ns <= until) {
             self.compare(&pass);
         }
@@ -217,7 +227,7 @@ mod tests {
         for pass in passes {
             ledger.add_pass(pass);
         }
-        ledger.settle(u64::MAX);
+        ledger.finish();
         ledger
     }
 
@@ -281,6 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_waits_for_its_pass() {
+        let mut ledger = Ledger::default();
+        ledger.add_pass(pass(1, &[]));
+        ledger.add_flag(flag(210, 250));
+        ledger.settle(10_000);
+        assert_eq!((ledger.totals().flagged, ledger.totals().false_flags), (0, 0));
+        ledger.add_pass(pass(2, &[(PAGE, 1)]));
+        ledger.settle(10_000);
+        assert_eq!((ledger.totals().matched, ledger.totals().missed, ledger.totals().false_flags), (1, 0, 0));
+        ledger.add_flag(flag(310, 350));
+        ledger.finish();
+        assert_eq!(ledger.totals().false_flags, 1, "no pass follows");
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut ledger = Ledger::default();
         for number in 0..MAX_PENDING as u64 + 2_000 {
@@ -288,7 +313,7 @@ mod tests {
         }
         assert!(ledger.passes.len() <= MAX_PENDING);
         assert!(ledger.totals().missed >= 2_000);
-        ledger.settle(u64::MAX);
+        ledger.finish();
         assert_eq!((ledger.lost().len(), ledger.totals().missed), (MAX_LISTED, MAX_PENDING as u64 + 2_000));
     }
 
