@@ -19,6 +19,8 @@ pub(crate) enum Accel {
     Auto,
     /// Emulation
     Tcg,
+    /// Emulation in one thread, for code that the kernel patches while another vCPU may run it
+    TcgSingle,
     /// KVM, without a probe boot
     Kvm,
 }
@@ -30,6 +32,7 @@ pub(super) const PROBE_LIMIT: Duration = Duration::from_secs(8);
 pub(super) fn choose(accel: Accel, kernel: &Kernel, boots: impl FnOnce() -> Result<bool>) -> Result<Engine> {
     match accel {
         Accel::Tcg => Ok(Engine::Tcg),
+        Accel::TcgSingle => Ok(Engine::TcgSingle),
         _ if kernel.arch.name().replace('-', "_") != std::env::consts::ARCH => Ok(Engine::Tcg),
         Accel::Kvm => Ok(Engine::Kvm),
         Accel::Auto if !Path::new("/dev/kvm").exists() => Ok(Engine::Tcg),

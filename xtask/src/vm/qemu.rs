@@ -8,6 +8,8 @@ use crate::arch::Arch;
 pub(super) enum Engine {
     /// Emulated, one host thread per vCPU.
     Tcg,
+    /// Emulated, all vCPUs in one host thread.
+    TcgSingle,
     /// Emulated and counted: one guest nanosecond per instruction, one vCPU.
     Icount,
     Kvm,
@@ -39,6 +41,7 @@ impl Machine<'_> {
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         match self.engine {
             Engine::Tcg => add(&["-accel", "tcg,thread=multi"]),
+            Engine::TcgSingle => add(&["-accel", "tcg,thread=single"]),
             Engine::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
             Engine::Kvm => add(&["-accel", "kvm"]),
         }
@@ -105,6 +108,7 @@ mod tests {
     #[test]
     fn emulation_is_threaded_unless_it_counts_instructions() {
         assert!(line(Engine::Tcg).contains("-accel tcg,thread=multi -cpu max,la57=off -smp 4 -m 512"));
+        assert!(line(Engine::TcgSingle).contains("-accel tcg,thread=single -cpu max,la57=off -smp 4 -m 512"));
         assert!(line(Engine::Icount).contains("-accel tcg -icount shift=0,sleep=off -cpu max,la57=off -smp 1"));
         assert!(line(Engine::Kvm).contains("-accel kvm"));
     }
