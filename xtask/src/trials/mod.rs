@@ -14,6 +14,7 @@ mod folios;
 mod guest;
 mod hold;
 mod host;
+mod many_observers;
 mod matrix;
 mod names;
 pub(crate) mod preemption;

@@ -18,6 +18,7 @@ use super::{
         ATTACHES, ATTACHES_KPROBES, CGROUP_V1, CUT_SHORT, DISK_SWAP, DOCTOR, FAILING_COMMAND, LEAN_SELF_TEST, NO_BTF,
         NO_FTRACE, NO_KPROBES, NO_SUCH_COMMAND, NOT_ROOT, NOTHING_LEFT, OTHER_SWAP, REFUSES_KPROBES, SELF_TEST, ZSWAP,
     },
+    many_observers::MANY_OBSERVERS,
     names::{ODD_NAMES, ODD_PATHS},
     race::{INDEPENDENT, LEAN_STORM, LEAN_TARGETED, NATURAL, RECORDED, STORM, TARGETED, TERMINATED},
     returns::{FEW_INSTANCES, KILLED, KPROBE_CROWD, KPROBE_ENDS, NO_TRACEFS},
@@ -146,6 +147,7 @@ const EVERYWHERE: &[Step] = &[
     CHANGING_AREAS,
     DEVICE_FOLLOWED,
     CGROUPS,
+    MANY_OBSERVERS,
     CGROUP_V1,
     ODD_PATHS,
     ODD_NAMES,
@@ -174,7 +176,7 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 47] = [
+const ANYWHERE: [&str; 48] = [
     "contained-counts",
     "contained-kprobes",
     "contained-targeted",
@@ -214,6 +216,7 @@ const ANYWHERE: [&str; 47] = [
     "changing-areas",
     "device-followed",
     "cgroups",
+    "many-observers",
     "cgroup-v1",
     "odd-paths",
     "odd-names",

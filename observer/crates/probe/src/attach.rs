@@ -6,7 +6,7 @@ use aya::{
 };
 
 use crate::{
-    error::{LoadError, Target, chain},
+    error::{LoadError, Place, Target, chain},
     options::Options,
     return_events::ReturnEvents,
     tracepoints::{Programs, Tracepoints},
@@ -85,7 +85,7 @@ pub(crate) fn stop_starts(ebpf: &mut Ebpf, starts: &[Hook]) -> Result<(), LoadEr
 }
 
 pub(crate) fn target(hook: &Hook) -> Target {
-    Target { program: hook.program.name, backend: hook.backend.code(), symbol: hook.symbol.clone() }
+    Target { program: hook.program.name, place: Place::Function(hook.backend), symbol: hook.symbol.clone() }
 }
 
 fn attach(
@@ -98,7 +98,7 @@ fn attach(
 ) -> Result<(), LoadError> {
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
     let start = std::time::Instant::now();
-    let target = || Target { program: name, backend: backend.code(), symbol: symbol.to_owned() };
+    let target = || Target { program: name, place: Place::Function(backend), symbol: symbol.to_owned() };
     let attached = match backend {
         Backend::Kretprobe => Some(attach_return(program, symbol, returns)),
         _ => attach_program(program, btf, backend, symbol),

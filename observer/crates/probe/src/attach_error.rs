@@ -26,9 +26,12 @@ fn not_attached(error: &LoadError, release: String, perf_event_paranoid: Option<
     let mut causes = vec![Cause::AttachError { detail: chain(error) }];
     let denied = matches!(error, LoadError::Program { source, .. } if source.is_denied("perf_event_open"));
     // Debian's and Android's kernels know a level 3, at which perf, and so a kprobe, needs CAP_SYS_ADMIN.
+    let on_trampoline = matches!(error, LoadError::Program { target, .. } if target.place.is_trampoline());
     let remedies = if denied && perf_event_paranoid.is_some_and(|level| level > 2) {
         causes.push(Cause::PerfEventParanoid);
         vec![Remedy::LowerPerfEventParanoid, Remedy::GrantSysAdmin]
+    } else if on_trampoline {
+        vec![Remedy::UseKprobes, Remedy::ReadVerifierLog]
     } else {
         vec![Remedy::ReadVerifierLog, Remedy::UseTestHost]
     };
@@ -42,7 +45,8 @@ mod tests {
     use aya::{programs::ProgramError, sys::SyscallError};
 
     use super::*;
-    use crate::error::Target;
+    use crate::error::{Place, Target};
+    use observer_kernel::plan::Backend;
 
     /// As 5.10.223 of Debian answers a process with `CAP_BPF` and `CAP_PERFMON`.
     fn denied() -> LoadError {
@@ -51,9 +55,26 @@ mod tests {
     }
 
     fn refused(error: ProgramError) -> LoadError {
+        refused_on(Backend::Kretprobe, error)
+    }
+
+    fn refused_on(backend: Backend, error: ProgramError) -> LoadError {
         let symbol = "swapcache_prepare".to_owned();
-        let target = Target { program: "pin_try_kretprobe", backend: "kretprobe", symbol };
+        let target = Target { program: "pin_try_kretprobe", place: Place::Function(backend), symbol };
         LoadError::Program { target, source: error.into() }
+    }
+
+    /// As 6.12.117 answers the twentieth observer.
+    #[test]
+    fn where_a_trampoline_is_refused_kprobes_are_the_remedy() {
+        let remedies = |backend| {
+            let io_error = io::Error::from_raw_os_error(libc::E2BIG);
+            let error = ProgramError::SyscallError(SyscallError { call: "bpf_raw_tracepoint_open", io_error });
+            not_attached(&refused_on(backend, error), String::new(), Some(2)).remedies
+        };
+        assert_eq!(remedies(Backend::Fentry).first(), Some(&Remedy::UseKprobes));
+        assert_eq!(remedies(Backend::Fexit).first(), Some(&Remedy::UseKprobes));
+        assert!(!remedies(Backend::Kprobe).contains(&Remedy::UseKprobes));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{error::Error, fmt, io};
 
 use aya::{EbpfError, maps::MapError, programs::ProgramError, sys::SyscallError};
+use observer_kernel::plan::Backend;
 
 /// Why the programs could not be set up or read. Whatever had been attached is detached again.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +41,37 @@ pub enum LoadError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub program: &'static str,
-    pub backend: &'static str,
+    pub place: Place,
     pub symbol: String,
+}
+
+/// What a program is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Function(Backend),
+    Tracepoint,
+    /// A tracepoint whose arguments have types, without an event of tracefs.
+    TypedTracepoint,
+}
+
+impl Place {
+    pub(crate) fn is_trampoline(self) -> bool {
+        matches!(self, Self::Function(backend) if backend.is_trampoline())
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Function(backend) => backend.code(),
+            Self::Tracepoint => "tracepoint",
+            Self::TypedTracepoint => "tp_btf",
+        }
+    }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, backend, symbol } = self;
-        write!(f, "the program {program} ({backend} {symbol})")
+        let Self { program, place, symbol } = self;
+        write!(f, "the program {program} ({} {symbol})", place.code())
     }
 }
 

@@ -2,7 +2,7 @@
 //! one that does nothing, which gives the cost of timing. For the benchmark of the pin, with separate programs.
 
 use crate::{
-    error::{LoadError, Target, chain},
+    error::{LoadError, Place, Target, chain},
     types,
 };
 use aya::{
@@ -11,7 +11,7 @@ use aya::{
     programs::{FExit, Program, ProgramError, TestRun},
 };
 use observer_ebpf::pin_timing::{DROP, EMPTY, MAP_TIMINGS, REFERENCE, TAKE, Timing};
-use observer_kernel::plan::{Meaning, Plan};
+use observer_kernel::plan::{Backend, Meaning, Plan};
 
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pin-timing"));
 
@@ -91,7 +91,8 @@ impl PinTimer {
         let failed = |error: EbpfError| LoadError::Object(error.into());
         let btf = types::of_kernel().map_err(|error| {
             log::info!("{}", chain(&error));
-            let target = Target { program: "take_start", backend: "fentry", symbol: take.to_owned() };
+            let target =
+                Target { program: "take_start", place: Place::Function(Backend::Fentry), symbol: take.to_owned() };
             LoadError::NoTypes { target }
         })?;
         let mut ebpf = EbpfLoader::new().load(PROGRAMS).map_err(failed)?;
@@ -152,10 +153,10 @@ const DOING_NOTHING: Pair = ["empty_start", "empty_end"];
 /// Attaches both programs to a function.
 fn time(ebpf: &mut Ebpf, btf: &Btf, [start, end]: Pair, function: &str) -> Result<(), LoadError> {
     // The end first, so that no start without its end is timed.
-    for (program, backend) in [(end, "fexit"), (start, "fentry")] {
+    for (program, backend) in [(end, Backend::Fexit), (start, Backend::Fentry)] {
         let found = ebpf.program_mut(program).ok_or(LoadError::Missing { kind: "program", name: program })?;
         attach(found, btf, function).map_err(|error| LoadError::Program {
-            target: Target { program, backend, symbol: function.to_owned() },
+            target: Target { program, place: Place::Function(backend), symbol: function.to_owned() },
             source: error.into(),
         })?;
     }

@@ -9,7 +9,7 @@ use aya::{
 
 use crate::{
     attach::attach_program,
-    error::{LoadError, Target},
+    error::{LoadError, Place, Target},
     identity,
     object::{OBJECT, set_globals, small_loader},
     types,
@@ -61,7 +61,7 @@ fn load(plan: &Plan) -> Result<Ebpf, LoadError> {
 
 fn attach(ebpf: &mut Ebpf, btf: Option<&Btf>, name: &'static str, backend: Backend) -> Result<(), LoadError> {
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing { kind: "program", name })?;
-    let target = Target { program: name, backend: backend.code(), symbol: PRINTS.to_owned() };
+    let target = Target { program: name, place: Place::Function(backend), symbol: PRINTS.to_owned() };
     match attach_program(program, btf, backend, PRINTS) {
         None => Err(LoadError::NoTypes { target }),
         Some(Err(error)) => Err(LoadError::Program { target, source: error.into() }),

@@ -16,7 +16,7 @@ use observer_ebpf::tracepoint::{EXEC_OLD_PID, NEW_TASK_PID};
 use observer_kernel::plan::Tracepoint;
 
 use crate::{
-    error::{LoadError, Target, chain},
+    error::{LoadError, Place, Target, chain},
     tracefs::Tracefs,
 };
 
@@ -65,17 +65,18 @@ impl Tracepoints {
     /// Attaches the program on the event if that is wanted and possible, else the one that needs the kernel's types.
     pub(crate) fn attach(&mut self, ebpf: &mut Ebpf, btf: Option<&Btf>, programs: &Programs) -> Result<(), LoadError> {
         let name = programs.tracepoint.code();
-        let failed = |program, backend| {
-            let target = Target { program, backend, symbol: name.to_owned() };
+        let failed = |program, place| {
+            let target = Target { program, place, symbol: name.to_owned() };
             move |error: ProgramError| LoadError::Program { target, source: error.into() }
         };
         let by_event = self.attach_event(program(ebpf, programs.event)?, programs.tracepoint);
         match (by_event, btf) {
             (Ok(()), _) => Ok(()),
-            (Err(error), None) => Err(failed(programs.event, "tracepoint")(error)),
+            (Err(error), None) => Err(failed(programs.event, Place::Tracepoint)(error)),
             (Err(error), Some(btf)) => {
                 log::debug!("{name} has no event: {}", chain(&error));
-                attach_typed(program(ebpf, programs.typed)?, btf, name).map_err(failed(programs.typed, "tp_btf"))
+                attach_typed(program(ebpf, programs.typed)?, btf, name)
+                    .map_err(failed(programs.typed, Place::TypedTracepoint))
             }
         }
     }

@@ -118,6 +118,8 @@ codes! {
         /// Boot a kernel with `CONFIG_BPF_SYSCALL=y` whose security policy lets root use it.
         BootWithBpf = "boot_with_bpf",
         OmitBackend = "omit_backend",
+        /// Kprobes need no trampoline.
+        UseKprobes = "use_kprobes",
         LiftPolicy = "lift_policy",
         /// Boot a kernel with `CONFIG_KPROBES=y` and `CONFIG_KPROBE_EVENTS=y`.
         BootWithKprobes = "boot_with_kprobes",

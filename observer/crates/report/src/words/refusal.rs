@@ -101,6 +101,9 @@ const fn remedy(remedy: Remedy) -> &'static str {
         Remedy::BootWithBtf => "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as large distributions build theirs",
         Remedy::BootWithBpf => "boot a kernel built with CONFIG_BPF_SYSCALL=y whose security policy lets root use it",
         Remedy::OmitBackend => "omit --backend",
+        Remedy::UseKprobes => {
+            "pass --backend kprobe, which needs no trampoline: another tool may use all that a function can have"
+        }
         Remedy::LiftPolicy => "lift that policy",
         Remedy::BootWithKprobes => "boot a kernel built with CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y",
         Remedy::EnableKprobes => "echo 1 > /sys/kernel/debug/kprobes/enabled",
