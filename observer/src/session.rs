@@ -218,7 +218,9 @@ impl<'a, O: Observer> Session<'a, O> {
         let snapshot = self.probes.detach()?;
         while self.drain() {}
         self.look_at_areas(AreaWatch::last_look);
-        self.look_at_cgroups();
+        while self.cgroups.has_new() {
+            self.look_at_cgroups();
+        }
         let fault_times = self.probes.fault_times();
         // The table keeps the faults that have not ended although the hooks are gone.
         let stalls = Some(self.probes.stalls(clock::now()));

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use observer_text::Name;
 use serde::{Deserialize, Serialize};
 
-/// Most bytes of all paths that are kept. Later groups are known by id.
+/// Most groups whose paths are kept. Later ones are known by id.
+pub const MAX_CGROUPS: usize = 4_096;
+
+/// Most bytes of all paths as they are written, escaped. The header of a part of a recording has room for them, with all
+/// backslashes doubled.
 const MAX_BYTES: usize = 256 << 10;
 
 /// A control group (v2) whose path was found.
@@ -20,20 +24,41 @@ pub struct CgroupPath {
 
 /// The control groups whose paths are known. An id is never used twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CgroupPaths(BTreeMap<u64, Name>);
+#[serde(from = "BTreeMap<u64, Name>", into = "BTreeMap<u64, Name>")]
+pub struct CgroupPaths {
+    paths: BTreeMap<u64, Name>,
+    /// Of all paths, as [`MAX_BYTES`].
+    bytes: usize,
+}
+
+impl From<BTreeMap<u64, Name>> for CgroupPaths {
+    fn from(paths: BTreeMap<u64, Name>) -> Self {
+        let mut known = Self::default();
+        for (id, path) in paths {
+            known.add(CgroupPath { id, path });
+        }
+        known
+    }
+}
+
+impl From<CgroupPaths> for BTreeMap<u64, Name> {
+    fn from(known: CgroupPaths) -> Self {
+        known.paths
+    }
+}
 
 impl CgroupPaths {
     /// Adds a group, unless it is known or there is no room for it.
     pub fn add(&mut self, CgroupPath { id, path }: CgroupPath) {
-        let bytes: usize = self.0.values().map(|path| path.as_bytes().len()).sum();
-        if bytes + path.as_bytes().len() <= MAX_BYTES {
-            self.0.entry(id).or_insert(path);
+        let bytes = self.bytes + path.to_string().len();
+        if self.paths.len() < MAX_CGROUPS && bytes <= MAX_BYTES && !self.paths.contains_key(&id) {
+            self.paths.insert(id, path);
+            self.bytes = bytes;
         }
     }
 
     pub fn path(&self, id: u64) -> Option<&Name> {
-        self.0.get(&id)
+        self.paths.get(&id)
     }
 
     /// The path, or else the id.
@@ -42,11 +67,11 @@ impl CgroupPaths {
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.paths.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.paths.is_empty()
     }
 }
 
@@ -73,7 +98,16 @@ mod tests {
         for id in 1..=1_000 {
             paths.add(group(id, &long));
         }
-        assert_eq!(paths.0.len(), MAX_BYTES / long.len());
+        assert_eq!(paths.len(), MAX_BYTES / long.len());
         assert_eq!(paths.name(1_000), "1000");
+    }
+
+    #[test]
+    fn groups_are_bounded_also_without_paths() {
+        let mut paths = CgroupPaths::default();
+        for id in 1..=2 * MAX_CGROUPS as u64 {
+            paths.add(group(id, ""));
+        }
+        assert_eq!(paths.len(), MAX_CGROUPS);
     }
 }

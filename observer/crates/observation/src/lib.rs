@@ -2,7 +2,7 @@
 
 pub use self::{
     areas::{AreaHistory, AreaReading, MAX_AREAS, TypeChange},
-    cgroups::{CgroupPath, CgroupPaths},
+    cgroups::{CgroupPath, CgroupPaths, MAX_CGROUPS},
     clock::Clocks,
     context::{Context, Swap},
     dropped::{DropCause, Dropped, dropped},

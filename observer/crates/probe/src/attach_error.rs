@@ -25,8 +25,8 @@ pub fn at_attach(error: LoadError) -> anyhow::Error {
 fn not_attached(error: &LoadError, release: String, perf_event_paranoid: Option<i32>) -> Refusal {
     let mut causes = vec![Cause::AttachError { detail: chain(error) }];
     let denied = matches!(error, LoadError::Program { source, .. } if source.is_denied("perf_event_open"));
-    // Debian's and Android's kernels know a level 3, at which perf, and so a kprobe, needs CAP_SYS_ADMIN.
     let on_trampoline = matches!(error, LoadError::Program { target, .. } if target.place.is_trampoline());
+    // Debian's and Android's kernels know a level 3, at which perf, and so a kprobe, needs CAP_SYS_ADMIN.
     let remedies = if denied && perf_event_paranoid.is_some_and(|level| level > 2) {
         causes.push(Cause::PerfEventParanoid);
         vec![Remedy::LowerPerfEventParanoid, Remedy::GrantSysAdmin]

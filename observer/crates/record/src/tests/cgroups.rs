@@ -38,6 +38,25 @@ fn a_replay_knows_the_paths_of_control_groups() {
 }
 
 #[test]
+fn the_longest_paths_that_are_kept_fit_into_the_header_of_a_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.obs");
+    let rotation = Rotation { size: Some(1), every: None, keep: None };
+    for bytes in [&[0xff; 4_000][..], &[b'a'; 60], br"/\x5c\x5c\x5c\x5c", b""] {
+        let target = Target { path: path.clone(), creation: Creation::Replace, rotation };
+        let mut recorder = Recorder::create(target, &context()).unwrap();
+        for id in 0..5_000 {
+            recorder.input(&Input::Cgroup(CgroupPath { id: id + (1 << 60), path: bytes.into() }));
+        }
+        recorder.input(&Input::Sample(Box::new(Sample { at: START, ..Sample::default() })));
+        assert!(recorder.error().is_none(), "{:?}", recorder.error());
+        recorder.finish(&ending()).unwrap();
+        let next = part_path(&path, 2);
+        assert!(!Reader::open(&next).unwrap().cgroup_paths().is_empty());
+    }
+}
+
+#[test]
 fn a_later_part_knows_the_paths_that_were_found_before() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.obs");
