@@ -1,4 +1,5 @@
-//! Which entries `--sample 1/N` observes (docs/decisions/sample.md).
+//! Which entries `--sample 1/N` observes (docs/decisions/sample.md), and which faults are timed
+//! (docs/decisions/lean.md).
 #![expect(clippy::inline_always, reason = "a call on the hot path costs more than the body")]
 
 /// 2^64 divided by the golden ratio: its multiples modulo 2^64 are spread as evenly as points on a circle can be.
@@ -26,9 +27,43 @@ pub const fn below(one_in: u32) -> u64 {
     if one_in <= 1 { ALL } else { ALL / one_in as u64 }
 }
 
+/// Whether the duration of a fault is entered into the histogram: about one fault in `mask + 1`, which is a power of two.
+/// `start`: when it started, in nanoseconds. The choice depends on all bits of both by two multiplications with a fold
+/// between them: without the fold, faults at some constant paces are chosen at another rate.
+#[inline(always)]
+pub const fn is_timed(start: u64, entry: u64, mask: u64) -> bool {
+    if mask == 0 {
+        return true;
+    }
+    let mixed = start.wrapping_mul(GOLDEN) ^ entry;
+    (mixed ^ mixed >> 32).wrapping_mul(GOLDEN) >> 32 & mask == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How many of `of` faults at a constant pace are timed with a mask of 7.
+    fn timed(of: u64, pace_ns: u64, stride: u64) -> u64 {
+        (0..of).filter(|i| is_timed(1_000_000_007 + i * pace_ns, 4_096 + i * stride, 7)).count() as u64
+    }
+
+    #[test]
+    fn one_fault_in_eight_is_timed_at_any_constant_pace() {
+        let paces = (1..512).chain([4_096, 8_192, 10_000, 65_536, 100_000, 1 << 20, 1_000_000, 4_000_000]);
+        for pace_ns in paces.flat_map(|pace| [pace, pace << 6]) {
+            for stride in [0, 1, 2, 512] {
+                // Six standard deviations of a random choice are 180.
+                let found = timed(8_192, pace_ns, stride);
+                assert!(found.abs_diff(1_024) <= 180, "every {pace_ns} ns, stride {stride}: {found} of 8192");
+            }
+        }
+    }
+
+    #[test]
+    fn all_are_timed_without_a_mask() {
+        assert!((0..1_000).all(|start| is_timed(start, 7, 0)));
+    }
 
     fn share(entries: impl Iterator<Item = u64>, shift: u32, one_in: u32) -> u64 {
         entries.filter(|entry| u64::from(place(*entry, shift)) < below(one_in)).count() as u64

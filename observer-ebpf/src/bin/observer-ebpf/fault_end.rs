@@ -5,6 +5,7 @@ use observer_ebpf::{
         F_CACHE_PATH, F_CACHED, F_DIRECT, F_FREED_OWN, F_INSTALLED, F_LOCK_CONTENDED, F_PIN_TRIED, F_PINNED, F_RANGE,
         F_READ_STARTED, F_SPAN_ENDED, F_STREAMED, FAULT_ENDED,
     },
+    sample,
     seat::{Changes, Fault},
     unrecorded::{self, Unrecorded},
 };
@@ -145,11 +146,10 @@ fn conclude<M: KernelMemory>(seat: SeatRef, vmf: *const u8, end: &FinalState) {
 }
 
 /// Whether a fault's duration is entered into the histogram. With lean hooks only some faults are, whether contended or
-/// not; the choice depends on the start time, in steps coarser than those of slow clocks, and on the entry.
+/// not.
 #[inline(always)]
 fn is_timed(fault: &Fault) -> bool {
-    let mask = globals::timed_mask.load();
-    mask == 0 || ((fault.start >> 6) ^ fault.entry) & mask == 0
+    sample::is_timed(fault.start, fault.entry, globals::timed_mask.load())
 }
 
 /// If pins are not hooked and the kernel takes one for every direct read: records the pin, as taken at the start of the
