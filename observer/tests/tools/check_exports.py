@@ -155,6 +155,8 @@ def expected_samples(summary):
     yield "observer_pins_total", {"result": "taken"}, summary["pins"]["taken"]
     yield "observer_folio_lock_failed_total", {"by": "other"}, summary["locks"]["failed"]
     yield "observer_records_total", {}, summary["overhead"]["records"]
+    for code in ("data_loss", "possible_windows", "waits_only", "nothing_seen", "inconclusive"):
+        yield "observer_headline", {"code": code}, summary["headline"]["code"] == code
 
 
 def check_openmetrics(tool):
@@ -171,7 +173,7 @@ def check_openmetrics(tool):
             check_buckets(family)
     labels = {label for f in families for s in f.samples for label in s.labels}
     equal("labels", sorted(labels - {"le", "path", "verdict", "cause", "result", "event", "mode", "option", "hook", "by", "kind", "device", "program", "list",
-                                     "release", "arch", "state", "tool"}), [])
+                                     "release", "arch", "state", "tool", "code"}), [])
     return f"{len(families)} families, {len(samples)} samples"
 
 

@@ -56,7 +56,7 @@ impl Observed {
             tick_ns: summary.kernel.tick_ns,
             histograms,
         });
-        summary.update_remarks(histograms);
+        summary.update_conclusions(histograms);
     }
 }
 

@@ -9,6 +9,7 @@ pub use self::source::Source;
 use self::{
     counts::{Count as _, Faults, Locks, Pins, SwapIns, SwapOuts},
     distributions::{Distributions, Histograms},
+    headline::Headline,
     place::Placed,
     remarks::{Budget, Evidence, Remark},
     sample::Sampled,
@@ -25,6 +26,7 @@ use observer_observation::{
 
 pub(crate) mod counts;
 pub mod distributions;
+pub mod headline;
 pub mod place;
 pub mod remarks;
 pub(crate) mod sample;
@@ -84,6 +86,7 @@ impl<T> Of<T> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     pub schema: &'static str,
+    pub headline: Headline,
     /// Version of the observer.
     pub tool: String,
     /// Of several: all of them.
@@ -135,22 +138,25 @@ impl Summary {
             code: known.ending.command,
             cut_short: known.ending.ended != EndReason::Command,
         });
-        Self { command, ..Self::without_command(known) }
+        Self::of(&known, command)
     }
 
     /// The same where the command is a workload of the tool, which reports its own result.
     pub fn without_command<'a>(known: impl Into<Known<'a>>) -> Self {
-        let known = known.into();
-        let Known { report, .. } = known;
+        Self::of(&known.into(), None)
+    }
+
+    fn of(known: &Known<'_>, command: Option<CommandSummary>) -> Self {
+        let Known { report, .. } = *known;
         let counters = &known.sample.snapshot.counters;
-        let histograms = Histograms::new(known);
+        let histograms = Histograms::new(*known);
         let wholes = Wholes {
             swapins: counters.read_direct + counters.read_cached,
-            elapsed_ns: elapsed(&known),
+            elapsed_ns: elapsed(known),
             tick_ns: known.context.kernel.tick_ns,
             histograms: &histograms,
         };
-        let wait_cost = WaitCostSummary::new(&report.wait_costs, &known, wholes);
+        let wait_cost = WaitCostSummary::new(&report.wait_costs, known, wholes);
         let Context { tool, host, kernel, filters, sample_one_in, .. } = known.context.clone();
         let source = Source {
             host: host.clone(),
@@ -160,33 +166,34 @@ impl Summary {
             state: kernel.state,
             filters: filters.clone(),
             wall_clock: known.wall_clock.clone(),
-            elapsed_ns: elapsed(&known),
+            elapsed_ns: elapsed(known),
             ended: known.ending.ended,
         };
         let damage = Of::all(&host, known.damage.iter().cloned());
         let notes = Of::all(&host, known.all_notes().into_iter());
         let mut summary = Self {
             schema: SCHEMA,
+            headline: Headline::default(),
             tool,
             host,
             sources: vec![source],
             swaps: known.swaps.to_vec(),
             filters,
             sample: (sample_one_in > 1).then(|| Sampled::new(sample_one_in, report.verdicts)),
-            swapins: SwapIns::new(&known, counters),
-            swapouts: SwapOuts::new(&known, counters),
+            swapins: SwapIns::new(known, counters),
+            swapouts: SwapOuts::new(known, counters),
             faults: Faults::new(counters),
-            pins: Pins::new(&known, counters),
-            locks: Locks::new(&known, counters),
+            pins: Pins::new(known, counters),
+            locks: Locks::new(known, counters),
             verdicts: Verdicts { counts: report.verdicts, not_observable: kernel.not_observable() },
             wait_cost,
             budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
-            stalled: Stalled::new(&known),
+            stalled: Stalled::new(known),
             remarks: Vec::new(),
-            findings: Placed::all(&report.findings, &known),
-            overlaps: Placed::all(report.overlaps.iter().take(LISTED), &known),
-            waits: Placed::all(report.waits.iter().take(LISTED), &known),
-            entries: Placed::all(&report.entries.worst(LISTED), &known),
+            findings: Placed::all(&report.findings, known),
+            overlaps: Placed::all(report.overlaps.iter().take(LISTED), known),
+            waits: Placed::all(report.waits.iter().take(LISTED), known),
+            entries: Placed::all(&report.entries.worst(LISTED), known),
             distributions: histograms.summaries(!kernel.holds_unseen()),
             dropped: known.dropped(),
             unlisted: report.unlisted,
@@ -196,13 +203,13 @@ impl Summary {
                 delays: counters.delays,
                 short: counters.delays_short,
             }),
-            command: None,
+            command,
             damage,
             notes,
             kernel,
         };
         summary.scale(sample_one_in.max(1).into());
-        summary.update_remarks(&histograms);
+        summary.update_conclusions(&histograms);
         summary
     }
 
@@ -216,8 +223,8 @@ impl Summary {
         self.verdicts.counts.scale(one_in);
     }
 
-    /// Applies the rules for remarks to the sums as they are.
-    pub(crate) fn update_remarks(&mut self, histograms: &Histograms) {
+    /// Draws the conclusions from the sums as they are.
+    pub(crate) fn update_conclusions(&mut self, histograms: &Histograms) {
         self.remarks = remarks::remarks(Evidence {
             cost: &self.wait_cost,
             histograms,
@@ -227,6 +234,7 @@ impl Summary {
             swapins: self.swapins.seen,
             shmem_failed: self.pins.outside.map_or(0, |outside| outside.shmem),
         });
+        self.headline = Headline::new(self);
     }
 
     /// Whether it merges several observations.

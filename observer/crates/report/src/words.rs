@@ -4,6 +4,7 @@ mod area;
 mod comparison;
 mod dropped;
 mod finding;
+mod headline;
 mod host;
 mod kernel;
 mod overhead;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     area::in_use,
     comparison::{caveat, counted},
     finding::{description, steps},
+    headline::{advice, answer, time_span},
     host::{fact, host, synchronous_reason},
     kernel::{instead, missing_reason, synchronous},
     overhead::stats_refusal,
@@ -27,6 +29,7 @@ pub(crate) use self::{
 };
 pub use self::{
     dropped::{cause, seen, verdict_count},
+    headline::label,
     kernel::{gap_consequence, hook_reason, meaning, state},
     refusal::refusal,
     waits::measure,

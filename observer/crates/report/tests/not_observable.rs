@@ -33,7 +33,7 @@ fn without_the_hook_on_allocations_nothing_is_concluded() {
     assert!(text.contains("\nwindow          0\n"), "{text}");
     let html = written(Format::Html, &degraded);
     assert!(html.contains("<b>not observable</b><span>stale-install</span>"), "{html}");
-    assert!(html.contains("not observable here: reuse, stale-install."), "{html}");
+    assert!(html.contains("the hooks may miss reuse, stale-install."), "{html}");
     let metrics = written(Format::Openmetrics, &degraded);
     assert!(!metrics.contains("observer_verdicts_total{verdict=\"stale_install\"}"), "{metrics}");
     assert!(metrics.contains("observer_verdicts_total{verdict=\"window\"} 0\n"), "{metrics}");

@@ -70,9 +70,9 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
     let comm = |action: &Option<Action>| action.as_ref().map(|action| cell(action.by.comm)).unwrap_or_default();
     let tid = |action: &Option<Action>| action.as_ref().map(|action| action.by.tid.to_string()).unwrap_or_default();
     [
-        cell(line.host),
+        cell(&finding.host),
         cell(line.release),
-        line.at_unix_ns.clone(),
+        finding.at_unix_ns.map(|at| at.to_string()).unwrap_or_default(),
         finding.verdict.code().to_owned(),
         finding.entry.to_string(),
         format!("{:#x}", finding.address),

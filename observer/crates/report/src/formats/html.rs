@@ -2,12 +2,16 @@
 
 use self::markup::{Markup, escaped};
 use crate::{
-    observed::Reported,
-    summary::{Summary, place},
-    units::{counted, duration},
+    observed::{Observed, Reported},
+    summary::{
+        Summary,
+        headline::{Code, Headline, severity},
+        place::{self, Placed},
+    },
+    units::{counted, duration, time_of_day},
     words::{self, verdict_count},
 };
-use observer_engine::verdict::Verdict;
+use observer_engine::verdict::{Finding, Verdict};
 use observer_observation::exit::Exit;
 
 mod chart;
@@ -17,8 +21,10 @@ mod tables;
 
 const STYLE: &str = include_str!("html/style.css");
 
-/// Most findings that are shown with their evidence. All are counted.
-const FINDINGS: usize = 40;
+/// Findings that are shown at once, the most severe ones.
+const OPEN: usize = 20;
+/// Most further findings, which are shown when the reader asks for them. All are counted.
+const FOLDED: usize = 80;
 /// Rows of each table of contention.
 const CONTENTION: usize = 20;
 
@@ -37,11 +43,11 @@ pub(super) fn document(reported: &Reported) -> String {
     ));
     heading(&mut page, summary);
     verdicts(&mut page, summary);
+    findings(&mut page, reported);
     page.element("h2", "Counts");
     tables::counts(&mut page, summary);
     page.element("h2", "Durations");
     distributions(&mut page, reported);
-    findings(&mut page, reported);
     contention(&mut page, summary);
     tables::wait_cost(&mut page, summary);
     page.element("h2", "Kernel and hooks");
@@ -56,12 +62,16 @@ pub(super) fn document(reported: &Reported) -> String {
 
 fn heading(page: &mut Markup, summary: &Summary) {
     page.element("h1", &format!("Swap-ins on {}", summary.host));
+    let Headline { answer, advice, .. } = &summary.headline;
+    page.write(format_args!("<p class=\"conclusion {}\">{}</p>\n", class(summary), escaped(answer)));
+    if let Some(advice) = advice {
+        page.element("p", advice);
+    }
     for source in &summary.sources {
         let host = if summary.is_merged() { format!("{}: ", source.host) } else { String::new() };
-        page.element("p", &format!("{host}{}: {}", source.release, words::state(source.state)));
+        let (release, state) = (&source.release, words::state(source.state));
+        page.element("p", &format!("{host}{release}: {state}. Observed {}.", words::time_span(source)));
     }
-    let (class, words) = conclusion(summary);
-    page.write(format_args!("<p class=\"conclusion {class}\">{}</p>\n", escaped(&words)));
     for (option, value) in &summary.filters {
         page.element("p", &format!("Filter --{option} {value}: counts cover a part of the host."));
     }
@@ -76,37 +86,14 @@ fn heading(page: &mut Markup, summary: &Summary) {
     }
 }
 
-/// The class of the conclusion, which colours it, and the conclusion.
-fn conclusion(summary: &Summary) -> (&'static str, String) {
-    let stale = summary.verdicts.counts.stale_install;
-    match summary.exit() {
-        Exit::StaleInstall => ("bad", format!("Data loss: {} over newer content.", counted(stale, "stale install"))),
-        Exit::OverBudget => {
-            let over = summary.budget.map_or(0, |budget| budget.over) + summary.stalled.over_budget;
-            ("bad", format!("No stale install seen, but the budget was exceeded by {}.", counted(over, "wait")))
-        }
-        Exit::Inconclusive if !summary.verdicts.not_observable.is_empty() => {
-            let hidden: Vec<_> = summary.verdicts.not_observable.keys().map(Verdict::to_string).collect();
-            let hidden = hidden.join(", ");
-            ("unsure", format!("No stale install seen, but not observable here: {hidden}. See \"Kernel and hooks\"."))
-        }
-        Exit::Inconclusive if summary.gaps() > 0 => (
-            "unsure",
-            "No stale install seen, but the chosen devices were not observed all the time. See the notes.".to_owned(),
-        ),
-        Exit::Inconclusive => {
-            let dropped = counted(summary.dropped_events(), "dropped event");
-            ("unsure", format!("No stale install seen, but with {dropped} this is inconclusive."))
-        }
-        Exit::CommandFailed => (
-            "unsure",
-            "No stale install seen, but the command failed, so it may not have caused the expected load.".to_owned(),
-        ),
-        _ if !summary.kernel.degraded.is_empty() => {
-            let missing = counted(summary.kernel.degraded.len() as u64, "hook");
-            ("unsure", format!("No stale install seen, but without {missing}: see \"Kernel and hooks\"."))
-        }
-        _ => ("good", "No stale install: no page was installed whose entry had been reallocated.".to_owned()),
+/// The class of the answer, which colours it.
+fn class(summary: &Summary) -> &'static str {
+    match summary.headline.code {
+        Code::DataLoss => "bad",
+        Code::WaitsOnly if summary.exit() == Exit::OverBudget => "bad",
+        Code::NothingSeen if summary.swapins.seen == 0 => "unsure",
+        Code::PossibleWindows | Code::Inconclusive => "unsure",
+        Code::WaitsOnly | Code::NothingSeen => "good",
     }
 }
 
@@ -143,32 +130,42 @@ fn distributions(page: &mut Markup, reported: &Reported) {
 }
 
 fn findings(page: &mut Markup, reported: &Reported) {
-    let all: Vec<_> = reported
+    let mut all: Vec<_> = reported
         .parts
         .iter()
         .flat_map(|part| part.summary.findings.iter().map(move |finding| (part, finding)))
         .collect();
+    all.sort_by_key(|(_, finding)| severity(finding));
     page.element("h2", &format!("Findings: {}", all.len()));
     if all.is_empty() {
         page.element("p", "No entry was freed or reallocated under a reader.");
     }
-    for (part, finding) in all.iter().take(FINDINGS) {
-        page.raw("<article>\n");
-        page.element(
-            "h3",
-            &format!(
-                "{} of entry {} on {}",
-                finding.verdict,
-                place::entry(finding.entry, finding.device.as_ref()),
-                part.summary.host
-            ),
-        );
-        page.raw(&evidence::picture(&part.summary, finding));
-        page.raw("</article>\n");
+    let (open, folded) = all.split_at(all.len().min(OPEN));
+    for (part, finding) in open {
+        self::finding(page, part, finding);
     }
-    if all.len() > FINDINGS {
-        page.element("p", &format!("{} more: --format ndjson has all.", all.len() - FINDINGS));
+    if folded.is_empty() {
+        return;
     }
+    page.write(format_args!("<details>\n<summary>{}</summary>\n", counted(folded.len() as u64, "more finding")));
+    for (part, finding) in folded.iter().take(FOLDED) {
+        self::finding(page, part, finding);
+    }
+    page.raw("</details>\n");
+    if folded.len() > FOLDED {
+        page.element("p", &format!("{} more: --format ndjson has all.", folded.len() - FOLDED));
+    }
+}
+
+fn finding(page: &mut Markup, part: &Observed, finding: &Placed<Finding>) {
+    page.raw("<article>\n");
+    let entry = place::entry(finding.entry, finding.device.as_ref());
+    page.element("h3", &format!("{} of entry {entry} on {}", finding.verdict, finding.host));
+    if let Some(at) = finding.at_unix_ns.filter(|at| *at > 0) {
+        page.element("p", &time_of_day(at));
+    }
+    page.raw(&evidence::picture(&part.summary, finding));
+    page.raw("</article>\n");
 }
 
 fn contention(page: &mut Markup, summary: &Summary) {

@@ -11,6 +11,7 @@ use crate::{
     summary::{
         Summary,
         distributions::{Measure, sum_ns},
+        headline::Code,
     },
 };
 
@@ -36,6 +37,7 @@ pub struct ServeCost {
 pub fn text(observed: &Observed, cost: &ServeCost, dialect: Dialect) -> String {
     let mut out = Exposition::new(dialect);
     let summary = &observed.summary;
+    headline(&mut out, summary);
     kernel(&mut out, summary);
     swapping(&mut out, summary);
     faults(&mut out, summary);
@@ -45,6 +47,14 @@ pub fn text(observed: &Observed, cost: &ServeCost, dialect: Dialect) -> String {
     histograms(&mut out, observed);
     overhead::write(&mut out, summary, cost);
     out.finish()
+}
+
+fn headline(out: &mut Exposition, summary: &Summary) {
+    let answers =
+        out.family("observer_headline", Kind::Gauge, "", "1 for the answer so far, 0 for the others, by code.");
+    for code in Code::ALL {
+        answers.sample(&[("code", code.code())], f64::from(u8::from(code == summary.headline.code)));
+    }
 }
 
 fn kernel(out: &mut Exposition, summary: &Summary) {

@@ -3,21 +3,22 @@
 use std::fmt::Write as _;
 
 use crate::{
-    summary::{Summary, counts::Pins, distributions::Measure, place},
-    units::{counted, duration, offset_between, seconds},
+    summary::{Summary, counts::Pins, distributions::Measure, headline::severity, place},
+    units::{counted, duration, offset_between, seconds, time_of_day},
     words::{self, verdict_count},
 };
 use observer_engine::verdict::Finding;
 use observer_observation::DurationSummary;
 use observer_text::Name;
 
+mod heading;
 mod overhead;
 mod wait_cost;
 
 pub(crate) use self::overhead::ring_use;
 
 /// Most findings that are printed; JSON has all that are listed.
-const PRINTED: usize = 20;
+const PRINTED: usize = 5;
 
 pub fn summary(summary: &Summary) -> String {
     let mut text = String::new();
@@ -31,42 +32,23 @@ fn line(text: &mut String, label: &str, rest: impl std::fmt::Display) -> std::fm
     writeln!(text, "{}", observer_text::line(&format!("{label:<15} {rest}")))
 }
 
+/// The answer first, then the evidence that matters most, then the numbers.
 fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    for source in &summary.sources {
-        let (release, state) = (&source.release, words::state(source.state));
-        let host = if summary.is_merged() { format!("{}: ", source.host) } else { String::new() };
-        line(text, "kernel", format_args!("{host}{release}, {state}"))?;
+    heading::write(text, summary)?;
+    text.push('\n');
+    let dropped = summary.dropped_events();
+    for (verdict, count, observable) in summary.verdicts.all() {
+        line(text, &verdict.to_string(), verdict_count(count, dropped, observable))?;
     }
-    if summary.kernel.is_lean() {
-        line(text, "hooks", "lean")?;
-    }
-    for (option, value) in &summary.filters {
-        line(text, "filter", format_args!("--{option} {value}: counts cover a part of the host"))?;
-    }
-    if let Some(sample) = &summary.sample {
-        line(text, "sample", words::sample(sample))?;
-    }
-    for note in words::damage_and_notes(summary) {
-        line(text, "note", note)?;
-    }
+    write_findings(text, summary)?;
+    text.push('\n');
     line(text, "swap-ins", swap_ins(summary))?;
     let faults = &summary.faults;
     let (started, installed, contended) = (faults.started, faults.installed, faults.streamed);
     line(text, "faults", format_args!("{started} started, {installed} installed their page, {contended} contended"))?;
     write_pins(text, &summary.pins)?;
-    let dropped = summary.dropped_events();
-    for (verdict, count, observable) in summary.verdicts.all() {
-        line(text, &verdict.to_string(), verdict_count(count, dropped, observable))?;
-    }
     write_distributions(text, summary)?;
     wait_cost::write(text, summary)?;
-    for finding in summary.findings.iter().take(PRINTED) {
-        writeln!(text, "{}", self::finding(finding, finding.device.as_ref()))?;
-    }
-    if summary.findings.len() > PRINTED {
-        let more = counted((summary.findings.len() - PRINTED) as u64, "more finding");
-        writeln!(text, "... {more} (--json has them)")?;
-    }
     for gap in &summary.kernel.degraded {
         let (meaning, reason) = (words::meaning(gap.meaning), words::missing_reason(&gap.reason));
         line(text, "degraded", format_args!("no hook for {meaning}: {reason}; {}", words::gap_consequence(gap)))?;
@@ -75,6 +57,22 @@ fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
         line(text, "dropped", format_args!("{count} {}: {}", cause.code(), words::cause(*cause)))?;
     }
     overhead::write(text, summary)
+}
+
+fn write_findings(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    let mut findings: Vec<_> = summary.findings.iter().collect();
+    findings.sort_by_key(|finding| severity(finding));
+    for found in findings.iter().take(PRINTED) {
+        let host = if summary.is_merged() { format!(" on {}", found.host) } else { String::new() };
+        let at = found.at_unix_ns.filter(|at| *at > 0).map_or_else(String::new, |at| format!(", {}", time_of_day(at)));
+        let title = title(found, found.device.as_ref());
+        writeln!(text, "\n{}\n{}", observer_text::line(&format!("{title}{host}{at}")), evidence(found))?;
+    }
+    if findings.len() > PRINTED {
+        let more = counted((findings.len() - PRINTED) as u64, "more finding");
+        writeln!(text, "\n... {more} (--json has them)")?;
+    }
+    Ok(())
 }
 
 fn swap_ins(summary: &Summary) -> String {
@@ -139,14 +137,24 @@ fn percentiles(d: &DurationSummary) -> String {
 
 /// One finding on a device: a line for the reader, and one for each step, with its time from the start of the read.
 pub fn finding(finding: &Finding, device: Option<&Name>) -> String {
-    let Finding { verdict, entry, address, reader, read_start_ns: start, .. } = finding;
-    let (at, entry) = (seconds(*start), place::entry(*entry, device));
-    let mut text = format!(
-        "{verdict} of entry {entry} at {address:#x} by {reader}\n    its read starts at {at} (monotonic clock)"
-    );
+    format!("{}\n{}", title(finding, device), evidence(finding))
+}
+
+fn title(finding: &Finding, device: Option<&Name>) -> String {
+    let Finding { verdict, entry, address, reader, .. } = finding;
+    format!("{verdict} of entry {} at {address:#x} by {reader}", place::entry(*entry, device))
+}
+
+fn evidence(finding: &Finding) -> String {
+    let start = finding.read_start_ns;
+    let mut text = format!("    its read starts at {} (monotonic clock)", seconds(start));
     for step in words::steps(finding) {
+        let at = step.at_ns.map_or_else(|| "?".to_owned(), |at| offset_between(start, at));
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n  {:>12}  {} {}", offset_between(*start, step.at_ns), step.task, step.what);
+        let _ = match step.task {
+            Some(task) => write!(text, "\n  {at:>12}  {task} {}", step.what),
+            None => write!(text, "\n  {at:>12}  {}", step.what),
+        };
     }
     text
 }

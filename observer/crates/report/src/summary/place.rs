@@ -1,4 +1,5 @@
-//! Where something happened: on the swap area that had the type of the entry at that time, and in which control group.
+//! Where something happened: on which host, on the swap area that had the type of the entry at that time, and in which
+//! control group; and when by the wall clock.
 
 use std::ops::Deref;
 
@@ -12,13 +13,17 @@ use observer_engine::{
 };
 use observer_observation::{Known, Swap};
 use observer_text::Name;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Something that happened, with the names of where.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Placed<T> {
     #[serde(flatten)]
     pub what: T,
+    pub host: Name,
+    /// What the wall clock showed at its end, nanoseconds since 1970; `None`: it has no single end.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "digits")]
+    pub at_unix_ns: Option<u64>,
     /// The path of the swap area; `None`: unknown.
     pub device: Option<Name>,
     /// The path of the task's control group; `None`: unknown, or it is not of one task.
@@ -33,9 +38,20 @@ impl<T> Deref for Placed<T> {
     }
 }
 
+/// Above 2^53, which JSON numbers do not keep everywhere.
+#[expect(clippy::ref_option, reason = "serde passes a reference")]
+fn digits<S: Serializer>(ns: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    ns.map(|ns| ns.to_string()).serialize(serializer)
+}
+
 /// What has an entry and a time.
 pub trait HasPlace {
     fn place(&self) -> (Entry, Nanos);
+
+    /// When it ended; `None`: it has no single end.
+    fn end(&self) -> Option<Nanos> {
+        None
+    }
 
     /// The id of the task's control group; 0: unknown, or it is not of one task.
     fn cgroup(&self) -> u64 {
@@ -48,6 +64,10 @@ impl HasPlace for Finding {
         (self.entry, self.start_ns)
     }
 
+    fn end(&self) -> Option<Nanos> {
+        Some(self.end_ns)
+    }
+
     fn cgroup(&self) -> u64 {
         self.cgroup
     }
@@ -57,11 +77,19 @@ impl HasPlace for Overlap {
     fn place(&self) -> (Entry, Nanos) {
         (self.entry, self.from_ns)
     }
+
+    fn end(&self) -> Option<Nanos> {
+        Some(self.to_ns)
+    }
 }
 
 impl HasPlace for Wait {
     fn place(&self) -> (Entry, Nanos) {
         (self.entry, self.from_ns)
+    }
+
+    fn end(&self) -> Option<Nanos> {
+        Some(self.to_ns)
     }
 
     fn cgroup(&self) -> u64 {
@@ -80,7 +108,13 @@ impl<T: HasPlace> Placed<T> {
     pub(crate) fn new(what: T, known: &Known<'_>) -> Self {
         let (entry, at) = what.place();
         let cgroup_path = known.cgroups.path(what.cgroup()).cloned();
-        Self { device: device(known.swaps, entry, at), cgroup_path, what }
+        Self {
+            host: known.context.host.clone(),
+            at_unix_ns: what.end().map(|end| known.wall_clock.realtime(end)),
+            device: device(known.swaps, entry, at),
+            cgroup_path,
+            what,
+        }
     }
 
     pub(crate) fn all<'a>(all: impl IntoIterator<Item = &'a T>, known: &Known<'_>) -> Vec<Self>

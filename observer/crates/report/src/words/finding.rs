@@ -3,20 +3,23 @@
 use crate::units::duration;
 use observer_engine::{
     event::{Nanos, Task},
-    verdict::{Finding, Verdict},
+    verdict::{Action, Finding, Verdict},
 };
 
 /// One step of a finding: the task, and what it does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step<'a> {
-    pub(crate) at_ns: Nanos,
-    pub(crate) task: &'a Task,
+    /// `None`: the step was not observed, but it must have happened.
+    pub(crate) at_ns: Option<Nanos>,
+    pub(crate) task: Option<&'a Task>,
     pub(crate) what: &'static str,
 }
 
-/// The steps of a finding, ordered by time.
+/// The steps of a finding, ordered by time. One that must have happened and was not observed stands before the first
+/// observed step that follows from it.
 pub(crate) fn steps(finding: &Finding) -> Vec<Step<'_>> {
-    let reader = |at_ns, what| Step { at_ns, task: &finding.reader, what };
+    let by = |at_ns, task, what| Step { at_ns: Some(at_ns), task: Some(task), what };
+    let reader = |at_ns, what| by(at_ns, &finding.reader, what);
     let end = match (finding.installed, finding.verdict) {
         (true, Verdict::StaleInstall) if finding.read_during_write => {
             "installs its page, which it read during the write"
@@ -27,16 +30,33 @@ pub(crate) fn steps(finding: &Finding) -> Vec<Step<'_>> {
     };
     let mut steps = vec![reader(finding.read_start_ns, "starts to read the entry")];
     steps.extend(finding.read_end_ns.map(|at| reader(at, "completes the read")));
-    for (by, what) in [
+    for (action, what) in [
         (&finding.freed, "frees the entry"),
         (&finding.allocated, "reallocates the entry for another page"),
         (&finding.written, "writes that page to the entry"),
     ] {
-        steps.extend(by.as_ref().map(|by| Step { at_ns: by.at_ns, task: &by.by, what }));
+        steps.extend(action.as_ref().map(|action| by(action.at_ns, &action.by, what)));
     }
     steps.push(reader(finding.end_ns, end));
     steps.sort_by_key(|step| step.at_ns);
+    for (what, before_ns) in unobserved(finding) {
+        let place = steps.iter().position(|step| step.at_ns >= Some(before_ns)).unwrap_or(steps.len());
+        steps.insert(place, Step { at_ns: None, task: None, what });
+    }
     steps
+}
+
+/// What must have happened, and was not observed; each with the time before which it did. A reuse needs a free and an
+/// allocation, a window a free.
+fn unobserved(finding: &Finding) -> impl Iterator<Item = (&'static str, Nanos)> {
+    let at = |action: &Option<Action>| action.as_ref().map(|action| action.at_ns);
+    let (freed, allocated, written) = (at(&finding.freed), at(&finding.allocated), at(&finding.written));
+    let reused = matches!(finding.verdict, Verdict::Reuse | Verdict::StaleInstall);
+    let written = written.unwrap_or(finding.end_ns);
+    let allocation =
+        (allocated.is_none() && reused).then_some(("the allocation for another page was not observed", written));
+    let free = freed.is_none().then_some(("the free of the entry was not observed", allocated.unwrap_or(written)));
+    [free, allocation].into_iter().flatten()
 }
 
 /// What happened, and whether data was lost.
@@ -116,8 +136,30 @@ mod tests {
     fn steps_are_ordered_by_time() {
         for finding in fixtures::all() {
             let steps = steps(&finding);
-            assert!(steps.is_sorted_by_key(|step| step.at_ns), "{steps:?}");
+            assert!(steps.iter().filter_map(|step| step.at_ns).is_sorted(), "{steps:?}");
             assert!(steps.iter().any(|step| step.what == "starts to read the entry"), "{steps:?}");
         }
+    }
+
+    #[test]
+    fn a_step_that_was_not_observed_stands_where_it_happened() {
+        let unobserved = |finding: &Finding| {
+            let steps = steps(finding);
+            let place = steps.iter().position(|step| step.at_ns.is_none())?;
+            Some((steps.get(place)?.what, steps.get(place + 1)?.what))
+        };
+        assert_eq!(unobserved(&fixtures::stale()), None);
+        let free = "the free of the entry was not observed";
+        let no_free = Finding { freed: None, ..fixtures::stale() };
+        assert_eq!(unobserved(&no_free), Some((free, "reallocates the entry for another page")));
+        let window = Finding { freed: None, ..fixtures::window() };
+        assert_eq!(unobserved(&window), Some((free, "installs its page")));
+        let no_allocation = Finding { allocated: None, ..fixtures::stale() };
+        let allocation = "the allocation for another page was not observed";
+        assert_eq!(unobserved(&no_allocation), Some((allocation, "writes that page to the entry")));
+        let neither = Finding { freed: None, allocated: None, written: None, ..fixtures::reuse() };
+        let steps = steps(&neither);
+        let missed: Vec<_> = steps.iter().filter(|step| step.at_ns.is_none()).map(|step| step.what).collect();
+        assert_eq!(missed, [free, allocation]);
     }
 }

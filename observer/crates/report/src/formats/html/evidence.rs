@@ -55,9 +55,10 @@ fn table(finding: &Finding) -> String {
         escaped(&reader),
         seconds(*start),
     ));
-    let rows = words::steps(finding)
-        .into_iter()
-        .map(|step| [offset_between(*start, step.at_ns), step.task.to_string(), step.what.to_owned()]);
+    let rows = words::steps(finding).into_iter().map(|step| {
+        let at = step.at_ns.map_or_else(|| "?".to_owned(), |at| offset_between(*start, at));
+        [at, step.task.map(ToString::to_string).unwrap_or_default(), step.what.to_owned()]
+    });
     page.table(&["time", "task", "step"], rows);
     page.finish()
 }
