@@ -2,13 +2,20 @@
 
 use crate::{
     app::{Shown, worst},
-    model::{Distribution, Model, Series, Stalled, SwapDevice},
+    model::{Distribution, Model, Stalled, SwapDevice},
     numbers::{count, plural, seconds},
     theme::Tone,
 };
 use observer_engine::{event::Nanos, verdict::Verdict, wait::WaitKind};
 use observer_kernel::{plan::State, swaps::Synchronous};
-use observer_report::{summary::distributions::Measure, units::duration};
+use observer_report::{
+    summary::{
+        distributions::Measure,
+        headline::{Code, Seen},
+    },
+    units::duration,
+    words::label,
+};
 
 /// Columns of a question.
 pub(super) const QUESTION: usize = 12;
@@ -56,48 +63,52 @@ fn vulnerable(model: &Model) -> (String, Tone) {
     }
 }
 
+/// The answer so far, as in reports: of the whole observation, also after the counts were reset.
 fn happening(shown: &Shown) -> (String, Tone) {
-    let (model, rates) = (&shown.model, &shown.rates);
-    let total = |series| rates.total(series);
+    let model = &shown.model;
+    let [_, _, overlaps, pins, locks, windows, reuses, stale_installs] = model.counts;
+    let seen = Seen { stale_installs, windows: windows + reuses, waits: pins + locks };
+    let (hidden, dropped) = (not_observable(model), model.dropped_events());
+    let code = Code::of(seen, dropped > 0 || hidden.is_some());
     let last = || {
         worst(&model.findings).map_or_else(String::new, |(_, finding)| {
             let ago = seconds(model.at_ns.saturating_sub(finding.end_ns));
             format!(", last {ago} ago: {} {}", finding.reader.comm, finding.reader.tid)
         })
     };
-    let stale = total(Series::StaleInstalls);
-    if stale > 0 {
-        return (format!("yes: {}, data loss{}", plural(stale, "stale install"), last()), Tone::Bad);
-    }
-    let (reuses, windows) = (total(Series::Reuses), total(Series::Windows));
-    if reuses + windows > 0 {
-        let counts = format!("{}, {}", plural(reuses, "reuse"), plural(windows, "window"));
-        return (format!("nearly: {counts}{}", last()), Tone::Caution);
-    }
-    let (overlaps, pins, locks) = (total(Series::Overlaps), total(Series::PinWaits), total(Series::LockWaits));
-    let mut counts = plural(overlaps, "overlap");
-    if pins > 0 || locks == 0 {
-        counts = format!("{counts}, {}", plural(pins, "pin wait"));
-    }
-    if locks > 0 {
-        counts = format!("{counts}, {}", plural(locks, "lock wait"));
-    }
-    if let Some(hidden) = not_observable(model) {
-        return (format!("unknown: {hidden} not observable here; {counts}"), Tone::Caution);
-    }
-    match (model.dropped_events(), overlaps + pins + locks) {
-        (0, 0) => ("no: no contention so far".to_owned(), Tone::Good),
-        (0, _) => (format!("no data loss: {counts}"), Tone::Good),
-        (dropped, _) => (format!("no data loss seen: {counts}; but {} events dropped", count(dropped)), Tone::Caution),
-    }
+    let contention = || {
+        let overlaps = plural(overlaps, "overlap");
+        let pins = (pins > 0 || locks == 0).then(|| plural(pins, "pin wait"));
+        let locks = (locks > 0).then(|| plural(locks, "lock wait"));
+        [Some(overlaps), pins, locks].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
+    let windows = || format!("{}, {}", plural(reuses, "reuse"), plural(windows, "window"));
+    let (text, tone) = match code {
+        Code::DataLoss => (format!("{}{}", plural(stale_installs, "stale install"), last()), Tone::Bad),
+        Code::PossibleWindows => (format!("{}{}", windows(), last()), Tone::Caution),
+        Code::WaitsOnly => (format!("{}, no data lost", contention()), Tone::Good),
+        Code::NothingSeen if overlaps == 0 => ("no contention so far".to_owned(), Tone::Good),
+        Code::NothingSeen => (format!("{} did no harm", plural(overlaps, "overlap")), Tone::Good),
+        Code::Inconclusive => {
+            let why = hidden.unwrap_or_else(|| format!("{} events dropped", count(dropped)));
+            (
+                format!("{why}; {}", if seen.windows > 0 { windows() } else { plural(overlaps, "overlap") }),
+                Tone::Caution,
+            )
+        }
+    };
+    (format!("{}: {text}", label(code)), tone)
 }
 
-/// Verdicts on readers that the hooks may miss.
+/// Verdicts that the hooks may miss.
 fn not_observable(model: &Model) -> Option<String> {
-    let all = [(Series::StaleInstalls, "stale installs"), (Series::Reuses, "reuses"), (Series::Windows, "windows")];
-    let hidden: Vec<_> =
-        all.into_iter().filter(|(series, _)| !model.is_observable(*series)).map(|(_, name)| name).collect();
-    (!hidden.is_empty()).then(|| hidden.join(", "))
+    let hidden = model.about.kernel.not_observable();
+    let mut names = hidden.keys().rev().map(ToString::to_string);
+    let worst = names.next()?;
+    Some(match names.len() {
+        0 => format!("{worst} not observable"),
+        more => format!("{worst} and {more} more not observable"),
+    })
 }
 
 fn waiting(model: &Model) -> (String, Tone) {
