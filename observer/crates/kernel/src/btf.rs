@@ -34,7 +34,7 @@ const MAX_HOPS: usize = 64;
 /// Why bytes are not BTF that this reader understands.
 #[derive(Debug, Error)]
 pub enum BtfError {
-    #[error("cannot read BTF from {path}: {source}")]
+    #[error("cannot read BTF from {path}")]
     Read { path: Name, source: io::Error },
     /// The first two bytes are not the magic number.
     #[error("not BTF: the magic number is {0:#06x}, not 0xeb9f")]

@@ -1,6 +1,6 @@
 //! The facts about this host that a plan and a report need.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, error::Error, path::Path};
 
 use serde::Serialize;
 
@@ -70,15 +70,19 @@ impl Facts {
         let host = Host::gather(tree);
         let types = btf_file.map_or_else(|| types(&tree.path(btf::VMLINUX)), types);
         let btf = keep(Fact::Btf, types, &mut gaps);
-        let swaps = keep(Fact::Swaps, swaps::gather(tree, &host.release), &mut gaps);
-        let privileges = Privileges::gather(tree).ok_or("/proc/self/status cannot be read or parsed");
+        let swaps = swaps::gather(tree, &host.release).map_err(|error| with_sources(&error));
+        let swaps = keep(Fact::Swaps, swaps, &mut gaps);
+        let privileges =
+            Privileges::gather(tree).ok_or_else(|| "/proc/self/status cannot be read or parsed".to_owned());
+        let vmstat = Vmstat::gather(tree).map_err(|error| with_sources(&error));
+        let symbols = Symbols::gather(tree, wanted).map_err(|error| with_sources(&error));
         Self {
             privileges: keep(Fact::Privileges, privileges, &mut gaps),
             namespaces: Namespaces::gather(tree),
             memory: Memory::gather(tree),
             swaps,
-            vmstat: keep(Fact::Vmstat, Vmstat::gather(tree), &mut gaps),
-            symbols: keep(Fact::Symbols, Symbols::gather(tree, wanted), &mut gaps),
+            vmstat: keep(Fact::Vmstat, vmstat, &mut gaps),
+            symbols: keep(Fact::Symbols, symbols, &mut gaps),
             prototypes: btf.as_ref().map(|btf| prototypes(btf, wanted)).unwrap_or_default(),
             btf,
             host,
@@ -87,10 +91,13 @@ impl Facts {
     }
 }
 
-/// The types in a file; an error names the file.
-fn types(path: &Path) -> Result<Btf, String> {
+/// The types in a file.
+///
+/// # Errors
+/// Text that names the file, if it cannot be read or is no BTF.
+pub fn types(path: &Path) -> Result<Btf, String> {
     Btf::from_file(path).map_err(|error| match error {
-        BtfError::Read { .. } => error.to_string(),
+        BtfError::Read { .. } => with_sources(&error),
         other => format!("{}: {other}", Name::from(path)),
     })
 }
@@ -100,8 +107,18 @@ fn prototypes(btf: &Btf, wanted: &[&str]) -> BTreeMap<String, String> {
 }
 
 /// The value, or `None` and a gap.
-fn keep<T, E: ToString>(what: Fact, result: Result<T, E>, gaps: &mut Vec<Gap>) -> Option<T> {
-    result.map_err(|error| gaps.push(Gap { what, why: error.to_string() })).ok()
+fn keep<T>(what: Fact, result: Result<T, String>, gaps: &mut Vec<Gap>) -> Option<T> {
+    result.map_err(|why| gaps.push(Gap { what, why })).ok()
+}
+
+/// An error and its causes: no error repeats its cause in its own message.
+fn with_sources(error: &dyn Error) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -115,6 +132,19 @@ mod tests {
         let expected =
             ("swapcache_clear".to_owned(), "void(struct swap_info_struct *si, swp_entry_t entry)".to_owned());
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn a_cause_is_in_the_reason_once() {
+        let absent = fixtures::TempTree::new();
+        let facts = Facts::gather_in(&Tree::at(absent.root()), &[], None);
+        let of_files = [Fact::Btf, Fact::Symbols, Fact::Swaps, Fact::Vmstat];
+        let reasons: Vec<_> =
+            facts.gaps.iter().filter(|gap| of_files.contains(&gap.what)).map(|gap| &gap.why).collect();
+        assert_eq!(reasons.len(), of_files.len(), "{reasons:?}");
+        for why in reasons {
+            assert!(why.starts_with("cannot read ") && why.matches("(os error 2)").count() == 1, "{why}");
+        }
     }
 
     #[test]

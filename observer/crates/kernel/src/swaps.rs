@@ -26,7 +26,7 @@ pub const SWAPS: &str = "/proc/swaps";
 #[derive(Debug, Error)]
 pub enum SwapsError {
     /// The list could not be read; it is missing if `CONFIG_SWAP` is off.
-    #[error("cannot read {SWAPS}: {0}")]
+    #[error("cannot read {SWAPS}")]
     Read(#[from] io::Error),
     #[error("{SWAPS} has a line in an unknown format: {0:?}")]
     Line(Name),

@@ -21,7 +21,7 @@ pub const KALLSYMS: &str = "/proc/kallsyms";
 /// Why the symbols are unknown.
 #[derive(Debug, Error)]
 pub enum SymbolsError {
-    #[error("cannot read {KALLSYMS}: {0}")]
+    #[error("cannot read {KALLSYMS}")]
     Read(#[from] io::Error),
     #[error("{KALLSYMS} lists no symbol of the kernel itself")]
     Empty,

@@ -13,7 +13,7 @@ pub const VMSTAT: &str = "/proc/vmstat";
 /// Why the counters are not known.
 #[derive(Debug, Error)]
 pub enum VmstatError {
-    #[error("cannot read {VMSTAT}: {0}")]
+    #[error("cannot read {VMSTAT}")]
     Read(#[from] io::Error),
     /// A counter that every kernel with swap has is missing: `CONFIG_SWAP` or `CONFIG_VM_EVENT_COUNTERS` is off.
     #[error("{VMSTAT} has no counter {0}")]

@@ -213,6 +213,16 @@ mod tests {
     }
 
     #[test]
+    fn the_error_of_a_file_is_in_the_message_once() {
+        let absent = || io::Error::from_raw_os_error(libc::ENOENT);
+        for error in [WorkloadError::from(SwapsError::Read(absent())), VmstatError::Read(absent()).into()] {
+            let message = Failure::from(error).message;
+            assert!(message.starts_with("cannot read /proc/"), "{message}");
+            assert_eq!(message.matches("(os error 2)").count(), 1, "{message}");
+        }
+    }
+
+    #[test]
     fn only_errors_of_the_first_checks_are_refusals() {
         assert!(WorkloadError::NotRoot { uid: 1000 }.code().is_refusal());
         assert!(WorkloadError::OtherSwap { areas: "/dev/sda2".into() }.code().is_refusal());
