@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use self::values::{budget, comm, fault_seats, file_size, name, ring_size, rotation_time, run_time, sample, widening};
 pub(crate) use self::{
-    values::{BackendChoice, FormatChoice, HookChoice},
+    values::{BackendChoice, ColorChoice, FormatChoice, HookChoice},
     workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload},
 };
 use crate::launch;
@@ -257,6 +257,14 @@ pub(crate) struct DiffArgs {
     pub(crate) json: bool,
 }
 
+/// When text has colours.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ColorArgs {
+    /// When text has colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) color: ColorChoice,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell
@@ -272,6 +280,8 @@ pub(crate) struct DoctorArgs {
     pub(crate) self_test: bool,
     #[command(flatten)]
     setup: SetupArgs,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,

@@ -89,6 +89,18 @@ impl FormatChoice {
     }
 }
 
+/// `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    #[default]
+    #[value(help = "on a terminal, unless NO_COLOR is set")]
+    Auto,
+    /// also in a file or a pipe
+    Always,
+    /// no colours
+    Never,
+}
+
 /// Shortest observation: a shorter one ends before the command's first fault.
 const MIN_DURATION: Duration = Duration::from_millis(1);
 /// Longest duration: its sum with the time of any clock does not overflow, nor does its number of nanoseconds.

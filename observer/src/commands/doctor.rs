@@ -1,7 +1,7 @@
 //! `observer doctor`: whether this host can be observed, and whether the race is possible on it. Attaches nothing,
 //! except for the self-test.
 
-use super::output;
+use super::{output, page};
 use crate::cli::DoctorArgs;
 use observer_kernel::survey::Survey;
 use observer_observation::{exit::Exit, self_test::Outcome};
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     if args.json {
         output::print_json(&doctor)?;
     } else {
-        output::print(doctor::text(&doctor))?;
+        output::print_own(doctor::text(&doctor, page::layout(args.color.color)).as_bytes())?;
     }
     Ok(doctor.exit())
 }

@@ -10,6 +10,7 @@ mod filters;
 pub(crate) mod live;
 pub(crate) mod manual;
 mod output;
+mod page;
 mod prepared;
 mod progress;
 pub(crate) mod record;

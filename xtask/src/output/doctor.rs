@@ -21,10 +21,12 @@ pub(crate) struct Kernel {
     pub(crate) degraded: Vec<Degraded>,
 }
 
-/// Whether the race can happen on this host.
+/// The three facts about the race on this host, and what follows.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Race {
+    pub(crate) vulnerable: String,
     pub(crate) reachable: String,
+    pub(crate) observed: String,
     /// Why it is reachable or not.
     pub(crate) reason: String,
     pub(crate) data_loss: String,

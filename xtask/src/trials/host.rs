@@ -136,8 +136,12 @@ fn doctor(era: Era, finished: &Finished) -> Checked {
         Era::NoBypass => state == State::NoBypass,
     };
     ensure(is_expected, || format!("state: {state:?}"))?;
-    // No swap is in use yet.
+    // No swap is in use yet, which does not make the kernel less vulnerable.
     is_unreachable(era, &doctor.race, "no_swap_area")?;
+    let race = &doctor.race;
+    let vulnerable = if era == Era::Unfixed { "yes" } else { "no" };
+    let facts_hold = race.vulnerable == vulnerable && race.observed == "not_observed";
+    ensure(facts_hold, || format!("race: {race:?}"))?;
     finished.expect_code(0)?;
     Ok(state.text().to_owned())
 }
@@ -258,7 +262,8 @@ pub(super) fn example() -> Value {
     serde_json::json!({
         "kernel": { "state": "pinned_wait_queue", "degraded": [],
             "hooks": [{ "meaning": "fault_start", "backend": "fentry" }, { "meaning": "fault_end", "backend": "fexit" }] },
-        "race": { "reachable": "no", "reason": "no_swap_area", "data_loss": "no" },
+        "race": { "vulnerable": "no", "reachable": "no", "observed": "not_observed", "reason": "no_swap_area",
+            "data_loss": "no" },
         "facts": { "symbols": { "addresses_hidden": false }, "memory": { "zswap": "off" } },
     })
 }
@@ -293,11 +298,18 @@ mod tests {
         assert!(ran(&none, &note, &note, "").is_err());
     }
 
+    fn finished_with(json: &Value) -> Finished {
+        finished(0, &json.to_string(), "")
+    }
+
     #[test]
     fn the_state_must_be_that_of_the_era() {
-        let finished = finished(0, &example().to_string(), "");
+        let finished = finished_with(&example());
         assert!(doctor(Era::Pinned, &finished).is_ok(), "{:?}", doctor(Era::Pinned, &finished));
         assert!(doctor(Era::Unfixed, &finished).is_err());
         assert!(doctor(Era::NoBypass, &finished).is_err());
+        let mut wrong = example();
+        wrong["race"]["vulnerable"] = json!("yes");
+        assert!(doctor(Era::Pinned, &finished_with(&wrong)).is_err());
     }
 }

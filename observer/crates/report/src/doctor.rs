@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-pub use self::text::text;
-use crate::race::Race;
+pub use self::text::{Layout, text};
+use crate::race::{self, Race};
 use observer_kernel::{
     facts::Facts,
     plan::{self, Plan, Redundant, State},
@@ -23,6 +23,7 @@ pub struct Doctor<'a> {
     pub schema: &'static str,
     /// The kernel, and the hooks that an observation would attach.
     pub kernel: Kernel,
+    /// Three facts: whether this kernel is vulnerable, whether the race is reachable now, and what was observed.
     pub race: Race,
     /// Whether this host allows observing.
     pub observable: bool,
@@ -55,10 +56,12 @@ impl<'a> Doctor<'a> {
             },
             |plan| Kernel::new(release, arch, facts.host.tick_ns, plan),
         );
+        // The self-test is no evidence: one thread faults, on a separate device.
+        let race = Race::new(state, facts.swaps.as_deref().map(race::areas).as_deref(), None);
         Self {
             schema: SCHEMA,
             kernel,
-            race: Race::new(state, facts.swaps.as_deref()),
+            race,
             observable: plan.is_some(),
             redundant: plan.map_or(&[], |plan| &plan.redundant),
             refusal: survey.plan.as_ref().err(),

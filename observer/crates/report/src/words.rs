@@ -22,7 +22,6 @@ pub(crate) use self::{
     host::{fact, host, synchronous_reason},
     kernel::{instead, missing_reason, synchronous},
     overhead::stats_refusal,
-    race::{race, reachable, vulnerable},
     refusal::{obstacle, refusal_cause, remedies},
     self_test::check,
     waits::{remark, stalled, wait_kind},
@@ -31,6 +30,7 @@ pub use self::{
     dropped::{cause, seen, verdict_count},
     headline::label,
     kernel::{gap_consequence, hook_reason, meaning, state},
+    race::{contradiction, observed, race, reachable, vulnerable},
     refusal::refusal,
     waits::measure,
 };

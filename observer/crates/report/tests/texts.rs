@@ -67,7 +67,7 @@ fn doctor(kernel: &str, fentry: &Result<(), TrialRefusal>) -> String {
     let synchronous = Synchronous::Yes;
     survey.facts.swaps = Some(vec![SwapArea { line, ordinal: 0, device: Some(device), synchronous, reason }]);
     survey.facts.host.release = Release::parse(kernel);
-    let text = doctor::text(&Doctor::new(&survey));
+    let text = doctor::text(&Doctor::new(&survey), doctor::Layout::default());
     text.split("\nhost\n").next().unwrap().to_owned()
 }
 

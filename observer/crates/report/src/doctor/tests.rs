@@ -7,6 +7,10 @@ use observer_kernel::{
     swaps::{AreaKind, Device, DeviceNumber, Driver, SwapArea, SwapLine, Synchronous, SynchronousReason},
 };
 
+fn text(doctor: &Doctor<'_>) -> String {
+    super::text(doctor, Layout::default())
+}
+
 fn zram() -> SwapArea {
     let line = SwapLine {
         path: "/dev/zram0".into(),
@@ -41,6 +45,8 @@ fn a_host_that_can_be_observed() {
     let race = &json["race"];
     assert_eq!((&race["vulnerable"], &race["reachable"]), (&"no".into(), &"yes".into()));
     assert_eq!((&race["reason"], &race["pin_waits"]), (&"synchronous_device".into(), &"yes".into()));
+    assert_eq!((&race["observed"], &race["risk"]), (&"not_observed".into(), &"pin_waits".into()));
+    assert_eq!((&race["contradicted"], &race["evidence"]), (&serde_json::json!([]), &serde_json::Value::Null));
     assert!(json["trial"]["fentry"].as_object().unwrap()["do_swap_page"].is_null(), "supported");
     assert!(json["refusal"].is_null());
     assert_eq!(json["observable"], true);
@@ -52,7 +58,8 @@ fn a_host_that_can_be_observed() {
     for line in [
         "state             fixed by pin, wait queue",
         "vulnerable        no: this kernel pins an entry while a task reads it directly",
-        "reachable         yes: /dev/zram0 is read synchronously, without the swap cache",
+        "reachable now     yes: /dev/zram0 is read synchronously, without the swap cache",
+        "observed          not observed: `observer record` and the dashboard show what",
         "race              no data loss; tasks may wait for a pin",
         "observable        yes, with 12 hooks",
         "/dev/zram0        32.0 MiB, 128.0 KiB used, priority -2",
@@ -62,8 +69,36 @@ fn a_host_that_can_be_observed() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line:?} is not in\n{text}");
     }
-    let wide = text.lines().find(|line| line.chars().count() > 80);
-    assert_eq!(wide, None);
+    assert!(
+        text.starts_with("race              no data loss; tasks may wait for a pin\nvulnerable        no: "),
+        "{text}"
+    );
+    for width in [30, 50, 80, 132] {
+        let page = super::text(&doctor, Layout { width, ..Layout::default() });
+        let wide = page.lines().find(|line| line.chars().count() > width);
+        assert_eq!(wide, None, "{width}");
+    }
+}
+
+#[test]
+fn an_unfixed_kernel_without_swap_is_vulnerable_first_of_all() {
+    let mut survey = survey("5.10.223", &Ok(()), true);
+    survey.facts.swaps = Some(Vec::new());
+    let doctor = Doctor::new(&survey);
+    let page = text(&doctor);
+    let expected = "\
+race              VULNERABLE, not reachable now: data loss is possible once a
+                  synchronous swap device (zram, brd, pmem) is in use
+vulnerable        YES: this kernel lacks the fix for CVE-2024-26759
+reachable now     no: no swap area is in use
+observed          not observed: `observer record` and the dashboard show what
+                  happens
+";
+    assert!(page.starts_with(expected), "{page}");
+    let race = &serde_json::to_value(&doctor).unwrap()["race"];
+    let facts = ["vulnerable", "reachable", "observed"].map(|fact| race[fact].as_str().unwrap().to_owned());
+    assert_eq!(facts, ["yes", "no", "not_observed"]);
+    assert_eq!(race["risk"], "not_reachable_now");
 }
 
 #[test]

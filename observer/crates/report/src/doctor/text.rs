@@ -1,28 +1,45 @@
-//! The report for a terminal: 80 columns, aligned.
+//! The report for a terminal: aligned, as wide as the terminal.
 
 use super::Doctor;
 use crate::{
+    paint::{Paint, Tone},
+    race::{Answer, Observed, Race, Risk},
     units::{bytes, counted, wrap},
     words,
 };
 use observer_kernel::{plan::Redundant, survey::Refusal, swaps::SwapArea};
 use observer_observation::{Degraded, HookUse, self_test::Outcome};
 
-/// Columns.
-const WIDTH: usize = 80;
 /// Column of the text beside a label.
 const COLUMN: usize = 18;
+/// Fewest columns of the text beside a label. In a narrower page it goes below the label.
+const LEAST: usize = 24;
+/// Indentation of text below its label.
+const BELOW: usize = 2;
 
-pub fn text(doctor: &Doctor<'_>) -> String {
+/// What a page is laid out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Columns of a line.
+    pub width: usize,
+    pub paint: Paint,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { width: 80, paint: Paint::Plain }
+    }
+}
+
+/// The answers first: the race with its three facts, and whether this host can be observed.
+pub fn text(doctor: &Doctor<'_>, layout: Layout) -> String {
     let kernel = &doctor.kernel;
-    let mut text = Text::default();
-    text.row("kernel", &format!("{}, {}", kernel.release, kernel.arch));
-    text.row("state", words::state(kernel.state));
-    text.row("vulnerable", words::vulnerable(kernel.state));
-    text.row("reachable", &words::reachable(&doctor.race));
-    text.row("race", words::race(&doctor.race));
+    let mut text = Text { page: String::new(), layout };
+    text.race(&doctor.race, doctor);
     text.observable(doctor);
     text.self_test(doctor.self_test.as_ref());
+    text.row("kernel", &format!("{}, {}", kernel.release, kernel.arch));
+    text.row("state", words::state(kernel.state));
     text.swaps(doctor.facts.swaps.as_deref());
     text.hooks(&kernel.hooks);
     text.redundant(doctor.redundant);
@@ -37,39 +54,79 @@ pub fn text(doctor: &Doctor<'_>) -> String {
             text.row(words::fact(gap.what), &gap.why);
         }
     }
-    text.0
+    text.page
 }
 
-#[derive(Default)]
-struct Text(String);
+const fn tone_of_risk(risk: Risk) -> Tone {
+    match risk {
+        Risk::DataLossObserved | Risk::DataLossPossible => Tone::Bad,
+        Risk::NotReachableNow | Risk::ReachabilityUnknown | Risk::VulnerabilityUnknown => Tone::Caution,
+        Risk::PinWaits | Risk::PinWaitsUnknown | Risk::NoPinWaitsNow | Risk::NotAffected => Tone::Good,
+    }
+}
+
+const fn tone_of_answer(answer: Answer) -> Tone {
+    match answer {
+        Answer::Yes => Tone::Caution,
+        Answer::No => Tone::Good,
+        Answer::Unknown => Tone::Plain,
+    }
+}
+
+struct Text {
+    page: String,
+    layout: Layout,
+}
 
 impl Text {
     fn line(&mut self, text: &str) {
-        self.0.push_str(&observer_text::line(text.trim_end()));
-        self.0.push('\n');
+        self.parts("", 0, Tone::Plain, text);
+    }
+
+    /// A line of a label and, from a column on, a text with a tone.
+    fn parts(&mut self, label: &str, column: usize, tone: Tone, text: &str) {
+        let (label, text) = (observer_text::line(label), observer_text::line(text.trim_end()));
+        let padding = if text.is_empty() { 0 } else { column.saturating_sub(observer_text::width(&label)) };
+        let paint = self.layout.paint;
+        self.page.push_str(&paint.tone(Tone::Dim, &label));
+        self.page.extend(std::iter::repeat_n(' ', padding));
+        self.page.push_str(&paint.tone(tone, &text));
+        self.page.push('\n');
     }
 
     fn title(&mut self, text: &str) {
-        self.0.push('\n');
+        self.page.push('\n');
         self.line(text);
     }
 
-    /// A label, and beside it the text, wrapped. A label that is too wide for its column has its own line.
     fn row(&mut self, label: &str, text: &str) {
-        let indent = " ".repeat(COLUMN);
-        let mut first = true;
-        if observer_text::width(label) + 2 > COLUMN {
-            self.line(label);
-            first = false;
+        self.toned_row(label, Tone::Plain, text);
+    }
+
+    /// A label, and beside it the text, wrapped. A label that is too wide for its column has its own line, and so has
+    /// every label of a narrow page.
+    fn toned_row(&mut self, label: &str, tone: Tone, text: &str) {
+        let width = self.layout.width;
+        let column = if width < COLUMN + LEAST { BELOW } else { COLUMN };
+        let beside = observer_text::width(label) + 2 <= column;
+        if !beside {
+            self.parts(label, 0, tone, "");
         }
-        for line in wrap(text, WIDTH - COLUMN) {
-            let before = if first {
-                format!("{label}{}", " ".repeat(COLUMN.saturating_sub(observer_text::width(label))))
-            } else {
-                indent.clone()
-            };
-            self.line(&format!("{before}{line}"));
-            first = false;
+        for (number, line) in wrap(text, width.saturating_sub(column)).iter().enumerate() {
+            let label = if number == 0 && beside { label } else { "" };
+            self.parts(label, column, tone, line);
+        }
+    }
+
+    fn race(&mut self, race: &Race, doctor: &Doctor<'_>) {
+        let state = doctor.kernel.state;
+        self.toned_row("race", tone_of_risk(race.risk), words::race(race));
+        self.toned_row("vulnerable", tone_of_answer(race.vulnerable), &words::vulnerable(race, state));
+        self.toned_row("reachable now", tone_of_answer(race.reachable), &words::reachable(race));
+        let tone = if race.observed == Observed::StaleInstall { Tone::Bad } else { Tone::Plain };
+        self.toned_row("observed", tone, &words::observed(race));
+        if let Some(contradiction) = words::contradiction(race, state) {
+            self.toned_row("", Tone::Caution, &contradiction);
         }
     }
 
@@ -77,9 +134,11 @@ impl Text {
         let Some(refusal) = doctor.refusal else {
             let (hooks, degraded) = (doctor.kernel.hooks.len(), doctor.kernel.degraded.len());
             let rest = if degraded == 0 { String::new() } else { format!("; {degraded} degraded, see below") };
-            return self.row("observable", &format!("yes, with {}{rest}", counted(hooks as u64, "hook")));
+            let tone = if degraded == 0 { Tone::Good } else { Tone::Caution };
+            let text = format!("yes, with {}{rest}", counted(hooks as u64, "hook"));
+            return self.toned_row("observable", tone, &text);
         };
-        self.row("observable", &format!("NO: {}", words::obstacle(refusal.obstacle)));
+        self.toned_row("observable", Tone::Bad, &format!("NO: {}", words::obstacle(refusal.obstacle)));
         self.refusal(refusal);
     }
 
@@ -94,23 +153,23 @@ impl Text {
         match outcome {
             None => {}
             Some(Outcome::Refused { refusal }) => {
-                self.row("self-test", &format!("NOT RUN: {}", words::obstacle(refusal.obstacle)));
+                self.toned_row("self-test", Tone::Bad, &format!("NOT RUN: {}", words::obstacle(refusal.obstacle)));
                 self.refusal(refusal);
             }
             Some(Outcome::NotRun { reason, remedy, .. }) => {
-                self.row("self-test", &format!("NOT RUN: {reason}"));
+                self.toned_row("self-test", Tone::Bad, &format!("NOT RUN: {reason}"));
                 if let Some(remedy) = remedy {
                     self.row("  to do", remedy);
                 }
             }
             Some(Outcome::Run(test)) => {
-                let result = if test.passed { "PASS" } else { "FAIL" };
-                let pages = test.pages;
-                self.row("self-test", &format!("{result}: {pages} pages swapped out and in on a separate device"));
+                let (result, tone) = if test.passed { ("PASS", Tone::Good) } else { ("FAIL", Tone::Bad) };
+                let text = format!("{result}: {} pages swapped out and in on a separate device", test.pages);
+                self.toned_row("self-test", tone, &text);
                 for check in &test.checks {
-                    let failed = if check.passed() { "" } else { "  FAIL" };
+                    let (failed, tone) = if check.passed() { ("", Tone::Plain) } else { ("  FAIL", Tone::Bad) };
                     let what = words::check(check.check);
-                    self.row("", &format!("{:>3} of {} {what}{failed}", check.seen, check.expected));
+                    self.toned_row("", tone, &format!("{:>3} of {} {what}{failed}", check.seen, check.expected));
                 }
             }
         }
@@ -171,15 +230,33 @@ impl Text {
 mod tests {
     use super::*;
 
+    fn text(width: usize, paint: Paint) -> Text {
+        Text { page: String::new(), layout: Layout { width, paint } }
+    }
+
     #[test]
     fn rows_are_aligned() {
-        let mut text = Text::default();
+        let mut text = text(80, Paint::Plain);
         text.row("short", &"word ".repeat(20));
         text.row("a label that is too wide", "text");
-        let lines: Vec<_> = text.0.lines().collect();
+        let lines: Vec<_> = text.page.lines().collect();
         assert_eq!(lines[0], format!("short             {}", "word ".repeat(12).trim_end()));
         assert_eq!(lines[1], format!("                  {}", "word ".repeat(8).trim_end()));
         assert_eq!(lines[2..], ["a label that is too wide", "                  text"]);
-        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
+        assert!(lines.iter().all(|line| line.len() <= 80), "{lines:?}");
+    }
+
+    #[test]
+    fn text_is_below_its_label_on_a_narrow_page() {
+        let mut text = text(20, Paint::Plain);
+        text.row("short", &"word ".repeat(4));
+        assert_eq!(text.page, "short\n  word word word\n  word\n");
+    }
+
+    #[test]
+    fn labels_and_answers_are_coloured_and_the_space_between_them_is_not() {
+        let mut text = text(80, Paint::Colours);
+        text.toned_row("race", Tone::Bad, "x\u{1b}[2J");
+        assert_eq!(text.page, format!("\u{1b}[2mrace\u{1b}[0m{}\u{1b}[1;31mx\\x1b[2J\u{1b}[0m\n", " ".repeat(14)));
     }
 }
