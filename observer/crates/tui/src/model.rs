@@ -1,11 +1,15 @@
 //! The data behind one frame, made ten times a second from a live observation or a recording. State and views do not
 //! know which of the two it came from.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use observer_engine::{
     areas::AreaEntry,
     event::{Nanos, Task},
+    report::VerdictCounts,
     tally::{Contention, TaskGroup},
     verdict::{Finding, Verdict},
     wait::{Wait, WaitKind},
@@ -13,8 +17,12 @@ use observer_engine::{
 use observer_kernel::{cgroups::CgroupMode, swaps::Synchronous};
 use observer_observation::{Dropped, DurationSummary, Kernel, RingUse, Sample};
 use observer_record::player::Transport;
-use observer_report::{picture::story::Setting, summary::distributions::Measure};
-use observer_text::Name;
+use observer_report::{
+    picture::story::Setting,
+    race::{Area, Evidence, Race},
+    summary::distributions::Measure,
+};
+use observer_text::{Name, unescaped};
 
 /// What stays constant while the dashboard is open.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -264,22 +272,33 @@ impl Model {
         series.verdict().is_none_or(|verdict| self.about.kernel.is_observable(verdict))
     }
 
-    /// Whether any swap device is synchronous.
-    pub fn synchronous(&self) -> Synchronous {
-        let Some(devices) = &self.devices else { return Synchronous::Unknown };
-        let any = |answer| devices.iter().any(|device| device.synchronous == answer);
-        [Synchronous::Yes, Synchronous::Unknown].into_iter().find(|answer| any(*answer)).unwrap_or(Synchronous::No)
+    /// The count of a series since the start.
+    fn count(&self, series: Series) -> u64 {
+        let counts = Series::ALL.into_iter().zip(self.counts);
+        counts.filter(|(counted, _)| *counted == series).map(|(_, count)| count).sum()
     }
 
-    /// Whether a page was read directly, or could be: a synchronous swap device is in use. `None`: unknown.
-    pub fn is_reachable(&self) -> Option<bool> {
-        let [direct, ..] = self.counts;
-        match self.synchronous() {
-            _ if direct > 0 => Some(true),
-            Synchronous::Yes => Some(true),
-            Synchronous::No => Some(false),
-            Synchronous::Unknown => None,
-        }
+    /// Whether the kernel is vulnerable, whether the race is reachable, and what was observed of it.
+    pub fn race(&self) -> Race {
+        let area = |device: &SwapDevice| (Name::from(unescaped(&device.name)), device.synchronous);
+        let areas: Option<Vec<Area>> = self.devices.as_ref().map(|devices| devices.iter().map(area).collect());
+        let of_readers = [Series::Windows, Series::Reuses, Series::StaleInstalls];
+        let stale = self.findings.iter().filter(|row| row.finding.verdict == Verdict::StaleInstall);
+        let devices: BTreeSet<&str> = stale.filter_map(|row| row.device.as_deref()).collect();
+        let evidence = Evidence {
+            direct: self.count(Series::Direct),
+            verdicts: VerdictCounts {
+                overlap: self.count(Series::Overlaps),
+                lock_wait: self.count(Series::LockWaits),
+                pin_wait: self.count(Series::PinWaits),
+                window: self.count(Series::Windows),
+                reuse: self.count(Series::Reuses),
+                stale_install: self.count(Series::StaleInstalls),
+            },
+            complete: self.dropped_events() == 0 && of_readers.into_iter().all(|series| self.is_observable(series)),
+            areas: devices.into_iter().map(|device| Name::from(unescaped(device))).collect(),
+        };
+        Race::new(self.about.kernel.state, areas.as_deref(), Some(evidence))
     }
 
     /// For the captions of a finding's picture.

@@ -170,6 +170,33 @@ fn every_state_of_a_kernel() {
     });
 }
 
+/// A stale install that was observed decides, whatever was inferred of the kernel and the devices.
+#[test]
+fn a_stale_install_overrides_every_inference() {
+    let mut text = String::new();
+    for state in State::ALL.into_iter().chain([State::Unknown]) {
+        for synchronous in [Synchronous::Yes, Synchronous::No] {
+            let mut model = quiet();
+            Arc::make_mut(&mut model.about).kernel.state = state;
+            for device in model.devices.iter_mut().flatten() {
+                device.synchronous = synchronous;
+            }
+            if let Some(stale) = model.counts.last_mut() {
+                *stale = 6;
+            }
+            let lines = self::text(&draw(&live(model), THEME, SMALL));
+            let shown = lines.lines().enumerate().filter(|(row, _)| matches!(row, 0 | 4 | 5)).map(|(_, line)| line);
+            writeln!(text, "{} {synchronous:?}\n{}\n", state.code(), shown.collect::<Vec<_>>().join("\n")).unwrap();
+        }
+    }
+    assert!(!text.contains("  no: ") && !text.contains("not reachable"), "{text}");
+    let seemed = text.lines().filter(|line| line.contains("seemed"));
+    assert!(seemed.clone().count() == 10 && seemed.clone().all(|line| line.ends_with("please report it")), "{text}");
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("states-with-a-stale-install", text);
+    });
+}
+
 #[test]
 fn ascii_without_colours() {
     let theme = Theme { colours: Colours::None, charset: Charset::Ascii };

@@ -1,14 +1,15 @@
-//! Three lines that answer: is this host vulnerable, is it happening, how long do tasks wait?
+//! Three lines that answer: is this host vulnerable and the race reachable, is it happening, how long do tasks wait?
 
 use crate::{
     app::{Shown, worst},
-    model::{Distribution, Model, Stalled, SwapDevice},
+    model::{Distribution, Model, Stalled},
     numbers::{count, plural, seconds},
     theme::Tone,
 };
 use observer_engine::{event::Nanos, verdict::Verdict, wait::WaitKind};
-use observer_kernel::{plan::State, swaps::Synchronous};
+use observer_kernel::plan::State;
 use observer_report::{
+    race::{Answer, Inference, Race},
     summary::{
         distributions::Measure,
         headline::{Code, Seen},
@@ -16,6 +17,7 @@ use observer_report::{
     units::duration,
     words::label,
 };
+use observer_text::joined;
 
 /// Columns of a question.
 pub(super) const QUESTION: usize = 12;
@@ -32,34 +34,46 @@ pub(super) fn answers(shown: &Shown) -> [(&'static str, String, Tone); 3] {
     ]
 }
 
+/// The kernel and the devices. What was observed overrides what was inferred.
 fn vulnerable(model: &Model) -> (String, Tone) {
-    let synchronous = |device: &&SwapDevice| device.synchronous == Synchronous::Yes;
-    let names: Vec<&str> =
-        model.devices.iter().flatten().filter(synchronous).map(|device| device.name.as_str()).collect();
-    match (model.about.kernel.state, model.is_reachable()) {
-        (State::NoSwap, _) => ("no: this kernel is built without swap".to_owned(), Tone::Good),
-        (State::NoBypass, _) => ("no: this kernel never skips the swap cache".to_owned(), Tone::Good),
-        (State::PinnedTick | State::PinnedWaitQueue | State::Pinned, Some(false)) => {
-            ("no: this kernel pins entries, and no swap device is synchronous".to_owned(), Tone::Good)
+    let (race, state) = (model.race(), model.about.kernel.state);
+    if !race.contradicted.is_empty() {
+        return (contradicted(&race, state).to_owned(), Tone::Bad);
+    }
+    let tone = match (race.vulnerable, race.reachable) {
+        (Answer::No, _) => Tone::Good,
+        (Answer::Yes, Answer::Yes) => Tone::Bad,
+        (Answer::Yes | Answer::Unknown, _) => Tone::Caution,
+    };
+    let text = match (race.vulnerable, state, race.reachable) {
+        (Answer::No, State::NoSwap, _) => "no: this kernel is built without swap",
+        (Answer::No, State::NoBypass, _) => "no: this kernel never skips the swap cache",
+        (Answer::No, _, Answer::No) => "no: this kernel pins entries, and no swap device is synchronous",
+        (Answer::No, ..) => "no: this kernel pins entries, so tasks wait and no data is lost",
+        (Answer::Yes, State::Unknown, _) => "yes: a stale install was observed",
+        (Answer::Yes, _, Answer::No) => "yes, but not reachable now: no swap device is synchronous",
+        (Answer::Yes, _, Answer::Yes) if race.synchronous.is_empty() => {
+            "yes, no fix for CVE-2024-26759; reachable: pages are read directly"
         }
-        (State::PinnedTick | State::PinnedWaitQueue | State::Pinned, _) => {
-            ("no: this kernel pins entries, so tasks wait and no data is lost".to_owned(), Tone::Good)
+        (Answer::Yes, _, Answer::Yes) => {
+            let names = joined(&race.synchronous, ", ");
+            return (format!("yes, no fix for CVE-2024-26759; reachable through {names}"), tone);
         }
-        (State::Vulnerable, Some(false)) => {
-            ("yes, but not reachable: no swap device is synchronous".to_owned(), Tone::Good)
+        (Answer::Yes, _, Answer::Unknown) => "yes, no fix for CVE-2024-26759; whether it is reachable is unknown",
+        (Answer::Unknown, ..) => "unknown: neither symbols nor types show a fix or its absence",
+    };
+    (text.to_owned(), tone)
+}
+
+/// The inference that the evidence has shown to be wrong.
+fn contradicted(race: &Race, state: State) -> &'static str {
+    match state {
+        _ if !race.contradicted.contains(&Inference::Kernel) => {
+            "yes, on a device that seemed not to be synchronous: please report it"
         }
-        (State::Vulnerable, Some(true)) if names.is_empty() => {
-            ("yes, no fix for CVE-2024-26759; reachable: pages are read directly".to_owned(), Tone::Bad)
-        }
-        (State::Vulnerable, Some(true)) => {
-            (format!("yes, no fix for CVE-2024-26759; reachable through {}", names.join(", ")), Tone::Bad)
-        }
-        (State::Vulnerable, None) => {
-            ("yes, no fix for CVE-2024-26759; whether it is reachable is unknown".to_owned(), Tone::Caution)
-        }
-        (State::Unknown, _) => {
-            ("unknown: neither symbols nor types show a fix or its absence".to_owned(), Tone::Caution)
-        }
+        State::NoBypass => "YES, although this kernel seemed not affected: please report it",
+        State::NoSwap => "YES, although this kernel seemed to lack swap: please report it",
+        _ => "YES, although this kernel seemed to have the fix: please report it",
     }
 }
 

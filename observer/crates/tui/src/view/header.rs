@@ -17,6 +17,7 @@ use observer_kernel::{
 };
 use observer_observation::percent;
 use observer_report::{
+    race::{Answer, Observed},
     units::{bytes, duration, percent as share},
     words,
 };
@@ -69,16 +70,19 @@ fn label(pen: &mut Pen<'_>, line: Rect, label: &str) -> Rect {
 
 /// What the kernel does about the race, in full and in short.
 fn state(model: &Model) -> ([&'static str; 2], Tone) {
-    let state = model.about.kernel.state;
-    let (short, tone) = match state {
-        State::Vulnerable if model.is_reachable() == Some(false) => ("vulnerable, not reachable", Tone::Good),
-        State::Vulnerable => ("vulnerable", Tone::Bad),
-        State::PinnedTick | State::PinnedWaitQueue | State::Pinned => ("fixed by pin", Tone::Good),
-        State::NoBypass | State::NoSwap => ("not affected", Tone::Good),
-        State::Unknown => ("unknown", Tone::Caution),
-    };
-    let full = if state == State::Vulnerable && tone == Tone::Good { short } else { words::state(state) };
-    ([full, short], tone)
+    let (state, race) = (model.about.kernel.state, model.race());
+    if race.observed == Observed::StaleInstall && state != State::Vulnerable {
+        return (["vulnerable (a stale install was observed)", "vulnerable"], Tone::Bad);
+    }
+    match state {
+        State::Vulnerable if race.reachable == Answer::No => (["vulnerable, not reachable now"; 2], Tone::Caution),
+        State::Vulnerable => ([words::state(state), "vulnerable"], Tone::Bad),
+        State::PinnedTick | State::PinnedWaitQueue | State::Pinned => {
+            ([words::state(state), "fixed by pin"], Tone::Good)
+        }
+        State::NoBypass | State::NoSwap => ([words::state(state), "not affected"], Tone::Good),
+        State::Unknown => ([words::state(state), "unknown"], Tone::Caution),
+    }
 }
 
 fn only_line(pen: &mut Pen<'_>, model: &Model, line: Rect) {
