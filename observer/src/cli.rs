@@ -14,6 +14,7 @@ use observer_kernel::survey::SetupOptions;
 use observer_probe::WATCHED_TASKS;
 use observer_text::Name;
 
+mod help;
 pub(crate) mod manual;
 mod values;
 mod workloads;
@@ -26,7 +27,7 @@ pub(crate) const LOG_VARIABLE: &str = "OBSERVER_LOG";
 /// Traces swap-ins on a live Linux kernel and reports swap entries that several tasks fault in at once, possible ABA
 /// windows (CVE-2024-26759), data loss, and the cost of waiting for the pin that fixes the race.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = manual::after_help())]
+#[command(version, args_conflicts_with_subcommands = true, after_help = help::of_program())]
 pub(crate) struct Cli {
     /// The default is `live`
     #[command(subcommand)]
@@ -38,27 +39,38 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show the observation in a dashboard (the default)
+    #[command(after_help = help::of("live"))]
     Live(LiveArgs),
     /// Observe without a dashboard, and print a summary at the end
+    #[command(after_help = help::of("record"))]
     Record(RecordArgs),
     /// Play a recording in the dashboard
+    #[command(after_help = help::of("replay"))]
     Replay(ReplayArgs),
     /// Print a report from recordings
+    #[command(after_help = help::of("report"))]
     Report(ReportArgs),
     /// Compare two recordings: counts, durations and distributions
+    #[command(after_help = help::of("diff"))]
     Diff(DiffArgs),
     /// Observe and serve metrics over HTTP, for Prometheus
+    #[command(after_help = help::of("serve"))]
     Serve(ServeArgs),
     /// Reproduce the race on a zram swap device set up for it, and compare data losses with findings
+    #[command(after_help = help::of("stress"))]
     Stress(StressArgs),
     /// Measure the cost of swap-ins on a zram swap device set up for it
+    #[command(after_help = help::of("bench"))]
     Bench(BenchArgs),
     /// Check whether this host can be observed, and why not, and whether the race is possible on it
+    #[command(after_help = help::of("doctor"))]
     Doctor(DoctorArgs),
     /// Print shell completions
+    #[command(after_help = help::of("completions"))]
     Completions(CompletionsArgs),
-    /// Print the manual page
-    Man,
+    /// Print a manual page, or write all of them to a folder
+    #[command(after_help = help::of("man"))]
+    Man(ManArgs),
     #[command(name = launch::SUBCOMMAND, hide = true)]
     Launch(LaunchArgs),
     #[command(name = WORKLOAD, hide = true)]
@@ -257,6 +269,17 @@ pub(crate) struct DiffArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The subcommand; without one the page of the program
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(manual::PAGES), hide_possible_values = true)]
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// Write all pages to this folder, which must exist
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
 /// When text has colours.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ColorArgs {
@@ -354,6 +377,7 @@ mod tests {
         assert_eq!(parse(&["record", "--widen", "20ms"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "--widen", "2s", "--", "x"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["record", "--ring-size", "5"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["man", "rekord"]).unwrap_err(), ErrorKind::InvalidValue);
         assert_eq!(parse(&["stress", "targeted", "--rounds", "0"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "wild"]).unwrap_err(), ErrorKind::InvalidValue);
         assert_eq!(parse(&["record", "--force"]).unwrap_err(), ErrorKind::MissingRequiredArgument);

@@ -56,7 +56,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => commands::bench::run(&args)?,
         Command::Doctor(args) => commands::doctor::run(&args)?,
         Command::Completions(args) => commands::manual::completions(&args)?,
-        Command::Man => commands::manual::man()?,
+        Command::Man(args) => commands::manual::man(&args)?,
         Command::Launch(args) => {
             // SAFETY: `Launch::spawn` created these descriptors for this process and passed their numbers.
             let inherited = unsafe { Inherited::new([args.gate, args.identifier, args.identified]) };

@@ -114,3 +114,31 @@ fn containers_run_as_the_program_and_the_documentation_expect() {
     let file = fs::read_to_string(root("packaging/containers/Containerfile")).unwrap();
     assert!(file.lines().any(|line| line == "COPY observer /bin/observer"));
 }
+
+#[test]
+fn every_manual_page_is_written_and_is_valid_roff() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_observer")).args(args).output().unwrap();
+    assert!(run(&["man", "--dir", folder.path().to_str().unwrap()]).status.success());
+    let pages: BTreeSet<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let listed = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()));
+    let mut expected: BTreeSet<String> =
+        listed.filter(|name| *name != "help").map(|name| format!("observer-{name}.8")).collect();
+    expected.insert("observer.8".to_owned());
+    assert_eq!(pages, expected);
+    for page in &pages {
+        let path = folder.path().join(page);
+        let text = fs::read_to_string(&path).unwrap();
+        let command = page.strip_suffix(".8").unwrap().strip_prefix("observer-");
+        let printed = run(&[&["man"][..], command.as_slice()].concat()).stdout;
+        assert_eq!(String::from_utf8(printed).unwrap(), text, "{page}");
+        // Where groff is installed it must have no warning.
+        if let Ok(formatted) = Command::new("groff").args(["-man", "-Tutf8", "-ww"]).arg(&path).output() {
+            let warnings = String::from_utf8_lossy(&formatted.stderr);
+            assert!(warnings.is_empty(), "{page}: {warnings}");
+        }
+    }
+}

@@ -32,7 +32,7 @@ const COMPLETIONS: &[(&str, &str)] = &[
 /// When something cannot be built or packed, or a package is incomplete.
 pub(crate) fn make(families: &[Arch]) -> Result<Vec<PathBuf>> {
     let dist = paths::target().join("dist");
-    let documents = Documents::collect()?;
+    let documents = Documents::collect(&dist)?;
     let mut made = Vec::new();
     for arch in families {
         let binary = build::observer_static(*arch)?;
@@ -48,18 +48,19 @@ pub(crate) fn make(families: &[Arch]) -> Result<Vec<PathBuf>> {
 /// The files that do not depend on the family.
 struct Documents {
     version: String,
-    manual: String,
+    /// File name and text of each manual page.
+    manual: Vec<(String, String)>,
     completions: Vec<(String, &'static str)>,
     copyright: String,
 }
 
 impl Documents {
-    /// The program prints its manual and its completions.
-    fn collect() -> Result<Self> {
+    /// The program writes its manual pages and prints its completions.
+    fn collect(dist: &Path) -> Result<Self> {
         let program = build::observer_static(Arch::of_this_machine()?)?;
         let output = |words: &[&str]| {
             let purpose =
-                Purpose { what: "printing the manual and completions", by_hand: "run target/*/release/observer man" };
+                Purpose { what: "making the manual and completions", by_hand: "run target/*/release/observer man" };
             read(Command::new(&program).args(words), purpose)
         };
         let version = output(&["--version"])?;
@@ -68,14 +69,18 @@ impl Documents {
             .iter()
             .map(|(shell, path)| Ok((output(&["completions", shell])?, *path)))
             .collect::<Result<_>>()?;
-        Ok(Self { version, manual: output(&["man"])?, completions, copyright: control::copyright(&linked::crates()?)? })
+        let folder = dist.join("man");
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        output(&["man", "--dir", &folder.to_string_lossy()])?;
+        let manual = pages(&folder)?;
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        Ok(Self { version, manual, completions, copyright: control::copyright(&linked::crates()?)? })
     }
 
     fn items(&self, binary: &Path) -> Vec<Item> {
         let root = paths::workspace();
         let mut items = vec![
             Item::new("usr/bin/observer", Content::File(binary.to_owned())).executable(),
-            Item::new("usr/share/man/man1/observer.1.gz", Content::Gzip(self.manual.clone())),
             Item::new(
                 "usr/lib/systemd/system/observer.service",
                 Content::File(root.join("packaging/observer.service")),
@@ -96,11 +101,28 @@ impl Documents {
         ] {
             items.push(Item::new(&format!("usr/share/doc/observer/{to}"), Content::File(root.join(from))));
         }
+        for (file, text) in &self.manual {
+            items.push(Item::new(&format!("usr/share/man/man8/{file}.gz"), Content::Gzip(text.clone())));
+        }
         for (text, path) in &self.completions {
             items.push(Item::new(path, Content::Text(text.clone())));
         }
         items
     }
+}
+
+/// The manual pages in a folder, by name: that of the program, and others of subcommands.
+fn pages(folder: &Path) -> Result<Vec<(String, String)>> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().context("a manual page has no name")?.to_string_lossy().into_owned();
+        pages.push((name, fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?));
+    }
+    pages.sort();
+    ensure!(pages.iter().any(|(name, _)| name == "observer.8"), "{} has no observer.8", folder.display());
+    ensure!(pages.len() > 10, "{} has only {} manual pages", folder.display(), pages.len());
+    Ok(pages)
 }
 
 /// Packs a tree and checks the package.
@@ -156,4 +178,22 @@ fn checksums(dist: &Path, packages: &[PathBuf]) -> Result<PathBuf> {
     let file = dist.join("SHA256SUMS");
     fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_manual_page_of_a_folder_is_packed_and_that_of_the_program_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..11).map(|number| format!("observer-{number:02}.8")).collect();
+        for name in &names {
+            fs::write(folder.path().join(name), "page").unwrap();
+        }
+        assert!(pages(folder.path()).is_err());
+        fs::write(folder.path().join("observer.8"), "page").unwrap();
+        let found: Vec<String> = pages(folder.path()).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!((found.len(), &found[..11]), (12, names.as_slice()));
+    }
 }
