@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use self::values::{budget, comm, fault_seats, file_size, name, ring_size, rotation_time, run_time, sample, widening};
 pub(crate) use self::{
+    parse::parse,
     values::{BackendChoice, ColorChoice, FormatChoice, HookChoice},
     workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload},
 };
@@ -16,6 +17,7 @@ use observer_text::Name;
 
 mod help;
 pub(crate) mod manual;
+mod parse;
 mod values;
 mod workloads;
 

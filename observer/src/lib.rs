@@ -13,20 +13,14 @@ mod signals;
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser as _;
-
-use crate::{
-    cli::{Cli, Command},
-    commands::error,
-    launch::Inherited,
-};
+use crate::{cli::Command, commands::error, launch::Inherited};
 
 /// Parses the command line, runs the command, and prints its error.
 pub fn main() -> ExitCode {
     signals::keep_exit_status_of_children();
     logging();
     // On wrong usage clap prints a message and exits with 2.
-    let cli = Cli::parse();
+    let cli = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     run(cli.command.unwrap_or(Command::Live(cli.live))).unwrap_or_else(|error| error::report(&error).into())
 }
 

@@ -29,15 +29,15 @@ pub(crate) struct StressArgs {
     /// Delay only one in N of these reads, chosen at random [default: targeted 1; storm 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) widen_one_in: Option<u32>,
-    /// Storm: number of threads that increment the pages
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(2..=64))]
-    pub(crate) threads: u32,
-    /// Storm: number of pages
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub(crate) pages: u32,
-    /// Storm: number of free swap slots; with fewer, entries are reallocated sooner
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=79))]
-    pub(crate) free_slots: u32,
+    /// Storm: number of threads that increment the pages [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub(crate) threads: Option<u32>,
+    /// Storm: number of pages [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) pages: Option<u32>,
+    /// Storm: number of free swap slots; with fewer, entries are reallocated sooner [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=79))]
+    pub(crate) free_slots: Option<u32>,
     #[command(flatten)]
     hooks: HookArgs,
     /// Run although other swap is in use
@@ -52,6 +52,18 @@ pub(crate) struct StressArgs {
 }
 
 impl StressArgs {
+    /// An option that the workload does not have.
+    pub(super) fn foreign_option(&self) -> Option<&'static str> {
+        let of_storm = [
+            (self.duration.is_some(), "--duration"),
+            (self.threads.is_some(), "--threads"),
+            (self.pages.is_some(), "--pages"),
+            (self.free_slots.is_some(), "--free-slots"),
+        ];
+        let given = of_storm.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name);
+        given.filter(|_| self.workload == Workload::Targeted)
+    }
+
     pub(crate) fn setup(&self) -> SetupOptions {
         self.hooks.setup()
     }

@@ -43,14 +43,15 @@ struct StormSummary {
 }
 
 pub(super) fn run(args: &StressArgs) -> anyhow::Result<Exit> {
+    let defaults = StormOptions::default();
     let options = StormOptions {
         passes: args.rounds.map(u64::from),
         duration: args.duration.or_else(|| args.rounds.is_none().then_some(DURATION)),
-        threads: args.threads,
-        pages: args.pages,
-        free: args.free_slots,
+        threads: args.threads.unwrap_or(defaults.threads),
+        pages: args.pages.unwrap_or(defaults.pages),
+        free: args.free_slots.unwrap_or(defaults.free),
         allow_other_swap: args.allow_other_swap,
-        ..StormOptions::default()
+        ..defaults
     };
     let injection = DelayInjection {
         delay: args.widen.unwrap_or(DELAY),
