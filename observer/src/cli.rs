@@ -4,7 +4,9 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use self::values::{budget, comm, fault_seats, file_size, name, ring_size, rotation_time, run_time, sample, widening};
+use self::values::{
+    budget, comm, fault_seats, file_size, listen_address, name, ring_size, rotation_time, run_time, sample, widening,
+};
 pub(crate) use self::{
     parse::parse,
     values::{BackendChoice, ColorChoice, FormatChoice, HookChoice},
@@ -154,8 +156,8 @@ pub(crate) struct ObserveArgs {
     /// Maximum acceptable wait, e.g. 1ms; a longer one is reported and the exit code is 11
     #[arg(long, value_name = "DURATION", value_parser = budget)]
     pub(crate) budget: Option<Duration>,
-    /// Size of the ring buffer in KiB, a power of two
-    #[arg(long, value_name = "KIB", default_value = "4096", value_parser = ring_size)]
+    /// Size of the ring buffer, a power of two from 4K to 1G, e.g. 16M; without a unit in KiB
+    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = ring_size)]
     pub(crate) ring_size: u32,
     /// Observe only one in N swap entries, chosen by a hash, with all conflicts on them; counts are multiplied by N
     #[arg(long, value_name = "1/N", default_value = "1/1", hide_default_value = true, value_parser = sample)]
@@ -250,8 +252,9 @@ pub(crate) struct ReportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on; on any but a loopback address, every host that reaches it can read the metrics
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9842")]
+    /// Address to listen on, e.g. localhost:9842 or 0.0.0.0:9842; on any but a loopback address, every host that reaches
+    /// it can read the metrics
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9842", value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) observe: ObserveArgs,
@@ -446,7 +449,7 @@ mod tests {
         for (command, option) in options(&<Cli as clap::CommandFactory>::command()) {
             let name = option.get_long().unwrap();
             let Some(kind) = option.get_value_names().map(|names| names[0].to_string()) else { continue };
-            let numeric = matches!(kind.as_str(), "DURATION" | "SIZE" | "N" | "1/N" | "KIB" | "PID");
+            let numeric = matches!(kind.as_str(), "DURATION" | "SIZE" | "N" | "1/N" | "PID");
             let id = option.get_value_parser().type_id();
             let number = id == TypeId::of::<Duration>() || id == TypeId::of::<u32>() || id == TypeId::of::<u64>();
             assert_eq!(numeric, number, "--{name}: a number is named as one in the help, and nothing else is");

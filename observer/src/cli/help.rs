@@ -137,7 +137,7 @@ pub(super) const TOPICS: [Topic; 12] = [
         examples: &[
             Example { args: "serve", what: "http://127.0.0.1:9842/metrics" },
             Example { args: "serve --listen 0.0.0.0:9842", what: "for every host that reaches this one" },
-            Example { args: "serve --listen 127.0.0.1:9900 --sample 1/16", what: "at a lower cost" },
+            Example { args: "serve --listen localhost:9900 --sample 1/16", what: "at a lower cost" },
         ],
         files: &[OF_KERNEL],
         exits: OBSERVATION,

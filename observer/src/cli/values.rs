@@ -1,6 +1,10 @@
 //! Values of options.
 
-use std::{os::unix::ffi::OsStrExt as _, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::ffi::OsStrExt as _,
+    time::Duration,
+};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use observer_kernel::plan::{Backends, HookSet};
@@ -185,12 +189,23 @@ pub(super) fn rotation_time(text: &str) -> Result<Duration, String> {
     if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
 }
 
+/// The size of the ring buffer in KiB, from a size or from a number of KiB.
 pub(super) fn ring_size(text: &str) -> Result<u32, String> {
-    let kib: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    if !kib.is_power_of_two() || !(4..=1 << 20).contains(&kib) {
-        return Err("a power of two from 4 to 1048576".to_owned());
+    let wrong = || "a power of two from 4K to 1G, e.g. 16M".to_owned();
+    let is_bare = text.bytes().all(|byte| byte.is_ascii_digit());
+    let kib = if is_bare { text.parse().map_err(|_| wrong())? } else { size(text)? / 1024 };
+    let is_whole = is_bare || size(text).is_ok_and(|bytes| bytes.is_multiple_of(1024));
+    let kib = u32::try_from(kib).map_err(|_| wrong())?;
+    if is_whole && kib.is_power_of_two() && (4..=1 << 20).contains(&kib) { Ok(kib) } else { Err(wrong()) }
+}
+
+/// An address with a port. The only name is `localhost`: others could be resolved to an address of another host.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || "an address and a port are needed, e.g. 127.0.0.1:9842, [::1]:9842 or localhost:9842".to_owned();
+    match text.strip_prefix("localhost:") {
+        Some(port) => Ok((Ipv4Addr::LOCALHOST, port.parse().map_err(|_| wrong())?).into()),
+        None => text.parse().map_err(|_| wrong()),
     }
-    Ok(kib)
 }
 
 /// N of `1/N`.
@@ -246,6 +261,32 @@ mod tests {
         assert!(bench_size("4096").is_err());
         assert!(file_size("1K").is_err());
         assert!(file_size("64k").is_ok());
+    }
+
+    #[test]
+    fn the_ring_buffer_has_a_size_with_a_unit_or_in_kib() {
+        assert_eq!(
+            ["4096", "4M", "4MiB", "4096K", "4k", "1G"].map(ring_size),
+            [Ok(4096), Ok(4096), Ok(4096), Ok(4096), Ok(4), Ok(1 << 20)]
+        );
+        for wrong in ["", "5", "2K", "2G", "3M", "4097B", "4096.5K", "4294967296G", "99999999999999999999"] {
+            assert!(ring_size(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_address_to_listen_on_may_be_localhost() {
+        assert_eq!(listen_address("localhost:9842"), Ok(SocketAddr::from(([127, 0, 0, 1], 9842))));
+        assert_eq!(listen_address("[::1]:80").map(|address| address.port()), Ok(80));
+        for wrong in ["localhost", "localhost:", "example.org:80", "9842", ":9842", "127.0.0.1:99999"] {
+            assert!(listen_address(wrong).is_err_and(|error| error.contains("e.g. 127.0.0.1:9842")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn microseconds_are_accepted_as_they_are_printed() {
+        assert_eq!(budget("15\u{b5}s"), Ok(Duration::from_micros(15)));
+        assert_eq!(budget("15us"), Ok(Duration::from_micros(15)));
     }
 
     #[test]
