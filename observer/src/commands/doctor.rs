@@ -1,7 +1,7 @@
 //! `observer doctor`: whether this host can be observed, and whether the race is possible on it. Attaches nothing,
 //! except for the self-test.
 
-use super::{output, page};
+use super::{output, page, types};
 use crate::cli::DoctorArgs;
 use observer_kernel::survey::Survey;
 use observer_observation::{exit::Exit, self_test::Outcome};
@@ -12,9 +12,11 @@ use observer_workload::self_test;
 /// A host that does not allow observing is reported on the page and by the exit code.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// When the file of `--btf` cannot be used, or standard output cannot be written.
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    let survey = setup::survey(&args.setup());
+    let options = args.setup();
+    types::check(&options)?;
+    let survey = setup::survey(&options);
     let self_test = if args.self_test { self_test(&survey) } else { None };
     let doctor = Doctor::new(&survey).with_self_test(self_test);
     if args.json {

@@ -19,3 +19,4 @@ pub(crate) mod report;
 mod runtime;
 pub(crate) mod serve;
 pub(crate) mod stress;
+mod types;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{areas::HostAreas, cgroups, filters, runtime::runtime};
+use super::{areas::HostAreas, cgroups, filters, runtime::runtime, types};
 use crate::{
     cli::ObserveArgs,
     dashboard,
@@ -49,7 +49,9 @@ impl Prepared {
     /// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it;
     /// [`FilterError`](filters::FilterError) when a filter matches nothing on this host.
     pub(super) fn new(args: &ObserveArgs, stdout_to_stderr: bool) -> anyhow::Result<Self> {
-        let ready = setup::prepare(&args.setup())?;
+        let options = args.setup();
+        types::check(&options)?;
+        let ready = setup::prepare(&options)?;
         let area_list = AreaList::open();
         let swaps = HostAreas::new(&ready, &[]).in_use().unwrap_or_default();
         let launch =
