@@ -251,3 +251,12 @@ fn an_error_without_a_terminal_names_another_command() {
     assert!(message.contains("observer report r"), "{message}");
     assert!(output.stdout.is_empty());
 }
+
+#[test]
+fn a_terminal_without_keys_is_not_used() {
+    let folder = folder();
+    let output = observer_terminal::run_without_keys(replay(&folder));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{message}");
+    assert!(message.contains("one to read keys from; use `observer report r`"), "{message}");
+}

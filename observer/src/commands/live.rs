@@ -17,8 +17,8 @@ pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
         prepared.run_with_dashboard(args.ascii, None, &mut ())?
     } else {
         eprintln!(
-            "observer: standard output is not a terminal: progress lines instead of the dashboard; `observer record -o \
-             FILE` keeps all events"
+            "observer: no terminal for the dashboard on standard output, or none to read keys from: progress lines \
+             instead; `observer record -o FILE` keeps all events"
         );
         let (context, hooks) = (prepared.context(), prepared.ready.plan.hooks.len());
         let kernel = &context.kernel;

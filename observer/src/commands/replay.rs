@@ -20,7 +20,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let file = Name::from(&args.file);
     let player = Player::open(&args.file).with_context(|| file.to_string())?;
     if !terminal::is_there() {
-        bail!("replay needs a terminal on standard output; use `observer report {file}`");
+        bail!("replay needs a terminal on standard output, and one to read keys from; use `observer report {file}`");
     }
     let player = runtime()?.block_on(dashboard::replay(player, args.ascii))?;
     let ending = FinalState::unknown(EndReason::Observer);

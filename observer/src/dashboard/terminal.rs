@@ -4,6 +4,7 @@ mod output;
 mod stderr;
 
 use std::{
+    fs::File,
     io,
     sync::{
         Once,
@@ -46,9 +47,11 @@ pub(crate) struct Screen {
     next: Buffer,
 }
 
-/// Whether standard output is a terminal.
+/// Whether the dashboard can be shown: standard output is a terminal, and there is one to read keys from. That is
+/// standard input, or the controlling terminal, which a service or a process after `setsid` does not have.
 pub(crate) fn is_there() -> bool {
-    isatty(rustix::stdio::stdout())
+    let has_keys = || isatty(rustix::stdio::stdin()) || File::options().read(true).write(true).open("/dev/tty").is_ok();
+    isatty(rustix::stdio::stdout()) && has_keys()
 }
 
 impl Screen {

@@ -11,7 +11,7 @@ use std::{
     num::NonZeroU16,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
     path::PathBuf,
-    process::{Child, Command, ExitStatus},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -72,6 +72,30 @@ pub fn with_default_signals(command: &mut Command) {
     unsafe { command.pre_exec(reset) };
 }
 
+/// A pseudo-terminal, and the name of its line.
+fn open_pair() -> (OwnedFd, PathBuf) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = PathBuf::from(ptsname(&master, Vec::new()).unwrap().into_string().unwrap());
+    (master, name)
+}
+
+/// Runs a command with a terminal on standard output that it cannot read keys from: it has no controlling terminal, and
+/// nothing on standard input.
+pub fn run_without_keys(mut command: Command) -> Output {
+    let (_master, name) = open_pair();
+    command.stdin(Stdio::null()).stdout(File::options().write(true).open(name).unwrap()).stderr(Stdio::piped());
+    // SAFETY: between fork and exec the closure makes one system call.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            Ok(())
+        });
+    }
+    command.spawn().unwrap().wait_with_output().unwrap()
+}
+
 type Screen = Arc<Mutex<vt100::Parser<Modes>>>;
 
 /// A terminal with a program in it.
@@ -90,10 +114,7 @@ impl Terminal {
     /// Starts a command in a terminal. `(columns, rows)` is the size that the line reports; `real` the one that the
     /// terminal itself answers when asked.
     pub fn start(mut command: Command, (columns, rows): (u16, u16), real: (u16, u16)) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = PathBuf::from(ptsname(&master, Vec::new()).unwrap().into_string().unwrap());
+        let (master, name) = open_pair();
         let open = || File::options().read(true).write(true).open(&name).unwrap();
         let line = OwnedFd::from(open());
         tcsetwinsize(&line, winsize(columns, rows)).unwrap();
