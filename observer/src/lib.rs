@@ -13,12 +13,14 @@ mod signals;
 
 use std::{io::Write as _, process::ExitCode};
 
-use crate::{cli::Command, commands::error, launch::Inherited};
+use crate::{cli::Command, commands::error, dashboard::terminal, launch::Inherited};
+use observer_report::units;
 
 /// Parses the command line, runs the command, and prints its error.
 pub fn main() -> ExitCode {
     signals::keep_exit_status_of_children();
     logging();
+    units::choose_micro(terminal::environment(false).is_utf8());
     // On wrong usage clap prints a message and exits with 2.
     let cli = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     run(cli.command.unwrap_or(Command::Live(cli.live))).unwrap_or_else(|error| error::report(&error).into())

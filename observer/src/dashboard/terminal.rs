@@ -200,7 +200,7 @@ fn stop_here() {
 }
 
 /// The variables and options that the theme is chosen by.
-pub(super) fn environment(ascii: bool) -> Environment {
+pub(crate) fn environment(ascii: bool) -> Environment {
     let get = |name: &str| std::env::var(name).unwrap_or_default();
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(get).into_iter().find(|value| !value.is_empty());
     Environment {

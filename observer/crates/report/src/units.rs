@@ -1,13 +1,33 @@
 //! Numbers with their units, and text in columns.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
 
 use observer_text::{columns, line as line_of};
 
+/// Whether [`micro`] has the micro sign. A property of the process, as its locale is.
+static MICRO_SIGN: AtomicBool = AtomicBool::new(false);
+
+/// Chooses how microseconds are written from now on: `µs` where everything that reads the text knows UTF-8, otherwise
+/// `us`, which is the default.
+pub fn choose_micro(is_utf8: bool) {
+    MICRO_SIGN.store(is_utf8, Ordering::Relaxed);
+}
+
+/// The unit of microseconds.
+pub fn micro() -> &'static str {
+    micro_of(MICRO_SIGN.load(Ordering::Relaxed))
+}
+
+const fn micro_of(is_utf8: bool) -> &'static str {
+    if is_utf8 { "\u{b5}s" } else { "us" }
+}
+
 /// A duration in the largest unit that leaves a whole part, three digits.
 pub fn duration(ns: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
-    for (size, unit) in UNITS {
+    for (size, unit) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, micro())] {
         if ns >= size {
             let value = ns as f64 / size as f64;
             let digits = if value >= 100.0 {
@@ -40,7 +60,7 @@ pub(crate) fn offset(ns: i64) -> String {
     match ns {
         0 => "0".to_owned(),
         1..1_000 => format!("{sign}{ns} ns"),
-        1_000..1_000_000 => format!("{sign}{}.{:03} us", ns / 1_000, ns % 1_000),
+        1_000..1_000_000 => format!("{sign}{}.{:03} {}", ns / 1_000, ns % 1_000, micro()),
         1_000_000..1_000_000_000 => format!("{sign}{}.{:03} ms", ns / 1_000_000, ns / 1_000 % 1_000),
         _ => format!("{sign}{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1_000),
     }
@@ -70,14 +90,50 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A count of things: `1 wait`, `2 waits`.
-pub(crate) fn counted(count: u64, singular: &str) -> String {
-    if count == 1 { format!("1 {singular}") } else { format!("{count} {singular}s") }
+/// A count, its digits in groups of three from five digits on: `9999`, `10,000`, `1,234,567`.
+pub fn number(count: u64) -> String {
+    grouped(&count.to_string())
 }
 
-/// A ratio of two counts or times; `-` where there is none.
+/// A rate with one digit after the point, grouped as a [`number`].
+pub(crate) fn rate(rate: f64) -> String {
+    let text = format!("{rate:.1}");
+    match text.split_once('.') {
+        Some((whole, digit)) => format!("{}.{digit}", grouped(whole)),
+        None => text,
+    }
+}
+
+fn grouped(digits: &str) -> String {
+    const SHORT: usize = 4;
+    if digits.len() <= SHORT {
+        return digits.to_owned();
+    }
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A count of things: `1 wait`, `2 waits`.
+pub(crate) fn counted(count: u64, singular: &str) -> String {
+    if count == 1 { format!("1 {singular}") } else { format!("{} {singular}s", number(count)) }
+}
+
+/// A ratio of two counts or times; `-` where there is none. One that is not 0 is never shown as 0.
 pub(crate) fn ratio(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"))
+    match ratio {
+        None => "-".to_owned(),
+        Some(0.0) => "0x".to_owned(),
+        Some(tiny) if tiny < 0.0001 => "<0.0001x".to_owned(),
+        Some(small) if small < 0.01 => format!("{small:.4}x"),
+        Some(ratio) if ratio < 1_000.0 => format!("{ratio:.2}x"),
+        Some(large) => format!("{large:.0}x"),
+    }
 }
 
 /// Lines of at most `width` columns, broken at spaces; a longer word is cut into pieces. What is not printable is escaped.
@@ -118,6 +174,11 @@ mod tests {
     }
 
     #[test]
+    fn the_micro_sign_needs_utf8() {
+        assert_eq!([false, true].map(micro_of), ["us", "\u{b5}s"]);
+    }
+
+    #[test]
     fn a_time_of_day_has_its_date_and_milliseconds() {
         assert_eq!(time_of_day(1_767_225_600_123_456_789), "2026-01-01T00:00:00.123Z");
         assert_eq!([0, u64::MAX].map(time_of_day), ["1970-01-01T00:00:00.000Z", "2554-07-21T23:34:33.709Z"]);
@@ -143,6 +204,20 @@ mod tests {
             [0, 184, 1_536, 5 << 20, 32 << 30].map(bytes),
             ["0 bytes", "184 bytes", "1.5 KiB", "5.0 MiB", "32.0 GiB"]
         );
+    }
+
+    #[test]
+    fn long_numbers_are_in_groups_of_three() {
+        assert_eq!([0, 9_999, 10_000, 123_456, 1_234_567].map(number), ["0", "9999", "10,000", "123,456", "1,234,567"]);
+        assert_eq!(number(u64::MAX), "18,446,744,073,709,551,615");
+        assert_eq!(counted(12_345, "wait"), "12,345 waits");
+        assert_eq!([0.04, 9_999.5, 258_170.44].map(rate), ["0.0", "9999.5", "258,170.4"]);
+    }
+
+    #[test]
+    fn a_ratio_that_is_not_zero_is_not_shown_as_zero() {
+        let shown = [None, Some(0.0), Some(0.000_01), Some(0.0028), Some(0.25), Some(1.0), Some(12_345.6)].map(ratio);
+        assert_eq!(shown, ["-", "0x", "<0.0001x", "0.0028x", "0.25x", "1.00x", "12346x"]);
     }
 
     #[test]

@@ -63,6 +63,14 @@ pub struct Environment {
     pub ascii: bool,
 }
 
+impl Environment {
+    /// Whether the locale is one with UTF-8.
+    pub fn is_utf8(&self) -> bool {
+        let locale = self.locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    }
+}
+
 impl Theme {
     /// Chooses by environment.
     pub fn choose(environment: &Environment) -> Self {
@@ -75,11 +83,12 @@ impl Theme {
         } else {
             Colours::Few
         };
-        let locale = environment.locale.to_lowercase();
-        let unicode = locale.contains("utf-8") || locale.contains("utf8");
         // The Linux console (TERM=linux) has line-drawing characters but lacks most block elements.
-        let charset =
-            if unicode && !environment.ascii && !plain && term != "linux" { Charset::Unicode } else { Charset::Ascii };
+        let charset = if environment.is_utf8() && !environment.ascii && !plain && term != "linux" {
+            Charset::Unicode
+        } else {
+            Charset::Ascii
+        };
         Self { colours, charset }
     }
 
@@ -109,10 +118,18 @@ impl Theme {
         }
     }
 
+    /// A character that this terminal can show.
+    pub(crate) const fn glyph(self, ch: char) -> char {
+        match (self.charset, ch) {
+            (Charset::Ascii, '\u{b5}') => 'u',
+            (Charset::Ascii, ch) if !ch.is_ascii() => '?',
+            (_, ch) => ch,
+        }
+    }
+
     /// Text that this terminal can show.
     pub fn span(self, text: &str, tone: Tone) -> Span<'static> {
-        let replace = |ch: char| self.charset == Charset::Ascii && !ch.is_ascii();
-        let text: String = line(text).chars().map(|ch| if replace(ch) { '?' } else { ch }).collect();
+        let text: String = line(text).chars().map(|ch| self.glyph(ch)).collect();
         Span::styled(text, self.tone(tone))
     }
 
@@ -200,6 +217,12 @@ mod tests {
     fn no_color_and_ascii_override_the_terminal() {
         let overridden = Environment { no_color: true, ascii: true, ..environment("xterm-256color", "C.UTF-8") };
         assert_eq!(Theme::choose(&overridden), Theme { colours: Colours::None, charset: Charset::Ascii });
+    }
+
+    #[test]
+    fn a_terminal_without_unicode_gets_another_letter_for_the_micro_sign() {
+        let shown = |charset| Theme { colours: Colours::None, charset }.span("1 \u{b5}s \u{e9}", Tone::Plain).content;
+        assert_eq!((shown(Charset::Ascii), shown(Charset::Unicode)), ("1 us ?".into(), "1 \u{b5}s \u{e9}".into()));
     }
 
     #[test]

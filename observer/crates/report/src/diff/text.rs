@@ -7,7 +7,7 @@ use crate::{
     comparison::{Compared, Count, Diff, Times},
     observed::Observed,
     summary::distributions::Measure,
-    units::{duration, ratio},
+    units::{self, duration, number, ratio},
     words,
 };
 
@@ -43,18 +43,18 @@ fn write_all(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std:
 }
 
 fn described(side: &Compared) -> String {
-    let dropped = if side.dropped > 0 { format!(", {} events dropped", side.dropped) } else { String::new() };
+    let dropped = if side.dropped > 0 { format!(", {} events dropped", number(side.dropped)) } else { String::new() };
     format!("{}, {}, {}, {}{dropped}", side.host, side.release, words::state(side.state), duration(side.elapsed_ns))
 }
 
 fn write_count(text: &mut String, count: &Count) -> std::fmt::Result {
-    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"));
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), units::rate);
     writeln!(
         text,
         "{:<15} {:>12} {:>12} {:>12} {:>12} {:>8}",
         words::counted(count.name),
-        count.a,
-        count.b,
+        number(count.a),
+        number(count.b),
         rate(count.a_per_s),
         rate(count.b_per_s),
         ratio(count.ratio)
@@ -66,7 +66,7 @@ fn write_times(text: &mut String, times: &Times) -> std::fmt::Result {
         writeln!(
             text,
             "{name:<15} {side:>4} {:>10} {:>10} {:>10} {:>10} {:>10}",
-            d.count,
+            number(d.count),
             duration(d.p50_ns),
             duration(d.p90_ns),
             duration(d.p99_ns),

@@ -1,6 +1,7 @@
 //! The scale from time to place, and the ticks of the time axis.
 
 use super::parts::Since;
+use crate::units::micro;
 
 /// A linear scale from a span of time to a width.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +21,9 @@ pub(crate) struct Tick {
 }
 
 /// Units of time, largest first.
-const UNITS: [(Since, &str); 4] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+fn units() -> [(Since, &'static str); 4] {
+    [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, micro()), (1, "ns")]
+}
 
 impl Scale {
     /// The place of a time, from 0 to the width.
@@ -52,7 +55,7 @@ fn label(at: Since, step: Since, farthest: Since) -> String {
     if at == 0 {
         return "0".to_owned();
     }
-    let (size, unit) = UNITS.into_iter().find(|(size, _)| farthest >= *size).unwrap_or((1, "ns"));
+    let (size, unit) = units().into_iter().find(|(size, _)| farthest >= *size).unwrap_or((1, "ns"));
     let digits = (0..9).find(|digits| step * 10i64.pow(*digits) % size == 0).unwrap_or(9) as usize;
     format!("{:.digits$} {unit}", at as f64 / size as f64)
 }

@@ -1,26 +1,32 @@
 //! Comparisons of two observations.
 
-use super::recording::damage;
-use crate::comparison::{Caveat, Counted, Side};
+use super::{recording::damage, waits::measure};
+use crate::{
+    comparison::{Caveat, Counted, Side},
+    summary::distributions::Measure,
+    units::{micro, number},
+};
 
-pub(crate) const fn counted(counted: Counted) -> &'static str {
-    match counted {
+/// What has a distribution too has the name of that.
+pub(crate) fn counted(counted: Counted) -> String {
+    let name = match counted {
         Counted::SwapIns => "swap-ins",
-        Counted::Direct => "direct",
-        Counted::Cached => "cached",
+        Counted::Direct => measure(Measure::FaultDirect),
+        Counted::Cached => measure(Measure::FaultCached),
         Counted::Faults => "faults",
         Counted::Contended => "contended",
         Counted::PinsContended => "pins contended",
         Counted::PinRetries => "pin retries",
-        Counted::Overlap => "overlap",
-        Counted::LockWait => "lock-wait",
-        Counted::PinWait => "pin-wait",
-        Counted::Waited => "waited, us",
-        Counted::Overslept => "overslept, us",
-        Counted::Window => "window",
+        Counted::Overlap => measure(Measure::Overlap),
+        Counted::LockWait => measure(Measure::LockWait),
+        Counted::PinWait => measure(Measure::PinWait),
+        Counted::Waited => return format!("waited, {}", micro()),
+        Counted::Overslept => return format!("overslept, {}", micro()),
+        Counted::Window => measure(Measure::Window),
         Counted::Reuse => "reuse",
         Counted::StaleInstall => "stale-install",
-    }
+    };
+    name.to_owned()
 }
 
 const fn side(side: Side) -> &'static str {
@@ -34,7 +40,7 @@ const fn side(side: Side) -> &'static str {
 pub(crate) fn caveat(caveat: &Caveat) -> String {
     match caveat {
         Caveat::DroppedEvents { side: of, events } => {
-            format!("{} dropped {events} events: its counts are lower bounds", side(*of))
+            format!("{} dropped {} events: its counts are lower bounds", side(*of), number(*events))
         }
         Caveat::NotObservable { side: of, verdicts } => {
             let verdicts: Vec<_> = verdicts.iter().map(ToString::to_string).collect();

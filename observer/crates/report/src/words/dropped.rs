@@ -1,10 +1,12 @@
 //! Dropped events.
 
+use crate::units::number;
 use observer_observation::DropCause;
 
 /// A count. A plain 0 stands only where no events were dropped.
 pub fn seen(count: u64, dropped: u64) -> String {
-    if dropped == 0 { count.to_string() } else { format!("{count} seen, {dropped} events dropped") }
+    let count = number(count);
+    if dropped == 0 { count } else { format!("{count} seen, {} events dropped", number(dropped)) }
 }
 
 /// The count of a verdict. Where the hooks may miss it, a count is a lower bound and 0 is no result.
@@ -12,7 +14,7 @@ pub fn verdict_count(count: u64, dropped: u64, observable: bool) -> String {
     match (observable, count) {
         (true, _) => seen(count, dropped),
         (false, 0) => "not observable".to_owned(),
-        (false, _) => format!("{count} seen, others not observable"),
+        (false, _) => format!("{} seen, others not observable", number(count)),
     }
 }
 

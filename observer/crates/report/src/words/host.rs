@@ -1,6 +1,7 @@
 //! The host's settings: what each is, and what it means for observing.
 
 use super::kernel::{no_return_events, preemption, trial_refusal};
+use crate::units::number;
 use observer_kernel::{
     cgroups::{CgroupMode, Cgroups},
     facts::{Fact, Facts},
@@ -40,7 +41,10 @@ pub(crate) fn host(facts: &Facts, trial: Option<&ProbeResults>) -> Vec<(&'static
         ("kptr_restrict", kptr_restrict(facts)),
     ];
     if let Some(vmstat) = &facts.vmstat {
-        rows.push(("swapped", format!("{} pages in, {} pages out since boot", vmstat.pswpin, vmstat.pswpout)));
+        rows.push((
+            "swapped",
+            format!("{} pages in, {} pages out since boot", number(vmstat.pswpin), number(vmstat.pswpout)),
+        ));
     }
     rows
 }

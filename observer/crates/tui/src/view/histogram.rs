@@ -1,7 +1,12 @@
 //! Bar heights for sparklines, and for distributions over a logarithmic axis. Pure.
 
+use super::pen::width;
 use crate::model::{BINS, Distribution};
 use observer_engine::event::Nanos;
+use observer_report::units::micro;
+
+/// Stands for the unit of microseconds, which depends on the locale.
+const MICRO: &str = "us";
 
 /// The height of each point in `full` steps: 0 for 0, `full` for the largest, and at least 1 for everything between.
 pub(super) fn heights(points: &[u64], full: u64) -> Vec<u64> {
@@ -50,18 +55,32 @@ impl Axis {
     }
 
     /// The decades with their columns, as many as there is room for.
-    pub(super) fn decades(&self) -> Vec<(u16, &'static str)> {
-        const NAMES: [&str; 14] = [
-            "1ns", "10ns", "100ns", "1us", "10us", "100us", "1ms", "10ms", "100ms", "1s", "10s", "100s", "1000s", "3h",
+    pub(super) fn decades(&self) -> Vec<(u16, String)> {
+        const NAMES: [(&str, &str); 14] = [
+            ("1", "ns"),
+            ("10", "ns"),
+            ("100", "ns"),
+            ("1", MICRO),
+            ("10", MICRO),
+            ("100", MICRO),
+            ("1", "ms"),
+            ("10", "ms"),
+            ("100", "ms"),
+            ("1", "s"),
+            ("10", "s"),
+            ("100", "s"),
+            ("1000", "s"),
+            ("3", "h"),
         ];
         let mut free = 0;
         let mut decades = Vec::new();
         for power in self.from..self.to {
-            let Some(name) = NAMES.get(power as usize) else { continue };
+            let Some((number, unit)) = NAMES.get(power as usize) else { continue };
+            let name = format!("{number}{}", if *unit == MICRO { micro() } else { unit });
             let column = self.column(10u64.saturating_pow(power));
-            let end = column + u16::try_from(name.len()).unwrap_or(0);
+            let end = column + width(&name);
             if column >= free && end <= self.width {
-                decades.push((column, *name));
+                decades.push((column, name));
                 free = end + 1;
             }
         }
@@ -129,7 +148,8 @@ mod tests {
         let axis = Axis::over(&[distribution(&values)], Some(4_000_000), 60);
         assert_eq!((axis.from, axis.to), (2, 8));
         assert!(values.iter().all(|value| (0.0..60.0).contains(&axis.position(*value as f64))));
-        assert_eq!(axis.decades(), [(0, "100ns"), (10, "1us"), (20, "10us"), (30, "100us"), (40, "1ms"), (50, "10ms")]);
+        let names = ["100ns", "1us", "10us", "100us", "1ms", "10ms"].map(str::to_owned);
+        assert_eq!(axis.decades(), [0, 10, 20, 30, 40, 50].into_iter().zip(names).collect::<Vec<_>>());
     }
 
     #[test]

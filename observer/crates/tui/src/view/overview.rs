@@ -207,7 +207,7 @@ fn distributions(pen: &mut Pen<'_>, shown: &Shown, area: Rect, heights: &[u16]) 
         density(pen, distribution, *strip, &axis, tick.filter(|_| is_wait(distribution.measure)));
     }
     for (column, name) in axis.decades() {
-        pen.put(skip(*decades, column), name, Tone::Dim);
+        pen.put(skip(*decades, column), &name, Tone::Dim);
     }
 }
 

@@ -58,8 +58,7 @@ impl<'a> Pen<'a> {
                     // Drawn with the character before it, which is one `?` in ASCII.
                     Cell::COVERED if self.theme.charset == Charset::Unicode => continue,
                     Cell::COVERED => ' ',
-                    ch if self.theme.charset == Charset::Ascii && !ch.is_ascii() => '?',
-                    ch => ch,
+                    ch => self.theme.glyph(ch),
                 };
                 if let Some(target) = self.buffer.cell_mut(position) {
                     target.set_char(ch).set_style(self.theme.ink(cell.ink));
