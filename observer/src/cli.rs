@@ -226,6 +226,8 @@ pub(crate) struct RecordArgs {
     /// Keep the newest N complete files and remove older ones
     #[arg(long, value_name = "N", requires = "rotation", value_parser = value_parser!(u32).range(1..))]
     pub(crate) keep: Option<u32>,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
@@ -248,6 +250,8 @@ pub(crate) struct ReportArgs {
     /// Overwrite OUT if it exists
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 #[derive(Debug, Args)]
@@ -382,6 +386,7 @@ mod tests {
         assert_eq!(parse(&["record", "--widen", "20ms"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["record", "--widen", "2s", "--", "x"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["record", "--ring-size", "5"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["record", "--color", "blue"]).unwrap_err(), ErrorKind::InvalidValue);
         assert_eq!(parse(&["man", "rekord"]).unwrap_err(), ErrorKind::InvalidValue);
         assert_eq!(parse(&["stress", "targeted", "--rounds", "0"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["stress", "wild"]).unwrap_err(), ErrorKind::InvalidValue);

@@ -39,6 +39,16 @@ impl Output {
     }
 }
 
+/// Colours on standard output.
+pub(super) fn paint(choice: ColorChoice) -> Paint {
+    Output::standard().paint(choice)
+}
+
+/// Colours in a file, which is no terminal.
+pub(super) fn paint_of_file(choice: ColorChoice) -> Paint {
+    Output { is_terminal: false, ..Output::standard() }.paint(choice)
+}
+
 /// As wide as the terminal; 80 columns in a file or a pipe.
 pub(super) fn layout(choice: ColorChoice) -> Layout {
     let output = Output::standard();

@@ -2,7 +2,7 @@
 
 use std::{error::Error, ops::ControlFlow};
 
-use super::{output, prepared::Prepared};
+use super::{output, page, prepared::Prepared};
 use crate::{
     cli::RecordArgs,
     session::{Observer, View},
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     if args.json {
         output::print_json(&summary)?;
     } else {
-        output::print(text::summary(&summary))?;
+        output::print_own(text::painted(&summary, page::paint(args.color.color)).as_bytes())?;
     }
     Ok(if recorded { summary.exit() } else { Exit::Failed })
 }

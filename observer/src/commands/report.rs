@@ -7,13 +7,14 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::output;
+use super::{output, page};
 use crate::cli::ReportArgs;
 use observer_observation::{Outcome, exit::Exit};
 use observer_record::{Creation, PartialFile, Reader, Replay, chains};
 use observer_report::{
-    formats::{Format, perfetto::Trace},
+    formats::{Format, perfetto::Trace, text},
     observed::{Observed, Reported},
+    paint::Paint,
 };
 use observer_text::Name;
 
@@ -28,14 +29,15 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     match &args.output {
         None => {
             let mut exit = Exit::Clean;
-            output::check(write(format, replays, &mut io::stdout().lock(), &mut exit))?;
+            let paint = page::paint(args.color.color);
+            output::check(write(format, paint, replays, &mut io::stdout().lock(), &mut exit))?;
             Ok(exit)
         }
         Some(path) => {
             let creation = if args.force { Creation::Replace } else { Creation::New };
             let mut file = PartialFile::create(path, creation)?;
             let mut exit = Exit::Clean;
-            write(format, replays, file.file(), &mut exit)
+            write(format, page::paint_of_file(args.color.color), replays, file.file(), &mut exit)
                 .and_then(|()| file.complete())
                 .with_context(|| format!("cannot write {}", Name::from(path)))?;
             Ok(exit)
@@ -61,7 +63,13 @@ pub(super) fn observed(path: &Path) -> anyhow::Result<Observed> {
 }
 
 /// Writes the report; without a format, the trace.
-fn write(format: Option<Format>, replays: Vec<Replay>, out: &mut dyn Write, exit: &mut Exit) -> io::Result<()> {
+fn write(
+    format: Option<Format>,
+    paint: Paint,
+    replays: Vec<Replay>,
+    out: &mut dyn Write,
+    exit: &mut Exit,
+) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let outcomes = if format.is_some() {
         replays.into_iter().map(Replay::finish).collect()
@@ -71,8 +79,10 @@ fn write(format: Option<Format>, replays: Vec<Replay>, out: &mut dyn Write, exit
     let parts: Vec<Observed> = outcomes.iter().map(Observed::new).collect();
     let Some(whole) = Observed::merged(&parts) else { return Ok(()) };
     *exit = whole.summary.exit();
-    if let Some(format) = format {
-        format.write(&Reported { parts, whole }, &mut out)?;
+    match format {
+        None => {}
+        Some(Format::Text) => out.write_all(text::painted(&whole.summary, paint).as_bytes())?,
+        Some(format) => format.write(&Reported { parts, whole }, &mut out)?,
     }
     out.flush()
 }

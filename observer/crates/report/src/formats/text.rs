@@ -2,17 +2,26 @@
 
 use std::fmt::Write as _;
 
+use self::page::Page;
 use crate::{
-    summary::{Summary, counts::Pins, distributions::Measure, headline::severity, place},
-    units::{counted, duration, offset_between, seconds, time_of_day},
+    paint::{Paint, Tone},
+    summary::{
+        Summary,
+        counts::Pins,
+        distributions::Measure,
+        headline::{Code, severity},
+        place,
+    },
+    units::{counted, duration, number, offset_between, seconds, time_of_day},
     words::{self, verdict_count},
 };
-use observer_engine::verdict::Finding;
+use observer_engine::verdict::{Finding, Verdict};
 use observer_observation::DurationSummary;
 use observer_text::Name;
 
 mod heading;
 mod overhead;
+mod page;
 mod wait_cost;
 
 pub(crate) use self::overhead::ring_use;
@@ -21,52 +30,78 @@ pub(crate) use self::overhead::ring_use;
 const PRINTED: usize = 5;
 
 pub fn summary(summary: &Summary) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_summary(&mut text, summary);
-    text
+    painted(summary, Paint::Plain)
 }
 
-/// A line with a label: labels have one width, so that what follows is aligned.
-fn line(text: &mut String, label: &str, rest: impl std::fmt::Display) -> std::fmt::Result {
-    writeln!(text, "{}", observer_text::line(&format!("{label:<15} {rest}")))
+/// With colours, or without.
+pub fn painted(summary: &Summary, paint: Paint) -> String {
+    let mut text = Page::new(paint);
+    // Writing to a String cannot fail.
+    let _ = write_summary(&mut text, summary);
+    text.into_text()
+}
+
+fn line(text: &mut Page, label: &str, rest: impl std::fmt::Display) -> std::fmt::Result {
+    text.toned(Tone::Plain, label, rest)
+}
+
+/// A verdict that was seen at least once.
+const fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Overlap | Verdict::LockWait | Verdict::PinWait => Tone::Plain,
+        Verdict::Window | Verdict::Reuse => Tone::Caution,
+        Verdict::StaleInstall => Tone::Bad,
+    }
+}
+
+const fn tone_of_answer(code: Code) -> Tone {
+    match code {
+        Code::DataLoss => Tone::Bad,
+        Code::PossibleWindows | Code::Inconclusive => Tone::Caution,
+        Code::WaitsOnly | Code::NothingSeen => Tone::Good,
+    }
 }
 
 /// The answer first, then the evidence that matters most, then the numbers.
-fn write_summary(text: &mut String, summary: &Summary) -> std::fmt::Result {
+fn write_summary(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     heading::write(text, summary)?;
-    text.push('\n');
+    writeln!(text)?;
     let dropped = summary.dropped_events();
     for (verdict, count, observable) in summary.verdicts.all() {
-        line(text, &verdict.to_string(), verdict_count(count, dropped, observable))?;
+        let tone = if count > 0 { tone(verdict) } else { Tone::Plain };
+        text.toned(tone, &verdict.to_string(), verdict_count(count, dropped, observable))?;
     }
     write_findings(text, summary)?;
-    text.push('\n');
+    writeln!(text)?;
     line(text, "swap-ins", swap_ins(summary))?;
     let faults = &summary.faults;
     let (started, installed, contended) = (faults.started, faults.installed, faults.streamed);
+    let (started, installed, contended) = (number(started), number(installed), number(contended));
     line(text, "faults", format_args!("{started} started, {installed} installed their page, {contended} contended"))?;
     write_pins(text, &summary.pins)?;
     write_distributions(text, summary)?;
     wait_cost::write(text, summary)?;
     for gap in &summary.kernel.degraded {
         let (meaning, reason) = (words::meaning(gap.meaning), words::missing_reason(&gap.reason));
-        line(text, "degraded", format_args!("no hook for {meaning}: {reason}; {}", words::gap_consequence(gap)))?;
+        let consequence = words::gap_consequence(gap);
+        text.toned(Tone::Caution, "degraded", format_args!("no hook for {meaning}: {reason}; {consequence}"))?;
     }
     for (cause, count) in summary.dropped.iter().filter(|(_, count)| **count > 0) {
-        line(text, "dropped", format_args!("{count} {}: {}", cause.code(), words::cause(*cause)))?;
+        let count = number(*count);
+        text.toned(Tone::Caution, "dropped", format_args!("{count} {}: {}", cause.code(), words::cause(*cause)))?;
     }
     overhead::write(text, summary)
 }
 
-fn write_findings(text: &mut String, summary: &Summary) -> std::fmt::Result {
+fn write_findings(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     let mut findings: Vec<_> = summary.findings.iter().collect();
     findings.sort_by_key(|finding| severity(finding));
     for found in findings.iter().take(PRINTED) {
         let host = if summary.is_merged() { format!(" on {}", found.host) } else { String::new() };
         let at = found.at_unix_ns.filter(|at| *at > 0).map_or_else(String::new, |at| format!(", {}", time_of_day(at)));
         let title = title(found, found.device.as_ref());
-        writeln!(text, "\n{}\n{}", observer_text::line(&format!("{title}{host}{at}")), evidence(found))?;
+        writeln!(text)?;
+        text.block(tone(found.verdict), &format!("{title}{host}{at}"), &evidence(found))?;
     }
     if findings.len() > PRINTED {
         let more = counted((findings.len() - PRINTED) as u64, "more finding");
@@ -79,18 +114,19 @@ fn swap_ins(summary: &Summary) -> String {
     let swap_ins = &summary.swapins;
     let covers_a_part = !summary.filters.is_empty() || summary.command.is_some();
     let whole_host = if covers_a_part { " on the whole host" } else { "" };
-    let kernel = |count| format!("; the kernel counted {count}{whole_host}");
+    let kernel = |count| format!("; the kernel counted {}{whole_host}", number(count));
     let kernel = swap_ins.kernel.map_or(String::new(), kernel);
     let dropped = swap_ins.dropped.filter(|dropped| *dropped > 0);
-    let dropped = dropped.map_or(String::new(), |dropped| format!(", {dropped} dropped"));
-    format!("{} pages ({} direct, {} cached){dropped}{kernel}", swap_ins.seen, swap_ins.direct, swap_ins.cached)
+    let dropped = dropped.map_or(String::new(), |dropped| format!(", {} dropped", number(dropped)));
+    let (seen, direct, cached) = (number(swap_ins.seen), number(swap_ins.direct), number(swap_ins.cached));
+    format!("{seen} pages ({direct} direct, {cached} cached){dropped}{kernel}")
 }
 
-fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
+fn write_pins(text: &mut Page, pins: &Pins) -> std::fmt::Result {
     let (Some(eexist), Some(enoent), Some(failed), Some(outside)) =
         (pins.eexist, pins.enoent, pins.outside_failed, &pins.outside)
     else {
-        let failed = pins.failed;
+        let failed = number(pins.failed);
         let unseen = "their errors, and failed tries outside page faults, are not observed";
         return line(text, "pins contended", format_args!("{failed} by page faults; {unseen}"));
     };
@@ -101,14 +137,20 @@ fn write_pins(text: &mut String, pins: &Pins) -> std::fmt::Result {
         text,
         "pins contended",
         format_args!(
-            "{eexist} found the pin held, {enoent} the entry gone; {failed} outside page faults (read-ahead {}, shmem \
-             {}, zswap {}, other {})",
-            outside.readahead, outside.shmem, outside.zswap, outside.other
+            "{} found the pin held, {} the entry gone; {} outside page faults (read-ahead {}, shmem {}, zswap {}, other \
+             {})",
+            number(eexist),
+            number(enoent),
+            number(failed),
+            number(outside.readahead),
+            number(outside.shmem),
+            number(outside.zswap),
+            number(outside.other)
         ),
     )
 }
 
-fn write_distributions(text: &mut String, summary: &Summary) -> std::fmt::Result {
+fn write_distributions(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     // Early returns are too short to be of interest.
     let measures = summary.distributions.iter().filter(|(measure, _)| *measure != Measure::FaultNone);
     for (measure, distribution) in measures {
@@ -126,7 +168,7 @@ fn write_distributions(text: &mut String, summary: &Summary) -> std::fmt::Result
 fn percentiles(d: &DurationSummary) -> String {
     format!(
         "n {}  p50 {}  p90 {}  p99 {}  p99.9 {}  max {}",
-        d.count,
+        number(d.count),
         duration(d.p50_ns),
         duration(d.p90_ns),
         duration(d.p99_ns),

@@ -96,6 +96,24 @@ pub fn run_without_keys(mut command: Command) -> Output {
     command.spawn().unwrap().wait_with_output().unwrap()
 }
 
+/// What a command writes to a terminal, ends of lines as the terminal makes them.
+pub fn output_on(mut command: Command) -> Vec<u8> {
+    let (master, name) = open_pair();
+    let line = File::options().write(true).open(name).unwrap();
+    command.stdin(Stdio::null()).stdout(line).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // The command has the line open, which the end of the output is found by.
+    drop(command);
+    let (mut output, mut part) = (Vec::new(), [0; 4096]);
+    let mut master = File::from(master);
+    // An error: nothing has the line open any more.
+    while let Ok(length @ 1..) = master.read(&mut part) {
+        output.extend_from_slice(&part[..length]);
+    }
+    child.wait().unwrap();
+    output
+}
+
 type Screen = Arc<Mutex<vt100::Parser<Modes>>>;
 
 /// A terminal with a program in it.

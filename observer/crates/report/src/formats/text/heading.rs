@@ -1,7 +1,10 @@
 //! The answer, and what it is about: host, kernel, time, devices, hooks, filters.
 
-use super::line;
+use std::fmt::Write as _;
+
+use super::{line, page::Page, tone_of_answer};
 use crate::{
+    paint::Tone,
     summary::{Source, Summary},
     units::{bytes, counted},
     words,
@@ -9,13 +12,13 @@ use crate::{
 use observer_kernel::plan::Backend;
 use observer_observation::Swap;
 
-pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
+pub(super) fn write(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     let headline = &summary.headline;
-    for sentence in [Some(&headline.answer), headline.advice.as_ref()].into_iter().flatten() {
-        text.push_str(&observer_text::line(sentence));
-        text.push('\n');
+    text.sentence(tone_of_answer(headline.code), &headline.answer)?;
+    if let Some(advice) = &headline.advice {
+        text.sentence(Tone::Plain, advice)?;
     }
-    text.push('\n');
+    writeln!(text)?;
     for source in &summary.sources {
         write_source(text, source)?;
     }
@@ -33,12 +36,12 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
         line(text, "sample", words::sample(sample))?;
     }
     for note in words::damage_and_notes(summary) {
-        line(text, "note", note)?;
+        text.toned(Tone::Caution, "note", note)?;
     }
     Ok(())
 }
 
-fn write_source(text: &mut String, source: &Source) -> std::fmt::Result {
+fn write_source(text: &mut Page, source: &Source) -> std::fmt::Result {
     let Source { host, tool, release, arch, state, .. } = source;
     line(text, "host", format_args!("{host} ({arch}), observer {tool}"))?;
     line(text, "kernel", format_args!("{release}, {}", words::state(*state)))?;

@@ -1,14 +1,14 @@
 //! The overhead of observing.
 
-use super::line;
+use super::{line, page::Page};
 use crate::{
     summary::Summary,
-    units::{self, bytes, duration},
+    units::{self, bytes, duration, number},
     words,
 };
 use observer_observation::{Overhead, ProgramRun, ProgramStats, RingUse, percent};
 
-pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
+pub(super) fn write(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     let overhead = &summary.overhead;
     if *overhead == Overhead::default() {
         return line(text, "overhead", "unknown: the recording has no end");
@@ -19,7 +19,8 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
         text,
         "overhead",
         format_args!(
-            "{cpu} of a CPU in user space, {resident}, {kernel} in the kernel, {programs} programs, {records} records"
+            "{cpu} of a CPU in user space, {resident}, {kernel} in the kernel, {programs} programs, {} records",
+            number(records)
         ),
     )?;
     if let Some(ring) = &overhead.ring {
@@ -44,7 +45,7 @@ pub(crate) fn ring_use(ring: &RingUse) -> String {
     )
 }
 
-fn write_programs(text: &mut String, overhead: &Overhead, swapins: u64) -> std::fmt::Result {
+fn write_programs(text: &mut Page, overhead: &Overhead, swapins: u64) -> std::fmt::Result {
     match &overhead.program_stats {
         None => Ok(()),
         Some(ProgramStats::Refused(why)) => {
@@ -54,11 +55,12 @@ fn write_programs(text: &mut String, overhead: &Overhead, swapins: u64) -> std::
             let (runs, ns) = stats.sum().unwrap_or_default();
             let each = ns.checked_div(swapins).map_or(String::new(), |ns| format!(", {} per swap-in", duration(ns)));
             let share = units::percent(percent(ns, overhead.elapsed_ns));
-            let all = format!("{share} of a CPU in the kernel{each}; {runs} runs, {}", duration(ns));
+            let all = format!("{share} of a CPU in the kernel{each}; {} runs, {}", number(runs), duration(ns));
             line(text, "programs", all)?;
             programs.iter().filter(|program| program.runs > 0).try_for_each(|program| {
                 let ProgramRun { name, runs, run_ns } = program;
-                line(text, "", format_args!("{name:<32} {runs:>12} runs, {} each", duration(run_ns / (*runs).max(1))))
+                let each = duration(run_ns / (*runs).max(1));
+                line(text, "", format_args!("{name:<32} {:>14} runs, {each} each", number(*runs)))
             })
         }
     }
@@ -71,9 +73,9 @@ mod tests {
 
     fn lines(stats: Option<ProgramStats>, swapins: u64) -> String {
         let overhead = Overhead { elapsed_ns: 1_000_000, program_stats: stats, ..Overhead::default() };
-        let mut text = String::new();
+        let mut text = Page::default();
         write_programs(&mut text, &overhead, swapins).unwrap();
-        text
+        text.into_text()
     }
 
     #[test]

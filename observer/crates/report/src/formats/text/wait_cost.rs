@@ -1,6 +1,6 @@
 //! The cost of waits, and the remarks on it.
 
-use super::line;
+use super::{line, page::Page};
 use crate::{
     summary::{
         Summary,
@@ -15,7 +15,7 @@ use observer_engine::{cost::WaitCost, wait::WaitKind};
 const PRINTED: usize = 3;
 
 /// Writes nothing where no task waited and no budget was given.
-pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
+pub(super) fn write(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     let cost = &summary.wait_cost;
     for kind in [WaitKind::Pin, WaitKind::FolioLock] {
         if cost.of(kind).sums.waits > 0 {
@@ -56,7 +56,7 @@ pub(super) fn write(text: &mut String, summary: &Summary) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_kind(text: &mut String, kind: WaitKind, cost: &KindCost) -> std::fmt::Result {
+fn write_kind(text: &mut Page, kind: WaitKind, cost: &KindCost) -> std::fmt::Result {
     let (sums, rates) = (&cost.sums, &cost.rates);
     let all = [
         Some(in_waits(sums)),
