@@ -17,6 +17,7 @@ use self::{
     verdicts::Verdicts,
     wait_cost::{WaitCostSummary, Wholes},
 };
+use crate::race::Race;
 use observer_engine::{entries::EntryStats, overlap::Overlap, report::Unlisted, verdict::Finding, wait::Wait};
 use observer_kernel::plan::{Backend, Meaning, State};
 use observer_observation::{
@@ -87,6 +88,8 @@ impl<T> Of<T> {
 pub struct Summary {
     pub schema: &'static str,
     pub headline: Headline,
+    /// Whether the kernel is vulnerable, whether the race was reachable, and what was observed of it.
+    pub race: Race,
     /// Version of the observer.
     pub tool: String,
     /// Of several: all of them.
@@ -174,6 +177,7 @@ impl Summary {
         let mut summary = Self {
             schema: SCHEMA,
             headline: Headline::default(),
+            race: Race::new(kernel.state, None, None),
             tool,
             host,
             sources: vec![source],
@@ -234,6 +238,7 @@ impl Summary {
             swapins: self.swapins.seen,
             shmem_failed: self.pins.outside.map_or(0, |outside| outside.shmem),
         });
+        self.race = Race::of(self);
         self.headline = Headline::new(self);
     }
 

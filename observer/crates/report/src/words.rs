@@ -30,7 +30,7 @@ pub use self::{
     dropped::{cause, seen, verdict_count},
     headline::label,
     kernel::{gap_consequence, hook_reason, meaning, state},
-    race::{contradiction, observed, race, reachable, vulnerable},
+    race::{contradiction, facts, observed, race, reachable, vulnerable},
     refusal::refusal,
     waits::measure,
 };

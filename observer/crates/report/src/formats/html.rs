@@ -72,6 +72,12 @@ fn heading(page: &mut Markup, summary: &Summary) {
         let (release, state) = (&source.release, words::state(source.state));
         page.element("p", &format!("{host}{release}: {state}. Observed {}.", words::time_span(source)));
     }
+    page.raw("<dl>\n");
+    for (fact, _, words) in words::facts(summary) {
+        page.element("dt", fact);
+        page.element("dd", &words);
+    }
+    page.raw("</dl>\n");
     for (option, value) in &summary.filters {
         page.element("p", &format!("Filter --{option} {value}: counts cover a part of the host."));
     }

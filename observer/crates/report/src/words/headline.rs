@@ -59,7 +59,7 @@ pub(crate) fn advice(summary: &Summary, code: Code, doubts: &[Doubt], evidence: 
         Code::PossibleWindows if summary.kernel.state.may_be_vulnerable() => Some(format!(
             "The same race loses data if such an entry is reallocated and the reader then installs its page: {FIX}."
         )),
-        Code::WaitsOnly => summary.remarks.first().map(|remark| sentence(&super::remark(remark))),
+        Code::WaitsOnly => summary.remarks.first().map(|remark| format!("{}.", capital(&super::remark(remark)))),
         Code::NothingSeen if summary.swapins.seen == 0 => Some(
             "Observe for longer, or while the host swaps; `observer doctor` shows which swap areas are in use."
                 .to_owned(),
@@ -86,14 +86,11 @@ fn after_data_loss(summary: &Summary, evidence: Option<&Evidence>) -> String {
     let devices = evidence.map(|evidence| evidence.devices.as_slice()).unwrap_or_default();
     let swapoff =
         if devices.is_empty() { "swapoff -a".to_owned() } else { format!("swapoff {}", joined(devices, " ")) };
-    let report = if summary.kernel.state.may_be_vulnerable() {
-        FIX.to_owned()
-    } else {
-        "this kernel was taken for one that cannot lose data: please report this, with the recording".to_owned()
-    };
+    let then = super::contradiction(&summary.race, summary.kernel.state).unwrap_or_else(|| format!("then {FIX}"));
     format!(
         "Each further swap-in can lose more: `{swapoff}` stops it. Do not trust what these processes hold or have \
-         written since; restart them. Then {report}."
+         written since; restart them. {}.",
+        capital(&then)
     )
 }
 
@@ -217,9 +214,9 @@ fn most_dropped(summary: &Summary) -> Option<DropCause> {
     summary.dropped.iter().filter(|(_, count)| **count > 0).max_by_key(|(_, count)| **count).map(|(cause, _)| *cause)
 }
 
-/// With a capital letter and a full stop.
-fn sentence(text: &str) -> String {
+/// With a capital letter.
+fn capital(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+    format!("{first}{}", chars.as_str())
 }

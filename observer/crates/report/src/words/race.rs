@@ -1,7 +1,9 @@
 //! The three facts about the race, and what follows from them.
 
 use crate::{
+    paint::Tone,
     race::{Answer, Evidence, Inference, Observed, Race, Reason, Risk},
+    summary::Summary,
     units,
 };
 use observer_kernel::plan::State;
@@ -81,6 +83,18 @@ pub fn observed(race: &Race) -> String {
             format!("DATA LOSS: {stale}; beside them {reuses} and {windows}")
         }
     }
+}
+
+/// The three facts of an observation, each with its name and how serious it is.
+pub fn facts(summary: &Summary) -> [(&'static str, Tone, String); 3] {
+    let (race, state) = (&summary.race, summary.kernel.state);
+    let inferred = |answer| if answer == Answer::Yes { Tone::Caution } else { Tone::Plain };
+    let seen = if race.observed == Observed::StaleInstall { Tone::Bad } else { Tone::Plain };
+    [
+        ("vulnerable", inferred(race.vulnerable), vulnerable(race, state)),
+        ("reachable", inferred(race.reachable), reachable(race)),
+        ("observed", seen, observed(race)),
+    ]
 }
 
 /// What to do where evidence has shown an inference to be wrong; `None`: it has not.

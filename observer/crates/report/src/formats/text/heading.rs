@@ -22,6 +22,9 @@ pub(super) fn write(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     for source in &summary.sources {
         write_source(text, source)?;
     }
+    for (fact, tone, words) in words::facts(summary) {
+        text.toned(tone, fact, words)?;
+    }
     for swap in &summary.swaps {
         line(text, "device", device(swap))?;
     }
