@@ -12,6 +12,7 @@ use crate::{
     pending::PendingReaders,
     reorder::ReorderBuffer,
     report::Report,
+    reported::{Reported, takes_part},
     slots::{SlotChanges, slot_of},
     tally::Tally,
     verdict::{Finding, Judgement, OtherFault, judge},
@@ -35,6 +36,8 @@ pub struct Engine<D> {
     areas: AreaChanges,
     report: Report<D>,
     tally: Option<Box<Tally<D>>>,
+    /// What was reported and not taken; `None`: no caller selects.
+    reported: Option<Vec<Reported>>,
 }
 
 /// Numbers of items that the engine holds in memory.
@@ -61,6 +64,24 @@ impl<D: Durations> Engine<D> {
     pub fn clear_tally(&mut self) {
         if let Some(tally) = &mut self.tally {
             tally.clear();
+        }
+    }
+
+    /// From now on keeps what is reported until [`Engine::take_reported`], for a caller that selects from it. The report
+    /// has everything, and the tally has what the caller adds to it.
+    pub fn keep_reported(&mut self) {
+        self.reported.get_or_insert_default();
+    }
+
+    /// What was reported since the last call, in the order in which it was reported.
+    pub fn take_reported(&mut self) -> Vec<Reported> {
+        self.reported.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Adds to the tally, if one is kept.
+    pub fn add_to_tally(&mut self, reported: &Reported) {
+        if let Some(tally) = &mut self.tally {
+            tally.add(reported);
         }
     }
 
@@ -249,7 +270,9 @@ impl<D: Durations> Engine<D> {
         self.report.dropped.incomplete_readers += u64::from(!complete);
         if let Some(finding) = finding {
             let entry = self.areas.of(finding.entry, finding.start_ns);
-            if let Some(tally) = &mut self.tally {
+            if let Some(reported) = &mut self.reported {
+                reported.push(Reported::Finding { finding: Box::new(finding.clone()), of: entry });
+            } else if let Some(tally) = &mut self.tally {
                 tally.add_finding(&finding, entry);
             }
             self.report.add_finding(finding, entry);
@@ -261,15 +284,20 @@ impl<D: Durations> Engine<D> {
         for fault in group {
             self.waits.attribute(fault);
         }
-        for hold in group.iter().filter_map(|fault| Hold::of(fault, WaitKind::Pin)) {
+        for (fault, hold) in group.iter().filter_map(|fault| Some((fault, Hold::of(fault, WaitKind::Pin)?))) {
             self.report.add_pin_hold(&hold);
-            if let Some(tally) = &mut self.tally {
+            if let Some(reported) = &mut self.reported {
+                reported.push(Reported::PinHold { hold, fault: Arc::clone(fault) });
+            } else if let Some(tally) = &mut self.tally {
                 tally.add_pin_hold(&hold);
             }
         }
         for overlap in overlaps(group) {
             let entry = self.areas.of(overlap.entry, overlap.from_ns);
-            if let Some(tally) = &mut self.tally {
+            if let Some(reported) = &mut self.reported {
+                let faults = group.iter().filter(|fault| takes_part(fault, &overlap)).cloned().collect();
+                reported.push(Reported::Overlap { overlap: overlap.clone(), of: entry, faults });
+            } else if let Some(tally) = &mut self.tally {
                 tally.add_overlap(&overlap, entry, group);
             }
             self.report.add_overlap(overlap, entry);
@@ -279,7 +307,9 @@ impl<D: Durations> Engine<D> {
 
     fn report_wait(&mut self, wait: Wait) {
         let entry = self.areas.of(wait.entry, wait.from_ns);
-        if let Some(tally) = &mut self.tally {
+        if let Some(reported) = &mut self.reported {
+            reported.push(Reported::Wait { wait: Box::new(wait.clone()), of: entry });
+        } else if let Some(tally) = &mut self.tally {
             tally.add_wait(&wait, entry);
         }
         self.report.add_wait(wait, entry);

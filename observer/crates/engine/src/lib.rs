@@ -16,6 +16,7 @@ pub mod overlap;
 mod pending;
 mod reorder;
 pub mod report;
+pub mod reported;
 mod slots;
 pub mod tally;
 pub mod verdict;

@@ -9,6 +9,7 @@ use crate::{
     entries::EntryTable,
     limits::MAX_LISTED,
     overlap::Overlap,
+    reported::Reported,
     verdict::{Finding, Verdict},
     wait::{Hold, Wait, WaitKind},
 };
@@ -40,6 +41,17 @@ pub struct Report<D> {
 }
 
 impl<D: Durations> Report<D> {
+    /// Adds what another report counts: a report of a selection.
+    pub fn add(&mut self, reported: Reported) {
+        match reported {
+            Reported::Finding { finding, of } => self.add_finding(*finding, of),
+            Reported::Overlap { overlap, of, .. } => self.add_overlap(overlap, of),
+            Reported::Wait { wait, of } => self.add_wait(*wait, of),
+            Reported::PinHold { hold, .. } => self.add_pin_hold(&hold),
+        }
+        self.unlisted.entries = self.entries.not_listed();
+    }
+
     pub(crate) fn add_finding(&mut self, finding: Finding, entry: AreaEntry) {
         self.verdicts.add(finding.verdict);
         self.entries.add_verdict(entry, finding.verdict);

@@ -14,6 +14,7 @@ use crate::{
     event::{Comm, Fault, Nanos, Task},
     limits::{MAX_ENTRIES, MAX_GROUPS, MAX_RECENT_FINDINGS},
     overlap::Overlap,
+    reported::{Reported, takes_part},
     verdict::{Finding, Verdict},
     wait::{Hold, Wait},
 };
@@ -139,6 +140,20 @@ impl<D: Durations> Tally<D> {
         *self = Self { revision: self.revision + 1, found: self.found, ..Self::default() };
     }
 
+    /// Findings since the start, those that are no longer kept included.
+    pub const fn found(&self) -> u64 {
+        self.found
+    }
+
+    pub(crate) fn add(&mut self, reported: &Reported) {
+        match reported {
+            Reported::Finding { finding, of } => self.add_finding(finding, *of),
+            Reported::Overlap { overlap, of, faults } => self.add_overlap(overlap, *of, faults),
+            Reported::Wait { wait, of } => self.add_wait(wait, *of),
+            Reported::PinHold { hold, .. } => self.add_pin_hold(hold),
+        }
+    }
+
     pub(crate) fn add_pin_hold(&mut self, hold: &Hold) {
         self.distributions.pin_hold.add(hold.duration());
     }
@@ -226,13 +241,6 @@ fn row<'a, K: Hash + Eq>(
         return None;
     }
     Some(rows.entry(key).or_insert_with(|| Contention::new(task)))
-}
-
-/// Whether a fault of the overlap's group is part of the overlap.
-fn takes_part(fault: &Fault, overlap: &Overlap) -> bool {
-    let ranges = fault.base.0 < overlap.entry.0 + u64::from(overlap.nr)
-        && overlap.entry.0 < fault.base.0 + u64::from(fault.nr.max(1));
-    ranges && fault.start < overlap.to_ns && overlap.from_ns < fault.end
 }
 
 #[cfg(test)]

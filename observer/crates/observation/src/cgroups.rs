@@ -61,6 +61,11 @@ impl CgroupPaths {
         self.paths.get(&id)
     }
 
+    /// All groups, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Name)> {
+        self.paths.iter().map(|(id, path)| (*id, path))
+    }
+
     /// The path, or else the id.
     pub fn name(&self, id: u64) -> String {
         self.path(id).map_or_else(|| id.to_string(), Name::to_string)

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{OpenError, Reader, Replay};
-use observer_engine::event::Nanos;
-use observer_observation::{CgroupPaths, Context, Engine, Input, Sample, Swap, WallClock};
+use observer_engine::{event::Nanos, reported::Reported};
+use observer_observation::{CgroupPaths, Context, Engine, Input, Sample, Swap, Tally, WallClock};
 
 /// A command to the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,18 +84,52 @@ pub struct Player {
     /// End of the recording, once `find_end` has read it.
     end: Arc<OnceLock<Nanos>>,
     ended: bool,
+    selecting: Option<Selecting>,
+}
+
+/// Decides whether something that was reported belongs to the tally, by the areas, control groups and wall clock so far;
+/// `None`: not yet known.
+pub type Keep = Box<dyn Fn(&Reported, &Replay) -> Option<bool>>;
+
+/// Adds what is selected to the tally.
+struct Selecting {
+    keep: Keep,
+    /// What can be decided once more is known.
+    pending: Vec<Reported>,
+}
+
+/// Most things that wait to be decided; later ones are not selected.
+const MAX_PENDING: usize = 1_000;
+
+impl Selecting {
+    fn advance(&mut self, replay: &mut Replay) {
+        let new = replay.engine_mut().take_reported();
+        for reported in std::mem::take(&mut self.pending).into_iter().chain(new) {
+            match (self.keep)(&reported, replay) {
+                Some(true) => replay.engine_mut().add_to_tally(&reported),
+                None if self.pending.len() < MAX_PENDING => self.pending.push(reported),
+                Some(false) | None => {}
+            }
+        }
+    }
 }
 
 impl Player {
     /// Opens a recording and starts to play it. Fails only if its header cannot be read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let replay = open(path)?;
+        Self::open_selecting(path, None)
+    }
+
+    /// The same, with a tally of what is selected.
+    pub fn open_selecting(path: &Path, keep: Option<Keep>) -> Result<Self, OpenError> {
+        let selecting = keep.map(|keep| Selecting { keep, pending: Vec::new() });
+        let replay = open(path, selecting.is_some())?;
         let context = replay.context().clone();
         let start = context.clocks.monotonic_ns;
         let pace = Pace { playing: true, speed: 1.0, due: start, goal: None };
         let end = Arc::default();
         find_end(path.to_owned(), Arc::clone(&end));
-        Ok(Self { path: path.to_owned(), replay, context, pace, start, end, ended: false })
+        Ok(Self { path: path.to_owned(), replay, context, pace, start, end, ended: false, selecting })
     }
 
     pub fn context(&self) -> &Context {
@@ -171,8 +205,11 @@ impl Player {
     fn seek(&mut self, time: Nanos) -> Result<bool, OpenError> {
         let back = time < self.now() || (self.ended && time == self.start);
         if back {
-            self.replay = open(&self.path)?;
+            self.replay = open(&self.path, self.selecting.is_some())?;
             self.ended = false;
+            if let Some(selecting) = &mut self.selecting {
+                selecting.pending.clear();
+            }
         }
         self.pace.goal = Some(Goal::Time(time));
         Ok(back)
@@ -202,6 +239,9 @@ impl Player {
             self.replay.engine_mut().finish();
             self.ended = true;
         }
+        if let Some(selecting) = &mut self.selecting {
+            selecting.advance(&mut self.replay);
+        }
     }
 
     fn arrive(&mut self, pause: bool) {
@@ -211,16 +251,18 @@ impl Player {
     }
 }
 
-fn open(path: &Path) -> Result<Replay, OpenError> {
+fn open(path: &Path, is_selecting: bool) -> Result<Replay, OpenError> {
     let mut replay = Replay::open(path)?;
     replay.engine_mut().start_tally();
+    if is_selecting {
+        replay.engine_mut().keep_reported();
+    }
     Ok(replay)
 }
 
-/// Windows, reuses and stale installs.
+/// Windows, reuses and stale installs; of a selection, those selected.
 fn findings(engine: &Engine) -> u64 {
-    let verdicts = &engine.report().verdicts;
-    verdicts.window + verdicts.reuse + verdicts.stale_install
+    engine.tally().map_or(0, Tally::found)
 }
 
 /// Reads the file to its end on another thread to find its length, which stays unknown if that fails.
@@ -243,6 +285,7 @@ fn find_end(path: PathBuf, end: Arc<OnceLock<Nanos>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observer_engine::verdict::Verdict;
 
     /// The recording lives as long as the second value.
     fn player() -> (Player, tempfile::TempDir) {
@@ -310,6 +353,51 @@ mod tests {
         player.tick(SECOND, || true);
         assert!(player.transport().playing);
         assert!(at(&player) < 3.0, "{}", at(&player));
+    }
+
+    #[test]
+    fn a_selection_limits_the_tally_and_the_next_finding() {
+        let (whole, file) = player();
+        let path = whole.path.clone();
+        let stale_installs = |reported: &Reported, _: &Replay| {
+            Some(matches!(reported, Reported::Finding { finding, .. } if finding.verdict == Verdict::StaleInstall))
+        };
+        let mut player = Player::open_selecting(&path, Some(Box::new(stale_installs))).unwrap();
+        let mut last = 0;
+        for expected in 1..=3 {
+            player.apply(Move::NextFinding).unwrap();
+            player.tick(0, || true);
+            assert!(findings(player.engine()) >= expected);
+            let stale = player.engine().report().verdicts.stale_install;
+            assert!(stale > last, "paused at a stale install");
+            last = stale;
+        }
+        player.apply(Move::ToStart).unwrap();
+        player.pace.goal = Some(Goal::Time(u64::MAX));
+        player.tick(0, || true);
+        let tally = player.engine().tally().unwrap();
+        let verdicts = &player.engine().report().verdicts;
+        assert!(verdicts.window > 0);
+        assert_eq!(tally.found(), verdicts.stale_install, "those of the end included");
+        assert!(tally.entries().is_empty() || tally.entries().values().all(|row| row.overlaps == 0));
+        drop(file);
+    }
+
+    #[test]
+    fn what_is_undecided_waits_until_it_is_known() {
+        let (whole, _file) = player();
+        // Known only once two seconds have been played.
+        let keep = |_: &Reported, replay: &Replay| {
+            let played = replay.at().saturating_sub(replay.context().clocks.monotonic_ns);
+            (played > 2 * SECOND).then_some(true)
+        };
+        let mut player = Player::open_selecting(&whole.path, Some(Box::new(keep))).unwrap();
+        player.tick(SECOND, || true);
+        let seen = |player: &Player| player.engine().tally().unwrap().distributions.overlap.summary().count;
+        assert_eq!(seen(&player), 0);
+        assert!(player.engine().report().verdicts.overlap > 0);
+        player.tick(2 * SECOND, || true);
+        assert_eq!(seen(&player), player.engine().report().verdicts.overlap, "also those that were reported before");
     }
 
     #[test]

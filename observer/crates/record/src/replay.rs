@@ -86,12 +86,20 @@ impl Replay {
 
     /// Plays until [`Replay::at`] is `until` or later, at most `limit` inputs. False: the recording has ended.
     pub fn step(&mut self, until: Nanos, limit: usize) -> bool {
+        self.step_with(until, limit, &mut |_, _| {})
+    }
+
+    /// The same; `look` sees every input before the engine does, and the wall clock up to then.
+    pub fn step_with(&mut self, until: Nanos, limit: usize, look: &mut dyn FnMut(&Input, &WallClock)) -> bool {
         for _ in 0..limit {
             if self.at() >= until {
                 return true;
             }
             match self.reader.next_input() {
-                Some(input) => self.feed(input),
+                Some(input) => {
+                    look(&input, &self.ingest.wall_clock);
+                    self.feed(input);
+                }
                 None if self.next_part() => {}
                 None => return false,
             }

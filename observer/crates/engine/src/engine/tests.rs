@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    event::{ChangeKind, Path, SequenceSpan, Task},
+    event::{ChangeKind, Path, Pin, PinResult, SequenceSpan, Task},
     overlap::Overlap,
     report::{EngineDropped, VerdictCounts},
     verdict::Verdict,
@@ -300,4 +300,66 @@ fn a_finding_belongs_to_the_area_that_had_the_type_when_its_read_started() {
     let worst = engine.report().entries.worst(9);
     let rows: Vec<_> = worst.iter().map(|stats| (stats.of.since_ns, stats.worst)).collect();
     assert_eq!(rows, [(50, Verdict::StaleInstall)]);
+}
+
+/// Every kind of what can be reported: a finding, overlaps, a wait for a pin and a pin hold.
+fn reported(engine: &mut Engine<Vec<Nanos>>) -> Vec<Reported> {
+    engine.keep_reported();
+    for event in aba() {
+        engine.feed(event);
+    }
+    let pin = |result| Some(Pin { tried: 2_001, result, failures: 0, dropped: Some(2_500) });
+    let holder = Fault { pin: pin(PinResult::Taken), ..fault(3, 2_000, 2_600, 4, 3) };
+    let failed = Some(Pin { tried: 2_101, result: PinResult::Held, failures: 1, dropped: None });
+    let waiter = Fault { pin: failed, read_start: None, path: Path::None, ..fault(4, 2_100, 2_900, 4, 4) };
+    for fault in [holder, waiter] {
+        engine.feed(Event::Ended(fault));
+    }
+    engine.finish();
+    engine.take_reported()
+}
+
+#[test]
+fn what_was_reported_adds_up_to_the_report() {
+    let mut engine = Engine::default();
+    let all = reported(&mut engine);
+    let kinds = |kind: fn(&Reported) -> bool| all.iter().filter(|reported| kind(reported)).count();
+    assert_eq!(kinds(|reported| matches!(reported, Reported::Finding { .. })), 1);
+    assert_eq!(kinds(|reported| matches!(reported, Reported::Wait { .. })), 1);
+    assert_eq!(kinds(|reported| matches!(reported, Reported::PinHold { .. })), 1);
+    assert!(all.iter().any(|reported| matches!(reported, Reported::Overlap { faults, .. } if faults.len() == 2)));
+    let mut again = Report::<Vec<Nanos>>::default();
+    for reported in all {
+        again.add(reported);
+    }
+    let whole = engine.report();
+    assert_eq!(again.verdicts, whole.verdicts);
+    assert_eq!((&again.findings, &again.overlaps, &again.waits), (&whole.findings, &whole.overlaps, &whole.waits));
+    assert_eq!(again.entries.worst(9), whole.entries.worst(9));
+    assert_eq!(again.distributions.pin_hold, whole.distributions.pin_hold);
+    assert_eq!((again.pin_retries, again.wait_costs.pin), (whole.pin_retries, whole.wait_costs.pin));
+    assert!(engine.take_reported().is_empty(), "taken once");
+}
+
+#[test]
+fn a_tally_of_a_selection_has_what_the_caller_adds() {
+    let mut engine = Engine::default();
+    engine.start_tally();
+    let all = reported(&mut engine);
+    let (revision, found) = engine.tally().map(|tally| (tally.revision, tally.found())).unwrap();
+    assert_eq!((revision, found), (0, 0), "nothing was added yet");
+    for reported in all.iter().filter(|reported| matches!(reported, Reported::Finding { .. })) {
+        engine.add_to_tally(reported);
+    }
+    let tally = engine.tally().unwrap();
+    assert_eq!((tally.found(), tally.findings().len()), (1, 1));
+    assert!(tally.distributions.overlap.is_empty(), "the overlaps were not added");
+}
+
+#[test]
+fn nothing_is_kept_for_a_caller_that_does_not_select() {
+    let mut engine = feed(aba());
+    engine.finish();
+    assert_eq!(engine.report().findings.len(), 1);
+    assert!(engine.take_reported().is_empty());
 }
