@@ -9,7 +9,12 @@ use std::{
     sync::OnceLock,
 };
 
-use observer_engine::event::{Comm, Event, Fault, Nanos, Task};
+use observer_engine::{
+    areas::AreaEntry,
+    event::{Comm, Event, Fault, Nanos, Task},
+    reported,
+    verdict::Finding,
+};
 use observer_kernel::plan::{Consequence, HookReason, Meaning, MissingReason, Rejection};
 use observer_observation::{
     CgroupPath, ClockChange, Clocks, Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, Outcome,
@@ -30,6 +35,7 @@ use observer_report::{
         story::{Setting, story},
         svg, text,
     },
+    selection::{Picked, Seen, Selection},
 };
 use observer_tui::{
     app::{App, keys::Key},
@@ -422,12 +428,27 @@ fn check_cells(buffer: &Buffer) {
     }
 }
 
+/// The findings of tasks with these names, selected by them.
+fn selected(outcome: &Outcome, all: &[Vec<u8>]) -> Observed {
+    let selection =
+        Selection { comms: all.iter().map(|name| Comm::from_bytes(name)).collect(), ..Selection::default() };
+    let mut picked = Picked::new(&selection, outcome.context.clocks);
+    let reported = |finding: &Finding| {
+        let of = AreaEntry { entry: finding.entry, since_ns: 0 };
+        reported::Reported::Finding { finding: Box::new(finding.clone()), of }
+    };
+    let findings = outcome.engine.report().findings.iter().map(reported).collect();
+    let Outcome { context, cgroups, wall_clock, .. } = outcome;
+    picked.see(findings, Seen { swaps: &context.swaps, cgroups, wall_clock });
+    Observed::selected(outcome, &picked)
+}
+
 /// Writes every output with these names.
 fn check_outputs(all: &[Vec<u8>], counted: bool) {
     let (outcome, trace) = outcome(all, counted);
     check_trace(&trace);
     let (one, other) = (Observed::new(&outcome), Observed::new(&recorded().1));
-    for parts in [vec![one.clone()], vec![one.clone(), other.clone()]] {
+    for parts in [vec![one.clone()], vec![one.clone(), other.clone()], vec![selected(&outcome, all)]] {
         let reported = Reported { whole: Observed::merged(&parts).unwrap(), parts };
         for format in Format::ALL {
             check_format(format, &written(format, &reported));

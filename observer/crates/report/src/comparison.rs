@@ -1,5 +1,7 @@
 //! The comparison of two observations: counts as rates, distributions with their ratio.
 
+use std::collections::BTreeMap;
+
 use observer_text::Name;
 use serde::Serialize;
 
@@ -35,6 +37,29 @@ codes! {
         Window = "window",
         Reuse = "reuse",
         StaleInstall = "stale_install",
+    }
+}
+
+impl Counted {
+    /// Whether a selection selects what is counted, rather than a part of what the kernel counted.
+    const fn is_selected(self) -> bool {
+        match self {
+            Self::Overlap
+            | Self::LockWait
+            | Self::PinWait
+            | Self::Waited
+            | Self::Overslept
+            | Self::Window
+            | Self::Reuse
+            | Self::StaleInstall => true,
+            Self::SwapIns
+            | Self::Direct
+            | Self::Cached
+            | Self::Faults
+            | Self::Contended
+            | Self::PinsContended
+            | Self::PinRetries => false,
+        }
     }
 }
 
@@ -82,14 +107,33 @@ codes! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Caveat {
-    DroppedEvents { side: Side, events: u64 },
-    NotObservable { side: Side, verdicts: Vec<Verdict> },
-    LeanHooks { side: Side },
-    Sampled { side: Side, one_in: u32 },
-    Damaged { side: Side, damage: Damage },
+    DroppedEvents {
+        side: Side,
+        events: u64,
+    },
+    NotObservable {
+        side: Side,
+        verdicts: Vec<Verdict>,
+    },
+    LeanHooks {
+        side: Side,
+    },
+    Sampled {
+        side: Side,
+        one_in: u32,
+    },
+    Damaged {
+        side: Side,
+        damage: Damage,
+    },
     FiltersDiffer,
     HooksDiffer,
     DelayInjectionDiffers,
+    /// Counts and durations that cover the whole recordings are left out.
+    Selected {
+        options: BTreeMap<&'static str, Name>,
+        undecided: u64,
+    },
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -109,11 +153,15 @@ impl Diff {
         let lengths = (side_a.elapsed_ns, side_b.elapsed_ns);
         let (counts_a, counts_b) = (counts(&a.summary), counts(&b.summary));
         let times = a.histograms.iter().zip(b.histograms.iter());
+        // Without a selection everything is compared.
+        let is_whole = a.summary.selection.is_none();
+        let counts = counts_a.into_iter().zip(counts_b).filter(|((name, _), _)| is_whole || name.is_selected());
         Self {
             schema: SCHEMA,
-            counts: counts_a.into_iter().zip(counts_b).map(|((name, a), (_, b))| count(name, a, b, lengths)).collect(),
+            counts: counts.map(|((name, a), (_, b))| count(name, a, b, lengths)).collect(),
             times: times
                 .filter(|((_, a), (_, b))| !a.is_empty() || !b.is_empty())
+                .filter(|((measure, _), _)| is_whole || measure.is_selected())
                 .map(|((measure, a), (_, b))| timed(measure, DurationSummary::of(a), DurationSummary::of(b)))
                 .collect(),
             caveats: caveats(&a.summary, &b.summary),
@@ -129,7 +177,7 @@ fn compared(summary: &Summary) -> Compared {
         release: summary.kernel.release.clone(),
         state: summary.kernel.state,
         // The rates of merged observations are means, so their lengths add up like their counts.
-        elapsed_ns: summary.sources.iter().map(|source| source.elapsed_ns).sum(),
+        elapsed_ns: summary.covered_ns(),
         dropped: summary.dropped_events(),
     }
 }
@@ -198,6 +246,11 @@ fn caveats(a: &Summary, b: &Summary) -> Vec<Caveat> {
         }
         caveats.extend(summary.sample.as_ref().map(|sample| Caveat::Sampled { side, one_in: sample.one_in }));
         caveats.extend(summary.damage.iter().map(|of| Caveat::Damaged { side, damage: of.what.clone() }));
+    }
+    if let (Some(of_a), Some(of_b)) = (&a.selection, &b.selection) {
+        let mut all = of_a.clone();
+        all.add(of_b);
+        caveats.push(Caveat::Selected { options: all.options, undecided: all.undecided });
     }
     if a.filters != b.filters || a.command.is_some() != b.command.is_some() {
         caveats.push(Caveat::FiltersDiffer);

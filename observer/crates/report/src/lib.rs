@@ -10,6 +10,7 @@ pub mod observed;
 pub mod paint;
 pub mod picture;
 pub mod race;
+pub mod selection;
 pub mod summary;
 pub mod units;
 pub mod words;

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::summary::{
-    CommandSummary, DelayInjection, LISTED, Source, Summary, counts::Count, distributions::Histograms, remarks::Budget,
-    wait_cost::Wholes,
+use crate::{
+    selection::Picked,
+    summary::{
+        CommandSummary, DelayInjection, LISTED, Source, Summary, counts::Count, distributions::Histograms,
+        remarks::Budget, wait_cost::Wholes,
+    },
 };
 use observer_kernel::plan::State;
-use observer_observation::{Kernel, Known, Overhead, ProgramStats, RingUse, percent};
+use observer_observation::{Kernel, Known, Outcome, Overhead, ProgramStats, RingUse, percent};
 use observer_text::{Name, joined};
 
 /// One observation, or several merged.
@@ -30,6 +33,19 @@ impl Observed {
         Self { summary: Summary::new(known), histograms: Histograms::new(known) }
     }
 
+    /// What is selected of a recording. Counters and what is timed in the kernel cover all of it.
+    pub fn selected(outcome: &Outcome, picked: &Picked) -> Self {
+        let whole = Self::new(outcome).summary;
+        let mut observed = Self::new(Known { report: picked.report(), ..Known::from(outcome) });
+        let elapsed_ns = whole.sources.iter().map(|source| source.elapsed_ns).sum();
+        let mut selected = picked.selected(&outcome.wall_clock, elapsed_ns);
+        selected.over_budget = whole.budget.map_or(0, |budget| budget.over);
+        selected.whole = whole.verdicts;
+        observed.summary.selection = Some(selected);
+        observed.update_derived();
+        observed
+    }
+
     /// `None` of none.
     pub fn merged(all: &[Self]) -> Option<Self> {
         let mut all = all.iter();
@@ -50,9 +66,10 @@ impl Observed {
     fn update_derived(&mut self) {
         let Self { summary, histograms } = self;
         summary.distributions = histograms.summaries(!summary.kernel.holds_unseen());
+        let is_whole = summary.selection.is_none();
         summary.wait_cost.update_rates(Wholes {
-            swapins: summary.swapins.seen,
-            elapsed_ns: summary.sources.iter().map(|source| source.elapsed_ns).sum(),
+            swapins: is_whole.then_some(summary.swapins.seen),
+            elapsed_ns: summary.covered_ns(),
             tick_ns: summary.kernel.tick_ns,
             histograms,
         });
@@ -71,6 +88,9 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     extend_new(&mut all.swaps, &one.swaps);
     // Counts are scaled already; of several samples the coarsest is the one to warn of.
     all.sample = all.sample.take().into_iter().chain(one.sample.clone()).max_by_key(|sample| sample.one_in);
+    if let (Some(all), Some(one)) = (&mut all.selection, &one.selection) {
+        all.add(one);
+    }
     all.swapins.add(&one.swapins);
     all.swapouts.add(&one.swapouts);
     all.faults.add(&one.faults);
@@ -98,6 +118,7 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.stalled.add(&one.stalled);
     all.unlisted.findings += one.unlisted.findings;
     all.unlisted.entries += one.unlisted.entries;
+    all.left_out.add(&one.left_out);
     add_overhead(&mut all.overhead, &one.overhead);
     all.widen = match (all.widen, one.widen) {
         (Some(a), Some(b)) => {

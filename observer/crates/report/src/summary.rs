@@ -10,9 +10,11 @@ use self::{
     counts::{Count as _, Faults, Locks, Pins, SwapIns, SwapOuts},
     distributions::{Distributions, Histograms},
     headline::Headline,
+    listing::{LeftOut, Listing},
     place::Placed,
     remarks::{Budget, Evidence, Remark},
     sample::Sampled,
+    selected::Selected,
     stalls::Stalled,
     verdicts::Verdicts,
     wait_cost::{WaitCostSummary, Wholes},
@@ -28,9 +30,11 @@ use observer_observation::{
 pub(crate) mod counts;
 pub mod distributions;
 pub mod headline;
+pub mod listing;
 pub mod place;
 pub mod remarks;
 pub(crate) mod sample;
+pub mod selected;
 mod source;
 pub mod stalls;
 pub mod verdicts;
@@ -102,6 +106,8 @@ pub struct Summary {
     pub filters: BTreeMap<String, Name>,
     /// `None`: every entry was observed.
     pub sample: Option<Sampled>,
+    /// The part of the observations that is counted and listed; `None`: all of them.
+    pub selection: Option<Selected>,
     pub swapins: SwapIns,
     pub swapouts: SwapOuts,
     pub faults: Faults,
@@ -123,6 +129,11 @@ pub struct Summary {
     pub dropped: Dropped,
     /// What is counted in `verdicts` and not listed, because a list was full.
     pub unlisted: Unlisted,
+    /// Which findings are listed.
+    #[serde(skip)]
+    pub listing: Listing,
+    /// What is counted in `verdicts` and left out of the lists as requested.
+    pub left_out: LeftOut,
     pub overhead: Overhead,
     pub widen: Option<DelayInjection>,
     pub command: Option<CommandSummary>,
@@ -154,7 +165,7 @@ impl Summary {
         let counters = &known.sample.snapshot.counters;
         let histograms = Histograms::new(*known);
         let wholes = Wholes {
-            swapins: counters.read_direct + counters.read_cached,
+            swapins: Some(counters.read_direct + counters.read_cached),
             elapsed_ns: elapsed(known),
             tick_ns: known.context.kernel.tick_ns,
             histograms: &histograms,
@@ -184,6 +195,7 @@ impl Summary {
             swaps: known.swaps.to_vec(),
             filters,
             sample: (sample_one_in > 1).then(|| Sampled::new(sample_one_in, report.verdicts)),
+            selection: None,
             swapins: SwapIns::new(known, counters),
             swapouts: SwapOuts::new(known, counters),
             faults: Faults::new(counters),
@@ -201,6 +213,8 @@ impl Summary {
             distributions: histograms.summaries(!kernel.holds_unseen()),
             dropped: known.dropped(),
             unlisted: report.unlisted,
+            listing: Listing::default(),
+            left_out: LeftOut::default(),
             overhead: known.ending.overhead.clone(),
             widen: known.context.widen_ns.map(|ns| DelayInjection {
                 ns,
@@ -227,8 +241,12 @@ impl Summary {
         self.verdicts.counts.scale(one_in);
     }
 
-    /// Draws the conclusions from the sums as they are.
+    /// Draws the conclusions from the sums as they are. Those about waits compare them with what the whole host did.
     pub(crate) fn update_conclusions(&mut self, histograms: &Histograms) {
+        if self.selection.is_some() {
+            self.remarks.clear();
+            return;
+        }
         self.remarks = remarks::remarks(Evidence {
             cost: &self.wait_cost,
             histograms,
@@ -242,9 +260,27 @@ impl Summary {
         self.headline = Headline::new(self);
     }
 
+    /// The verdicts of the whole observations, whatever is selected.
+    pub fn whole_verdicts(&self) -> &Verdicts {
+        self.selection.as_ref().map_or(&self.verdicts, |selected| &selected.whole)
+    }
+
+    /// Waits of the whole observations that exceeded the budget, whatever is selected.
+    pub(crate) fn whole_over_budget(&self) -> u64 {
+        let selected = self.selection.as_ref().map(|selected| selected.over_budget);
+        selected.unwrap_or_else(|| self.budget.map_or(0, |budget| budget.over)) + self.stalled.over_budget
+    }
+
     /// Whether it merges several observations.
     pub(crate) const fn is_merged(&self) -> bool {
         self.sources.len() > 1
+    }
+
+    /// Length of all observations together, or of what is selected of them by time; 0: unknown. Their counts add up as
+    /// well.
+    pub(crate) fn covered_ns(&self) -> u64 {
+        let all = || self.sources.iter().map(|source| source.elapsed_ns).sum();
+        self.selection.as_ref().map_or_else(all, |selected| selected.covered_ns.unwrap_or(0))
     }
 
     /// The hooks of the kernel, without the reason for each.
@@ -262,11 +298,12 @@ impl Summary {
         self.notes.iter().filter(|note| note.what.leaves_gap()).count()
     }
 
+    /// The exit code of the whole observations, whatever is selected: a selection cannot hide a data loss.
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(CommandSummary::has_failed);
         Exit::of_observation(ExitInputs {
-            stale_installs: self.verdicts.counts.stale_install,
-            over_budget: self.budget.map_or(0, |budget| budget.over) + self.stalled.over_budget,
+            stale_installs: self.whole_verdicts().counts.stale_install,
+            over_budget: self.whole_over_budget(),
             command_failed: failed,
             dropped: self.dropped_events(),
             gaps: self.gaps(),

@@ -11,6 +11,7 @@ mod overhead;
 mod race;
 mod recording;
 mod refusal;
+mod selection;
 mod self_test;
 mod waits;
 
@@ -23,6 +24,7 @@ pub(crate) use self::{
     kernel::{instead, missing_reason, synchronous},
     overhead::stats_refusal,
     refusal::{obstacle, refusal_cause, remedies},
+    selection::{SELECTED, WHOLE, count_of, more_findings, selection},
     self_test::check,
     waits::{remark, stalled, wait_kind},
 };
@@ -32,6 +34,7 @@ pub use self::{
     kernel::{gap_consequence, hook_reason, meaning, state},
     race::{contradiction, facts, observed, race, reachable, vulnerable},
     refusal::refusal,
+    selection::{selection_notes, selection_of},
     waits::measure,
 };
 
@@ -50,7 +53,7 @@ pub(crate) fn damage_and_notes(summary: &Summary) -> Vec<String> {
     }
     let damage = summary.damage.iter().map(|of| of_host(summary, of, recording::damage));
     let notes = summary.notes.iter().map(|of| of_host(summary, of, recording::note));
-    damage.chain(notes).chain(unlisted(&summary.unlisted)).collect()
+    damage.chain(notes).chain(unlisted(&summary.unlisted)).chain(selection_notes(summary)).collect()
 }
 
 /// What is counted and not listed; nothing is lost by it.

@@ -3,6 +3,7 @@
 
 use insta::assert_snapshot;
 
+use observer_engine::verdict::Verdict;
 use observer_kernel::{
     errno::Errno,
     fixtures::survey,
@@ -10,7 +11,7 @@ use observer_kernel::{
     plan::TrialRefusal,
     swaps::{AreaKind, Device, DeviceNumber, Driver, SwapArea, SwapLine, Synchronous, SynchronousReason},
 };
-use observer_record::replay;
+use observer_record::{Replay, replay};
 use observer_recordings::released;
 use observer_report::{
     comparison::Diff,
@@ -21,7 +22,9 @@ use observer_report::{
         text,
     },
     observed::Observed,
+    selection::{Moment, Picked, Selection},
 };
+use serde_json::Map;
 
 fn observed(recording: &str) -> Observed {
     Observed::new(&replay(&released(recording)).unwrap())
@@ -43,6 +46,39 @@ fn report_of_data_loss() {
     // The other findings look alike.
     let findings = text.lines().position(|line| line.starts_with("reuse of")).unwrap();
     assert_snapshot!(text.lines().take(findings + 16).collect::<Vec<_>>().join("\n"));
+}
+
+/// What is selected of a recording.
+fn selected(recording: &str, selection: &Selection) -> Observed {
+    let mut replay = Replay::open(&released(recording)).unwrap();
+    let mut picked = Picked::new(selection, replay.context().clocks);
+    replay.engine_mut().keep_reported();
+    let mut outcome = replay.finish();
+    picked.finish(&mut outcome);
+    Observed::selected(&outcome, &picked)
+}
+
+/// The waits of the first half second, and no finding.
+#[test]
+fn report_of_a_selection() {
+    let selection = Selection {
+        verdicts: vec![Verdict::PinWait],
+        until: Some(Moment::Offset(500_000_000)),
+        ..Selection::default()
+    };
+    let observed = selected("v1.obs", &selection);
+    assert_snapshot!("report_of_a_selection", text::summary(&observed.summary));
+    let json = serde_json::to_value(&observed.summary).unwrap();
+    let part = ["selection", "verdicts", "not_observable", "unlisted", "left_out", "remarks", "wait_cost"];
+    let part: Map<_, _> = part.iter().map(|key| ((*key).to_owned(), json[*key].clone())).collect();
+    assert_snapshot!("json_of_a_selection", serde_json::to_string_pretty(&part).unwrap());
+}
+
+#[test]
+fn comparison_of_a_selection() {
+    let selection = Selection { since: Some(Moment::Offset(500_000_000)), ..Selection::default() };
+    let (a, b) = (selected("v1.obs", &selection), selected("v1-storm-5.10.obs", &selection));
+    assert_snapshot!(diff::text(&Diff::new(&a, &b), &a, &b));
 }
 
 #[test]

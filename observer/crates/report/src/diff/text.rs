@@ -34,7 +34,8 @@ fn write_all(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std:
         write_times(text, times)?;
     }
     for ((measure, a), (_, b)) in a.histograms.iter().zip(b.histograms.iter()) {
-        if !a.is_empty() && !b.is_empty() && measure != Measure::FaultNone {
+        let is_compared = diff.times.iter().any(|times| times.name == measure);
+        if is_compared && !a.is_empty() && !b.is_empty() && measure != Measure::FaultNone {
             writeln!(text, "\n{}: share of A and of B, by octave of duration", words::measure(measure))?;
             text.push_str(&overlay::draw(a, b));
         }

@@ -12,7 +12,7 @@ use crate::observed::Observed;
 use observer_engine::verdict::Action;
 
 /// Times are nanoseconds. An empty field is unknown, or did not happen.
-const COLUMNS: [&str; 28] = [
+const COLUMNS: [&str; 29] = [
     "host",
     "release",
     "at_unix_ns",
@@ -41,6 +41,7 @@ const COLUMNS: [&str; 28] = [
     "read_before_change",
     "device",
     "cgroup_path",
+    "selection",
 ];
 
 /// # Errors
@@ -98,6 +99,7 @@ fn fields(line: &Line<'_>) -> [String; COLUMNS.len()] {
         finding.read_before_change.to_string(),
         finding.device.as_ref().map(cell).unwrap_or_default(),
         finding.cgroup_path.as_ref().map(cell).unwrap_or_default(),
+        line.selection.as_ref().map(cell).unwrap_or_default(),
     ]
 }
 

@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{
     interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag},
 };
 
-use crate::{observed::Observed, summary::Source};
+use crate::{observed::Observed, summary::Source, words};
 use observer_text::line;
 
 /// Nanoseconds per unit in which the log gives the largest value of each interval: milliseconds, by convention.
@@ -32,6 +32,10 @@ pub(super) fn write(parts: &[Observed], out: &mut dyn Write) -> io::Result<()> {
         builder.add_comment(&line(&format!("host {}, kernel {}", summary.host, summary.kernel.release)));
         for (option, value) in &summary.filters {
             builder.add_comment(&line(&format!("filter {option} {value}")));
+        }
+        if let Some(selected) = &summary.selection {
+            let options = words::selection(selected);
+            builder.add_comment(&line(&format!("selection {options}: {}; {}", words::SELECTED, words::WHOLE)));
         }
     }
     let first = parts.first().map_or(Duration::ZERO, |part| start(part));

@@ -23,8 +23,8 @@ const STYLE: &str = include_str!("html/style.css");
 
 /// Findings that are shown at once, the most severe ones.
 const OPEN: usize = 20;
-/// Most further findings, which are shown when the reader asks for them. All are counted.
-const FOLDED: usize = 80;
+/// Most findings that the page has unless a number is requested; those beyond [`OPEN`] are folded. All are counted.
+const SHOWN: usize = 100;
 /// Rows of each table of contention.
 const CONTENTION: usize = 20;
 
@@ -84,6 +84,10 @@ fn heading(page: &mut Markup, summary: &Summary) {
     if let Some(sample) = &summary.sample {
         page.element("p", &format!("Sample {}.", words::sample(sample)));
     }
+    if let Some(selected) = &summary.selection {
+        let options = words::selection(selected);
+        page.element("p", &format!("Selection {options}: {}; {}.", words::SELECTED, words::WHOLE));
+    }
     if let Some(command) = &summary.command {
         page.element("p", &format!("Only the tasks of one command were observed: {}", command.command));
     }
@@ -104,7 +108,6 @@ fn class(summary: &Summary) -> &'static str {
 }
 
 fn verdicts(page: &mut Markup, summary: &Summary) {
-    let dropped = summary.dropped_events();
     page.raw("<ul class=\"tiles\">\n");
     for (verdict, count, observable) in summary.verdicts.all() {
         let meaning = match verdict {
@@ -115,7 +118,8 @@ fn verdicts(page: &mut Markup, summary: &Summary) {
             Verdict::Reuse => "entry freed and reallocated under a reader",
             Verdict::StaleInstall => "that reader installed its page",
         };
-        let count = if count == 0 { verdict_count(count, dropped, observable) } else { count.to_string() };
+        let is_plain = count > 0 && summary.selection.is_none();
+        let count = if is_plain { count.to_string() } else { words::count_of(summary, verdict, count, observable) };
         page.write(format_args!("<li><b>{}</b><span>{verdict}</span><small>{meaning}</small></li>\n", escaped(&count)));
     }
     page.raw("</ul>\n");
@@ -142,27 +146,28 @@ fn findings(page: &mut Markup, reported: &Reported) {
         .flat_map(|part| part.summary.findings.iter().map(move |finding| (part, finding)))
         .collect();
     all.sort_by_key(|(_, finding)| severity(finding));
-    page.element("h2", &format!("Findings: {}", all.len()));
-    if all.is_empty() {
+    let summary = &reported.whole.summary;
+    let listed = all.len() as u64 + summary.left_out.findings;
+    let selected = if summary.selection.is_some() { " selected" } else { "" };
+    page.element("h2", &format!("Findings: {listed}{selected}"));
+    if listed == 0 && summary.selection.is_none() {
         page.element("p", "No entry was freed or reallocated under a reader.");
     }
-    let (open, folded) = all.split_at(all.len().min(OPEN));
+    let shown = summary.listing.most(SHOWN).min(all.len());
+    let (open, folded) = all.get(..shown).unwrap_or_default().split_at(shown.min(OPEN));
     for (part, finding) in open {
         self::finding(page, part, finding);
     }
-    if folded.is_empty() {
-        return;
+    if !folded.is_empty() {
+        page.write(format_args!("<details>\n<summary>{}</summary>\n", counted(folded.len() as u64, "more finding")));
+        for (part, finding) in folded {
+            self::finding(page, part, finding);
+        }
+        page.raw("</details>\n");
     }
-    page.write(format_args!("<details>\n<summary>{}</summary>\n", counted(folded.len() as u64, "more finding")));
-    for (part, finding) in folded.iter().take(FOLDED) {
-        self::finding(page, part, finding);
+    if let Some(more) = words::more_findings(summary, shown) {
+        page.element("p", &format!("{more}."));
     }
-    page.raw("</details>\n");
-    if folded.len() > FOLDED {
-        page.element("p", &format!("{} more: --format ndjson has all.", folded.len() - FOLDED));
-    }
-}
-
 fn finding(page: &mut Markup, part: &Observed, finding: &Placed<Finding>) {
     page.raw("<article>\n");
     let entry = place::entry(finding.entry, finding.device.as_ref());

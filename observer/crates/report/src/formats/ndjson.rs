@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::{observed::Observed, summary::place::Placed};
+use crate::{observed::Observed, summary::place::Placed, words};
 use observer_engine::verdict::Finding;
 
 /// Raised when a key is removed or changes its meaning.
@@ -15,6 +15,8 @@ const SCHEMA: &str = "observer-finding/2";
 pub(super) struct Line<'a> {
     schema: &'static str,
     pub(super) release: &'a str,
+    /// The options that selected the finding; `None`: all findings are listed.
+    pub(super) selection: Option<String>,
     #[serde(flatten)]
     pub(super) finding: &'a Placed<Finding>,
 }
@@ -23,7 +25,12 @@ pub(super) struct Line<'a> {
 pub(super) fn lines(parts: &[Observed]) -> impl Iterator<Item = Line<'_>> {
     parts.iter().flat_map(|part| {
         let summary = &part.summary;
-        summary.findings.iter().map(|finding| Line { schema: SCHEMA, release: &summary.kernel.release, finding })
+        summary.findings.iter().map(|finding| Line {
+            schema: SCHEMA,
+            release: &summary.kernel.release,
+            selection: summary.selection.as_ref().map(words::selection),
+            finding,
+        })
     })
 }
 

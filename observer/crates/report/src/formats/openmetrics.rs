@@ -77,6 +77,16 @@ fn kernel(out: &mut Exposition, summary: &Summary) {
     if summary.command.is_some() {
         filters.sample(&[("option", "command")], 1.0);
     }
+    let selection = out.family(
+        "observer_selection",
+        Kind::Gauge,
+        "",
+        "1 for each option that selects a part of a recording. Then verdicts, waits, overlaps, pin holds and findings \
+         are those of the selection, and everything else covers the whole recording.",
+    );
+    for option in summary.selection.iter().flat_map(|selected| selected.options.keys()) {
+        selection.sample(&[("option", option)], 1.0);
+    }
     out.family(
         "observer_sample_one_in",
         Kind::Gauge,

@@ -15,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::json;
-use crate::summary::place::Placed;
+use crate::{selection::Picked, summary::place::Placed, words};
 
 use observer_engine::{
     event::{Change, ChangeKind, Entry, Event, Fault, Nanos, PinResult, Task},
@@ -98,8 +98,21 @@ impl<W: Write> Trace<W> {
     ///
     /// # Errors
     /// The first error in writing it.
-    pub fn finish(mut self, outcome: &Outcome) -> io::Result<W> {
-        let report = outcome.engine.report();
+    pub fn finish(self, outcome: &Outcome) -> io::Result<W> {
+        self.end(&Known::from(outcome), None)
+    }
+
+    /// The same with the overlaps and findings that are selected.
+    ///
+    /// # Errors
+    /// As [`Trace::finish`].
+    pub fn finish_selected(self, outcome: &Outcome, picked: &Picked) -> io::Result<W> {
+        let options = words::selection_of(&picked.options());
+        self.end(&Known { report: picked.report(), ..Known::from(outcome) }, Some(&options))
+    }
+
+    fn end(mut self, known: &Known<'_>, selection: Option<&str>) -> io::Result<W> {
+        let Known { report, context, .. } = *known;
         // Overlaps of ranges of entries can overlap each other: by their start they need the fewest tracks.
         let mut overlaps: Vec<&Overlap> = report.overlaps.iter().collect();
         overlaps.sort_by_key(|overlap| overlap.from_ns);
@@ -107,19 +120,21 @@ impl<W: Write> Trace<W> {
             self.overlap(overlap);
         }
         for (index, finding) in report.findings.iter().enumerate() {
-            self.finding(index, &Placed::new(finding.clone(), &Known::from(outcome)));
+            self.finding(index, &Placed::new(finding.clone(), known));
         }
-        self.names(&outcome.context.swaps);
+        self.names(known.swaps);
         let about = json!({
-            "tool": outcome.context.tool,
-            "host": outcome.context.host,
-            "kernel": outcome.context.kernel.release,
-            "state": outcome.context.kernel.state,
-            "filters": outcome.context.filters,
+            "tool": context.tool,
+            "host": context.host,
+            "kernel": context.kernel.release,
+            "state": context.kernel.state,
+            "filters": context.filters,
+            // Faults and changes are selected by time and entry only.
+            "selection": selection,
             // Paths by id.
-            "cgroups": outcome.cgroups,
-            "damage": outcome.damage,
-            "notes": Known::from(outcome).all_notes(),
+            "cgroups": known.cgroups,
+            "damage": known.damage,
+            "notes": known.all_notes(),
             "omitted_events": self.omitted,
             // As in the other formats; times of the trace are counted from here.
             "start_monotonic_ns": self.start.to_string(),

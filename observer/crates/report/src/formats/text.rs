@@ -12,8 +12,8 @@ use crate::{
         headline::{Code, severity},
         place,
     },
-    units::{counted, duration, number, offset_between, seconds, time_of_day},
-    words::{self, verdict_count},
+    units::{duration, number, offset_between, seconds, time_of_day},
+    words,
 };
 use observer_engine::verdict::{Finding, Verdict};
 use observer_observation::DurationSummary;
@@ -26,7 +26,7 @@ mod wait_cost;
 
 pub(crate) use self::overhead::ring_use;
 
-/// Most findings that are printed; JSON has all that are listed.
+/// Most findings that are printed unless a number is requested; JSON has all that are listed.
 const PRINTED: usize = 5;
 
 pub fn summary(summary: &Summary) -> String {
@@ -66,10 +66,9 @@ const fn tone_of_answer(code: Code) -> Tone {
 fn write_summary(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     heading::write(text, summary)?;
     writeln!(text)?;
-    let dropped = summary.dropped_events();
     for (verdict, count, observable) in summary.verdicts.all() {
         let tone = if count > 0 { tone(verdict) } else { Tone::Plain };
-        text.toned(tone, &verdict.to_string(), verdict_count(count, dropped, observable))?;
+        text.toned(tone, &verdict.to_string(), words::count_of(summary, verdict, count, observable))?;
     }
     write_findings(text, summary)?;
     writeln!(text)?;
@@ -96,16 +95,16 @@ fn write_summary(text: &mut Page, summary: &Summary) -> std::fmt::Result {
 fn write_findings(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     let mut findings: Vec<_> = summary.findings.iter().collect();
     findings.sort_by_key(|finding| severity(finding));
-    for found in findings.iter().take(PRINTED) {
+    let printed = summary.listing.most(PRINTED);
+    for found in findings.iter().take(printed) {
         let host = if summary.is_merged() { format!(" on {}", found.host) } else { String::new() };
         let at = found.at_unix_ns.filter(|at| *at > 0).map_or_else(String::new, |at| format!(", {}", time_of_day(at)));
         let title = title(found, found.device.as_ref());
         writeln!(text)?;
         text.block(tone(found.verdict), &format!("{title}{host}{at}"), &evidence(found))?;
     }
-    if findings.len() > PRINTED {
-        let more = counted((findings.len() - PRINTED) as u64, "more finding");
-        writeln!(text, "\n... {more} (--json has them)")?;
+    if let Some(more) = words::more_findings(summary, printed) {
+        writeln!(text, "\n... {more}")?;
     }
     Ok(())
 }

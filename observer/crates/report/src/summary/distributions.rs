@@ -29,6 +29,13 @@ codes! {
     }
 }
 
+impl Measure {
+    /// Whether a selection selects what was timed. The kernel times faults all together.
+    pub(crate) const fn is_selected(self) -> bool {
+        !matches!(self, Self::FaultDirect | Self::FaultCached | Self::FaultNone)
+    }
+}
+
 /// Percentiles by measure; `None`: no hook observed it.
 #[derive(Clone, Debug, Default)]
 pub struct Distributions(Vec<(Measure, Option<DurationSummary>)>);

@@ -75,8 +75,9 @@ pub struct WaitCostSummary {
 /// The wholes for [`Rates`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wholes<'a> {
-    pub(crate) swapins: u64,
-    /// Length of the observation; of several, their sum.
+    /// `None`: the waits are not all those of the swap-ins, nor of their time.
+    pub(crate) swapins: Option<u64>,
+    /// Length of the observation; of several, their sum; of a selection, that of the selected time. 0: unknown.
     pub(crate) elapsed_ns: u64,
     pub(crate) tick_ns: Option<u64>,
     pub(crate) histograms: &'a Histograms,
@@ -176,10 +177,10 @@ fn rates(sums: &WaitCost, wholes: Wholes<'_>, waits: &Histogram<u64>) -> Rates {
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let ticks = |ns: u64| wholes.tick_ns.filter(|_| sums.waits > 0).and_then(|tick| share(ns, tick));
     Rates {
-        per_1000_swapins: share(sums.waits.saturating_mul(1_000), wholes.swapins),
+        per_1000_swapins: wholes.swapins.and_then(|swapins| share(sums.waits.saturating_mul(1_000), swapins)),
         waited_ns_per_second: quotient(u128::from(sums.waited_ns) * 1_000_000_000, wholes.elapsed_ns),
         // The whole is a sum of buckets, so it may come out smaller than its part.
-        share_of_swapin_time: share(sums.slept_ns, in_swapins).map(|share| share.min(1.0)),
+        share_of_swapin_time: wholes.swapins.and(share(sums.slept_ns, in_swapins)).map(|share| share.min(1.0)),
         retrying_share: share(sums.retrying_ns, sums.waited_ns),
         mean_oversleep_ns: quotient(sums.overslept_ns.into(), sums.holder_seen),
         p50_ticks: ticks(waits.value_at_quantile(0.5)),
@@ -216,14 +217,14 @@ mod tests {
             ..WaitCost::default()
         };
         let wholes =
-            Wholes { swapins: 500, elapsed_ns: 2_000_000_000, tick_ns: Some(4_000_000), histograms: &histograms };
+            Wholes { swapins: Some(500), elapsed_ns: 2_000_000_000, tick_ns: Some(4_000_000), histograms: &histograms };
         let of = rates(&sums, wholes, waits.histogram());
         assert_eq!(
             (of.per_1000_swapins, of.waited_ns_per_second, of.retrying_share),
             (Some(2.0), Some(4_000_000), Some(0.25))
         );
         assert_eq!((of.max_ticks, of.share_of_swapin_time, of.mean_oversleep_ns), (Some(2.0), None, None));
-        let nothing = Wholes { swapins: 0, elapsed_ns: 0, tick_ns: None, histograms: &histograms };
+        let nothing = Wholes { swapins: Some(0), elapsed_ns: 0, tick_ns: None, histograms: &histograms };
         assert_eq!(rates(&WaitCost::default(), nothing, Durations::default().histogram()), Rates::default());
     }
 

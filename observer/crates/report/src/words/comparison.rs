@@ -1,6 +1,6 @@
 //! Comparisons of two observations.
 
-use super::{recording::damage, waits::measure};
+use super::{recording::damage, selection::selection_of, waits::measure};
 use crate::{
     comparison::{Caveat, Counted, Side},
     summary::distributions::Measure,
@@ -59,6 +59,14 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::HooksDiffer => "the hooks differ: durations include different overhead".to_owned(),
         Caveat::DelayInjectionDiffers => {
             "delay injection differs: it delays reads in only one of them, or by a different time".to_owned()
+        }
+        Caveat::Selected { options, undecided } => {
+            let unknown = match undecided {
+                0 => String::new(),
+                more => format!("; {more} more may belong to it: their control group or their swap area is unknown"),
+            };
+            let options = selection_of(options);
+            format!("selection {options}: what covers the whole recordings is left out{unknown}")
         }
     }
 }

@@ -38,6 +38,11 @@ pub(super) fn write(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     if let Some(sample) = &summary.sample {
         line(text, "sample", words::sample(sample))?;
     }
+    if let Some(selected) = &summary.selection {
+        line(text, "selection", words::selection(selected))?;
+        line(text, "", words::SELECTED)?;
+        line(text, "", words::WHOLE)?;
+    }
     for note in words::damage_and_notes(summary) {
         text.toned(Tone::Caution, "note", note)?;
     }
