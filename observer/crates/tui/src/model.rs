@@ -32,6 +32,8 @@ pub struct About {
     pub command: Option<Name>,
     /// Filters in the kernel, by option.
     pub filters: BTreeMap<String, Name>,
+    /// What the tables, durations and the time of waits are limited to, as options; rates and totals are not.
+    pub selection: Option<String>,
     /// One entry in this many is observed; counts are scaled up by it.
     pub sample_one_in: u32,
     /// The hierarchies of control groups on the host.

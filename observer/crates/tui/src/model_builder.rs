@@ -99,11 +99,19 @@ impl ModelBuilder {
         Self::new(context, false)
     }
 
+    /// `selection`: the options by which the tally of the engine is limited.
+    #[must_use]
+    pub fn selecting(mut self, selection: Option<String>) -> Self {
+        Arc::make_mut(&mut self.about).selection = selection;
+        self
+    }
+
     fn new(context: &Context, live: bool) -> Self {
         let about = About {
             kernel: context.kernel.clone(),
             command: (!context.command.is_empty()).then(|| context.command.clone()),
             filters: context.filters.clone(),
+            selection: None,
             sample_one_in: context.sample_one_in,
             cgroups: context.cgroups,
         };

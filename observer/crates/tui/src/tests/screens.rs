@@ -135,6 +135,20 @@ fn filters_are_shown() {
 }
 
 #[test]
+fn a_selection_is_shown_in_every_header() {
+    let mut model = quiet();
+    Arc::make_mut(&mut model.about).selection = Some("--pid 1006 --since 53s".to_owned());
+    let mut app = live(model);
+    for size in SIZES {
+        let screen = text(&draw(&app, THEME, size));
+        assert!(screen.contains("selection"), "{screen}");
+    }
+    assert_screen("selection", &app, THEME, SMALL);
+    press(&mut app, SMALL, "4");
+    assert_screen("selection-empty", &app, THEME, SMALL);
+}
+
+#[test]
 fn groups_of_a_host_with_cgroup_v1_are_marked() {
     for (mode, marked) in [(CgroupMode::V1, true), (CgroupMode::Hybrid, true), (CgroupMode::V2, false)] {
         let mut model = quiet();

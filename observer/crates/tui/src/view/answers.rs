@@ -135,6 +135,7 @@ fn waiting(model: &Model) -> (String, Tone) {
         (Some(pin), Some(lock)) => ("pins and folio locks", p99(pin).max(p99(lock))),
         (Some(pin), None) => ("pins", p99(pin)),
         (None, Some(lock)) => ("folio locks", p99(lock)),
+        (None, None) if model.about.selection.is_some() => return ("none of the selection".to_owned(), Tone::Plain),
         (None, None) => return no_waits(model),
     };
     // A wait without an observed release has no oversleep.

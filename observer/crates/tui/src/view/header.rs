@@ -92,6 +92,7 @@ fn only_line(pen: &mut Pen<'_>, model: &Model, line: Rect) {
         dropped => pen.right(line, &format!("  dropped {}", count(dropped)), Tone::Bad),
     };
     let rest = pen.word(line, short, tone);
+    let rest = if model.about.selection.is_some() { pen.word(rest, "selection", Tone::Caution) } else { rest };
     pen.first_that_fits(rest, &[running(model, 0)], Tone::Dim);
 }
 
@@ -171,6 +172,10 @@ fn hook_remark(about: &About) -> Option<String> {
 }
 
 fn devices(pen: &mut Pen<'_>, model: &Model, line: Rect) -> Rect {
+    let line = match &model.about.selection {
+        Some(selection) => pen.word(line, &format!("selection {selection}"), Tone::Caution),
+        None => line,
+    };
     let filters = filters(&model.about);
     let line = if filters.is_empty() { line } else { pen.word(line, &format!("only {filters}"), Tone::Caution) };
     let Some(devices) = &model.devices else { return pen.word(line, "unknown", Tone::Dim) };

@@ -68,6 +68,9 @@ fn view(pen: &mut Pen<'_>, app: &App, screen: &Screen) {
 
 /// What an empty table shows.
 fn nothing(model: &Model, sentence: &str) -> String {
+    if let Some(selection) = &model.about.selection {
+        return format!("nothing matches {selection} so far; the overview counts everything");
+    }
     match model.dropped_events() {
         0 => format!("{sentence} so far"),
         dropped => format!("{sentence} in the events observed; {dropped} events were dropped"),
