@@ -5,11 +5,13 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, value_parser};
 
 use self::values::{
-    budget, comm, fault_seats, file_size, listen_address, name, ring_size, rotation_time, run_time, sample, widening,
+    budget, comm, fault_seats, file, file_size, listen_address, name, ring_size, rotation_time, run_time, sample,
+    widening,
 };
 pub(crate) use self::{
     parse::parse,
-    values::{BackendChoice, ColorChoice, FormatChoice, HookChoice},
+    selection::{ListArgs, SelectionArgs},
+    values::{BackendChoice, ColorChoice, FormatChoice, HookChoice, STANDARD_STREAM},
     workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload},
 };
 use crate::launch;
@@ -20,6 +22,7 @@ use observer_text::Name;
 mod help;
 pub(crate) mod manual;
 mod parse;
+mod selection;
 mod values;
 mod workloads;
 
@@ -126,7 +129,7 @@ pub(crate) struct SetupArgs {
     #[command(flatten)]
     hooks: HookArgs,
     /// The kernel's types as raw BTF, for a kernel that does not expose them; every hook is then a kprobe
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file())]
     btf: Option<PathBuf>,
 }
 
@@ -199,8 +202,10 @@ pub(crate) struct LiveArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// A recording
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = file())]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// Draw with ASCII characters only, regardless of LANG
     #[arg(long)]
     pub(crate) ascii: bool,
@@ -212,7 +217,7 @@ pub(crate) struct RecordArgs {
     #[command(flatten)]
     pub(crate) observe: ObserveArgs,
     /// Write a recording to this file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = file())]
     pub(crate) output: Option<PathBuf>,
     /// Overwrite FILE if it exists
     #[arg(long, requires = "output")]
@@ -235,7 +240,7 @@ pub(crate) struct RecordArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Recordings; several are merged into one report
+    /// Recordings; several are merged into one report. - reads standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Output format
@@ -244,7 +249,7 @@ pub(crate) struct ReportArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output, which is -
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
     /// Overwrite OUT if it exists
@@ -252,6 +257,10 @@ pub(crate) struct ReportArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) color: ColorArgs,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
 }
 
 #[derive(Debug, Args)]
@@ -269,10 +278,12 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// The first recording
+    /// The first recording; - reads standard input
     pub(crate) a: PathBuf,
-    /// The second recording
+    /// The second recording; - reads standard input
     pub(crate) b: PathBuf,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
@@ -406,6 +417,28 @@ mod tests {
         assert_eq!(parse(&long).unwrap_err(), ErrorKind::ValueValidation);
     }
 
+    #[test]
+    fn what_is_listed_and_what_is_read_is_decided_once() {
+        use clap::error::ErrorKind;
+        for [a, b] in [["--all", "--top=3"], ["--all", "--summary"], ["--summary", "--top=3"]] {
+            assert_eq!(parse(&["report", "x", a, b]).unwrap_err(), ErrorKind::ArgumentConflict, "{a} {b}");
+        }
+        assert_eq!(parse(&["report", "x", "--top", "0"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["report", "x", "--verdict", "loss"]).unwrap_err(), ErrorKind::InvalidValue);
+        for command in
+            [&["report", "-"][..], &["report", "x", "-o", "-", "--force"], &["diff", "-", "b"], &["report", "./-"]]
+        {
+            assert!(parse(command).is_ok(), "{command:?}");
+        }
+        for command in [&["replay", "-"][..], &["record", "-o", "-"], &["doctor", "--btf", "-"]] {
+            assert_eq!(parse(command).unwrap_err(), ErrorKind::ValueValidation, "{command:?}");
+        }
+        let repeated = ["--verdict", "reuse", "--verdict", "stale_install", "--pid", "3", "--pid", "4"];
+        for command in [&["report", "x"][..], &["diff", "x", "y"], &["replay", "x"]] {
+            assert!(parse(&[command, &repeated].concat()).is_ok(), "{command:?}");
+        }
+    }
+
     /// Every option with a value, by command.
     fn options(command: &clap::Command) -> Vec<(String, clap::Arg)> {
         let own = command.get_opts().map(|option| (command.get_name().to_owned(), option.clone()));
@@ -500,6 +533,7 @@ mod tests {
                 "--rotate-size 4294967296",
                 "--rounds +1",
                 "--size 4294967296",
+                "--top +1",
                 "--watched-tasks +1",
                 "--widen 0",
                 "--widen 0ns",

@@ -145,7 +145,7 @@ fn panics_in_the_terminal() {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // A panic on any thread ends the dashboard.
-    runtime.block_on(observer::dashboard::replay(player, false)).unwrap();
+    runtime.block_on(observer::dashboard::replay(player, None, false)).unwrap();
     assert!(panics.join().is_err());
 }
 

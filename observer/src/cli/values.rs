@@ -3,12 +3,14 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::ffi::OsStrExt as _,
-    time::Duration,
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
 };
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
+use observer_engine::{event::Entry, verdict::Verdict};
 use observer_kernel::plan::{Backends, HookSet};
-use observer_report::formats::Format;
+use observer_report::{formats::Format, selection::Moment};
 use observer_text::{Name, unescaped};
 
 /// `--backend`.
@@ -105,6 +107,39 @@ pub(crate) enum ColorChoice {
     Never,
 }
 
+/// `--verdict`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum VerdictChoice {
+    /// several faults on one entry at once
+    Overlap,
+    /// a wait for the page's lock
+    #[value(alias = "lock_wait")]
+    LockWait,
+    /// a wait for the pin
+    #[value(alias = "pin_wait")]
+    PinWait,
+    /// the entry was freed under a reader
+    Window,
+    /// it was also reallocated
+    Reuse,
+    /// and the reader installed its page
+    #[value(alias = "stale_install")]
+    StaleInstall,
+}
+
+impl From<VerdictChoice> for Verdict {
+    fn from(choice: VerdictChoice) -> Self {
+        match choice {
+            VerdictChoice::Overlap => Self::Overlap,
+            VerdictChoice::LockWait => Self::LockWait,
+            VerdictChoice::PinWait => Self::PinWait,
+            VerdictChoice::Window => Self::Window,
+            VerdictChoice::Reuse => Self::Reuse,
+            VerdictChoice::StaleInstall => Self::StaleInstall,
+        }
+    }
+}
+
 /// Shortest observation: a shorter one ends before the command's first fault.
 const MIN_DURATION: Duration = Duration::from_millis(1);
 /// Longest duration: its sum with the time of any clock does not overflow, nor does its number of nanoseconds.
@@ -126,6 +161,84 @@ pub(super) fn run_time(text: &str) -> Result<Duration, String> {
 pub(super) fn budget(text: &str) -> Result<Duration, String> {
     duration(text, "1ms")
 }
+
+/// A swap entry as it is printed.
+pub(super) fn entry(text: &str) -> Result<Entry, String> {
+    let wrong = || "a swap type and an offset in pages, e.g. 0:40".to_owned();
+    let entry: Entry = text.parse().map_err(|_| wrong())?;
+    // What does not fit into an entry would be another one.
+    let numbers = text.split_once(':').and_then(|(kind, offset)| Some((kind.parse().ok()?, offset.parse().ok()?)));
+    if numbers == Some((entry.swap_type(), entry.offset())) && entry.swap_type() < 64 {
+        Ok(entry)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// A time of a recording.
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
+    let wrong = || {
+        "an offset from the start (53s, 2min), a time (17:03:11, UTC unless a zone follows) or a date with time and zone \
+         (2026-01-01T17:03:11Z)"
+            .to_owned()
+    };
+    if !text.contains(':') {
+        let offset = duration(text, "53s").map_err(|_| wrong())?;
+        return Ok(Moment::Offset(u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX)));
+    }
+    let Some((date, time)) = text.split_once(['T', 't', ' ']) else {
+        let (time, zone) = with_zone(text).ok_or_else(wrong)?;
+        let local = unix_ns("1970-01-02", &time).ok_or_else(wrong)?;
+        return Ok(Moment::TimeOfDay(local.saturating_add_signed(-zone.unwrap_or(0)) % DAY_NS));
+    };
+    let (time, zone) = with_zone(time).ok_or_else(wrong)?;
+    let zone = zone.ok_or_else(|| format!("which zone? e.g. {text}Z, {text}+02:00"))?;
+    Ok(Moment::Unix(unix_ns(date, &time).ok_or_else(wrong)?.saturating_add_signed(-zone)))
+}
+
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// A time of day with seconds, and how far its zone is ahead of UTC, nanoseconds; `None`: it has no zone.
+fn with_zone(time: &str) -> Option<(String, Option<i64>)> {
+    let (time, zone) = match time.find(['+', '-', 'Z', 'z']) {
+        Some(at) => (time.get(..at)?, Some(zone(time.get(at..)?)?)),
+        None => (time, None),
+    };
+    let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
+    Some((format!("{time}{seconds}"), zone))
+}
+
+/// `Z`, `+02:00`, `-0330` or `+02`.
+fn zone(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let digits = text.get(1..)?.replace(':', "");
+    let is_valid = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let (hours, minutes) = digits.split_at_checked(2).filter(|_| is_valid)?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, format!("0{minutes}").parse().ok()?);
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000_000_000)
+}
+
+/// A time in UTC, nanoseconds since 1970.
+fn unix_ns(date: &str, time: &str) -> Option<u64> {
+    let parsed = humantime::parse_rfc3339_weak(&format!("{date} {time}")).ok()?;
+    u64::try_from(parsed.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+}
+
+/// A file that must be one: it is read more than once, or renamed when it is complete.
+pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == STANDARD_STREAM {
+            return Err("standard input and output cannot be used here, give a file; one called - is ./-");
+        }
+        Ok(path)
+    })
+}
+
+/// The name of standard input and standard output.
+pub(crate) const STANDARD_STREAM: &str = "-";
 
 /// Delay injection runs with preemption disabled.
 const MAX_DELAY: Duration = Duration::from_millis(100);
@@ -287,6 +400,60 @@ mod tests {
     fn microseconds_are_accepted_as_they_are_printed() {
         assert_eq!(budget("15\u{b5}s"), Ok(Duration::from_micros(15)));
         assert_eq!(budget("15us"), Ok(Duration::from_micros(15)));
+    }
+
+    #[test]
+    fn an_entry_is_given_as_it_is_printed() {
+        assert_eq!(["0:40", "31:7"].map(entry), [Ok(Entry::new(0, 40)), Ok(Entry::new(31, 7))]);
+        for wrong in ["", "40", "0:", ":4", "-1:4", "64:1", "0:x", "0:288230376151711744", "0:4:5", "1.5:3"] {
+            assert!(entry(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_an_offset_a_time_of_day_or_a_date_with_a_zone() {
+        const SECOND: u64 = 1_000_000_000;
+        const NEW_YEAR: u64 = 1_767_225_600 * SECOND;
+        let of_day = |hours: u64, minutes: u64| Moment::TimeOfDay((hours * 60 + minutes) * 60 * SECOND);
+        for (text, expected) in [
+            ("53s", Moment::Offset(53 * SECOND)),
+            ("2min", Moment::Offset(120 * SECOND)),
+            ("1h 5ms", Moment::Offset(3_600 * SECOND + 5_000_000)),
+            ("17:03", of_day(17, 3)),
+            ("17:03:00Z", of_day(17, 3)),
+            ("17:03:00+02:00", of_day(15, 3)),
+            ("01:03-0330", of_day(4, 33)),
+            ("00:30+01", of_day(23, 30)),
+            ("00:00:00.5", Moment::TimeOfDay(SECOND / 2)),
+            ("2026-01-01T00:00:01Z", Moment::Unix(NEW_YEAR + SECOND)),
+            ("2026-01-01 00:00:00.000000001z", Moment::Unix(NEW_YEAR + 1)),
+            ("2026-01-01T02:00+02:00", Moment::Unix(NEW_YEAR)),
+        ] {
+            assert_eq!(moment(text), Ok(expected), "{text}");
+        }
+        for wrong in [
+            "",
+            "-5s",
+            "53",
+            "25:00:00",
+            "17:60:00",
+            "17:03:00+99:00",
+            "17:03+",
+            "17:03:00Zx",
+            ":",
+            "::",
+            "T:",
+            "2026-01-01",
+            "2026-13-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "9999-01-01T00:00:00Z",
+            "17:03:00\u{fc}",
+            "2026-01-01T\u{fc}:00Z",
+            "20y",
+        ] {
+            assert!(moment(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(moment("2026-01-01T00:00:00").unwrap_err().starts_with("which zone?"));
     }
 
     #[test]

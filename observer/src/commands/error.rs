@@ -4,13 +4,32 @@ use super::filters::FilterError;
 use observer_kernel::survey::Refusal;
 use observer_observation::exit::Exit;
 use observer_report::words;
-use observer_text::lines;
+use observer_text::{Name, lines};
 use observer_workload::{ErrorCode, Failure};
 
 /// A workload that this host does not allow.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run the workload on this host; nothing was changed\n  because: {0}")]
 struct WorkloadRefused(Failure);
+
+/// Arguments that cannot be meant, or that no recording has.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UsageError {
+    #[error("standard input can be read once: give - only once")]
+    StandardInputTwice,
+    #[error(
+        "standard input is a terminal: give a recording, or send one there, e.g. ssh HOST cat swap.obs | observer report -"
+    )]
+    TerminalAsInput,
+    #[error("no time is selected: --since must be before --until")]
+    SinceAfterUntil,
+    #[error("--{option}: there is no {given} in the recording; there is: {known}")]
+    NotRecorded { option: &'static str, given: Name, known: String },
+    #[error(
+        "--{option} does not apply to this format: --top and --all are for lists of findings, --summary for more than those"
+    )]
+    ListOption { option: &'static str },
+}
 
 /// The error of a workload, as a refusal if it is one.
 pub(super) fn workload_error(failure: Failure) -> anyhow::Error {
@@ -31,7 +50,7 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
 }
 
 fn exit(error: &anyhow::Error) -> Exit {
-    if error.is::<FilterError>() {
+    if error.is::<FilterError>() || error.is::<UsageError>() {
         Exit::Usage
     } else if error.is::<Refusal>() || error.is::<WorkloadRefused>() {
         Exit::Refused

@@ -1,28 +1,42 @@
 //! `observer replay`: a recording in the dashboard.
 
+use std::cell::OnceCell;
+
 use anyhow::{Context as _, bail};
 
-use super::runtime::runtime;
+use super::{input::open, runtime::runtime, selection};
 use crate::{
     cli::ReplayArgs,
     dashboard::{self, terminal},
 };
 use observer_observation::{EndReason, FinalState, Known, exit::Exit};
-use observer_record::player::Player;
-use observer_report::summary::Summary;
+use observer_record::player::{Keep, Player};
+use observer_report::{
+    selection::{Selection, Selector},
+    summary::Summary,
+    words,
+};
 use observer_text::Name;
 
-/// Plays until the user quits. The exit code is that of the events played.
+/// Plays until the user quits. The exit code is that of all events played, whatever is selected.
 ///
 /// # Errors
-/// When there is no terminal, or the file cannot be read at all.
+/// When there is no terminal, the file cannot be read at all, or it has no name of the selection.
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let file = Name::from(&args.file);
-    let player = Player::open(&args.file).with_context(|| file.to_string())?;
+    let selected = args.selection.selection();
+    selection::check(&selected)?;
+    let player = Player::open_selecting(&args.file, keep(&selected)).with_context(|| file.to_string())?;
     if !terminal::is_there() {
         bail!("replay needs a terminal on standard output, and one to read keys from; use `observer report {file}`");
     }
-    let player = runtime()?.block_on(dashboard::replay(player, args.ascii))?;
+    if selected.has_names() {
+        // Only all of it shows that a name is in none of it.
+        selection::observed(open(std::slice::from_ref(&args.file))?, &selected)?;
+    }
+    let options = selected.options(player.context().clocks);
+    let shown = (!options.is_empty()).then(|| words::selection_of(&options));
+    let player = runtime()?.block_on(dashboard::replay(player, shown, args.ascii))?;
     let ending = FinalState::unknown(EndReason::Observer);
     Ok(exit(Known {
         context: player.context(),
@@ -35,6 +49,18 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         damage: &[],
         notes: &[],
     }))
+}
+
+/// What the tables are limited to; `None`: nothing.
+fn keep(selected: &Selection) -> Option<Keep> {
+    let selected = selected.clone();
+    let selector = OnceCell::new();
+    (!selected.is_empty()).then(|| -> Keep {
+        Box::new(move |reported, replay| {
+            let selector = selector.get_or_init(|| Selector::new(&selected, replay.context().clocks));
+            selector.selects(reported, selection::seen(replay))
+        })
+    })
 }
 
 fn exit(played: Known<'_>) -> Exit {

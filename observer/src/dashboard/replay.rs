@@ -9,13 +9,14 @@ use crate::signals::StopSignals;
 use observer_record::player::Player;
 use observer_tui::model_builder::{ModelBuilder, Source};
 
-/// Plays a recording until the user quits. Returns the player, which has what was played.
+/// Plays a recording until the user quits. Returns the player, which has what was played. `selection`: what the tables
+/// are limited to.
 ///
 /// # Errors
 /// When the terminal or the file fails.
-pub async fn replay(mut player: Player, ascii: bool) -> io::Result<Player> {
+pub async fn replay(mut player: Player, selection: Option<String>, ascii: bool) -> io::Result<Player> {
     let mut stops = StopSignals::new()?;
-    let mut builder = ModelBuilder::replay(player.context());
+    let mut builder = ModelBuilder::replay(player.context()).selecting(selection);
     let mut dashboard = Dashboard::open(ascii)?;
     let mut ticks = interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -168,6 +168,8 @@ fn findings(page: &mut Markup, reported: &Reported) {
     if let Some(more) = words::more_findings(summary, shown) {
         page.element("p", &format!("{more}."));
     }
+}
+
 fn finding(page: &mut Markup, part: &Observed, finding: &Placed<Finding>) {
     page.raw("<article>\n");
     let entry = place::entry(finding.entry, finding.device.as_ref());
