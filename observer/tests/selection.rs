@@ -128,7 +128,7 @@ fn a_selection_of_nothing_says_what_there_is_and_keeps_the_exit_code() {
         assert!(errors(&output).contains("nothing in the recording matches"), "{format}");
     }
     let html = self::text(&report(STORM, &["--pid", "4000000", "--format", "html"]));
-    assert!(html.contains("Data loss: 2 stale installs"), "the conclusion is that of the whole recording");
+    assert!(html.contains("DATA LOSS: 2 stale installs"), "the answer is that of the whole recording");
     assert!(html.contains("0 of 2"));
 }
 

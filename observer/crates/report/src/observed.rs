@@ -13,11 +13,15 @@ use observer_kernel::plan::State;
 use observer_observation::{Kernel, Known, Outcome, Overhead, ProgramStats, RingUse, percent};
 use observer_text::{Name, joined};
 
+mod listing;
+
 /// One observation, or several merged.
 #[derive(Clone, Debug)]
 pub struct Observed {
     pub summary: Summary,
     pub histograms: Histograms,
+    /// The same without a selection; `None`: nothing is selected.
+    whole: Option<Box<Self>>,
 }
 
 /// What a report is made from: the observations, and all of them merged.
@@ -30,18 +34,18 @@ pub struct Reported {
 impl Observed {
     pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
         let known = known.into();
-        Self { summary: Summary::new(known), histograms: Histograms::new(known) }
+        Self { summary: Summary::new(known), histograms: Histograms::new(known), whole: None }
     }
 
     /// What is selected of a recording. Counters and what is timed in the kernel cover all of it.
     pub fn selected(outcome: &Outcome, picked: &Picked) -> Self {
-        let whole = Self::new(outcome).summary;
+        let whole = Self::new(outcome);
         let mut observed = Self::new(Known { report: picked.report(), ..Known::from(outcome) });
-        let elapsed_ns = whole.sources.iter().map(|source| source.elapsed_ns).sum();
+        let elapsed_ns = whole.summary.sources.iter().map(|source| source.elapsed_ns).sum();
         let mut selected = picked.selected(&outcome.wall_clock, elapsed_ns);
-        selected.over_budget = whole.budget.map_or(0, |budget| budget.over);
-        selected.whole = whole.verdicts;
+        selected.whole = whole.summary.verdicts.clone();
         observed.summary.selection = Some(selected);
+        observed.whole = Some(Box::new(whole));
         observed.update_derived();
         observed
     }
@@ -59,12 +63,18 @@ impl Observed {
     fn add(&mut self, other: &Self) {
         self.histograms.add(&other.histograms);
         add_summary(&mut self.summary, &other.summary);
+        if let (Some(whole), Some(other)) = (&mut self.whole, &other.whole) {
+            whole.add(other);
+        }
         self.update_derived();
     }
 
     /// Brings up to date what follows from sums and distributions.
     fn update_derived(&mut self) {
-        let Self { summary, histograms } = self;
+        let Self { summary, histograms, whole } = self;
+        if let (Some(selected), Some(whole)) = (&mut summary.selection, whole) {
+            selected.all = Some(Box::new(whole.summary.clone()));
+        }
         summary.distributions = histograms.summaries(!summary.kernel.holds_unseen());
         let is_whole = summary.selection.is_none();
         summary.wait_cost.update_rates(Wholes {

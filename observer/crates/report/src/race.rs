@@ -1,13 +1,10 @@
 //! Three facts about the race on a host: whether the kernel is vulnerable, whether the direct path can be reached with
 //! the swap areas in use, and what was observed. The first two are inferred; evidence overrides them.
 
-use std::collections::BTreeSet;
-
-use observer_engine::{report::VerdictCounts, verdict::Verdict};
+use observer_engine::report::VerdictCounts;
 use observer_text::Name;
 use serde::Serialize;
 
-use crate::summary::Summary;
 use observer_kernel::{
     codes,
     plan::State,
@@ -100,18 +97,6 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    fn of(summary: &Summary) -> Self {
-        let verdicts = &summary.verdicts;
-        let is_hidden = OF_READERS.iter().any(|verdict| verdicts.not_observable.contains_key(verdict));
-        let stale = summary.findings.iter().filter(|finding| finding.verdict == Verdict::StaleInstall);
-        Self {
-            direct: summary.swapins.direct,
-            verdicts: verdicts.counts,
-            complete: !is_hidden && summary.dropped_events() == 0 && summary.gaps() == 0,
-            areas: stale.filter_map(|finding| finding.device.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
-        }
-    }
-
     const fn observed(&self) -> Observed {
         let VerdictCounts { window, reuse, stale_install, .. } = self.verdicts;
         match (stale_install, reuse, window) {
@@ -197,16 +182,6 @@ impl Race {
             evidence,
         }
     }
-
-    /// Of an observation, or of several merged: the swap areas are those in use at its end.
-    pub fn of(summary: &Summary) -> Self {
-        let swaps = &summary.swaps;
-        let in_use = swaps.iter().filter(|swap| swap.until_ns.is_none());
-        let in_use: Vec<Area> = in_use.map(|swap| (swap.path.clone(), swap.synchronous)).collect();
-        // An observation without areas does not show that there were none.
-        let areas = (!swaps.is_empty()).then_some(in_use.as_slice());
-        Self::new(summary.kernel.state, areas, Some(Evidence::of(summary)))
-    }
 }
 
 /// The areas in use now, as [`Race::new`] takes them.
@@ -218,9 +193,6 @@ fn paths(areas: Option<&[Area]>, answer: Synchronous) -> Vec<Name> {
     let areas = areas.unwrap_or_default().iter();
     areas.filter(|(_, synchronous)| *synchronous == answer).map(|(path, _)| path.clone()).collect()
 }
-
-/// Verdicts on readers, which are evidence of the race.
-const OF_READERS: [Verdict; 3] = [Verdict::Window, Verdict::Reuse, Verdict::StaleInstall];
 
 const fn vulnerable(state: State) -> Answer {
     match state {

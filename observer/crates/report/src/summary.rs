@@ -32,6 +32,7 @@ pub mod distributions;
 pub mod headline;
 pub mod listing;
 pub mod place;
+mod race;
 pub mod remarks;
 pub(crate) mod sample;
 pub mod selected;
@@ -243,7 +244,8 @@ impl Summary {
 
     /// Draws the conclusions from the sums as they are. Those about waits compare them with what the whole host did.
     pub(crate) fn update_conclusions(&mut self, histograms: &Histograms) {
-        if self.selection.is_some() {
+        if let Some(whole) = self.selection.as_ref().and_then(|selected| selected.all.as_deref()) {
+            (self.headline, self.race) = (whole.headline.clone(), whole.race.clone());
             self.remarks.clear();
             return;
         }
@@ -260,15 +262,14 @@ impl Summary {
         self.headline = Headline::new(self);
     }
 
-    /// The verdicts of the whole observations, whatever is selected.
-    pub fn whole_verdicts(&self) -> &Verdicts {
-        self.selection.as_ref().map_or(&self.verdicts, |selected| &selected.whole)
+    /// The summary of the whole observations, whatever is selected.
+    pub fn whole(&self) -> &Self {
+        self.selection.as_ref().and_then(|selected| selected.all.as_deref()).unwrap_or(self)
     }
 
-    /// Waits of the whole observations that exceeded the budget, whatever is selected.
-    pub(crate) fn whole_over_budget(&self) -> u64 {
-        let selected = self.selection.as_ref().map(|selected| selected.over_budget);
-        selected.unwrap_or_else(|| self.budget.map_or(0, |budget| budget.over)) + self.stalled.over_budget
+    /// Waits that exceeded the budget, those that have not ended included.
+    fn over_budget(&self) -> u64 {
+        self.budget.map_or(0, |budget| budget.over) + self.stalled.over_budget
     }
 
     /// Whether it merges several observations.
@@ -302,8 +303,8 @@ impl Summary {
     pub fn exit(&self) -> Exit {
         let failed = self.command.as_ref().is_some_and(CommandSummary::has_failed);
         Exit::of_observation(ExitInputs {
-            stale_installs: self.whole_verdicts().counts.stale_install,
-            over_budget: self.whole_over_budget(),
+            stale_installs: self.whole().verdicts.counts.stale_install,
+            over_budget: self.whole().over_budget(),
             command_failed: failed,
             dropped: self.dropped_events(),
             gaps: self.gaps(),

@@ -5,11 +5,11 @@ use crate::{
     observed::{Observed, Reported},
     summary::{
         Summary,
-        headline::{Code, Headline, severity},
+        headline::{Code, severity},
         place::{self, Placed},
     },
     units::{counted, duration, time_of_day},
-    words::{self, verdict_count},
+    words,
 };
 use observer_engine::verdict::{Finding, Verdict};
 use observer_observation::exit::Exit;
@@ -62,10 +62,9 @@ pub(super) fn document(reported: &Reported) -> String {
 
 fn heading(page: &mut Markup, summary: &Summary) {
     page.element("h1", &format!("Swap-ins on {}", summary.host));
-    let Headline { answer, advice, .. } = &summary.headline;
-    page.write(format_args!("<p class=\"conclusion {}\">{}</p>\n", class(summary), escaped(answer)));
-    if let Some(advice) = advice {
-        page.element("p", advice);
+    page.write(format_args!("<p class=\"conclusion {}\">{}</p>\n", class(summary), escaped(&words::answer(summary))));
+    if let Some(advice) = words::advice(summary) {
+        page.element("p", &advice);
     }
     for source in &summary.sources {
         let host = if summary.is_merged() { format!("{}: ", source.host) } else { String::new() };

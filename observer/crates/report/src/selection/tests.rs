@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     fixtures,
     observed::{Observed, Reported as Shown},
-    summary::{listing::Listing, place::Placed},
+    summary::{Summary, listing::Listing, place::Placed, remarks::Budget},
     words,
 };
 
@@ -361,13 +361,15 @@ fn a_selection_leaves_the_exit_code_and_has_no_rates_of_the_whole() {
     whole.sample.snapshot.counters.read_direct = 1_000;
     let mut observed = picked_of(&selection, &mut whole);
     assert_eq!(observed.summary.exit(), Exit::Clean);
-    if let Some(selected) = &mut observed.summary.selection {
-        selected.whole.counts.stale_install = 1;
-    }
+    let all = |observed: &mut Observed, change: fn(&mut Summary)| {
+        change(observed.summary.selection.as_mut().and_then(|selected| selected.all.as_deref_mut()).unwrap());
+    };
+    all(&mut observed, |all| all.verdicts.counts.stale_install = 1);
     assert_eq!(observed.summary.exit(), Exit::StaleInstall, "none is selected");
-    if let Some(selected) = &mut observed.summary.selection {
-        (selected.whole.counts.stale_install, selected.over_budget) = (0, 1);
-    }
+    all(&mut observed, |all| {
+        all.verdicts.counts.stale_install = 0;
+        all.budget = Some(Budget { ns: 1, over: 1 });
+    });
     assert_eq!(observed.summary.exit(), Exit::OverBudget);
     let selection = Selection { pids: vec![7], ..Selection::default() };
     let rates = picked_of(&selection, &mut whole).summary.wait_cost.pin.rates;
@@ -386,6 +388,8 @@ fn the_worst_and_newest_of_several_recordings_are_listed() {
             .iter()
             .map(|(verdict, end)| Placed {
                 what: Finding { verdict: *verdict, end_ns: *end, ..fixtures::stale() },
+                host: "a".into(),
+                at_unix_ns: Some(NEW_YEAR + offset_ns + end - start.monotonic_ns),
                 device: None,
                 cgroup_path: None,
             })

@@ -1,4 +1,4 @@
-//! The answer that an observation gives, in one sentence. Every format begins with it, and the dashboard shows the same.
+//! The answer that an observation gives. Every format begins with it, and the dashboard shows the same.
 
 use std::cmp::Reverse;
 
@@ -10,7 +10,6 @@ use observer_text::Name;
 use serde::Serialize;
 
 use super::{Summary, place::Placed};
-use crate::words;
 
 /// The answer. Codes are part of the JSON, the metrics and the scripts that read them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -114,14 +113,10 @@ impl Doubt {
     }
 }
 
-/// The answer, its evidence, and what to do about it.
+/// The answer, and its evidence.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Headline {
     pub code: Code,
-    /// One sentence.
-    pub answer: String,
-    /// What to do now.
-    pub advice: Option<String>,
     pub doubts: Vec<Doubt>,
     /// Of the stale installs; where there are none, of all findings; `None`: there are none.
     pub evidence: Option<Evidence>,
@@ -210,9 +205,7 @@ impl Headline {
         };
         let code = Code::of(seen, !doubts.is_empty());
         let evidence = Evidence::of(&summary.findings);
-        let answer = words::answer(summary, code, &doubts, evidence.as_ref());
-        let advice = words::advice(summary, code, &doubts, evidence.as_ref());
-        Self { code, answer, advice, doubts, evidence }
+        Self { code, doubts, evidence }
     }
 }
 

@@ -6,7 +6,7 @@ use observer_engine::event::Nanos;
 use observer_text::{Name, joined};
 use serde::Serialize;
 
-use super::verdicts::Verdicts;
+use super::{Summary, verdicts::Verdicts};
 
 /// The keys of the summary that cover the whole observations whatever is selected. Everything else that is counted or
 /// listed covers the selection.
@@ -35,9 +35,9 @@ pub struct Selected {
     pub undecided: u64,
     /// The verdicts of the whole observations.
     pub whole: Verdicts,
-    /// Waits of the whole observations that exceeded the budget.
+    /// The summary of the whole observations.
     #[serde(skip)]
-    pub(crate) over_budget: u64,
+    pub(crate) all: Option<Box<Summary>>,
     pub whole_keys: [&'static str; WHOLE_KEYS.len()],
 }
 
@@ -48,7 +48,7 @@ impl Default for Selected {
             covered_ns: None,
             undecided: 0,
             whole: Verdicts::default(),
-            over_budget: 0,
+            all: None,
             whole_keys: WHOLE_KEYS,
         }
     }
@@ -68,7 +68,6 @@ impl Selected {
         self.covered_ns = self.covered_ns.zip(other.covered_ns).map(|(a, b)| a.saturating_add(b));
         self.undecided += other.undecided;
         self.whole.add(&other.whole);
-        self.over_budget += other.over_budget;
     }
 
     /// Whether times limit it.

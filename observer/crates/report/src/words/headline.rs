@@ -3,7 +3,7 @@
 use crate::{
     summary::{
         Source, Summary,
-        headline::{Code, Doubt, Evidence, Reader},
+        headline::{Code, Doubt, Evidence, Headline, Reader},
     },
     units::{counted, duration, time_of_day},
 };
@@ -25,10 +25,12 @@ pub const fn label(code: Code) -> &'static str {
     }
 }
 
-/// One sentence.
-pub(crate) fn answer(summary: &Summary, code: Code, doubts: &[Doubt], evidence: Option<&Evidence>) -> String {
+/// The answer of the whole observations, whatever is selected, in one sentence.
+pub(crate) fn answer(summary: &Summary) -> String {
+    let summary = summary.whole();
+    let Headline { code, doubts, evidence } = &summary.headline;
     let counts = &summary.verdicts.counts;
-    let place = evidence.map(place).unwrap_or_default();
+    let place = evidence.as_ref().map(place).unwrap_or_default();
     let text = match code {
         Code::DataLoss => {
             let missed: Vec<_> = doubts.iter().filter(|doubt| doubt.hides_events()).map(reason).collect();
@@ -49,13 +51,15 @@ pub(crate) fn answer(summary: &Summary, code: Code, doubts: &[Doubt], evidence: 
             format!("no data loss was seen in {swap_ins}, but {}{windows}", all(&reasons))
         }
     };
-    format!("{}: {text}.", label(code))
+    format!("{}: {text}.", label(*code))
 }
 
 /// What to do now; `None`: nothing.
-pub(crate) fn advice(summary: &Summary, code: Code, doubts: &[Doubt], evidence: Option<&Evidence>) -> Option<String> {
+pub(crate) fn advice(summary: &Summary) -> Option<String> {
+    let summary = summary.whole();
+    let Headline { code, doubts, evidence } = &summary.headline;
     match code {
-        Code::DataLoss => Some(after_data_loss(summary, evidence)),
+        Code::DataLoss => Some(after_data_loss(summary, evidence.as_ref())),
         Code::PossibleWindows if summary.kernel.state.may_be_vulnerable() => Some(format!(
             "The same race loses data if such an entry is reallocated and the reader then installs its page: {FIX}."
         )),

@@ -85,9 +85,9 @@ pub fn observed(race: &Race) -> String {
     }
 }
 
-/// The three facts of an observation, each with its name and how serious it is.
+/// The three facts of the whole observations, whatever is selected, each with its name and how serious it is.
 pub fn facts(summary: &Summary) -> [(&'static str, Tone, String); 3] {
-    let (race, state) = (&summary.race, summary.kernel.state);
+    let (race, state) = (&summary.whole().race, summary.kernel.state);
     let inferred = |answer| if answer == Answer::Yes { Tone::Caution } else { Tone::Plain };
     let seen = if race.observed == Observed::StaleInstall { Tone::Bad } else { Tone::Plain };
     [

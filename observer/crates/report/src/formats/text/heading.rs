@@ -13,10 +13,9 @@ use observer_kernel::plan::Backend;
 use observer_observation::Swap;
 
 pub(super) fn write(text: &mut Page, summary: &Summary) -> std::fmt::Result {
-    let headline = &summary.headline;
-    text.sentence(tone_of_answer(headline.code), &headline.answer)?;
-    if let Some(advice) = &headline.advice {
-        text.sentence(Tone::Plain, advice)?;
+    text.sentence(tone_of_answer(summary.headline.code), &words::answer(summary))?;
+    if let Some(advice) = words::advice(summary) {
+        text.sentence(Tone::Plain, &advice)?;
     }
     writeln!(text)?;
     for source in &summary.sources {
