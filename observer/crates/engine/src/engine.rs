@@ -1,6 +1,6 @@
 //! The engine: takes events in and keeps the report up to date.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use crate::{
     areas::AreaChanges,
@@ -35,6 +35,8 @@ pub struct Engine<D> {
     waits: Waits,
     areas: AreaChanges,
     report: Report<D>,
+    /// Findings since the last [`Engine::take_findings`]; `None`: they are not kept.
+    findings: Option<Vec<Finding>>,
     tally: Option<Box<Tally<D>>>,
     /// What was reported and not taken; `None`: no caller selects.
     reported: Option<Vec<Reported>>,
@@ -75,7 +77,7 @@ impl<D: Durations> Engine<D> {
 
     /// What was reported since the last call, in the order in which it was reported.
     pub fn take_reported(&mut self) -> Vec<Reported> {
-        self.reported.as_mut().map(std::mem::take).unwrap_or_default()
+        self.reported.as_mut().map(mem::take).unwrap_or_default()
     }
 
     /// Adds to the tally, if one is kept.
@@ -83,6 +85,22 @@ impl<D: Durations> Engine<D> {
         if let Some(tally) = &mut self.tally {
             tally.add(reported);
         }
+    }
+
+    /// Keeps each finding from now on until [`Engine::take_findings`] is called, which must be called again and again.
+    pub fn keep_findings(&mut self) {
+        self.findings.get_or_insert_default();
+    }
+
+    /// The findings since the last call, each once and with its final verdict, whether or not the report has room for
+    /// them.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        self.findings.as_mut().map(mem::take).unwrap_or_default()
+    }
+
+    /// Whether there are events or readers that the next [`Engine::advance`] may turn into a finding.
+    pub fn awaits_judgement(&self) -> bool {
+        self.reorder.len() > 0 || !self.unjudged.is_empty() || self.pending.len() > 0
     }
 
     /// From `at` on, entries of the swap type are of another swap area than before, or of an unknown one. Must precede
@@ -274,6 +292,9 @@ impl<D: Durations> Engine<D> {
                 reported.push(Reported::Finding { finding: Box::new(finding.clone()), of: entry });
             } else if let Some(tally) = &mut self.tally {
                 tally.add_finding(&finding, entry);
+            }
+            if let Some(findings) = &mut self.findings {
+                findings.push(finding.clone());
             }
             self.report.add_finding(finding, entry);
         }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     event::{ChangeKind, Path, Pin, PinResult, SequenceSpan, Task},
+    limits::MAX_LISTED,
     overlap::Overlap,
     report::{EngineDropped, VerdictCounts},
     verdict::Verdict,
@@ -362,4 +363,50 @@ fn nothing_is_kept_for_a_caller_that_does_not_select() {
     engine.finish();
     assert_eq!(engine.report().findings.len(), 1);
     assert!(engine.take_reported().is_empty());
+}
+
+#[test]
+fn each_finding_is_taken_once_with_its_final_verdict_and_without_a_limit() {
+    assert_eq!(run(aba()).take_findings(), [], "they are kept on request");
+    let mut engine = Engine::<()>::default();
+    engine.keep_findings();
+    let mut taken = Vec::new();
+    for round in 0..=MAX_LISTED as u64 {
+        let start = round * 1_000_000_000;
+        for mut event in aba() {
+            match &mut event {
+                Event::Ended(fault) | Event::Started(fault) => {
+                    fault.start += start;
+                    fault.end += start;
+                }
+                Event::Changed(change) => change.at += start,
+            }
+            engine.feed(event);
+        }
+        // The free alone makes the reader a window, until the allocation is judged with it.
+        for later in [REORDER_DELAY + 300, REORDER_DELAY + 600, 500_000_000] {
+            engine.advance(start + later);
+            taken.extend(engine.take_findings());
+            assert!(taken.len() as u64 <= round + 1, "one is taken again");
+        }
+    }
+    engine.finish();
+    taken.extend(engine.take_findings());
+    assert_eq!((taken.len(), engine.report().findings.len()), (MAX_LISTED + 1, MAX_LISTED));
+    assert!(taken.iter().all(|finding| finding.verdict == Verdict::StaleInstall));
+    assert_eq!(engine.take_findings(), []);
+}
+
+#[test]
+fn judgement_is_awaited_from_the_event_to_the_verdict() {
+    let mut engine = Engine::<()>::default();
+    assert!(!engine.awaits_judgement());
+    for event in aba() {
+        engine.feed(event);
+    }
+    assert!(engine.awaits_judgement(), "its events are held");
+    engine.advance(1_000 + REORDER_DELAY);
+    assert!(engine.awaits_judgement(), "its reader is not judged");
+    engine.advance(1_000 + REORDER_DELAY + JUDGE_DELAY);
+    assert_eq!((engine.awaits_judgement(), engine.report().verdicts.stale_install), (false, 1));
 }
