@@ -2,6 +2,7 @@
 //! every call.
 
 use std::{
+    fs::File,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -172,6 +173,19 @@ impl Recorder {
             // For the next part.
             self.header.cgroup_paths.add(group.clone());
         }
+    }
+
+    /// Writes what has been added so far to the file, so that a reader has it even if this process ends now. Returns the
+    /// file, which [`File::sync_data`] makes durable; `None`: the recording has stopped, or no descriptor is left.
+    pub fn write_out(&mut self) -> Option<File> {
+        self.flush();
+        let file = self.error.is_none().then(|| self.out.file().try_clone());
+        file.and_then(Result::ok)
+    }
+
+    /// Bytes written so far, in all files.
+    pub fn bytes(&self) -> u64 {
+        self.earlier.bytes + self.bytes
     }
 
     /// The error that stopped the recording.

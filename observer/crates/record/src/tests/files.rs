@@ -54,6 +54,24 @@ fn a_partial_file_of_a_killed_recorder_is_kept_and_readable() {
 }
 
 #[test]
+fn what_is_written_out_is_in_the_file_of_a_recorder_that_is_killed_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = create(&folder.path().join("r"), Creation::New).unwrap();
+    let partial = recorder.partial().to_owned();
+    let before = recorder.bytes();
+    let inputs: Vec<Input> =
+        inputs(40).into_iter().filter(|input| matches!(input, Input::Event(_) | Input::Advance(_))).collect();
+    for input in &inputs {
+        recorder.input(input);
+    }
+    assert_eq!((recorder.bytes(), read(&fs::read(&partial).unwrap()).0.len()), (before, 0), "they are held");
+    recorder.write_out().unwrap().sync_data().unwrap();
+    let file = fs::read(&partial).unwrap();
+    assert_eq!(recorder.bytes(), file.len() as u64);
+    assert_eq!(format!("{:?}", read(&file).0), format!("{inputs:?}"));
+}
+
+#[test]
 fn links_and_folders_are_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
