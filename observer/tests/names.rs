@@ -17,8 +17,8 @@ use observer_engine::{
 };
 use observer_kernel::plan::{Consequence, HookReason, Meaning, MissingReason, Rejection};
 use observer_observation::{
-    CgroupPath, ClockChange, Clocks, Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, Outcome,
-    Overhead, ProgramRun, ProgramStats, StatsRefusal, Swap, WallClock,
+    CgroupPath, ClockChange, Clocks, Context, Damage, Degraded, FileDamage, HookUse, Ingest, Input, Note, OnFinding,
+    Outcome, Overhead, ProgramRun, ProgramStats, StatsRefusal, Swap, WallClock,
 };
 use observer_record::Replay;
 use observer_recordings::{overlapping_waits::wait_during_read, released};
@@ -215,6 +215,7 @@ fn outcome(all: &[Vec<u8>], counted: bool) -> (Outcome, String) {
         ProgramStats::Refused(StatsRefusal::RequestFailed { detail: names.text() })
     });
     assert_ne!(ending.overhead, Overhead::default());
+    ending.on_finding = Some(OnFinding { command: names.bytes().into(), ..OnFinding::default() });
     let detail = FileDamage::Unreadable { offset_bytes: 7, detail: names.text() };
     let outcome = Outcome {
         context: context(names),

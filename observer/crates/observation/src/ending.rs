@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::overhead::Overhead;
+use crate::{on_finding::OnFinding, overhead::Overhead};
 use observer_kernel::{codes, vmstat::Vmstat};
 
 codes! {
@@ -19,6 +19,8 @@ codes! {
         Cut = "cut",
         /// The observation continues in a file that was not given.
         Continues = "continues",
+        /// As many findings as `--stop-on` asks for.
+        StopOn = "stop_on",
         /// It has not ended.
         Running = "running",
     } else {
@@ -36,11 +38,14 @@ pub struct FinalState {
     /// Exit code of the command, as a shell would number it.
     pub command: Option<i32>,
     pub ended: EndReason,
+    /// `None`: no command was to run on findings, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_finding: Option<OnFinding>,
 }
 
 impl FinalState {
     /// Of a recording that lacks its end, or of an observation that has not ended.
     pub fn unknown(ended: EndReason) -> Self {
-        Self { vmstat: None, overhead: Overhead::default(), command: None, ended }
+        Self { vmstat: None, overhead: Overhead::default(), command: None, ended, on_finding: None }
     }
 }

@@ -11,6 +11,7 @@ pub use self::{
     ingest::{Ingest, Input},
     kernel::{Degraded, HookUse, Kernel},
     observable::NotObservable,
+    on_finding::{CommandFailure, NotRun, OnFinding},
     outcome::{Known, Outcome},
     overhead::{Overhead, ProgramRun, ProgramStats, RingUse, StatsRefusal, percent},
     recording::{Damage, Defect, FileDamage, Note},
@@ -31,6 +32,7 @@ pub mod exit;
 mod ingest;
 mod kernel;
 mod observable;
+mod on_finding;
 mod outcome;
 mod overhead;
 mod recording;

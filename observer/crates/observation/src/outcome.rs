@@ -5,6 +5,7 @@ use crate::{
     cgroups::CgroupPaths,
     context::{Context, Swap},
     ending::FinalState,
+    on_finding::OnFinding,
     recording::{Damage, Note},
     sample::Sample,
     wall_clock::WallClock,
@@ -49,7 +50,8 @@ impl Known<'_> {
     /// What a reader of the results must know: from the start, and from what happened later.
     pub fn all_notes(&self) -> Vec<Note> {
         let of_context = self.context.notes().chain(self.context.device_notes(self.swaps));
-        self.notes.iter().cloned().chain(of_context).chain(self.wall_clock.notes()).collect()
+        let of_commands = self.ending.on_finding.iter().flat_map(OnFinding::notes);
+        self.notes.iter().cloned().chain(of_context).chain(self.wall_clock.notes()).chain(of_commands).collect()
     }
 }
 

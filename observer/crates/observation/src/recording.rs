@@ -87,6 +87,10 @@ pub enum Note {
     /// The machine was suspended so often, for so long in all. Durations and rates leave that time out. The longest
     /// suspension ended before the clock showed `until_unix_ns`.
     Suspended { times: u64, for_ns: u64, until_unix_ns: u64 },
+    /// The number of commands of `--on-finding` that failed.
+    CommandsFailed { failed: u64 },
+    /// The number of findings that no command of `--on-finding` was run for.
+    CommandsNotRun { not_run: u64 },
     #[serde(other)]
     Unknown,
 }

@@ -29,6 +29,7 @@ fn ending() -> FinalState {
         overhead: Overhead { records: 3, ..Overhead::default() },
         command: None,
         ended: EndReason::Duration,
+        on_finding: None,
     }
 }
 

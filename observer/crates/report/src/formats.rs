@@ -9,7 +9,7 @@ mod csv;
 mod hlog;
 mod html;
 pub mod json;
-mod ndjson;
+pub mod ndjson;
 pub mod openmetrics;
 pub mod perfetto;
 pub mod text;

@@ -141,6 +141,11 @@ fn add_summary(all: &mut Summary, one: &Summary) {
         let failed = one.command.as_ref().filter(|command| command.has_failed());
         all.command = failed.or(all.command.as_ref()).or(one.command.as_ref()).cloned();
     }
+    match (&mut all.on_finding, &one.on_finding) {
+        (Some(all), Some(one)) => all.add(one),
+        (all @ None, one) => all.clone_from(one),
+        (Some(_), None) => {}
+    }
     all.damage.extend(one.damage.iter().cloned());
     all.notes.extend(one.notes.iter().cloned());
 }

@@ -23,7 +23,7 @@ use crate::race::Race;
 use observer_engine::{entries::EntryStats, overlap::Overlap, report::Unlisted, verdict::Finding, wait::Wait};
 use observer_kernel::plan::{Backend, Meaning, State};
 use observer_observation::{
-    Context, Damage, Dropped, EndReason, Kernel, Known, Note, Overhead, Swap,
+    Context, Damage, Dropped, EndReason, Kernel, Known, Note, OnFinding, Overhead, Swap,
     exit::{Exit, ExitInputs},
 };
 
@@ -138,6 +138,8 @@ pub struct Summary {
     pub overhead: Overhead,
     pub widen: Option<DelayInjection>,
     pub command: Option<CommandSummary>,
+    /// What became of the findings for `--on-finding`; `None` without it.
+    pub on_finding: Option<OnFinding>,
     /// What the recordings lack, by host.
     pub damage: Vec<Of<Damage>>,
     /// What else to know about the observations, by host.
@@ -223,6 +225,7 @@ impl Summary {
                 short: counters.delays_short,
             }),
             command,
+            on_finding: known.ending.on_finding.clone(),
             damage,
             notes,
             kernel,

@@ -7,6 +7,7 @@ mod finding;
 mod headline;
 mod host;
 mod kernel;
+mod on_finding;
 mod overhead;
 mod race;
 mod recording;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     headline::{advice, answer, time_span},
     host::{fact, host, synchronous_reason},
     kernel::{instead, missing_reason, synchronous},
+    on_finding::on_finding,
     overhead::stats_refusal,
     refusal::{obstacle, refusal_cause, remedies},
     selection::{SELECTED, WHOLE, count_of, more_findings, selection},

@@ -3,7 +3,7 @@ use std::io::Read as _;
 use super::*;
 use crate::frame::{Frames, Kind};
 use observer_kernel::plan::{Backend, Consequence, HookSet, Instead, Layout, Meaning, NoKprobe, State};
-use observer_observation::Defect;
+use observer_observation::{CommandFailure, Defect, NotRun};
 
 /// Preamble and frames of a file. Frames are decompressed, because the compressor may change and the format does not.
 fn frames(path: &Path) -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
@@ -51,7 +51,9 @@ fn the_documentation_lists_every_code() {
         .chain(Instead::ALL.map(Instead::code))
         .chain(Consequence::ALL.map(Consequence::code))
         .chain(EndReason::ALL.map(EndReason::code))
-        .chain(Defect::ALL.map(Defect::code));
+        .chain(Defect::ALL.map(Defect::code))
+        .chain(CommandFailure::ALL.map(CommandFailure::code))
+        .chain(NotRun::ALL.map(NotRun::code));
     for code in codes {
         assert!(text.contains(&format!("`{code}`")), "docs/recording.md lacks `{code}`");
     }

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use observer_engine::verdict::Finding;
+use observer_observation::Known;
 use serde::Serialize;
 
 use crate::{observed::Observed, summary::place::Placed, words};
-use observer_engine::verdict::Finding;
 
 /// Raised when a key is removed or changes its meaning.
 const SCHEMA: &str = "observer-finding/2";
@@ -32,6 +33,20 @@ pub(super) fn lines(parts: &[Observed]) -> impl Iterator<Item = Line<'_>> {
             finding,
         })
     })
+}
+
+/// One finding of an observation in progress, as the line that [`write`] will have for it, with its end.
+///
+/// # Errors
+/// None that depends on the finding.
+pub fn line(finding: &Finding, known: &Known<'_>) -> io::Result<String> {
+    let line = Line {
+        schema: SCHEMA,
+        release: &known.context.kernel.release,
+        selection: None,
+        finding: &Placed::new(finding.clone(), known),
+    };
+    Ok(super::json::text(&line)? + "\n")
 }
 
 /// # Errors

@@ -80,6 +80,9 @@ fn write_summary(text: &mut Page, summary: &Summary) -> std::fmt::Result {
     write_pins(text, &summary.pins)?;
     write_distributions(text, summary)?;
     wait_cost::write(text, summary)?;
+    if let Some(commands) = &summary.on_finding {
+        line(text, "on-finding", words::on_finding(commands))?;
+    }
     for gap in &summary.kernel.degraded {
         let (meaning, reason) = (words::meaning(gap.meaning), words::missing_reason(&gap.reason));
         let consequence = words::gap_consequence(gap);

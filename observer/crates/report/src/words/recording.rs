@@ -1,7 +1,7 @@
 //! Recordings: what they lack, and what to know about them.
 
 use super::host::coarse_groups;
-use crate::units::{duration, offset, time_of_day};
+use crate::units::{counted, duration, offset, time_of_day};
 use observer_observation::{Damage, Defect, FileDamage, Note};
 
 /// What a recording lacks.
@@ -63,8 +63,22 @@ pub(super) fn note(note: &Note) -> String {
         Note::CgroupV1 { mode } => format!("by control group: {}", coarse_groups(*mode)),
         Note::ClockStepped { times, by_ns, to_unix_ns } => stepped(*times, *by_ns, *to_unix_ns),
         Note::Suspended { times, for_ns, until_unix_ns } => suspended(*times, *for_ns, *until_unix_ns),
+        Note::CommandsFailed { failed } => {
+            format!(
+                "{} of --on-finding failed: the findings are in this report all the same",
+                counted(*failed, "command")
+            )
+        }
+        Note::CommandsNotRun { not_run } => format!(
+            "{} not handed to --on-finding: commands are limited in number, and end with the observer",
+            were(*not_run)
+        ),
         Note::Unknown => "an unknown note, recorded by a newer version".to_owned(),
     }
+}
+
+fn were(findings: u64) -> String {
+    format!("{} {}", counted(findings, "finding"), if findings == 1 { "was" } else { "were" })
 }
 
 fn stepped(times: u64, by_ns: i64, to_unix_ns: u64) -> String {

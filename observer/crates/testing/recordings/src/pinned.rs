@@ -134,6 +134,7 @@ pub fn record(path: &Path, events: u64, rate: u64, seed: u64) -> Result<Written,
         overhead,
         command: None,
         ended: EndReason::Duration,
+        on_finding: None,
     })?)
 }
 
