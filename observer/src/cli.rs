@@ -233,6 +233,9 @@ pub(crate) struct RecordArgs {
     pub(crate) keep: Option<u32>,
     #[command(flatten)]
     pub(crate) color: ColorArgs,
+    /// Print nothing while observing: no status line, and no line at the start and end. Errors and the summary remain
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,

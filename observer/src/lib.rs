@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 pub mod dashboard;
 mod launch;
+mod messages;
 mod serve;
 pub mod session;
 mod signals;
@@ -30,7 +31,7 @@ pub fn main() -> ExitCode {
 fn logging() {
     let environment = env_logger::Env::new().filter_or(cli::LOG_VARIABLE, "warn");
     env_logger::Builder::from_env(environment)
-        .format(|out, record| writeln!(out, "{}", log_line(&out.timestamp_seconds(), record)))
+        .format(|out, record| writeln!(out, "{}{}", messages::make_way(), log_line(&out.timestamp_seconds(), record)))
         .init();
 }
 

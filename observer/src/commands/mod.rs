@@ -10,6 +10,7 @@ mod filters;
 mod input;
 pub(crate) mod live;
 pub(crate) mod manual;
+mod notices;
 mod output;
 mod page;
 mod prepared;

@@ -11,6 +11,7 @@ pub mod paint;
 pub mod picture;
 pub mod race;
 pub mod selection;
+pub mod status;
 pub mod summary;
 pub mod units;
 pub mod words;
