@@ -143,7 +143,11 @@ impl Prepared {
         inherit: Option<&OwnedFd>,
         observer: &mut impl Observer,
     ) -> anyhow::Result<Outcome> {
-        runtime()?.block_on(self.observe(context, inherit, observer))
+        runtime()?.block_on(async {
+            let mut outcome = self.observe(context, inherit, observer).await?;
+            observer.ended(&mut outcome).await;
+            Ok(outcome)
+        })
     }
 
     /// As [`Prepared::run`], with the dashboard as a second observer. The terminal belongs to the dashboard: the output
@@ -164,9 +168,13 @@ impl Prepared {
         }
         runtime()?.block_on(async {
             let note = format!("attaching {} programs ...", self.ready.plan.hooks.len());
-            // Dropped at the end of this block: the terminal is restored before anything is printed.
+            // Dropped before anything is printed, which restores the terminal.
             let mut live = dashboard::Live::open(&context, ascii, &note).context("cannot open the dashboard")?;
-            self.observe(&context, inherit, &mut (observer, &mut live)).await
+            let observed = self.observe(&context, inherit, &mut (&mut *observer, &mut live)).await;
+            drop(live);
+            let mut outcome = observed?;
+            observer.ended(&mut outcome).await;
+            Ok(outcome)
         })
     }
 

@@ -2,8 +2,10 @@
 
 use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
-use observer_engine::event::Nanos;
-use observer_observation::{CgroupPaths, Context, Engine, FinalState, Input, Known, Sample, Swap, WallClock};
+use observer_engine::{event::Nanos, verdict::Finding};
+use observer_observation::{
+    CgroupPaths, Context, Engine, FinalState, Ingest, Input, Known, Outcome, Sample, Swap, WallClock,
+};
 
 /// Ticks between two readings of the counters, unless an observer wants them more often.
 const SAMPLE_TICKS: u32 = 10;
@@ -34,6 +36,18 @@ impl<'a> From<&View<'a>> for Known<'a> {
     }
 }
 
+impl<'a> View<'a> {
+    pub(crate) fn new(
+        context: &'a Context,
+        ingest: &'a Ingest,
+        ending: &'a FinalState,
+        widening: Option<bool>,
+    ) -> Self {
+        let Ingest { engine, sample, areas, cgroups, now, wall_clock } = ingest;
+        Self { context, swaps: areas.areas(), engine, sample, wall_clock, cgroups, now: *now, ending, widening }
+    }
+}
+
 /// Takes part in a session. The default of every method does nothing.
 pub trait Observer {
     /// Called with every input, before the engine gets it.
@@ -57,6 +71,21 @@ pub trait Observer {
     /// events.
     fn stop_requested(&mut self) -> impl Future<Output = ()> {
         std::future::pending()
+    }
+
+    /// Whether findings are passed to [`Observer::found`], and soon. Must not change.
+    fn wants_findings(&self) -> bool {
+        false
+    }
+
+    /// Called with the findings since the last call, each once, also after the end of the observation. `Break` ends it.
+    fn found(&mut self, _findings: &[Finding], _view: &View<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// Called after the end of the observation, when the terminal is restored. May wait, and add to the outcome.
+    fn ended(&mut self, _outcome: &mut Outcome) -> impl Future<Output = ()> {
+        std::future::ready(())
     }
 
     /// Called about ten times per second. `Break` ends the observation.
@@ -101,6 +130,20 @@ impl<O: Observer> Observer for Option<O> {
         }
     }
 
+    fn wants_findings(&self) -> bool {
+        self.as_ref().is_some_and(Observer::wants_findings)
+    }
+
+    fn found(&mut self, findings: &[Finding], view: &View<'_>) -> ControlFlow<()> {
+        self.as_mut().map_or(ControlFlow::Continue(()), |observer| observer.found(findings, view))
+    }
+
+    async fn ended(&mut self, outcome: &mut Outcome) {
+        if let Some(observer) = self {
+            observer.ended(outcome).await;
+        }
+    }
+
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
         self.as_mut().map_or(ControlFlow::Continue(()), |observer| observer.tick(view))
     }
@@ -135,6 +178,20 @@ impl<A: Observer, B: Observer> Observer for (&mut A, &mut B) {
             () = self.0.stop_requested() => {}
             () = self.1.stop_requested() => {}
         }
+    }
+
+    fn wants_findings(&self) -> bool {
+        self.0.wants_findings() || self.1.wants_findings()
+    }
+
+    fn found(&mut self, findings: &[Finding], view: &View<'_>) -> ControlFlow<()> {
+        let (first, second) = (self.0.found(findings, view), self.1.found(findings, view));
+        if first.is_break() { first } else { second }
+    }
+
+    async fn ended(&mut self, outcome: &mut Outcome) {
+        self.0.ended(outcome).await;
+        self.1.ended(outcome).await;
     }
 
     fn tick(&mut self, view: &View<'_>) -> ControlFlow<()> {
