@@ -5,16 +5,19 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, value_parser};
 
 use self::values::{
-    budget, comm, fault_seats, file, file_size, listen_address, name, ring_size, rotation_time, run_time, sample,
-    widening,
+    budget, comm, command_line, fault_seats, file, file_size, listen_address, name, ring_size, rotation_time, run_time,
+    sample, stop_on, widening,
 };
 pub(crate) use self::{
     parse::parse,
     selection::{ListArgs, SelectionArgs},
-    values::{BackendChoice, ColorChoice, FormatChoice, HookChoice, STANDARD_STREAM},
+    values::{BackendChoice, ColorChoice, FindingChoice, FormatChoice, HookChoice, STANDARD_STREAM},
     workloads::{Bench, BenchArgs, BenchPages, BenchRows, StressArgs, SwapinArgs, Workload},
 };
-use crate::launch;
+use crate::{
+    launch,
+    reactions::{CommandLine, StopOn},
+};
 use observer_kernel::survey::SetupOptions;
 use observer_probe::WATCHED_TASKS;
 use observer_text::Name;
@@ -106,6 +109,27 @@ pub(crate) struct FilterArgs {
     pub(crate) cgroup: Option<PathBuf>,
 }
 
+/// Heading of what is done about findings in the help.
+const REACTIONS: &str = "Findings (windows, reuses and stale installs)";
+
+/// What is done about findings.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReactionArgs {
+    /// Stop after N findings of this verdict or above: window, reuse or stale-install; N is 1 unless given. The exit code
+    /// is the usual one
+    #[arg(long, help_heading = REACTIONS, value_name = "VERDICT[:N]", value_parser = stop_on)]
+    pub(crate) stop_on: Option<StopOn>,
+    /// Run this command for each finding, with the finding on its standard input as one line of JSON. It is split into
+    /// words as by a shell, but not run by one. At most 4 run at once, 10 in a burst and then one per second, each for at
+    /// most 30s. With -o the recording has the finding before the command starts
+    #[arg(long, help_heading = REACTIONS, value_name = "COMMAND", value_parser = command_line())]
+    pub(crate) on_finding: Option<CommandLine>,
+    /// Run the command only for findings of this verdict or above
+    #[arg(long, help_heading = REACTIONS, value_name = "VERDICT", value_enum, default_value_t)]
+    #[arg(requires = "on_finding")]
+    pub(crate) on_verdict: FindingChoice,
+}
+
 /// How programs are attached.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct HookArgs {
@@ -143,6 +167,8 @@ impl SetupArgs {
 pub(crate) struct ObserveArgs {
     #[command(flatten)]
     pub(crate) filters: FilterArgs,
+    #[command(flatten)]
+    pub(crate) reactions: ReactionArgs,
     /// Stop after this time, e.g. 30s, 5min; from 1ms to 10y. Time during which the machine is suspended does not count
     #[arg(long, value_name = "DURATION", value_parser = run_time)]
     pub(crate) duration: Option<Duration>,
@@ -559,6 +585,19 @@ mod tests {
             assert!(parse(&["record", "--duration", text]).is_ok(), "{text}");
         }
         assert!(parse(&["record", "--duration", "999us"]).is_err());
+    }
+
+    #[test]
+    fn the_commands_in_the_page_on_reactions_are_valid() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reactions.md")).unwrap();
+        let page = page.replace("\\\n", " ");
+        let lines: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("$ sudo observer ")).collect();
+        assert!(lines.len() >= 7, "the page has {} commands", lines.len());
+        for line in lines {
+            let words = shlex::split(line).unwrap();
+            let words: Vec<_> = words.iter().map(String::as_str).collect();
+            assert!(parse(&words).is_ok(), "observer {line}");
+        }
     }
 
     #[test]

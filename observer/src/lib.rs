@@ -8,6 +8,7 @@ mod commands;
 pub mod dashboard;
 mod launch;
 mod messages;
+mod reactions;
 mod serve;
 pub mod session;
 mod signals;

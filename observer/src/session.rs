@@ -124,7 +124,7 @@ impl<'a, O: Observer> Session<'a, O> {
     }
 
     fn pass_findings(&mut self) -> ControlFlow<()> {
-        let findings = self.ingest.engine.take_reported();
+        let findings = self.ingest.engine.take_findings();
         if findings.is_empty() {
             return ControlFlow::Continue(());
         }
@@ -226,7 +226,7 @@ impl<'a, O: Observer> Session<'a, O> {
     /// Reads the counters for the first time: what the kernel counts from here on is observed.
     fn start(&mut self) {
         if self.observer.wants_findings() {
-            self.ingest.engine.keep_reported();
+            self.ingest.engine.keep_findings();
         }
         let (snapshot, fault_times) = (self.probes.snapshot(), self.probes.fault_times());
         self.ingest_sample(self.sample(&snapshot, Some(fault_times)));

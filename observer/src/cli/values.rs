@@ -13,6 +13,8 @@ use observer_kernel::plan::{Backends, HookSet};
 use observer_report::{formats::Format, selection::Moment};
 use observer_text::{Name, unescaped};
 
+use crate::reactions::{CommandLine, StopOn};
+
 /// `--backend`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum BackendChoice {
@@ -138,6 +140,42 @@ impl From<VerdictChoice> for Verdict {
             VerdictChoice::StaleInstall => Self::StaleInstall,
         }
     }
+}
+
+/// The verdicts of findings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FindingChoice {
+    /// the entry was freed under a reader
+    #[default]
+    Window,
+    /// and reallocated
+    Reuse,
+    /// and that reader then installed its page
+    #[value(alias = "stale_install")]
+    StaleInstall,
+}
+
+impl From<FindingChoice> for Verdict {
+    fn from(choice: FindingChoice) -> Self {
+        match choice {
+            FindingChoice::Window => Self::Window,
+            FindingChoice::Reuse => Self::Reuse,
+            FindingChoice::StaleInstall => Self::StaleInstall,
+        }
+    }
+}
+
+/// `VERDICT` or `VERDICT:N`.
+pub(super) fn stop_on(text: &str) -> Result<StopOn, String> {
+    let (verdict, count) = text.split_once(':').unwrap_or((text, "1"));
+    let verdict = <FindingChoice as clap::ValueEnum>::from_str(verdict, false)
+        .map_err(|_| "not the verdict of a finding: window, reuse or stale-install; e.g. stale-install:3".to_owned())?;
+    let count: u64 = count.parse().map_err(|error| format!("{error}; e.g. stale-install:3"))?;
+    if count == 0 { Err("at least 1".to_owned()) } else { Ok(StopOn { verdict: verdict.into(), count }) }
+}
+
+pub(super) fn command_line() -> impl TypedValueParser<Value = CommandLine> {
+    OsStringValueParser::new().try_map(|text| CommandLine::parse(&text))
 }
 
 /// Shortest observation: a shorter one ends before the command's first fault.
@@ -454,6 +492,17 @@ mod tests {
             assert!(moment(wrong).is_err(), "{wrong:?}");
         }
         assert!(moment("2026-01-01T00:00:00").unwrap_err().starts_with("which zone?"));
+    }
+
+    #[test]
+    fn a_verdict_to_stop_on_may_have_a_number() {
+        let on = |verdict, count| Ok(StopOn { verdict, count });
+        assert_eq!(stop_on("window"), on(Verdict::Window, 1));
+        assert_eq!(stop_on("stale-install:3"), on(Verdict::StaleInstall, 3));
+        assert_eq!(stop_on("reuse:18446744073709551615"), on(Verdict::Reuse, u64::MAX));
+        for wrong in ["", "overlap", "pin-wait", "reuse:", "reuse:0", "reuse:-1", "reuse:x", "reuse:1:2", ":1"] {
+            assert!(stop_on(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Errors of the commands: their messages and exit codes.
 
 use super::filters::FilterError;
+use crate::reactions::ProgramError;
 use observer_kernel::survey::Refusal;
 use observer_observation::exit::Exit;
 use observer_report::words;
@@ -50,7 +51,7 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
 }
 
 fn exit(error: &anyhow::Error) -> Exit {
-    if error.is::<FilterError>() || error.is::<UsageError>() {
+    if error.is::<FilterError>() || error.is::<UsageError>() || error.is::<ProgramError>() {
         Exit::Usage
     } else if error.is::<Refusal>() || error.is::<WorkloadRefused>() {
         Exit::Refused

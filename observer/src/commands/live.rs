@@ -5,16 +5,19 @@ use super::{
     prepared::Prepared,
     progress::{Progress, print_line},
 };
-use crate::{cli::LiveArgs, dashboard::terminal};
+use crate::{cli::LiveArgs, dashboard::terminal, reactions::Reactions};
 use observer_observation::exit::Exit;
 use observer_report::{formats::text, summary::Summary, words};
 
 /// # Errors
-/// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it; otherwise an I/O error.
+/// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it;
+/// [`ProgramError`](crate::reactions::ProgramError) when the command of `--on-finding` cannot be executed; otherwise an
+/// I/O error.
 pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
+    let mut reactions = Reactions::new(&args.observe.reactions)?;
     let prepared = Prepared::new(&args.observe, false)?;
     let outcome = if terminal::is_there() {
-        prepared.run_with_dashboard(args.ascii, None, &mut ())?
+        prepared.run_with_dashboard(args.ascii, None, &mut reactions)?
     } else {
         eprintln!(
             "observer: no terminal for the dashboard on standard output, or none to read keys from: progress lines \
@@ -23,7 +26,7 @@ pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
         let (context, hooks) = (prepared.context(), prepared.ready.plan.hooks.len());
         let kernel = &context.kernel;
         print_line(&format!("{}, {}; attaching {hooks} programs ...", kernel.release, words::state(kernel.state)));
-        prepared.run(&context, None, &mut Progress::with_findings())?
+        prepared.run(&context, None, &mut (&mut reactions, &mut Progress::with_findings()))?
     };
     let summary = Summary::new(&outcome);
     output::print(text::summary(&summary))?;

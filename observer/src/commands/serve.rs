@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use super::{output, prepared::Prepared, report::observed, runtime::runtime};
 use crate::{
     cli::ServeArgs,
+    reactions::Reactions,
     serve::{Request, Requests, Server},
     session::{Observer, View},
     signals::StopSignals,
@@ -30,17 +31,22 @@ use observer_report::{
 /// Serves until a signal arrives or the observation ends, then prints the summary.
 ///
 /// # Errors
-/// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it; otherwise an I/O error.
+/// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it;
+/// [`ProgramError`](crate::reactions::ProgramError) when the command of `--on-finding` cannot be executed; otherwise an
+/// I/O error.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     if let Some(path) = &args.replay {
         let observed = observed(path)?;
         return runtime()?.block_on(serve_recording(args, &observed));
     }
+    let mut reactions = Reactions::new(&args.observe.reactions)?;
     let prepared = Prepared::new(&args.observe, false)?;
     let context = prepared.context();
     let outcome = runtime()?.block_on(async {
         let mut exporter = start(args).await?;
-        prepared.observe(&context, None, &mut exporter).await
+        let mut outcome = prepared.observe(&context, None, &mut (&mut exporter, &mut reactions)).await?;
+        reactions.ended(&mut outcome).await;
+        anyhow::Ok(outcome)
     })?;
     let summary = Summary::new(&outcome);
     output::print(text::summary(&summary))?;
