@@ -20,6 +20,7 @@ mod names;
 pub(crate) mod preemption;
 mod programme;
 pub(crate) mod race;
+mod reactions;
 mod returns;
 mod sample;
 mod service;

@@ -21,6 +21,7 @@ use super::{
     many_observers::MANY_OBSERVERS,
     names::{ODD_NAMES, ODD_PATHS},
     race::{INDEPENDENT, LEAN_STORM, LEAN_TARGETED, NATURAL, RECORDED, STORM, TARGETED, TERMINATED},
+    reactions::{ON_FINDING, STOP_ON},
     returns::{FEW_INSTANCES, KILLED, KPROBE_CROWD, KPROBE_ENDS, NO_TRACEFS},
     sample::{SAMPLE_COUNTS, SAMPLE_FINDINGS},
     service::SERVICE,
@@ -88,7 +89,7 @@ fn all_steps(era: Era) -> Vec<Step> {
         Era::Pinned => {
             [SHMEM, KPROBE_SHMEM, HOLD, STALL, FOLIOS].iter().chain(&LEAN).chain(EVERYWHERE).copied().collect()
         }
-        Era::Unfixed => [SAMPLE_FINDINGS].iter().chain(&LEAN).chain(EVERYWHERE).copied().collect(),
+        Era::Unfixed => [SAMPLE_FINDINGS, STOP_ON, ON_FINDING].iter().chain(&LEAN).chain(EVERYWHERE).copied().collect(),
     }
 }
 
@@ -176,7 +177,7 @@ const MAIN: [&str; 15] = [
 ];
 
 /// Steps that hardly depend on the kernel: they run on one kernel of each era.
-const ANYWHERE: [&str; 48] = [
+const ANYWHERE: [&str; 50] = [
     "contained-counts",
     "contained-kprobes",
     "contained-targeted",
@@ -190,6 +191,8 @@ const ANYWHERE: [&str; 48] = [
     "few-instances",
     "sample-counts",
     "sample-findings",
+    "stop-on",
+    "on-finding",
     "bench-hooks",
     "bench-refuses",
     "bench-interrupted",

@@ -67,6 +67,9 @@ struct Outcome {
 pub(crate) struct Options {
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
+    /// Wait so long between switching swap on and the first round: until then an observer may read the list of areas
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pause: u64,
     /// In a forked child process
     #[arg(long)]
     pub(crate) fork: bool,
@@ -79,6 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
     let _ballast = ballast(&swap, &map)?;
     let area = Area::new(PAGES)?;
     let steps = Steps::default();
+    pause(Duration::from_secs(options.pause));
     let before = vmstat_required("pswpin")?;
     let outcome = thread::scope(|scope| {
         let release = Release(&steps);
@@ -103,7 +107,10 @@ pub(crate) fn run(options: &Options) -> Result<Value> {
 /// Runs the rounds in a child process and ends with its exit code.
 pub(crate) fn run_in_a_child(options: &Options) -> Result<ExitCode> {
     let mut command = Command::new("/proc/self/exe");
-    command.arg("aba").arg("--rounds").arg(options.rounds.to_string());
+    command.arg("aba");
+    for (option, value) in [("--rounds", options.rounds), ("--pause", options.pause)] {
+        command.arg(option).arg(value.to_string());
+    }
     // SAFETY: prctl is a system call and async-signal-safe, as required between fork and exec.
     unsafe { command.pre_exec(end_with_parent) };
     let failed =
@@ -131,6 +138,13 @@ fn end_with_parent() -> io::Result<()> {
     match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn pause(length: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < length && !stopped() {
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -129,6 +129,7 @@ mod tests {
             "witness churn --here --pages 1024 --threads 1 --rounds 4",
             "witness churn --pages 2048 --threads 8 --rounds 4 --shared --folios",
             "witness aba --rounds 60 --fork",
+            "witness aba --rounds 1000 --pause 4 --fork",
             "witness contain --ahead -86400 --with host-dev,tracefs observer record --json -- /witness churn --pages 8",
             "witness crowd --threads 100 --rounds 1 --report /tmp/inside",
             "witness crowd --threads 64 --rounds 1 --same-page",
