@@ -118,7 +118,8 @@ pub struct Finding {
     pub read_start_ns: Nanos,
     /// `None` where no hook reports the end of a read.
     pub read_end_ns: Option<Nanos>,
-    /// The first free under the read; `None` if the entry was freed with its whole cluster.
+    /// The first free under the read, or else the free that the read found; `None` if the entry was freed with its whole
+    /// cluster.
     pub freed: Option<Action>,
     /// The last allocation under the read.
     pub allocated: Option<Action>,
@@ -179,8 +180,12 @@ pub(crate) fn judge<'a>(fault: &Fault, changes: &(impl Iterator<Item = &'a Chang
             under(kinds).filter(same_entry).max_by_key(|change| change.at).or(before).map(Action::from)
         };
         let first_change = changed.clone().map(|change| change.at).min();
-        let freed_before = before_read(ChangeKind::Freed).filter(by_others).filter(|_| transit.is_certain());
-        let freed_before = freed_before.max_by_key(|change| change.at);
+        // A read may find the entry freed and not yet reallocated. A free before an allocation that the read found was
+        // of an earlier use, unless that allocation put the entry in transit.
+        let freed_before = before_read(ChangeKind::Freed).filter(by_others).max_by_key(|change| change.at);
+        let allocated_before = before_read(ChangeKind::Allocated).map(|change| change.at).max();
+        let freed_before =
+            freed_before.filter(|freed| transit.is_certain() || allocated_before.is_none_or(|at| at < freed.at));
         Box::new(Finding {
             verdict,
             entry: fault.entry,

@@ -64,6 +64,30 @@ fn a_free_and_an_allocation_before_an_install_are_a_stale_install() {
     assert_eq!(finding.allocated.map(|action| action.at_ns), Some(30));
 }
 
+/// Seen on 5.10.223 with lean hooks: the fault was interrupted for ten milliseconds before its read, and meanwhile the
+/// entry was freed.
+#[test]
+fn a_free_that_the_read_found_is_evidence() {
+    let fault = Fault { frees: span(4, 4), ..reader() };
+    let freed = |changes: &[Change]| {
+        let Judgement::Found(finding) = judge(&fault, &changes.iter()) else { panic!("no finding") };
+        assert_eq!(finding.verdict, Verdict::StaleInstall);
+        finding.freed.map(|action| action.at_ns)
+    };
+    let allocated = change(ChangeKind::Allocated, 30, 9);
+    assert_eq!(freed(&[change(ChangeKind::Freed, 8, 4), allocated.clone()]), Some(8));
+    assert_eq!(freed(&[change(ChangeKind::Freed, 4, 4), allocated.clone()]), None, "before the fault");
+    let earlier = [
+        change(ChangeKind::Freed, 6, 4),
+        change(ChangeKind::Allocated, 7, 7),
+        change(ChangeKind::Written, 8, 8),
+        allocated.clone(),
+    ];
+    assert_eq!(freed(&earlier), None, "of an earlier use");
+    let both = [change(ChangeKind::Allocated, 7, 8), change(ChangeKind::Freed, 9, 4), allocated];
+    assert_eq!(freed(&both), Some(9), "after an allocation");
+}
+
 #[test]
 fn a_free_and_an_allocation_without_an_install_are_a_reuse() {
     let fault = Fault { installed: false, ..reader() };
