@@ -212,19 +212,27 @@ fn a_reader_waits_for_a_missing_change() {
     }
 }
 
+/// The same, later.
+fn aba_at(start: Nanos) -> Vec<Event> {
+    let mut events = aba();
+    for event in &mut events {
+        match event {
+            Event::Ended(fault) | Event::Started(fault) => {
+                fault.start += start;
+                fault.end += start;
+            }
+            Event::Changed(change) => change.at += start,
+        }
+    }
+    events
+}
+
 #[test]
 fn state_is_deleted_as_time_passes() {
     let mut engine = Engine::<()>::default();
     for round in 0..1_000u64 {
         let start = round * 1_000_000_000;
-        for mut event in aba() {
-            match &mut event {
-                Event::Ended(fault) | Event::Started(fault) => {
-                    fault.start += start;
-                    fault.end += start;
-                }
-                Event::Changed(change) => change.at += start,
-            }
+        for event in aba_at(start) {
             engine.feed(event);
         }
         engine.advance(start + 500_000_000);
@@ -373,14 +381,7 @@ fn each_finding_is_taken_once_with_its_final_verdict_and_without_a_limit() {
     let mut taken = Vec::new();
     for round in 0..=MAX_LISTED as u64 {
         let start = round * 1_000_000_000;
-        for mut event in aba() {
-            match &mut event {
-                Event::Ended(fault) | Event::Started(fault) => {
-                    fault.start += start;
-                    fault.end += start;
-                }
-                Event::Changed(change) => change.at += start,
-            }
+        for event in aba_at(start) {
             engine.feed(event);
         }
         // The free alone makes the reader a window, until the allocation is judged with it.
