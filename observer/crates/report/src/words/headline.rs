@@ -9,7 +9,7 @@ use crate::{
 };
 use observer_engine::verdict::Verdict;
 use observer_observation::DropCause;
-use observer_text::joined;
+use observer_text::{Name, joined};
 
 /// Most processes and devices that are named; the others are counted.
 const NAMED: usize = 2;
@@ -88,14 +88,20 @@ const FIX: &str = "install a kernel with the fix of CVE-2024-26759, or swap to a
 
 fn after_data_loss(summary: &Summary, evidence: Option<&Evidence>) -> String {
     let devices = evidence.map(|evidence| evidence.devices.as_slice()).unwrap_or_default();
+    let is_typed_as_printed = !devices.is_empty() && devices.iter().all(is_plain);
     let swapoff =
-        if devices.is_empty() { "swapoff -a".to_owned() } else { format!("swapoff {}", joined(devices, " ")) };
+        if is_typed_as_printed { format!("swapoff {}", joined(devices, " ")) } else { "swapoff -a".to_owned() };
     let then = super::contradiction(&summary.race, summary.kernel.state).unwrap_or_else(|| format!("then {FIX}"));
     format!(
         "Each further swap-in can lose more: `{swapoff}` stops it. Do not trust what these processes hold or have \
          written since; restart them. {}.",
         capital(&then)
     )
+}
+
+/// Whether a shell takes a path as it is printed: a reader will paste the command.
+fn is_plain(path: &Name) -> bool {
+    path.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(byte))
 }
 
 /// ` in walker (pid 104) on /dev/zram0, from .. to ..`.
@@ -223,4 +229,19 @@ fn capital(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{first}{}", chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_a_shell_would_take_apart_is_not_part_of_a_command() {
+        for plain in ["/dev/zram0", "/var/swap-1.img", "/dev/disk_a"] {
+            assert!(is_plain(&plain.into()), "{plain}");
+        }
+        for odd in ["/swap file", "/a;reboot", "/$(x)", "/`x`", "/a'", "/\u{1b}[2J", "/\u{fc}"] {
+            assert!(!is_plain(&odd.into()), "{odd:?}");
+        }
+    }
 }
