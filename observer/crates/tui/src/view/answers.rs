@@ -162,6 +162,10 @@ fn stalled(stalled: &Stalled, now: Nanos) -> String {
 
 fn no_waits(model: &Model) -> (String, Tone) {
     let kernel = &model.about.kernel;
+    let [_, _, _, pin_waits, lock_waits, ..] = model.counts;
+    if pin_waits + lock_waits > 0 {
+        return ("none since the counts were reset".to_owned(), Tone::Plain);
+    }
     match model.dropped_events() {
         0 if !(kernel.is_observable(Verdict::PinWait) && kernel.is_observable(Verdict::LockWait)) => {
             ("none seen: a hook for waits is missing".to_owned(), Tone::Caution)
@@ -189,6 +193,13 @@ mod tests {
         // More than a day, all of it overslept.
         let waited_ns = 98_765_000_000_000;
         Model { distributions, waited_ns, overslept_ns: waited_ns, ..Model::default() }
+    }
+
+    #[test]
+    fn waits_before_a_reset_are_not_denied() {
+        let reset = Model { counts: [9, 0, 4, 2, 0, 0, 0, 0], ..model(&[]) };
+        assert_eq!(waiting(&reset).0, "none since the counts were reset");
+        assert_eq!(waiting(&Model { counts: [9, 0, 4, 0, 0, 0, 0, 0], ..reset }).0, "none: no task waited for a page");
     }
 
     #[test]
