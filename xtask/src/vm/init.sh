@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # Process 1 of a guest. /etc/guest has its settings (see initramfs.rs), /etc/command the command.
 # Serial ports: the console, the command's stdout, its stderr, and the report ("exit CODE", how /out goes back, "done").
+# The ends of the last three are confirmed by the host (handshake.rs).
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root LANG=C.UTF-8
 
 # The commands of a busybox of another architecture were not known when this file system was made.
@@ -24,6 +25,9 @@ ip link set lo up 2>/dev/null
 
 . /etc/guest
 
+# Kept open: the last close of a port discards what is unsent after 30 s of the guest's clock, which pass at once when
+# instructions are counted.
+exec 3>$STDOUT 4>$STDERR 5>$REPORT
 # No newline translation, no echo.
 for port in $STDOUT $STDERR $REPORT; do stty -F $port raw -echo -opost; done
 
@@ -38,16 +42,16 @@ if [ "$GUEST_TTY" = 1 ]; then
     follow_window &
     # When the first process of a session ends, its terminal hangs up and discards unsent output: stty waits until all of
     # it is sent.
-    setsid -c sh -c "sh /etc/command; code=\$?; stty -F $CONSOLE sane; exit \$code" <$CONSOLE >$CONSOLE 2>&1
+    setsid -c sh -c "sh /etc/command; code=\$?; stty -F $CONSOLE sane; exit \$code" <$CONSOLE >$CONSOLE 2>&1 3>&- 4>&- 5>&-
 else
     # A guest that dies before this line is in the log was not killed by the command.
     echo "guest: the command starts" >$CONSOLE
-    sh /etc/command </dev/null >$STDOUT 2>$STDERR
+    sh /etc/command </dev/null >&3 2>&4 3>&- 4>&- 5>&-
 fi
 code=$?
 
-# stty waits until all output is sent, even if a background process still has the port open.
-for port in $CONSOLE $STDOUT $STDERR; do stty -F $port -echo; done
+# stty waits until all output is sent.
+stty -F $CONSOLE -echo
 
 # /out goes through a disk if the kernel has the driver, since a serial port moves less than 100 KB/s. The driver is loaded
 # only now, so that the command runs without it.
@@ -61,7 +65,12 @@ send_out() {
         echo serial && tar -c -f - -C /out .
     fi
 }
-{ echo "exit $code"; send_out && echo done; } >$REPORT 2>$STDERR
+{ echo "exit $code"; send_out; } >&5 2>&4 && {
+    printf '\004' >&3
+    printf '\004' >&4
+    echo done >&5
+    read -r confirmation <$REPORT
+}
 
 # Kernel messages of the shutdown do not belong to the command's output.
 echo 0 >/proc/sys/kernel/printk

@@ -5,6 +5,7 @@ pub(crate) mod busybox;
 mod failure;
 mod file;
 mod guest;
+mod handshake;
 mod initramfs;
 mod modules;
 mod newc;

@@ -5,6 +5,8 @@ use std::{
     io::{self, Read, Write as _},
 };
 
+use super::handshake::Ending;
+
 #[derive(Debug)]
 pub(super) enum Sink {
     /// Into memory.
@@ -49,16 +51,24 @@ fn show(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Copies `from` into `sink` to its end and returns the sink. If a write fails (a closed pipe), the rest is read and
-/// discarded: a guest whose output is not read blocks.
-pub(super) fn pump(mut from: impl Read, mut sink: Sink) -> Sink {
+/// Copies `from` into `sink` to its end and returns the sink. `ending` recognizes where the guest's part ends, which is
+/// not copied; `ended` is called there, once. If a write fails (a closed pipe), the rest is read and discarded: a guest whose
+/// output is not read blocks.
+pub(super) fn pump(mut from: impl Read, mut sink: Sink, mut ending: Ending, ended: impl FnOnce()) -> Sink {
     let mut buffer = vec![0; 64 * 1024];
+    let mut ended = Some(ended);
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return sink,
             Ok(count) => {
-                if sink.write(buffer.get(..count).unwrap_or_default()).is_err() {
-                    sink = Sink::Gone;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                let is_at_end = ending.pass(bytes, |part| {
+                    if sink.write(part).is_err() {
+                        sink = Sink::Gone;
+                    }
+                });
+                if is_at_end && let Some(ended) = ended.take() {
+                    ended();
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -74,7 +84,7 @@ mod tests {
     #[test]
     fn all_bytes_are_copied() {
         let bytes: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[0]).collect();
-        assert_eq!(pump(bytes.as_slice(), Sink::Keep(Vec::new())).into_bytes(), bytes);
+        assert_eq!(pump(bytes.as_slice(), Sink::Keep(Vec::new()), Ending::None, || ()).into_bytes(), bytes);
     }
 
     #[test]
@@ -82,7 +92,7 @@ mod tests {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let bytes = vec![1; 100_000];
         let mut from = bytes.as_slice();
-        assert!(matches!(pump(&mut from, Sink::Log(full)), Sink::Gone));
+        assert!(matches!(pump(&mut from, Sink::Log(full), Ending::None, || ()), Sink::Gone));
         assert!(from.is_empty());
     }
 }

@@ -20,11 +20,13 @@ use tokio::{
     process::{Child, Command},
     runtime, select,
     signal::unix::{Signal as Listener, SignalKind, signal},
+    sync::mpsc::{UnboundedSender, unbounded_channel},
     task::{JoinHandle, spawn_blocking},
     time::{sleep, timeout},
 };
 
 use super::{
+    handshake::{Ending, confirm},
     pump::{Sink, pump},
     qemu::Machine,
     streams::Streams,
@@ -69,15 +71,17 @@ async fn supervise(plan: Plan<'_>) -> Result<(End, Option<Streams<Vec<u8>>>)> {
     // Listen before QEMU starts, so that no signal leaves it running.
     let stop = Interruption::new()?;
     let (ours, theirs) = pairs()?;
-    let (keys, window) = (clone(&ours.console)?, clone(&ours.stdout)?);
+    let (keys, window, report) = (clone(&ours.console)?, clone(&ours.stdout)?, clone(&ours.report)?);
     let mut qemu = spawn(&plan.machine, theirs)?;
+    let (ends, ended) = unbounded_channel();
     // All streams end with QEMU, which has the only other ends.
-    let mut drained = pin!(collect(copy(ours, plan.sinks)));
+    let mut drained = pin!(collect(copy(ours, plan.sinks, &ends)));
     let (end, streams) = select! {
         streams = &mut drained => (End::Finished, Some(streams?)),
         () = stop.wait() => (End::Interrupted, None),
         () = expire(plan.limit) => (End::TimedOut, None),
         ended = lend_terminal(plan.tty, &keys, &window) => ended.map(|()| (End::Interrupted, None))?,
+        never = confirm(ended, report) => match never {},
     };
     if streams.is_some() {
         reap(&mut qemu).await;
@@ -100,7 +104,7 @@ fn pairs() -> Result<(Streams<UnixStream>, Streams<UnixStream>)> {
     let pair = || UnixStream::pair().context("cannot make a socket for the guest; are too many files open?");
     let (console, stdout, stderr, report, qemu) = (pair()?, pair()?, pair()?, pair()?, pair()?);
     // Writing to a guest that does not read must not block this process.
-    for sends in [&console.0, &stdout.0] {
+    for sends in [&console.0, &stdout.0, &report.0] {
         sends.set_write_timeout(Some(Duration::from_millis(100))).context("cannot set up a socket for the guest")?;
     }
     let ours = Streams { console: console.0, stdout: stdout.0, stderr: stderr.0, report: report.0, qemu: qemu.0 };
@@ -134,14 +138,22 @@ fn spawn(machine: &Machine<'_>, theirs: Streams<UnixStream>) -> Result<Child> {
     command.spawn().with_context(|| format!("cannot start {}; run `cargo xtask setup`", machine.arch.emulator()))
 }
 
-fn copy(from: Streams<UnixStream>, to: Streams<Sink>) -> Streams<JoinHandle<Sink>> {
-    let start = |from: UnixStream, to: Sink| spawn_blocking(move || pump(from, to));
+/// Each stream with a marked end sends to `ends` when it is there.
+fn copy(from: Streams<UnixStream>, to: Streams<Sink>, ends: &UnboundedSender<()>) -> Streams<JoinHandle<Sink>> {
+    let start = |from: UnixStream, to: Sink, ending: Ending| {
+        let ends = ends.clone();
+        let ended = move || {
+            // There is no receiver when the guest is being stopped.
+            let _ = ends.send(());
+        };
+        spawn_blocking(move || pump(from, to, ending, ended))
+    };
     Streams {
-        console: start(from.console, to.console),
-        stdout: start(from.stdout, to.stdout),
-        stderr: start(from.stderr, to.stderr),
-        report: start(from.report, to.report),
-        qemu: start(from.qemu, to.qemu),
+        console: start(from.console, to.console, Ending::None),
+        stdout: start(from.stdout, to.stdout, Ending::of_output()),
+        stderr: start(from.stderr, to.stderr, Ending::of_output()),
+        report: start(from.report, to.report, Ending::of_report()),
+        qemu: start(from.qemu, to.qemu, Ending::None),
     }
 }
 
