@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use serde::de::DeserializeOwned;
 use serde_json::{Deserializer, Value};
 
-use crate::output::summary::Summary;
+use crate::{output::summary::Summary, vm::PROGRESS};
 
 /// The kind of kernel, as far as expectations depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,8 @@ pub(super) fn ensure(right: bool, wrong: impl FnOnce() -> String) -> Result<(), 
     if right { Ok(()) } else { Err(wrong()) }
 }
 
-/// The shell script that runs `steps`. A step that hangs is stopped, so that later ones run.
+/// The shell script that runs `steps`. A step that hangs is stopped, so that later ones run. Each is announced on the
+/// console, so that the log of a guest that does not come back shows where it was, and how long the earlier ones took.
 pub(super) fn script(steps: &[Step]) -> String {
     let mut script = String::from("mkdir -p /out\n");
     for Step { name, command, .. } in steps {
@@ -128,7 +129,8 @@ pub(super) fn script(steps: &[Step]) -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(
             script,
-            "timeout 180 sh -c '{quoted}' >/out/{name}.stdout 2>/out/{name}.stderr; echo $? >/out/{name}.code"
+            "read -r up _ </proc/uptime; echo \"{PROGRESS}step {name} at $up s\" >/dev/console\n\
+             timeout 180 sh -c '{quoted}' >/out/{name}.stdout 2>/out/{name}.stderr; echo $? >/out/{name}.code"
         );
     }
     script

@@ -13,8 +13,8 @@ use crate::process::last_lines;
 
 const CONSOLE_LINES: usize = 30;
 const OTHER_LINES: usize = 10;
-/// What `/init` writes to the console right before the command.
-const COMMAND_STARTS: &str = "guest: the command starts";
+/// The start of console lines that show how far the guest has come.
+pub(crate) const PROGRESS: &str = "guest: ";
 
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
@@ -43,12 +43,6 @@ impl Failure {
             Self::Interrupted => 130,
         }
     }
-
-    /// Whether the guest died before its command started: emulated kernels occasionally panic while they boot on a busy
-    /// host, and no program of ours was running in it yet.
-    pub(crate) fn is_during_boot(&self) -> bool {
-        matches!(self, Self::Died(evidence) if !evidence.started)
-    }
 }
 
 /// What is known about a guest that failed.
@@ -59,8 +53,8 @@ pub(crate) struct Evidence {
     pub(crate) log: PathBuf,
     /// The last lines of the console.
     pub(crate) console: Vec<String>,
-    /// Whether the command was started.
-    pub(crate) started: bool,
+    /// The last line of the console with [`PROGRESS`].
+    pub(crate) progress: Option<String>,
     /// The last lines of the command's captured errors.
     pub(crate) stderr: Vec<String>,
     /// The last lines of QEMU's own errors.
@@ -73,7 +67,7 @@ impl Evidence {
         Self {
             release: release.to_owned(),
             log: log.to_path_buf(),
-            started: String::from_utf8_lossy(&console).contains(COMMAND_STARTS),
+            progress: last_progress(&String::from_utf8_lossy(&console)),
             console: last_lines(&console, CONSOLE_LINES),
             stderr: streams.map(|streams| last_lines(&streams.stderr, OTHER_LINES)).unwrap_or_default(),
             qemu: streams.map(|streams| last_lines(&streams.qemu, OTHER_LINES)).unwrap_or_default(),
@@ -81,8 +75,15 @@ impl Evidence {
     }
 }
 
+/// Kernel messages may stand before it on its line.
+fn last_progress(console: &str) -> Option<String> {
+    let lines = console.lines().rev().filter_map(|line| line.split_once(PROGRESS));
+    lines.map(|(_, progress)| progress.trim().to_owned()).next()
+}
+
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  progress | {}", self.progress.as_deref().unwrap_or("died during boot"))?;
         for (source, lines) in [("qemu", &self.qemu), ("stderr", &self.stderr), ("console", &self.console)] {
             for line in lines {
                 writeln!(f, "  {source} | {line}")?;
@@ -115,11 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_guest_that_died_before_its_command_failed_during_boot() {
-        assert!(Failure::Died(Evidence::default()).is_during_boot());
-        assert!(!Failure::Interrupted.is_during_boot());
-        let later = Evidence { started: true, ..Evidence::default() };
-        assert!(!Failure::Died(later).is_during_boot());
-        assert!(include_str!("init.sh").contains(COMMAND_STARTS));
+    fn a_failure_shows_how_far_the_guest_had_come() {
+        let console = format!(
+            "{PROGRESS}the command starts\r\n[ 8.1] zram: {PROGRESS}step storm at 8.2 s\r\n[ 30.1] watchdog: BUG\r\n"
+        );
+        let evidence = Evidence { progress: last_progress(&console), ..Evidence::default() };
+        assert!(Failure::Died(evidence).to_string().contains("progress | step storm at 8.2 s\n"));
+        assert!(Failure::Died(Evidence::default()).to_string().contains("progress | died during boot\n"));
+        assert!(include_str!("init.sh").contains(&format!("echo \"{PROGRESS}the command starts\" >$CONSOLE")));
     }
 }

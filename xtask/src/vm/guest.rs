@@ -86,27 +86,11 @@ impl Guest {
         }
     }
 
-    /// Runs `command` as root in the guest and returns when QEMU has ended. A guest that dies during boot is started
-    /// once more.
+    /// Runs `command` as root in the guest and returns when QEMU has ended.
     ///
     /// # Errors
     /// A [`Failure`] if the guest was started and ended without an exit code.
     pub(crate) fn run(&self, command: &[String]) -> Result<Outcome> {
-        match self.run_once(command) {
-            Err(error) if self.may_try_again() && error.downcast_ref().is_some_and(Failure::is_during_boot) => {
-                eprintln!("the guest with kernel {} died during boot; starting it again", self.kernel.release);
-                self.run_once(command)
-            }
-            other => other,
-        }
-    }
-
-    /// At a terminal the user decides, and with KVM requested a dead guest is a result.
-    fn may_try_again(&self) -> bool {
-        self.output != Output::Terminal && self.accel != Accel::Kvm
-    }
-
-    fn run_once(&self, command: &[String]) -> Result<Outcome> {
         if command.is_empty() {
             bail!("no command for the guest");
         }

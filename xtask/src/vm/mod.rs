@@ -20,7 +20,7 @@ mod terminal;
 
 pub(crate) use self::{
     accel::Accel,
-    failure::Failure,
+    failure::{Failure, PROGRESS},
     file::GuestFile,
     guest::{Guest, Output},
 };
