@@ -15,7 +15,6 @@ use super::{
     matrix,
     programme::{self, Scope},
     step::{Era, Step},
-    suspension::SUSPENSION,
     table::{self, Row},
     tally::Tally,
 };
@@ -25,7 +24,6 @@ use crate::{
     kernels::{Kernel, Place, Sources, version},
     paths,
     setup::{self, GUESTS, Verbosity, ensure},
-    vm::Accel,
 };
 
 /// Which tests in guests run.
@@ -102,7 +100,7 @@ struct Planned {
 }
 
 enum Purpose {
-    Steps(Vec<Step>, Accel),
+    Steps(Vec<Step>),
     Dashboard,
     /// The dashboard through `cargo xtask vm --tty`.
     VmTerminal,
@@ -121,9 +119,7 @@ impl Built<'_> {
         let Planned { name, keep, kernel, era, purpose } = planned;
         let Programs { observer, .. } = &self.programs;
         let result = match purpose {
-            Purpose::Steps(steps, accel) => {
-                guest::run(kernel, era, accel, &steps, observer, guest::witness(&self.programs), &keep)
-            }
+            Purpose::Steps(steps) => guest::run(kernel, era, &steps, observer, guest::witness(&self.programs), &keep),
             Purpose::Dashboard => dashboard::run(kernel, era, &self.programs, &self.spectator, &keep),
             Purpose::VmTerminal => {
                 dashboard::through_vm(&kernel.release, self.kernels, &self.spectator).map(|verdict| vec![verdict])
@@ -169,19 +165,13 @@ fn step_guests(
             continue;
         }
         let Some(kernel) = tally.obtain(sources, release)? else { continue };
-        let (single, others) = steps.into_iter().partition(|step| step.name == SUSPENSION.name);
-        for (steps, accel, suffix) in [(others, Accel::Auto, ""), (single, Accel::TcgSingle, "-one-thread")] {
-            let steps: Vec<Step> = steps;
-            if !steps.is_empty() {
-                planned.push(Planned {
-                    name: format!("{}{}{suffix}", kernel.release, era.suffix()),
-                    keep: kept(&format!("{release}-{era:?}{suffix}")),
-                    kernel: kernel.clone(),
-                    era: *era,
-                    purpose: Purpose::Steps(steps, accel),
-                });
-            }
-        }
+        planned.push(Planned {
+            name: format!("{}{}", kernel.release, era.suffix()),
+            keep: kept(&format!("{release}-{era:?}")),
+            kernel,
+            era: *era,
+            purpose: Purpose::Steps(steps),
+        });
     }
     Ok(planned)
 }

@@ -12,9 +12,6 @@ use super::{
 /// it started and ended by the guest's clock; around the suspension the kernel's clocks are printed: `/proc/uptime` goes
 /// on while the machine is suspended, the `now` of `/proc/timer_list` does not. Last the summaries of the live observation
 /// and of the recording, and its findings.
-///
-/// It runs in a guest that is emulated in one thread: the kernel patches its code when it starts the second CPU again, and
-/// of two emulating threads one may then execute half of it.
 pub(super) const SUSPENSION: Step = Step {
     name: "suspension",
     command: "observer record -o /tmp/suspended.obs --json --widen 20ms --widen-comm victim -- sh -c ' \

@@ -14,13 +14,13 @@ use crate::{kernels::Kernel, paths};
 /// How a guest's instructions are executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Accel {
-    /// KVM if a probe boot shows that it works, else emulation
+    /// KVM if a probe boot shows that it works, else emulation in one thread
     #[default]
     Auto,
-    /// Emulation
+    /// Emulation in one thread
     Tcg,
-    /// Emulation in one thread, for code that the kernel patches while another vCPU may run it
-    TcgSingle,
+    /// Emulation with a thread for each vCPU: the guest may execute code that its kernel has half patched, and die of it
+    TcgMulti,
     /// KVM, without a probe boot
     Kvm,
 }
@@ -32,7 +32,7 @@ pub(super) const PROBE_LIMIT: Duration = Duration::from_secs(8);
 pub(super) fn choose(accel: Accel, kernel: &Kernel, boots: impl FnOnce() -> Result<bool>) -> Result<Engine> {
     match accel {
         Accel::Tcg => Ok(Engine::Tcg),
-        Accel::TcgSingle => Ok(Engine::TcgSingle),
+        Accel::TcgMulti => Ok(Engine::TcgMulti),
         _ if kernel.arch.name().replace('-', "_") != std::env::consts::ARCH => Ok(Engine::Tcg),
         Accel::Kvm => Ok(Engine::Kvm),
         Accel::Auto if !Path::new("/dev/kvm").exists() => Ok(Engine::Tcg),

@@ -6,10 +6,10 @@ use crate::arch::Arch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
-    /// Emulated, one host thread per vCPU.
-    Tcg,
     /// Emulated, all vCPUs in one host thread.
-    TcgSingle,
+    Tcg,
+    /// Emulated, one host thread per vCPU.
+    TcgMulti,
     /// Emulated and counted: one guest nanosecond per instruction, one vCPU.
     Icount,
     Kvm,
@@ -40,8 +40,8 @@ impl Machine<'_> {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         match self.engine {
-            Engine::Tcg => add(&["-accel", "tcg,thread=multi"]),
-            Engine::TcgSingle => add(&["-accel", "tcg,thread=single"]),
+            Engine::Tcg => add(&["-accel", "tcg,thread=single"]),
+            Engine::TcgMulti => add(&["-accel", "tcg,thread=multi"]),
             Engine::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
             Engine::Kvm => add(&["-accel", "kvm"]),
         }
@@ -106,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn emulation_is_threaded_unless_it_counts_instructions() {
-        assert!(line(Engine::Tcg).contains("-accel tcg,thread=multi -cpu max,la57=off -smp 4 -m 512"));
-        assert!(line(Engine::TcgSingle).contains("-accel tcg,thread=single -cpu max,la57=off -smp 4 -m 512"));
+    fn emulation_has_one_thread_unless_more_are_asked_for() {
+        assert!(line(Engine::Tcg).contains("-accel tcg,thread=single -cpu max,la57=off -smp 4 -m 512"));
+        assert!(line(Engine::TcgMulti).contains("-accel tcg,thread=multi -cpu max,la57=off -smp 4 -m 512"));
         assert!(line(Engine::Icount).contains("-accel tcg -icount shift=0,sleep=off -cpu max,la57=off -smp 1"));
         assert!(line(Engine::Kvm).contains("-accel kvm"));
     }
