@@ -30,7 +30,9 @@ pub async fn replay(mut player: Player, selection: Option<String>, ascii: bool) 
                 let elapsed = u64::try_from((start - last).as_nanos()).unwrap_or(u64::MAX);
                 last = start;
                 // The other half of the time is for keys.
-                player.tick(elapsed, || start.elapsed() < FRAME / 2);
+                if player.tick(elapsed, || start.elapsed() < FRAME / 2).map_err(io::Error::other)? {
+                    builder.reset();
+                }
                 let source = Source {
                     engine: player.engine(),
                     sample: player.sample(),
@@ -55,11 +57,7 @@ pub async fn replay(mut player: Player, selection: Option<String>, ascii: bool) 
                 player.engine_mut().clear_tally();
                 builder.reset();
             }
-            Some(Request::Transport(command)) => {
-                if player.apply(command).map_err(io::Error::other)? {
-                    builder.reset();
-                }
-            }
+            Some(Request::Transport(command)) => player.apply(command),
         }
     }
 }

@@ -79,6 +79,15 @@ impl Replay {
         &self.ingest.cgroups
     }
 
+    /// What the recording lacks, as far as it has been played.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
     /// The time up to which the engine has all events, nanoseconds of the recorded `CLOCK_MONOTONIC`; 0 at the start.
     pub fn at(&self) -> Nanos {
         self.ingest.now
@@ -154,8 +163,15 @@ impl Replay {
                 break;
             }
         }
-        self.ingest.finish();
+        let ending = self.conclude();
         let context = Context { swaps: self.swaps().to_vec(), ..self.reader.context().clone() };
+        let Self { ingest: Ingest { engine, sample, wall_clock, cgroups, .. }, damage, notes, .. } = self;
+        Outcome { context, engine, sample, wall_clock, cgroups, ending, damage, notes }
+    }
+
+    /// Ends the engine once everything is played. Returns the end of the observation. Must be called once.
+    pub(crate) fn conclude(&mut self) -> FinalState {
+        self.ingest.finish();
         let mut ending = match self.reader.end() {
             Some(End::Complete(ending)) => ending.as_ref().clone(),
             Some(End::Continued) => {
@@ -173,8 +189,7 @@ impl Replay {
             let after = ending.vmstat.map(|(_, after)| after).or(self.ingest.sample.vmstat);
             ending.vmstat = self.vmstat.zip(after);
         }
-        let Self { ingest: Ingest { engine, sample, wall_clock, cgroups, .. }, damage, notes, .. } = self;
-        Outcome { context, engine, sample, wall_clock, cgroups, ending, damage, notes }
+        ending
     }
 }
 

@@ -72,7 +72,7 @@ fn replay() -> Vec<Model> {
     let mut builder = ModelBuilder::replay(player.context());
     let mut models = Vec::new();
     for _ in 0..LENGTH * 10 - 5 {
-        player.tick(SECOND / 10, || true);
+        player.tick(SECOND / 10, || true).unwrap();
         let mut transport = player.transport();
         // A thread finds the length out, at an unpredictable time.
         transport.length_ns = LENGTH * SECOND;
