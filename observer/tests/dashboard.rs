@@ -76,6 +76,39 @@ fn keys_open_every_view_and_quit() {
 }
 
 #[test]
+fn held_keys_seek_to_the_end_and_quitting_prints_the_summary() {
+    let folder = folder();
+    let mut terminal = terminal(&folder, (80, 40));
+    terminal.shows("stale installs");
+    // Paused in the middle: ten of these keys are half of the length, however fast they come.
+    terminal.keys(" 0]]]]]]]]]]");
+    terminal.shows("replay 00:00:15 paused");
+    terminal.keys("[[[[");
+    terminal.shows("replay 00:00:09 paused");
+    terminal.keys(&"]".repeat(30));
+    terminal.shows(" end");
+    terminal.keys("q");
+    assert_eq!(terminal.end().code(), Some(10));
+    terminal.assert_restored();
+    terminal.shows("overhead");
+    let report =
+        Command::new(env!("CARGO_BIN_EXE_observer")).args(["report", "r"]).current_dir(&folder).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    let last = report.trim_end().lines().last().unwrap();
+    assert!(terminal.text().contains(last), "{last}\n{}", terminal.text());
+}
+
+#[test]
+fn a_summary_of_a_part_names_it() {
+    let folder = folder();
+    let mut terminal = terminal(&folder, (80, 24));
+    terminal.shows("stale installs");
+    terminal.keys("q");
+    terminal.end();
+    terminal.shows("covers all");
+}
+
+#[test]
 fn the_export_has_numbers_as_numbers() {
     let folder = folder();
     let mut terminal = terminal(&folder, (80, 24));

@@ -4,21 +4,22 @@ use std::cell::OnceCell;
 
 use anyhow::{Context as _, bail};
 
-use super::{input::open, runtime::runtime, selection};
+use super::{input::open, output, runtime::runtime, selection};
 use crate::{
     cli::ReplayArgs,
     dashboard::{self, terminal},
 };
-use observer_observation::{EndReason, FinalState, Known, exit::Exit};
+use observer_observation::exit::Exit;
 use observer_record::player::{Keep, Player};
 use observer_report::{
+    formats::text,
     selection::{Selection, Selector},
     summary::Summary,
-    words,
+    units, words,
 };
 use observer_text::Name;
 
-/// Plays until the user quits. The exit code is that of all events played, whatever is selected.
+/// Plays until the user quits. Summary and exit code are those of all events played, whatever is selected.
 ///
 /// # Errors
 /// When there is no terminal, the file cannot be read at all, or it has no name of the selection.
@@ -37,18 +38,14 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let options = selected.options(player.context().clocks);
     let shown = (!options.is_empty()).then(|| words::selection_of(&options));
     let player = runtime()?.block_on(dashboard::replay(player, shown, args.ascii))?;
-    let ending = FinalState::unknown(EndReason::Observer);
-    Ok(exit(Known {
-        context: player.context(),
-        swaps: player.swaps(),
-        report: player.engine().report(),
-        sample: player.sample(),
-        wall_clock: player.wall_clock(),
-        cgroups: player.cgroups(),
-        ending: &ending,
-        damage: &[],
-        notes: &[],
-    }))
+    let summary = Summary::new(player.known());
+    output::print(text::summary(&summary))?;
+    let transport = player.transport();
+    if !transport.ended {
+        let played = units::duration(transport.position_ns);
+        eprintln!("observer: this covers the first {played}, which were played; `observer report {file}` covers all");
+    }
+    Ok(summary.exit())
 }
 
 /// What the tables are limited to; `None`: nothing.
@@ -63,14 +60,10 @@ fn keep(selected: &Selection) -> Option<Keep> {
     })
 }
 
-fn exit(played: Known<'_>) -> Exit {
-    Summary::without_command(played).exit()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use observer_observation::Context;
+    use observer_observation::{Context, Known};
     use observer_record::replay;
 
     #[test]
@@ -79,7 +72,7 @@ mod tests {
         let outcome = replay(&file).unwrap();
         let played = |budget_ns| {
             let context = Context { budget_ns, ..outcome.context.clone() };
-            exit(Known { context: &context, ..Known::from(&outcome) })
+            Summary::new(Known { context: &context, ..Known::from(&outcome) }).exit()
         };
         assert_eq!(played(Some(1)), Exit::OverBudget);
         assert_ne!(played(None), Exit::OverBudget);

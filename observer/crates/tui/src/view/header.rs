@@ -16,6 +16,7 @@ use observer_kernel::{
     swaps::Synchronous,
 };
 use observer_observation::percent;
+use observer_record::player::Transport;
 use observer_report::{
     race::{Answer, Observed},
     units::{bytes, duration, percent as share},
@@ -123,10 +124,11 @@ fn running(model: &Model, room: u16) -> String {
     };
     let known = transport.length_ns > 0 && long;
     let length = if known { format!("/{}", clock(transport.length_ns)) } else { String::new() };
-    let state = match (transport.seeking, transport.playing) {
-        (true, _) => "seeking".to_owned(),
-        (false, true) => format!("x{}", transport.speed),
-        (false, false) => "paused".to_owned(),
+    let state = match transport {
+        Transport { seeking: true, .. } => "seeking".to_owned(),
+        Transport { ended: true, .. } => "end".to_owned(),
+        Transport { playing: true, speed, .. } => format!("x{speed}"),
+        Transport { playing: false, .. } => "paused".to_owned(),
     };
     format!("replay {}{length} {state}", clock(transport.position_ns))
 }
@@ -296,6 +298,17 @@ mod tests {
         let texts = costs(&cost);
         assert_eq!(texts.len(), 4);
         assert!(texts[0].contains("programs not timed, 1.0 MiB resident, 2.0 MiB at most"), "{texts:?}");
+    }
+
+    #[test]
+    fn the_state_of_a_replay_is_named() {
+        let shown = |transport| running(&Model { transport: Some(transport), ..Model::default() }, 0);
+        let playing = Transport { playing: true, speed: 0.25, ..Transport::default() };
+        assert_eq!(shown(playing), "replay 00:00:00 x0.25");
+        assert_eq!(shown(Transport { playing: false, ..playing }), "replay 00:00:00 paused");
+        let ended = Transport { playing: false, ended: true, ..playing };
+        assert_eq!(shown(ended), "replay 00:00:00 end");
+        assert_eq!(shown(Transport { seeking: true, ..ended }), "replay 00:00:00 seeking");
     }
 
     #[test]
