@@ -5,8 +5,8 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, value_parser};
 
 use self::values::{
-    budget, comm, command_line, fault_seats, file, file_size, listen_address, name, ring_size, rotation_time, run_time,
-    sample, stop_on, widening,
+    budget, comm, command_line, fault_seats, file, file_size, listen_address, moment, name, ring_size, rotation_time,
+    run_time, sample, speed, stop_on, widening,
 };
 pub(crate) use self::{
     parse::parse,
@@ -20,6 +20,7 @@ use crate::{
 };
 use observer_kernel::survey::SetupOptions;
 use observer_probe::WATCHED_TASKS;
+use observer_report::selection::Moment;
 use observer_text::Name;
 
 mod help;
@@ -232,6 +233,13 @@ pub(crate) struct ReplayArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
+    /// Start at this time: an offset from the start (53s, 2min), a time (17:03:11, UTC unless a zone follows) or a date
+    /// with time and zone (2026-01-01T17:03:11Z)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Option<Moment>,
+    /// Play this many times as fast, e.g. 0.5 or 16; + and - change it
+    #[arg(long, value_name = "N", value_parser = speed, default_value = "1")]
+    pub(crate) speed: f64,
     /// Draw with ASCII characters only, regardless of LANG
     #[arg(long)]
     pub(crate) ascii: bool,
@@ -518,7 +526,9 @@ mod tests {
             let Some(kind) = option.get_value_names().map(|names| names[0].to_string()) else { continue };
             let numeric = matches!(kind.as_str(), "DURATION" | "SIZE" | "N" | "1/N" | "PID");
             let id = option.get_value_parser().type_id();
-            let number = id == TypeId::of::<Duration>() || id == TypeId::of::<u32>() || id == TypeId::of::<u64>();
+            let number = [TypeId::of::<Duration>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<f64>()]
+                .into_iter()
+                .any(|number| id == number);
             assert_eq!(numeric, number, "--{name}: a number is named as one in the help, and nothing else is");
             for text in ABSURD.iter().filter(|_| number) {
                 checked += 1;
@@ -562,6 +572,7 @@ mod tests {
                 "--rotate-size 4294967296",
                 "--rounds +1",
                 "--size 4294967296",
+                "--speed +1",
                 "--top +1",
                 "--watched-tasks +1",
                 "--widen 0",

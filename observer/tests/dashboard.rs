@@ -99,6 +99,29 @@ fn held_keys_seek_to_the_end_and_quitting_prints_the_summary() {
 }
 
 #[test]
+fn a_replay_starts_at_a_time_and_jumps_to_others() {
+    let folder = folder();
+    let mut command = replay(&folder);
+    command.args(["--at", "00:00:12", "--speed", "0.015625"]);
+    let mut terminal = Terminal::start(command, (80, 24), (80, 24));
+    terminal.shows("replay 00:00:12 x0.015625");
+    terminal.keys("@7s\r");
+    terminal.shows("replay 00:00:07 x0.015625");
+    terminal.keys("@2026-01-01T00:00:21Z\r");
+    terminal.shows("replay 00:00:21 x0.015625");
+    terminal.keys("@nonsense\r");
+    terminal.shows("an offset from the start");
+    terminal.keys("\x1b");
+    terminal.hides("an offset from the start");
+    terminal.keys("@00:59\r");
+    terminal.shows("nothing at 00:59");
+    terminal.keys("N");
+    terminal.shows("paused");
+    terminal.keys("q");
+    terminal.end();
+}
+
+#[test]
 fn a_summary_of_a_part_names_it() {
     let folder = folder();
     let mut terminal = terminal(&folder, (80, 24));

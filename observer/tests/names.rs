@@ -377,9 +377,7 @@ fn check_trace(text: &str) {
 fn check_dashboard(outcome: &Outcome, names: &mut Names<'_>) {
     let source = Source {
         engine: &outcome.engine,
-        sample: &outcome.sample,
-        swaps: &outcome.context.swaps,
-        cgroups: &outcome.cgroups,
+        known: outcome.into(),
         now: outcome.context.clocks.monotonic_ns + 1,
         devices: None,
         spent: None,

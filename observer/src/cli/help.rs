@@ -105,7 +105,10 @@ pub(super) const TOPICS: [Topic; 12] = [
     },
     Topic {
         command: "replay",
-        examples: &[Example { args: "replay swap.obs", what: "the dashboard over a recording; ? lists the keys" }],
+        examples: &[
+            Example { args: "replay swap.obs", what: "the dashboard over a recording; ? lists the keys" },
+            Example { args: "replay swap.obs --at 17:03:11 --speed 0.25", what: "slowly, from this time on" },
+        ],
         files: &[OF_RECORDING],
         exits: RECORDING,
         see_also: &["record", "report"],

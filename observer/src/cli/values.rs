@@ -4,13 +4,18 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::ffi::OsStrExt as _,
     path::PathBuf,
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 
 use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
 use observer_engine::{event::Entry, verdict::Verdict};
 use observer_kernel::plan::{Backends, HookSet};
-use observer_report::{formats::Format, selection::Moment};
+use observer_record::player::SPEEDS;
+use observer_report::{
+    formats::Format,
+    selection::{Moment, parse},
+    words,
+};
 use observer_text::{Name, unescaped};
 
 use crate::reactions::{CommandLine, StopOn};
@@ -202,67 +207,19 @@ pub(super) fn budget(text: &str) -> Result<Duration, String> {
 
 /// A swap entry as it is printed.
 pub(super) fn entry(text: &str) -> Result<Entry, String> {
-    let wrong = || "a swap type and an offset in pages, e.g. 0:40".to_owned();
-    let entry: Entry = text.parse().map_err(|_| wrong())?;
-    // What does not fit into an entry would be another one.
-    let numbers = text.split_once(':').and_then(|(kind, offset)| Some((kind.parse().ok()?, offset.parse().ok()?)));
-    if numbers == Some((entry.swap_type(), entry.offset())) && entry.swap_type() < 64 {
-        Ok(entry)
-    } else {
-        Err(wrong())
-    }
+    parse::entry(text).map_err(|wrong| words::wrong_value(&wrong))
 }
 
 /// A time of a recording.
 pub(super) fn moment(text: &str) -> Result<Moment, String> {
-    let wrong = || {
-        "an offset from the start (53s, 2min), a time (17:03:11, UTC unless a zone follows) or a date with time and zone \
-         (2026-01-01T17:03:11Z)"
-            .to_owned()
-    };
-    if !text.contains(':') {
-        let offset = duration(text, "53s").map_err(|_| wrong())?;
-        return Ok(Moment::Offset(u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX)));
-    }
-    let Some((date, time)) = text.split_once(['T', 't', ' ']) else {
-        let (time, zone) = with_zone(text).ok_or_else(wrong)?;
-        let local = unix_ns("1970-01-02", &time).ok_or_else(wrong)?;
-        return Ok(Moment::TimeOfDay(local.saturating_add_signed(-zone.unwrap_or(0)) % DAY_NS));
-    };
-    let (time, zone) = with_zone(time).ok_or_else(wrong)?;
-    let zone = zone.ok_or_else(|| format!("which zone? e.g. {text}Z, {text}+02:00"))?;
-    Ok(Moment::Unix(unix_ns(date, &time).ok_or_else(wrong)?.saturating_add_signed(-zone)))
+    parse::moment(text).map_err(|wrong| words::wrong_value(&wrong))
 }
 
-const DAY_NS: u64 = 86_400_000_000_000;
-
-/// A time of day with seconds, and how far its zone is ahead of UTC, nanoseconds; `None`: it has no zone.
-fn with_zone(time: &str) -> Option<(String, Option<i64>)> {
-    let (time, zone) = match time.find(['+', '-', 'Z', 'z']) {
-        Some(at) => (time.get(..at)?, Some(zone(time.get(at..)?)?)),
-        None => (time, None),
-    };
-    let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
-    Some((format!("{time}{seconds}"), zone))
-}
-
-/// `Z`, `+02:00`, `-0330` or `+02`.
-fn zone(text: &str) -> Option<i64> {
-    if text.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let sign = if text.starts_with('-') { -1 } else { 1 };
-    let digits = text.get(1..)?.replace(':', "");
-    let is_valid = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let (hours, minutes) = digits.split_at_checked(2).filter(|_| is_valid)?;
-    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, format!("0{minutes}").parse().ok()?);
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000_000_000)
-}
-
-/// A time in UTC, nanoseconds since 1970.
-fn unix_ns(date: &str, time: &str) -> Option<u64> {
-    let parsed = humantime::parse_rfc3339_weak(&format!("{date} {time}")).ok()?;
-    u64::try_from(parsed.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+/// The speed of a replay.
+pub(super) fn speed(text: &str) -> Result<f64, String> {
+    let (least, most) = SPEEDS;
+    let speed = text.parse().ok().filter(|speed| (least..=most).contains(speed));
+    speed.ok_or_else(|| format!("from {least} to {most}, e.g. 0.5 or 16"))
 }
 
 /// A file that must be one: it is read more than once, or renamed when it is complete.
@@ -317,15 +274,7 @@ pub(super) fn comm() -> impl TypedValueParser<Value = Name> {
 }
 
 fn of_task(name: Name) -> Result<Name, String> {
-    match name.as_bytes() {
-        [] => Err("an empty name matches no task".to_owned()),
-        bytes if bytes.contains(&0) => Err("no task's name contains a zero byte".to_owned()),
-        bytes if bytes.len() <= 15 => Ok(name),
-        bytes => {
-            let kept = Name::from(bytes.get(..15).unwrap_or(bytes));
-            Err(format!("the kernel keeps 15 bytes of a task's name: use `{kept}`"))
-        }
-    }
+    parse::comm(&name).map(|_| name).map_err(|wrong| words::wrong_value(&wrong))
 }
 
 /// The size at which a recording is rotated.
@@ -441,60 +390,6 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_given_as_it_is_printed() {
-        assert_eq!(["0:40", "31:7"].map(entry), [Ok(Entry::new(0, 40)), Ok(Entry::new(31, 7))]);
-        for wrong in ["", "40", "0:", ":4", "-1:4", "64:1", "0:x", "0:288230376151711744", "0:4:5", "1.5:3"] {
-            assert!(entry(wrong).is_err(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn a_time_is_an_offset_a_time_of_day_or_a_date_with_a_zone() {
-        const SECOND: u64 = 1_000_000_000;
-        const NEW_YEAR: u64 = 1_767_225_600 * SECOND;
-        let of_day = |hours: u64, minutes: u64| Moment::TimeOfDay((hours * 60 + minutes) * 60 * SECOND);
-        for (text, expected) in [
-            ("53s", Moment::Offset(53 * SECOND)),
-            ("2min", Moment::Offset(120 * SECOND)),
-            ("1h 5ms", Moment::Offset(3_600 * SECOND + 5_000_000)),
-            ("17:03", of_day(17, 3)),
-            ("17:03:00Z", of_day(17, 3)),
-            ("17:03:00+02:00", of_day(15, 3)),
-            ("01:03-0330", of_day(4, 33)),
-            ("00:30+01", of_day(23, 30)),
-            ("00:00:00.5", Moment::TimeOfDay(SECOND / 2)),
-            ("2026-01-01T00:00:01Z", Moment::Unix(NEW_YEAR + SECOND)),
-            ("2026-01-01 00:00:00.000000001z", Moment::Unix(NEW_YEAR + 1)),
-            ("2026-01-01T02:00+02:00", Moment::Unix(NEW_YEAR)),
-        ] {
-            assert_eq!(moment(text), Ok(expected), "{text}");
-        }
-        for wrong in [
-            "",
-            "-5s",
-            "53",
-            "25:00:00",
-            "17:60:00",
-            "17:03:00+99:00",
-            "17:03+",
-            "17:03:00Zx",
-            ":",
-            "::",
-            "T:",
-            "2026-01-01",
-            "2026-13-01T00:00:00Z",
-            "1969-12-31T23:59:59Z",
-            "9999-01-01T00:00:00Z",
-            "17:03:00\u{fc}",
-            "2026-01-01T\u{fc}:00Z",
-            "20y",
-        ] {
-            assert!(moment(wrong).is_err(), "{wrong:?}");
-        }
-        assert!(moment("2026-01-01T00:00:00").unwrap_err().starts_with("which zone?"));
-    }
-
-    #[test]
     fn a_verdict_to_stop_on_may_have_a_number() {
         let on = |verdict, count| Ok(StopOn { verdict, count });
         assert_eq!(stop_on("window"), on(Verdict::Window, 1));
@@ -502,6 +397,14 @@ mod tests {
         assert_eq!(stop_on("reuse:18446744073709551615"), on(Verdict::Reuse, u64::MAX));
         for wrong in ["", "overlap", "pin-wait", "reuse:", "reuse:0", "reuse:-1", "reuse:x", "reuse:1:2", ":1"] {
             assert!(stop_on(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_replay_has_a_speed_within_limits() {
+        assert_eq!(["1", "0.5", "1024"].map(speed), [Ok(1.0), Ok(0.5), Ok(1_024.0)]);
+        for wrong in ["", "0", "-1", "nan", "inf", "1025", "0.01", "x2"] {
+            assert!(speed(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     dashboard::{self, terminal},
 };
 use observer_observation::exit::Exit;
-use observer_record::player::{Keep, Player};
+use observer_record::player::{Keep, Move, Player};
 use observer_report::{
     formats::text,
     selection::{Selection, Selector},
@@ -18,6 +18,7 @@ use observer_report::{
     units, words,
 };
 use observer_text::Name;
+use observer_tui::app::prompt::target;
 
 /// Plays until the user quits. Summary and exit code are those of all events played, whatever is selected.
 ///
@@ -27,13 +28,17 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let file = Name::from(&args.file);
     let selected = args.selection.selection();
     selection::check(&selected)?;
-    let player = Player::open_selecting(&args.file, keep(&selected)).with_context(|| file.to_string())?;
+    let mut player = Player::open_selecting(&args.file, keep(&selected)).with_context(|| file.to_string())?;
     if !terminal::is_there() {
         bail!("replay needs a terminal on standard output, and one to read keys from; use `observer report {file}`");
     }
     if selected.has_names() {
         // Only all of it shows that a name is in none of it.
         selection::observed(open(std::slice::from_ref(&args.file))?, &selected)?;
+    }
+    player.set_speed(args.speed);
+    if let Some(at) = args.at {
+        player.apply(Move::To(target(at, player.context().clocks)));
     }
     let options = selected.options(player.context().clocks);
     let shown = (!options.is_empty()).then(|| words::selection_of(&options));

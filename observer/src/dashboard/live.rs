@@ -12,7 +12,7 @@ use observer_kernel::{
     swaps::{self, SwapArea},
     tree::Tree,
 };
-use observer_observation::{CgroupPaths, Context, Engine, Overhead, Sample};
+use observer_observation::{Context, Engine, Known, Outcome, Overhead};
 use observer_probe::CpuTime;
 use observer_tui::{
     app::CommandEnd,
@@ -59,12 +59,10 @@ impl Live {
             start: (CpuTime::now(), Instant::now()),
         };
         live.dashboard.app.notify(note.to_owned());
-        let (engine, sample) = (Engine::default(), Sample::default());
+        let outcome = Outcome::unfinished(context.clone());
         let source = Source {
-            engine: &engine,
-            sample: &sample,
-            swaps: &context.swaps,
-            cgroups: &CgroupPaths::default(),
+            engine: &outcome.engine,
+            known: Known::from(&outcome),
             now: context.clocks.monotonic_ns,
             devices: None,
             spent: None,
@@ -131,9 +129,7 @@ impl Observer for Live {
         }
         let source = Source {
             engine: view.engine,
-            sample: view.sample,
-            swaps: view.swaps,
-            cgroups: view.cgroups,
+            known: Known::from(view),
             now: view.now,
             devices: self.devices(),
             spent: Some(self.spent(&view.ending.overhead)),

@@ -35,9 +35,7 @@ pub async fn replay(mut player: Player, selection: Option<String>, ascii: bool) 
                 }
                 let source = Source {
                     engine: player.engine(),
-                    sample: player.sample(),
-                    swaps: player.swaps(),
-                    cgroups: player.cgroups(),
+                    known: player.known(),
                     now: player.now(),
                     devices: None,
                     spent: None,

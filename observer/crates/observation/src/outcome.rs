@@ -4,7 +4,7 @@ use crate::durations::{Engine, Report};
 use crate::{
     cgroups::CgroupPaths,
     context::{Context, Swap},
-    ending::FinalState,
+    ending::{EndReason, FinalState},
     on_finding::OnFinding,
     recording::{Damage, Note},
     sample::Sample,
@@ -26,6 +26,22 @@ pub struct Outcome {
     /// What the recording lacks; live: nothing.
     pub damage: Vec<Damage>,
     pub notes: Vec<Note>,
+}
+
+impl Outcome {
+    /// Of an observation in which nothing has happened yet.
+    pub fn unfinished(context: Context) -> Self {
+        Self {
+            wall_clock: WallClock::new(context.clocks),
+            context,
+            engine: Engine::default(),
+            sample: Sample::default(),
+            cgroups: CgroupPaths::default(),
+            ending: FinalState::unknown(EndReason::Running),
+            damage: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// What a summary is made from: an outcome, or an observation in progress.

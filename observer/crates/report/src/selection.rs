@@ -12,9 +12,8 @@ use observer_kernel::swaps::device_name;
 use observer_observation::{CgroupPaths, Clocks, Swap, WallClock};
 use observer_text::Name;
 
-use self::moment::Bound;
 pub use self::{
-    moment::Moment,
+    moment::{Bound, Moment},
     names::{Missing, Names},
     picked::Picked,
 };
@@ -22,6 +21,7 @@ pub use self::{
 mod moment;
 mod names;
 mod options;
+pub mod parse;
 mod picked;
 
 /// The options. An empty list, and `None`, select everything.

@@ -15,7 +15,7 @@ use observer_engine::{
     wait::{Wait, WaitKind},
 };
 use observer_kernel::{cgroups::CgroupMode, swaps::Synchronous};
-use observer_observation::{Dropped, DurationSummary, Kernel, RingUse, Sample};
+use observer_observation::{Dropped, DurationSummary, Kernel, RingUse, Sample, WallClock};
 use observer_record::player::Transport;
 use observer_report::{
     picture::story::Setting,
@@ -235,6 +235,8 @@ pub struct Model {
     pub at_ns: Nanos,
     /// Start of the observation on the same clock.
     pub start_ns: Nanos,
+    /// The wall clock, as far as it is known.
+    pub wall_clock: WallClock,
     /// `None`: unknown.
     pub devices: Option<Vec<SwapDevice>>,
     pub counts: Counts,

@@ -14,7 +14,7 @@ use observer_engine::{
 };
 use observer_kernel::swaps::device_name;
 use observer_observation::{
-    CgroupPaths, Context, Durations, Engine, Overhead, ProgramStats, Sample, Swap, Tally, dropped, percent,
+    CgroupPaths, Context, Durations, Engine, Known, Overhead, ProgramStats, Sample, Swap, Tally, percent,
 };
 use observer_record::player::Transport;
 use observer_report::summary::distributions::Measure;
@@ -30,15 +30,11 @@ const DISTRIBUTION_SAMPLES: u64 = 5;
 pub struct Source<'a> {
     /// With its tally started.
     pub engine: &'a Engine,
-    /// The latest counters.
-    pub sample: &'a Sample,
+    /// What is known so far, with the report of the engine.
+    pub known: Known<'a>,
     /// Now, on the clock of the events.
     pub now: Nanos,
-    /// The swap areas so far.
-    pub swaps: &'a [Swap],
-    /// The control groups whose paths are known so far.
-    pub cgroups: &'a CgroupPaths,
-    /// The swap devices now; `None`: as before, or in a replay those of `swaps`.
+    /// The swap devices now; `None`: as before, or in a replay those that are known to be in use.
     pub devices: Option<Vec<SwapDevice>>,
     /// `None`: a replay, which measures no cost.
     pub spent: Option<Spent<'a>>,
@@ -151,15 +147,16 @@ impl ModelBuilder {
     }
 
     pub fn build(&mut self, source: Source<'_>) -> Model {
-        let stalled = Stalled::of(source.sample, &source.engine.report().long_waits);
+        let Known { sample, swaps, cgroups, .. } = source.known;
+        let stalled = Stalled::of(sample, &source.engine.report().long_waits);
         if let Some(devices) = source.devices {
             self.devices = Some(devices);
-        } else if !self.live && !source.swaps.is_empty() {
-            self.devices = Some(source.swaps.iter().filter(|swap| swap.until_ns.is_none()).map(device).collect());
+        } else if !self.live && !swaps.is_empty() {
+            self.devices = Some(swaps.iter().filter(|swap| swap.until_ns.is_none()).map(device).collect());
         }
         let tally = source.engine.tally();
         if let Some(tally) = tally {
-            self.update(tally, source.swaps, source.cgroups);
+            self.update(tally, swaps, cgroups);
         }
         self.samples += 1;
         let unlisted = source.engine.report().unlisted;
@@ -167,13 +164,14 @@ impl ModelBuilder {
             about: Arc::clone(&self.about),
             at_ns: source.now.max(self.start),
             start_ns: self.start,
+            wall_clock: source.known.wall_clock.clone(),
             devices: self.devices.clone(),
-            counts: counts(source.engine, source.sample).map(|count| count.saturating_mul(self.one_in)),
+            counts: counts(source.engine, sample).map(|count| count.saturating_mul(self.one_in)),
             faults_in_progress: source.engine.faults_in_progress().count(),
             stalled,
-            dropped: dropped(source.sample, &source.engine.report().dropped),
+            dropped: source.known.dropped(),
             unlisted: tally.map_or(0, Tally::not_listed) + unlisted.findings + unlisted.entries,
-            cost: source.spent.map(|spent| self.cost(spent, source.sample)),
+            cost: source.spent.map(|spent| self.cost(spent, sample)),
             waited_ns: tally.map_or(0, |tally| tally.waited_ns),
             overslept_ns: tally.map_or(0, |tally| tally.overslept_ns),
             distributions: Arc::clone(&self.distributions),
@@ -181,7 +179,7 @@ impl ModelBuilder {
             groups: Arc::clone(&self.groups),
             findings: Arc::clone(&self.findings),
             transport: source.transport,
-            delay_injection: self.delay_injection(source.delay_injection, source.sample),
+            delay_injection: self.delay_injection(source.delay_injection, sample),
         }
     }
 
@@ -359,7 +357,11 @@ fn distribution(measure: Measure, durations: &Durations) -> Distribution {
 mod tests {
     use super::*;
     use observer_engine::event::{Event, Fault, SlotCount, Task};
-    use observer_observation::{CgroupPath, ProgramRun};
+    use observer_observation::{CgroupPath, Outcome, ProgramRun};
+
+    fn known<'a>(engine: &'a Engine, outcome: &'a Outcome, cgroups: &'a CgroupPaths) -> Known<'a> {
+        Known { report: engine.report(), cgroups, ..Known::from(outcome) }
+    }
 
     #[test]
     fn distributions_that_are_not_observed_are_left_out() {
@@ -375,13 +377,11 @@ mod tests {
         let mut builder = ModelBuilder::live(&Context::default());
         let mut engine = Engine::default();
         engine.start_tally();
-        let sample = Sample::default();
+        let outcome = Outcome::unfinished(Context::default());
         let mut build = || {
             let source = Source {
                 engine: &engine,
-                sample: &sample,
-                swaps: &[],
-                cgroups: &CgroupPaths::default(),
+                known: known(&engine, &outcome, &outcome.cgroups),
                 now: 9,
                 devices: None,
                 spent: None,
@@ -409,12 +409,11 @@ mod tests {
             engine.feed(Event::Ended(Fault { task, slot, ..fault.clone() }));
         }
         engine.finish();
+        let outcome = Outcome::unfinished(Context::default());
         let mut names = |cgroups: &CgroupPaths| {
             let source = Source {
                 engine: &engine,
-                sample: &Sample::default(),
-                swaps: &[],
-                cgroups,
+                known: known(&engine, &outcome, cgroups),
                 now: 9,
                 devices: None,
                 spent: None,

@@ -21,7 +21,8 @@ pub enum Moment {
 }
 
 impl Moment {
-    pub(super) fn bound(self, start: Clocks) -> Bound {
+    /// `start`: the clocks at the start of the observation.
+    pub fn bound(self, start: Clocks) -> Bound {
         match self {
             Self::Offset(ns) => Bound::Monotonic(start.monotonic_ns.saturating_add(ns)),
             Self::Unix(ns) => Bound::Unix(ns),
@@ -55,7 +56,7 @@ fn next(of_day: u64, start_unix: u64) -> u64 {
 
 /// A point in time of one observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bound {
+pub enum Bound {
     /// Of `CLOCK_MONOTONIC`.
     Monotonic(Nanos),
     /// As the wall clock shows it, nanoseconds since 1970.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use observer_text::Name;
 
 use crate::{
+    selection::parse::Wrong,
     summary::{Summary, counts::by_verdict, listing::Listing, selected::Selected},
     units::{counted, time_of_day},
     words::verdict_count,
@@ -26,6 +27,24 @@ pub(crate) fn selection(selected: &Selected) -> String {
 /// Values by option.
 pub fn selection_of(options: &BTreeMap<&'static str, Name>) -> String {
     options.iter().map(|(option, value)| format!("--{option} {value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Why a text is no value of a selection, as a continuation of `wrong value: `.
+pub fn wrong_value(wrong: &Wrong) -> String {
+    match wrong {
+        Wrong::Verdict => "one of overlap, lock-wait, pin-wait, window, reuse, stale-install".to_owned(),
+        Wrong::Pid => "the number of a process, from 1".to_owned(),
+        Wrong::Entry => "a swap type and an offset in pages, e.g. 0:40".to_owned(),
+        Wrong::EmptyComm => "an empty name matches no task".to_owned(),
+        Wrong::CommWithZero => "no task's name contains a zero byte".to_owned(),
+        Wrong::LongComm { kept } => format!("the kernel keeps 15 bytes of a task's name: use `{kept}`"),
+        Wrong::Moment => {
+            "an offset from the start (53s, 2min), a time (17:03:11, UTC unless a zone follows) or a date \
+                          with time and zone (2026-01-01T17:03:11Z)"
+                .to_owned()
+        }
+        Wrong::WithoutZone { given } => format!("which zone? e.g. {given}Z, {given}+02:00"),
+    }
 }
 
 /// What else to know about the selection.

@@ -3,6 +3,7 @@
 use super::{
     App, Effect, HelpPage, Overlay, Tab,
     keys::{Action, Key},
+    prompt::{Asked, edit},
     table::{Table, TableRow},
 };
 use crate::model::{DelayInjection, EntryRow, FindingRow, GroupRow};
@@ -52,6 +53,11 @@ impl App {
                 self.select_next_finding = true;
                 return Some(Effect::Transport(Move::NextFinding));
             }
+            Action::BackToFinding => {
+                self.findings.user_selected = false;
+                return Some(Effect::Transport(Move::PreviousFinding));
+            }
+            Action::JumpToTime => self.ask(Asked::Time),
             Action::Backward => return Some(Effect::Transport(Move::By(-JUMP))),
             Action::Forward => return Some(Effect::Transport(Move::By(JUMP))),
             Action::ToStart => return Some(Effect::Transport(Move::ToStart)),
@@ -122,16 +128,11 @@ impl App {
                 self.set_filter(String::clear);
             }
             Key::Ctrl('c') => return Some(Effect::Quit),
-            Key::Ctrl('u') => self.set_filter(String::clear),
-            Key::Backspace => self.set_filter(|filter| {
-                filter.pop();
-            }),
-            Key::Char(ch) if self.filter().chars().count() < LONGEST_FILTER => {
-                self.set_filter(|filter| filter.push(ch));
-            }
             Key::Up => self.step(-1),
             Key::Down => self.step(1),
-            _ => {}
+            key => self.set_filter(|filter| {
+                edit(filter, key, LONGEST_FILTER);
+            }),
         }
         None
     }

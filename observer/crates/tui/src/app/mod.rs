@@ -2,6 +2,7 @@
 
 mod actions;
 pub mod keys;
+pub mod prompt;
 pub mod rates;
 pub mod rows;
 pub mod table;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub use self::views::{Grouping, HelpPage, Hit, Overlay, Tab};
 use self::{
     keys::{Action, Key, Place},
+    prompt::Prompt,
     rates::Rates,
     table::{Table, TableRow as _},
 };
@@ -76,6 +78,8 @@ pub struct App {
     pub findings: Table<u64>,
     /// Whether keys go into the filter.
     pub typing: bool,
+    /// A line that is being typed.
+    pub prompt: Option<Prompt>,
     pub message: Option<Message>,
     /// Set once the command has ended: no more events will come.
     pub command_end: Option<CommandEnd>,
@@ -85,6 +89,8 @@ pub struct App {
     overlay_rows: usize,
     /// The replay runs to the next finding, which is selected when it comes.
     select_next_finding: bool,
+    /// The time that the replay seeks, as it was typed.
+    jumping: Option<String>,
 }
 
 impl Default for App {
@@ -100,6 +106,7 @@ impl Default for App {
             groups: Vec::new(),
             findings: Table::new(0),
             typing: false,
+            prompt: None,
             message: None,
             command_end: None,
             live: Shown::default(),
@@ -107,6 +114,7 @@ impl Default for App {
             table_rows: 1,
             overlay_rows: 1,
             select_next_finding: false,
+            jumping: None,
         }
     }
 }
@@ -159,12 +167,27 @@ impl App {
         if changed {
             self.arrange();
         }
+        self.explain_end();
         let had_message = self.message.is_some();
         if let Some(message) = &mut self.message {
             message.samples_left -= 1;
         }
         self.message.take_if(|message| message.samples_left == 0);
         changed || (had_message && self.message.is_none())
+    }
+
+    /// Names what was sought and is not in the recording.
+    fn explain_end(&mut self) {
+        let Some(transport) = self.live.model.transport.filter(|transport| !transport.seeking) else { return };
+        let jumping = self.jumping.take();
+        if !transport.ended {
+            return;
+        }
+        if let Some(time) = jumping {
+            self.notify_error(format!("this is the end of the recording: it has nothing at {time}"));
+        } else if std::mem::take(&mut self.select_next_finding) {
+            self.notify("no further finding until the end of the recording".to_owned());
+        }
     }
 
     /// Shows a message for five seconds.
@@ -191,6 +214,9 @@ impl App {
     pub fn key(&mut self, key: Key) -> Option<Effect> {
         if self.typing {
             return self.type_filter(key);
+        }
+        if self.prompt.is_some() {
+            return self.type_prompt(key);
         }
         if let Some(Overlay::Help { page, scroll }) = &mut self.overlay {
             match key {

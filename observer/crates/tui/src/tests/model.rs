@@ -12,7 +12,7 @@ use crate::{
     view,
 };
 use observer_kernel::plan::{Consequence, Meaning, MissingReason};
-use observer_observation::{CgroupPaths, Degraded, DropCause, Overhead, ProgramRun, ProgramStats, RingUse, Sample};
+use observer_observation::{Degraded, DropCause, Known, Outcome, Overhead, ProgramRun, ProgramStats, RingUse};
 use observer_record::player::Player;
 use observer_recordings::{synthetic, vulnerable};
 
@@ -53,14 +53,17 @@ pub(super) fn fit(app: &mut App, size: Size) {
 
 pub(super) fn press(app: &mut App, size: Size, keys: &str) {
     for ch in keys.chars() {
-        let key = match ch {
-            '\n' => Key::Enter,
-            '\t' => Key::Tab,
-            '\u{1b}' => Key::Esc,
-            ch => Key::Char(ch),
-        };
-        app.key(key);
+        app.key(key_of(ch));
         fit(app, size);
+    }
+}
+
+pub(super) const fn key_of(ch: char) -> Key {
+    match ch {
+        '\n' => Key::Enter,
+        '\t' => Key::Tab,
+        '\u{1b}' => Key::Esc,
+        ch => Key::Char(ch),
     }
 }
 
@@ -78,9 +81,7 @@ fn replay() -> Vec<Model> {
         transport.length_ns = LENGTH * SECOND;
         let source = Source {
             engine: player.engine(),
-            sample: player.sample(),
-            swaps: player.swaps(),
-            cgroups: &CgroupPaths::default(),
+            known: player.known(),
             now: player.now(),
             devices: None,
             spent: None,
@@ -97,7 +98,8 @@ pub(super) fn quiet() -> Model {
     let mut builder = ModelBuilder::live(&vulnerable::context());
     let mut engine = observer_observation::Engine::default();
     engine.start_tally();
-    let (sample, now) = (Sample::default(), synthetic::START + 75 * SECOND);
+    let outcome = Outcome::unfinished(vulnerable::context());
+    let now = synthetic::START + 75 * SECOND;
     let run = ProgramRun { name: "fault_start_fentry".to_owned(), runs: 1_000, run_ns: SECOND / 500 };
     let overhead = Overhead {
         elapsed_ns: SECOND,
@@ -110,9 +112,7 @@ pub(super) fn quiet() -> Model {
     };
     let source = Source {
         engine: &engine,
-        sample: &sample,
-        swaps: &[],
-        cgroups: &CgroupPaths::default(),
+        known: Known { swaps: &[], report: engine.report(), ..Known::from(&outcome) },
         now,
         devices: None,
         spent: Some(Spent { cpu_ns: 4_000_000, elapsed_ns: SECOND, overhead: &overhead }),

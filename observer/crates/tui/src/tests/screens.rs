@@ -24,7 +24,7 @@ const SIZES: [Size; 4] = [Size { width: 40, height: 10 }, SMALL, LARGE, Size { w
 pub(super) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
 
 /// Views and overlays, with the keys that open them.
-const VIEWS: [(&str, &str); 10] = [
+const VIEWS: [(&str, &str); 11] = [
     ("overview", "1"),
     ("entries", "2"),
     ("entries-filtered", "2/java\nsS"),
@@ -35,6 +35,7 @@ const VIEWS: [(&str, &str); 10] = [
     ("picture", "4\n"),
     ("help", "?"),
     ("glossary", "??"),
+    ("jump-unknown", "1@25:00\n"),
 ];
 
 fn draw(app: &App, theme: Theme, size: Size) -> Buffer {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::model::{SMALL, fit, live, press, quiet, replayed, with_dropped_events};
+use super::model::{SMALL, fit, key_of, live, press, quiet, replayed, with_dropped_events};
 use crate::{
     app::{
         App, CommandEnd, Effect, Grouping, HelpPage, Hit, Overlay, Tab,
@@ -11,7 +11,8 @@ use crate::{
     model::{DelayInjection, Model, Series},
 };
 use observer_engine::verdict::Verdict;
-use observer_record::player::Move;
+use observer_observation::WallClock;
+use observer_record::player::{Move, Target, Transport};
 
 /// A dashboard over the recording, after these keys.
 fn start(keys: &str) -> App {
@@ -280,6 +281,7 @@ fn a_replay_is_controlled_by_keys() {
         (Key::Char('['), Move::By(-0.05)),
         (Key::Char(']'), Move::By(0.05)),
         (Key::Char('0'), Move::ToStart),
+        (Key::Char('N'), Move::PreviousFinding),
     ] {
         assert_eq!(app.key(key), Some(Effect::Transport(order)), "{key:?}");
     }
@@ -301,6 +303,62 @@ fn playing_to_the_next_finding_selects_it() {
     app.update(model.clone());
     assert_eq!((app.findings.selected, app.findings.cursor), (Some(newest.number), 0));
     assert_ne!(app.findings.selected, kept);
+}
+
+#[test]
+fn a_replay_jumps_to_the_time_that_is_typed() {
+    let mut app = start("1");
+    for (typed, target) in [
+        ("@53ms\n", Target::Offset(53_000_000)),
+        ("@00:00:07\n", Target::Unix(1_767_225_607_000_000_000)),
+        ("@01:00:07+01:00\n", Target::Unix(1_767_225_607_000_000_000)),
+        ("@2026-01-01T00:00:09Z\n", Target::Unix(1_767_225_609_000_000_000)),
+    ] {
+        let effects: Vec<_> = typed.chars().filter_map(|ch| app.key(key_of(ch))).collect();
+        assert_eq!(effects, [Effect::Transport(Move::To(target))], "{typed}");
+        assert_eq!(app.prompt, None);
+    }
+}
+
+#[test]
+fn a_time_that_cannot_be_used_is_explained_and_stays() {
+    let mut app = start("1");
+    for (typed, part) in [("25:00", "17:03:11"), ("2026-01-01T00:00", "which zone?"), ("9min", "ends 20.0 s after")] {
+        press(&mut app, SMALL, "@");
+        press(&mut app, SMALL, typed);
+        assert_eq!(app.key(Key::Enter), None);
+        let prompt = app.prompt.clone().unwrap();
+        assert_eq!(prompt.text, typed, "nothing is lost");
+        assert!(prompt.error.as_ref().unwrap().contains(part), "{prompt:?}");
+        app.key(Key::Backspace);
+        let prompt = app.prompt.clone().unwrap();
+        assert_eq!((prompt.text.len(), prompt.error), (typed.len() - 1, None));
+        assert_eq!(app.key(Key::Char('q')), None, "letters are text");
+        app.key(Key::Esc);
+        assert_eq!(app.prompt, None);
+    }
+    let mut old = app.shown().model.clone();
+    old.wall_clock = WallClock::default();
+    app.update(Model { at_ns: old.at_ns + 1, ..old });
+    press(&mut app, SMALL, "@17:03\n");
+    assert!(app.prompt.unwrap().error.unwrap().contains("no wall clock"));
+}
+
+#[test]
+fn what_is_not_in_the_recording_is_named_at_its_end() {
+    let at = |seeking, ended| Some(Transport { seeking, ended, length_ns: 20_000_000_000, ..Transport::default() });
+    let mut app = start("1");
+    let model = Model { transport: at(true, false), ..app.shown().model.clone() };
+    press(&mut app, SMALL, "@00:59\n");
+    app.update(model.clone());
+    assert_eq!(app.message, None);
+    app.update(Model { transport: at(false, true), ..model.clone() });
+    assert!(app.message.take().unwrap().text.ends_with("nothing at 00:59"));
+    press(&mut app, SMALL, "n");
+    app.update(Model { transport: at(true, false), ..model.clone() });
+    assert_eq!(app.message, None);
+    app.update(Model { transport: at(false, true), ..model });
+    assert!(app.message.unwrap().text.contains("no further finding"));
 }
 
 #[test]

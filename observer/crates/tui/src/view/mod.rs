@@ -9,6 +9,7 @@ mod histogram;
 mod overview;
 mod pen;
 mod picture;
+mod prompt;
 mod table;
 mod tabs;
 
@@ -43,7 +44,10 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
         Some(Overlay::Picture { row, scroll }) => picture::picture(&mut pen, &shown.model, row, screen.body, *scroll),
         None => view(&mut pen, app, &screen),
     }
-    footer::footer(&mut pen, app, screen.footer);
+    match &app.prompt {
+        Some(line) => prompt::prompt(&mut pen, line, screen.body, screen.footer),
+        None => footer::footer(&mut pen, app, screen.footer),
+    }
 }
 
 fn view(pen: &mut Pen<'_>, app: &App, screen: &Screen) {
