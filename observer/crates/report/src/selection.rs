@@ -6,7 +6,7 @@
 use observer_engine::{
     event::{Comm, Entry, Event, Nanos, Task},
     reported::Reported,
-    verdict::Verdict,
+    verdict::{Finding, Verdict},
 };
 use observer_kernel::swaps::device_name;
 use observer_observation::{CgroupPaths, Clocks, Swap, WallClock};
@@ -23,6 +23,7 @@ mod names;
 mod options;
 pub mod parse;
 mod picked;
+pub mod query;
 
 /// The options. An empty list, and `None`, select everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -198,19 +199,7 @@ struct Facts<'a> {
 impl<'a> Facts<'a> {
     fn of(reported: &'a Reported) -> Self {
         match reported {
-            Reported::Finding { finding, .. } => {
-                let actions = [&finding.freed, &finding.allocated, &finding.written];
-                let others = finding.others.iter().map(|other| &other.task);
-                let tasks = actions.into_iter().flatten().map(|action| &action.by).chain(others);
-                Self {
-                    verdict: Some(finding.verdict),
-                    ended: finding.end_ns,
-                    place: (finding.entry, finding.start_ns),
-                    ranges: vec![Range { first: finding.entry, nr: 1 }],
-                    tasks: std::iter::once(&finding.reader).chain(tasks).collect(),
-                    cgroups: vec![finding.cgroup],
-                }
-            }
+            Reported::Finding { finding, .. } => Self::of_finding(finding),
             Reported::Overlap { overlap, faults, .. } => Self {
                 verdict: Some(Verdict::Overlap),
                 ended: overlap.to_ns,
@@ -241,6 +230,20 @@ impl<'a> Facts<'a> {
                 tasks: vec![&hold.task],
                 cgroups: vec![fault.cgroup],
             },
+        }
+    }
+
+    fn of_finding(finding: &'a Finding) -> Self {
+        let actions = [&finding.freed, &finding.allocated, &finding.written];
+        let others = finding.others.iter().map(|other| &other.task);
+        let tasks = actions.into_iter().flatten().map(|action| &action.by).chain(others);
+        Self {
+            verdict: Some(finding.verdict),
+            ended: finding.end_ns,
+            place: (finding.entry, finding.start_ns),
+            ranges: vec![Range { first: finding.entry, nr: 1 }],
+            tasks: std::iter::once(&finding.reader).chain(tasks).collect(),
+            cgroups: vec![finding.cgroup],
         }
     }
 }

@@ -36,7 +36,7 @@ pub use self::{
     kernel::{gap_consequence, hook_reason, meaning, state},
     race::{contradiction, facts, observed, race, reachable, vulnerable},
     refusal::refusal,
-    selection::{selection_notes, selection_of, wrong_value},
+    selection::{query_error, selection_notes, selection_of, wrong_value},
     waits::measure,
 };
 

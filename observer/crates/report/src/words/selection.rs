@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use observer_text::Name;
 
 use crate::{
-    selection::parse::Wrong,
+    selection::{
+        parse::Wrong,
+        query::{Field, QueryError},
+    },
     summary::{Summary, counts::by_verdict, listing::Listing, selected::Selected},
     units::{counted, time_of_day},
     words::verdict_count,
@@ -44,6 +47,21 @@ pub fn wrong_value(wrong: &Wrong) -> String {
                 .to_owned()
         }
         Wrong::WithoutZone { given } => format!("which zone? e.g. {given}Z, {given}+02:00"),
+    }
+}
+
+/// Why a query asks for nothing, and what it may have.
+pub fn query_error(error: &QueryError) -> String {
+    let names = |fields: &[Field]| fields.iter().map(|field| field.name()).collect::<Vec<_>>().join(", ");
+    match error {
+        QueryError::Empty => "nothing to find: a word, or a field with a value, e.g. verdict:stale-install".to_owned(),
+        QueryError::UnknownField { given, fields } => {
+            format!("{given}: is no field; fields are {}. For a text with a colon leave out {given}:", names(fields))
+        }
+        QueryError::NotHere { field, fields } => {
+            format!("the rows of this view have no {}; they have {}", field.name(), names(fields))
+        }
+        QueryError::Wrong { field, wrong } => format!("{}: {}", field.name(), wrong_value(wrong)),
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     App, Effect, HelpPage, Overlay, Tab,
     keys::{Action, Key},
     prompt::{Asked, edit},
+    search::From,
     table::{Table, TableRow},
 };
 use crate::model::{DelayInjection, EntryRow, FindingRow, GroupRow};
@@ -34,6 +35,9 @@ impl App {
             Action::Open => self.open(),
             Action::Back => self.back(),
             Action::Filter => self.typing = true,
+            Action::Find => self.ask(Asked::Rows),
+            Action::FindNext => self.find_again(From::Below),
+            Action::FindPrevious => self.find_again(From::Above),
             Action::Sort | Action::Reverse => self.sort(action),
             Action::Group => self.group(),
             Action::Freeze => self.freeze(),

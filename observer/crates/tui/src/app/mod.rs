@@ -5,6 +5,7 @@ pub mod keys;
 pub mod prompt;
 pub mod rates;
 pub mod rows;
+mod search;
 pub mod table;
 mod views;
 
@@ -89,6 +90,8 @@ pub struct App {
     overlay_rows: usize,
     /// The replay runs to the next finding, which is selected when it comes.
     select_next_finding: bool,
+    /// What was searched for last.
+    sought: String,
     /// The time that the replay seeks, as it was typed.
     jumping: Option<String>,
 }
@@ -114,6 +117,7 @@ impl Default for App {
             table_rows: 1,
             overlay_rows: 1,
             select_next_finding: false,
+            sought: String::new(),
             jumping: None,
         }
     }

@@ -6,7 +6,7 @@ use observer_record::player::{Move, Target};
 use observer_report::{
     selection::{Bound, Moment, parse},
     units,
-    words::wrong_value,
+    words::{query_error, wrong_value},
 };
 
 /// Longest text, characters.
@@ -17,6 +17,8 @@ const LONGEST: usize = 64;
 pub enum Asked {
     /// A time of the replay to jump to.
     Time,
+    /// Rows of the table to find.
+    Rows,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ impl App {
         let Prompt { asked, text, .. } = self.prompt.take()?;
         let done = match asked {
             Asked::Time => self.jump(text.trim()).map(Some),
+            Asked::Rows => self.search(text.trim()).map(|()| None).map_err(|error| query_error(&error)),
         };
         match done {
             Ok(effect) => effect,

@@ -8,6 +8,7 @@ use observer_engine::{
     tally::{Contention, TaskGroup},
     verdict::Finding,
 };
+use observer_report::selection::query::{Field, Row};
 
 const fn text(name: &'static str, width: u16, priority: u8) -> Column {
     Column { name, width, is_number: false, priority }
@@ -61,6 +62,13 @@ impl TableRow for EntryRow {
             column => contention(&self.contention, column - 3),
         }
     }
+
+    const FIELDS: &'static [Field] = &[Field::Verdict, Field::Pid, Field::Comm, Field::Entry, Field::Device];
+
+    fn row(&self) -> Option<Row<'_>> {
+        let Contention { worst, last, .. } = &self.contention;
+        Some(Row::of_entry(self.entry.entry, self.device.as_deref(), *worst, last))
+    }
 }
 
 fn device(name: Option<&str>) -> Value<'_> {
@@ -96,6 +104,17 @@ impl TableRow for GroupRow {
             0 => Value::Text(self.name.as_str().into()),
             column => contention(&self.contention, column - 1),
         }
+    }
+
+    const FIELDS: &'static [Field] = &[Field::Verdict, Field::Pid, Field::Comm, Field::Cgroup];
+
+    fn row(&self) -> Option<Row<'_>> {
+        let Contention { worst, last, cgroup, .. } = &self.contention;
+        let cgroup = match self.group {
+            TaskGroup::Cgroup(id) => (id, Some(self.name.as_str())),
+            TaskGroup::Process(_) | TaskGroup::Command(_) => (*cgroup, None),
+        };
+        Some(Row::of_group(*worst, last, cgroup))
     }
 }
 
@@ -148,6 +167,13 @@ impl TableRow for FindingRow {
             7 => Value::Duration(time_at_risk(finding)),
             _ => Value::Count(finding.changes.into()),
         }
+    }
+
+    const FIELDS: &'static [Field] =
+        &[Field::Verdict, Field::Pid, Field::Comm, Field::Entry, Field::Device, Field::Since, Field::Until];
+
+    fn row(&self) -> Option<Row<'_>> {
+        Some(Row::of_finding(&self.finding, self.device.as_deref()))
     }
 }
 

@@ -8,7 +8,11 @@ use observer_engine::{
     event::{Entry, Nanos},
     verdict::Verdict,
 };
-use observer_report::units::duration;
+use observer_observation::WallClock;
+use observer_report::{
+    selection::query::{Field, Query, Row},
+    units::duration,
+};
 
 /// The value of one cell. Tables sort by it, and the view formats and colours it.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +86,18 @@ pub trait TableRow {
     fn key(&self) -> Self::Key;
 
     fn value(&self, column: usize) -> Value<'_>;
+
+    /// The fields that a query may have.
+    const FIELDS: &'static [Field] = &[];
+
+    /// What a query looks at beside the cells.
+    fn row(&self) -> Option<Row<'_>> {
+        None
+    }
+
+    fn cells(&self) -> Vec<String> {
+        (0..Self::COLUMNS.len()).map(|column| self.value(column).to_string()).collect()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +165,15 @@ impl<K: Clone + Ord> Table<K> {
         self.offset = self.offset.min(self.order.len().saturating_sub(page));
     }
 
+    /// The positions that a query matches.
+    pub fn matches<R: TableRow<Key = K>>(&self, rows: &[R], query: &Query, wall_clock: &WallClock) -> Vec<usize> {
+        let is_match = |index: &usize| {
+            rows.get(*index)
+                .is_some_and(|row| row.row().is_some_and(|facts| query.matches(&facts, wall_clock, || row.cells())))
+        };
+        (0..).zip(&self.order).filter(|(_, index)| is_match(index)).map(|(position, _)| position).collect()
+    }
+
     /// Sorts by the next column, in its own direction.
     pub fn sort_by_next(&mut self, columns: usize) {
         self.sort = (self.sort + 1) % columns.max(1);
@@ -180,7 +205,7 @@ fn order<R: TableRow>(rows: &[R], sort: usize, reversed: bool, filter: &str) -> 
 
 /// Whether each word is in some column.
 fn contains_all<R: TableRow>(row: &R, words: &[String]) -> bool {
-    let cells: Vec<String> = (0..R::COLUMNS.len()).map(|column| row.value(column).to_string().to_lowercase()).collect();
+    let cells: Vec<String> = row.cells().iter().map(|cell| cell.to_lowercase()).collect();
     words.iter().all(|word| cells.iter().any(|cell| cell.contains(word)))
 }
 

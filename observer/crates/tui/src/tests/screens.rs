@@ -24,7 +24,7 @@ const SIZES: [Size; 4] = [Size { width: 40, height: 10 }, SMALL, LARGE, Size { w
 pub(super) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
 
 /// Views and overlays, with the keys that open them.
-const VIEWS: [(&str, &str); 11] = [
+const VIEWS: [(&str, &str); 13] = [
     ("overview", "1"),
     ("entries", "2"),
     ("entries-filtered", "2/java\nsS"),
@@ -35,6 +35,8 @@ const VIEWS: [(&str, &str); 11] = [
     ("picture", "4\n"),
     ("help", "?"),
     ("glossary", "??"),
+    ("find", "4fverdict:reuse comm:ja"),
+    ("find-unknown", "2fverdict:stale\n"),
     ("jump-unknown", "1@25:00\n"),
 ];
 

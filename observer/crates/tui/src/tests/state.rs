@@ -306,6 +306,59 @@ fn playing_to_the_next_finding_selects_it() {
 }
 
 #[test]
+fn rows_are_found_by_words_and_fields_one_after_the_other() {
+    let mut app = start("4");
+    let verdicts = |app: &App| app.selected_finding().map(|row| (row.number, row.finding.verdict)).unwrap();
+    let all = app.findings.order.len();
+    press(&mut app, SMALL, "fverdict:reuse\n");
+    assert_eq!(app.prompt, None);
+    let (first, verdict) = verdicts(&app);
+    assert_eq!((verdict, app.findings.order.len()), (Verdict::Reuse, all), "the other rows stay");
+    let text = app.message.as_ref().unwrap().text.clone();
+    let count: usize = text.split_whitespace().nth(3).unwrap().trim_end_matches(':').parse().unwrap();
+    assert!(text.starts_with("match 1 of ") && count > 5, "{text}");
+    let mut seen = vec![first];
+    for _ in 1..count {
+        press(&mut app, SMALL, ">");
+        assert_eq!(verdicts(&app).1, Verdict::Reuse);
+        seen.push(verdicts(&app).0);
+    }
+    assert!(seen.is_sorted_by(|a, b| a > b), "each once, downwards: {seen:?}");
+    press(&mut app, SMALL, ">");
+    assert_eq!(verdicts(&app).0, first);
+    assert!(app.message.as_ref().unwrap().text.ends_with("from the top again"));
+    press(&mut app, SMALL, "<");
+    assert_eq!(verdicts(&app).0, *seen.last().unwrap());
+    press(&mut app, SMALL, "f\n");
+    assert_eq!(app.prompt, None, "an empty text is the last query");
+    press(&mut app, SMALL, "fcomm:nobody\n");
+    assert!(app.message.as_ref().unwrap().is_error);
+    assert_eq!(verdicts(&app).0, *seen.last().unwrap(), "the selection stays");
+}
+
+#[test]
+fn a_query_that_cannot_be_used_is_explained_and_stays() {
+    let mut app = start("3");
+    press(&mut app, SMALL, ">");
+    assert!(app.message.take().unwrap().is_error, "nothing was sought yet");
+    for (typed, part) in [
+        ("foo:1", "no field"),
+        ("verdict:stale", "stale-install"),
+        ("entry:0:1", "have no entry; they have verdict, pid, comm, cgroup"),
+        ("", "nothing to find"),
+    ] {
+        press(&mut app, SMALL, "f");
+        press(&mut app, SMALL, typed);
+        app.key(Key::Enter);
+        let prompt = app.prompt.clone().unwrap();
+        assert!(prompt.text == typed && prompt.error.as_ref().unwrap().contains(part), "{prompt:?}");
+        app.key(Key::Esc);
+    }
+    press(&mut app, SMALL, "4fsince:3s\n3>");
+    assert!(app.message.unwrap().text.contains("have no since"), "the query is of another view");
+}
+
+#[test]
 fn a_replay_jumps_to_the_time_that_is_typed() {
     let mut app = start("1");
     for (typed, target) in [

@@ -45,7 +45,7 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
         None => view(&mut pen, app, &screen),
     }
     match &app.prompt {
-        Some(line) => prompt::prompt(&mut pen, line, screen.body, screen.footer),
+        Some(line) => prompt::prompt(&mut pen, app, line, screen.body, screen.footer),
         None => footer::footer(&mut pen, app, screen.footer),
     }
 }

@@ -8,29 +8,37 @@ use ratatui::{
 
 use super::pen::Pen;
 use crate::{
-    app::prompt::{Asked, Prompt},
+    app::{
+        App,
+        prompt::{Asked, Prompt},
+    },
     theme::Tone,
 };
-use observer_report::units::wrap;
+use observer_report::{selection::query::Field, units::wrap};
 
 const fn label(asked: Asked) -> &'static str {
     match asked {
         Asked::Time => "jump to: ",
+        Asked::Rows => "find: ",
     }
 }
 
-const fn hint(asked: Asked) -> &'static str {
+fn hint(asked: Asked, fields: &[Field]) -> String {
     match asked {
-        Asked::Time => "e.g. 53s or 17:03:11, Enter jumps, Esc closes",
+        Asked::Time => "e.g. 53s or 17:03:11, Enter jumps, Esc closes".to_owned(),
+        Asked::Rows => {
+            let fields = fields.iter().map(|field| format!(" {}:", field.name())).collect::<String>();
+            format!("words, or{fields}; Enter finds")
+        }
     }
 }
 
 /// `body`: the lines above, of which an explanation covers the last.
-pub(super) fn prompt(pen: &mut Pen<'_>, prompt: &Prompt, body: Rect, line: Rect) {
+pub(super) fn prompt(pen: &mut Pen<'_>, app: &App, prompt: &Prompt, body: Rect, line: Rect) {
     let rest = pen.put(line, label(prompt.asked), Tone::Accent);
     let rest = pen.put(rest, &prompt.text, Tone::Strong);
     let rest = pen.word(rest, "_", Tone::Strong);
-    pen.put(rest, hint(prompt.asked), Tone::Dim);
+    pen.put(rest, &hint(prompt.asked, app.fields()), Tone::Dim);
     let Some(error) = &prompt.error else { return };
     let theme = pen.theme;
     let lines: Vec<Line<'_>> =
