@@ -148,13 +148,14 @@ impl Dashboard {
             events::Mouse::Click => {}
         }
         let screen = layout::screen(self.size)?;
-        let heads = match self.app.tab {
-            Tab::Overview => &[],
-            Tab::Entries => EntryRow::COLUMNS,
-            Tab::Tasks => GroupRow::COLUMNS,
-            Tab::Findings => FindingRow::COLUMNS,
+        let app = &self.app;
+        let heads = match app.tab {
+            Tab::Overview => Vec::new(),
+            Tab::Entries => layout::sorted(EntryRow::COLUMNS, app.entries.sort),
+            Tab::Tasks => layout::sorted(GroupRow::COLUMNS, app.tasks.sort),
+            Tab::Findings => layout::sorted(FindingRow::COLUMNS, app.findings.sort),
         };
-        layout::hit(&screen, self.app.tab, &view::labels(&self.app, self.size.width), heads, column, row)
+        layout::hit(&screen, app.tab, &view::labels(app, self.size.width), &heads, column, row)
     }
 
     fn perform(&mut self, effect: Effect) -> Option<Request> {

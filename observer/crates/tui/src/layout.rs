@@ -124,6 +124,19 @@ pub fn table(body: Rect, tab: Tab) -> TableAreas {
     TableAreas { table, rule, preview }
 }
 
+/// The columns of a table that is sorted by one of them, which has room for its arrow and is never left out.
+pub fn sorted(columns: &[Column], sort: usize) -> Vec<Column> {
+    let changed = |(index, column): (usize, &Column)| {
+        let (width, priority) = if index == sort {
+            (column.width.max(column.with_arrow()), 0)
+        } else {
+            (column.width, column.priority + 1)
+        };
+        Column { width, priority, ..*column }
+    };
+    columns.iter().enumerate().map(changed).collect()
+}
+
 /// Columns between two columns of a table.
 pub const COLUMN_SPACING: u16 = 1;
 
@@ -256,6 +269,20 @@ mod tests {
         assert_eq!(names(EntryRow::COLUMNS, 40), ["entry", "overlaps", "worst"]);
         assert_eq!(names(GroupRow::COLUMNS, 40), ["name", "overlaps"]);
         assert_eq!(names(FindingRow::COLUMNS, 40), ["at", "verdict", "entry"]);
+    #[test]
+    fn the_column_that_a_table_is_sorted_by_is_never_left_out() {
+        for heads in [EntryRow::COLUMNS, GroupRow::COLUMNS, FindingRow::COLUMNS] {
+            for (sort, width) in (0..heads.len()).flat_map(|sort| (SMALLEST.width..300).map(move |width| (sort, width)))
+            {
+                let columns = columns(&sorted(heads, sort), width);
+                let (_, room) = columns.iter().find(|(index, _)| *index == sort).unwrap();
+                assert!(*room >= heads[sort].with_arrow(), "{width}: {columns:?}");
+                let used: u16 = columns.iter().map(|(_, width)| width + COLUMN_SPACING).sum();
+                assert!(columns.len() >= 2 && used <= width + COLUMN_SPACING, "{width}: {columns:?}");
+            }
+        }
+    }
+
         assert_eq!(names(EntryRow::COLUMNS, 0), ["entry", "overlaps", "worst"], "priority 0 is always kept");
     }
 

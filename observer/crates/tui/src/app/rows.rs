@@ -84,7 +84,7 @@ fn process(contention: &Contention) -> Value<'static> {
 impl TableRow for GroupRow {
     type Key = TaskGroup;
     const COLUMNS: &'static [Column] = &[
-        text("name", 28, 0),
+        text("name", 26, 0),
         number("overlaps", 8, 0),
         number("deepest", 7, 5),
         number("longest", 8, 6),
@@ -142,7 +142,7 @@ impl TableRow for FindingRow {
         number("no", 6, 3),
         number("at", 9, 0),
         text("verdict", 13, 0),
-        text("entry", 10, 0),
+        text("entry", 9, 0),
         text("device", 8, 6),
         text("reader", 18, 2),
         text("overtaken by", 18, 4),

@@ -76,6 +76,13 @@ pub struct Column {
     pub priority: u8,
 }
 
+impl Column {
+    /// Columns of its head with a space and an arrow.
+    pub fn with_arrow(&self) -> u16 {
+        u16::try_from(self.name.len() + 2).unwrap_or(u16::MAX)
+    }
+}
+
 /// A row that a table can show.
 pub trait TableRow {
     /// Unique, and decides between rows whose values are equal.

@@ -11,7 +11,8 @@ use ratatui::{
 
 use super::model::{SMALL, live, not_observable, press, quiet, replayed, with_delay_injection, with_dropped_events};
 use crate::{
-    app::{App, CommandEnd},
+    app::{App, CommandEnd, Tab, table::TableRow as _},
+    model::{EntryRow, FindingRow, GroupRow, Model},
     theme::{Colours, Theme},
     view,
 };
@@ -265,3 +266,48 @@ fn control_characters_in_names_are_not_drawn() {
         assert!(!text.contains(|ch: char| ch.is_control() && ch != '\n'), "{text:?}");
     }
 }
+/// Every column of every table, in both directions and character sets, on narrow and wide screens; the layout has a test
+/// of all widths.
+#[test]
+fn the_column_that_a_table_is_sorted_by_has_its_arrow() {
+    let mut app = replayed(SMALL);
+    for (tab, columns) in
+        [(Tab::Entries, EntryRow::COLUMNS), (Tab::Tasks, GroupRow::COLUMNS), (Tab::Findings, FindingRow::COLUMNS)]
+    {
+        press(
+            &mut app,
+            SMALL,
+            match tab {
+                Tab::Overview => "1",
+                Tab::Entries => "2",
+                Tab::Tasks => "3",
+                Tab::Findings => "4",
+            },
+        );
+        for ((sort, column), reversed) in
+            columns.iter().enumerate().flat_map(|column| [(column, false), (column, true)])
+        {
+            (app.entries.sort, app.tasks.sort, app.findings.sort) = (sort, sort, sort);
+            (app.entries.reversed, app.tasks.reversed, app.findings.reversed) = (reversed, reversed, reversed);
+            for charset in [Charset::Unicode, Charset::Ascii] {
+                let arrow = match (charset, reversed) {
+                    (Charset::Unicode, false) => "▼",
+                    (Charset::Unicode, true) => "▲",
+                    (Charset::Ascii, false) => " v",
+                    (Charset::Ascii, true) => " ^",
+                };
+                for width in (40..=200).step_by(7) {
+                    let size = Size { width, height: 10 };
+                    let screen = text(&draw(&app, Theme { charset, ..THEME }, size));
+                    let head = screen.lines().nth(2).unwrap();
+                    let expected = format!("{}{arrow}", column.name);
+                    assert!(
+                        format!(" {head} ").contains(&format!(" {expected} ")),
+                        "{width}: {expected:?} in {head:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+

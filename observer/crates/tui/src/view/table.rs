@@ -6,22 +6,22 @@ use ratatui::{
     widgets::{Row, StatefulWidget as _, Table as Widget, TableState},
 };
 
-use super::pen::{Pen, width};
+use super::pen::Pen;
 use crate::{
     app::table::{Column, Table, TableRow, Value},
     layout::{self, COLUMN_SPACING},
     theme::{Theme, Tone},
 };
+use observer_report::picture::text::Charset;
 
 /// Draws a table. `none`: the text for a table without rows.
 pub(super) fn table<R: TableRow>(pen: &mut Pen<'_>, table: &Table<R::Key>, rows: &[R], area: Rect, none: &str) {
     let theme = pen.theme;
-    let columns: Vec<(usize, u16)> = layout::columns(R::COLUMNS, area.width);
+    let columns: Vec<(usize, u16)> = layout::columns(&layout::sorted(R::COLUMNS, table.sort), area.width);
     let cells = |cell: &dyn Fn(usize, &Column, u16) -> Line<'static>| {
         Row::new(columns.iter().filter_map(|(index, width)| Some(cell(*index, R::COLUMNS.get(*index)?, *width))))
     };
-    let header =
-        cells(&|index, column, width| head(theme, column, width, (index == table.sort).then_some(table.reversed)));
+    let header = cells(&|index, column, _| head(theme, column, (index == table.sort).then_some(table.reversed)));
     let page = usize::from(area.height.saturating_sub(1));
     let visible = table.order.iter().skip(table.offset).take(page).filter_map(|index| rows.get(*index));
     let visible = visible.map(|row| cells(&|index, column, _| cell(theme, column, &row.value(index))));
@@ -38,16 +38,16 @@ pub(super) fn table<R: TableRow>(pen: &mut Pen<'_>, table: &Table<R::Key>, rows:
 }
 
 /// The head of a column; `sorted`: whether the order is reversed, for the column that the table is sorted by.
-fn head(theme: Theme, column: &Column, room: u16, sorted: Option<bool>) -> Line<'static> {
-    let arrow = match sorted {
-        None => return align(column, Line::from(theme.span(column.name, Tone::Dim))),
-        Some(false) => theme.pick('▼', 'v'),
-        Some(true) => theme.pick('▲', '^'),
+fn head(theme: Theme, column: &Column, sorted: Option<bool>) -> Line<'static> {
+    let arrow = match (sorted, theme.charset) {
+        (None, _) => return align(column, Line::from(theme.span(column.name, Tone::Dim))),
+        (Some(false), Charset::Unicode) => "▼",
+        (Some(true), Charset::Unicode) => "▲",
+        // Apart from the name: `nov` reads as a word.
+        (Some(false), Charset::Ascii) => " v",
+        (Some(true), Charset::Ascii) => " ^",
     };
-    let text = format!("{}{arrow}", column.name);
-    let line = Line::from(theme.span(&text, Tone::Strong));
-    // A line that is too long loses its start where it is aligned to the right: rather the arrow than the name.
-    if width(&text) <= room { align(column, line) } else { line }
+    align(column, Line::from(theme.span(&format!("{}{arrow}", column.name), Tone::Strong)))
 }
 
 fn cell(theme: Theme, column: &Column, value: &Value<'_>) -> Line<'static> {
