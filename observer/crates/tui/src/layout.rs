@@ -47,7 +47,7 @@ pub fn screen(size: Size) -> Option<Screen> {
 pub struct Overview {
     /// Three answers, one line each.
     pub answers: Rect,
-    /// Rates, with a head.
+    /// Rates, with a head where all of them fit.
     pub rates: Rect,
     /// Distributions, with a head and an axis; empty: no room.
     pub distributions: Rect,
@@ -55,7 +55,8 @@ pub struct Overview {
     pub heights: Vec<u16>,
 }
 
-/// A head and one row per series.
+const ANSWERS: u16 = 3;
+/// A head and one row per series. With fewer rows the head goes first, then the first series.
 const RATE_ROWS: u16 = 8;
 /// Most rows of one distribution.
 const TALLEST: u16 = 7;
@@ -64,13 +65,9 @@ const TALLEST: u16 = 7;
 /// durations.
 pub fn overview(body: Rect, filled: &[bool]) -> Overview {
     // Blank lines between the parts only where everything fits.
-    let (answers, gap) = match body.height {
-        ..RATE_ROWS => (0, 0),
-        RATE_ROWS..=10 => (body.height - RATE_ROWS, 0),
-        11..=18 => (3, 0),
-        _ => (3, 1),
-    };
-    let rates = RATE_ROWS.min(body.height);
+    let gap = u16::from(body.height > 18);
+    let answers = ANSWERS.min(body.height);
+    let rates = RATE_ROWS.min(body.height - answers);
     let heights = heights(body.height.saturating_sub(answers + rates + 2 * gap + 2), filled);
     let rows: u16 = heights.iter().sum();
     let distributions = if rows == 0 { 0 } else { rows + 2 };
@@ -124,6 +121,9 @@ pub fn table(body: Rect, tab: Tab) -> TableAreas {
     TableAreas { table, rule, preview }
 }
 
+/// Columns between two columns of a table.
+pub const COLUMN_SPACING: u16 = 1;
+
 /// The columns of a table that is sorted by one of them, which has room for its arrow and is never left out.
 pub fn sorted(columns: &[Column], sort: usize) -> Vec<Column> {
     let changed = |(index, column): (usize, &Column)| {
@@ -136,9 +136,6 @@ pub fn sorted(columns: &[Column], sort: usize) -> Vec<Column> {
     };
     columns.iter().enumerate().map(changed).collect()
 }
-
-/// Columns between two columns of a table.
-pub const COLUMN_SPACING: u16 = 1;
 
 /// The columns of a table that fit into `width`, each with its width. Room to spare goes to the texts, which grow to
 /// twice their width at most.
@@ -269,6 +266,9 @@ mod tests {
         assert_eq!(names(EntryRow::COLUMNS, 40), ["entry", "overlaps", "worst"]);
         assert_eq!(names(GroupRow::COLUMNS, 40), ["name", "overlaps"]);
         assert_eq!(names(FindingRow::COLUMNS, 40), ["at", "verdict", "entry"]);
+        assert_eq!(names(EntryRow::COLUMNS, 0), ["entry", "overlaps", "worst"], "priority 0 is always kept");
+    }
+
     #[test]
     fn the_column_that_a_table_is_sorted_by_is_never_left_out() {
         for heads in [EntryRow::COLUMNS, GroupRow::COLUMNS, FindingRow::COLUMNS] {
@@ -281,9 +281,6 @@ mod tests {
                 assert!(columns.len() >= 2 && used <= width + COLUMN_SPACING, "{width}: {columns:?}");
             }
         }
-    }
-
-        assert_eq!(names(EntryRow::COLUMNS, 0), ["entry", "overlaps", "worst"], "priority 0 is always kept");
     }
 
     #[test]
@@ -307,9 +304,14 @@ mod tests {
     }
 
     #[test]
-    fn ten_lines_show_all_rates() {
-        let overview = overview(screen(SMALLEST).unwrap().body, &[true; 4]);
-        assert_eq!((overview.rates.height, overview.distributions.height), (7, 0));
+    fn on_a_small_screen_rates_are_left_out_before_answers() {
+        for height in SMALLEST.height..60 {
+            let overview = overview(screen(Size { width: 40, height }).unwrap().body, &[true; 4]);
+            assert_eq!(overview.answers.height, 3, "{height}");
+            assert!(overview.rates.height == RATE_ROWS || overview.distributions.height == 0, "{height}");
+        }
+        let smallest = overview(screen(SMALLEST).unwrap().body, &[true; 4]);
+        assert_eq!((smallest.rates.height, smallest.distributions.height), (4, 0));
     }
 
     #[test]

@@ -91,6 +91,8 @@ fn rates(pen: &mut Pen<'_>, shown: &Shown, area: Rect) {
         let total = shown.rates.total(series);
         (series, total, if total == 0 { Tone::Plain } else { tone_of(series) })
     });
+    // The worst are last, and stay.
+    let all = all.clone().skip(all.count().saturating_sub(area.height.into()));
     let rows = all.clone().map(|(series, total, tone)| {
         let spans = spans.iter().map(|span| right(theme, &rate(shown.rates.over(series, span.ns)), Tone::Plain));
         let name = Line::from(theme.span(series_name(series), tone));
