@@ -1,6 +1,10 @@
 //! The last line: the filter being typed, a message, or key hints.
 
-use ratatui::layout::Rect;
+use ratatui::{
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+    widgets::{Clear, Paragraph, Widget as _},
+};
 
 use super::pen::{Pen, skip, width};
 use crate::{
@@ -10,8 +14,10 @@ use crate::{
     },
     theme::Tone,
 };
+use observer_report::units::wrap;
 
-pub(super) fn footer(pen: &mut Pen<'_>, app: &App, area: Rect) {
+/// `body`: the lines above, of which a message that is longer than the last line covers some.
+pub(super) fn footer(pen: &mut Pen<'_>, app: &App, body: Rect, area: Rect) {
     if app.typing {
         let rest = pen.put(area, "filter: ", Tone::Accent);
         let rest = pen.put(rest, app.filter(), Tone::Strong);
@@ -20,7 +26,12 @@ pub(super) fn footer(pen: &mut Pen<'_>, app: &App, area: Rect) {
         return;
     }
     if let Some(message) = &app.message {
-        pen.put(area, &message.text, if message.is_error { Tone::Bad } else { Tone::Strong });
+        let tone = if message.is_error { Tone::Bad } else { Tone::Strong };
+        if width(&message.text) <= area.width {
+            pen.put(area, &message.text, tone);
+        } else {
+            above(pen, &message.text, body.union(area), tone);
+        }
         return;
     }
     match &app.overlay {
@@ -35,6 +46,20 @@ pub(super) fn footer(pen: &mut Pen<'_>, app: &App, area: Rect) {
             hints(pen, area, &if picture { picture_hints() } else { view_hints(app) });
         }
     }
+}
+
+/// Text in the last lines of an area, under a rule.
+pub(super) fn above(pen: &mut Pen<'_>, text: &str, area: Rect, tone: Tone) {
+    let theme = pen.theme;
+    let lines: Vec<Line<'_>> =
+        wrap(text, area.width.into()).iter().map(|line| Line::from(theme.span(line, tone))).collect();
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let [_, rule, area] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(height)]).areas(area);
+    Clear.render(rule, pen.buffer);
+    Clear.render(area, pen.buffer);
+    pen.rule(rule);
+    Paragraph::new(lines).render(area, pen.buffer);
 }
 
 type Hint = (Place, Action, &'static str);

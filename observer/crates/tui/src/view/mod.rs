@@ -46,7 +46,7 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
     }
     match &app.prompt {
         Some(line) => prompt::prompt(&mut pen, app, line, screen.body, screen.footer),
-        None => footer::footer(&mut pen, app, screen.footer),
+        None => footer::footer(&mut pen, app, screen.body, screen.footer),
     }
 }
 
