@@ -53,6 +53,12 @@ pub(crate) fn time_of_day(unix_ns: u64) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(unix_ns)).to_string()
 }
 
+/// The time of day alone: `17:03:11Z`.
+pub fn clock_time(unix_ns: u64) -> String {
+    let text = time_of_day(unix_ns);
+    format!("{}Z", text.get(11..19).unwrap_or_default())
+}
+
 /// An offset from a reference time: `+4.192 ms`, `-9.000 us`, `0`.
 pub(crate) fn offset(ns: i64) -> String {
     let sign = if ns < 0 { '-' } else { '+' };
@@ -181,6 +187,7 @@ mod tests {
     #[test]
     fn a_time_of_day_has_its_date_and_milliseconds() {
         assert_eq!(time_of_day(1_767_225_600_123_456_789), "2026-01-01T00:00:00.123Z");
+        assert_eq!(clock_time(1_767_225_600_123_456_789 + 61_391_000_000_000), "17:03:11Z");
         assert_eq!([0, u64::MAX].map(time_of_day), ["1970-01-01T00:00:00.000Z", "2554-07-21T23:34:33.709Z"]);
     }
 

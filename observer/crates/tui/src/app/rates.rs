@@ -44,7 +44,11 @@ pub struct Rates {
     second: Option<(Nanos, Counts)>,
     /// Totals when the counts were reset.
     base: Counts,
+    /// When they were reset; `None`: they cover everything.
+    cleared: Option<Nanos>,
     last: Counts,
+    /// The time of the last sample.
+    at: Nanos,
     replayed: bool,
 }
 
@@ -60,7 +64,7 @@ impl Rates {
         if back || fewer {
             *self = Self { replayed: self.replayed, ..Self::default() };
         }
-        self.last = counts;
+        (self.last, self.at) = (counts, at);
         if self.samples.back().is_some_and(|(last, _)| *last == at) {
             self.samples.pop_back();
         }
@@ -94,12 +98,19 @@ impl Rates {
 
     /// Resets rates and history, not totals.
     pub fn restart(&mut self) {
-        *self = Self { base: self.base, last: self.last, replayed: self.replayed, ..Self::default() };
+        let Self { base, cleared, last, at, replayed, .. } = *self;
+        *self = Self { base, cleared, last, at, replayed, ..Self::default() };
     }
 
     /// Resets everything.
     pub fn clear(&mut self) {
-        *self = Self { base: self.last, last: self.last, replayed: self.replayed, ..Self::default() };
+        let Self { last, at, replayed, .. } = *self;
+        *self = Self { base: last, cleared: Some(at), last, at, replayed, ..Self::default() };
+    }
+
+    /// When the counts were reset, on the clock of the events; `None`: they cover everything.
+    pub fn since(&self) -> Option<Nanos> {
+        self.cleared
     }
 
     /// Events since the last reset.
@@ -195,8 +206,11 @@ mod tests {
         rates.restart();
         assert_eq!(rates.total(Series::Direct), 250);
         assert!(rates.last_seconds(Series::Direct, 9).is_empty());
+        assert_eq!(rates.since(), None);
         rates.clear();
-        assert_eq!(rates.total(Series::Direct), 0);
+        assert_eq!((rates.total(Series::Direct), rates.since()), (0, Some(5 * SECOND)));
+        rates.restart();
+        assert_eq!(rates.since(), Some(5 * SECOND));
         rates.sample(6 * SECOND, counts(257));
         assert_eq!(rates.total(Series::Direct), 7);
     }
@@ -204,8 +218,9 @@ mod tests {
     #[test]
     fn rates_are_reset_when_time_runs_backwards() {
         let mut rates = run(5, 50);
+        rates.clear();
         rates.sample(SECOND, counts(10));
-        assert_eq!(rates.total(Series::Direct), 10);
+        assert_eq!((rates.total(Series::Direct), rates.since()), (10, None));
         assert!(rates.last_seconds(Series::Direct, 9).is_empty());
     }
 

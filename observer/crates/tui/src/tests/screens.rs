@@ -17,6 +17,7 @@ use crate::{
     view,
 };
 use observer_kernel::{cgroups::CgroupMode, plan::State, swaps::Synchronous};
+use observer_observation::WallClock;
 use observer_report::picture::text::Charset;
 
 const LARGE: Size = Size { width: 120, height: 40 };
@@ -153,6 +154,39 @@ fn a_selection_is_shown_in_every_header() {
 }
 
 #[test]
+fn after_a_reset_every_header_has_the_time_of_it() {
+    for size in SIZES {
+        for charset in [Charset::Unicode, Charset::Ascii] {
+            let mut app = replayed(size);
+            let lines = |app: &App| text(&draw(app, Theme { charset, ..THEME }, size));
+            assert!(!lines(&app).contains("since"));
+            press(&mut app, size, "c");
+            let header = lines(&app);
+            assert!(header.lines().next().unwrap().contains("since 00:00:19Z"), "{header}");
+        }
+    }
+    let mut app = replayed(SMALL);
+    press(&mut app, SMALL, "c");
+    app.message = None;
+    assert_screen("reset", &app, THEME, SMALL);
+    let mut old = live(Model { wall_clock: WallClock::default(), ..quiet() });
+    press(&mut old, SMALL, "c");
+    assert!(text(&draw(&old, THEME, SMALL)).contains("since 00:01:15 "), "no wall clock is known");
+}
+
+#[test]
+fn a_long_message_takes_as_many_lines_as_it_needs() {
+    let path = format!("/{}/observer-20260101-000019.json", "a-long-folder/with spaces/".repeat(4));
+    for size in SIZES {
+        let mut app = replayed(size);
+        app.notify(format!("wrote {path}"));
+        let screen = text(&draw(&app, THEME, size));
+        let joined: String = screen.split_whitespace().collect();
+        assert!(joined.ends_with(&path.replace(' ', "")), "{screen}");
+    }
+}
+
+#[test]
 fn groups_of_a_host_with_cgroup_v1_are_marked() {
     for (mode, marked) in [(CgroupMode::V1, true), (CgroupMode::Hybrid, true), (CgroupMode::V2, false)] {
         let mut model = quiet();
@@ -233,39 +267,6 @@ fn ascii_without_colours() {
     }
 }
 
-#[test]
-fn every_view_can_be_drawn_at_any_size() {
-    let mut app = replayed(SMALL);
-    for width in [1, 39, 40, 57, 64, 99, 100, 173, 300] {
-        for height in [1, 9, 10, 15, 16, 27, 36, 50, 80] {
-            let size = Size { width, height };
-            for (_, keys) in VIEWS {
-                press(&mut app, size, "\u{1b}\u{1b}");
-                press(&mut app, size, keys);
-                draw(&app, THEME, size);
-                press(&mut app, size, "\u{1b}");
-            }
-        }
-    }
-}
-
-#[test]
-fn control_characters_in_names_are_not_drawn() {
-    let mut app = replayed(SMALL);
-    let mut model = app.shown().model.clone();
-    let mut groups = model.groups.as_ref().clone();
-    for (row, name) in groups.iter_mut().zip(["\u{1b}[31mred", "\u{7f}\u{0}", "日本語のなまえ", "e\u{301}\u{301}"])
-    {
-        name.clone_into(&mut row.name);
-    }
-    model.groups = Arc::new(groups);
-    app.update(model);
-    for keys in ["3", "t", "t"] {
-        press(&mut app, SMALL, keys);
-        let text = text(&draw(&app, THEME, SMALL));
-        assert!(!text.contains(|ch: char| ch.is_control() && ch != '\n'), "{text:?}");
-    }
-}
 /// Every column of every table, in both directions and character sets, on narrow and wide screens; the layout has a test
 /// of all widths.
 #[test]
@@ -311,3 +312,36 @@ fn the_column_that_a_table_is_sorted_by_has_its_arrow() {
     }
 }
 
+#[test]
+fn every_view_can_be_drawn_at_any_size() {
+    let mut app = replayed(SMALL);
+    for width in [1, 39, 40, 57, 64, 99, 100, 173, 300] {
+        for height in [1, 9, 10, 15, 16, 27, 36, 50, 80] {
+            let size = Size { width, height };
+            for (_, keys) in VIEWS {
+                press(&mut app, size, "\u{1b}\u{1b}");
+                press(&mut app, size, keys);
+                draw(&app, THEME, size);
+                press(&mut app, size, "\u{1b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn control_characters_in_names_are_not_drawn() {
+    let mut app = replayed(SMALL);
+    let mut model = app.shown().model.clone();
+    let mut groups = model.groups.as_ref().clone();
+    for (row, name) in groups.iter_mut().zip(["\u{1b}[31mred", "\u{7f}\u{0}", "日本語のなまえ", "e\u{301}\u{301}"])
+    {
+        name.clone_into(&mut row.name);
+    }
+    model.groups = Arc::new(groups);
+    app.update(model);
+    for keys in ["3", "t", "t"] {
+        press(&mut app, SMALL, keys);
+        let text = text(&draw(&app, THEME, SMALL));
+        assert!(!text.contains(|ch: char| ch.is_control() && ch != '\n'), "{text:?}");
+    }
+}

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 
 use super::pen::{Pen, skip, width};
 use crate::{
+    app::Shown,
     layout::HeaderSize,
     model::{About, Cost, DelayInjection, Model, ProgramTime, SwapDevice},
     numbers::{clock, count, kib},
@@ -19,18 +20,19 @@ use observer_observation::percent;
 use observer_record::player::Transport;
 use observer_report::{
     race::{Answer, Observed},
-    units::{bytes, duration, percent as share},
+    units::{bytes, clock_time, duration, percent as share},
     words,
 };
 
-pub(super) fn header(pen: &mut Pen<'_>, model: &Model, area: Rect, size: HeaderSize) {
+pub(super) fn header(pen: &mut Pen<'_>, shown: &Shown, area: Rect, size: HeaderSize) {
+    let model = &shown.model;
     let mut lines = area.rows();
     let mut line = || lines.next().unwrap_or_default();
     if size == HeaderSize::Line {
-        only_line(pen, model, line());
+        only_line(pen, shown, line());
         return;
     }
-    first_line(pen, model, line());
+    first_line(pen, shown, line());
     if size == HeaderSize::Short {
         let rest = label(pen, line(), "swap");
         let rest = devices(pen, model, rest);
@@ -86,7 +88,8 @@ fn state(model: &Model) -> ([&'static str; 2], Tone) {
     }
 }
 
-fn only_line(pen: &mut Pen<'_>, model: &Model, line: Rect) {
+fn only_line(pen: &mut Pen<'_>, shown: &Shown, line: Rect) {
+    let model = &shown.model;
     let ([_, short], tone) = state(model);
     let line = match model.dropped_events() {
         0 => line,
@@ -94,11 +97,27 @@ fn only_line(pen: &mut Pen<'_>, model: &Model, line: Rect) {
     };
     let rest = pen.word(line, short, tone);
     let rest = if model.about.selection.is_some() { pen.word(rest, "selection", Tone::Caution) } else { rest };
+    let rest = since(shown).map_or(rest, |since| pen.word(rest, &since, Tone::Caution));
     pen.first_that_fits(rest, &[running(model, 0)], Tone::Dim);
 }
 
-fn first_line(pen: &mut Pen<'_>, model: &Model, line: Rect) {
+/// From when the counts on the screen are.
+fn since(shown: &Shown) -> Option<String> {
+    let Shown { model, rates } = shown;
+    let at = rates.since()?;
+    let is_known = model.wall_clock.start().realtime_ns > 0;
+    let time =
+        if is_known { clock_time(model.wall_clock.realtime(at)) } else { clock(at.saturating_sub(model.start_ns)) };
+    Some(format!("since {time}"))
+}
+
+fn first_line(pen: &mut Pen<'_>, shown: &Shown, line: Rect) {
+    let model = &shown.model;
     let line = pen.right(line, &running(model, line.width.saturating_sub(LEAST_WITH_COMMAND)), Tone::Plain);
+    let line = match since(shown) {
+        Some(since) => pen.right(line, &format!("  {since}  "), Tone::Caution),
+        None => line,
+    };
     let line = label(pen, Rect { width: line.width.saturating_sub(2), ..line }, "observer");
     let (texts, tone) = state(model);
     let release = &model.about.kernel.release;

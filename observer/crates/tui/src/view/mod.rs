@@ -37,7 +37,7 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
         return;
     };
     let shown = app.shown();
-    header::header(&mut pen, &shown.model, screen.header, screen.header_size);
+    header::header(&mut pen, shown, screen.header, screen.header_size);
     tabs::tabs(&mut pen, app, screen.tabs);
     match &app.overlay {
         Some(Overlay::Help { page, scroll }) => help::help(&mut pen, *page, screen.body, *scroll),
