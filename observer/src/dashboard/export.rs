@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     fs::File,
     io::{self, Write as _},
     path::Path,
@@ -21,6 +22,7 @@ use observer_report::picture::{
     svg, text,
 };
 use observer_report::summary::distributions::Measure;
+use observer_text::{Name, joined};
 use observer_tui::{
     app::{Shown, rates::SPANS},
     model::{Cost, EntryRow, FindingRow, GroupRow, ProgramTime, Series},
@@ -37,7 +39,13 @@ const NAMES: u32 = 1_000;
 struct Export<'a> {
     schema: &'static str,
     kernel: &'a Kernel,
+    /// Filters in the kernel, by option.
+    filters: &'a BTreeMap<String, Name>,
+    /// What tables, durations and the time of waits are limited to, as options; `None`: nothing.
+    selection: Option<&'a str>,
     elapsed_ns: Nanos,
+    /// When the counts were reset, since the start of the observation; `None`: never.
+    reset_ns: Option<Nanos>,
     swapins: BTreeMap<&'static str, u64>,
     /// `None`: none was seen, and the hooks may miss some.
     verdicts: BTreeMap<&'static str, Option<u64>>,
@@ -108,17 +116,21 @@ struct ExportedCost {
     programs_percent: Option<f64>,
 }
 
-/// Exports the numbers as JSON. Returns the name of the file.
+/// Exports the numbers as JSON. Returns the path of the file.
 pub(super) fn summary(shown: &Shown) -> io::Result<String> {
     let json = observer_report::formats::json::text(&export(shown))?;
-    write(Path::new(""), &format!("observer-{}", timestamp()), &[("json", json.as_bytes())])
+    write(&env::current_dir()?, &format!("observer-{}", timestamp()), &[("json", json.as_bytes())])
 }
 
-/// Exports a picture as SVG and as text. Returns the names of the files.
+/// Exports a picture as SVG and as text. Returns the paths of the files.
 pub(super) fn picture(row: &FindingRow, setting: &Setting) -> io::Result<String> {
     let story = story(&row.finding, setting);
     let name = format!("observer-{}-{}", row.finding.verdict, row.number);
-    write(Path::new(""), &name, &[("svg", svg::draw(&story).as_bytes()), ("txt", text::export(&story).as_bytes())])
+    write(
+        &env::current_dir()?,
+        &name,
+        &[("svg", svg::draw(&story).as_bytes()), ("txt", text::export(&story).as_bytes())],
+    )
 }
 
 fn export(shown: &Shown) -> Export<'_> {
@@ -136,6 +148,9 @@ fn export(shown: &Shown) -> Export<'_> {
     Export {
         schema: SCHEMA,
         kernel: &model.about.kernel,
+        filters: &model.about.filters,
+        selection: model.about.selection.as_deref(),
+        reset_ns: rates.since().map(|at| at.saturating_sub(model.start_ns)),
         elapsed_ns: model.at_ns.saturating_sub(model.start_ns),
         swapins: [("seen", direct.1 + cached.1), direct, cached].into(),
         verdicts: Series::ALL.into_iter().filter(|series| series.verdict().is_some()).map(known).collect(),
@@ -214,7 +229,8 @@ fn write(folder: &Path, name: &str, files: &[(&str, &[u8])]) -> io::Result<Strin
         for (name, (_, content)) in names.iter().zip(files) {
             File::create_new(folder.join(name))?.write_all(content)?;
         }
-        return Ok(names.join(" and "));
+        let paths: Vec<Name> = names.iter().map(|name| Name::from(&folder.join(name))).collect();
+        return Ok(joined(&paths, " and ").to_string());
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{NAMES} files named {name} exist")))
 }
@@ -230,7 +246,7 @@ fn timestamp() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::{fs, sync::Arc};
 
     #[test]
     fn timestamps_have_a_date_and_a_time() {
@@ -247,7 +263,19 @@ mod tests {
             assert!(json.get(key).is_some(), "{key}");
         }
         assert_eq!(json["verdicts"]["stale_install"], 0);
+        assert!(json["selection"].is_null() && json["reset_ns"].is_null());
         assert_eq!(json["rates_per_second"]["pin_wait"]["last_10_s"], 0.0);
+    }
+
+    #[test]
+    fn an_export_names_what_its_counts_are_limited_to() {
+        let mut shown = Shown::default();
+        Arc::make_mut(&mut shown.model.about).selection = Some("--comm redis".to_owned());
+        shown.model.start_ns = 5;
+        shown.rates.sample(12, shown.model.counts);
+        shown.rates.clear();
+        let json = serde_json::to_value(export(&shown)).unwrap();
+        assert_eq!((&json["selection"], &json["reset_ns"]), (&"--comm redis".into(), &7.into()));
     }
 
     #[test]
@@ -255,7 +283,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = write(folder.path(), "x", &[("a", b"1"), ("b", b"2")]).unwrap();
         let second = write(folder.path(), "x", &[("a", b"3"), ("b", b"4")]).unwrap();
-        assert_eq!((first.as_str(), second.as_str()), ("x.a and x.b", "x-2.a and x-2.b"));
+        let path = folder.path().to_str().unwrap();
+        assert_eq!(first, format!("{path}/x.a and {path}/x.b"));
+        assert_eq!(second, format!("{path}/x-2.a and {path}/x-2.b"));
         assert_eq!(fs::read(folder.path().join("x.a")).unwrap(), b"1");
     }
 }

@@ -123,7 +123,7 @@ fn overlays(terminal: &mut Terminal) {
     terminal.shows("swap entry");
     terminal.keys("x");
     terminal.keys("e");
-    terminal.shows("wrote observer-");
+    terminal.shows("wrote /");
     passed("frozen view, help, glossary, export");
 }
 
@@ -151,7 +151,7 @@ fn finding(terminal: &mut Terminal, folder: &Path) {
     terminal.keys_until("\x1b[6~", "the steps", |text| text.contains("installs"));
     terminal.resize(SIZE.0, SIZE.1);
     terminal.keys("e");
-    terminal.becomes("the exported picture", |text| text.contains("wrote observer-") && text.contains(".svg"));
+    terminal.becomes("the exported picture", |text| text.contains("wrote /") && text.contains(".svg"));
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let svg = files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "svg")).unwrap();
     let svg = fs::read_to_string(svg).unwrap();
