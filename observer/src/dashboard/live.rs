@@ -12,7 +12,7 @@ use observer_kernel::{
     swaps::{self, SwapArea},
     tree::Tree,
 };
-use observer_observation::{Context, Engine, Known, Outcome, Overhead};
+use observer_observation::{Context, EndReason, Engine, FinalState, Known, Outcome, Overhead, command};
 use observer_probe::CpuTime;
 use observer_tui::{
     app::CommandEnd,
@@ -35,6 +35,8 @@ pub struct Live {
     stops: StopSignals,
     samples: u32,
     clear: bool,
+    /// Exit code of the command, once it has ended.
+    command: Option<i32>,
     delay_injection: Option<bool>,
     quit: bool,
     start: (CpuTime, Instant),
@@ -54,6 +56,7 @@ impl Live {
             release: Release::parse(&context.kernel.release),
             samples: 0,
             clear: false,
+            command: None,
             delay_injection: None,
             quit: false,
             start: (CpuTime::now(), Instant::now()),
@@ -88,6 +91,11 @@ impl Live {
         let areas = due.then(|| swaps::gather(&Tree::system(), &self.release).ok()).flatten()?;
         Some(areas.iter().map(device).collect())
     }
+}
+
+/// The final state if the observation ended now, after its command.
+fn ended(ending: &FinalState, code: i32) -> FinalState {
+    FinalState { command: Some(code), ended: EndReason::Command, ..ending.clone() }
 }
 
 fn device(area: &SwapArea) -> SwapDevice {
@@ -127,9 +135,11 @@ impl Observer for Live {
         if self.quit || Dashboard::is_over() {
             return ControlFlow::Break(());
         }
+        let ended = self.command.map(|code| ended(view.ending, code));
+        let known = Known::from(view);
         let source = Source {
             engine: view.engine,
-            known: Known::from(view),
+            known: Known { ending: ended.as_ref().unwrap_or(known.ending), ..known },
             now: view.now,
             devices: self.devices(),
             spent: Some(self.spent(&view.ending.overhead)),
@@ -147,6 +157,7 @@ impl Observer for Live {
 
     fn command_ended(&mut self, status: ExitStatus) -> ControlFlow<()> {
         let end = status.signal().map_or(CommandEnd::Exited(status.code().unwrap_or(1)), CommandEnd::Signalled);
+        self.command = Some(command::code(status));
         self.dashboard.app.command_ended(end);
         self.dashboard.dirty = true;
         ControlFlow::Continue(())

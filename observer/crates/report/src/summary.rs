@@ -69,6 +69,16 @@ pub struct CommandSummary {
 }
 
 impl CommandSummary {
+    /// `None`: there was none.
+    fn of(known: &Known<'_>) -> Option<Self> {
+        let Context { command, .. } = known.context;
+        (!command.is_empty()).then(|| Self {
+            command: command.clone(),
+            code: known.ending.command,
+            cut_short: known.ending.ended != EndReason::Command,
+        })
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         !self.cut_short && self.code != Some(0)
     }
@@ -149,13 +159,7 @@ pub struct Summary {
 impl Summary {
     pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
         let known = known.into();
-        let Context { command, .. } = known.context;
-        let command = (!command.is_empty()).then(|| CommandSummary {
-            command: command.clone(),
-            code: known.ending.command,
-            cut_short: known.ending.ended != EndReason::Command,
-        });
-        Self::of(&known, command)
+        Self::of(&known, CommandSummary::of(&known))
     }
 
     /// The same where the command is a workload of the tool, which reports its own result.

@@ -20,7 +20,10 @@ use observer_record::player::Transport;
 use observer_report::{
     picture::story::Setting,
     race::{Area, Evidence, Race},
-    summary::distributions::Measure,
+    summary::{
+        distributions::Measure,
+        headline::{Code, Doubt, Seen},
+    },
 };
 use observer_text::{Name, unescaped};
 
@@ -245,6 +248,8 @@ pub struct Model {
     /// The fault or pin wait that has been in progress longest; `None`: none for more than a second.
     pub stalled: Option<Stalled>,
     pub dropped: Dropped,
+    /// Why something may have been missed.
+    pub doubts: Vec<Doubt>,
     /// Rows and findings that are counted and not listed, because a table is full.
     pub unlisted: u64,
     /// `None`: a replay, which does not measure it.
@@ -282,6 +287,22 @@ impl Model {
         counts.filter(|(counted, _)| *counted == series).map(|(_, count)| count).sum()
     }
 
+    /// The answer so far, as that of a report: of the whole observation, also after the counts were reset.
+    pub fn answer(&self) -> Code {
+        let seen = Seen {
+            stale_installs: self.count(Series::StaleInstalls),
+            windows: self.count(Series::Windows) + self.count(Series::Reuses),
+            waits: self.count(Series::PinWaits) + self.count(Series::LockWaits),
+        };
+        Code::of(seen, !self.doubts.is_empty())
+    }
+
+    /// Whether there were times, entries or events that were not observed, beside what the hooks do not see.
+    pub fn has_gaps(&self) -> bool {
+        let is_gap = |doubt: &Doubt| matches!(doubt, Doubt::DroppedEvents { .. } | Doubt::DevicesUnobserved { .. });
+        self.doubts.iter().any(is_gap)
+    }
+
     /// Whether the kernel is vulnerable, whether the race is reachable, and what was observed of it.
     pub fn race(&self) -> Race {
         let area = |device: &SwapDevice| (Name::from(unescaped(&device.name)), device.synchronous);
@@ -299,7 +320,7 @@ impl Model {
                 reuse: self.count(Series::Reuses),
                 stale_install: self.count(Series::StaleInstalls),
             },
-            complete: self.dropped_events() == 0 && of_readers.into_iter().all(|series| self.is_observable(series)),
+            complete: !self.has_gaps() && of_readers.into_iter().all(|series| self.is_observable(series)),
             areas: devices.into_iter().map(|device| Name::from(unescaped(device))).collect(),
         };
         Race::new(self.about.kernel.state, areas.as_deref(), Some(evidence))

@@ -17,7 +17,7 @@ use observer_observation::{
     CgroupPaths, Context, Durations, Engine, Known, Overhead, ProgramStats, Sample, Swap, Tally, percent,
 };
 use observer_record::player::Transport;
-use observer_report::summary::distributions::Measure;
+use observer_report::summary::{distributions::Measure, headline::Doubt};
 use observer_text::Name;
 
 /// Samples over which the overhead is averaged: five seconds.
@@ -170,6 +170,7 @@ impl ModelBuilder {
             faults_in_progress: source.engine.faults_in_progress().count(),
             stalled,
             dropped: source.known.dropped(),
+            doubts: Doubt::of(&source.known),
             unlisted: tally.map_or(0, Tally::not_listed) + unlisted.findings + unlisted.entries,
             cost: source.spent.map(|spent| self.cost(spent, sample)),
             waited_ns: tally.map_or(0, |tally| tally.waited_ns),

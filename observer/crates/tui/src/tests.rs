@@ -1,5 +1,6 @@
 //! The whole dashboard, on one fixed recording.
 
+mod answers;
 mod documents;
 mod model;
 mod screens;

@@ -6,10 +6,11 @@ use observer_engine::{
     event::Nanos,
     verdict::{Finding, Verdict},
 };
+use observer_observation::Known;
 use observer_text::Name;
 use serde::Serialize;
 
-use super::{Summary, place::Placed};
+use super::{CommandSummary, Summary, place::Placed};
 
 /// The answer. Codes are part of the JSON, the metrics and the scripts that read them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -96,11 +97,23 @@ impl Doubt {
         !matches!(self, Self::CommandFailed { .. })
     }
 
+    /// Of one observation, also while it runs.
+    pub fn of(known: &Known<'_>) -> Vec<Self> {
+        Self::list(
+            known.dropped().values().sum(),
+            known.context.kernel.not_observable().keys().copied().collect(),
+            known.all_notes().iter().filter(|note| note.leaves_gap()).count(),
+            CommandSummary::of(known).as_ref(),
+        )
+    }
+
     fn all(summary: &Summary) -> Vec<Self> {
-        let events = summary.dropped_events();
-        let verdicts: Vec<_> = summary.verdicts.not_observable.keys().copied().collect();
-        let notes = summary.gaps();
-        let failed = summary.command.as_ref().filter(|command| command.has_failed());
+        let verdicts = summary.verdicts.not_observable.keys().copied().collect();
+        Self::list(summary.dropped_events(), verdicts, summary.gaps(), summary.command.as_ref())
+    }
+
+    fn list(events: u64, verdicts: Vec<Verdict>, notes: usize, command: Option<&CommandSummary>) -> Vec<Self> {
+        let failed = command.filter(|command| command.has_failed());
         [
             (events > 0).then_some(Self::DroppedEvents { events }),
             (!verdicts.is_empty()).then_some(Self::NotObservable { verdicts }),

@@ -340,6 +340,7 @@ fn looks_the_same(a: &Model, b: &Model) -> bool {
         && a.faults_in_progress == b.faults_in_progress
         && a.stalled == b.stalled
         && a.dropped == b.dropped
+        && a.doubts == b.doubts
         && a.transport == b.transport
         && a.devices == b.devices
         && a.delay_injection == b.delay_injection

@@ -15,6 +15,7 @@ use observer_kernel::plan::{Consequence, Meaning, MissingReason};
 use observer_observation::{Degraded, DropCause, Known, Outcome, Overhead, ProgramRun, ProgramStats, RingUse};
 use observer_record::player::Player;
 use observer_recordings::{synthetic, vulnerable};
+use observer_report::summary::headline::Doubt;
 
 /// Seconds.
 const LENGTH: u64 = 20;
@@ -126,6 +127,7 @@ pub(super) fn with_dropped_events() -> Model {
     let mut model = quiet();
     model.dropped.insert(DropCause::RingFullFault, 1_234);
     model.dropped.insert(DropCause::EventTooLate, 2);
+    model.doubts.push(Doubt::DroppedEvents { events: model.dropped_events() });
     model.findings = Arc::default();
     model
 }
@@ -139,7 +141,10 @@ pub(super) fn not_observable() -> Model {
         consequence: Consequence::of(Meaning::Allocated),
         partial: false,
     };
-    Arc::make_mut(&mut model.about).kernel.degraded.push(gap);
+    let kernel = &mut Arc::make_mut(&mut model.about).kernel;
+    kernel.degraded.push(gap);
+    let verdicts = kernel.not_observable().into_keys().collect();
+    model.doubts.push(Doubt::NotObservable { verdicts });
     model
 }
 

@@ -92,6 +92,11 @@ fn assert_screen(name: &str, app: &App, theme: Theme, size: Size) {
     });
 }
 
+/// A live dashboard.
+pub(super) fn lines_of(model: Model) -> String {
+    text(&draw(&live(model), THEME, SMALL))
+}
+
 /// The overview of the recording, for the documentation.
 pub(super) fn overview() -> String {
     text(&draw(&replayed(SMALL), THEME, SMALL))

@@ -12,7 +12,7 @@ use observer_report::{
     race::{Answer, Inference, Race},
     summary::{
         distributions::Measure,
-        headline::{Code, Seen},
+        headline::{Code, Doubt},
     },
     units::duration,
     words::label,
@@ -81,9 +81,7 @@ fn contradicted(race: &Race, state: State) -> &'static str {
 fn happening(shown: &Shown) -> (String, Tone) {
     let model = &shown.model;
     let [_, _, overlaps, pins, locks, windows, reuses, stale_installs] = model.counts;
-    let seen = Seen { stale_installs, windows: windows + reuses, waits: pins + locks };
-    let (hidden, dropped) = (not_observable(model), model.dropped_events());
-    let code = Code::of(seen, dropped > 0 || hidden.is_some());
+    let code = model.answer();
     let last = || {
         worst(&model.findings).map_or_else(String::new, |(_, finding)| {
             let ago = seconds(model.at_ns.saturating_sub(finding.end_ns));
@@ -96,33 +94,36 @@ fn happening(shown: &Shown) -> (String, Tone) {
         let locks = (locks > 0).then(|| plural(locks, "lock wait"));
         [Some(overlaps), pins, locks].into_iter().flatten().collect::<Vec<_>>().join(", ")
     };
-    let windows = || format!("{}, {}", plural(reuses, "reuse"), plural(windows, "window"));
+    let seen = || format!("{}, {}", plural(reuses, "reuse"), plural(windows, "window"));
     let (text, tone) = match code {
         Code::DataLoss => (format!("{}{}", plural(stale_installs, "stale install"), last()), Tone::Bad),
-        Code::PossibleWindows => (format!("{}{}", windows(), last()), Tone::Caution),
+        Code::PossibleWindows => (format!("{}{}", seen(), last()), Tone::Caution),
         Code::WaitsOnly => (format!("{}, no data lost", contention()), Tone::Good),
         Code::NothingSeen if overlaps == 0 => ("no contention so far".to_owned(), Tone::Good),
         Code::NothingSeen => (format!("{} did no harm", plural(overlaps, "overlap")), Tone::Good),
         Code::Inconclusive => {
-            let why = hidden.unwrap_or_else(|| format!("{} events dropped", count(dropped)));
-            (
-                format!("{why}; {}", if seen.windows > 0 { windows() } else { plural(overlaps, "overlap") }),
-                Tone::Caution,
-            )
+            // Those that need most words are the rarest, and the end of the line is cut.
+            let why = model.doubts.iter().rev().map(doubt).collect::<Vec<_>>().join(", ");
+            let seen = if windows + reuses > 0 { seen() } else { plural(overlaps, "overlap") };
+            (format!("{why}; {seen}"), Tone::Caution)
         }
     };
     (format!("{}: {text}", label(code)), tone)
 }
 
-/// Verdicts that the hooks may miss.
-fn not_observable(model: &Model) -> Option<String> {
-    let hidden = model.about.kernel.not_observable();
-    let mut names = hidden.keys().rev().map(ToString::to_string);
-    let worst = names.next()?;
-    Some(match names.len() {
-        0 => format!("{worst} not observable"),
-        more => format!("{worst} and {more} more not observable"),
-    })
+/// Why something may have been missed.
+fn doubt(doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::DroppedEvents { events } => format!("{} events dropped", count(*events)),
+        Doubt::NotObservable { verdicts } => match verdicts.as_slice() {
+            [] => "verdicts not observable".to_owned(),
+            [worst] => format!("{worst} not observable"),
+            [more @ .., worst] => format!("{worst} and {} more not observable", more.len()),
+        },
+        Doubt::DevicesUnobserved { .. } => "a device was not observed all the time".to_owned(),
+        Doubt::CommandFailed { code: Some(code) } => format!("the command failed with {code}"),
+        Doubt::CommandFailed { code: None } => "the command failed".to_owned(),
+    }
 }
 
 fn waiting(model: &Model) -> (String, Tone) {
@@ -170,6 +171,7 @@ fn no_waits(model: &Model) -> (String, Tone) {
         0 if !(kernel.is_observable(Verdict::PinWait) && kernel.is_observable(Verdict::LockWait)) => {
             ("none seen: a hook for waits is missing".to_owned(), Tone::Caution)
         }
+        0 if model.has_gaps() => ("none seen in what was observed".to_owned(), Tone::Caution),
         0 if kernel.state == State::Vulnerable => {
             ("none: this kernel does not pin, so tasks do not wait".to_owned(), Tone::Plain)
         }
