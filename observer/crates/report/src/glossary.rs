@@ -127,6 +127,11 @@ pub const SECTIONS: &[Section] = &[
     },
 ];
 
+/// What a term means; `None`: it is no term.
+pub fn meaning(name: &str) -> Option<&'static str> {
+    SECTIONS.iter().flat_map(|section| section.terms).find(|term| term.name == name).map(|term| term.meaning)
+}
+
 /// The content of `docs/glossary.md`.
 pub fn markdown() -> String {
     let mut text = "# Glossary\n\nAlso in the dashboard (`?` `?`) and the man page. This file is generated from\n\

@@ -3,6 +3,7 @@
 mod area;
 mod comparison;
 mod dropped;
+mod explain;
 mod finding;
 mod headline;
 mod host;
@@ -32,6 +33,7 @@ pub(crate) use self::{
 };
 pub use self::{
     dropped::{cause, seen, verdict_count},
+    explain::{missing_hook, what_happened, what_to_do},
     headline::label,
     kernel::{gap_consequence, hook_reason, meaning, state},
     race::{contradiction, facts, observed, race, reachable, vulnerable},

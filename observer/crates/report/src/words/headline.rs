@@ -84,7 +84,8 @@ pub(crate) fn time_span(source: &Source) -> String {
     format!("{} to {}, {length}", time_of_day(start.realtime_ns), time_of_day(end))
 }
 
-const FIX: &str = "install a kernel with the fix of CVE-2024-26759, or swap to a device that is not read synchronously";
+pub(super) const FIX: &str =
+    "install a kernel with the fix of CVE-2024-26759, or swap to a device that is not read synchronously";
 
 fn after_data_loss(summary: &Summary, evidence: Option<&Evidence>) -> String {
     let devices = evidence.map(|evidence| evidence.devices.as_slice()).unwrap_or_default();

@@ -33,6 +33,11 @@ impl App {
             Action::First => self.select(0),
             Action::Last => self.select(usize::MAX),
             Action::Open => self.open(),
+            Action::Explain => {
+                if let Some(row) = self.selected_row() {
+                    self.overlay = Some(Overlay::Row { row: Box::new(row), scroll: 0 });
+                }
+            }
             Action::Back => self.back(),
             Action::Filter => self.typing = true,
             Action::Find => self.ask(Asked::Rows),
@@ -83,7 +88,7 @@ impl App {
 
     fn step(&mut self, by: isize) {
         match &mut self.overlay {
-            Some(Overlay::Help { scroll, .. } | Overlay::Picture { scroll, .. }) => {
+            Some(Overlay::Help { scroll, .. } | Overlay::Row { scroll, .. } | Overlay::Picture { scroll, .. }) => {
                 *scroll = scroll.saturating_add_signed(by);
             }
             None => {

@@ -40,6 +40,7 @@ pub enum Action {
     First,
     Last,
     Open,
+    Explain,
     Back,
     Filter,
     Find,
@@ -132,6 +133,7 @@ pub const BINDINGS: &[Binding] = &{
         bind(Tables, &[Home, Char('g')], "Home g", Action::First, "first row"),
         bind(Tables, &[End, Char('G')], "End G", Action::Last, "last row"),
         bind(Tables, &[Enter], "Enter", Action::Open, "open the picture of a finding"),
+        bind(Tables, &[Char('i')], "i", Action::Explain, "what the selected row means, and what to do"),
         bind(Tables, &[Char('/')], "/", Action::Filter, "filter as you type; Enter keeps the filter, Esc clears it"),
         bind(
             Tables,

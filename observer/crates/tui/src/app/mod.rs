@@ -11,7 +11,7 @@ mod views;
 
 use std::sync::Arc;
 
-pub use self::views::{Grouping, HelpPage, Hit, Overlay, Tab};
+pub use self::views::{Grouping, HelpPage, Hit, Overlay, SelectedRow, Tab};
 use self::{
     keys::{Action, Key, Place},
     prompt::Prompt,
@@ -152,7 +152,9 @@ impl App {
 
     /// Limits how far the overlay is scrolled. Without a limit the first keys back up would seem to do nothing.
     pub fn limit_scroll(&mut self, most: usize) {
-        if let Some(Overlay::Help { scroll, .. } | Overlay::Picture { scroll, .. }) = &mut self.overlay {
+        if let Some(Overlay::Help { scroll, .. } | Overlay::Row { scroll, .. } | Overlay::Picture { scroll, .. }) =
+            &mut self.overlay
+        {
             *scroll = (*scroll).min(most);
         }
     }
@@ -231,6 +233,18 @@ impl App {
                 Key::Char('?') if *page == HelpPage::Keys => {
                     self.overlay = Some(Overlay::Help { page: HelpPage::Glossary, scroll: 0 });
                 }
+                Key::Ctrl('c') => return Some(Effect::Quit),
+                _ => self.overlay = None,
+            }
+            return None;
+        }
+        if let Some(Overlay::Row { scroll, .. }) = &mut self.overlay {
+            match key {
+                Key::Up | Key::Char('k') => *scroll = scroll.saturating_sub(1),
+                Key::Down | Key::Char('j') => *scroll += 1,
+                Key::PageUp => *scroll = scroll.saturating_sub(self.overlay_rows),
+                Key::PageDown => *scroll += self.overlay_rows,
+                Key::Char('?') => self.overlay = Some(Overlay::Help { page: HelpPage::Glossary, scroll: 0 }),
                 Key::Ctrl('c') => return Some(Effect::Quit),
                 _ => self.overlay = None,
             }
@@ -323,6 +337,17 @@ impl App {
             Tab::Entries => self.entries.offset,
             Tab::Tasks => self.tasks.offset,
             Tab::Findings => self.findings.offset,
+        }
+    }
+
+    fn selected_row(&self) -> Option<SelectedRow> {
+        let model = &self.shown().model;
+        let index = |order: &[usize]| order.get(self.cursor()?).copied();
+        match self.tab {
+            Tab::Overview => None,
+            Tab::Entries => model.entries.get(index(&self.entries.order)?).cloned().map(SelectedRow::Entry),
+            Tab::Tasks => self.groups.get(index(&self.tasks.order)?).cloned().map(SelectedRow::Group),
+            Tab::Findings => model.findings.get(index(&self.findings.order)?).cloned().map(SelectedRow::Finding),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The columns of the tables.
 
-use super::table::{Column, TableRow, Value};
+use super::table::{Column, Meaning, TableRow, Value};
 use crate::model::{EntryRow, FindingRow, GroupRow};
 use observer_engine::{
     areas::AreaEntry,
@@ -17,6 +17,21 @@ const fn text(name: &'static str, width: u16, priority: u8) -> Column {
 const fn number(name: &'static str, width: u16, priority: u8) -> Column {
     Column { name, width, is_number: true, priority }
 }
+
+const ENTRY: Meaning = Meaning::Term("swap entry");
+const DEVICE: Meaning = Meaning::Text("The swap device that had the swap type at that time. ?: it is not known.");
+
+/// Of the columns that entries and groups share.
+const OF_CONTENTION: [Meaning; 8] = [
+    Meaning::Term("overlap"),
+    Meaning::Text("The most faults that were in progress at once."),
+    Meaning::Text("The longest overlap."),
+    Meaning::Text("The duration of all overlaps."),
+    Meaning::Text("How often a task waited for a pin or for a folio lock."),
+    Meaning::Text("The duration of all waits."),
+    Meaning::Term("oversleep, overslept"),
+    Meaning::Text("The highest verdict, as explained above."),
+];
 
 /// The columns that entries and groups share, by their position among them.
 fn contention(contention: &Contention, column: usize) -> Value<'static> {
@@ -63,6 +78,12 @@ impl TableRow for EntryRow {
         }
     }
 
+    const MEANINGS: &'static [Meaning] = &{
+        let [overlaps, deepest, longest, total, waits, waited, overslept, worst] = OF_CONTENTION;
+        let process = Meaning::Text("The last process that took part, and whether tasks of others did.");
+        [ENTRY, DEVICE, process, overlaps, deepest, longest, total, waits, waited, overslept, worst]
+    };
+
     const FIELDS: &'static [Field] = &[Field::Verdict, Field::Pid, Field::Comm, Field::Entry, Field::Device];
 
     fn row(&self) -> Option<Row<'_>> {
@@ -105,6 +126,12 @@ impl TableRow for GroupRow {
             column => contention(&self.contention, column - 1),
         }
     }
+
+    const MEANINGS: &'static [Meaning] = &{
+        let [overlaps, deepest, longest, total, waits, waited, overslept, worst] = OF_CONTENTION;
+        let name = Meaning::Text("A process with its number, a command or a control group: t changes what it is.");
+        [name, overlaps, deepest, longest, total, waits, waited, overslept, worst]
+    };
 
     const FIELDS: &'static [Field] = &[Field::Verdict, Field::Pid, Field::Comm, Field::Cgroup];
 
@@ -169,6 +196,18 @@ impl TableRow for FindingRow {
         }
     }
 
+    const MEANINGS: &'static [Meaning] = &[
+        Meaning::Text("The number of the finding in this observation."),
+        Meaning::Text("When the reader's fault ended, from the start of the observation."),
+        Meaning::Text("What the evidence supports, as explained above."),
+        ENTRY,
+        DEVICE,
+        Meaning::Term("reader"),
+        Meaning::Text("The task that freed the entry, else the one that allocated or wrote it. -: none was observed."),
+        Meaning::Text("From the first free, allocation or write under the read to the end of the reader's fault."),
+        Meaning::Text("How often the entry was freed, allocated or written in that time."),
+    ];
+
     const FIELDS: &'static [Field] =
         &[Field::Verdict, Field::Pid, Field::Comm, Field::Entry, Field::Device, Field::Since, Field::Until];
 
@@ -182,6 +221,7 @@ mod tests {
     use super::*;
     use observer_engine::event::Entry;
     use observer_engine::verdict::Verdict;
+    use observer_report::glossary;
 
     fn contention() -> Contention {
         Contention {
@@ -197,6 +237,19 @@ mod tests {
             multiple_processes: true,
             cgroup: 0,
         }
+    }
+
+    #[test]
+    fn every_column_has_a_meaning() {
+        fn check<R: TableRow>() {
+            assert_eq!(R::MEANINGS.len(), R::COLUMNS.len());
+            for meaning in R::MEANINGS {
+                assert!(!matches!(meaning, Meaning::Term(term) if glossary::meaning(term).is_none()), "{meaning:?}");
+            }
+        }
+        check::<EntryRow>();
+        check::<GroupRow>();
+        check::<FindingRow>();
     }
 
     #[test]

@@ -83,6 +83,14 @@ impl Column {
     }
 }
 
+/// What a column means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// That of a term of the glossary.
+    Term(&'static str),
+    Text(&'static str),
+}
+
 /// A row that a table can show.
 pub trait TableRow {
     /// Unique, and decides between rows whose values are equal.
@@ -93,6 +101,9 @@ pub trait TableRow {
     fn key(&self) -> Self::Key;
 
     fn value(&self, column: usize) -> Value<'_>;
+
+    /// What each column means.
+    const MEANINGS: &'static [Meaning] = &[];
 
     /// The fields that a query may have.
     const FIELDS: &'static [Field] = &[];

@@ -1,6 +1,6 @@
 //! The views, and what is shown over them.
 
-use crate::model::FindingRow;
+use crate::model::{EntryRow, FindingRow, GroupRow};
 use observer_engine::tally::TaskGroup;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -77,11 +77,24 @@ pub enum HelpPage {
     Glossary,
 }
 
+/// A row of a table, as it was when its meaning was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SelectedRow {
+    Entry(EntryRow),
+    Group(GroupRow),
+    Finding(FindingRow),
+}
+
 /// What is shown over the view. `scroll`: lines scrolled off the top.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
     Help {
         page: HelpPage,
+        scroll: usize,
+    },
+    /// What a row means.
+    Row {
+        row: Box<SelectedRow>,
         scroll: usize,
     },
     /// The picture of a finding.

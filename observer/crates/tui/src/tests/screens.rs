@@ -26,7 +26,7 @@ const SIZES: [Size; 4] = [Size { width: 40, height: 10 }, SMALL, LARGE, Size { w
 pub(super) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
 
 /// Views and overlays, with the keys that open them.
-const VIEWS: [(&str, &str); 13] = [
+const VIEWS: [(&str, &str); 16] = [
     ("overview", "1"),
     ("entries", "2"),
     ("entries-filtered", "2/java\nsS"),
@@ -37,6 +37,9 @@ const VIEWS: [(&str, &str); 13] = [
     ("picture", "4\n"),
     ("help", "?"),
     ("glossary", "??"),
+    ("row-of-findings", "4jji"),
+    ("row-of-entries", "2i"),
+    ("row-of-tasks", "3i"),
     ("find", "4fverdict:reuse comm:ja"),
     ("find-unknown", "2fverdict:stale\n"),
     ("jump-unknown", "1@25:00\n"),
@@ -134,6 +137,22 @@ fn delay_injection_and_the_end_of_the_command() {
         assert_screen(name, &app, THEME, SMALL);
         assert_screen(name, &app, THEME, LARGE);
     }
+}
+
+#[test]
+fn what_may_be_missing_of_a_row_is_explained() {
+    let mut app = replayed(LARGE);
+    let mut model = app.shown().model.clone();
+    let hooks = not_observable();
+    Arc::make_mut(&mut model.about).kernel.degraded = hooks.about.kernel.degraded.clone();
+    model.dropped = with_dropped_events().dropped;
+    app.update(model);
+    press(&mut app, LARGE, "4i");
+    let screen = text(&draw(&app, THEME, LARGE));
+    let body = screen.split("what may be missing").nth(1).unwrap();
+    assert!(body.contains("hook") && body.contains("doctor` has") && body.contains("1234 events"), "{screen}");
+    press(&mut app, LARGE, "x");
+    assert_eq!(app.overlay, None);
 }
 
 #[test]

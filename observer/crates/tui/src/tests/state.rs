@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::model::{SMALL, fit, key_of, live, press, quiet, replayed, with_dropped_events};
 use crate::{
     app::{
-        App, CommandEnd, Effect, Grouping, HelpPage, Hit, Overlay, Tab,
+        App, CommandEnd, Effect, Grouping, HelpPage, Hit, Overlay, SelectedRow, Tab,
         keys::{Action, BINDINGS, Key, Place},
     },
     model::{DelayInjection, Model, Series},
@@ -255,7 +255,7 @@ fn a_second_question_mark_opens_the_glossary_and_a_third_closes_it() {
 
 #[test]
 fn overlays_do_not_scroll_past_their_end() {
-    for keys in ["?", "??", "4\n"] {
+    for keys in ["?", "??", "4\n", "4i"] {
         let mut app = start(keys);
         press(&mut app, SMALL, &"j".repeat(200));
         let text = |app: &App| format!("{:?}", app.overlay);
@@ -306,6 +306,25 @@ fn playing_to_the_next_finding_selects_it() {
 }
 
 #[test]
+fn the_row_that_is_explained_stays_while_data_changes() {
+    let mut app = start("4ji");
+    let explained = |app: &App| match &app.overlay {
+        Some(Overlay::Row { row, .. }) => Some(row.clone()),
+        _ => None,
+    };
+    let row = explained(&app).unwrap();
+    assert!(matches!(&*row, SelectedRow::Finding(row) if Some(row.number) == app.findings.selected));
+    let model = Model { findings: Arc::default(), ..app.shown().model.clone() };
+    app.update(model);
+    assert_eq!(explained(&app), Some(row));
+    app.key(Key::Char('?'));
+    assert_eq!(app.overlay, Some(Overlay::Help { page: HelpPage::Glossary, scroll: 0 }));
+    let mut empty = live(quiet());
+    press(&mut empty, SMALL, "4i");
+    assert_eq!(empty.overlay, None, "there is no row");
+}
+
+#[test]
 fn rows_are_found_by_words_and_fields_one_after_the_other() {
     let mut app = start("4");
     let verdicts = |app: &App| app.selected_finding().map(|row| (row.number, row.finding.verdict)).unwrap();
@@ -331,7 +350,7 @@ fn rows_are_found_by_words_and_fields_one_after_the_other() {
     assert_eq!(verdicts(&app).0, *seen.last().unwrap());
     press(&mut app, SMALL, "f\n");
     assert_eq!(app.prompt, None, "an empty text is the last query");
-    press(&mut app, SMALL, "fcomm:nobody\n");
+    press(&mut app, SMALL, "fcomm:other\n");
     assert!(app.message.as_ref().unwrap().is_error);
     assert_eq!(verdicts(&app).0, *seen.last().unwrap(), "the selection stays");
 }

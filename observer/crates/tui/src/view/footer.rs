@@ -35,7 +35,7 @@ pub(super) fn footer(pen: &mut Pen<'_>, app: &App, body: Rect, area: Rect) {
         return;
     }
     match &app.overlay {
-        Some(Overlay::Help { page: HelpPage::Keys, .. }) => {
+        Some(Overlay::Help { page: HelpPage::Keys, .. } | Overlay::Row { .. }) => {
             pen.put(area, "? glossary, Up and Down scroll, any other key closes this page", Tone::Dim);
         }
         Some(Overlay::Help { page: HelpPage::Glossary, .. }) => {
@@ -109,7 +109,12 @@ fn view_hints(app: &App) -> Vec<Hint> {
         ]);
     }
     if app.tab != Tab::Overview {
-        hints.extend([(Tables, Action::Filter, "filter"), (Tables, Action::Sort, "sort")]);
+        hints.extend([
+            (Tables, Action::Explain, "explain"),
+            (Tables, Action::Filter, "filter"),
+            (Tables, Action::Find, "find"),
+            (Tables, Action::Sort, "sort"),
+        ]);
     }
     if app.tab == Tab::Tasks {
         hints.push((Tables, Action::Group, "group"));

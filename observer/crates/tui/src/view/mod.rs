@@ -1,6 +1,7 @@
 //! Draws the state. Nothing here changes it.
 
 mod answers;
+mod explain;
 mod findings;
 mod footer;
 mod header;
@@ -40,7 +41,13 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
     header::header(&mut pen, shown, screen.header, screen.header_size);
     tabs::tabs(&mut pen, app, screen.tabs);
     match &app.overlay {
-        Some(Overlay::Help { page, scroll }) => help::help(&mut pen, *page, screen.body, *scroll),
+        Some(Overlay::Help { page, scroll }) => {
+            help::draw(&mut pen, help::lines(theme, *page, screen.body.width), screen.body, *scroll);
+        }
+        Some(Overlay::Row { row, scroll }) => {
+            let lines = explain::lines(theme, &shown.model, row, screen.body.width);
+            help::draw(&mut pen, lines, screen.body, *scroll);
+        }
         Some(Overlay::Picture { row, scroll }) => picture::picture(&mut pen, &shown.model, row, screen.body, *scroll),
         None => view(&mut pen, app, &screen),
     }
@@ -92,6 +99,7 @@ pub fn scrollable(app: &App, theme: Theme, size: Size) -> usize {
     let Some(Screen { body, .. }) = layout::screen(size) else { return 0 };
     let lines = match &app.overlay {
         Some(Overlay::Help { page, .. }) => help::lines(theme, *page, body.width).len(),
+        Some(Overlay::Row { row, .. }) => explain::lines(theme, &app.shown().model, row, body.width).len(),
         Some(Overlay::Picture { row, .. }) => picture::canvas(&app.shown().model, row, body.width, theme).height(),
         None => 0,
     };
