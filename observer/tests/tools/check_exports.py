@@ -385,11 +385,12 @@ def follow_each_other(slices):
 
 
 class Page(html.parser.HTMLParser):
-    VOID = {"meta", "br", "hr", "img", "input", "link", "line", "rect", "path", "circle", "use", "stop"}
+    VOID = {"meta", "br", "hr", "img", "input", "link", "source", "line", "rect", "path", "circle", "use", "stop"}
 
     def __init__(self):
         super().__init__()
         self.stack, self.names, self.outside, self.text = [], {}, [], []
+        self.links, self.ids = [], []
 
     def handle_starttag(self, tag, attrs):
         self.names[tag] = self.names.get(tag, 0) + 1
@@ -397,8 +398,12 @@ class Page(html.parser.HTMLParser):
             # Nothing may be loaded or run.
             if name in ("src", "href", "xlink:href", "action", "data") and not (value or "").startswith(("#", "data:image/svg+xml,")):
                 self.outside.append((tag, name, (value or "")[:80]))
-            if name.startswith("on"):
-                self.outside.append((tag, name, value))
+            if name.startswith("on") or name == "srcset" and not value.startswith("data:image/svg+xml,"):
+                self.outside.append((tag, name, value[:80]))
+            if name == "id":
+                self.ids.append(value)
+            if name == "href":
+                self.links.append(value.removeprefix("#"))
         if tag not in self.VOID:
             self.stack.append(tag)
 
@@ -417,7 +422,8 @@ class Page(html.parser.HTMLParser):
 
 
 def check_html(tool):
-    """The page is well formed and self-contained, and headless Chromium renders it in light and dark mode."""
+    """The page is well formed and self-contained; headless Chromium shows it on narrow and wide screens, light and dark,
+    without anything beyond the right edge, and prints it."""
     text = tool.report("html")
     page = Page()
     page.feed(text)
@@ -425,28 +431,72 @@ def check_html(tool):
     equal("open tags", page.stack, [])
     equal("loaded or run", page.outside, [])
     equal("scripts", page.names.get("script", 0), 0)
+    equal("ids", len(page.ids), len(set(page.ids)))
+    equal("links without a target", sorted(set(page.links) - set(page.ids)), [])
     filled = sum(1 for d in tool.summary["distributions"].values() if d["count"])
     equal("charts", page.names.get("figure", 0), filled)
     words = " ".join(page.text)
     for number in (tool.summary["swapins"]["seen"], tool.summary["faults"]["started"], tool.summary["verdicts"]["overlap"]):
-        equal(f"{number} is shown", str(number) in words, True)
+        shown = f"{number:,}" if number >= 10_000 else str(number)
+        equal(f"{shown} is shown", shown in words, True)
     path = tool.out / "report.html"
     path.write_text(text)
-    for name, extra in (("light", []), ("dark", ["--blink-settings=preferredColorScheme=0"])):
-        screenshot(path, tool.out / f"report-{name}.png", extra)
+    for width in (360, 800, 1600):
+        frame = framed(path, width)
+        layout(frame, width)
+        for name, extra in (("light", []), ("dark", ["--blink-settings=preferredColorScheme=0"])):
+            screenshot(frame, tool.out / f"report-{width}-{name}.png", width, extra)
+    printed = tool.out / "report.pdf"
+    chromium("--disable-javascript", "--no-pdf-header-footer", f"--print-to-pdf={printed}", path.resolve().as_uri())
+    equal("a PDF file", printed.read_bytes()[:5], b"%PDF-")
     return f"{len(text)} bytes, {page.names.get('figure', 0)} charts; screenshots in {tool.out}/report-*.png"
 
 
-def screenshot(page, picture, extra):
+def framed(path, width):
+    """A page that shows another one in a frame: Chromium has no window that is narrower than 500 pixels. Its script
+    reports what lies beyond the right edge."""
+    frame = path.with_name(f"frame-{width}.html")
+    frame.write_text(f"""<!doctype html><body style="margin:0">
+<iframe id="page" src="{path.resolve().as_uri()}" style="width:{width}px;height:4000px;border:0"></iframe><pre id="found"></pre>
+<script>page.onload = () => {{
+  const all = [...page.contentDocument.querySelectorAll("*")];
+  const beyond = all.filter(one => one.getBoundingClientRect().right > {width} + 1).map(one => one.tagName);
+  const small = all.filter(one => one.tagName === "IMG" && one.currentSrc.length > 0);
+  found.textContent = JSON.stringify({{beyond, width: page.contentDocument.documentElement.scrollWidth,
+    images: small.map(one => one.naturalWidth), all: all.length}});
+}}</script>""")
+    return frame
+
+
+def layout(frame, width):
+    done = chromium("--allow-file-access-from-files", "--virtual-time-budget=5000", "--dump-dom", frame.resolve().as_uri())
+    found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout.decode())
+    if not found:
+        raise Failed(f"{frame}: the page was not loaded")
+    found = json.loads(found[1])
+    equal(f"beyond the right edge at {width}", (found["width"], found["beyond"]), (width, []))
+    if found["all"] < 100:
+        raise Failed(f"only {found['all']} elements at {width}")
+    # Stacked lanes are 400 pixels wide.
+    equal(f"widths of pictures at {width}", set(found["images"]) - {400 if width <= 900 else 1280}, set())
+
+
+def screenshot(page, picture, width, extra):
+    chromium(f"--window-size={max(width, 500)},4000", f"--screenshot={picture}", *extra, page.resolve().as_uri())
+    size = picture.stat().st_size if picture.exists() else 0
+    if size < 20_000:
+        raise Failed(f"{picture} has {size} bytes")
+
+
+def chromium(*words):
     with tempfile.TemporaryDirectory() as profile:
         command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                   "--disable-javascript", f"--user-data-dir={profile}", "--hide-scrollbars",
-                   "--window-size=1100,3600", f"--screenshot={picture}", *extra, page.resolve().as_uri()]
+                   f"--user-data-dir={profile}", "--hide-scrollbars", *words]
         done = subprocess.run(command, capture_output=True, timeout=120)
-        size = picture.stat().st_size if picture.exists() else 0
-        if done.returncode or size < 20_000:
-            raise Failed(f"chromium: {done.returncode}, picture of {size} bytes: {done.stderr.decode()[-400:]}")
+        if done.returncode:
+            raise Failed(f"chromium: {done.returncode}: {done.stderr.decode()[-400:]}")
+        return done
 
 
 CHECKS = {

@@ -2,7 +2,7 @@
 //! show, [`text`] and [`svg`] draw it.
 
 mod close_up;
-mod flags;
+pub(crate) mod flags;
 pub mod parts;
 mod scale;
 pub mod story;

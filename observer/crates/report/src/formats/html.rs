@@ -1,6 +1,12 @@
 //! One self-contained page: it loads nothing, runs no scripts, and prints well.
 
-use self::markup::{Markup, escaped};
+use self::{
+    contents::Body,
+    markup::{
+        Column::{Number, Text},
+        Markup, escaped,
+    },
+};
 use crate::{
     observed::{Observed, Reported},
     summary::{
@@ -8,13 +14,14 @@ use crate::{
         headline::{Code, severity},
         place::{self, Placed},
     },
-    units::{counted, duration, time_of_day},
+    units::{counted, duration, number, time_of_day},
     words,
 };
 use observer_engine::verdict::{Finding, Verdict};
 use observer_observation::exit::Exit;
 
 mod chart;
+mod contents;
 mod evidence;
 mod markup;
 mod tables;
@@ -43,21 +50,26 @@ pub(super) fn document(reported: &Reported) -> String {
     ));
     heading(&mut page, summary);
     verdicts(&mut page, summary);
-    findings(&mut page, reported);
-    page.element("h2", "Counts");
-    tables::counts(&mut page, summary);
-    page.element("h2", "Durations");
-    distributions(&mut page, reported);
-    contention(&mut page, summary);
-    tables::wait_cost(&mut page, summary);
-    page.element("h2", "Kernel and hooks");
-    tables::kernel(&mut page, summary);
-    page.element("h2", "Dropped events");
-    tables::dropped(&mut page, summary);
-    page.element("h2", "Overhead");
-    tables::overhead(&mut page, summary);
+    let (contents, sections) = sections(reported).finish();
+    page.raw(&contents);
+    page.raw(&sections);
     page.raw("</main>\n</body>\n</html>\n");
     page.finish()
+}
+
+/// What follows the answer.
+fn sections(reported: &Reported) -> Body {
+    let summary = &reported.whole.summary;
+    let mut body = Body::default();
+    findings(&mut body, reported);
+    tables::counts(body.section("counts", "Counts"), summary);
+    distributions(body.section("durations", "Durations"), reported);
+    contention(&mut body, summary);
+    tables::wait_cost(&mut body, summary);
+    tables::kernel(body.section("kernel", "Kernel and hooks"), summary);
+    tables::dropped(body.section("dropped", "Dropped events"), summary);
+    tables::overhead(body.section("overhead", "Overhead"), summary);
+    body
 }
 
 fn heading(page: &mut Markup, summary: &Summary) {
@@ -118,7 +130,7 @@ fn verdicts(page: &mut Markup, summary: &Summary) {
             Verdict::StaleInstall => "that reader installed its page",
         };
         let is_plain = count > 0 && summary.selection.is_none();
-        let count = if is_plain { count.to_string() } else { words::count_of(summary, verdict, count, observable) };
+        let count = if is_plain { number(count) } else { words::count_of(summary, verdict, count, observable) };
         page.write(format_args!("<li><b>{}</b><span>{verdict}</span><small>{meaning}</small></li>\n", escaped(&count)));
     }
     page.raw("</ul>\n");
@@ -138,7 +150,7 @@ fn distributions(page: &mut Markup, reported: &Reported) {
     page.raw("</div>\n");
 }
 
-fn findings(page: &mut Markup, reported: &Reported) {
+fn findings(body: &mut Body, reported: &Reported) {
     let mut all: Vec<_> = reported
         .parts
         .iter()
@@ -148,19 +160,23 @@ fn findings(page: &mut Markup, reported: &Reported) {
     let summary = &reported.whole.summary;
     let listed = all.len() as u64 + summary.left_out.findings;
     let selected = if summary.selection.is_some() { " selected" } else { "" };
-    page.element("h2", &format!("Findings: {listed}{selected}"));
+    let page = body.section("findings", &format!("Findings: {}{selected}", number(listed)));
     if listed == 0 && summary.selection.is_none() {
         page.element("p", "No entry was freed or reallocated under a reader.");
     }
     let shown = summary.listing.most(SHOWN).min(all.len());
     let (open, folded) = all.get(..shown).unwrap_or_default().split_at(shown.min(OPEN));
-    for (part, finding) in open {
-        self::finding(page, part, finding);
+    let mut numbers = 1..;
+    let mut one = |page: &mut Markup, part: &Observed, found: &Placed<Finding>| {
+        finding(page, numbers.next().unwrap_or(0), part, found);
+    };
+    for (part, found) in open {
+        one(page, part, found);
     }
     if !folded.is_empty() {
         page.write(format_args!("<details>\n<summary>{}</summary>\n", counted(folded.len() as u64, "more finding")));
-        for (part, finding) in folded {
-            self::finding(page, part, finding);
+        for (part, found) in folded {
+            one(page, part, found);
         }
         page.raw("</details>\n");
     }
@@ -169,10 +185,12 @@ fn findings(page: &mut Markup, reported: &Reported) {
     }
 }
 
-fn finding(page: &mut Markup, part: &Observed, finding: &Placed<Finding>) {
+/// `number`: its place on the page, for links to it.
+fn finding(page: &mut Markup, number: u64, part: &Observed, finding: &Placed<Finding>) {
     page.raw("<article>\n");
     let entry = place::entry(finding.entry, finding.device.as_ref());
-    page.element("h3", &format!("{} of entry {entry} on {}", finding.verdict, finding.host));
+    let title = format!("{} of entry {entry} on {}", finding.verdict, finding.host);
+    page.write(format_args!("<h3 id=\"finding-{number}\">{}</h3>\n", escaped(&title)));
     if let Some(at) = finding.at_unix_ns.filter(|at| *at > 0) {
         page.element("p", &time_of_day(at));
     }
@@ -180,23 +198,31 @@ fn finding(page: &mut Markup, part: &Observed, finding: &Placed<Finding>) {
     page.raw("</article>\n");
 }
 
-fn contention(page: &mut Markup, summary: &Summary) {
+fn contention(body: &mut Body, summary: &Summary) {
     if !summary.entries.is_empty() {
-        page.element("h2", "Most contended entries");
+        let page = body.section("entries", "Most contended entries");
         let rows = summary.entries.iter().take(CONTENTION).map(|stats| {
             [
                 place::entry(stats.of.entry, stats.device.as_ref()),
                 stats.worst.to_string(),
-                stats.overlaps.to_string(),
+                number(stats.overlaps),
                 stats.deepest.to_string(),
                 duration(stats.longest_ns),
                 duration(stats.total_ns),
             ]
         });
-        page.table(&["entry", "worst verdict", "overlaps", "deepest", "longest", "total"], rows);
+        let columns = [
+            Text("entry"),
+            Text("worst verdict"),
+            Number("overlaps"),
+            Number("deepest"),
+            Number("longest"),
+            Number("total"),
+        ];
+        page.table(columns, rows);
     }
     if !summary.waits.is_empty() {
-        page.element("h2", "Longest of the listed waits");
+        let page = body.section("waits", "Longest of the listed waits");
         let mut waits: Vec<_> = summary.waits.iter().collect();
         waits.sort_by_key(|wait| std::cmp::Reverse(wait.duration()));
         let rows = waits.into_iter().take(CONTENTION).map(|wait| {
@@ -206,10 +232,19 @@ fn contention(page: &mut Markup, summary: &Summary) {
                 wait.task.to_string(),
                 duration(wait.duration()),
                 wait.oversleep_ns.map_or_else(|| "unknown".to_owned(), duration),
-                wait.retries.to_string(),
+                number(wait.retries.into()),
                 wait.holder.as_ref().map_or_else(|| "unknown".to_owned(), |hold| hold.task.to_string()),
             ]
         });
-        page.table(&["entry", "wait for", "task", "duration", "oversleep", "retries", "holder"], rows);
+        let columns = [
+            Text("entry"),
+            Text("wait for"),
+            Text("task"),
+            Number("duration"),
+            Number("oversleep"),
+            Number("retries"),
+            Text("holder"),
+        ];
+        page.table(columns, rows);
     }
 }

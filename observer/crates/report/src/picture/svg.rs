@@ -1,6 +1,7 @@
 //! The picture as SVG: one self-contained file with its own background, in light or dark mode as the viewer prefers.
 
 mod sheet;
+pub mod stacked;
 mod style;
 
 use super::{
@@ -37,6 +38,14 @@ pub fn draw(story: &Story) -> String {
     drawing.close_up();
     drawing.legend();
     drawing.sheet.finish(&story.title, &story.description, WIDTH, drawing.y + 10.0)
+}
+
+/// What the legend explains.
+fn fills(story: &Story) -> impl Iterator<Item = Fill> + '_ {
+    const FILLS: [Fill; 8] =
+        [Fill::Fault, Fill::Read, Fill::Pin, Fill::Danger, Fill::Old, Fill::Free, Fill::Allocated, Fill::New];
+    let used = |fill: &Fill| story.lanes.iter().flat_map(|lane| &lane.spans).any(|span| span.fill == *fill);
+    FILLS.into_iter().filter(used)
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -227,13 +236,9 @@ impl Drawing<'_> {
     }
 
     fn legend(&mut self) {
-        const FILLS: [Fill; 8] =
-            [Fill::Fault, Fill::Read, Fill::Pin, Fill::Danger, Fill::Old, Fill::Free, Fill::Allocated, Fill::New];
-        let used = |fill: Fill| self.story.lanes.iter().flat_map(|lane| &lane.spans).any(|span| span.fill == fill);
-        let fills: Vec<Fill> = FILLS.into_iter().filter(|fill| used(*fill)).collect();
         self.y += 12.0;
         let mut x = MARGIN;
-        for fill in fills {
+        for fill in fills(self.story) {
             self.sheet.rect(x, self.y, 22.0, 12.0, style::class(fill));
             self.sheet.text(x + 28.0, self.y + 10.5, "dim", fill.words());
             x += 28.0 + (fill.words().chars().count() + 3) as f64 * FLAG_CHAR;

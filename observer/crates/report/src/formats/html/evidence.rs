@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::markup::{Markup, escaped};
+use super::markup::{
+    Column::{Number, Text},
+    Markup, escaped,
+};
 use crate::{
     picture::{
         story::{Setting, story},
@@ -24,7 +27,9 @@ pub(super) fn picture(summary: &Summary, finding: &Placed<Finding>) -> String {
     let story = story(finding, &setting);
     let mut page = Markup::default();
     page.write(format_args!(
-        "<p><img alt=\"{}\" src=\"data:image/svg+xml,{}\"></p>\n",
+        "<picture><source media=\"(max-width: {NARROW})\" srcset=\"data:image/svg+xml,{}\">\
+         <img alt=\"{}\" src=\"data:image/svg+xml,{}\"></picture>\n",
+        percent_encoded(&svg::stacked::draw(&story)),
         escaped(&story.description),
         percent_encoded(&svg::draw(&story))
     ));
@@ -32,7 +37,10 @@ pub(super) fn picture(summary: &Summary, finding: &Placed<Finding>) -> String {
     page.finish()
 }
 
-/// For a `data:` address. The picture is an image rather than part of the page because both have style sheets.
+/// Up to this width, of a screen or of paper, letters of the wide picture are too small. The same as in the style sheet.
+const NARROW: &str = "900px";
+
+/// For a `data:` address, and for one in a `srcset`, where spaces separate. The picture is an image rather than part of the page because both have style sheets.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
@@ -59,6 +67,6 @@ fn table(finding: &Finding) -> String {
         let at = step.at_ns.map_or_else(|| "?".to_owned(), |at| offset_between(*start, at));
         [at, step.task.map(ToString::to_string).unwrap_or_default(), step.what.to_owned()]
     });
-    page.table(&["time", "task", "step"], rows);
+    page.table([Number("time"), Text("task"), Text("step")], rows);
     page.finish()
 }

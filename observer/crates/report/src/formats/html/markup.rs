@@ -2,6 +2,29 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
+/// A column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    Text(&'static str),
+    /// Counts, durations and sizes: aligned on the right.
+    Number(&'static str),
+}
+
+impl Column {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Text(name) | Self::Number(name) => name,
+        }
+    }
+
+    const fn class(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "",
+            Self::Number(_) => " class=\"number\"",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Markup(String);
 
@@ -22,20 +45,22 @@ impl Markup {
         self.write(format_args!("<{name}>{}</{name}>\n", escaped(text)));
     }
 
-    /// Adds a table. The first column names the row.
-    pub(super) fn table<const N: usize>(&mut self, columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) {
+    /// Adds a table. The first column names the row. On narrow screens each row is a block, whose cells are labelled.
+    pub(super) fn table<const N: usize>(&mut self, columns: [Column; N], rows: impl Iterator<Item = [String; N]>) {
         self.raw("<div class=\"table\"><table>\n<thead><tr>");
-        for column in columns {
-            self.write(format_args!("<th scope=\"col\">{}</th>", escaped(column)));
+        for column in &columns {
+            self.write(format_args!("<th scope=\"col\"{}>{}</th>", column.class(), escaped(column.name())));
         }
         self.raw("</tr></thead>\n<tbody>\n");
         for row in rows {
             self.raw("<tr>");
-            for (index, cell) in row.iter().enumerate() {
-                let cell = escaped(cell);
-                let cell =
-                    if index == 0 { format!("<th scope=\"row\">{cell}</th>") } else { format!("<td>{cell}</td>") };
-                self.raw(&cell);
+            for (index, (column, cell)) in columns.iter().zip(&row).enumerate() {
+                let (class, label, cell) = (column.class(), escaped(column.name()), escaped(cell));
+                if index == 0 {
+                    self.write(format_args!("<th scope=\"row\"{class}>{cell}</th>"));
+                } else {
+                    self.write(format_args!("<td{class} data-label=\"{label}\">{cell}</td>"));
+                }
             }
             self.raw("</tr>\n");
         }
@@ -70,6 +95,16 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_on_the_right_and_every_cell_has_the_name_of_its_column() {
+        let mut page = Markup::default();
+        page.table([Column::Text("task"), Column::Number("n")], [["a<b".to_owned(), "7".to_owned()]].into_iter());
+        let text = page.finish();
+        assert!(text.contains("<th scope=\"col\">task</th><th scope=\"col\" class=\"number\">n</th>"), "{text}");
+        let row = "<tr><th scope=\"row\">a&lt;b</th><td class=\"number\" data-label=\"n\">7</td></tr>";
+        assert!(text.contains(row), "{text}");
+    }
 
     #[test]
     fn names_are_escaped() {

@@ -2,11 +2,17 @@
 
 use hdrhistogram::Histogram;
 
-use super::markup::Markup;
+use super::{
+    contents::Body,
+    markup::{
+        Column::{Number, Text},
+        Markup,
+    },
+};
 use crate::{
     formats::text::ring_use,
     summary::{Summary, distributions::Measure},
-    units::{bytes, duration},
+    units::{bytes, duration, number},
     words,
 };
 use observer_observation::{DurationSummary, Overhead, ProgramStats};
@@ -15,36 +21,36 @@ use observer_observation::{DurationSummary, Overhead, ProgramStats};
 const COSTS: usize = 5;
 
 fn or_unknown(count: Option<u64>) -> String {
-    count.map_or_else(|| "unknown".to_owned(), |count| count.to_string())
+    count.map_or_else(|| "unknown".to_owned(), number)
 }
 
 pub(super) fn counts(page: &mut Markup, summary: &Summary) {
     let (ins, outs, faults, pins) = (&summary.swapins, &summary.swapouts, &summary.faults, &summary.pins);
     let rows = [
-        ("pages swapped in", ins.seen.to_string(), "direct and cached"),
-        ("direct", ins.direct.to_string(), "read directly, without the swap cache"),
-        ("cached", ins.cached.to_string(), "read into the swap cache"),
+        ("pages swapped in", number(ins.seen), "direct and cached"),
+        ("direct", number(ins.direct), "read directly, without the swap cache"),
+        ("cached", number(ins.cached), "read into the swap cache"),
         ("pages swapped in by the kernel's count", or_unknown(ins.kernel), "pswpin of /proc/vmstat, on the whole host"),
-        ("faults on swap entries", faults.started.to_string(), "calls of do_swap_page"),
-        ("faults that installed their page", faults.installed.to_string(), ""),
-        ("contended faults", faults.streamed.to_string(), "another task had a fault on the same entry"),
+        ("faults on swap entries", number(faults.started), "calls of do_swap_page"),
+        ("faults that installed their page", number(faults.installed), ""),
+        ("contended faults", number(faults.streamed), "another task had a fault on the same entry"),
         ("pins taken", or_unknown(pins.taken), "by page faults"),
-        ("pins contended", pins.failed.to_string(), "another task held the pin, or had freed the entry"),
-        ("entries allocated", outs.allocated.to_string(), ""),
-        ("entries written", outs.written.to_string(), ""),
+        ("pins contended", number(pins.failed), "another task held the pin, or had freed the entry"),
+        ("entries allocated", number(outs.allocated), ""),
+        ("entries written", number(outs.written), ""),
         ("entries freed", or_unknown(outs.freed), ""),
     ];
     let rows = rows.into_iter().map(|(what, count, meaning)| [what.to_owned(), count, meaning.to_owned()]);
-    page.table(&["count of", "count", "meaning"], rows);
+    page.table([Text("count of"), Number("count"), Text("meaning")], rows);
 }
 
 /// The cost of waits, what has not ended, and the remarks; nothing where no task waited and no rule applies.
-pub(super) fn wait_cost(page: &mut Markup, summary: &Summary) {
+pub(super) fn wait_cost(body: &mut Body, summary: &Summary) {
     let cost = &summary.wait_cost;
     if cost.commands.is_empty() && summary.remarks.is_empty() && summary.stalled.longest.is_empty() {
         return;
     }
-    page.element("h2", "Cost of waits");
+    let page = body.section("wait-cost", "Cost of waits");
     for stalled in &summary.stalled.longest {
         page.element("p", &format!("Stalled: {}.", words::stalled(stalled, summary.is_merged())));
     }
@@ -65,14 +71,26 @@ pub(super) fn wait_cost(page: &mut Markup, summary: &Summary) {
             by.to_owned(),
             row.name.clone(),
             words::wait_kind(row.kind).to_owned(),
-            cost.waits.to_string(),
+            number(cost.waits),
             duration(cost.waited_ns),
             duration(cost.longest_ns),
             duration(cost.overslept_ns),
-            cost.retries.to_string(),
+            number(cost.retries),
         ]
     });
-    page.table(&["by", "name", "wait for", "waits", "total", "longest", "oversleep", "retries"], rows);
+    page.table(
+        [
+            Text("by"),
+            Text("name"),
+            Text("wait for"),
+            Number("waits"),
+            Number("total"),
+            Number("longest"),
+            Number("oversleep"),
+            Number("retries"),
+        ],
+        rows,
+    );
 }
 
 pub(super) fn percentiles(page: &mut Markup, filled: &[(Measure, &Histogram<u64>)]) {
@@ -80,7 +98,7 @@ pub(super) fn percentiles(page: &mut Markup, filled: &[(Measure, &Histogram<u64>
         let DurationSummary { count, p50_ns, p90_ns, p99_ns, p999_ns, max_ns } = DurationSummary::of(histogram);
         [
             words::measure(*measure).to_owned(),
-            count.to_string(),
+            number(count),
             duration(p50_ns),
             duration(p90_ns),
             duration(p99_ns),
@@ -88,7 +106,10 @@ pub(super) fn percentiles(page: &mut Markup, filled: &[(Measure, &Histogram<u64>
             duration(max_ns),
         ]
     });
-    page.table(&["duration of", "n", "p50", "p90", "p99", "p99.9", "max"], rows);
+    page.table(
+        [Text("duration of"), Number("n"), Number("p50"), Number("p90"), Number("p99"), Number("p99.9"), Number("max")],
+        rows,
+    );
 }
 
 /// The kernel, its hooks, its swap areas.
@@ -104,20 +125,20 @@ pub(super) fn kernel(page: &mut Markup, summary: &Summary) {
             words::hook_reason(&hook.reason),
         ]
     });
-    page.table(&["hook", "backend", "function", "reason"], rows);
+    page.table([Text("hook"), Text("backend"), Text("function"), Text("reason")], rows);
     if !kernel.degraded.is_empty() {
         let rows = kernel.degraded.iter().map(|gap| {
             let (meaning, reason) = (words::meaning(gap.meaning).to_owned(), words::missing_reason(&gap.reason));
             [meaning, reason, words::gap_consequence(gap)]
         });
-        page.table(&["missing hook", "reason", "consequence"], rows);
+        page.table([Text("missing hook"), Text("reason"), Text("consequence")], rows);
     }
     if !summary.swaps.is_empty() {
         let rows = summary.swaps.iter().map(|swap| {
             let reads = words::synchronous(swap.synchronous).to_owned();
             [swap.kind.to_string(), swap.path.to_string(), bytes(swap.size_kib << 10), reads, words::in_use(swap)]
         });
-        page.table(&["swap type", "path", "size", "reads", "in use"], rows);
+        page.table([Text("swap type"), Text("path"), Number("size"), Text("reads"), Text("in use")], rows);
     }
 }
 
@@ -129,8 +150,8 @@ pub(super) fn dropped(page: &mut Markup, summary: &Summary) {
     }
     let dropped = summary.dropped.iter().filter(|(_, count)| **count > 0);
     page.table(
-        &["cause", "count", "meaning"],
-        dropped.map(|(cause, count)| [cause.code().to_owned(), count.to_string(), words::cause(*cause).to_owned()]),
+        [Text("cause"), Number("count"), Text("meaning")],
+        dropped.map(|(cause, count)| [cause.code().to_owned(), number(*count), words::cause(*cause).to_owned()]),
     );
 }
 
@@ -147,16 +168,16 @@ pub(super) fn overhead(page: &mut Markup, summary: &Summary) {
         ("largest resident size", bytes(overhead.max_resident_bytes)),
         ("kernel memory of maps", bytes(overhead.kernel_bytes)),
         ("programs attached", overhead.programs.to_string()),
-        ("records", overhead.records.to_string()),
+        ("records", number(overhead.records)),
     ];
     rows.extend(overhead.resident_bytes.map(|now| ("resident size at the end", bytes(now))));
     rows.extend(overhead.ring.map(|ring| ("ring buffer", ring_use(&ring))));
     if let Some(ProgramStats::Refused(why)) = &overhead.program_stats {
         rows.push(("run times of programs", format!("unknown: {}", words::stats_refusal(why))));
     }
-    page.table(&["overhead", "value"], rows.into_iter().map(|(what, value)| [what.to_owned(), value]));
+    page.table([Text("overhead"), Number("value")], rows.into_iter().map(|(what, value)| [what.to_owned(), value]));
     if let Some(ProgramStats::Counted(programs)) = &overhead.program_stats {
-        let rows = programs.iter().map(|run| [run.name.clone(), run.runs.to_string(), duration(run.run_ns)]);
-        page.table(&["program", "runs", "run time"], rows);
+        let rows = programs.iter().map(|run| [run.name.clone(), number(run.runs), duration(run.run_ns)]);
+        page.table([Text("program"), Number("runs"), Number("run time")], rows);
     }
 }

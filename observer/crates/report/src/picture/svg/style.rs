@@ -37,6 +37,7 @@ text { font-family: ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace
 .dim { fill: #57606a; }
 .end { text-anchor: end; }
 .tick { fill: #57606a; text-anchor: middle; }
+.number { font-size: 11px; font-weight: bold; }
 .inside { text-anchor: middle; fill: #1b1f24; }
 .danger-text { text-anchor: middle; font-weight: bold; fill: #b34f00; }
 .grid { stroke: #d0d7de; }

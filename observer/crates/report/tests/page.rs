@@ -1,0 +1,62 @@
+//! The HTML page.
+#![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
+
+use std::collections::BTreeSet;
+
+use observer_record::replay;
+use observer_recordings::released;
+use observer_report::{
+    formats::Format,
+    observed::{Observed, Reported},
+};
+
+fn page(recording: &str) -> String {
+    let whole = Observed::new(&replay(&released(recording)).unwrap());
+    let mut out = Vec::new();
+    Format::Html.write(&Reported { parts: vec![whole.clone()], whole }, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The values of an attribute.
+fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+    let start = format!(" {attribute}=\"");
+    page.split(start.as_str()).skip(1).map(|rest| rest.split_once('"').unwrap().0).collect()
+}
+
+#[test]
+fn the_contents_link_to_every_section() {
+    for recording in ["v1.3.obs", "v1-storm-5.10.obs", "v1.1-locks-7.3.obs"] {
+        let page = page(recording);
+        let ids = values(&page, "id");
+        assert_eq!(ids.len(), ids.iter().collect::<BTreeSet<_>>().len(), "{recording}: ids differ");
+        let sections: Vec<_> = page.split("<h2 id=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+        assert!(sections.contains(&"findings") && sections.len() > 5, "{sections:?}");
+        let (_, contents) = page.split_once("<nav").unwrap();
+        let (contents, _) = contents.split_once("</nav>").unwrap();
+        let links: Vec<_> = values(contents, "href").iter().map(|link| link.trim_start_matches('#')).collect();
+        assert_eq!(links, sections, "{recording}");
+        assert!(!page.contains("<h2>"), "{recording}: a section without a link");
+    }
+}
+
+#[test]
+fn every_finding_has_an_address_and_a_picture_for_narrow_screens() {
+    let page = page("v1-storm-5.10.obs");
+    let findings = page.matches("<article>").count();
+    assert_eq!(findings, 100);
+    let addresses: Vec<String> = (1..=findings).map(|number| format!("finding-{number}")).collect();
+    let ids = values(&page, "id");
+    assert!(addresses.iter().all(|address| ids.contains(&address.as_str())), "{ids:?}");
+    let narrow = values(&page, "srcset");
+    assert_eq!((narrow.len(), values(&page, "src").len()), (findings, findings));
+    // A space would end the address in a srcset.
+    assert!(narrow.iter().all(|picture| picture.starts_with("data:image/svg+xml,") && !picture.contains(' ')));
+    assert!(narrow.iter().all(|picture| picture.contains("width=%22400%22")));
+}
+
+#[test]
+fn columns_of_numbers_are_marked() {
+    let page = page("v1.3.obs");
+    assert!(page.contains("<th scope=\"col\" class=\"number\">count</th>"));
+    assert!(page.contains("<td class=\"number\" data-label=\"count\">19,467</td>"));
+}
