@@ -10,7 +10,7 @@ use observer::{
     dashboard::Live,
     session::{Observer, View},
 };
-use observer_observation::{CgroupPaths, EndReason, Engine, FinalState, Input, Sample, WallClock};
+use observer_observation::{CgroupPaths, EndReason, Engine, FinalState, History, Input, Sample, WallClock};
 use observer_probe::CpuTime;
 use observer_recordings::{synthetic, vulnerable};
 
@@ -74,6 +74,7 @@ async fn run(observer: &mut impl Observer, seconds: u64, rate: u64) -> f64 {
             sample: &sample,
             wall_clock: &WallClock::default(),
             cgroups: &CgroupPaths::default(),
+            history: &History::default(),
             now,
             ending: &ending,
             widening: None,

@@ -335,10 +335,11 @@ pub async fn observe(
     }
     drop(ring);
     session.detach()?;
-    let Session { ingest: Ingest { engine, sample, areas, wall_clock, cgroups, .. }, ending, .. } = session;
+    let Session { ingest: Ingest { engine, sample, areas, wall_clock, cgroups, history, .. }, ending, .. } = session;
     let context = Context { swaps: areas.areas().to_vec(), ..context.clone() };
     let ending = FinalState { command: command.map(command::code), ended, ..ending };
-    Ok(Outcome { context, engine, sample, wall_clock, cgroups, ending, damage: Vec::new(), notes: Vec::new() })
+    let (damage, notes) = (Vec::new(), Vec::new());
+    Ok(Outcome { context, engine, sample, wall_clock, cgroups, history, ending, damage, notes })
 }
 
 /// Registers a descriptor with the runtime.

@@ -223,6 +223,7 @@ fn outcome(all: &[Vec<u8>], counted: bool) -> (Outcome, String) {
         sample: recorded.sample.clone(),
         wall_clock: recorded.wall_clock.clone(),
         cgroups: ingest.cgroups,
+        history: ingest.history,
         ending,
         damage: vec![Damage::File { part: Some(1), damage: detail }],
         notes: vec![Note::DeviceChanged { device: names.bytes().into() }],

@@ -182,9 +182,9 @@ mod tests {
             }
         }
         ending.ended = EndReason::StopOn;
-        let Ingest { engine, sample, wall_clock, cgroups, .. } = ingest;
+        let Ingest { engine, sample, wall_clock, cgroups, history, .. } = ingest;
         let (damage, notes) = (Vec::new(), Vec::new());
-        let mut outcome = Outcome { context, engine, sample, wall_clock, cgroups, ending, damage, notes };
+        let mut outcome = Outcome { context, engine, sample, wall_clock, cgroups, history, ending, damage, notes };
         observer.ended(&mut outcome).await;
         outcome
     }

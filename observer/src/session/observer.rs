@@ -4,7 +4,7 @@ use std::{future::Future, ops::ControlFlow, process::ExitStatus};
 
 use observer_engine::{event::Nanos, verdict::Finding};
 use observer_observation::{
-    CgroupPaths, Context, Engine, FinalState, Ingest, Input, Known, Outcome, Sample, Swap, WallClock,
+    CgroupPaths, Context, Engine, FinalState, History, Ingest, Input, Known, Outcome, Sample, Swap, WallClock,
 };
 
 /// Ticks between two readings of the counters, unless an observer wants them more often.
@@ -21,6 +21,8 @@ pub struct View<'a> {
     pub wall_clock: &'a WallClock,
     /// The control groups whose paths are known so far.
     pub cgroups: &'a CgroupPaths,
+    /// What the counters counted when.
+    pub history: &'a History,
     /// The time up to which the engine has all events.
     pub now: Nanos,
     /// What the final state would be if the observation ended now.
@@ -31,8 +33,9 @@ pub struct View<'a> {
 
 impl<'a> From<&View<'a>> for Known<'a> {
     fn from(view: &View<'a>) -> Self {
-        let View { context, swaps, engine, sample, wall_clock, cgroups, ending, .. } = *view;
-        Self { context, swaps, report: engine.report(), sample, wall_clock, cgroups, ending, damage: &[], notes: &[] }
+        let View { context, swaps, engine, sample, wall_clock, cgroups, history, ending, .. } = *view;
+        let (report, damage, notes) = (engine.report(), &[], &[]);
+        Self { context, swaps, report, sample, wall_clock, cgroups, history, ending, damage, notes }
     }
 }
 
@@ -43,8 +46,19 @@ impl<'a> View<'a> {
         ending: &'a FinalState,
         widening: Option<bool>,
     ) -> Self {
-        let Ingest { engine, sample, areas, cgroups, now, wall_clock } = ingest;
-        Self { context, swaps: areas.areas(), engine, sample, wall_clock, cgroups, now: *now, ending, widening }
+        let Ingest { engine, sample, areas, cgroups, now, wall_clock, history } = ingest;
+        Self {
+            context,
+            swaps: areas.areas(),
+            engine,
+            sample,
+            wall_clock,
+            cgroups,
+            history,
+            now: *now,
+            ending,
+            widening,
+        }
     }
 }
 

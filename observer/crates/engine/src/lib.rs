@@ -17,6 +17,7 @@ mod pending;
 mod reorder;
 pub mod report;
 pub mod reported;
+pub mod series;
 mod slots;
 pub mod tally;
 pub mod verdict;

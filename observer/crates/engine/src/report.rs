@@ -10,6 +10,7 @@ use crate::{
     limits::MAX_LISTED,
     overlap::Overlap,
     reported::Reported,
+    series::{Happened, Series},
     verdict::{Finding, Verdict},
     wait::{Hold, Wait, WaitKind},
 };
@@ -37,6 +38,8 @@ pub struct Report<D> {
     pub wait_costs: WaitCosts,
     pub dropped: EngineDropped,
     pub unlisted: Unlisted,
+    /// What happened when.
+    pub series: Series<Happened>,
     room: FindingRoom,
 }
 
@@ -54,6 +57,7 @@ impl<D: Durations> Report<D> {
 
     pub(crate) fn add_finding(&mut self, finding: Finding, entry: AreaEntry) {
         self.verdicts.add(finding.verdict);
+        self.series.add(finding.end_ns, &Happened::verdict(finding.verdict));
         self.entries.add_verdict(entry, finding.verdict);
         if self.room.take(finding.verdict) {
             self.findings.push(finding);
@@ -64,6 +68,7 @@ impl<D: Durations> Report<D> {
 
     pub(crate) fn add_overlap(&mut self, overlap: Overlap, entry: AreaEntry) {
         self.verdicts.add(Verdict::Overlap);
+        self.series.add(overlap.to_ns, &Happened::verdict(Verdict::Overlap));
         self.distributions.overlap.add(overlap.duration());
         self.entries.add_overlap(&overlap, entry);
         push_bounded(&mut self.overlaps, overlap);
@@ -81,6 +86,9 @@ impl<D: Durations> Report<D> {
             WaitKind::FolioLock => self.lock_retries += u64::from(wait.retries),
         }
         self.verdicts.add(wait.verdict());
+        let overslept_ns = wait.oversleep_ns.unwrap_or(0);
+        let happened = Happened { waited_ns: wait.duration(), overslept_ns, ..Happened::verdict(wait.verdict()) };
+        self.series.add(wait.to_ns, &happened);
         self.entries.add_verdict(entry, wait.verdict());
         push_bounded(&mut self.waits, wait);
     }
@@ -104,7 +112,18 @@ pub struct VerdictCounts {
 }
 
 impl VerdictCounts {
-    fn add(&mut self, verdict: Verdict) {
+    /// Adds other counts.
+    pub(crate) fn append(&mut self, other: &Self) {
+        let Self { overlap, lock_wait, pin_wait, window, reuse, stale_install } = other;
+        self.overlap += overlap;
+        self.lock_wait += lock_wait;
+        self.pin_wait += pin_wait;
+        self.window += window;
+        self.reuse += reuse;
+        self.stale_install += stale_install;
+    }
+
+    pub(crate) fn add(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Overlap => self.overlap += 1,
             Verdict::LockWait => self.lock_wait += 1,

@@ -50,6 +50,14 @@ impl Durations {
     }
 }
 
+/// The sum of all durations, as exact as the buckets.
+pub fn sum_ns(histogram: &Histogram<u64>) -> Nanos {
+    let values = histogram.iter_recorded();
+    values
+        .map(|value| histogram.median_equivalent(value.value_iterated_to()).saturating_mul(value.count_at_value()))
+        .fold(0, u64::saturating_add)
+}
+
 /// Count and percentiles of a distribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DurationSummary {

@@ -5,7 +5,9 @@ use crate::{
     cgroups::{CgroupPath, CgroupPaths},
     clock::Clocks,
     context::Swap,
+    dropped::dropped,
     durations::Engine,
+    history::History,
     sample::Sample,
     wall_clock::WallClock,
 };
@@ -38,6 +40,8 @@ pub struct Ingest {
     pub now: Nanos,
     /// By the clocks of the samples.
     pub wall_clock: WallClock,
+    /// What the counters counted when.
+    pub history: History,
 }
 
 impl Ingest {
@@ -65,6 +69,8 @@ impl Ingest {
                 if let Some(clocks) = sample.clocks {
                     self.wall_clock.add(clocks);
                 }
+                let dropped = dropped(&sample, &self.engine.report().dropped).values().sum();
+                self.history.add(self.wall_clock.start().monotonic_ns, &sample, dropped);
                 self.sample.update(*sample);
             }
             Input::Areas(reading) => {
@@ -107,6 +113,7 @@ mod tests {
         })));
         ingest.feed(Input::Advance(1_000_000_000));
         assert_eq!(ingest.sample.at, 30);
+        assert_eq!(ingest.history.readings(), 1);
         assert_eq!([20, 30].map(|at| ingest.wall_clock.realtime(at)), [1_000_000_020, 7_000_000_030]);
         assert_eq!(ingest.now, 1_000_000_000);
         assert_eq!(ingest.engine.faults_in_progress().count(), 1);

@@ -6,8 +6,9 @@ pub use self::{
     clock::Clocks,
     context::{Context, Swap},
     dropped::{DropCause, Dropped, dropped},
-    durations::{DurationSummary, Durations, Engine, Report, Tally},
+    durations::{DurationSummary, Durations, Engine, Report, Tally, sum_ns},
     ending::{EndReason, FinalState},
+    history::{Counted, History},
     ingest::{Ingest, Input},
     kernel::{Degraded, HookUse, Kernel},
     observable::NotObservable,
@@ -29,6 +30,7 @@ mod dropped;
 mod durations;
 mod ending;
 pub mod exit;
+mod history;
 mod ingest;
 mod kernel;
 mod observable;

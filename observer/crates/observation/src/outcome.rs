@@ -5,6 +5,7 @@ use crate::{
     cgroups::CgroupPaths,
     context::{Context, Swap},
     ending::{EndReason, FinalState},
+    history::History,
     on_finding::OnFinding,
     recording::{Damage, Note},
     sample::Sample,
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub sample: Sample,
     pub wall_clock: WallClock,
     pub cgroups: CgroupPaths,
+    /// What the counters counted when.
+    pub history: History,
     pub ending: FinalState,
     /// What the recording lacks; live: nothing.
     pub damage: Vec<Damage>,
@@ -37,6 +40,7 @@ impl Outcome {
             engine: Engine::default(),
             sample: Sample::default(),
             cgroups: CgroupPaths::default(),
+            history: History::default(),
             ending: FinalState::unknown(EndReason::Running),
             damage: Vec::new(),
             notes: Vec::new(),
@@ -56,6 +60,8 @@ pub struct Known<'a> {
     pub wall_clock: &'a WallClock,
     /// The control groups whose paths are known so far.
     pub cgroups: &'a CgroupPaths,
+    /// What the counters counted when.
+    pub history: &'a History,
     /// The end, or what would be if it were now.
     pub ending: &'a FinalState,
     pub damage: &'a [Damage],
@@ -73,7 +79,7 @@ impl Known<'_> {
 
 impl<'a> From<&'a Outcome> for Known<'a> {
     fn from(outcome: &'a Outcome) -> Self {
-        let Outcome { context, engine, sample, wall_clock, cgroups, ending, damage, notes } = outcome;
+        let Outcome { context, engine, sample, wall_clock, cgroups, history, ending, damage, notes } = outcome;
         Self {
             context,
             swaps: &context.swaps,
@@ -81,6 +87,7 @@ impl<'a> From<&'a Outcome> for Known<'a> {
             sample,
             wall_clock,
             cgroups,
+            history,
             ending,
             damage,
             notes,

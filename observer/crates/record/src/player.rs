@@ -11,7 +11,7 @@ use self::route::{Leg, Route};
 use crate::{OpenError, Reader, Replay};
 use observer_engine::{event::Nanos, reported::Reported};
 use observer_observation::{
-    CgroupPaths, Context, EndReason, Engine, FinalState, Input, Known, Sample, Swap, Tally, WallClock,
+    CgroupPaths, Context, EndReason, Engine, FinalState, History, Input, Known, Sample, Swap, Tally, WallClock,
 };
 
 mod route;
@@ -224,10 +224,16 @@ impl Player {
             sample: self.sample(),
             wall_clock: self.wall_clock(),
             cgroups: self.cgroups(),
+            history: self.history(),
             ending: &self.ending,
             damage: self.replay.damage(),
             notes: self.replay.notes(),
         }
+    }
+
+    /// What the counters counted when.
+    pub fn history(&self) -> &History {
+        self.replay.history()
     }
 
     /// The time that the engine has reached, nanoseconds of the recording's clock.

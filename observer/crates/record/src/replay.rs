@@ -6,7 +6,8 @@ use crate::reader::{End, OpenError, Reader};
 use observer_engine::event::Nanos;
 use observer_kernel::vmstat::Vmstat;
 use observer_observation::{
-    CgroupPaths, Context, Damage, EndReason, Engine, FinalState, Ingest, Input, Note, Outcome, Sample, Swap, WallClock,
+    CgroupPaths, Context, Damage, EndReason, Engine, FinalState, History, Ingest, Input, Note, Outcome, Sample, Swap,
+    WallClock,
 };
 
 /// A replay in progress. [`Replay::step`] advances it, the getters show it as they would a live observation, and
@@ -55,6 +56,11 @@ impl Replay {
 
     pub fn engine(&self) -> &Engine {
         &self.ingest.engine
+    }
+
+    /// What the counters counted when.
+    pub fn history(&self) -> &History {
+        &self.ingest.history
     }
 
     /// For what a dashboard switches on or clears in the engine.
@@ -165,8 +171,8 @@ impl Replay {
         }
         let ending = self.conclude();
         let context = Context { swaps: self.swaps().to_vec(), ..self.reader.context().clone() };
-        let Self { ingest: Ingest { engine, sample, wall_clock, cgroups, .. }, damage, notes, .. } = self;
-        Outcome { context, engine, sample, wall_clock, cgroups, ending, damage, notes }
+        let Self { ingest: Ingest { engine, sample, wall_clock, cgroups, history, .. }, damage, notes, .. } = self;
+        Outcome { context, engine, sample, wall_clock, cgroups, history, ending, damage, notes }
     }
 
     /// Ends the engine once everything is played. Returns the end of the observation. Must be called once.

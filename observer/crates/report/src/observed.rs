@@ -6,7 +6,7 @@ use crate::{
     selection::Picked,
     summary::{
         CommandSummary, DelayInjection, LISTED, Source, Summary, counts::Count, distributions::Histograms,
-        remarks::Budget, wait_cost::Wholes,
+        remarks::Budget, timeline::Timeline, wait_cost::Wholes,
     },
 };
 use observer_kernel::plan::State;
@@ -20,6 +20,8 @@ mod listing;
 pub struct Observed {
     pub summary: Summary,
     pub histograms: Histograms,
+    /// One of each observation.
+    pub timelines: Vec<Timeline>,
     /// The same without a selection; `None`: nothing is selected.
     whole: Option<Box<Self>>,
 }
@@ -34,7 +36,8 @@ pub struct Reported {
 impl Observed {
     pub fn new<'a>(known: impl Into<Known<'a>>) -> Self {
         let known = known.into();
-        Self { summary: Summary::new(known), histograms: Histograms::new(known), whole: None }
+        let timelines = vec![Timeline::new(&known, None)];
+        Self { summary: Summary::new(known), histograms: Histograms::new(known), timelines, whole: None }
     }
 
     /// What is selected of a recording. Counters and what is timed in the kernel cover all of it.
@@ -44,6 +47,9 @@ impl Observed {
         let elapsed_ns = whole.summary.sources.iter().map(|source| source.elapsed_ns).sum();
         let mut selected = picked.selected(&outcome.wall_clock, elapsed_ns);
         selected.whole = whole.summary.verdicts.clone();
+        for timeline in &mut observed.timelines {
+            timeline.selected.clone_from(&selected.time);
+        }
         observed.summary.selection = Some(selected);
         observed.whole = Some(Box::new(whole));
         observed.update_derived();
@@ -62,6 +68,7 @@ impl Observed {
 
     fn add(&mut self, other: &Self) {
         self.histograms.add(&other.histograms);
+        self.timelines.extend(other.timelines.iter().cloned());
         add_summary(&mut self.summary, &other.summary);
         if let (Some(whole), Some(other)) = (&mut self.whole, &other.whole) {
             whole.add(other);
@@ -71,7 +78,7 @@ impl Observed {
 
     /// Brings up to date what follows from sums and distributions.
     fn update_derived(&mut self) {
-        let Self { summary, histograms, whole } = self;
+        let Self { summary, histograms, whole, timelines: _ } = self;
         if let (Some(selected), Some(whole)) = (&mut summary.selection, whole) {
             selected.all = Some(Box::new(whole.summary.clone()));
         }

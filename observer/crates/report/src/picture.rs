@@ -4,7 +4,7 @@
 mod close_up;
 pub(crate) mod flags;
 pub mod parts;
-mod scale;
+pub(crate) mod scale;
 pub mod story;
 pub mod svg;
 pub mod text;

@@ -38,6 +38,7 @@ pub(crate) mod sample;
 pub mod selected;
 mod source;
 pub mod stalls;
+pub mod timeline;
 pub mod verdicts;
 pub(crate) mod wait_cost;
 

@@ -3,11 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use observer_record::replay;
+use observer_engine::{
+    series::{Happened, Sum as _},
+    verdict::Verdict,
+};
+use observer_record::{Replay, replay};
 use observer_recordings::released;
 use observer_report::{
     formats::Format,
     observed::{Observed, Reported},
+    selection::{Moment, Picked, Selection},
 };
 
 fn page(recording: &str) -> String {
@@ -59,4 +64,58 @@ fn columns_of_numbers_are_marked() {
     let page = page("v1.3.obs");
     assert!(page.contains("<th scope=\"col\" class=\"number\">count</th>"));
     assert!(page.contains("<td class=\"number\" data-label=\"count\">19,467</td>"));
+}
+
+/// What is selected of a recording.
+fn selected(recording: &str, selection: &Selection) -> Observed {
+    let mut replay = Replay::open(&released(recording)).unwrap();
+    let mut picked = Picked::new(selection, replay.context().clocks);
+    replay.engine_mut().keep_reported();
+    let mut outcome = replay.finish();
+    picked.finish(&mut outcome);
+    Observed::selected(&outcome, &picked)
+}
+
+#[test]
+fn the_timeline_adds_up_to_the_counts_of_the_summary() {
+    let second = |at: u64| Some(Moment::Offset(at * 1_000_000_000));
+    let stale = Selection { verdicts: vec![Verdict::StaleInstall], ..Selection::default() };
+    let part = Selection { since: second(20), until: second(70), ..Selection::default() };
+    for (recording, selection) in [
+        ("v1.3.obs", Selection::default()),
+        ("v1-storm-5.10.obs", Selection::default()),
+        ("v1-storm-5.10.obs", stale),
+        ("v1-storm-5.10.obs", part.clone()),
+    ] {
+        let observed = selected(recording, &selection);
+        let (summary, timeline) = (&observed.summary, &observed.timelines[0]);
+        let mut sum = Happened::default();
+        for point in &timeline.points {
+            sum.add(&point.happened);
+        }
+        assert_eq!(sum.verdicts, summary.verdicts.counts, "{recording} {selection:?}");
+        let (pin, lock) = (&summary.wait_cost.pin.sums, &summary.wait_cost.folio_lock.sums);
+        assert_eq!(sum.waited_ns, pin.waited_ns + lock.waited_ns);
+        let swapins: u64 = timeline.points.iter().map(|point| point.counted.swapins).sum();
+        assert_eq!(swapins, summary.whole().swapins.seen, "not selected");
+        assert!(swapins > 0 && sum.verdicts.stale_install > 0);
+    }
+    let observed = selected("v1-storm-5.10.obs", &part);
+    let selected = observed.timelines[0].selected.clone().unwrap();
+    assert_eq!(selected.end - selected.start, 50_000_000_000);
+    for point in observed.timelines[0].points.iter().filter(|point| point.happened != Happened::default()) {
+        assert!(selected.start < point.time.end && point.time.start < selected.end, "{point:?}");
+    }
+}
+
+#[test]
+fn every_observation_has_a_timeline() {
+    let one = Observed::new(&replay(&released("v1.3.obs")).unwrap());
+    let parts = vec![one.clone(), Observed::new(&replay(&released("v1-storm-5.10.obs")).unwrap())];
+    let whole = Observed::merged(&parts).unwrap();
+    assert_eq!(whole.timelines.len(), 2);
+    let mut out = Vec::new();
+    Format::Html.write(&Reported { parts, whole }, &mut out).unwrap();
+    let page = String::from_utf8(out).unwrap();
+    assert_eq!(page.matches("<div class=\"timeline\">").count(), 2);
 }

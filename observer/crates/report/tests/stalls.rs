@@ -9,8 +9,8 @@ use observer_engine::{
     event::{Entry, Event, Fault, Nanos, Path, Pin, PinResult, SlotCount, Task},
 };
 use observer_observation::{
-    CgroupPaths, Context, EndReason, FinalState, Known, Outcome, Sample, Snapshot, Stall, Stalls, Swap, WallClock,
-    exit::Exit,
+    CgroupPaths, Context, EndReason, FinalState, History, Known, Outcome, Sample, Snapshot, Stall, Stalls, Swap,
+    WallClock, exit::Exit,
 };
 use observer_report::{
     formats::{
@@ -153,6 +153,7 @@ fn a_pin_wait_is_reported_while_its_holder_stalls() {
             sample: &sample,
             wall_clock: &WallClock::default(),
             cgroups: &CgroupPaths::default(),
+            history: &History::default(),
             ending: &ending,
             damage: &[],
             notes: &[],

@@ -25,6 +25,7 @@ mod contents;
 mod evidence;
 mod markup;
 mod tables;
+mod timeline;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -61,6 +62,7 @@ pub(super) fn document(reported: &Reported) -> String {
 fn sections(reported: &Reported) -> Body {
     let summary = &reported.whole.summary;
     let mut body = Body::default();
+    timeline::draw(body.section("timeline", "Timeline"), &reported.whole);
     findings(&mut body, reported);
     tables::counts(body.section("counts", "Counts"), summary);
     distributions(body.section("durations", "Durations"), reported);

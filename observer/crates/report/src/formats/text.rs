@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::fixtures;
     use observer_observation::Engine;
-    use observer_observation::{CgroupPaths, Context, EndReason, FinalState, Outcome, Sample, WallClock};
+    use observer_observation::{CgroupPaths, Context, EndReason, FinalState, History, Outcome, Sample, WallClock};
 
     fn sampled(one_in: u32) -> Summary {
         let mut sample = Sample::default();
@@ -220,6 +220,7 @@ mod tests {
             sample,
             wall_clock: WallClock::default(),
             cgroups: CgroupPaths::default(),
+            history: History::default(),
             ending: FinalState::unknown(EndReason::Duration),
             damage: Vec::new(),
             notes: Vec::new(),

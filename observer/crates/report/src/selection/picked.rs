@@ -1,6 +1,6 @@
 //! What of one recording is selected, counted exactly while the recording is read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use observer_engine::{event::Nanos, reported::Reported};
 use observer_observation::{Clocks, Outcome, Report, WallClock};
@@ -101,19 +101,22 @@ impl Picked {
     pub(crate) fn selected(&self, wall_clock: &WallClock, elapsed_ns: Nanos) -> Selected {
         Selected {
             options: self.options(),
-            covered_ns: self.covered(wall_clock, elapsed_ns),
+            covered_ns: self.time(wall_clock, elapsed_ns).map(|time| time.end.saturating_sub(time.start)),
+            time: self
+                .time(wall_clock, elapsed_ns)
+                .filter(|_| self.selector.since.is_some() || self.selector.until.is_some()),
             undecided: self.undecided,
             ..Selected::default()
         }
     }
 
-    /// Length of the part of the observation that is selected; `None`: unknown.
-    fn covered(&self, wall_clock: &WallClock, elapsed_ns: Nanos) -> Option<Nanos> {
+    /// The part of the observation that is selected by time; `None`: unknown.
+    fn time(&self, wall_clock: &WallClock, elapsed_ns: Nanos) -> Option<Range<Nanos>> {
         let (start, end) = (self.start.monotonic_ns, self.start.monotonic_ns.saturating_add(elapsed_ns));
         let at = |bound: Option<Bound>, otherwise: Nanos| match bound {
             Some(bound) => bound.monotonic_ns(wall_clock).map(|at| at.clamp(start, end)),
             None => Some(otherwise),
         };
-        Some(at(self.selector.until, end)?.saturating_sub(at(self.selector.since, start)?))
+        Some(at(self.selector.since, start)?..at(self.selector.until, end)?)
     }
 }

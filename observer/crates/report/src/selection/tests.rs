@@ -7,7 +7,9 @@ use observer_engine::{
     verdict::{Action, Finding},
     wait::{Hold, Wait, WaitKind, WaitOutcome},
 };
-use observer_observation::{CgroupPath, Context, EndReason, Engine, FinalState, Outcome, Overhead, Sample, exit::Exit};
+use observer_observation::{
+    CgroupPath, Context, EndReason, Engine, FinalState, History, Outcome, Overhead, Sample, exit::Exit,
+};
 
 use super::*;
 use crate::{
@@ -284,6 +286,7 @@ fn outcome(cgroups: CgroupPaths, sample_one_in: u32) -> Outcome {
         sample: Sample::default(),
         wall_clock: WallClock::new(start()),
         cgroups,
+        history: History::default(),
         ending: FinalState {
             overhead: Overhead { elapsed_ns: 20 * SECOND, ..Overhead::default() },
             ..FinalState::unknown(EndReason::Duration)

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
 use observer_kernel::codes;
+pub(crate) use observer_observation::sum_ns;
 use observer_observation::{DurationSummary, Durations, FaultTimes, Known};
 
 codes! {
@@ -139,14 +140,6 @@ impl Histograms {
         };
         Distributions(self.iter().map(summary).collect())
     }
-}
-
-/// The sum of all durations, as exact as the buckets.
-pub(crate) fn sum_ns(histogram: &Histogram<u64>) -> u64 {
-    let values = histogram.iter_recorded();
-    values
-        .map(|value| histogram.median_equivalent(value.value_iterated_to()).saturating_mul(value.count_at_value()))
-        .fold(0, u64::saturating_add)
 }
 
 /// How many durations exceed `ns`; the histogram keeps three digits.

@@ -1,6 +1,6 @@
 //! The part of the observations that a summary covers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use observer_engine::event::Nanos;
 use observer_text::{Name, joined};
@@ -31,6 +31,9 @@ pub struct Selected {
     pub options: BTreeMap<&'static str, Name>,
     /// Length of the part of the observations that is selected by time; `None`: unknown.
     pub covered_ns: Option<Nanos>,
+    /// When that part is, by `CLOCK_MONOTONIC`; `None`: all of the time, or unknown.
+    #[serde(skip)]
+    pub(crate) time: Option<Range<Nanos>>,
     /// What may belong to the selection and is not counted in it, because its control group or swap area is unknown.
     pub undecided: u64,
     /// The verdicts of the whole observations.
@@ -46,6 +49,7 @@ impl Default for Selected {
         Self {
             options: BTreeMap::new(),
             covered_ns: None,
+            time: None,
             undecided: 0,
             whole: Verdicts::default(),
             all: None,
@@ -66,6 +70,8 @@ impl Selected {
             }
         }
         self.covered_ns = self.covered_ns.zip(other.covered_ns).map(|(a, b)| a.saturating_add(b));
+        // Each observation has its own.
+        self.time = None;
         self.undecided += other.undecided;
         self.whole.add(&other.whole);
     }

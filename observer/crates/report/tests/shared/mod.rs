@@ -1,7 +1,7 @@
 //! Observations in which nothing happened, and reports as text.
 
 use observer_engine::Engine;
-use observer_observation::{CgroupPaths, Context, EndReason, FinalState, Outcome, Sample, WallClock};
+use observer_observation::{CgroupPaths, Context, EndReason, FinalState, History, Outcome, Sample, WallClock};
 use observer_report::{
     formats::Format,
     observed::{Observed, Reported},
@@ -14,6 +14,7 @@ pub(crate) fn uneventful(context: Context) -> Outcome {
         sample: Sample::default(),
         wall_clock: WallClock::default(),
         cgroups: CgroupPaths::default(),
+        history: History::default(),
         ending: FinalState::unknown(EndReason::Duration),
         damage: Vec::new(),
         notes: Vec::new(),
