@@ -297,27 +297,36 @@ def free_port():
         return probe.getsockname()[1]
 
 
+ENTRY_STATES = {"in use", "free", "allocated", "being written", "written"}
+
+
 def check_perfetto(tool):
-    """Python's json reads the trace; its events conform to the trace-event format, and each flow starts and ends."""
-    trace = json.loads(tool.report("perfetto"))
+    """Python's json reads the trace; its events conform to the trace-event format: slices of a track nest, each flow starts
+    and ends within a slice, and tracks and processes have one name each."""
+    trace = json.loads(tool.report("perfetto"), parse_float=decimal.Decimal)
     events = trace["traceEvents"]
-    kinds, started, tracks, named = {}, {}, set(), set()
+    kinds, started, tracks, named, states = {}, {}, {}, [], []
     for event in events:
         phase = event["ph"]
         kinds[phase] = kinds.get(phase, 0) + 1
         equal("pid", type(event["pid"]), int)
         if phase == "M":
-            equal("metadata", event["name"] in ("process_name", "thread_name"), True)
-            named.add((event["pid"], event.get("tid")))
+            equal("metadata", event["name"] in ("process_name", "process_sort_index", "thread_name"), True)
+            named.append((event["name"], event["pid"], event.get("tid")))
             continue
-        tracks.add((event["pid"], event["tid"]))
+        track = tracks.setdefault((event["pid"], event["tid"]), [])
         equal("name", bool(event["name"]), True)
-        equal("ts", isinstance(event["ts"], (int, float)) and event["ts"] >= 0, True)
+        equal("ts", isinstance(event["ts"], (int, decimal.Decimal)) and event["ts"] >= 0, True)
         if phase == "X":
             equal("dur", event["dur"] >= 0, True)
+            track.append((event["ts"], event["ts"] + event["dur"]))
+            if event["name"] in ENTRY_STATES:
+                states.append(event)
         elif phase == "i":
             equal("scope", event["s"], "t")
+            track.append((event["ts"], event["ts"]))
         elif phase == "s":
+            equal("a flow starts once", event["id"] in started, False)
             started[event["id"]] = event
         elif phase == "f":
             start = started.pop(event["id"])
@@ -327,13 +336,39 @@ def check_perfetto(tool):
         else:
             raise Failed(f"unknown phase {phase}")
     equal("flows without an end", started, {})
-    equal("tracks without a name", sorted(tracks - named), [])
+    equal("metadata given twice", len(named), len(set(named)))
+    equal("tracks without a name", sorted(set(tracks) - {(pid, tid) for _, pid, tid in named}), [])
+    processes = {pid for what, pid, _ in named if what == "process_name"}
+    equal("processes without a name", sorted({pid for pid, _ in tracks} - processes), [])
+    for event in events:
+        if event["ph"] in "sf":
+            on = tracks[event["pid"], event["tid"]]
+            equal("a slice around each end of a flow", any(a <= event["ts"] <= b for a, b in on), True)
+    for name, track in tracks.items():
+        nest(name, track)
+    for finding in tool.summary["findings"]:
+        reader = finding["reader"]
+        equal("the reader's track", (reader["pid"], reader["tid"]) in tracks, True)
     faults = [e for e in events if e["ph"] == "X" and e["name"].startswith("swap-in ")]
     equal("slices of faults", len(faults), tool.summary["faults"]["streamed"])
     freed = sum(1 for finding in tool.summary["findings"] if finding["freed"])
     equal("flows", kinds.get("f", 0), freed)
     follow_each_other(faults)
-    return ", ".join(f"{count} {phase}" for phase, count in sorted(kinds.items()))
+    follow_each_other(states)
+    changes = [e for e in events if e["ph"] == "i" and e["name"].startswith("freed ")]
+    equal("entries that become free", sum(e["name"] == "free" for e in states), len(changes))
+    return ", ".join(f"{count} {phase}" for phase, count in sorted(kinds.items())) + f"; {len(states)} states of entries"
+
+
+def nest(name, track):
+    """Of two slices of a track, one lies within the other or they do not overlap."""
+    around = []
+    for start, end in sorted(track, key=lambda span: (span[0], -span[1])):
+        while around and around[-1] <= start:
+            around.pop()
+        if around and end > around[-1]:
+            raise Failed(f"track {name}: a slice from {start} to {end} is within one that ends at {around[-1]}")
+        around.append(end)
 
 
 # Two slices that overlap in part, and a flow without a start.
@@ -349,8 +384,9 @@ def check_importer(tool):
     equal("malformed", sorted(drops(query(MALFORMED.encode(), STATISTICS)[0])),
           ["flow_end_without_start", "slice_drop_overlapping_complete_event"])
     text = tool.report("perfetto")
-    statistics, slices, flows = query(
-        text.encode(), STATISTICS, "select ts, dur, name from slice", "select count(*) as n from flow")
+    statistics, slices, flows, threads = query(
+        text.encode(), STATISTICS, "select ts, dur, name from slice", "select count(*) as n from flow",
+        "select pid, tid, process.name as process, thread.name as thread from thread join process using (upid)")
     equal("what the importer dropped", drops(statistics), {})
     events = json.loads(text, parse_float=decimal.Decimal)["traceEvents"]
     ns = lambda event, key: int(decimal.Decimal(event.get(key, 0)) * 1000)
@@ -359,6 +395,11 @@ def check_importer(tool):
     for found, wanted in zip(sorted((row["ts"], row["dur"], row["name"]) for row in slices), expected):
         equal("slice", found, wanted)
     equal("flows", flows[0]["n"], sum(event["ph"] == "f" for event in events))
+    threads = {(row["pid"], row["tid"], row["process"], row["thread"]) for row in threads}
+    name = lambda what: {(e["pid"], e.get("tid")): e["args"]["name"] for e in events if e["name"] == what}
+    of_process = name("process_name")
+    expected = {(pid, tid, of_process[pid, None], thread) for (pid, tid), thread in name("thread_name").items()}
+    equal("threads in their processes", sorted(expected - threads), [])
     return f"{len(slices)} slices, {flows[0]['n']} flows"
 
 
@@ -372,16 +413,15 @@ def drops(statistics):
 
 
 def follow_each_other(slices):
-    """Slices of one track do not overlap: a task is in one page fault at a time."""
+    """Slices of one track do not overlap: a task is in one page fault at a time, an entry in one state."""
     tracks = {}
     for event in slices:
         tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
     for name, track in tracks.items():
         track.sort()
         for (_, end), (start, _) in zip(track, track[1:]):
-            # Times are microseconds in floating point, so nanoseconds are inexact.
-            if start < end - 0.001:
-                raise Failed(f"track {name}: a fault starts at {start}, but the previous one ends at {end}")
+            if start < end:
+                raise Failed(f"track {name}: a slice starts at {start}, but the previous one ends at {end}")
 
 
 class Page(html.parser.HTMLParser):

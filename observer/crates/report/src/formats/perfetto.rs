@@ -1,5 +1,6 @@
-//! Chrome trace events for the Perfetto viewer (ui.perfetto.dev): a track for each task and each entry, and for each
-//! finding an arrow from the free to the install. Events are written as they arrive, so memory does not grow with them.
+//! Chrome trace events for the Perfetto viewer (ui.perfetto.dev): a track for each task, in its process, tracks for the
+//! states and the overlaps of each entry, and for each finding an arrow from the free to the install. Events are written as
+//! they arrive, except for the states of entries, of which a limited number is kept until the end.
 //!
 //! The format has times in microseconds, which readers take as double-precision numbers. They are written as decimals
 //! with three digits and counted from the start of the observation, so they are exact to the nanosecond for the first
@@ -14,6 +15,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use self::states::{Entries, Held};
 use super::json;
 use crate::{selection::Picked, summary::place::Placed, words};
 
@@ -24,18 +26,23 @@ use observer_engine::{
 };
 use observer_observation::{Input, Known, Outcome, Swap};
 
+mod states;
+
 /// Most trace events that are written: viewers load no more.
 const LIMIT: u64 = 2_000_000;
 
-/// Process ids in the trace: one process has the tasks, the other has the entries.
-const TASKS: u32 = 1;
-const ENTRIES: u32 = 2;
+/// The process that has the entries, and the number of the first entry's track: above every process and thread id
+/// (`PID_MAX_LIMIT`), and below further tracks.
+const ENTRIES: u32 = 1 << 29;
 
 /// Tracks of one task or entry. All but the first are for slices that overlap earlier ones: overlaps of ranges of
 /// entries, or faults in a damaged recording.
 const LANES: usize = 8;
-/// The first number of a further track: above every thread id (`PID_MAX_LIMIT`).
+/// The first number of a further track.
 const FIRST_LANE: u32 = 1 << 30;
+
+/// A track: process and thread in the trace.
+type Track = (u32, u32);
 
 type Span = (Nanos, Nanos);
 
@@ -51,12 +58,13 @@ pub struct Trace<W> {
     written: u64,
     /// Trace events beyond [`LIMIT`].
     omitted: u64,
-    tasks: BTreeMap<u32, Task>,
-    /// By process and thread of the trace.
-    lanes: BTreeMap<(u32, u32), Lanes>,
+    tasks: BTreeMap<Track, Task>,
+    lanes: BTreeMap<Track, Lanes>,
     /// Number of the next further track.
     next_lane: u32,
+    /// The number of each entry.
     entries: BTreeMap<u64, u32>,
+    states: Entries,
     failed: Option<io::Error>,
 }
 
@@ -72,12 +80,12 @@ impl<W: Write> Trace<W> {
             lanes: BTreeMap::new(),
             next_lane: FIRST_LANE,
             entries: BTreeMap::new(),
+            states: Entries::default(),
             failed: None,
         };
         trace.raw("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
-        for (pid, name) in [(TASKS, "tasks"), (ENTRIES, "swap entries")] {
-            trace.event(&json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}}), &[]);
-        }
+        trace.about_process(ENTRIES, "process_name", &json!({"name": "swap entries"}));
+        trace.about_process(ENTRIES, "process_sort_index", &json!({"sort_index": -1}));
         trace
     }
 
@@ -122,6 +130,7 @@ impl<W: Write> Trace<W> {
         for (index, finding) in report.findings.iter().enumerate() {
             self.finding(index, &Placed::new(finding.clone(), known));
         }
+        self.write_states();
         self.names(known.swaps);
         let about = json!({
             "tool": context.tool,
@@ -150,7 +159,7 @@ impl<W: Write> Trace<W> {
     }
 
     fn fault(&mut self, fault: &Fault) {
-        let tid = self.task(&fault.task);
+        let track = self.task(&fault.task);
         let name = format!("swap-in {}", fault.entry);
         let args = json!({
             "entry": fault.entry.to_string(),
@@ -163,10 +172,10 @@ impl<W: Write> Trace<W> {
         let read = fault.read_start.zip(fault.read_end);
         let lock = fault.lock.map(|lock| (lock.tried, lock.ended.unwrap_or(fault.end)));
         let parts = [read.map(|read| ("read", read)), lock.map(|lock| ("waits for the folio lock", lock))];
-        if let Some(lane) = self.lane((TASKS, tid), whole) {
-            self.slice(TASKS, lane, &name, whole, &args);
+        if let Some(lane) = self.lane(track, whole) {
+            self.slice(lane, &name, whole, &args);
             for (name, span) in nested(whole, parts.into_iter().flatten().collect()) {
-                self.slice(TASKS, lane, name, span, &json!({}));
+                self.slice(lane, name, span, &json!({}));
             }
         } else {
             self.omitted += 1;
@@ -178,13 +187,15 @@ impl<W: Write> Trace<W> {
                 PinResult::Gone => "pin contended: entry gone",
                 PinResult::Failed => "pin contended",
             };
-            self.instant(TASKS, tid, name, pin.tried, &json!({"failures": pin.failures}));
+            self.instant(track, name, pin.tried, &json!({"failures": pin.failures}));
             if let Some(at) = pin.dropped {
-                self.instant(TASKS, tid, "pin released", at, &json!({}));
+                self.instant(track, "pin released", at, &json!({}));
             }
         }
-        let entry = self.entry(fault.entry.0);
-        self.instant(ENTRIES, entry, &format!("{} starts", fault.task.comm), fault.start, &json!({"tid": tid}));
+        let of_entry = overlaps_of(self.entry(fault.entry.0));
+        let args = json!({"tid": fault.task.tid});
+        self.instant(of_entry, &format!("{} starts", fault.task.comm), fault.start, &args);
+        self.omitted += u64::from(!self.states.add_fault(fault));
     }
 
     fn change(&mut self, change: &Change) {
@@ -194,31 +205,45 @@ impl<W: Write> Trace<W> {
             ChangeKind::WriteStarted => "write started",
             ChangeKind::Written => "written",
         };
-        let (tid, entry) = (self.task(&change.by), self.entry(change.entry.0));
-        self.instant(ENTRIES, entry, name, change.at, &json!({"by": change.by.to_string(), "tid": tid}));
-        self.instant(TASKS, tid, &format!("{name} {}", change.entry), change.at, &json!({}));
+        let track = self.task(&change.by);
+        self.entry(change.entry.0);
+        self.instant(track, &format!("{name} {}", change.entry), change.at, &json!({}));
+        self.omitted += u64::from(!self.states.add_change(change));
+    }
+
+    fn write_states(&mut self) {
+        for (entry, all) in std::mem::take(&mut self.states).states() {
+            let track = states_of(self.entry(entry));
+            for Held { state, span, by } in all {
+                let args = by.map_or_else(|| json!({}), |by| json!({"by": by.to_string(), "tid": by.tid}));
+                match self.lane(track, span) {
+                    Some(lane) => self.slice(lane, state.words(), span, &args),
+                    None => self.omitted += 1,
+                }
+            }
+        }
     }
 
     fn overlap(&mut self, overlap: &Overlap) {
-        let (entry, span) = (self.entry(overlap.entry.0), (overlap.from_ns, overlap.to_ns));
+        let (track, span) = (overlaps_of(self.entry(overlap.entry.0)), (overlap.from_ns, overlap.to_ns));
         let args = json!({"entries": overlap.nr, "address_spaces": overlap.address_spaces});
-        match self.lane((ENTRIES, entry), span) {
-            Some(lane) => self.slice(ENTRIES, lane, &format!("overlap, {} deep", overlap.depth), span, &args),
+        match self.lane(track, span) {
+            Some(lane) => self.slice(lane, &format!("overlap, {} deep", overlap.depth), span, &args),
             None => self.omitted += 1,
         }
     }
 
     /// The finding is on the track of its reader, with an arrow from the free, which is on the track of its task.
     fn finding(&mut self, index: usize, finding: &Placed<Finding>) {
-        let tid = self.task(&finding.reader);
+        let track = self.task(&finding.reader);
         let name = finding.verdict.to_string();
         let args = json!({"evidence": finding});
-        self.instant(TASKS, tid, &name, finding.end_ns, &args);
+        self.instant(track, &name, finding.end_ns, &args);
         if let Some(freed) = &finding.freed {
             let from = self.task(&freed.by);
-            let flow = |phase: &str, tid: u32| json!({"ph": phase, "cat": "aba", "name": name, "id": index, "pid": TASKS, "tid": tid});
+            let flow = |phase: &str, (pid, tid): Track| json!({"ph": phase, "cat": "aba", "name": name, "id": index, "pid": pid, "tid": tid});
             let start = flow("s", from);
-            let mut end = flow("f", tid);
+            let mut end = flow("f", track);
             if let Some(object) = end.as_object_mut() {
                 object.insert("bp".to_owned(), "e".into());
             }
@@ -228,15 +253,27 @@ impl<W: Write> Trace<W> {
     }
 
     fn names(&mut self, swaps: &[Swap]) {
-        for (tid, task) in std::mem::take(&mut self.tasks) {
-            self.name_tracks((TASKS, tid), &format!("{} (pid {})", task.comm, task.pid));
+        let tasks = std::mem::take(&mut self.tasks);
+        for (pid, name) in process_names(&tasks) {
+            self.about_process(pid, "process_name", &json!({"name": name}));
         }
-        for (entry, tid) in std::mem::take(&mut self.entries) {
-            self.name_tracks((ENTRIES, tid), &entry_name(Entry(entry), swaps));
+        for (track, task) in tasks {
+            self.name_tracks(track, &task.comm.to_string());
+        }
+        for (entry, number) in std::mem::take(&mut self.entries) {
+            let name = entry_name(Entry(entry), swaps);
+            if self.lanes.contains_key(&states_of(number)) {
+                self.name_tracks(states_of(number), &format!("{name}: states"));
+            }
+            self.name_tracks(overlaps_of(number), &format!("{name}: faults"));
         }
     }
 
-    fn name_tracks(&mut self, (pid, tid): (u32, u32), name: &str) {
+    fn about_process(&mut self, pid: u32, what: &str, args: &Value) {
+        self.event(&json!({"ph": "M", "name": what, "pid": pid, "args": args}), &[]);
+    }
+
+    fn name_tracks(&mut self, (pid, tid): Track, name: &str) {
         self.name(pid, tid, name);
         for (lane, _) in self.lanes.remove(&(pid, tid)).into_iter().flat_map(|lanes| lanes.0).skip(1) {
             self.name(pid, lane, name);
@@ -249,16 +286,16 @@ impl<W: Write> Trace<W> {
     }
 
     /// The track for a slice of a task or an entry; `None`: on each it would overlap an earlier one.
-    fn lane(&mut self, track: (u32, u32), (start, end): Span) -> Option<u32> {
-        let (_, tid) = track;
+    fn lane(&mut self, track: Track, (start, end): Span) -> Option<Track> {
+        let (pid, tid) = track;
         if self.written >= LIMIT {
             // Nothing more is written.
-            return Some(tid);
+            return Some(track);
         }
         let lanes = &mut self.lanes.entry(track).or_default().0;
         if let Some((lane, last)) = lanes.iter_mut().find(|(_, last)| *last <= start) {
             *last = end;
-            return Some(*lane);
+            return Some((pid, *lane));
         }
         let lane = match lanes.len() {
             0 => tid,
@@ -269,7 +306,7 @@ impl<W: Write> Trace<W> {
             _ => return None,
         };
         lanes.push((lane, end));
-        Some(lane)
+        Some((pid, lane))
     }
 
     /// Time since the start of the observation.
@@ -277,28 +314,30 @@ impl<W: Write> Trace<W> {
         at.saturating_sub(self.start)
     }
 
-    fn task(&mut self, task: &Task) -> u32 {
+    fn task(&mut self, task: &Task) -> Track {
+        // A task whose process is unknown gets one to itself.
+        let pid = if task.pid == 0 { task.tid } else { task.pid };
         if self.written < LIMIT {
-            self.tasks.entry(task.tid).or_insert_with(|| task.clone());
+            self.tasks.entry((pid, task.tid)).or_insert_with(|| task.clone());
         }
-        task.tid
+        (pid, task.tid)
     }
 
     fn entry(&mut self, entry: u64) -> u32 {
         if self.written >= LIMIT {
             return self.entries.get(&entry).copied().unwrap_or(0);
         }
-        let next = u32::try_from(self.entries.len() + 1).unwrap_or(u32::MAX);
+        let next = u32::try_from(self.entries.len() + 1).unwrap_or(0);
         *self.entries.entry(entry).or_insert(next)
     }
 
-    fn slice(&mut self, pid: u32, tid: u32, name: &str, (start, end): Span, args: &Value) {
+    fn slice(&mut self, (pid, tid): Track, name: &str, (start, end): Span, args: &Value) {
         let event = json!({"ph": "X", "name": name, "pid": pid, "tid": tid, "args": args});
         let (start, end) = (self.since(start), self.since(end));
         self.event(&event, &[("ts", start), ("dur", end.saturating_sub(start))]);
     }
 
-    fn instant(&mut self, pid: u32, tid: u32, name: &str, at: Nanos, args: &Value) {
+    fn instant(&mut self, (pid, tid): Track, name: &str, at: Nanos, args: &Value) {
         let event = json!({"ph": "i", "s": "t", "name": name, "pid": pid, "tid": tid, "args": args});
         self.event(&event, &[("ts", self.since(at))]);
     }
@@ -332,6 +371,29 @@ impl<W: Write> Trace<W> {
             self.failed = Some(error);
         }
     }
+}
+
+/// The two tracks of the entry with this number. Slices of one would not nest in those of the other.
+const fn states_of(number: u32) -> Track {
+    (ENTRIES, ENTRIES + 2 * number)
+}
+
+const fn overlaps_of(number: u32) -> Track {
+    (ENTRIES, ENTRIES + 2 * number + 1)
+}
+
+/// A process has the name of its first thread, whose id is that of the process, or of another one.
+fn process_names(tasks: &BTreeMap<Track, Task>) -> BTreeMap<u32, String> {
+    let mut names = BTreeMap::new();
+    for ((pid, tid), task) in tasks {
+        let name = task.comm.to_string();
+        if pid == tid {
+            names.insert(*pid, name);
+        } else {
+            names.entry(*pid).or_insert(name);
+        }
+    }
+    names
 }
 
 /// An event as JSON, with times in microseconds as decimals: a number would be rounded on its way.
@@ -408,10 +470,18 @@ mod tests {
     #[test]
     fn faults_of_one_task_that_overlap_are_on_tracks_of_their_own() {
         let mut trace = Trace::new(Vec::new(), 0);
-        let lanes = [(0, 10), (10, 20), (15, 25), (12, 30), (25, 26)].map(|span| trace.lane((TASKS, 7), span));
-        assert_eq!(lanes, [Some(7), Some(7), Some(FIRST_LANE + 1), Some(FIRST_LANE + 2), Some(7)]);
-        let overlapping = (0..2 * LANES).filter(|_| trace.lane((TASKS, 8), (1, 2)).is_some()).count();
+        let lanes = [(0, 10), (10, 20), (15, 25), (12, 30), (25, 26)].map(|span| trace.lane((3, 7), span));
+        assert_eq!(lanes, [7, 7, FIRST_LANE + 1, FIRST_LANE + 2, 7].map(|tid| Some((3, tid))));
+        let overlapping = (0..2 * LANES).filter(|_| trace.lane((3, 8), (1, 2)).is_some()).count();
         assert_eq!(overlapping, LANES);
+    }
+
+    #[test]
+    fn a_process_has_the_name_of_its_first_thread() {
+        let task = |pid, tid, comm: &str| ((pid, tid), Task { pid, tid, comm: comm.into() });
+        let tasks = [task(3, 3, "main"), task(3, 2, "worker"), task(5, 9, "one"), task(5, 8, "other")];
+        let names: Vec<_> = process_names(&BTreeMap::from(tasks)).into_iter().collect();
+        assert_eq!(names, [(3, "main".to_owned()), (5, "other".to_owned())]);
     }
 
     fn covered(spans: &[(u8, Span)]) -> u64 {
