@@ -1,5 +1,7 @@
 //! The results of the engine.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     cost::WaitCosts,
     distributions::{Distributions, Durations},
     entries::EntryTable,
+    event::Nanos,
     limits::MAX_LISTED,
     overlap::Overlap,
     reported::Reported,
@@ -21,6 +24,8 @@ pub struct Report<D> {
     /// Events fed.
     pub events: u64,
     pub verdicts: VerdictCounts,
+    /// When what has the verdict ended last.
+    pub last_ns: BTreeMap<Verdict, Nanos>,
     /// Windows, reuses and stale installs, oldest first.
     pub findings: Vec<Finding>,
     /// Oldest first.
@@ -56,8 +61,7 @@ impl<D: Durations> Report<D> {
     }
 
     pub(crate) fn add_finding(&mut self, finding: Finding, entry: AreaEntry) {
-        self.verdicts.add(finding.verdict);
-        self.series.add(finding.end_ns, &Happened::verdict(finding.verdict));
+        self.add_verdict(finding.verdict, finding.end_ns, &Happened::verdict(finding.verdict));
         self.entries.add_verdict(entry, finding.verdict);
         if self.room.take(finding.verdict) {
             self.findings.push(finding);
@@ -67,11 +71,17 @@ impl<D: Durations> Report<D> {
     }
 
     pub(crate) fn add_overlap(&mut self, overlap: Overlap, entry: AreaEntry) {
-        self.verdicts.add(Verdict::Overlap);
-        self.series.add(overlap.to_ns, &Happened::verdict(Verdict::Overlap));
+        self.add_verdict(Verdict::Overlap, overlap.to_ns, &Happened::verdict(Verdict::Overlap));
         self.distributions.overlap.add(overlap.duration());
         self.entries.add_overlap(&overlap, entry);
         push_bounded(&mut self.overlaps, overlap);
+    }
+
+    fn add_verdict(&mut self, verdict: Verdict, at: Nanos, happened: &Happened) {
+        self.verdicts.add(verdict);
+        self.series.add(at, happened);
+        let last = self.last_ns.entry(verdict).or_default();
+        *last = at.max(*last);
     }
 
     pub(crate) fn add_pin_hold(&mut self, hold: &Hold) {
@@ -85,10 +95,9 @@ impl<D: Durations> Report<D> {
             WaitKind::Pin => self.pin_retries += u64::from(wait.retries),
             WaitKind::FolioLock => self.lock_retries += u64::from(wait.retries),
         }
-        self.verdicts.add(wait.verdict());
         let overslept_ns = wait.oversleep_ns.unwrap_or(0);
         let happened = Happened { waited_ns: wait.duration(), overslept_ns, ..Happened::verdict(wait.verdict()) };
-        self.series.add(wait.to_ns, &happened);
+        self.add_verdict(wait.verdict(), wait.to_ns, &happened);
         self.entries.add_verdict(entry, wait.verdict());
         push_bounded(&mut self.waits, wait);
     }

@@ -114,6 +114,10 @@ fn add_summary(all: &mut Summary, one: &Summary) {
     all.pins.add(&one.pins);
     all.locks.add(&one.locks);
     all.verdicts.add(&one.verdicts);
+    for (verdict, at) in &one.last_unix_ns {
+        let last = all.last_unix_ns.entry(*verdict).or_default();
+        *last = (*last).max(*at);
+    }
     all.wait_cost.add(&one.wait_cost);
     // `over` counts against the budget of each observation; of several budgets the smallest is named.
     all.budget = match (all.budget, one.budget) {

@@ -20,7 +20,13 @@ use self::{
     wait_cost::{WaitCostSummary, Wholes},
 };
 use crate::race::Race;
-use observer_engine::{entries::EntryStats, overlap::Overlap, report::Unlisted, verdict::Finding, wait::Wait};
+use observer_engine::{
+    entries::EntryStats,
+    overlap::Overlap,
+    report::Unlisted,
+    verdict::{Finding, Verdict},
+    wait::Wait,
+};
 use observer_kernel::plan::{Backend, Meaning, State};
 use observer_observation::{
     Context, Damage, Dropped, EndReason, Kernel, Known, Note, OnFinding, Overhead, Swap,
@@ -127,6 +133,9 @@ pub struct Summary {
     pub locks: Locks,
     #[serde(flatten)]
     pub verdicts: Verdicts,
+    /// When what has the verdict was seen last, nanoseconds since 1970.
+    #[serde(skip)]
+    pub last_unix_ns: BTreeMap<Verdict, u64>,
     pub wait_cost: WaitCostSummary,
     /// The maximum acceptable wait, if one was given.
     pub budget: Option<Budget>,
@@ -210,6 +219,7 @@ impl Summary {
             pins: Pins::new(known, counters),
             locks: Locks::new(known, counters),
             verdicts: Verdicts { counts: report.verdicts, not_observable: kernel.not_observable() },
+            last_unix_ns: report.last_ns.iter().map(|(of, at)| (*of, known.wall_clock.realtime(*at))).collect(),
             wait_cost,
             budget: known.context.budget_ns.map(|ns| Budget::new(ns, &histograms)),
             stalled: Stalled::new(known),

@@ -19,9 +19,13 @@ mod exposition;
 mod overhead;
 mod wait_cost;
 
-/// The bounds of the buckets are 2^n - 1 ns, from 1 us to 34 s. Buckets of the histograms end there too, so counts are
-/// exact.
-const BUCKETS: std::ops::RangeInclusive<u32> = 10..=35;
+/// The bounds of the buckets: 1, 2.5 and 5 of each power of ten, from 1 us to 50 s.
+///
+/// The histograms have buckets with other bounds. What is in one of them counts with its start, so a duration within
+/// 1/64 of a bound (of a swap-in; otherwise 1/1000) can be on the other side of it. Counts still only grow.
+fn bounds() -> impl Iterator<Item = u64> {
+    (3..=10).flat_map(|power| [10, 25, 50].map(|n| n * 10u64.pow(power) / 10))
+}
 
 /// What serving the metrics costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -248,6 +252,15 @@ fn verdicts(out: &mut Exposition, summary: &Summary) {
             verdicts.count(&[("verdict", verdict.code())], count);
         }
     }
+    let last = out.family(
+        "observer_verdict_last_timestamp_seconds",
+        Kind::Gauge,
+        "seconds",
+        "When the verdict was seen last, since 1970. A verdict that was not seen has no sample.",
+    );
+    for (verdict, at) in &summary.last_unix_ns {
+        last.sample(&[("verdict", verdict.code())], seconds(*at));
+    }
     let hidden = out.family(
         "observer_not_observable",
         Kind::Gauge,
@@ -272,8 +285,12 @@ fn verdicts(out: &mut Exposition, summary: &Summary) {
 }
 
 fn histograms(out: &mut Exposition, observed: &Observed) {
-    let faults =
-        out.family("observer_fault_seconds", Kind::Histogram, "seconds", "Durations of do_swap_page, by path.");
+    let faults = out.family(
+        "observer_fault_seconds",
+        Kind::Histogram,
+        "seconds",
+        "Durations of do_swap_page, by path. A duration within 1/64 of a bound can be counted on the other side of it.",
+    );
     let mut others = Vec::new();
     for (measure, histogram) in observed.histograms.iter() {
         let path = match measure {
@@ -306,9 +323,9 @@ fn histograms(out: &mut Exposition, observed: &Observed) {
 fn buckets(out: &mut Exposition, labels: &[(&str, &str)], histogram: &Histogram<u64>) {
     let mut values = histogram.iter_recorded().peekable();
     let mut below = 0;
-    for power in BUCKETS {
-        let bound = (1u64 << power) - 1;
-        while let Some(value) = values.next_if(|value| value.value_iterated_to() <= bound) {
+    for bound in bounds() {
+        let is_below = |ns| histogram.lowest_equivalent(ns) <= bound;
+        while let Some(value) = values.next_if(|value| is_below(value.value_iterated_to())) {
             below += value.count_at_value();
         }
         out.bucket(labels, Some(seconds(bound)), below);
@@ -319,4 +336,45 @@ fn buckets(out: &mut Exposition, labels: &[(&str, &str)], histogram: &Histogram<
 
 fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(durations: &[u64]) -> String {
+        let mut histogram = Histogram::new_with_bounds(1, 1 << 40, 3).unwrap();
+        for ns in durations {
+            histogram.record(*ns).unwrap();
+        }
+        let mut out = Exposition::new(Dialect::OpenMetrics);
+        buckets(out.family("x_seconds", Kind::Histogram, "seconds", "Help."), &[], &histogram);
+        out.finish()
+    }
+
+    #[test]
+    fn bounds_are_round_and_counts_cumulative() {
+        let page = page(&[1, 1_000, 1_001, 2_500, 40_000_000, 1_000_000_000, 60_000_000_000]);
+        for line in [
+            "x_seconds_bucket{le=\"0.000001\"} 2",
+            "x_seconds_bucket{le=\"0.0000025\"} 4",
+            "x_seconds_bucket{le=\"0.025\"} 4",
+            "x_seconds_bucket{le=\"0.05\"} 5",
+            "x_seconds_bucket{le=\"1.0\"} 6",
+            "x_seconds_bucket{le=\"50.0\"} 6",
+            "x_seconds_bucket{le=\"+Inf\"} 7",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}: {page}");
+        }
+        assert_eq!(page.matches("_bucket").count(), 25);
+    }
+
+    #[test]
+    fn a_duration_counts_below_a_bound_that_is_a_thousandth_above_it() {
+        for bound in bounds() {
+            let page = page(&[bound + bound / 1_000 + 1, bound - bound / 1_000]);
+            let le = exposition::bound(seconds(bound));
+            assert!(page.contains(&format!("le=\"{le}\"}} 1\n")), "{le}: {page}");
+        }
+    }
 }

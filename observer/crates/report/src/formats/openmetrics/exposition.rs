@@ -78,8 +78,8 @@ impl Exposition {
 
     /// The number of values that are at most `bound`; `None` for all values.
     pub(super) fn bucket(&mut self, labels: &[(&str, &str)], bound: Option<f64>, count: u64) {
-        let bound = bound.map_or("+Inf".to_owned(), |bound| bound.to_string());
-        self.write("_bucket", labels, Some(&bound), count);
+        let le = bound.map_or("+Inf".to_owned(), self::bound);
+        self.write("_bucket", labels, Some(&le), count);
     }
 
     /// The end of a histogram.
@@ -115,6 +115,12 @@ impl Exposition {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "{line}");
     }
+}
+
+/// A bound of a bucket. It is text, of which OpenMetrics wants that of a floating-point number.
+pub(super) fn bound(seconds: f64) -> String {
+    let text = seconds.to_string();
+    if text.contains('.') { text } else { text + ".0" }
 }
 
 fn escaped(value: &str) -> String {
