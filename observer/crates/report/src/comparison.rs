@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use observer_text::Name;
 use serde::Serialize;
 
+use self::judgement::{Conclusion, Judgement};
 use crate::{
     observed::Observed,
     summary::{Summary, distributions::Measure},
@@ -12,6 +13,9 @@ use crate::{
 use observer_engine::verdict::Verdict;
 use observer_kernel::{codes, plan::State};
 use observer_observation::{Damage, DurationSummary};
+
+mod bootstrap;
+pub mod judgement;
 
 /// Raised when a key of the JSON object is removed or changes its meaning.
 const SCHEMA: &str = "observer-diff/1";
@@ -141,6 +145,11 @@ pub struct Diff {
     pub schema: &'static str,
     pub a: Compared,
     pub b: Compared,
+    /// Which of the two is better.
+    pub conclusion: Conclusion,
+    /// How often the intervals of all measures together contain the true differences, 0 to 1.
+    pub confidence: f64,
+    pub judgements: Vec<Judgement>,
     pub counts: Vec<Count>,
     /// Distributions that are not empty on both sides.
     pub times: Vec<Times>,
@@ -156,8 +165,12 @@ impl Diff {
         // Without a selection everything is compared.
         let is_whole = a.summary.selection.is_none();
         let counts = counts_a.into_iter().zip(counts_b).filter(|((name, _), _)| is_whole || name.is_selected());
+        let judgements = judgement::judge(a, b);
         Self {
             schema: SCHEMA,
+            conclusion: judgement::conclusion(&judgements),
+            confidence: judgement::CONFIDENCE,
+            judgements,
             counts: counts.map(|((name, a), (_, b))| count(name, a, b, lengths)).collect(),
             times: times
                 .filter(|((_, a), (_, b))| !a.is_empty() || !b.is_empty())

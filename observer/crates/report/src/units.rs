@@ -43,6 +43,13 @@ pub fn duration(ns: u64) -> String {
     format!("{ns} ns")
 }
 
+/// A difference of durations, nanoseconds.
+pub(crate) fn signed_duration(ns: f64) -> String {
+    let whole = Duration::try_from_secs_f64(ns.abs() / 1e9).unwrap_or(Duration::MAX).as_nanos();
+    let text = duration(u64::try_from(whole).unwrap_or(u64::MAX));
+    if ns < 0.0 && whole > 0 { format!("-{text}") } else { text }
+}
+
 /// A time of `CLOCK_MONOTONIC` in seconds, to the nanosecond.
 pub(crate) fn seconds(ns: u64) -> String {
     format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
@@ -177,6 +184,11 @@ mod tests {
             ["0 ns", "999 ns", "1.00 us", "12.3 us", "4.00 ms", "2.50 s"]
         );
         assert_eq!(seconds(6_260_810_150), "6.260810150 s");
+    }
+
+    #[test]
+    fn differences_of_durations_have_a_sign() {
+        assert_eq!([-1_500.4, 1_500.4, 0.0, -0.2].map(signed_duration), ["-1.50 us", "1.50 us", "0 ns", "0 ns"]);
     }
 
     #[test]

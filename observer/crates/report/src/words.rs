@@ -19,7 +19,7 @@ mod waits;
 
 pub(crate) use self::{
     area::in_use,
-    comparison::{caveat, counted},
+    comparison::{caveat, conclusion, counted, judged, result},
     finding::{description, steps},
     headline::{advice, answer, time_span},
     host::{fact, host, synchronous_reason},

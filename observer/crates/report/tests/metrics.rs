@@ -1,5 +1,4 @@
 //! The metrics.
-#![expect(clippy::unwrap_used, reason = "tests, with functions of their own")]
 
 use observer_engine::verdict::Verdict;
 use observer_record::replay;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::overlay;
 use crate::{
-    comparison::{Compared, Count, Diff, Times},
+    comparison::{Compared, Count, Diff, Times, judgement::Judged},
     observed::Observed,
     summary::distributions::Measure,
     units::{self, duration, number, ratio},
@@ -25,6 +25,7 @@ fn write_all(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std:
     for caveat in &diff.caveats {
         writeln!(text, "!  {}", observer_text::line(&words::caveat(caveat)))?;
     }
+    write_judgements(text, diff)?;
     writeln!(text, "\n{:<15} {:>12} {:>12} {:>12} {:>12} {:>8}", "count", "A", "B", "A/s", "B/s", "B:A")?;
     for count in &diff.counts {
         write_count(text, count)?;
@@ -41,6 +42,36 @@ fn write_all(text: &mut String, diff: &Diff, a: &Observed, b: &Observed) -> std:
         }
     }
     Ok(())
+}
+
+fn write_judgements(text: &mut String, diff: &Diff) -> std::fmt::Result {
+    writeln!(text, "\n{}", words::conclusion(diff))?;
+    writeln!(text, "{:<27} {:>10} {:>10} {:>25}  B is", "measure, less is better", "A", "B", "B-A between")?;
+    for judgement in &diff.judgements {
+        let shown = |value: f64| measured(judgement.name, value);
+        let interval = match (judgement.low, judgement.high) {
+            (Some(low), Some(high)) => format!("{} and {}", shown(low), shown(high)),
+            _ => "-".to_owned(),
+        };
+        let (name, result) = (words::judged(judgement.name), words::result(judgement.result));
+        writeln!(text, "{name:<27} {:>10} {:>10} {interval:>25}  {result}", shown(judgement.a), shown(judgement.b))?;
+    }
+    if diff.judgements.iter().all(|judgement| judgement.low.is_none()) {
+        return Ok(());
+    }
+    let percent = units::percent(100.0 * diff.confidence);
+    writeln!(text, "All of these intervals contain the true difference with a confidence of {percent}.")
+}
+
+/// A measure, or a difference, with its unit.
+fn measured(name: Judged, value: f64) -> String {
+    match name {
+        Judged::SwapInTime | Judged::Waited => units::signed_duration(value),
+        Judged::Windows | Judged::StaleInstalls => {
+            let sign = if value < 0.0 { "-" } else { "" };
+            format!("{sign}{}", units::rate(value.abs()))
+        }
+    }
 }
 
 fn described(side: &Compared) -> String {

@@ -21,6 +21,11 @@ pub struct Timeline {
     /// The part that is selected, if times limit the selection.
     pub selected: Option<Range<Nanos>>,
     pub points: Vec<Point>,
+    /// How often the counters, and the durations of swap-ins, were read.
+    pub(crate) readings: u64,
+    pub(crate) time_readings: u64,
+    /// One entry in this many was observed.
+    pub(crate) one_in: u64,
 }
 
 /// What happened in one span. Counts are scaled to all entries if a sample was observed, times are not.
@@ -71,7 +76,38 @@ impl Timeline {
             points: points(start..end, known.history.series(), &known.report.series, one_in),
             time: start..end,
             selected,
+            readings: known.history.readings(),
+            time_readings: known.history.time_readings(),
+            one_in,
         }
+    }
+}
+
+impl Timeline {
+    /// The selected points, joined so that each is at least as long as the time between two of this many readings: what
+    /// was counted between them is spread evenly.
+    pub(crate) fn independent(&self, readings: u64) -> Vec<Point> {
+        let length = |time: &Range<Nanos>| time.end.saturating_sub(time.start);
+        let whole = length(&self.time);
+        let between = whole / readings.saturating_sub(1).max(1);
+        let is_selected = |point: &&Point| {
+            self.selected.as_ref().is_none_or(|part| part.start <= point.time.start && point.time.end <= part.end)
+        };
+        let mut all: Vec<Point> = Vec::new();
+        for point in self.points.iter().filter(is_selected) {
+            match all.last_mut() {
+                Some(last) if length(&last.time) < between => last.add(point),
+                _ => all.push(point.clone()),
+            }
+        }
+        // The rest is too short.
+        if all.len() > 1
+            && let Some(rest) = all.pop_if(|last| length(&last.time) < between)
+            && let Some(last) = all.last_mut()
+        {
+            last.add(&rest);
+        }
+        all
     }
 }
 
@@ -172,6 +208,33 @@ mod tests {
         let points = points(time.clone(), &counted(&[(6 * SECOND, 1)]), &Series::default(), 1);
         assert!((MAX_SPANS / 2..=MAX_SPANS).contains(&points.len()), "{}", points.len());
         assert_eq!(points.iter().map(|point| point.time.end - point.time.start).sum::<u64>(), time.end - time.start);
+    }
+
+    #[test]
+    fn intervals_are_as_long_as_the_time_between_readings() {
+        let counts: Vec<(Nanos, u64)> = (0..20).map(|n| (n * SECOND, 1)).collect();
+        let timeline = Timeline {
+            host: Name::default(),
+            wall_clock: WallClock::default(),
+            time: 0..20 * SECOND,
+            selected: None,
+            points: points(0..20 * SECOND, &counted(&counts), &Series::default(), 1),
+            readings: 21,
+            time_readings: 4,
+            one_in: 1,
+        };
+        let lengths = |timeline: &Timeline, readings| -> Vec<Nanos> {
+            timeline
+                .independent(readings)
+                .iter()
+                .map(|point| (point.time.end - point.time.start) / FIRST_WIDTH)
+                .collect()
+        };
+        assert_eq!(lengths(&timeline, 21), [10; 20]);
+        assert_eq!(lengths(&timeline, 4), [67, 133], "the rest is part of the last one");
+        assert_eq!(timeline.independent(4).iter().map(|point| point.counted.swapins).sum::<u64>(), 20);
+        let part = Timeline { selected: Some(5 * SECOND..8 * SECOND), ..timeline };
+        assert_eq!(part.independent(21).iter().map(|point| point.time.start / SECOND).collect::<Vec<_>>(), [5, 6, 7]);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use super::{recording::damage, selection::selection_of, waits::measure};
 use crate::{
-    comparison::{Caveat, Counted, Side},
+    comparison::{
+        Caveat, Counted, Diff, Side,
+        judgement::{Conclusion, Judged, Standing},
+    },
     summary::distributions::Measure,
     units::{micro, number},
 };
@@ -27,6 +30,45 @@ pub(crate) fn counted(counted: Counted) -> String {
         Counted::StaleInstall => "stale-install",
     };
     name.to_owned()
+}
+
+/// What is judged. Rates are those of what has the same name elsewhere.
+pub(crate) const fn judged(judged: Judged) -> &'static str {
+    match judged {
+        Judged::SwapInTime => "time per swap-in",
+        Judged::Waited => "waited per swap-in",
+        Judged::Windows => "windows or worse/million",
+        Judged::StaleInstalls => "stale installs/million",
+    }
+}
+
+/// B, compared with A.
+pub(crate) const fn result(result: Standing) -> &'static str {
+    match result {
+        Standing::Better => "better",
+        Standing::Worse => "worse",
+        Standing::NoDifference => "no difference found",
+        Standing::TooFewIntervals => "not judged: too few intervals",
+        Standing::TooFewEvents => "not judged: too few events",
+        Standing::NotObservable => "not judged: not observable",
+    }
+}
+
+/// Which of the two is better, and by what.
+pub(crate) fn conclusion(diff: &Diff) -> String {
+    let of = |wanted: Standing| {
+        let names = diff.judgements.iter().filter(|judgement| judgement.result == wanted);
+        names.map(|judgement| judged(judgement.name)).collect::<Vec<_>>().join(", ")
+    };
+    match diff.conclusion {
+        Conclusion::Better => format!("B is better than A: {}", of(Standing::Better)),
+        Conclusion::Worse => format!("B is worse than A: {}", of(Standing::Worse)),
+        Conclusion::Mixed => format!("B is better by {}, and worse by {}", of(Standing::Better), of(Standing::Worse)),
+        Conclusion::NoDifference => "no difference found between A and B".to_owned(),
+        Conclusion::TooLittle => {
+            "A and B cannot be judged: too little was observed; record both for some minutes".to_owned()
+        }
+    }
 }
 
 const fn side(side: Side) -> &'static str {

@@ -232,6 +232,9 @@ mod tests {
             time: SECOND..5 * SECOND,
             selected,
             points: vec![point(SECOND, 3 * SECOND, 10, 0), point(3 * SECOND, 5 * SECOND, 40, 1)],
+            readings: 2,
+            time_readings: 2,
+            one_in: 1,
         }
     }
 
