@@ -13,6 +13,7 @@ use observer::{
 use observer_observation::{CgroupPaths, EndReason, Engine, FinalState, History, Input, Sample, WallClock};
 use observer_probe::CpuTime;
 use observer_recordings::{synthetic, vulnerable};
+use observer_tui::settings::Settings;
 
 /// The session's.
 const TICK: Duration = Duration::from_millis(100);
@@ -27,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let alone = runtime.block_on(run(&mut (), seconds, rate));
     let with_dashboard = {
         let _guard = runtime.enter();
-        let mut live = Live::open(&vulnerable::context(), false, "synthetic events")?;
+        let mut live = Live::open(&vulnerable::context(), Settings::default(), "synthetic events")?;
         runtime.block_on(run(&mut live, seconds, rate))
     };
     println!(

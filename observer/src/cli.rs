@@ -9,6 +9,7 @@ use self::values::{
     run_time, sample, speed, stop_on, widening,
 };
 pub(crate) use self::{
+    dashboard::DashboardArgs,
     parse::parse,
     selection::{ListArgs, SelectionArgs},
     values::{BackendChoice, ColorChoice, FindingChoice, FormatChoice, HookChoice, STANDARD_STREAM},
@@ -23,6 +24,7 @@ use observer_probe::WATCHED_TASKS;
 use observer_report::selection::Moment;
 use observer_text::Name;
 
+mod dashboard;
 mod help;
 pub(crate) mod manual;
 mod parse;
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     /// Check whether this host can be observed, and why not, and whether the race is possible on it
     #[command(after_help = help::of("doctor"))]
     Doctor(DoctorArgs),
+    /// Print the default configuration file of the dashboard, or which file is read
+    #[command(after_help = help::of("config"))]
+    Config(ConfigArgs),
     /// Print shell completions
     #[command(after_help = help::of("completions"))]
     Completions(CompletionsArgs),
@@ -221,9 +226,8 @@ impl ObserveArgs {
 pub(crate) struct LiveArgs {
     #[command(flatten)]
     pub(crate) observe: ObserveArgs,
-    /// Draw with ASCII characters only, regardless of LANG
-    #[arg(long)]
-    pub(crate) ascii: bool,
+    #[command(flatten)]
+    pub(crate) dashboard: DashboardArgs,
 }
 
 #[derive(Debug, Args)]
@@ -240,9 +244,8 @@ pub(crate) struct ReplayArgs {
     /// Play this many times as fast, e.g. 0.5 or 16; + and - change it
     #[arg(long, value_name = "N", value_parser = speed, default_value = "1")]
     pub(crate) speed: f64,
-    /// Draw with ASCII characters only, regardless of LANG
-    #[arg(long)]
-    pub(crate) ascii: bool,
+    #[command(flatten)]
+    pub(crate) dashboard: DashboardArgs,
 }
 
 #[derive(Debug, Args)]
@@ -324,6 +327,16 @@ pub(crate) struct DiffArgs {
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Print the path of the file that live and replay read here, whether it exists or not
+    #[arg(long)]
+    pub(crate) path: bool,
+    /// Check this file
+    #[arg(long, conflicts_with = "path")]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

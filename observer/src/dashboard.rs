@@ -23,12 +23,13 @@ use observer_tui::{
     app::{App, Effect, Hit, Tab, table::TableRow as _},
     layout,
     model::{EntryRow, FindingRow, GroupRow, Model},
-    theme::Theme,
+    settings::{SHORTEST_REFRESH, Settings, is_frame_due},
+    theme::{Environment, Theme},
     view,
 };
 
 /// Shortest time between two frames.
-const FRAME: Duration = Duration::from_millis(100);
+const FRAME: Duration = SHORTEST_REFRESH;
 
 /// What an input asks of the session or the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +38,13 @@ enum Request {
     ClearTally,
     SwitchDelayInjection(bool),
     Transport(Move),
+}
+
+/// The variables and settings that the theme is chosen by.
+fn environment(settings: &Settings) -> Environment {
+    let environment = terminal::environment(settings.ascii);
+    let no_color = environment.no_color && !settings.colours_despite_no_color;
+    Environment { no_color, palette: settings.palette, ..environment }
 }
 
 /// An open dashboard.
@@ -49,21 +57,28 @@ struct Dashboard {
     stopped: Heard,
     continued: Heard,
     drawn: Instant,
+    /// Shortest time between two frames that new data causes.
+    refresh: Duration,
+    /// New data changes the screen.
+    stale: bool,
+    /// A key, a click or the window has changed the screen.
     dirty: bool,
 }
 
 impl Dashboard {
-    fn open(ascii: bool) -> io::Result<Self> {
+    fn open(settings: Settings) -> io::Result<Self> {
         let size = terminal::query_size()?;
         let mut dashboard = Self {
             stopped: Heard::new(SignalKind::from_raw(libc::SIGTSTP))?,
             continued: Heard::new(SignalKind::from_raw(libc::SIGCONT))?,
-            screen: Screen::open(size)?,
-            app: App::default(),
-            theme: Theme::choose(&terminal::environment(ascii)),
+            screen: Screen::open(size, settings.mouse)?,
+            theme: Theme::choose(&environment(&settings)),
+            refresh: settings.refresh,
+            app: App::new(settings),
             size,
             events: Events::new(),
             drawn: Instant::now(),
+            stale: false,
             dirty: true,
         };
         dashboard.fit();
@@ -86,15 +101,14 @@ impl Dashboard {
     }
 
     fn update(&mut self, model: Model) {
-        self.dirty |= self.app.update(model);
+        self.stale |= self.app.update(model);
         self.draw_if_due();
     }
 
     /// Draws if something has changed, the last frame is written, and it is old enough.
     fn draw_if_due(&mut self) {
-        // Slightly less than a frame, because ticks jitter.
-        let due = self.drawn.elapsed() + Duration::from_millis(10) >= FRAME;
-        if self.dirty && due && self.screen.is_ready() {
+        let due = |by_key| is_frame_due(self.drawn.elapsed(), by_key, self.refresh);
+        if ((self.dirty && due(true)) || (self.stale && due(false))) && self.screen.is_ready() {
             self.draw();
         }
     }
@@ -104,6 +118,7 @@ impl Dashboard {
         // After an error the next change draws again.
         let drawn = self.screen.draw(|buffer| view::draw(app, theme, buffer));
         self.dirty = drawn.is_err();
+        self.stale = false;
         self.drawn = Instant::now();
     }
 
@@ -155,7 +170,7 @@ impl Dashboard {
             Tab::Tasks => layout::sorted(GroupRow::COLUMNS, app.tasks.sort),
             Tab::Findings => layout::sorted(FindingRow::COLUMNS, app.findings.sort),
         };
-        layout::hit(&screen, app.tab, &view::labels(app, self.size.width), &heads, column, row)
+        layout::hit(&screen, app.tab, &view::labels(app, self.size.width), &heads, app.columns.of(app.tab), column, row)
     }
 
     fn perform(&mut self, effect: Effect) -> Option<Request> {

@@ -5,6 +5,7 @@
 
 mod cli;
 mod commands;
+mod config;
 pub mod dashboard;
 mod launch;
 mod messages;
@@ -53,6 +54,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stress(args) => commands::stress::run(&args)?,
         Command::Bench(args) => commands::bench::run(&args)?,
         Command::Doctor(args) => commands::doctor::run(&args)?,
+        Command::Config(args) => commands::config::run(&args)?,
         Command::Completions(args) => commands::manual::completions(&args)?,
         Command::Man(args) => commands::manual::man(&args)?,
         Command::Launch(args) => {

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use observer_record::player::Player;
 use observer_recordings::vulnerable;
 use observer_terminal::Terminal;
+use observer_tui::settings::Settings;
 
 /// The recording, for a test of this file that is run as the program in the terminal.
 const RECORDING: &str = "OBSERVER_TEST_RECORDING";
@@ -36,13 +37,14 @@ fn terminal(folder: &TempDir, size: (u16, u16)) -> Terminal {
 
 fn replay(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_observer"));
-    environment(&mut command).arg("replay").arg("r").current_dir(folder);
+    // The tests must not read the file of the user who runs them.
+    environment(&mut command).arg("replay").arg("r").current_dir(folder).env("XDG_CONFIG_HOME", folder.path());
     command
 }
 
 fn environment(command: &mut Command) -> &mut Command {
     command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env_remove("LC_ALL").env_remove("NO_COLOR");
-    command.env_remove("COLUMNS").env_remove("LINES")
+    command.env_remove("COLUMNS").env_remove("LINES").env_remove("SUDO_UID")
 }
 
 #[test]
@@ -204,7 +206,7 @@ fn panics_in_the_terminal() {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // A panic on any thread ends the dashboard.
-    runtime.block_on(observer::dashboard::replay(player, None, false)).unwrap();
+    runtime.block_on(observer::dashboard::replay(player, None, Settings::default())).unwrap();
     assert!(panics.join().is_err());
 }
 
@@ -298,6 +300,78 @@ fn a_click_on_a_tab_opens_its_view() {
     terminal.shows("deepest");
     terminal.keys("q");
     terminal.end();
+}
+
+/// A file that the program reads as that of the user.
+fn configuration(folder: &TempDir, text: &str) {
+    fs::create_dir_all(folder.path().join("observer")).unwrap();
+    fs::write(folder.path().join("observer/config.toml"), text).unwrap();
+}
+
+#[test]
+fn the_file_of_the_user_sets_view_columns_and_keys() {
+    let folder = folder();
+    let text = "view = 'entries'\ncolumns.entries = ['waits', 'entry']\nkeys.everywhere.quit = ['X']";
+    configuration(&folder, text);
+    let mut terminal = terminal(&folder, (80, 24));
+    terminal.shows("entry");
+    assert!(!terminal.text().contains("overlaps"), "{}", terminal.text());
+    terminal.keys("qX");
+    terminal.end();
+    terminal.assert_restored();
+}
+
+#[test]
+fn a_mistake_in_the_file_is_an_error_before_the_terminal_is_entered() {
+    let folder = folder();
+    configuration(&folder, "mouse = true\nview = 'entrees'\n");
+    let mut terminal = terminal(&folder, (160, 24));
+    terminal.shows("config.toml, line 2: view: there is no");
+    assert_eq!(terminal.end().code(), Some(4));
+    terminal.assert_restored();
+    let mut command = replay(&folder);
+    command.arg("--no-config");
+    let mut terminal = Terminal::start(command, (80, 24), (80, 24));
+    terminal.shows("stale installs");
+    terminal.keys("q");
+    terminal.end();
+}
+
+#[test]
+fn another_file_is_named_on_the_command_line_and_must_exist() {
+    let folder = folder();
+    fs::write(folder.path().join("mine.toml"), "view = 'findings'").unwrap();
+    for (file, shown) in [("mine.toml", "overtaken by"), ("none.toml", "cannot read the configuration file none.toml")]
+    {
+        let mut command = replay(&folder);
+        command.args(["--config", file]);
+        let mut terminal = Terminal::start(command, (160, 24), (160, 24));
+        terminal.shows(shown);
+        terminal.keys("q");
+        terminal.end();
+    }
+}
+
+#[test]
+fn the_configuration_is_printed_located_and_checked() {
+    let folder = folder();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_observer"));
+        let output = environment(&mut command).env("XDG_CONFIG_HOME", folder.path()).args(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout) + &text(output.stderr))
+    };
+    let (code, printed) = run(&["config"]);
+    assert_eq!(code, Some(0));
+    let path = folder.path().join("observer/config.toml").to_str().unwrap().to_owned();
+    assert_eq!(run(&["config", "--path"]), (Some(0), format!("{path}\n")));
+    let (code, text) = run(&["config", "--check"]);
+    assert!(code == Some(0) && text.contains("does not exist"), "{text}");
+    configuration(&folder, &printed);
+    assert_eq!(run(&["config", "--check"]), (Some(0), format!("{path}: valid\n")));
+    configuration(&folder, "refresh = '1ms'");
+    let (code, text) = run(&["config", "--check"]);
+    assert!(code == Some(4) && text.contains("line 1: refresh"), "{text}");
 }
 
 #[test]

@@ -58,10 +58,15 @@ const OF_RECORDING: &[Item] = &[
     ("swap.000001.obs, ...", "the parts of swap.obs with --rotate-size or --rotate-every"),
 ];
 const OF_REPORT: &[Item] = &[("OUT.partial", "the output while it is written")];
+const OF_DASHBOARD: &[Item] = &[(
+    "$XDG_CONFIG_HOME/observer/config.toml",
+    "the configuration of the dashboard; without the variable in ~/.config, under sudo in the home folder of the invoking \
+     user",
+)];
 const OF_WORKLOAD: &[Item] =
     &[("/sys/class/zram-control", "a zram device is added, and removed at the end; the module is loaded if necessary")];
 
-pub(super) const TOPICS: [Topic; 12] = [
+pub(super) const TOPICS: [Topic; 13] = [
     Topic {
         command: "",
         examples: &[
@@ -81,9 +86,9 @@ pub(super) const TOPICS: [Topic; 12] = [
             Example { args: "live --duration 5min --budget 1ms", what: "end after 5 minutes; report waits above 1 ms" },
             Example { args: "live -- ./my-workload", what: "only this command and its children" },
         ],
-        files: &[OF_KERNEL],
+        files: &[OF_KERNEL, OF_DASHBOARD],
         exits: OBSERVATION,
-        see_also: &["record", "replay", "doctor"],
+        see_also: &["record", "replay", "config", "doctor"],
     },
     Topic {
         command: "record",
@@ -109,9 +114,9 @@ pub(super) const TOPICS: [Topic; 12] = [
             Example { args: "replay swap.obs", what: "the dashboard over a recording; ? lists the keys" },
             Example { args: "replay swap.obs --at 17:03:11 --speed 0.25", what: "slowly, from this time on" },
         ],
-        files: &[OF_RECORDING],
+        files: &[OF_RECORDING, OF_DASHBOARD],
         exits: RECORDING,
-        see_also: &["record", "report"],
+        see_also: &["record", "report", "config"],
     },
     Topic {
         command: "report",
@@ -180,6 +185,17 @@ pub(super) const TOPICS: [Topic; 12] = [
         see_also: &["record", "stress"],
     },
     Topic {
+        command: "config",
+        examples: &[
+            Example { args: "config > config.toml", what: "a file to start from, with comments" },
+            Example { args: "config --path", what: "where it is read" },
+            Example { args: "config --check", what: "is it valid?" },
+        ],
+        files: &[OF_DASHBOARD],
+        exits: OUTPUT,
+        see_also: &["live", "replay"],
+    },
+    Topic {
         command: "completions",
         examples: &[Example {
             args: "completions bash",
@@ -202,12 +218,13 @@ pub(super) const TOPICS: [Topic; 12] = [
     },
 ];
 
-const ENVIRONMENT: [Item; 5] = [
+const ENVIRONMENT: [Item; 6] = [
     (LOG_VARIABLE, "log level: error, warn (default), info, debug (with the log of the verifier)"),
     ("NO_COLOR", "if not empty: no colours, unless --color always"),
     ("TERM, COLORTERM", "the colours of the dashboard; dumb or unset: none in text either"),
     ("LC_ALL, LC_CTYPE, LANG", "a UTF-8 locale: Unicode characters in the dashboard and in text; otherwise ASCII"),
     ("COLUMNS, LINES", "the size of a terminal that does not report one"),
+    ("XDG_CONFIG_HOME, HOME", "where the configuration of the dashboard is; observer config --path prints it"),
 ];
 
 /// The variables that every command reads.
@@ -287,7 +304,7 @@ mod tests {
             let topic = topic(name).unwrap_or_else(|| panic!("{name} has no topic"));
             assert!(!topic.examples.is_empty(), "{name}");
             for example in topic.examples {
-                let words = example.args.split(" | ").next().unwrap().split_whitespace();
+                let words = example.args.split(['|', '>']).next().unwrap().split_whitespace();
                 assert!(words.clone().next().is_none_or(|first| name.is_empty() || first == name), "{}", example.args);
                 let parsed = Cli::try_parse_from(std::iter::once("observer").chain(words));
                 let is_help = |error: &clap::Error| error.kind() == clap::error::ErrorKind::DisplayHelp;

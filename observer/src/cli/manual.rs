@@ -12,8 +12,20 @@ use observer_report::glossary::SECTIONS;
 const SECTION: &str = "8";
 
 /// The subcommands that have a page of their own.
-pub(super) const PAGES: [&str; 11] =
-    ["live", "record", "replay", "report", "diff", "serve", "stress", "bench", "doctor", "completions", "man"];
+pub(super) const PAGES: [&str; 12] = [
+    "live",
+    "record",
+    "replay",
+    "report",
+    "diff",
+    "serve",
+    "stress",
+    "bench",
+    "doctor",
+    "config",
+    "completions",
+    "man",
+];
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Vec<u8> {
     // Into memory, because the generator panics on a closed pipe.
@@ -206,7 +218,10 @@ mod tests {
         let shown: Vec<_> = shown_subcommands(&command).map(clap::Command::get_name).collect();
         assert_eq!(shown, PAGES);
         let files: Vec<_> = pages().unwrap().into_iter().map(|page| page.file).collect();
-        assert_eq!((files.len(), files[0].as_str(), files[2].as_str()), (12, "observer.8", "observer-record.8"));
+        assert_eq!(
+            (files.len(), files[0].as_str(), files[2].as_str()),
+            (PAGES.len() + 1, "observer.8", "observer-record.8")
+        );
         for page in pages().unwrap() {
             let text = String::from_utf8(page.roff).unwrap();
             assert!(!text.contains(crate::launch::SUBCOMMAND) && !text.contains(crate::cli::WORKLOAD), "{}", page.file);

@@ -17,6 +17,7 @@ use observer_report::{
     words,
 };
 use observer_text::{Name, unescaped};
+use observer_tui::theme::Palette;
 
 use crate::reactions::{CommandLine, StopOn};
 
@@ -112,6 +113,42 @@ pub(crate) enum ColorChoice {
     Always,
     /// no colours
     Never,
+}
+
+/// `--theme`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ThemeChoice {
+    /// colours that people with colour blindness can distinguish, on the background of the terminal
+    ColourBlind,
+    /// white on black, whatever the colours of the terminal
+    HighContrast,
+    /// no colours
+    None,
+}
+
+impl From<ThemeChoice> for Palette {
+    fn from(choice: ThemeChoice) -> Self {
+        match choice {
+            ThemeChoice::ColourBlind => Self::ColourBlind,
+            ThemeChoice::HighContrast => Self::HighContrast,
+            ThemeChoice::None => Self::None,
+        }
+    }
+}
+
+/// `--mouse`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MouseChoice {
+    /// the dashboard: it opens views, selects, sorts, scrolls
+    On,
+    /// the terminal: it selects text
+    Off,
+}
+
+impl From<MouseChoice> for bool {
+    fn from(choice: MouseChoice) -> Self {
+        choice == MouseChoice::On
+    }
 }
 
 /// `--verdict`.

@@ -10,14 +10,16 @@ use observer_observation::exit::Exit;
 use observer_report::{formats::text, summary::Summary, words};
 
 /// # Errors
+/// [`ConfigError`](crate::config::ConfigError) when the configuration of the dashboard cannot be used;
 /// [`Refusal`](observer_kernel::survey::Refusal) when this host does not allow it;
 /// [`ProgramError`](crate::reactions::ProgramError) when the command of `--on-finding` cannot be executed; otherwise an
 /// I/O error.
 pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     let mut reactions = Reactions::new(&args.observe.reactions)?;
+    let settings = terminal::is_there().then(|| args.dashboard.settings()).transpose()?;
     let prepared = Prepared::new(&args.observe, false)?;
-    let outcome = if terminal::is_there() {
-        prepared.run_with_dashboard(args.ascii, None, &mut reactions)?
+    let outcome = if let Some(settings) = settings {
+        prepared.run_with_dashboard(settings, None, &mut reactions)?
     } else {
         eprintln!(
             "observer: no terminal for the dashboard on standard output, or none to read keys from: progress lines \

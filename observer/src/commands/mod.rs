@@ -3,6 +3,7 @@
 mod areas;
 pub(crate) mod bench;
 mod cgroups;
+pub(crate) mod config;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod error;

@@ -20,6 +20,7 @@ use observer_kernel::{survey::Ready, tree::Tree};
 use observer_observation::{Clocks, Context, Kernel, Outcome, Swap, command};
 use observer_probe::{Delay, Detail, Options, Probes, at_attach, setup};
 use observer_text::Name;
+use observer_tui::settings::Settings;
 
 /// An observation that is ready to start.
 pub(super) struct Prepared {
@@ -157,7 +158,7 @@ impl Prepared {
     /// As [`Prepared::observe`], or when the terminal cannot be switched to the dashboard.
     pub(super) fn run_with_dashboard(
         mut self,
-        ascii: bool,
+        settings: Settings,
         inherit: Option<&OwnedFd>,
         observer: &mut impl Observer,
     ) -> anyhow::Result<Outcome> {
@@ -169,7 +170,7 @@ impl Prepared {
         runtime()?.block_on(async {
             let note = format!("attaching {} programs ...", self.ready.plan.hooks.len());
             // Dropped before anything is printed, which restores the terminal.
-            let mut live = dashboard::Live::open(&context, ascii, &note).context("cannot open the dashboard")?;
+            let mut live = dashboard::Live::open(&context, settings, &note).context("cannot open the dashboard")?;
             let observed = self.observe(&context, inherit, &mut (&mut *observer, &mut live)).await;
             drop(live);
             let mut outcome = observed?;

@@ -23,7 +23,7 @@ use observer_tui::app::prompt::target;
 /// Plays until the user quits. Summary and exit code are those of all events played, whatever is selected.
 ///
 /// # Errors
-/// When there is no terminal, the file cannot be read at all, or it has no name of the selection.
+/// When there is no terminal, the configuration cannot be used, the file cannot be read at all, or it has no name of the selection.
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let file = Name::from(&args.file);
     let selected = args.selection.selection();
@@ -32,6 +32,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     if !terminal::is_there() {
         bail!("replay needs a terminal on standard output, and one to read keys from; use `observer report {file}`");
     }
+    let settings = args.dashboard.settings()?;
     if selected.has_names() {
         // Only all of it shows that a name is in none of it.
         selection::observed(open(std::slice::from_ref(&args.file))?, &selected)?;
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     }
     let options = selected.options(player.context().clocks);
     let shown = (!options.is_empty()).then(|| words::selection_of(&options));
-    let player = runtime()?.block_on(dashboard::replay(player, shown, args.ascii))?;
+    let player = runtime()?.block_on(dashboard::replay(player, shown, settings))?;
     let summary = Summary::new(player.known());
     output::print(text::summary(&summary))?;
     let transport = player.transport();

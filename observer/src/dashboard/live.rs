@@ -18,6 +18,7 @@ use observer_tui::{
     app::CommandEnd,
     model::SwapDevice,
     model_builder::{ModelBuilder, Source, Spent, driver},
+    settings::Settings,
 };
 
 /// Samples between two readings of the swap devices and the size of the window.
@@ -47,11 +48,11 @@ impl Live {
     ///
     /// # Errors
     /// When the terminal cannot be entered.
-    pub fn open(context: &Context, ascii: bool, note: &str) -> io::Result<Self> {
+    pub fn open(context: &Context, settings: Settings, note: &str) -> io::Result<Self> {
         let stops = StopSignals::new()?;
         let mut live = Self {
             stops,
-            dashboard: Dashboard::open(ascii)?,
+            dashboard: Dashboard::open(settings)?,
             builder: ModelBuilder::live(context),
             release: Release::parse(&context.kernel.release),
             samples: 0,

@@ -7,17 +7,20 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{Dashboard, FRAME, Request};
 use crate::signals::StopSignals;
 use observer_record::player::Player;
-use observer_tui::model_builder::{ModelBuilder, Source};
+use observer_tui::{
+    model_builder::{ModelBuilder, Source},
+    settings::Settings,
+};
 
 /// Plays a recording until the user quits. Returns the player, which has what was played. `selection`: what the tables
 /// are limited to.
 ///
 /// # Errors
 /// When the terminal or the file fails.
-pub async fn replay(mut player: Player, selection: Option<String>, ascii: bool) -> io::Result<Player> {
+pub async fn replay(mut player: Player, selection: Option<String>, settings: Settings) -> io::Result<Player> {
     let mut stops = StopSignals::new()?;
     let mut builder = ModelBuilder::replay(player.context()).selecting(selection);
-    let mut dashboard = Dashboard::open(ascii)?;
+    let mut dashboard = Dashboard::open(settings)?;
     let mut ticks = interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();

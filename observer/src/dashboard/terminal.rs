@@ -45,6 +45,8 @@ pub(crate) struct Screen {
     progress: Progress,
     shown: Buffer,
     next: Buffer,
+    /// Whether the dashboard gets the mouse.
+    mouse: bool,
 }
 
 /// Whether the dashboard can be shown: standard output is a terminal, and there is one to read keys from. That is
@@ -55,18 +57,18 @@ pub(crate) fn is_there() -> bool {
 }
 
 impl Screen {
-    /// Enters the terminal.
+    /// Enters the terminal. `mouse`: the dashboard gets the mouse; otherwise the terminal selects text with it.
     ///
     /// # Errors
     /// When it cannot be switched to raw mode; then it is unchanged.
-    pub(crate) fn open(size: Size) -> io::Result<Self> {
+    pub(crate) fn open(size: Size, mouse: bool) -> io::Result<Self> {
         restore_on_panic();
-        enter()?;
+        enter(mouse)?;
         let output = Output::start(&ENTERED)?;
         let progress = output.progress();
         // The first frame draws everything.
         let (shown, next) = (Buffer::empty(Rect::default()), Buffer::empty(Rect::from(size)));
-        Ok(Self { backend: CrosstermBackend::new(output), progress, shown, next })
+        Ok(Self { backend: CrosstermBackend::new(output), progress, shown, next, mouse })
     }
 
     /// Whether the dashboard still has the terminal. A panic on any thread restores it.
@@ -117,7 +119,7 @@ impl Screen {
         self.progress.wait(PATIENCE);
         leave();
         stop_here();
-        enter()?;
+        enter(self.mouse)?;
         self.invalidate();
         Ok(())
     }
@@ -130,7 +132,7 @@ impl Screen {
         // Crossterm does nothing while it believes that raw mode is on.
         disable_raw_mode()?;
         enable_raw_mode()?;
-        enter_screen()?;
+        enter_screen(self.mouse)?;
         self.invalidate();
         Ok(())
     }
@@ -143,15 +145,16 @@ impl Drop for Screen {
     }
 }
 
-fn enter() -> io::Result<()> {
+fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     stderr::hold();
     ENTERED.store(true, Ordering::SeqCst);
-    enter_screen().inspect_err(|_| leave())
+    enter_screen(mouse).inspect_err(|_| leave())
 }
 
-fn enter_screen() -> io::Result<()> {
-    execute!(io::stdout(), EnterAlternateScreen, DisableLineWrap, cursor::Hide, event::EnableMouseCapture)
+fn enter_screen(mouse: bool) -> io::Result<()> {
+    execute!(io::stdout(), EnterAlternateScreen, DisableLineWrap, cursor::Hide)?;
+    if mouse { execute!(io::stdout(), event::EnableMouseCapture) } else { Ok(()) }
 }
 
 /// Restores the terminal, if the dashboard has it. Errors are ignored: only the terminal could show them.
@@ -209,6 +212,7 @@ pub(crate) fn environment(ascii: bool) -> Environment {
         no_color: !get("NO_COLOR").is_empty(),
         locale: locale.unwrap_or_default(),
         ascii,
+        ..Environment::default()
     }
 }
 

@@ -137,13 +137,10 @@ pub fn sorted(columns: &[Column], sort: usize) -> Vec<Column> {
     columns.iter().enumerate().map(changed).collect()
 }
 
-/// The columns of a table that fit into `width`, each with its width. Room to spare goes to the texts, which grow to
-/// twice their width at most.
-pub fn columns(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
-    let chosen: Vec<(usize, &Column)> = {
-        let fitting = fitting(columns, width);
-        columns.iter().enumerate().filter(|(index, _)| fitting.contains(index)).collect()
-    };
+/// Those of the columns `shown` that fit into `width`, in that order, each with its width. Room to spare goes to the
+/// texts, which grow to twice their width at most.
+pub fn columns(columns: &[Column], shown: &[usize], width: u16) -> Vec<(usize, u16)> {
+    let chosen = fitting(columns, shown, width);
     let needed: u16 = chosen.iter().map(|(_, column)| column.width + COLUMN_SPACING).sum();
     let texts = chosen.iter().filter(|(_, column)| !column.is_number).count();
     let spare = width.saturating_sub(needed) / u16::try_from(texts.max(1)).unwrap_or(1);
@@ -151,25 +148,27 @@ pub fn columns(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
     chosen.into_iter().map(|(index, column)| (index, width(column))).collect()
 }
 
-/// Indexes of the columns that fit into `width`: those with the highest priority number are left out first.
-fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
-    let mut kept: Vec<(usize, &Column)> = columns.iter().enumerate().collect();
+/// Those of the columns `shown` that fit into `width`: those with the highest priority number are left out first, and
+/// one always remains.
+fn fitting<'a>(columns: &'a [Column], shown: &[usize], width: u16) -> Vec<(usize, &'a Column)> {
+    let mut kept: Vec<(usize, &Column)> =
+        shown.iter().filter_map(|index| Some((*index, columns.get(*index)?))).collect();
     loop {
         let needed: u32 = kept.iter().map(|(_, column)| u32::from(column.width + COLUMN_SPACING)).sum();
         let last = kept.iter().map(|(index, column)| (column.priority, *index)).max();
         match last {
-            Some((priority, index)) if needed > u32::from(width + COLUMN_SPACING) && priority > 0 => {
+            Some((priority, index)) if needed > u32::from(width + COLUMN_SPACING) && priority > 0 && kept.len() > 1 => {
                 kept.retain(|(other, _)| *other != index);
             }
-            _ => return kept.into_iter().map(|(index, _)| index).collect(),
+            _ => return kept,
         }
     }
 }
 
 /// The column whose head is at `x`, counted from the left edge of the table.
-fn column_at(heads: &[Column], width: u16, x: u16) -> Option<usize> {
+fn column_at(heads: &[Column], shown: &[usize], width: u16, x: u16) -> Option<usize> {
     let mut end = 0;
-    columns(heads, width).into_iter().find_map(|(index, width)| {
+    columns(heads, shown, width).into_iter().find_map(|(index, width)| {
         end += width + COLUMN_SPACING;
         (x < end).then_some(index)
     })
@@ -186,8 +185,16 @@ fn tab_at(labels: &[String], x: u16) -> Option<Tab> {
     })
 }
 
-/// What is under the mouse.
-pub fn hit(screen: &Screen, tab: Tab, labels: &[String], heads: &[Column], column: u16, row: u16) -> Option<Hit> {
+/// What is under the mouse. `heads`: the columns of the table; `shown`: those that are shown.
+pub fn hit(
+    screen: &Screen,
+    tab: Tab,
+    labels: &[String],
+    heads: &[Column],
+    shown: &[usize],
+    column: u16,
+    row: u16,
+) -> Option<Hit> {
     let position = (column, row).into();
     if screen.tabs.contains(position) {
         return tab_at(labels, column - screen.tabs.x).map(Hit::Tab);
@@ -197,7 +204,7 @@ pub fn hit(screen: &Screen, tab: Tab, labels: &[String], heads: &[Column], colum
         return None;
     }
     if row == area.y {
-        return column_at(heads, area.width, column - area.x).map(Hit::Head);
+        return column_at(heads, shown, area.width, column - area.x).map(Hit::Head);
     }
     Some(Hit::Row(usize::from(row - area.y - 1)))
 }
@@ -248,12 +255,13 @@ mod tests {
     fn columns_fit_every_width() {
         for heads in [EntryRow::COLUMNS, GroupRow::COLUMNS, FindingRow::COLUMNS] {
             for width in SMALLEST.width..300 {
-                let columns = columns(heads, width);
+                let all: Vec<usize> = (0..heads.len()).collect();
+                let columns = columns(heads, &all, width);
                 assert!(columns.len() >= 2, "{width}");
                 let used: u16 = columns.iter().map(|(_, width)| width + COLUMN_SPACING).sum();
                 assert!(used <= width + COLUMN_SPACING, "{width}: {columns:?}");
-                assert_eq!(column_at(heads, width, 0), Some(columns[0].0));
-                assert_eq!(column_at(heads, width, used), None);
+                assert_eq!(column_at(heads, &all, width, 0), Some(columns[0].0));
+                assert_eq!(column_at(heads, &all, width, used), None);
             }
         }
     }
@@ -261,7 +269,8 @@ mod tests {
     #[test]
     fn columns_of_low_priority_are_left_out_first() {
         let names = |columns: &[Column], width| -> Vec<&str> {
-            fitting(columns, width).into_iter().map(|index| columns[index].name).collect()
+            let all: Vec<usize> = (0..columns.len()).collect();
+            fitting(columns, &all, width).into_iter().map(|(_, column)| column.name).collect()
         };
         assert_eq!(names(EntryRow::COLUMNS, 40), ["entry", "overlaps", "worst"]);
         assert_eq!(names(GroupRow::COLUMNS, 40), ["name", "overlaps"]);
@@ -274,13 +283,27 @@ mod tests {
         for heads in [EntryRow::COLUMNS, GroupRow::COLUMNS, FindingRow::COLUMNS] {
             for (sort, width) in (0..heads.len()).flat_map(|sort| (SMALLEST.width..300).map(move |width| (sort, width)))
             {
-                let columns = columns(&sorted(heads, sort), width);
+                let all: Vec<usize> = (0..heads.len()).collect();
+                let columns = columns(&sorted(heads, sort), &all, width);
                 let (_, room) = columns.iter().find(|(index, _)| *index == sort).unwrap();
                 assert!(*room >= heads[sort].with_arrow(), "{width}: {columns:?}");
                 let used: u16 = columns.iter().map(|(_, width)| width + COLUMN_SPACING).sum();
                 assert!(columns.len() >= 2 && used <= width + COLUMN_SPACING, "{width}: {columns:?}");
             }
         }
+    }
+
+    #[test]
+    fn columns_are_in_the_order_of_the_user() {
+        let indexes = |shown: &[usize], width| -> Vec<usize> {
+            columns(EntryRow::COLUMNS, shown, width).into_iter().map(|(index, _)| index).collect()
+        };
+        assert_eq!(indexes(&[10, 3, 0], 80), [10, 3, 0]);
+        assert_eq!(indexes(&[10, 9, 8, 0], 40), [10, 8, 0], "the lowest priority is left out");
+        assert_eq!(indexes(&[9, 8], 4), [8], "one remains");
+        let screen = screen(Size { width: 80, height: 24 }).unwrap();
+        let hit = hit(&screen, Tab::Entries, &[], EntryRow::COLUMNS, &[10, 3, 0], 0, screen.body.y);
+        assert_eq!(hit, Some(Hit::Head(10)), "the mouse hits what is drawn");
     }
 
     #[test]
@@ -318,7 +341,8 @@ mod tests {
     fn the_mouse_hits_tabs_heads_and_rows() {
         let screen = screen(Size { width: 80, height: 24 }).unwrap();
         let labels: Vec<String> = ["1 Overview", "2 Entries", "3 Tasks", "4 Findings"].map(str::to_owned).to_vec();
-        let hit = |tab, column, row| hit(&screen, tab, &labels, EntryRow::COLUMNS, column, row);
+        let shown: Vec<usize> = (0..EntryRow::COLUMNS.len()).collect();
+        let hit = |tab, column, row| hit(&screen, tab, &labels, EntryRow::COLUMNS, &shown, column, row);
         let row = screen.tabs.y;
         assert_eq!(hit(Tab::Overview, 0, row), Some(Hit::Tab(Tab::Overview)));
         assert_eq!(hit(Tab::Overview, 10, row), None);

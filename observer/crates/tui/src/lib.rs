@@ -6,6 +6,7 @@ pub mod layout;
 pub mod model;
 pub mod model_builder;
 mod numbers;
+pub mod settings;
 pub mod theme;
 pub mod view;
 

@@ -23,6 +23,35 @@ pub enum Colours {
     Few,
     /// 256.
     Many,
+    /// White on black and colours that stand out from it, among 16.
+    FewContrasting,
+    /// The same, among 256.
+    ManyContrasting,
+}
+
+/// Colours that a user chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Palette {
+    /// Those of Okabe and Ito, on the background of the terminal.
+    #[default]
+    ColourBlind,
+    /// White on black, whatever the colours of the terminal.
+    HighContrast,
+    /// No colours; bold, dim and reversed text remain.
+    None,
+}
+
+impl Palette {
+    pub const ALL: [Self; 3] = [Self::ColourBlind, Self::HighContrast, Self::None];
+
+    /// The name in the configuration file and on the command line.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ColourBlind => "colour-blind",
+            Self::HighContrast => "high-contrast",
+            Self::None => "none",
+        }
+    }
 }
 
 /// The role of a piece of text.
@@ -61,6 +90,7 @@ pub struct Environment {
     pub locale: String,
     /// `--ascii`.
     pub ascii: bool,
+    pub palette: Palette,
 }
 
 impl Environment {
@@ -71,17 +101,45 @@ impl Environment {
     }
 }
 
+/// In the colour cube, which a terminal's colour scheme does not change.
+const BLACK: u8 = 16;
+const WHITE: u8 = 231;
+
+/// A colour of the palette of 256, as light as black behind it needs.
+const fn lighter(colour: u8) -> u8 {
+    match colour {
+        32 => 117,
+        36 => 49,
+        74 => 159,
+        172 => 226,
+        175 => 219,
+        _ => WHITE,
+    }
+}
+
+const fn bright(colour: Color) -> Color {
+    match colour {
+        Color::Blue | Color::Cyan => Color::LightCyan,
+        Color::Green => Color::LightGreen,
+        Color::Yellow => Color::LightYellow,
+        Color::Magenta => Color::LightMagenta,
+        _ => Color::White,
+    }
+}
+
 impl Theme {
     /// Chooses by environment.
     pub fn choose(environment: &Environment) -> Self {
         let term = environment.term.as_str();
         let plain = matches!(term, "" | "dumb") || term.starts_with("vt");
-        let colours = if environment.no_color || plain {
-            Colours::None
-        } else if term.contains("256color") || term.contains("direct") || !environment.colorterm.is_empty() {
-            Colours::Many
-        } else {
-            Colours::Few
+        let many = term.contains("256color") || term.contains("direct") || !environment.colorterm.is_empty();
+        let colours = match environment.palette {
+            _ if environment.no_color || plain => Colours::None,
+            Palette::None => Colours::None,
+            Palette::ColourBlind if many => Colours::Many,
+            Palette::ColourBlind => Colours::Few,
+            Palette::HighContrast if many => Colours::ManyContrasting,
+            Palette::HighContrast => Colours::FewContrasting,
         };
         // The Linux console (TERM=linux) has line-drawing characters but lacks most block elements.
         let charset = if environment.is_utf8() && !environment.ascii && !plain && term != "linux" {
@@ -138,11 +196,32 @@ impl Theme {
             Colours::None => Style::new(),
             Colours::Few => Style::new().fg(few),
             Colours::Many => Style::new().fg(Color::Indexed(many)),
+            Colours::FewContrasting => Style::new().fg(bright(few)),
+            Colours::ManyContrasting => Style::new().fg(Color::Indexed(lighter(many))),
         }
+    }
+
+    /// The style of a cell before anything is drawn in it.
+    pub const fn base(self) -> Style {
+        match self.colours {
+            Colours::None | Colours::Few | Colours::Many => Style::new(),
+            Colours::FewContrasting => Style::new().fg(Color::White).bg(Color::Black),
+            Colours::ManyContrasting => Style::new().fg(Color::Indexed(WHITE)).bg(Color::Indexed(BLACK)),
+        }
+    }
+
+    const fn is_contrasting(self) -> bool {
+        matches!(self.colours, Colours::FewContrasting | Colours::ManyContrasting)
     }
 
     pub fn tone(self, tone: Tone) -> Style {
         match tone {
+            // Dim text is what is hard to read.
+            Tone::Dim if self.is_contrasting() => Style::new(),
+            // A block of colour: not only the hue differs from a caution.
+            Tone::Bad if self.is_contrasting() => {
+                self.colour(Color::Yellow, 172).add_modifier(Modifier::BOLD | Modifier::REVERSED)
+            }
             Tone::Plain => Style::new(),
             Tone::Dim => Style::new().add_modifier(Modifier::DIM),
             Tone::Strong => Style::new().add_modifier(Modifier::BOLD),
@@ -241,5 +320,49 @@ mod tests {
             assert_eq!(style.bg, None, "{tone:?}");
             assert!(!matches!(style.fg, Some(Color::Black | Color::White | Color::Gray)), "{tone:?}");
         }
+    }
+
+    #[test]
+    fn no_color_overrides_the_theme_and_the_theme_the_terminal() {
+        let choose = |palette, no_color| {
+            let environment = Environment { no_color, palette, ..environment("xterm-256color", "C.UTF-8") };
+            Theme::choose(&environment).colours
+        };
+        let chosen = Palette::ALL.map(|palette| choose(palette, false));
+        assert_eq!(chosen, [Colours::Many, Colours::ManyContrasting, Colours::None]);
+        assert_eq!(Palette::ALL.map(|palette| choose(palette, true)), [Colours::None; 3]);
+        let few = Environment { palette: Palette::HighContrast, ..environment("xterm", "C.UTF-8") };
+        assert_eq!(Theme::choose(&few).colours, Colours::FewContrasting);
+    }
+
+    /// Relative luminance of a colour of the cube, as WCAG 2 defines it.
+    fn luminance(colour: Color) -> f64 {
+        let Color::Indexed(index @ 16..=231) = colour else { panic!("{colour:?} is not in the cube") };
+        let level = |step: u8| match step {
+            0 => 0.0,
+            step => f64::from(55 + 40 * u32::from(step)) / 255.0,
+        };
+        let linear = |value: f64| if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) };
+        let [red, green, blue] =
+            [(index - 16) / 36, (index - 16) / 6 % 6, (index - 16) % 6].map(|step| linear(level(step)));
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+
+    #[test]
+    fn every_colour_of_the_high_contrast_theme_has_the_contrast_of_wcag_aaa() {
+        let theme = Theme { colours: Colours::ManyContrasting, charset: Charset::Unicode };
+        let base = theme.base();
+        let tones =
+            [Tone::Plain, Tone::Dim, Tone::Strong, Tone::Good, Tone::Caution, Tone::Bad, Tone::Accent, Tone::Selected]
+                .map(|tone| theme.tone(tone));
+        let fills =
+            [Fill::Fault, Fill::Free, Fill::Read, Fill::Pin, Fill::Danger, Fill::Old, Fill::Allocated, Fill::New]
+                .map(|fill| theme.ink(Ink::Fill(fill)));
+        for style in tones.into_iter().chain(fills).map(|style| base.patch(style)) {
+            let ratio = (luminance(style.fg.unwrap()) + 0.05) / (luminance(style.bg.unwrap()) + 0.05);
+            assert!(ratio >= 7.0, "{style:?}: {ratio}");
+            assert!(!style.add_modifier.contains(Modifier::DIM), "{style:?}");
+        }
+        assert_ne!(theme.tone(Tone::Bad), theme.tone(Tone::Caution));
     }
 }

@@ -25,6 +25,7 @@ use observer_engine::verdict::{Finding, Verdict};
 use observer_observation::{Outcome, exit::Exit};
 use observer_probe::{Options, setup};
 use observer_report::{formats::text, summary::Summary};
+use observer_tui::settings::Settings;
 use observer_workload::stress::messages::Message;
 
 /// # Errors
@@ -90,7 +91,7 @@ impl StressRun {
         let Self { prepared, read_end, write_end, dashboard } = self;
         let receiver = process::receive(File::from(read_end), Arc::clone(&prepared.command_pid), on_message);
         let outcome = if dashboard {
-            prepared.run_with_dashboard(false, Some(&write_end), observer)
+            prepared.run_with_dashboard(Settings::default(), Some(&write_end), observer)
         } else {
             prepared.run(&prepared.context(), Some(&write_end), observer)
         };

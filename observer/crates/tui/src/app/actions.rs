@@ -2,12 +2,13 @@
 
 use super::{
     App, Effect, HelpPage, Overlay, Tab,
+    columns::Columns,
     keys::{Action, Key},
     prompt::{Asked, edit},
     search::From,
-    table::{Table, TableRow},
+    table::Table,
 };
-use crate::model::{DelayInjection, EntryRow, FindingRow, GroupRow};
+use crate::model::DelayInjection;
 use observer_record::player::Move;
 
 /// Longest filter, characters.
@@ -147,14 +148,19 @@ impl App {
     }
 
     fn sort(&mut self, action: Action) {
-        fn sort<K: Clone + Ord>(table: &mut Table<K>, columns: usize, action: Action) {
-            if action == Action::Sort { table.sort_by_next(columns) } else { table.reversed = !table.reversed }
+        fn sort<K: Clone + Ord>(table: &mut Table<K>, columns: &Columns, tab: Tab, action: Action) {
+            if action == Action::Sort {
+                table.sort_in_its_direction(columns.after(tab, table.sort));
+            } else {
+                table.reversed = !table.reversed;
+            }
         }
+        let (columns, tab) = (&self.columns, self.tab);
         match self.tab {
             Tab::Overview => {}
-            Tab::Entries => sort(&mut self.entries, EntryRow::COLUMNS.len(), action),
-            Tab::Tasks => sort(&mut self.tasks, GroupRow::COLUMNS.len(), action),
-            Tab::Findings => sort(&mut self.findings, FindingRow::COLUMNS.len(), action),
+            Tab::Entries => sort(&mut self.entries, columns, tab, action),
+            Tab::Tasks => sort(&mut self.tasks, columns, tab, action),
+            Tab::Findings => sort(&mut self.findings, columns, tab, action),
         }
         self.arrange();
     }

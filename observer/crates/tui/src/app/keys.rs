@@ -175,13 +175,6 @@ pub const BINDINGS: &[Binding] = &{
     ]
 };
 
-/// The action of a key, from the first place that binds it.
-pub fn action(key: Key, places: &[Place]) -> Option<Action> {
-    places
-        .iter()
-        .find_map(|place| place.bindings().find(|binding| binding.keys.contains(&key)).map(|binding| binding.action))
-}
-
 /// The table in Markdown, for `docs/dashboard.md`.
 pub fn markdown() -> String {
     let mut text = "| where | key | action |\n|---|---|---|\n".to_owned();
@@ -204,14 +197,5 @@ mod tests {
             let unique: std::collections::HashSet<Key> = keys.iter().copied().collect();
             assert_eq!(unique.len(), keys.len(), "{place:?}");
         }
-    }
-
-    #[test]
-    fn the_most_specific_place_wins() {
-        use Place::{Everywhere, Picture};
-        assert_eq!(action(Key::Char('q'), &[Picture, Everywhere]), Some(Action::Back));
-        assert_eq!(action(Key::Char('q'), &[Everywhere]), Some(Action::Quit));
-        assert_eq!(action(Key::Char('c'), &[Picture, Everywhere]), Some(Action::Clear));
-        assert_eq!(action(Key::Char('Y'), &[Picture, Everywhere]), None);
     }
 }

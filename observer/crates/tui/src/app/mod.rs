@@ -1,6 +1,8 @@
 //! The state of the dashboard: keys and samples in, effects out. Pure: no terminal, no clock, no files.
 
 mod actions;
+pub mod columns;
+pub mod keymap;
 pub mod keys;
 pub mod prompt;
 pub mod rates;
@@ -13,12 +15,17 @@ use std::sync::Arc;
 
 pub use self::views::{Grouping, HelpPage, Hit, Overlay, SelectedRow, Tab};
 use self::{
+    columns::Columns,
+    keymap::Keymap,
     keys::{Action, Key, Place},
     prompt::Prompt,
     rates::Rates,
     table::{Table, TableRow as _},
 };
-use super::model::{EntryRow, FindingRow, GroupRow, Model};
+use super::{
+    model::{EntryRow, FindingRow, GroupRow, Model},
+    settings::Settings,
+};
 use observer_engine::{
     areas::AreaEntry,
     tally::TaskGroup,
@@ -84,6 +91,9 @@ pub struct App {
     pub message: Option<Message>,
     /// Set once the command has ended: no more events will come.
     pub command_end: Option<CommandEnd>,
+    /// The keys in force.
+    pub keys: Keymap,
+    pub columns: Columns,
     live: Shown,
     frozen: Option<Box<Shown>>,
     table_rows: usize,
@@ -98,10 +108,16 @@ pub struct App {
 
 impl Default for App {
     fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl App {
+    pub fn new(settings: Settings) -> Self {
         // The last column is the worst verdict.
         let worst = |columns: usize| columns - 1;
         Self {
-            tab: Tab::default(),
+            tab: settings.view,
             overlay: None,
             entries: Table::new(worst(EntryRow::COLUMNS.len())),
             tasks: Table::new(worst(GroupRow::COLUMNS.len())),
@@ -112,6 +128,8 @@ impl Default for App {
             prompt: None,
             message: None,
             command_end: None,
+            keys: settings.keys,
+            columns: settings.columns,
             live: Shown::default(),
             frozen: None,
             table_rows: 1,
@@ -121,9 +139,7 @@ impl Default for App {
             jumping: None,
         }
     }
-}
 
-impl App {
     /// What is on the screen: the latest sample, or the one at which the view was frozen.
     pub fn shown(&self) -> &Shown {
         self.frozen.as_deref().unwrap_or(&self.live)
@@ -230,7 +246,7 @@ impl App {
                 Key::Down | Key::Char('j') => *scroll += 1,
                 Key::PageUp => *scroll = scroll.saturating_sub(self.overlay_rows),
                 Key::PageDown => *scroll += self.overlay_rows,
-                Key::Char('?') if *page == HelpPage::Keys => {
+                key if *page == HelpPage::Keys && self.keys.action(key, &[Place::Everywhere]) == Some(Action::Help) => {
                     self.overlay = Some(Overlay::Help { page: HelpPage::Glossary, scroll: 0 });
                 }
                 Key::Ctrl('c') => return Some(Effect::Quit),
@@ -250,7 +266,7 @@ impl App {
             }
             return None;
         }
-        keys::action(key, &self.places()).and_then(|action| self.act(action))
+        self.keys.action(key, &self.places()).and_then(|action| self.act(action))
     }
 
     /// Which key bindings are active, the most specific first.

@@ -192,9 +192,9 @@ impl<K: Clone + Ord> Table<K> {
         (0..).zip(&self.order).filter(|(_, index)| is_match(index)).map(|(position, _)| position).collect()
     }
 
-    /// Sorts by the next column, in its own direction.
-    pub fn sort_by_next(&mut self, columns: usize) {
-        self.sort = (self.sort + 1) % columns.max(1);
+    /// Sorts by a column, in its own direction.
+    pub fn sort_in_its_direction(&mut self, column: usize) {
+        self.sort = column;
         self.reversed = false;
     }
 
@@ -262,7 +262,7 @@ mod tests {
         table.sort_by(1);
         table.arrange(&rows, 9);
         assert_eq!(names(&table, &rows), "bca", "rows with equal values keep the order of their keys");
-        table.sort_by_next(2);
+        table.sort_in_its_direction(0);
         table.arrange(&rows, 9);
         assert_eq!((table.sort, names(&table, &rows).as_str()), (0, "abc"));
     }

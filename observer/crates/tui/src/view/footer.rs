@@ -10,6 +10,7 @@ use super::pen::{Pen, skip, width};
 use crate::{
     app::{
         App, HelpPage, Overlay, Tab,
+        keymap::Keymap,
         keys::{Action, Place},
     },
     theme::Tone,
@@ -36,14 +37,16 @@ pub(super) fn footer(pen: &mut Pen<'_>, app: &App, body: Rect, area: Rect) {
     }
     match &app.overlay {
         Some(Overlay::Help { page: HelpPage::Keys, .. } | Overlay::Row { .. }) => {
-            pen.put(area, "? glossary, Up and Down scroll, any other key closes this page", Tone::Dim);
+            let glossary = first_key(&app.keys, Place::Everywhere, Action::Help).map(|key| format!("{key} glossary, "));
+            let rest = "Up and Down scroll, any other key closes this page";
+            pen.put(area, &format!("{}{rest}", glossary.unwrap_or_default()), Tone::Dim);
         }
         Some(Overlay::Help { page: HelpPage::Glossary, .. }) => {
             pen.put(area, "Up and Down scroll, any other key closes this page", Tone::Dim);
         }
         overlay => {
             let picture = matches!(overlay, Some(Overlay::Picture { .. }));
-            hints(pen, area, &if picture { picture_hints() } else { view_hints(app) });
+            hints(pen, &app.keys, area, &if picture { picture_hints() } else { view_hints(app) });
         }
     }
 }
@@ -65,10 +68,10 @@ pub(super) fn above(pen: &mut Pen<'_>, text: &str, area: Rect, tone: Tone) {
 type Hint = (Place, Action, &'static str);
 
 /// As many hints as fit.
-fn hints(pen: &mut Pen<'_>, area: Rect, hints: &[Hint]) {
+fn hints(pen: &mut Pen<'_>, keys: &Keymap, area: Rect, hints: &[Hint]) {
     let mut rest = area;
     for (place, action, text) in hints {
-        let Some(key) = first_key(*place, *action) else { continue };
+        let Some(key) = first_key(keys, *place, *action) else { continue };
         if width(key) + 1 + width(text) > rest.width {
             return;
         }
@@ -77,9 +80,10 @@ fn hints(pen: &mut Pen<'_>, area: Rect, hints: &[Hint]) {
     }
 }
 
-fn first_key(place: Place, action: Action) -> Option<&'static str> {
-    let binding = place.bindings().find(|binding| binding.action == action)?;
-    binding.label.split(' ').next()
+/// `None`: no key triggers the action.
+fn first_key(keys: &Keymap, place: Place, action: Action) -> Option<&str> {
+    let bound = keys.bindings(place).find(|bound| bound.action == action)?;
+    bound.label.split(' ').next().filter(|key| !key.is_empty())
 }
 
 fn picture_hints() -> Vec<Hint> {

@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::pen::Pen;
 use crate::{
-    app::{HelpPage, keys::Place},
+    app::{HelpPage, keymap::Keymap, keys::Place},
     theme::{Theme, Tone},
 };
 use observer_report::{glossary, units::wrap};
@@ -64,12 +64,12 @@ impl Page {
 }
 
 /// The lines of a page on a screen of this width.
-pub(super) fn lines(theme: Theme, page: HelpPage, width: u16) -> Vec<Line<'static>> {
+pub(super) fn lines(theme: Theme, keys: &Keymap, page: HelpPage, width: u16) -> Vec<Line<'static>> {
     let mut lines = Page::new(theme, width, page == HelpPage::Glossary);
     match page {
         HelpPage::Keys => {
             for place in Place::ALL {
-                lines.section(place.name(), place.bindings().map(|binding| (binding.label, binding.help)));
+                lines.section(place.name(), keys.bindings(place).map(|bound| (bound.label.as_str(), bound.help)));
             }
         }
         HelpPage::Glossary => {

@@ -31,6 +31,7 @@ use super::{
 
 /// Draws the whole screen.
 pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
+    buffer.set_style(buffer.area, theme.base());
     let mut pen = Pen::new(buffer, theme);
     let size = pen.buffer.area.as_size();
     let Some(screen) = layout::screen(size) else {
@@ -42,7 +43,7 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
     tabs::tabs(&mut pen, app, screen.tabs);
     match &app.overlay {
         Some(Overlay::Help { page, scroll }) => {
-            help::draw(&mut pen, help::lines(theme, *page, screen.body.width), screen.body, *scroll);
+            help::draw(&mut pen, help::lines(theme, &app.keys, *page, screen.body.width), screen.body, *scroll);
         }
         Some(Overlay::Row { row, scroll }) => {
             let lines = explain::lines(theme, &shown.model, row, screen.body.width);
@@ -60,15 +61,16 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
 fn view(pen: &mut Pen<'_>, app: &App, screen: &Screen) {
     let shown = app.shown();
     let areas = layout::table(screen.body, app.tab);
+    let columns = app.columns.of(app.tab);
     match app.tab {
         Tab::Overview => overview::overview(pen, shown, screen.body),
         Tab::Entries => {
             let none = nothing(&shown.model, "no entry was swapped in by two tasks at once");
-            table::table(pen, &app.entries, &shown.model.entries, areas.table, &none);
+            table::table(pen, &app.entries, &shown.model.entries, columns, areas.table, &none);
         }
         Tab::Tasks => {
             let none = nothing(&shown.model, "no task met another one on an entry");
-            table::table(pen, &app.tasks, &app.groups, areas.table, &none);
+            table::table(pen, &app.tasks, &app.groups, columns, areas.table, &none);
         }
         Tab::Findings => {
             let none = nothing(&shown.model, "no reader was overtaken");
@@ -98,7 +100,7 @@ pub fn pages(size: Size, tab: Tab) -> (usize, usize) {
 pub fn scrollable(app: &App, theme: Theme, size: Size) -> usize {
     let Some(Screen { body, .. }) = layout::screen(size) else { return 0 };
     let lines = match &app.overlay {
-        Some(Overlay::Help { page, .. }) => help::lines(theme, *page, body.width).len(),
+        Some(Overlay::Help { page, .. }) => help::lines(theme, &app.keys, *page, body.width).len(),
         Some(Overlay::Row { row, .. }) => explain::lines(theme, &app.shown().model, row, body.width).len(),
         Some(Overlay::Picture { row, .. }) => picture::canvas(&app.shown().model, row, body.width, theme).height(),
         None => 0,

@@ -14,10 +14,17 @@ use crate::{
 };
 use observer_report::picture::text::Charset;
 
-/// Draws a table. `none`: the text for a table without rows.
-pub(super) fn table<R: TableRow>(pen: &mut Pen<'_>, table: &Table<R::Key>, rows: &[R], area: Rect, none: &str) {
+/// Draws the columns `shown` of a table. `none`: the text for a table without rows.
+pub(super) fn table<R: TableRow>(
+    pen: &mut Pen<'_>,
+    table: &Table<R::Key>,
+    rows: &[R],
+    shown: &[usize],
+    area: Rect,
+    none: &str,
+) {
     let theme = pen.theme;
-    let columns: Vec<(usize, u16)> = layout::columns(&layout::sorted(R::COLUMNS, table.sort), area.width);
+    let columns: Vec<(usize, u16)> = layout::columns(&layout::sorted(R::COLUMNS, table.sort), shown, area.width);
     let cells = |cell: &dyn Fn(usize, &Column, u16) -> Line<'static>| {
         Row::new(columns.iter().filter_map(|(index, width)| Some(cell(*index, R::COLUMNS.get(*index)?, *width))))
     };
