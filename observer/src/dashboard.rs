@@ -179,6 +179,7 @@ impl Dashboard {
             Effect::Clear => return Some(Request::ClearTally),
             Effect::Transport(command) => return Some(Request::Transport(command)),
             Effect::SwitchDelayInjection(on) => return Some(Request::SwitchDelayInjection(on)),
+            Effect::CaptureMouse(on) => self.screen.capture_mouse(on),
             Effect::Suspend => return self.suspend(),
             Effect::Redraw => self.screen.invalidate(),
             Effect::ExportSummary => {

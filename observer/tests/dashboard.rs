@@ -375,6 +375,42 @@ fn the_configuration_is_printed_located_and_checked() {
 }
 
 #[test]
+fn the_mouse_is_left_to_the_terminal_on_request() {
+    let folder = folder();
+    let mut terminal = terminal(&folder, (80, 24));
+    terminal.shows("stale installs");
+    terminal.has_mouse(true);
+    terminal.keys("m");
+    terminal.has_mouse(false);
+    // Neither a signal nor a redrawn screen takes it back.
+    terminal.signal(Signal::CONT);
+    terminal.keys("4");
+    terminal.shows("overtaken by");
+    terminal.has_mouse(false);
+    terminal.keys("m");
+    terminal.has_mouse(true);
+    terminal.keys("q");
+    terminal.end();
+    terminal.assert_restored();
+}
+
+#[test]
+fn the_mouse_is_never_taken_if_the_user_does_not_want_it() {
+    let folder = folder();
+    configuration(&folder, "mouse = false");
+    for (args, mouse) in [(&[][..], false), (&["--mouse", "on"], true)] {
+        let mut command = replay(&folder);
+        command.args(args);
+        let mut terminal = Terminal::start(command, (80, 24), (80, 24));
+        terminal.shows("stale installs");
+        terminal.has_mouse(mouse);
+        terminal.keys("q");
+        terminal.end();
+        terminal.assert_restored();
+    }
+}
+
+#[test]
 fn an_error_without_a_terminal_names_another_command() {
     let folder = folder();
     let output = replay(&folder).stdin(Stdio::null()).output().unwrap();

@@ -19,7 +19,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
     Anyone,
-    /// These users, and nobody else may be able to write it.
+    /// These users, and no other user may be able to write it.
     Owners(Vec<u32>),
 }
 

@@ -111,6 +111,19 @@ impl Screen {
         Ok(())
     }
 
+    /// Takes the mouse, or leaves it to the terminal, which selects text with it.
+    pub(crate) fn capture_mouse(&mut self, on: bool) {
+        self.mouse = on;
+        // Through the thread that writes frames: in between two of them.
+        let queued = if on {
+            queue!(self.backend, event::EnableMouseCapture)
+        } else {
+            queue!(self.backend, event::DisableMouseCapture)
+        };
+        // Writing into memory does not fail.
+        let _ = queued.and_then(|()| io::Write::flush(&mut self.backend));
+    }
+
     /// Stops the process as Ctrl-Z in a shell does, with the terminal restored until it continues.
     ///
     /// # Errors

@@ -208,6 +208,16 @@ impl Terminal {
         self.becomes(&format!("no {what}"), |text| !text.contains(what));
     }
 
+    /// Waits until the program gets the mouse, or does not.
+    pub fn has_mouse(&self, expected: bool) {
+        let start = Instant::now();
+        let captured = || self.screen.lock().unwrap().screen().mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+        while captured() != expected {
+            assert!(start.elapsed() < PATIENCE, "the mouse is not captured as expected: {expected}\n{}", self.text());
+            thread::sleep(POLL);
+        }
+    }
+
     pub fn resize(&mut self, columns: u16, rows: u16) {
         self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
         tcsetwinsize(&self.line, winsize(columns, rows)).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{
     App, Effect, HelpPage, Overlay, Tab,
-    columns::Columns,
+    columns::{ColumnPicker, Columns},
     keys::{Action, Key},
     prompt::{Asked, edit},
     search::From,
@@ -54,6 +54,14 @@ impl App {
             }
             Action::Export => return Some(self.export()),
             Action::SwitchDelayInjection => return self.switch_delay_injection(),
+            Action::PickColumns => {
+                let (shown, all) = (self.columns.of(self.tab), self.tab.columns());
+                self.overlay = Some(Overlay::Columns(ColumnPicker::new(shown, all.len())));
+            }
+            Action::ToggleColumn | Action::MoveColumnLeft | Action::MoveColumnRight | Action::DefaultColumns => {
+                self.change_columns(action);
+            }
+            Action::SwitchMouse => return Some(self.switch_mouse()),
             Action::PreviousFinding => self.open_neighbour(-1),
             Action::NextFinding => self.open_neighbour(1),
             Action::PlayPause => return Some(Effect::Transport(Move::PlayPause)),
@@ -92,6 +100,7 @@ impl App {
             Some(Overlay::Help { scroll, .. } | Overlay::Row { scroll, .. } | Overlay::Picture { scroll, .. }) => {
                 *scroll = scroll.saturating_add_signed(by);
             }
+            Some(Overlay::Columns(picker)) => picker.step(by),
             None => {
                 if let Some(cursor) = self.cursor() {
                     self.select(cursor.saturating_add_signed(by));
@@ -192,6 +201,35 @@ impl App {
             Some(Overlay::Picture { row, .. }) => Effect::ExportPicture(row.clone()),
             _ => Effect::ExportSummary,
         }
+    }
+
+    /// Changes the columns in the list, and with them the table below it.
+    fn change_columns(&mut self, action: Action) {
+        let Some(Overlay::Columns(picker)) = &mut self.overlay else { return };
+        let mut is_last = false;
+        match action {
+            Action::ToggleColumn => is_last = !picker.toggle(),
+            Action::DefaultColumns => {
+                let all = Columns::default();
+                *picker = ColumnPicker::new(all.of(self.tab), self.tab.columns().len());
+            }
+            other => picker.shift(other == Action::MoveColumnRight),
+        }
+        self.columns.set(self.tab, picker.shown());
+        if is_last {
+            self.notify("a table has at least one column".to_owned());
+        }
+    }
+
+    fn switch_mouse(&mut self) -> Effect {
+        self.mouse = !self.mouse;
+        let text = if self.mouse {
+            "mouse on: it opens views, selects, sorts and scrolls"
+        } else {
+            "mouse off: the terminal selects text with it"
+        };
+        self.notify(text.to_owned());
+        Effect::CaptureMouse(self.mouse)
     }
 
     /// Switches delay injection, or shows why that is impossible.

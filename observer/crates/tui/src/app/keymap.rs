@@ -1,4 +1,4 @@
-//! The keys in force: the table of [`keys`](super::keys), with keys of the user in place of its own. Pure.
+//! The keys in force: the table of [`keys`](super::keys), with keys of the user where there are any. Pure.
 
 use std::{fmt, str::FromStr};
 
@@ -122,7 +122,10 @@ fn is_default(bound: &Bound) -> bool {
 
 /// Whether keys of both places can be active at the same time.
 const fn together(a: Place, b: Place) -> bool {
-    !matches!((a, b), (Place::Tables, Place::Picture) | (Place::Picture, Place::Tables))
+    const fn has_the_body(place: Place) -> bool {
+        matches!(place, Place::Tables | Place::Picture | Place::Columns)
+    }
+    !(has_the_body(a) && has_the_body(b))
 }
 
 impl Place {
@@ -132,6 +135,7 @@ impl Place {
             Self::Everywhere => "everywhere",
             Self::Tables => "tables",
             Self::Picture => "picture",
+            Self::Columns => "columns",
             Self::Replay => "replay",
         }
     }
@@ -167,6 +171,12 @@ impl Action {
             Self::ResetRates => "reset_rates",
             Self::Export => "export",
             Self::SwitchDelayInjection => "delay_injection",
+            Self::SwitchMouse => "mouse",
+            Self::PickColumns => "columns",
+            Self::ToggleColumn => "toggle",
+            Self::MoveColumnLeft => "move_left",
+            Self::MoveColumnRight => "move_right",
+            Self::DefaultColumns => "default",
             Self::Suspend => "suspend",
             Self::Redraw => "redraw",
             Self::PlayPause => "play_pause",

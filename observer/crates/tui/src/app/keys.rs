@@ -54,6 +54,13 @@ pub enum Action {
     ResetRates,
     Export,
     SwitchDelayInjection,
+    SwitchMouse,
+    PickColumns,
+    /// Shows or hides a column.
+    ToggleColumn,
+    MoveColumnLeft,
+    MoveColumnRight,
+    DefaultColumns,
     Suspend,
     Redraw,
     PlayPause,
@@ -77,18 +84,21 @@ pub enum Place {
     Tables,
     /// In the picture of a finding.
     Picture,
+    /// In the list of columns.
+    Columns,
     Replay,
 }
 
 impl Place {
     /// In the order of the help page.
-    pub const ALL: [Self; 4] = [Self::Everywhere, Self::Tables, Self::Picture, Self::Replay];
+    pub const ALL: [Self; 5] = [Self::Everywhere, Self::Tables, Self::Picture, Self::Columns, Self::Replay];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Everywhere => "everywhere",
             Self::Tables => "in tables",
             Self::Picture => "in a picture",
+            Self::Columns => "in the columns",
             Self::Replay => "in a replay",
         }
     }
@@ -116,7 +126,7 @@ const fn bind(place: Place, keys: &'static [Key], label: &'static str, action: A
 /// A key may be bound in several places; the most specific one wins.
 pub const BINDINGS: &[Binding] = &{
     use Key::{BackTab, Char, Ctrl, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab as TabKey, Up};
-    use Place::{Everywhere, Picture, Replay, Tables};
+    use Place::{Columns, Everywhere, Picture, Replay, Tables};
     [
         bind(Picture, &[Up, Char('k')], "Up k", Action::Up, "scroll up"),
         bind(Picture, &[Down, Char('j')], "Down j", Action::Down, "scroll down"),
@@ -147,6 +157,14 @@ pub const BINDINGS: &[Binding] = &{
         bind(Tables, &[Char('s')], "s", Action::Sort, "sort by the next column"),
         bind(Tables, &[Char('S')], "S", Action::Reverse, "reverse the sort order"),
         bind(Tables, &[Char('t')], "t", Action::Group, "group tasks by process, command or control group"),
+        bind(Tables, &[Char('o')], "o", Action::PickColumns, "choose the columns"),
+        bind(Columns, &[Up, Char('k')], "Up k", Action::Up, "one column up"),
+        bind(Columns, &[Down, Char('j')], "Down j", Action::Down, "one column down"),
+        bind(Columns, &[Char(' ')], "Space", Action::ToggleColumn, "show or hide the column"),
+        bind(Columns, &[Left, Char('h')], "Left h", Action::MoveColumnLeft, "move the column to the left"),
+        bind(Columns, &[Right, Char('l')], "Right l", Action::MoveColumnRight, "move the column to the right"),
+        bind(Columns, &[Char('d')], "d", Action::DefaultColumns, "all columns in their default order"),
+        bind(Columns, &[Esc, Enter, Char('o'), Char('q')], "Esc Enter o q", Action::Back, "close the list"),
         bind(Replay, &[Char(' ')], "Space", Action::PlayPause, "play or pause"),
         bind(Replay, &[Char('+'), Char('=')], "+", Action::Faster, "double the speed"),
         bind(Replay, &[Char('-')], "-", Action::Slower, "halve the speed"),
@@ -169,11 +187,20 @@ pub const BINDINGS: &[Binding] = &{
         bind(Everywhere, &[Char('r')], "r", Action::ResetRates, "reset the rates of the last 1, 10 and 60 seconds"),
         bind(Everywhere, &[Char('e')], "e", Action::Export, "export what is on the screen to a JSON file"),
         bind(Everywhere, &[Char('w')], "w", Action::SwitchDelayInjection, "delay injection on or off (with --widen)"),
+        bind(Everywhere, &[Char('m')], "m", Action::SwitchMouse, "mouse off, so that the terminal selects text, or on"),
         bind(Everywhere, &[Esc], "Esc", Action::Back, "close; clear the filter"),
         bind(Everywhere, &[Ctrl('l')], "Ctrl-L", Action::Redraw, "redraw the screen"),
         bind(Everywhere, &[Ctrl('z')], "Ctrl-Z", Action::Suspend, "suspend; fg resumes"),
     ]
 };
+
+/// What the mouse does, for the help page.
+pub const MOUSE: [(&str, &str); 4] = [
+    ("click: tab", "open the view"),
+    ("click: head", "sort by the column; again: in reverse"),
+    ("click: row", "select it; again: open the picture of a finding"),
+    ("wheel", "scroll"),
+];
 
 /// The table in Markdown, for `docs/dashboard.md`.
 pub fn markdown() -> String {

@@ -46,6 +46,8 @@ pub enum Effect {
     ExportSummary,
     ExportPicture(Box<FindingRow>),
     SwitchDelayInjection(bool),
+    /// Whether the dashboard gets the mouse.
+    CaptureMouse(bool),
     Transport(Move),
 }
 
@@ -94,6 +96,8 @@ pub struct App {
     /// The keys in force.
     pub keys: Keymap,
     pub columns: Columns,
+    /// Whether the dashboard gets the mouse.
+    pub mouse: bool,
     live: Shown,
     frozen: Option<Box<Shown>>,
     table_rows: usize,
@@ -130,6 +134,7 @@ impl App {
             command_end: None,
             keys: settings.keys,
             columns: settings.columns,
+            mouse: settings.mouse,
             live: Shown::default(),
             frozen: None,
             table_rows: 1,
@@ -272,12 +277,17 @@ impl App {
     /// Which key bindings are active, the most specific first.
     pub fn places(&self) -> Vec<Place> {
         let picture = matches!(self.overlay, Some(Overlay::Picture { .. }));
-        let table = self.tab != Tab::Overview && !picture;
+        let columns = matches!(self.overlay, Some(Overlay::Columns(_)));
+        let table = self.tab != Tab::Overview && !picture && !columns;
         let replay = self.live.model.transport.is_some();
-        [(picture, Place::Picture), (table, Place::Tables), (replay, Place::Replay), (true, Place::Everywhere)]
-            .into_iter()
-            .filter_map(|(active, place)| active.then_some(place))
-            .collect()
+        let places = [
+            (picture, Place::Picture),
+            (columns, Place::Columns),
+            (table, Place::Tables),
+            (replay, Place::Replay),
+            (true, Place::Everywhere),
+        ];
+        places.into_iter().filter_map(|(active, place)| active.then_some(place)).collect()
     }
 
     /// A click or a turn of the wheel.

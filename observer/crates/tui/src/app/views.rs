@@ -1,5 +1,6 @@
 //! The views, and what is shown over them.
 
+use super::columns::ColumnPicker;
 use crate::model::{EntryRow, FindingRow, GroupRow};
 use observer_engine::tally::TaskGroup;
 
@@ -102,6 +103,8 @@ pub enum Overlay {
         row: Box<FindingRow>,
         scroll: usize,
     },
+    /// The list of columns.
+    Columns(ColumnPicker),
 }
 
 /// What the mouse was used on.

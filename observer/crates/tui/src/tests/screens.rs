@@ -26,7 +26,7 @@ const SIZES: [Size; 4] = [Size { width: 40, height: 10 }, SMALL, LARGE, Size { w
 pub(super) const THEME: Theme = Theme { colours: Colours::Many, charset: Charset::Unicode };
 
 /// Views and overlays, with the keys that open them.
-const VIEWS: [(&str, &str); 16] = [
+const VIEWS: [(&str, &str); 17] = [
     ("overview", "1"),
     ("entries", "2"),
     ("entries-filtered", "2/java\nsS"),
@@ -35,6 +35,7 @@ const VIEWS: [(&str, &str); 16] = [
     ("tasks-by-command", "3t"),
     ("findings", "4jj"),
     ("picture", "4\n"),
+    ("columns", "2ojj jhjjj "),
     ("help", "?"),
     ("glossary", "??"),
     ("row-of-findings", "4jji"),

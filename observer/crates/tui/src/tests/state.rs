@@ -9,6 +9,7 @@ use crate::{
         keys::{Action, BINDINGS, Key, Place},
     },
     model::{DelayInjection, Model, Series},
+    settings::Settings,
 };
 use observer_engine::verdict::Verdict;
 use observer_observation::WallClock;
@@ -451,6 +452,7 @@ fn every_binding_has_an_effect_or_changes_the_state() {
                 Place::Everywhere | Place::Replay => start("1"),
                 Place::Tables => start("4"),
                 Place::Picture => start("4\n"),
+                Place::Columns => start("4o j"),
             };
             assert!(app.places().contains(&binding.place));
             let before = format!("{app:?}");
@@ -486,6 +488,45 @@ fn the_mouse_selects_opens_sorts_and_scrolls() {
     assert_eq!(first.finding.verdict, Verdict::StaleInstall);
     app.hit(Hit::Row(999));
     assert_eq!(app.findings.cursor, app.findings.order.len() - 1);
+}
+
+#[test]
+fn the_mouse_is_switched_from_what_the_settings_say() {
+    for mouse in [true, false] {
+        let mut app = App::new(Settings { mouse, ..Settings::default() });
+        assert_eq!(app.key(Key::Char('m')), Some(Effect::CaptureMouse(!mouse)));
+        assert!(app.message.as_ref().unwrap().text.contains(if mouse { "off" } else { "on" }));
+        assert_eq!(app.key(Key::Char('m')), Some(Effect::CaptureMouse(mouse)));
+    }
+}
+
+#[test]
+fn columns_are_chosen_in_a_list_and_kept() {
+    let mut app = start("3o");
+    let all = app.columns.of(Tab::Tasks).to_vec();
+    press(&mut app, SMALL, "j ");
+    assert_eq!(app.columns.of(Tab::Tasks), [&all[..1], &all[2..]].concat());
+    press(&mut app, SMALL, "jh");
+    assert_eq!(app.columns.of(Tab::Tasks)[..3], [0, 2, 3], "moved past the hidden one");
+    press(&mut app, SMALL, "hq");
+    assert_eq!((&app.overlay, &app.columns.of(Tab::Tasks)[..3]), (&None, &[2, 0, 3][..]));
+    press(&mut app, SMALL, "2o");
+    assert_eq!(app.columns.of(Tab::Entries).len(), 11, "each table has its own");
+    press(&mut app, SMALL, "q3");
+    assert_eq!(app.columns.of(Tab::Tasks)[0], 2);
+    press(&mut app, SMALL, "od");
+    assert_eq!(app.columns.of(Tab::Tasks), all);
+}
+
+#[test]
+fn the_last_column_cannot_be_hidden() {
+    let mut app = start("3o");
+    for _ in 0..20 {
+        press(&mut app, SMALL, " j");
+    }
+    assert_eq!(app.columns.of(Tab::Tasks).len(), 1);
+    assert!(app.message.as_ref().is_some_and(|message| message.text.contains("at least one column")));
+    assert_eq!(start("1o").overlay, None, "the overview has no columns");
 }
 
 #[test]

@@ -45,8 +45,12 @@ pub(super) fn footer(pen: &mut Pen<'_>, app: &App, body: Rect, area: Rect) {
             pen.put(area, "Up and Down scroll, any other key closes this page", Tone::Dim);
         }
         overlay => {
-            let picture = matches!(overlay, Some(Overlay::Picture { .. }));
-            hints(pen, &app.keys, area, &if picture { picture_hints() } else { view_hints(app) });
+            let chosen = match overlay {
+                Some(Overlay::Picture { .. }) => picture_hints(),
+                Some(Overlay::Columns(_)) => column_hints(),
+                _ => view_hints(app),
+            };
+            hints(pen, &app.keys, area, &chosen);
         }
     }
 }
@@ -93,6 +97,17 @@ fn picture_hints() -> Vec<Hint> {
         (Place::Picture, Action::Down, "scroll"),
         (Place::Picture, Action::NextFinding, "next"),
         (Place::Picture, Action::PreviousFinding, "previous"),
+        (Place::Everywhere, Action::Help, "keys"),
+    ]
+}
+
+fn column_hints() -> Vec<Hint> {
+    vec![
+        (Place::Columns, Action::Back, "close"),
+        (Place::Columns, Action::ToggleColumn, "show/hide"),
+        (Place::Columns, Action::MoveColumnLeft, "move left"),
+        (Place::Columns, Action::MoveColumnRight, "move right"),
+        (Place::Columns, Action::DefaultColumns, "default"),
         (Place::Everywhere, Action::Help, "keys"),
     ]
 }

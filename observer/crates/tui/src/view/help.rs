@@ -8,7 +8,11 @@ use ratatui::{
 
 use super::pen::Pen;
 use crate::{
-    app::{HelpPage, keymap::Keymap, keys::Place},
+    app::{
+        HelpPage,
+        keymap::Keymap,
+        keys::{MOUSE, Place},
+    },
     theme::{Theme, Tone},
 };
 use observer_report::{glossary, units::wrap};
@@ -71,6 +75,7 @@ pub(super) fn lines(theme: Theme, keys: &Keymap, page: HelpPage, width: u16) -> 
             for place in Place::ALL {
                 lines.section(place.name(), keys.bindings(place).map(|bound| (bound.label.as_str(), bound.help)));
             }
+            lines.section("with the mouse", MOUSE.into_iter());
         }
         HelpPage::Glossary => {
             for glossary::Section { title, terms } in glossary::SECTIONS {

@@ -1,6 +1,7 @@
 //! Draws the state. Nothing here changes it.
 
 mod answers;
+mod columns;
 mod explain;
 mod findings;
 mod footer;
@@ -50,6 +51,7 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
             help::draw(&mut pen, lines, screen.body, *scroll);
         }
         Some(Overlay::Picture { row, scroll }) => picture::picture(&mut pen, &shown.model, row, screen.body, *scroll),
+        Some(Overlay::Columns(picker)) => columns::columns(&mut pen, app.tab, picker, screen.body),
         None => view(&mut pen, app, &screen),
     }
     match &app.prompt {
@@ -103,7 +105,7 @@ pub fn scrollable(app: &App, theme: Theme, size: Size) -> usize {
         Some(Overlay::Help { page, .. }) => help::lines(theme, &app.keys, *page, body.width).len(),
         Some(Overlay::Row { row, .. }) => explain::lines(theme, &app.shown().model, row, body.width).len(),
         Some(Overlay::Picture { row, .. }) => picture::canvas(&app.shown().model, row, body.width, theme).height(),
-        None => 0,
+        Some(Overlay::Columns(_)) | None => 0,
     };
     lines.saturating_sub(body.height.into())
 }
