@@ -179,6 +179,7 @@ impl Dashboard {
             Effect::Clear => return Some(Request::ClearTally),
             Effect::Transport(command) => return Some(Request::Transport(command)),
             Effect::SwitchDelayInjection(on) => return Some(Request::SwitchDelayInjection(on)),
+            Effect::Copy(text) => self.copy(&text),
             Effect::CaptureMouse(on) => self.screen.capture_mouse(on),
             Effect::Suspend => return self.suspend(),
             Effect::Redraw => self.screen.invalidate(),
@@ -193,6 +194,14 @@ impl Dashboard {
             }
         }
         None
+    }
+
+    fn copy(&mut self, text: &str) {
+        if terminal::has_control_strings(&terminal::environment(false).term) {
+            self.screen.copy(text);
+        } else {
+            self.app.notify_error("cannot copy: this terminal has no clipboard; e writes a file".to_owned());
+        }
     }
 
     fn notify_written(&mut self, written: io::Result<String>) {

@@ -411,6 +411,25 @@ fn the_mouse_is_never_taken_if_the_user_does_not_want_it() {
 }
 
 #[test]
+fn a_finding_is_copied_into_the_clipboard_of_the_terminal() {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let folder = folder();
+    let mut terminal = terminal(&folder, (80, 24));
+    terminal.shows("stale installs");
+    terminal.keys("]]4");
+    terminal.shows("overtaken by");
+    terminal.keys("n");
+    terminal.shows("paused");
+    terminal.keys("y");
+    terminal.shows("if the terminal permits OSC 52");
+    let copied = String::from_utf8(BASE64_STANDARD.decode(terminal.clipboard()).unwrap()).unwrap();
+    assert!(copied.contains("its read starts at") && copied.contains("kernel 5.10"), "{copied}");
+    terminal.keys("q");
+    terminal.end();
+    terminal.assert_restored();
+}
+
+#[test]
 fn an_error_without_a_terminal_names_another_command() {
     let folder = folder();
     let output = replay(&folder).stdin(Stdio::null()).output().unwrap();

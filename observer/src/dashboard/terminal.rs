@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use crossterm::{
     cursor, event, execute, queue, style,
     terminal::{
@@ -124,6 +125,14 @@ impl Screen {
         let _ = queued.and_then(|()| io::Write::flush(&mut self.backend));
     }
 
+    /// Asks the terminal to put a text into its clipboard (OSC 52). A terminal that does not permit it does not answer.
+    pub(crate) fn copy(&mut self, text: &str) {
+        let encoded = BASE64_STANDARD.encode(text);
+        // Writing into memory does not fail.
+        let _ = io::Write::write_all(&mut self.backend, format!("\x1b]52;c;{encoded}\x07").as_bytes())
+            .and_then(|()| io::Write::flush(&mut self.backend));
+    }
+
     /// Stops the process as Ctrl-Z in a shell does, with the terminal restored until it continues.
     ///
     /// # Errors
@@ -215,6 +224,11 @@ fn stop_here() {
     unsafe { libc::sigaction(libc::SIGTSTP, &raw const before, std::ptr::null_mut()) };
 }
 
+/// Whether a terminal of this `TERM` recognizes control strings (OSC), and does not print them.
+pub(crate) fn has_control_strings(term: &str) -> bool {
+    !matches!(term, "" | "dumb" | "linux") && !term.starts_with("vt")
+}
+
 /// The variables and options that the theme is chosen by.
 pub(crate) fn environment(ascii: bool) -> Environment {
     let get = |name: &str| std::env::var(name).unwrap_or_default();
@@ -267,4 +281,15 @@ pub(crate) fn query_size() -> io::Result<Size> {
     disable_raw_mode()?;
     let size = |(column, row): (u16, u16)| Size { width: column.saturating_add(1), height: row.saturating_add(1) };
     Ok(position.map_or(DEFAULT_SIZE, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consoles_that_print_control_strings_get_none() {
+        let terms = ["xterm-256color", "tmux-256color", "screen", "linux", "vt220", "dumb", ""];
+        assert_eq!(terms.map(has_control_strings), [true, true, true, false, false, false, false]);
+    }
 }

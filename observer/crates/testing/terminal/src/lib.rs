@@ -38,9 +38,17 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Private modes that the emulator does not handle, as set last.
 #[derive(Debug, Default)]
-pub struct Modes(BTreeMap<u16, bool>);
+pub struct Modes {
+    set: BTreeMap<u16, bool>,
+    /// What was last put into the clipboard, as base64.
+    clipboard: Vec<u8>,
+}
 
 impl vt100::Callbacks for Modes {
+    fn copy_to_clipboard(&mut self, _: &mut vt100::Screen, _: &[u8], data: &[u8]) {
+        self.clipboard = data.to_vec();
+    }
+
     fn unhandled_csi(
         &mut self,
         _: &mut vt100::Screen,
@@ -50,7 +58,7 @@ impl vt100::Callbacks for Modes {
         last: char,
     ) {
         if first == Some(b'?') && matches!(last, 'h' | 'l') {
-            self.0.extend(parameters.iter().copied().flatten().map(|mode| (*mode, last == 'h')));
+            self.set.extend(parameters.iter().copied().flatten().map(|mode| (*mode, last == 'h')));
         }
     }
 }
@@ -218,6 +226,19 @@ impl Terminal {
         }
     }
 
+    /// Waits until something is in the clipboard, and returns it as base64.
+    pub fn clipboard(&self) -> Vec<u8> {
+        let start = Instant::now();
+        loop {
+            let clipboard = self.screen.lock().unwrap().callbacks().clipboard.clone();
+            if !clipboard.is_empty() {
+                return clipboard;
+            }
+            assert!(start.elapsed() < PATIENCE, "nothing was copied\n{}", self.text());
+            thread::sleep(POLL);
+        }
+    }
+
     pub fn resize(&mut self, columns: u16, rows: u16) {
         self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
         tcsetwinsize(&self.line, winsize(columns, rows)).unwrap();
@@ -278,7 +299,7 @@ impl Terminal {
             ("bracketed paste", screen.bracketed_paste()),
             ("application keys", screen.application_cursor() || screen.application_keypad()),
             ("colours", screen.fgcolor() != vt100::Color::Default || screen.bgcolor() != vt100::Color::Default),
-            ("other modes", parser.callbacks().0.iter().any(|(mode, on)| *on != (*mode == WRAP))),
+            ("other modes", parser.callbacks().set.iter().any(|(mode, on)| *on != (*mode == WRAP))),
         ];
         changes.into_iter().filter_map(|(what, changed)| changed.then_some(what)).collect()
     }

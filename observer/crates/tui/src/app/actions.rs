@@ -1,14 +1,14 @@
 //! What each action does to the state, or requests of the run loop.
 
 use super::{
-    App, Effect, HelpPage, Overlay, Tab,
-    columns::{ColumnPicker, Columns},
+    App, Effect, HelpPage, Overlay, Tab, clipboard,
+    columns::{ColumnPicker, Columns, as_configuration},
     keys::{Action, Key},
     prompt::{Asked, edit},
     search::From,
     table::Table,
 };
-use crate::model::DelayInjection;
+use crate::model::{DelayInjection, FindingRow};
 use observer_record::player::Move;
 
 /// Longest filter, characters.
@@ -61,6 +61,7 @@ impl App {
             Action::ToggleColumn | Action::MoveColumnLeft | Action::MoveColumnRight | Action::DefaultColumns => {
                 self.change_columns(action);
             }
+            Action::Copy => return self.copy(),
             Action::SwitchMouse => return Some(self.switch_mouse()),
             Action::PreviousFinding => self.open_neighbour(-1),
             Action::NextFinding => self.open_neighbour(1),
@@ -219,6 +220,32 @@ impl App {
         if is_last {
             self.notify("a table has at least one column".to_owned());
         }
+    }
+
+    /// Copies the finding of the picture or the selected one, or the lines for the configuration file.
+    fn copy(&mut self) -> Option<Effect> {
+        let (what, text) = match &self.overlay {
+            Some(Overlay::Columns(picker)) => {
+                ("the lines for the configuration".to_owned(), as_configuration(self.tab, &picker.shown()))
+            }
+            Some(Overlay::Picture { row, .. }) => self.copied(row),
+            _ if self.tab == Tab::Findings => {
+                let row = self.selected_finding()?;
+                self.copied(row)
+            }
+            _ => {
+                self.notify("nothing to copy here: select a finding in view 4".to_owned());
+                return None;
+            }
+        };
+        let bytes = text.len();
+        self.notify(format!("copied {what} ({bytes} bytes), if the terminal permits OSC 52"));
+        Some(Effect::Copy(text))
+    }
+
+    fn copied(&self, row: &FindingRow) -> (String, String) {
+        let what = format!("{} {}", row.finding.verdict, row.number);
+        (what, clipboard::finding(row, &self.shown().model))
     }
 
     fn switch_mouse(&mut self) -> Effect {

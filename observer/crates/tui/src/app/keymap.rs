@@ -172,6 +172,7 @@ impl Action {
             Self::Export => "export",
             Self::SwitchDelayInjection => "delay_injection",
             Self::SwitchMouse => "mouse",
+            Self::Copy => "copy",
             Self::PickColumns => "columns",
             Self::ToggleColumn => "toggle",
             Self::MoveColumnLeft => "move_left",

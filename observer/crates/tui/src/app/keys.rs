@@ -55,6 +55,7 @@ pub enum Action {
     Export,
     SwitchDelayInjection,
     SwitchMouse,
+    Copy,
     PickColumns,
     /// Shows or hides a column.
     ToggleColumn,
@@ -187,6 +188,13 @@ pub const BINDINGS: &[Binding] = &{
         bind(Everywhere, &[Char('r')], "r", Action::ResetRates, "reset the rates of the last 1, 10 and 60 seconds"),
         bind(Everywhere, &[Char('e')], "e", Action::Export, "export what is on the screen to a JSON file"),
         bind(Everywhere, &[Char('w')], "w", Action::SwitchDelayInjection, "delay injection on or off (with --widen)"),
+        bind(
+            Everywhere,
+            &[Char('y')],
+            "y",
+            Action::Copy,
+            "copy the selected finding, or the lines for the configuration",
+        ),
         bind(Everywhere, &[Char('m')], "m", Action::SwitchMouse, "mouse off, so that the terminal selects text, or on"),
         bind(Everywhere, &[Esc], "Esc", Action::Back, "close; clear the filter"),
         bind(Everywhere, &[Ctrl('l')], "Ctrl-L", Action::Redraw, "redraw the screen"),

@@ -1,6 +1,7 @@
 //! The state of the dashboard: keys and samples in, effects out. Pure: no terminal, no clock, no files.
 
 mod actions;
+mod clipboard;
 pub mod columns;
 pub mod keymap;
 pub mod keys;
@@ -48,6 +49,8 @@ pub enum Effect {
     SwitchDelayInjection(bool),
     /// Whether the dashboard gets the mouse.
     CaptureMouse(bool),
+    /// Text for the clipboard of the terminal, without control characters.
+    Copy(String),
     Transport(Move),
 }
 

@@ -530,6 +530,49 @@ fn the_last_column_cannot_be_hidden() {
 }
 
 #[test]
+fn a_finding_is_copied_with_its_evidence_from_the_list_and_the_picture() {
+    let (mut list, mut picture) = (start("4j"), start("4j\n"));
+    let number = list.selected_finding().unwrap().number;
+    let Some(Effect::Copy(text)) = list.key(Key::Char('y')) else { panic!("nothing copied") };
+    assert_eq!(picture.key(Key::Char('y')), Some(Effect::Copy(text.clone())));
+    assert!(text.contains("of entry") && text.contains("its read starts") && text.contains("kernel 5.10"), "{text}");
+    let message = list.message.as_ref().unwrap();
+    assert!(message.text.contains(&format!("{number} ({} bytes)", text.len())), "{message:?}");
+    assert!(message.text.contains("OSC 52"), "{message:?}");
+    let mut columns = start("3oj ");
+    let Some(Effect::Copy(text)) = columns.key(Key::Char('y')) else { panic!("nothing copied") };
+    assert!(text.starts_with("[columns]\ntasks = [\"name\", \"deepest\""), "{text}");
+}
+
+#[test]
+fn a_copied_finding_has_no_control_characters() {
+    let mut app = start("4");
+    let mut model = app.shown().model.clone();
+    let mut findings = model.findings.as_ref().clone();
+    for row in &mut findings {
+        Arc::make_mut(&mut row.finding).reader.comm = "\u{1b}]52;c;eA\u{7}\n\r".into();
+        row.device = Some("z\u{1b}[2J".to_owned());
+    }
+    model.findings = Arc::new(findings);
+    app.update(model);
+    let Some(Effect::Copy(text)) = app.key(Key::Char('y')) else { panic!("nothing copied") };
+    assert!(!text.contains(|ch: char| ch.is_control() && ch != '\n'), "{text:?}");
+    assert!(text.contains(r"\x1b]52"), "{text}");
+}
+
+#[test]
+fn without_a_finding_nothing_is_copied() {
+    let mut app = live(quiet());
+    for keys in ["1", "2", "3"] {
+        press(&mut app, SMALL, keys);
+        assert_eq!(app.key(Key::Char('y')), None);
+        assert!(app.message.take().is_some_and(|message| message.text.contains("select a finding")), "{keys}");
+    }
+    press(&mut app, SMALL, "4");
+    assert_eq!((app.key(Key::Char('y')), &app.message), (None, &None), "no finding");
+}
+
+#[test]
 fn an_unchanged_screen_is_not_drawn_again() {
     let mut app = App::default();
     assert!(app.update(quiet()));
