@@ -102,6 +102,10 @@ impl Dashboard {
 
     fn update(&mut self, model: Model) {
         self.stale |= self.app.update(model);
+        if let Some(signal) = self.app.take_signal() {
+            let term = terminal::environment(false).term;
+            self.screen.signal(signal.permitted(terminal::has_control_strings(&term)));
+        }
         self.draw_if_due();
     }
 

@@ -430,6 +430,32 @@ fn a_finding_is_copied_into_the_clipboard_of_the_terminal() {
 }
 
 #[test]
+fn the_first_data_loss_of_a_replay_is_signalled_on_request_and_the_title_restored() {
+    let folder = folder();
+    let mut silent = terminal(&folder, (80, 24));
+    silent.keys("]]");
+    silent.shows("DATA LOSS");
+    assert_eq!((silent.bells(), silent.title()), (0, String::new()));
+    silent.keys("q");
+    silent.end();
+    configuration(&folder, "data_loss = { title = true, in_replay = true }");
+    for signal in [None, Some(Signal::TERM)] {
+        let mut terminal = terminal(&folder, (80, 24));
+        terminal.keys("]]");
+        terminal.shows("DATA LOSS");
+        terminal.keys("]]]4");
+        terminal.shows("overtaken by");
+        assert_eq!((terminal.bells(), terminal.title().as_str()), (1, "DATA LOSS - observer"));
+        match signal {
+            Some(signal) => terminal.signal(signal),
+            None => terminal.keys("q"),
+        }
+        terminal.end();
+        terminal.assert_restored();
+    }
+}
+
+#[test]
 fn an_error_without_a_terminal_names_another_command() {
     let folder = folder();
     let output = replay(&folder).stdin(Stdio::null()).output().unwrap();

@@ -16,7 +16,7 @@ use observer_tui::{
 
 /// The file that has no effect, as `observer config` prints it.
 pub(crate) fn defaults() -> String {
-    let Settings { refresh, view, palette, ascii, mouse, columns, keys, .. } = Settings::default();
+    let Settings { refresh, view, palette, ascii, mouse, data_loss, columns, keys, .. } = Settings::default();
     let [refresh, least, most] =
         [refresh, SHORTEST_REFRESH, LONGEST_REFRESH].map(|duration| humantime::format_duration(duration).to_string());
     let views = Tab::ALL.map(Tab::code).join(", ");
@@ -42,6 +42,13 @@ ascii = {ascii}
 # The mouse opens views and selects, sorts and scrolls. false: the terminal selects text. A key switches it.
 mouse = {mouse}
 
+[data_loss]
+# What the terminal does at the first data loss, once: ring, and change the title of the window until the dashboard is
+# closed. In a replay only if that is asked for.
+bell = {}
+title = {}
+in_replay = {}
+
 [columns]
 # The columns of each table, in this order. Those that do not fit the screen are left out.
 {}
@@ -50,6 +57,9 @@ mouse = {mouse}
 ",
         view.code(),
         palette.code(),
+        data_loss.bell,
+        data_loss.title,
+        data_loss.in_replay,
         column_lists(&columns),
     );
     text.push_str(&key_lists(&keys));

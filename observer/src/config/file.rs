@@ -9,6 +9,7 @@ use super::read::Wrong;
 use observer_tui::{
     app::{
         Tab,
+        alarm::Signal,
         columns::Columns,
         keymap::{Conflict, Keymap, Rebinding},
         keys::{Action, BINDINGS, Key, Place},
@@ -26,8 +27,17 @@ struct File {
     theme: Option<Text>,
     ascii: Option<bool>,
     mouse: Option<bool>,
+    data_loss: DataLoss,
     columns: ColumnLists,
     keys: KeyLists,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DataLoss {
+    bell: Option<bool>,
+    title: Option<bool>,
+    in_replay: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,6 +69,11 @@ pub(super) fn parse(text: &str) -> Result<Settings, Wrong> {
             .map_or(Ok(defaults.palette), |theme| choice("theme", theme, Palette::ALL, Palette::code))?,
         ascii: file.ascii.unwrap_or(defaults.ascii),
         mouse: file.mouse.unwrap_or(defaults.mouse),
+        data_loss: Signal {
+            bell: file.data_loss.bell.unwrap_or(defaults.data_loss.bell),
+            title: file.data_loss.title.unwrap_or(defaults.data_loss.title),
+            in_replay: file.data_loss.in_replay.unwrap_or(defaults.data_loss.in_replay),
+        },
         columns: columns(&file.columns)?,
         keys: keys(&file.keys)?,
         ..defaults
@@ -220,6 +235,7 @@ mod tests {
             theme = "high-contrast"
             ascii = true
             mouse = false
+            data_loss = { title = true, bell = false }
             [columns]
             entries = ["worst", "entry"]
             [keys.everywhere]
@@ -228,6 +244,7 @@ mod tests {
         let settings = parse(text).unwrap();
         assert_eq!((settings.refresh, settings.view), (Duration::from_secs(2), Tab::Findings));
         assert_eq!((settings.palette, settings.ascii, settings.mouse), (Palette::HighContrast, true, false));
+        assert_eq!(settings.data_loss, Signal { bell: false, title: true, in_replay: false });
         assert_eq!(settings.columns.of(Tab::Entries), [10, 0]);
         assert_eq!(settings.columns.of(Tab::Tasks), Columns::default().of(Tab::Tasks));
         assert_eq!(settings.keys.action(Key::Ctrl('t'), &[Place::Everywhere]), Some(Action::Freeze));

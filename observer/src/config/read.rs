@@ -35,8 +35,8 @@ pub(crate) enum ConfigError {
     #[error("the configuration file {file} is not text in UTF-8; {IGNORE}")]
     NotText { file: Name },
     #[error(
-        "the configuration file {file} belongs to user {uid}, who could change what root is shown: change its owner with \
-         chown, or {IGNORE}"
+        "the configuration file {file} belongs to user {uid}, and root reads only one of the user who started observer: \
+         change its owner with chown, or {IGNORE}"
     )]
     ForeignOwner { file: Name, uid: u32 },
     #[error(

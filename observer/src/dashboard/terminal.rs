@@ -29,10 +29,18 @@ use ratatui::{
 use rustix::termios::{isatty, tcgetwinsize};
 
 use self::output::{Output, Progress};
-use observer_tui::theme::Environment;
+use observer_tui::{app::alarm::Signal, theme::Environment};
 
 /// Whether the dashboard has the terminal. The thread that changes it from true to false restores the terminal.
 static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the title of the window is that of the first data loss. Restored with the terminal.
+static TITLED: AtomicBool = AtomicBool::new(false);
+
+/// Saves the title, and restores it (XTWINOPS). Terminals that cannot do so ignore both.
+const SAVE_TITLE: &str = "\x1b[22;0t";
+const TITLE: &str = "\x1b]0;DATA LOSS - observer\x07";
+const RESTORE_TITLE: &str = "\x1b[23;0t";
 
 /// Longest wait for the last frame before the terminal is restored.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -125,12 +133,31 @@ impl Screen {
         let _ = queued.and_then(|()| io::Write::flush(&mut self.backend));
     }
 
+    /// Rings the bell, and changes the title of the window until the terminal is restored.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        let mut text = String::new();
+        if signal.bell {
+            text.push('\x07');
+        }
+        if signal.title {
+            let save = if TITLED.swap(true, Ordering::SeqCst) { "" } else { SAVE_TITLE };
+            text.push_str(save);
+            text.push_str(TITLE);
+        }
+        self.control(&text);
+    }
+
+    /// Sends control characters in between two frames.
+    fn control(&mut self, text: &str) {
+        // Writing into memory does not fail.
+        let _ =
+            io::Write::write_all(&mut self.backend, text.as_bytes()).and_then(|()| io::Write::flush(&mut self.backend));
+    }
+
     /// Asks the terminal to put a text into its clipboard (OSC 52). A terminal that does not permit it does not answer.
     pub(crate) fn copy(&mut self, text: &str) {
         let encoded = BASE64_STANDARD.encode(text);
-        // Writing into memory does not fail.
-        let _ = io::Write::write_all(&mut self.backend, format!("\x1b]52;c;{encoded}\x07").as_bytes())
-            .and_then(|()| io::Write::flush(&mut self.backend));
+        self.control(&format!("\x1b]52;c;{encoded}\x07"));
     }
 
     /// Stops the process as Ctrl-Z in a shell does, with the terminal restored until it continues.
@@ -190,6 +217,9 @@ fn leave() {
             cursor::Show,
             LeaveAlternateScreen
         );
+        if TITLED.swap(false, Ordering::SeqCst) {
+            let _ = execute!(io::stdout(), style::Print(RESTORE_TITLE));
+        }
         let _ = disable_raw_mode();
         stderr::release();
     }

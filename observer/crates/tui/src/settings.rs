@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    app::{Tab, columns::Columns, keymap::Keymap},
+    app::{Tab, alarm::Signal, columns::Columns, keymap::Keymap},
     theme::Palette,
 };
 
@@ -20,6 +20,7 @@ pub struct Settings {
     pub ascii: bool,
     /// Whether the dashboard gets the mouse. Without it the terminal selects text.
     pub mouse: bool,
+    pub data_loss: Signal,
     pub columns: Columns,
     pub keys: Keymap,
 }
@@ -33,6 +34,7 @@ impl Default for Settings {
             colours_despite_no_color: false,
             ascii: false,
             mouse: true,
+            data_loss: Signal::default(),
             columns: Columns::default(),
             keys: Keymap::default(),
         }

@@ -42,9 +42,21 @@ pub struct Modes {
     set: BTreeMap<u16, bool>,
     /// What was last put into the clipboard, as base64.
     clipboard: Vec<u8>,
+    bells: usize,
+    title: Vec<u8>,
+    /// Titles saved and not restored.
+    titles: Vec<Vec<u8>>,
 }
 
 impl vt100::Callbacks for Modes {
+    fn audible_bell(&mut self, _: &mut vt100::Screen) {
+        self.bells += 1;
+    }
+
+    fn set_window_title(&mut self, _: &mut vt100::Screen, title: &[u8]) {
+        self.title = title.to_vec();
+    }
+
     fn copy_to_clipboard(&mut self, _: &mut vt100::Screen, _: &[u8], data: &[u8]) {
         self.clipboard = data.to_vec();
     }
@@ -57,6 +69,11 @@ impl vt100::Callbacks for Modes {
         parameters: &[&[u16]],
         last: char,
     ) {
+        match (first, parameters.first(), last) {
+            (None, Some([22]), 't') => self.titles.push(self.title.clone()),
+            (None, Some([23]), 't') => self.title = self.titles.pop().unwrap_or_default(),
+            _ => {}
+        }
         if first == Some(b'?') && matches!(last, 'h' | 'l') {
             self.set.extend(parameters.iter().copied().flatten().map(|mode| (*mode, last == 'h')));
         }
@@ -226,6 +243,16 @@ impl Terminal {
         }
     }
 
+    /// How often the bell has rung.
+    pub fn bells(&self) -> usize {
+        self.screen.lock().unwrap().callbacks().bells
+    }
+
+    /// The title of the window.
+    pub fn title(&self) -> String {
+        String::from_utf8_lossy(&self.screen.lock().unwrap().callbacks().title).into_owned()
+    }
+
     /// Waits until something is in the clipboard, and returns it as base64.
     pub fn clipboard(&self) -> Vec<u8> {
         let start = Instant::now();
@@ -299,6 +326,7 @@ impl Terminal {
             ("bracketed paste", screen.bracketed_paste()),
             ("application keys", screen.application_cursor() || screen.application_keypad()),
             ("colours", screen.fgcolor() != vt100::Color::Default || screen.bgcolor() != vt100::Color::Default),
+            ("title", !parser.callbacks().title.is_empty() || !parser.callbacks().titles.is_empty()),
             ("other modes", parser.callbacks().set.iter().any(|(mode, on)| *on != (*mode == WRAP))),
         ];
         changes.into_iter().filter_map(|(what, changed)| changed.then_some(what)).collect()

@@ -1,6 +1,7 @@
 //! The state of the dashboard: keys and samples in, effects out. Pure: no terminal, no clock, no files.
 
 mod actions;
+pub mod alarm;
 mod clipboard;
 pub mod columns;
 pub mod keymap;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use self::views::{Grouping, HelpPage, Hit, Overlay, SelectedRow, Tab};
 use self::{
+    alarm::{Alarm, Signal},
     columns::Columns,
     keymap::Keymap,
     keys::{Action, Key, Place},
@@ -101,6 +103,9 @@ pub struct App {
     pub columns: Columns,
     /// Whether the dashboard gets the mouse.
     pub mouse: bool,
+    alarm: Alarm,
+    /// Not yet given by the run loop.
+    signal: Option<Signal>,
     live: Shown,
     frozen: Option<Box<Shown>>,
     table_rows: usize,
@@ -138,6 +143,8 @@ impl App {
             keys: settings.keys,
             columns: settings.columns,
             mouse: settings.mouse,
+            alarm: Alarm::new(settings.data_loss),
+            signal: None,
             live: Shown::default(),
             frozen: None,
             table_rows: 1,
@@ -187,6 +194,7 @@ impl App {
     pub fn update(&mut self, model: Model) -> bool {
         self.live.rates.set_replayed(model.transport.is_some());
         self.live.rates.sample(model.at_ns, model.counts);
+        self.signal = self.alarm.of(&model).or(self.signal);
         let changed = !looks_the_same(&self.live.model, &model) && self.frozen.is_none();
         let newest = |model: &Model| model.findings.last().map(|row| row.number);
         let found = newest(&model) > newest(&self.live.model);
@@ -218,6 +226,11 @@ impl App {
         } else if std::mem::take(&mut self.select_next_finding) {
             self.notify("no further finding until the end of the recording".to_owned());
         }
+    }
+
+    /// What the terminal is to do about the first data loss; once.
+    pub fn take_signal(&mut self) -> Option<Signal> {
+        self.signal.take()
     }
 
     /// Shows a message for five seconds.

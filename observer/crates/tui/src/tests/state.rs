@@ -6,6 +6,7 @@ use super::model::{SMALL, fit, key_of, live, press, quiet, replayed, with_droppe
 use crate::{
     app::{
         App, CommandEnd, Effect, Grouping, HelpPage, Hit, Overlay, SelectedRow, Tab,
+        alarm::Signal,
         keys::{Action, BINDINGS, Key, Place},
     },
     model::{DelayInjection, Model, Series},
@@ -570,6 +571,36 @@ fn without_a_finding_nothing_is_copied() {
     }
     press(&mut app, SMALL, "4");
     assert_eq!((app.key(Key::Char('y')), &app.message), (None, &None), "no finding");
+}
+
+#[test]
+fn the_first_data_loss_is_signalled_once() {
+    let lost = |count, transport| {
+        let mut model = quiet();
+        model.counts[Series::StaleInstalls as usize] = count;
+        model.transport = transport;
+        model
+    };
+    let mut app = live(quiet());
+    assert_eq!(app.take_signal(), None);
+    app.key(Key::Char('p'));
+    app.update(lost(1, None));
+    app.update(lost(1, None));
+    assert_eq!(app.take_signal(), Some(Signal::default()), "in a frozen view as well");
+    app.update(lost(2, None));
+    app.key(Key::Char('c'));
+    app.update(lost(3, None));
+    assert_eq!(app.take_signal(), None, "once");
+    let replayed = start("").shown().model.transport;
+    assert!(replayed.is_some());
+    for in_replay in [false, true] {
+        let data_loss = Signal { in_replay, title: true, ..Signal::default() };
+        let mut app = App::new(Settings { data_loss, ..Settings::default() });
+        app.update(lost(1, replayed));
+        assert_eq!(app.take_signal(), in_replay.then_some(data_loss));
+        assert_eq!(data_loss.permitted(true), data_loss);
+        assert_eq!(data_loss.permitted(false), Signal { title: false, ..data_loss }, "a console rings as well");
+    }
 }
 
 #[test]
