@@ -7,13 +7,28 @@ use anyhow::Result;
 use super::linked::Linked;
 use crate::arch::Arch;
 
+/// Who builds the package, as Debian's tools take it from the environment.
+pub(super) fn maintainer() -> String {
+    let or = |name: &str, otherwise: &str| std::env::var(name).unwrap_or_else(|_| otherwise.to_owned());
+    format!("{} <{}>", or("DEBFULLNAME", "The observer authors"), or("DEBEMAIL", "observer@observer.example.org"))
+}
+
+/// The changelog of the package. That of the program is beside it. `date`: as in a mail.
+pub(super) fn changelog(version: &str, maintainer: &str, date: &str) -> String {
+    format!(
+        "observer ({version}) unstable; urgency=medium\n\n  \
+         * Version {version}. /usr/share/doc/observer/CHANGELOG.md has the changes.\n\n \
+         -- {maintainer}  {date}\n"
+    )
+}
+
 /// The control file. The binary is static, so the package has no dependencies.
-pub(super) fn control(version: &str, arch: Arch, size_kib: u64) -> String {
+pub(super) fn control(version: &str, maintainer: &str, arch: Arch, size_kib: u64) -> String {
     format!(
         "Package: observer\n\
          Version: {version}\n\
          Architecture: {arch}\n\
-         Maintainer: The observer authors <observer@localhost>\n\
+         Maintainer: {maintainer}\n\
          Installed-Size: {size_kib}\n\
          Section: admin\n\
          Priority: optional\n\
@@ -60,13 +75,22 @@ mod tests {
 
     #[test]
     fn a_control_file_has_the_required_fields() {
-        let text = control("1.2.3", Arch::Arm64, 4096);
+        let text = control("1.2.3", "A <a@b.org>", Arch::Arm64, 4096);
         for line in ["Package: observer", "Version: 1.2.3", "Architecture: arm64", "Installed-Size: 4096"] {
             assert!(text.lines().any(|found| found == line), "{line} is missing from {text}");
         }
         let description = text.lines().skip_while(|line| !line.starts_with("Description: ")).skip(1);
         assert!(description.clone().count() > 2);
         assert!(description.into_iter().all(|line| line.starts_with(' ') && line.len() <= 80));
+    }
+
+    #[test]
+    fn a_changelog_has_the_form_of_debian() {
+        let text = changelog("1.2.3", "A <a@b.org>", "Tue, 01 Dec 2026 11:00:00 +0000");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "observer (1.2.3) unstable; urgency=medium");
+        assert!(lines[2].starts_with("  * Version 1.2.3."), "{text}");
+        assert_eq!(lines[4], " -- A <a@b.org>  Tue, 01 Dec 2026 11:00:00 +0000");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) fn make(families: &[Arch]) -> Result<Vec<PathBuf>> {
     let documents = Documents::collect(&dist)?;
     let mut made = Vec::new();
     for arch in families {
-        let binary = build::observer_static(*arch)?;
+        let binary = stripped(&build::observer_static(*arch)?, &dist, *arch)?;
         let root = dist.join(format!("observer-{}-{}", documents.version, arch.debian()));
         let items = documents.items(&binary);
         tree::lay_out(&root, &items)?;
@@ -51,8 +51,12 @@ struct Documents {
     /// File name and text of each manual page.
     manual: Vec<(String, String)>,
     completions: Vec<(String, &'static str)>,
+    changelog: String,
     copyright: String,
 }
+
+/// Options of the service; an administrator's changes survive upgrades.
+const DEFAULTS: &str = "etc/default/observer";
 
 impl Documents {
     /// The program writes its manual pages and prints its completions.
@@ -74,7 +78,8 @@ impl Documents {
         output(&["man", "--dir", &folder.to_string_lossy()])?;
         let manual = pages(&folder)?;
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-        Ok(Self { version, manual, completions, copyright: control::copyright(&linked::crates()?)? })
+        let changelog = control::changelog(&version, &control::maintainer(), &last_commit("%cD")?);
+        Ok(Self { version, manual, completions, changelog, copyright: control::copyright(&linked::crates()?)? })
     }
 
     fn items(&self, binary: &Path) -> Vec<Item> {
@@ -85,10 +90,13 @@ impl Documents {
                 "usr/lib/systemd/system/observer.service",
                 Content::File(root.join("packaging/observer.service")),
             ),
+            Item::new(DEFAULTS, Content::File(root.join("packaging/debian/default"))),
+            Item::new("usr/share/doc/observer/changelog.gz", Content::Gzip(self.changelog.clone())),
             Item::new("usr/share/doc/observer/copyright", Content::Text(self.copyright.clone())),
         ];
         for (from, to) in [
             ("README.md", "README.md"),
+            ("docs/CHANGELOG.md", "CHANGELOG.md"),
             ("docs/fleet.md", "fleet.md"),
             ("docs/containers.md", "containers.md"),
             ("docs/recording.md", "recording.md"),
@@ -111,6 +119,21 @@ impl Documents {
     }
 }
 
+/// A copy of a program without symbols, which Debian wants in no package. The tool comes with rustc and knows all families.
+fn stripped(program: &Path, dist: &Path, arch: Arch) -> Result<PathBuf> {
+    let purpose = Purpose { what: "removing symbols", by_hand: "install the rustc component of the toolchain again" };
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let print = |what: &str| read(Command::new(&rustc).args(["--print", what]), purpose);
+    let (folder, root) = (print("target-libdir")?, print("sysroot")?);
+    let tool = Path::new(folder.trim()).with_file_name("bin").join("rust-objcopy");
+    let copy = dist.join(format!("observer-{}", arch.debian()));
+    let mut strip = Command::new(tool);
+    // The tool has no path to its library.
+    strip.env("LD_LIBRARY_PATH", Path::new(root.trim()).join("lib"));
+    read(strip.arg("--strip-all").arg(program).arg(&copy), purpose)?;
+    Ok(copy)
+}
+
 /// The manual pages in a folder, by name: that of the program, and others of subcommands.
 fn pages(folder: &Path) -> Result<Vec<(String, String)>> {
     let mut pages = Vec::new();
@@ -127,19 +150,31 @@ fn pages(folder: &Path) -> Result<Vec<(String, String)>> {
 
 /// Packs a tree and checks the package.
 fn pack(dist: &Path, root: &Path, items: &[Item], arch: Arch, version: &str) -> Result<PathBuf> {
-    let control = control::control(version, arch, tree::size_kib(root)?);
-    fs::create_dir_all(root.join("DEBIAN")).context("making the package's control folder")?;
-    fs::write(root.join("DEBIAN/control"), control).context("writing the package's control file")?;
+    let control = control::control(version, &control::maintainer(), arch, tree::size_kib(root)?);
+    tree::add(root, &control_items(control))?;
     let package = dist.join(format!("observer_{version}_{}.deb", arch.debian()));
     let purpose = Purpose { what: "packing", by_hand: "install dpkg-dev, which has dpkg-deb" };
     let mut command = Command::new("dpkg-deb");
     command.args(["--root-owner-group", "--build"]).arg(root).arg(&package);
     // The package depends only on the commit.
-    command.env("SOURCE_DATE_EPOCH", last_commit()?);
+    command.env("SOURCE_DATE_EPOCH", last_commit("%ct")?);
     read(&mut command, purpose)?;
     fs::remove_dir_all(root.join("DEBIAN")).context("removing the package's control folder")?;
     check(&package, items, arch, version)?;
     Ok(package)
+}
+
+/// What dpkg reads and runs.
+fn control_items(control: String) -> Vec<Item> {
+    let mut items = vec![
+        Item::new("DEBIAN/control", Content::Text(control)),
+        Item::new("DEBIAN/conffiles", Content::Text(format!("/{DEFAULTS}\n"))),
+    ];
+    for script in ["postinst", "prerm", "postrm"] {
+        let file = paths::workspace().join("packaging/debian").join(script);
+        items.push(Item::new(&format!("DEBIAN/{script}"), Content::File(file)).executable());
+    }
+    items
 }
 
 /// Checks that a package has all items and, if its program runs on this machine, that it has this version.
@@ -162,11 +197,11 @@ fn check(package: &Path, items: &[Item], arch: Arch, version: &str) -> Result<()
     Ok(())
 }
 
-/// Time of the last commit, in seconds since 1970.
-fn last_commit() -> Result<String> {
+/// Time of the last commit, in a format of git.
+fn last_commit(format: &str) -> Result<String> {
     let purpose = Purpose { what: "reading the time of the last commit", by_hand: "run it in a clone" };
     let mut git = Command::new("git");
-    git.args(["log", "-1", "--format=%ct"]).current_dir(paths::workspace());
+    git.args(["log", "-1", &format!("--format={format}")]).current_dir(paths::workspace());
     Ok(read(&mut git, purpose)?.trim().to_owned())
 }
 

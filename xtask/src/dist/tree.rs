@@ -55,6 +55,11 @@ pub(super) fn lay_out(root: &Path, items: &[Item]) -> Result<()> {
     if root.exists() {
         fs::remove_dir_all(root).with_context(|| format!("removing the old {}", root.display()))?;
     }
+    add(root, items)
+}
+
+/// Adds to the tree.
+pub(super) fn add(root: &Path, items: &[Item]) -> Result<()> {
     for item in items {
         let path = root.join(&item.path);
         if let Some(folder) = path.parent() {
