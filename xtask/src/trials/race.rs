@@ -199,6 +199,7 @@ fn independent(era: Era, finished: &Finished) -> Checked {
     let (lost, flagged) = (witness.lost, summary.verdicts.stale_install);
     let seen = format!("{lost} rounds lost data, {flagged} flagged");
     ensure(lost == flagged, || format!("flags and lost rounds differ: {seen}"))?;
+    ensure(witness.corrupt == 0, || format!("{} pages have contents that they never had: {seen}", witness.corrupt))?;
     none_dropped(&summary)?;
     counts_agree(&summary)?;
     ensure((lost > 0) == (era == Era::Unfixed), || format!("unexpected on this kernel: {seen}"))?;
@@ -290,6 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn each_lost_round_of_the_witness_must_be_flagged_and_no_page_corrupt() {
+        let check = |lost: u64, corrupt: u64| {
+            let witness = json!({ "rounds": 60, "lost": lost, "corrupt": corrupt, "toucher": 7, "touch_us": 100 });
+            let summary = with(&json!({ "verdicts": { "stale_install": 58 }, "swapins": { "seen": 4, "kernel": 4 } }));
+            independent(Era::Unfixed, &finished(10, &summary.to_string(), &witness.to_string()))
+        };
+        assert_eq!(check(58, 0), Ok("58 rounds lost data, 58 flagged".to_owned()));
+        assert!(check(57, 0).is_err());
+        assert!(check(58, 1).is_err());
+    }
+
+    #[test]
     fn waits_must_be_close_to_the_measured_time() {
         let check = |to_ns: u64| {
             let task = |tid: u64, comm: &str| json!({ "pid": 1, "tid": tid, "comm": comm });
@@ -297,7 +310,7 @@ mod tests {
             let wait = json!({ "task": task(7, "x"), "from_ns": 0, "to_ns": to_ns, "retries": 1, "oversleep_ns": null,
                 "holder": holder });
             let summary = serde_json::from_value(with(&json!({ "waits": [wait] }))).unwrap();
-            waits_match(Era::NoBypass, &summary, &Aba { rounds: 1, lost: 0, toucher: 7, touch_us: 100 })
+            waits_match(Era::NoBypass, &summary, &Aba { rounds: 1, lost: 0, corrupt: 0, toucher: 7, touch_us: 100 })
         };
         assert!(check(90_000).is_ok());
         assert!(check(70_000).is_err());

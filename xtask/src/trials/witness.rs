@@ -17,8 +17,10 @@ pub(super) struct Churn {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Aba {
     pub(super) rounds: u64,
-    /// Rounds in which the victim installed a stale page.
+    /// Rounds in which the victim installed a stale page: with what the page had held before, or with zeroes.
     pub(super) lost: u64,
+    /// Rounds that ended with any other contents than those.
+    pub(super) corrupt: u64,
     /// Thread id of the thread that touches the page second.
     pub(super) toucher: u64,
     /// Duration of its touches in all rounds, microseconds.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     failure::{Failure, Result},
     host::{name_thread, pin_to, thread_id, vmstat_required},
-    memory::{Area, Pagemap, fill, holds},
+    memory::{Area, Pagemap, fill, holds, is_zeroed},
     signals::stopped,
     swap::Swap,
 };
@@ -56,6 +56,7 @@ struct Outcome {
     rounds: u64,
     /// Rounds in which the page was swapped out to the same entry again before the victim was done.
     same_entry: u64,
+    /// Rounds after which the page had contents that it never had.
     corrupt: u64,
     /// Duration of the main thread's touches of the page in all rounds, microseconds. On a kernel with the pin most of
     /// it is the wait for the victim.
@@ -230,13 +231,13 @@ fn play(rounds: u64, steps: &Steps, area: &Area, map: &Pagemap, gone: impl Fn() 
         }
         wait_for(&steps.done, round, &gone)?;
         let words = area.page(page);
-        if holds(words, old) {
-            // The stale page was installed, so the entry was the same, even if the check above was too late.
+        if !holds(words, new) {
+            // The victim's page was installed, so the entry was the same, even if the check above was too late.
             same = true;
             let tid = steps.tid.load(Ordering::SeqCst);
             outcome.lost.push(json!({ "round": round, "address": format!("{address:#x}"), "tid": tid }));
-        } else if !holds(words, new) {
-            outcome.corrupt += 1;
+            // zram reads an entry as zeroes that was freed right before.
+            outcome.corrupt += u64::from(!holds(words, old) && !is_zeroed(words));
         }
         outcome.same_entry += u64::from(same);
         area.advise(page, 1, libc::MADV_DONTNEED)?;

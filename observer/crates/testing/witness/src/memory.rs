@@ -207,7 +207,11 @@ pub(crate) fn holds(words: &[AtomicU64], tag: u64) -> bool {
     holds_from(words, 0, tag)
 }
 
-/// The same for words that start `skip` words into the pattern.
+pub(crate) fn is_zeroed(words: &[AtomicU64]) -> bool {
+    words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+}
+
+/// The same as [`holds`] for words that start `skip` words into the pattern.
 pub(crate) fn holds_from(words: &[AtomicU64], skip: usize, tag: u64) -> bool {
     words.iter().zip(pattern(tag).skip(skip)).all(|(word, value)| word.load(Ordering::Relaxed) == value)
 }
