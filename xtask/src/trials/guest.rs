@@ -60,8 +60,8 @@ pub(super) fn guest(kernel: Kernel, observer: &Path, files: Vec<GuestFile>, keep
         observer: Some(observer.to_owned()),
         out: Some(keep.to_owned()),
         output: Output::Capture,
-        // A step that hangs ends after three minutes; the longest list takes some nine minutes beside another guest.
-        timeout: Some(Duration::from_mins(20)),
+        // The longest list takes 14 minutes beside another guest, and a step that hangs ends after seven.
+        timeout: Some(Duration::from_mins(30)),
         ..Guest::new(kernel)
     })
 }

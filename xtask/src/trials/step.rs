@@ -120,6 +120,9 @@ pub(super) fn ensure(right: bool, wrong: impl FnOnce() -> String) -> Result<(), 
     if right { Ok(()) } else { Err(wrong()) }
 }
 
+/// A step that takes longer hangs, seconds. The longest takes 160 s beside another guest on a quiet machine.
+const LIMIT_S: u32 = 400;
+
 /// The shell script that runs `steps`. A step that hangs is stopped, so that later ones run. Each is announced on the
 /// console, so that the log of a guest that does not come back shows where it was, and how long the earlier ones took.
 pub(super) fn script(steps: &[Step]) -> String {
@@ -130,7 +133,7 @@ pub(super) fn script(steps: &[Step]) -> String {
         let _ = writeln!(
             script,
             "read -r up _ </proc/uptime; echo \"{PROGRESS}step {name} at $up s\" >/dev/console\n\
-             timeout 180 sh -c '{quoted}' >/out/{name}.stdout 2>/out/{name}.stderr; echo $? >/out/{name}.code"
+             timeout {LIMIT_S} sh -c '{quoted}' >/out/{name}.stdout 2>/out/{name}.stderr; echo $? >/out/{name}.code"
         );
     }
     script
