@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     kernels::Kernel,
-    vm::{Failure, GuestFile},
+    vm::{Accel, Failure, GuestFile},
 };
 
 pub(super) const KERNELS: &[(&str, Era)] = &[("5.10.223", Era::Unfixed), ("6.12.117", Era::Pinned)];
@@ -68,7 +68,7 @@ pub(super) fn run(
 ) -> Result<Vec<Verdict>> {
     let mut files = guest::witness(programs);
     files.push(GuestFile { source: spectator.to_owned(), target: "/spectator".into() });
-    guest::run(kernel, era, &steps(era), &programs.observer, files, keep)
+    guest::run(kernel, era, Accel::Auto, &steps(era), &programs.observer, files, keep)
 }
 
 /// Runs the spectator on this machine, with `cargo xtask vm --tty` in its terminal.

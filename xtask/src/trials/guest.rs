@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use super::step::{self, Era, Finished, Step};
 use crate::{
     kernels::Kernel,
-    vm::{Guest, GuestFile, Output},
+    vm::{Accel, Guest, GuestFile, Output},
 };
 
 /// Paths of static programs for guests.
@@ -36,13 +36,14 @@ pub(crate) struct Verdict {
 pub(crate) fn run(
     kernel: Kernel,
     era: Era,
+    accel: Accel,
     steps: &[Step],
     observer: &Path,
     files: Vec<GuestFile>,
     keep: &Path,
 ) -> Result<Vec<Verdict>> {
     let release = kernel.release.clone();
-    let guest = Guest { append: era.cmdline().to_owned(), ..guest(kernel, observer, files, keep)? };
+    let guest = Guest { append: era.cmdline().to_owned(), accel, ..guest(kernel, observer, files, keep)? };
     guest.run(&["sh".to_owned(), "-c".to_owned(), step::script(steps)])?;
     let check = |step: &Step| Finished::read(keep, step.name).and_then(|finished| (step.check)(era, &finished));
     let verdict =

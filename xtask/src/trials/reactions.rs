@@ -15,6 +15,8 @@ use super::{
 /// prints the time at which it runs and its standard input; the observed command prints the time at which it gets SIGTERM,
 /// the first thing that the end of an observation does. `now` of `/proc/timer_list` is `CLOCK_MONOTONIC`, as are the times
 /// of events. After each observation: its summary, the time, what the two have printed, and the findings in the recording.
+///
+/// It has a guest with a thread for each vCPU: in one thread a delayed fault, which spins, keeps the others waiting.
 pub(super) const STOP_ON: Step = Step {
     name: "stop-on",
     command: "cat >/tmp/now <<'EOF'

@@ -14,6 +14,7 @@ use super::{
     guest::{self, Programs, Verdict},
     matrix,
     programme::{self, Scope},
+    reactions::STOP_ON,
     step::{Era, Step},
     table::{self, Row},
     tally::Tally,
@@ -24,6 +25,7 @@ use crate::{
     kernels::{Kernel, Place, Sources, version},
     paths,
     setup::{self, GUESTS, Verbosity, ensure},
+    vm::Accel,
 };
 
 /// Which tests in guests run.
@@ -100,7 +102,7 @@ struct Planned {
 }
 
 enum Purpose {
-    Steps(Vec<Step>),
+    Steps(Vec<Step>, Accel),
     Dashboard,
     /// The dashboard through `cargo xtask vm --tty`.
     VmTerminal,
@@ -119,7 +121,9 @@ impl Built<'_> {
         let Planned { name, keep, kernel, era, purpose } = planned;
         let Programs { observer, .. } = &self.programs;
         let result = match purpose {
-            Purpose::Steps(steps) => guest::run(kernel, era, &steps, observer, guest::witness(&self.programs), &keep),
+            Purpose::Steps(steps, accel) => {
+                guest::run(kernel, era, accel, &steps, observer, guest::witness(&self.programs), &keep)
+            }
             Purpose::Dashboard => dashboard::run(kernel, era, &self.programs, &self.spectator, &keep),
             Purpose::VmTerminal => {
                 dashboard::through_vm(&kernel.release, self.kernels, &self.spectator).map(|verdict| vec![verdict])
@@ -165,13 +169,19 @@ fn step_guests(
             continue;
         }
         let Some(kernel) = tally.obtain(sources, release)? else { continue };
-        planned.push(Planned {
-            name: format!("{}{}", kernel.release, era.suffix()),
-            keep: kept(&format!("{release}-{era:?}")),
-            kernel,
-            era: *era,
-            purpose: Purpose::Steps(steps),
-        });
+        let (timed, others) = steps.into_iter().partition(|step| step.name == STOP_ON.name);
+        for (steps, accel, suffix) in [(others, Accel::Auto, ""), (timed, Accel::TcgMulti, "-threads")] {
+            let steps: Vec<Step> = steps;
+            if !steps.is_empty() {
+                planned.push(Planned {
+                    name: format!("{}{}{suffix}", kernel.release, era.suffix()),
+                    keep: kept(&format!("{release}-{era:?}{suffix}")),
+                    kernel: kernel.clone(),
+                    era: *era,
+                    purpose: Purpose::Steps(steps, accel),
+                });
+            }
+        }
     }
     Ok(planned)
 }
